@@ -1,0 +1,5 @@
+"""rescomp: from labelled sensor data to a kilobyte-sized integer model on a microcontroller, every bit predicted on the desk."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

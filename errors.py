@@ -1,0 +1,47 @@
+"""Errors that reach the user: one sentence with the cause and the next step, and a documented exit code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RescompError(Exception):
+    """Base of every error that rescomp raises on purpose; the CLI prints its text and exits with `exit_code`."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(RescompError):
+    """Bad usage, recipe, data or artefact."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ParityError(RescompError):
+    """Two witnesses of one integer model differ."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class BudgetError(RescompError):
+    """The model does not fit the budget it was given."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class UnsupportedError(RescompError):
+    """The model asks for something the integer contract, an export or a target does not offer."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class DeviceError(RescompError):
+    """A board, an emulator or a serial port failed."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class MissingToolError(RescompError):
+    """A compiler, an emulator or a Python package that was asked for is not installed."""
+
+    exit_code: ClassVar[int] = 7

@@ -1,0 +1,1 @@
+"""The integer graph: what a model means, in numpy alone."""

@@ -1,0 +1,101 @@
+"""Running the integer graph in numpy: the definition that every other witness is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from .fixed_point import IntArray
+from .ir import Graph, IntegerModel
+
+
+def evaluate_graph(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Every value of `graph` by name, int64 [batch, *shape], for inputs [batch, *shape] within their formats."""
+    values = {}
+    for value in graph.inputs:
+        array = np.asarray(inputs[value.name])
+        if array.shape[1:] != value.type.shape:
+            raise InputError(f"input {value.name!r} must have shape [batch, {value.type.shape}], not {array.shape}")
+        low, high = value.type.format.low, value.type.format.high
+        if array.size and (array.min() < low or array.max() > high):
+            raise InputError(f"input {value.name!r} holds integers outside its format {value.type.format}")
+        values[value.name] = array.astype(np.int64)
+    for node in graph.nodes:
+        results = node.op.evaluate(*(values[name] for name in node.inputs))
+        values.update(zip(node.outputs, results, strict=True))
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What a witness answers for a batch of sequences.
+
+    states: int16 [sequences, longest, state entries], all state inputs of the step side by side; rows past a sequence's length
+    are zero. scores: int [sequences, classes]. A net without state has states of width 0.
+    """
+
+    states: IntArray
+    scores: IntArray
+
+
+def initial_state(model: IntegerModel, batch: int) -> dict[str, IntArray]:
+    """Zeros for every state input: int64 [batch, *shape]."""
+    return {value.name: np.zeros((batch, *value.type.shape), np.int64) for value in model.graphs["step"].state_inputs}
+
+
+def walk_sequences(model: IntegerModel, x: IntArray, lengths: IntArray) -> Iterator[tuple[IntArray, dict[str, IntArray]]]:
+    """For each time step: the indices of the sequences still running, and every value of the step graph for them.
+
+    x: int [sequences, longest, *input shape]; lengths: int [sequences], each >= 1. A sequence that has ended keeps its state.
+    """
+    step = model.graphs["step"]
+    state = initial_state(model, len(x))
+    for t in range(int(lengths.max(initial=0))):
+        running = np.flatnonzero(lengths > t)
+        values = evaluate_graph(step, {model.input.name: x[running, t], **{name: h[running] for name, h in state.items()}})
+        yield running, values
+        for name, following in step.state.items():
+            state[name][running] = values[following]
+
+
+def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None) -> Trace:
+    """All hidden states and the scores of a batch.
+
+    Recurrent: x int [sequences, longest, *input shape], lengths int [sequences] (None: all of full length).
+    Otherwise: x int [samples, *input shape].
+    """
+    if not model.is_recurrent:
+        values = evaluate_graph(model.graphs["whole"], {model.input.name: x})
+        return Trace(np.zeros((len(x), 0, 0), np.int16), values[model.output.name])
+    if lengths is None:
+        lengths = np.full(len(x), x.shape[1])
+    step = model.graphs["step"]
+    sizes = {value.name: value.type.size for value in step.state_inputs}
+    states = np.zeros((len(x), x.shape[1], sum(sizes.values())), np.int16)
+    for t, (running, values) in enumerate(walk_sequences(model, x, lengths)):
+        states[running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
+    return Trace(states, _scores(model, states, lengths))
+
+
+def _scores(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArray:
+    last = states[np.arange(len(states)), lengths - 1].astype(np.int64)
+    parts, start = {}, 0
+    for value in model.graphs["step"].state_inputs:
+        parts[value.name] = last[:, start : start + value.type.size].reshape(-1, *value.type.shape)
+        start += value.type.size
+    head = model.graphs["head"]
+    return evaluate_graph(head, {value.name: parts[value.name] for value in head.inputs})[model.output.name]
+
+
+def layer_values(model: IntegerModel, x: IntArray, keep: Collection[str] = ()) -> list[dict[str, IntArray]]:
+    """Every layer's value at every step of ONE sequence x [steps, *input shape]: a dict a step, int64 without batch axis.
+
+    Used to find the first layer in which a witness differs. `keep` restricts the names (empty: all).
+    """
+    steps = []
+    for _, values in walk_sequences(model, x[None], np.array([len(x)])):
+        steps.append({name: value[0] for name, value in values.items() if not keep or name in keep})
+    return steps

@@ -1,0 +1,138 @@
+"""The arithmetic of the integer contract: the only place where rounding and saturation are defined.
+
+Every witness (ONNX, TFLite, generated C, the torch net) reproduces what stands here, bit for bit. docs/contract.md explains it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.signedinteger[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+ACCUMULATOR_BITS = 30
+"""Accumulators are int32 and stay below 2^30, so that every backend can add rounding constants without overflow."""
+MULTIPLIER_BITS = 15
+"""Requantization multipliers lie in [2^14, 2^15)."""
+MIN_SHIFT, MAX_SHIFT = 8, 45
+"""The shifts that every witness computes exactly (TFLite's int16 convolutions reach from 8 to 46)."""
+TERNARY_INPUT_BOUND = 10922
+"""3 |x| < 2^15: the largest input for which three of them add up in 16 bits (tables of partial sums)."""
+Q15_ONE = 1 << 15
+TABLE_INTERVALS = 128
+PREACTIVATION_BITS = 12
+"""Non-linearities read Q12: the int16 range is then [-8, 8)."""
+
+
+def round_half_up_shift(value: IntArray, shift: int | IntArray) -> IntArray:
+    """floor(value / 2^shift + 1/2) for shift >= 1, in int64.
+
+    The one rounding rule of the contract: ties go up, also for negative values.
+    """
+    wide = value.astype(np.int64)
+    amount = np.asarray(shift, dtype=np.int64)
+    return (wide + (np.int64(1) << (amount - 1))) >> amount
+
+
+def saturate(value: IntArray, low: int, high: int) -> IntArray:
+    """Clamp to the closed interval [low, high]."""
+    return np.clip(value, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class Requantization:
+    """R(acc) = (acc * multiplier + 2^(shift - 1)) >> shift: the step from an accumulator to the output's format.
+
+    `multiplier` and `shift` hold one entry a row (output channel), or a single one for all rows.
+    multiplier: int32 in [2^14, 2^15); shift: int32 in [MIN_SHIFT, MAX_SHIFT]. A power of two 2^-k is multiplier 2^14, shift k + 14.
+    """
+
+    multiplier: IntArray
+    shift: IntArray
+
+    @classmethod
+    def from_scale(cls, scale: FloatArray) -> Requantization:
+        """The requantization by `scale` (one positive factor a row), which must be `mantissa * 2^-exponent` exactly."""
+        mantissa, exponent = split_scale(scale)
+        if not np.array_equal(np.ldexp(mantissa.astype(np.float64), -exponent), np.asarray(scale, np.float64)):
+            raise ValueError("scale has more than 15 significant bits: round it with round_scale first")
+        return cls(mantissa, exponent)
+
+    @property
+    def is_power_of_two(self) -> bool:
+        """Whether every row is a pure shift."""
+        return bool(np.all(self.multiplier == 1 << (MULTIPLIER_BITS - 1)))
+
+    @property
+    def scale(self) -> FloatArray:
+        """The real factor of each row, exact in float64."""
+        return np.ldexp(self.multiplier.astype(np.float64), -self.shift)
+
+    def __call__(self, accumulator: IntArray, low: int, high: int) -> IntArray:
+        """saturate(R(accumulator), low, high); rows are the last axis."""
+        wide = accumulator.astype(np.int64) * self.multiplier.astype(np.int64)
+        return saturate(round_half_up_shift(wide, self.shift), low, high)
+
+
+def split_scale(scale: FloatArray) -> tuple[IntArray, IntArray]:
+    """(mantissa, exponent), int32, with mantissa in [2^14, 2^15) and scale ~ mantissa * 2^-exponent (ties up)."""
+    fraction, power = np.frexp(np.asarray(scale, dtype=np.float64))
+    mantissa = np.floor(fraction * (1 << MULTIPLIER_BITS) + 0.5).astype(np.int64)
+    carried = mantissa == 1 << MULTIPLIER_BITS
+    mantissa = np.where(carried, mantissa >> 1, mantissa)
+    exponent = MULTIPLIER_BITS - power - carried
+    return mantissa.astype(np.int32), exponent.astype(np.int32)
+
+
+def tanh_table() -> IntArray:
+    """tanh at 0, 1/16, ... 8 in Q15: int16 [129], non-decreasing, first entry 0.
+
+    One half table serves both non-linearities: tanh is odd, and sigmoid(x) = (1 + tanh(x / 2)) / 2.
+    """
+    grid = np.arange(TABLE_INTERVALS + 1) / 16.0
+    return np.minimum(np.floor(np.tanh(grid) * Q15_ONE + 0.5), Q15_ONE - 1).astype(np.int16)
+
+
+def interpolate(table: IntArray, magnitude: IntArray, fraction_bits: int) -> IntArray:
+    """T[i] + (((T[i+1] - T[i]) f + 2^(fraction_bits - 1)) >> fraction_bits), with i, f the high and low bits of `magnitude` >= 0."""
+    wide = table.astype(np.int32)
+    index = magnitude >> fraction_bits
+    fraction = magnitude & ((1 << fraction_bits) - 1)
+    return wide[index] + round_half_up_shift((wide[index + 1] - wide[index]) * fraction, fraction_bits)
+
+
+def lookup_tanh(value: IntArray, table: IntArray) -> IntArray:
+    """tanh of a Q12 value in Q15, by the half table: odd by construction."""
+    magnitude = np.minimum(np.abs(value.astype(np.int32)), Q15_ONE - 1)
+    return np.sign(value) * interpolate(table, magnitude, 8)
+
+
+def lookup_sigmoid(value: IntArray, table: IntArray) -> IntArray:
+    """sigmoid of a Q12 value in Q15: (1 + tanh(x / 2)) / 2, rounded half up; always in (0, 2^15)."""
+    magnitude = np.minimum(np.abs(value.astype(np.int32)), Q15_ONE - 1)
+    return round_half_up_shift(Q15_ONE + np.sign(value) * interpolate(table, magnitude, 9), 1)
+
+
+def hard_tanh(value: IntArray) -> IntArray:
+    """clip(x, -1, 1) of a Q12 value in Q15 (the paper's quantTanh); 1 becomes 32767."""
+    return saturate(value.astype(np.int32) * 8, -Q15_ONE, Q15_ONE - 1)
+
+
+def hard_sigmoid(value: IntArray) -> IntArray:
+    """clip((x + 1) / 2, 0, 1) of a Q12 value in Q15 (the paper's quantSigm); 1 becomes 32767."""
+    return saturate((value.astype(np.int32) + (1 << PREACTIVATION_BITS)) * 4, 0, Q15_ONE - 1)
+
+
+def to_fixed(real: FloatArray, fraction_bits: int, low: int, high: int) -> IntArray:
+    """Real values to integers in Q(fraction_bits): round half up, saturate. Shape kept; int64."""
+    scaled = np.ldexp(np.asarray(real, dtype=np.float64), fraction_bits)
+    return saturate(np.floor(scaled + 0.5), low, high).astype(np.int64)
+
+
+def exact_matmul(left: IntArray, right: IntArray) -> IntArray:
+    """The integer matrix product, int64, computed by the float64 BLAS: exact while every |sum| < 2^53 (the contract says 2^30)."""
+    return np.matmul(left.astype(np.float64), right.astype(np.float64)).astype(np.int64)

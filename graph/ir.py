@@ -1,0 +1,158 @@
+"""The intermediate representation: formats, types, values, nodes, graphs, models. Plain data, numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .ops.base import Op
+
+DType = Literal["int8", "int16", "int32"]
+_LIMIT: Mapping[str, int] = {"int8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31}
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the entries of a value are stored: real = integer * 2^-fraction_bits, |integer| <= bound.
+
+    A bound at the dtype's limit (32768 for int16) means plain saturation to the dtype; a non-negative format clamps below at 0.
+    """
+
+    fraction_bits: int
+    dtype: DType = "int16"
+    bound: int = 0  # 0: the dtype's limit
+    nonnegative: bool = False
+
+    def __post_init__(self) -> None:
+        limit = _LIMIT[self.dtype]
+        if self.bound == 0:
+            object.__setattr__(self, "bound", limit)
+        if not 0 < self.bound <= limit:
+            raise ValueError(f"bound {self.bound} is outside 1..{limit} for {self.dtype}")
+
+    @property
+    def low(self) -> int:
+        """Smallest integer of the format."""
+        return 0 if self.nonnegative else -self.bound
+
+    @property
+    def high(self) -> int:
+        """Largest integer of the format."""
+        return min(self.bound, _LIMIT[self.dtype] - 1)
+
+    @property
+    def fills_dtype(self) -> bool:
+        """Whether the dtype's own saturation is all the clamping that the format needs."""
+        return self.bound == _LIMIT[self.dtype] and not self.nonnegative
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The dtype that evaluate stores."""
+        return np.dtype(self.dtype)
+
+    def __str__(self) -> str:
+        clamp = "" if self.fills_dtype else f", {self.low}..{self.high}"
+        return f"{self.dtype} Q{self.fraction_bits}{clamp}"
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Shape (without batch; channels last) and format of a value."""
+
+    shape: tuple[int, ...]
+    format: Format
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in a buffer on the device."""
+        return self.size * self.format.numpy_dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{'x'.join(map(str, self.shape))} {self.format}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A named input of a graph."""
+
+    name: str
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer: an op applied to named values. `name` is stable from the graph to the C tap."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in execution order. `state` maps a state input to the value that replaces it for the next time step."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    state: Mapping[str, str] = field(default_factory=dict)
+
+    def types(self) -> dict[str, TensorType]:
+        """The type of every value, inferred in order (ops raise UnsupportedError on misuse)."""
+        types = {value.name: value.type for value in self.inputs}
+        for node in self.nodes:
+            inferred = node.op.infer(*(types[name] for name in node.inputs))
+            types.update(zip(node.outputs, inferred, strict=True))
+        return types
+
+    @property
+    def data_inputs(self) -> tuple[Value, ...]:
+        """Inputs that are not state."""
+        return tuple(value for value in self.inputs if value.name not in self.state)
+
+    @property
+    def state_inputs(self) -> tuple[Value, ...]:
+        """Inputs that carry state from one step to the next (all zero before the first)."""
+        return tuple(value for value in self.inputs if value.name in self.state)
+
+
+@dataclass(frozen=True)
+class IntegerModel:
+    """An integer model: `step` (one time step) and `head` (state to scores), or `whole` for a net without state.
+
+    name: a C identifier, the prefix of everything generated. classes: one label a score, or empty.
+    The head reads the state inputs of the step by name.
+    """
+
+    name: str
+    graphs: Mapping[str, Graph]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether the model carries state from step to step."""
+        return "step" in self.graphs
+
+    @property
+    def input(self) -> Value:
+        """The one value that the device reads from its sensor."""
+        (value,) = self.graphs["step" if self.is_recurrent else "whole"].data_inputs
+        return value
+
+    @property
+    def output(self) -> Value:
+        """The scores; the answer is their argmax."""
+        graph = self.graphs["head" if self.is_recurrent else "whole"]
+        (name,) = graph.outputs
+        return Value(name, graph.types()[name])

@@ -1,0 +1,76 @@
+"""add: the saturating sum of two values of one format; bias_add: the same with a constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..fixed_point import IntArray, saturate
+from ..ir import Format, TensorType
+from .base import Elementwise, require
+from .drawing import draw_format
+
+
+@dataclass(frozen=True)
+class Add(Elementwise):
+    """y = saturate(a + b). Both operands have equal shape, dtype and fraction bits (a change of format is a requantize)."""
+
+    name: ClassVar[str] = "add"
+    in_place: ClassVar[tuple[int, ...]] = (0, 1)
+
+    @property
+    def kernel(self) -> str:
+        return "add_int16"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        a, b = inputs
+        require(a.shape == b.shape, f"add needs equal shapes, not {a.shape} and {b.shape}")
+        same = (a.format.dtype, a.format.fraction_bits) == (b.format.dtype, b.format.fraction_bits)
+        require(same, f"add needs equal formats, not {a.format} and {b.format}: requantize one of them")
+        nonnegative = a.format.nonnegative and b.format.nonnegative
+        return (TensorType(a.shape, _sum_format(a.format, b.format.bound, nonnegative)),)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        a, b = inputs
+        return (saturate(a + b, -(1 << 15), (1 << 15) - 1),)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        x = TensorType((int(rng.integers(1, 40)),), draw_format(rng))
+        return cls(), (x, x)
+
+
+@dataclass(frozen=True, eq=False)
+class BiasAdd(Elementwise):
+    """y = saturate(x + bias): int16 [channels] added along the last axis, in the format of x."""
+
+    name: ClassVar[str] = "bias_add"
+    in_place: ClassVar[tuple[int, ...]] = (0,)
+
+    bias: IntArray
+
+    @property
+    def kernel(self) -> str:
+        return "bias_add_int16"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        require(self.bias.dtype == np.int16, f"bias_add holds int16 biases, not {self.bias.dtype}")
+        require(x.shape[-1:] == self.bias.shape, f"{self.bias.size} biases for a value of shape {x.shape}")
+        return (TensorType(x.shape, _sum_format(x.format, int(np.abs(self.bias.astype(np.int64)).max()), False)),)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        return (saturate(x + self.bias.astype(np.int64), -(1 << 15), (1 << 15) - 1),)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        channels = int(rng.integers(1, 40))
+        return cls(rng.integers(-(1 << 15), 1 << 15, channels, dtype=np.int16)), (TensorType((channels,), draw_format(rng)),)
+
+
+def _sum_format(x: Format, bound: int, nonnegative: bool) -> Format:
+    require(x.dtype == "int16", f"add works on int16 values, not {x.dtype}")
+    return Format(x.fraction_bits, x.dtype, min(1 << 15, x.bound + bound), nonnegative)

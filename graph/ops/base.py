@@ -1,0 +1,144 @@
+"""What an op is, and the small builders through which it writes itself into each export."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import UnsupportedError
+from ..fixed_point import ACCUMULATOR_BITS, IntArray
+from ..ir import Format, TensorType
+
+Array = npt.NDArray[Any]
+ConstantKind = Literal["weights", "scales", "biases", "tables"]
+
+
+class OnnxBuilder(Protocol):
+    """Writes ONNX nodes. Every value is an int32 tensor [batch, *shape]; the graph's int16 edges are cast outside."""
+
+    def constant(self, array: Array) -> str:
+        """Name of an initializer (equal arrays are shared)."""
+        ...
+
+    def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """Name of the single output of a new node."""
+        ...
+
+
+class TfliteTensor(NamedTuple):
+    """A tensor in a TFLite subgraph. `format` is None for plain int32 arithmetic."""
+
+    index: int
+    shape: tuple[int, ...]
+    dtype: str
+    format: Format | None
+
+
+class TfliteBuilder(Protocol):
+    """Writes TFLite operators. A value of shape (c,), (t, c) or (h, w, c) is a tensor of rank 4 with leading ones."""
+
+    def constant(self, array: Array, scale: npt.NDArray[np.float64] | None = None, axis: int = 0) -> TfliteTensor:
+        """A constant tensor; `scale` (one entry, or one for each index of `axis`) makes it a quantized one."""
+        ...
+
+    def operator(
+        self,
+        code: str,
+        inputs: tuple[TfliteTensor, ...],
+        shape: tuple[int, ...],
+        dtype: str,
+        format: Format | None = None,
+        **options: Any,
+    ) -> TfliteTensor:
+        """The output of a new builtin operator; options are fields of its options table (ADD: AddOptions, ...)."""
+        ...
+
+
+class CValue(NamedTuple):
+    """A buffer in the generated C: the expression that points to it, and its type."""
+
+    expression: str
+    type: TensorType
+
+
+class CBuilder(Protocol):
+    """Collects the constants and the call of one node."""
+
+    def constant(self, role: str, array: Array, kind: ConstantKind) -> str:
+        """Identifier of a const array named after the node and `role`; `kind` says which account its bytes go to."""
+        ...
+
+    def shared_constant(self, name: str, array: Array, kind: ConstantKind) -> str:
+        """Identifier of a const array that every node asking for `name` shares."""
+        ...
+
+    def call(self, kernel: str, *arguments: str) -> None:
+        """Call rescomp_<kernel>(arguments...)."""
+        ...
+
+
+@runtime_checkable
+class Op(Protocol):
+    """One operation of the integer graph: a frozen dataclass whose fields are its constants and parameters."""
+
+    name: ClassVar[str]
+    in_place: ClassVar[tuple[int, ...]]
+    """Inputs whose buffer the output may overwrite (entry i of the output reads only entry i of the input)."""
+
+    @property
+    def kernel(self) -> str:
+        """The C function rescomp_<kernel>, defined in firmware_templates/kernels/<kernel>.c."""
+        ...
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The types of the outputs. Raises UnsupportedError on misuse, and where a bound of the contract cannot be proved."""
+        ...
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        """What the op means: int64 arrays [batch, *shape] in, the same out, within the bounds that `infer` states."""
+        ...
+
+    def multiply_accumulates(self, *inputs: TensorType) -> int:
+        """Products of a weight and an activation in one application."""
+        ...
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        """The op in standard ONNX operators."""
+        ...
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        """The op in TFLite builtin operators."""
+        ...
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        """Declare the constants and the call of the op's kernel."""
+        ...
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        """An instance and input types that fit it, as the tests draw them."""
+        ...
+
+
+class Elementwise:
+    """Shared by ops without weights."""
+
+    def multiply_accumulates(self, *inputs: TensorType) -> int:
+        """None."""
+        return 0
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise UnsupportedError(message) unless the condition holds."""
+    if not condition:
+        raise UnsupportedError(message)
+
+
+def prove_accumulator(largest: int) -> None:
+    """Raise unless an accumulator that reaches `largest` in magnitude stays within the contract."""
+    require(
+        largest < 1 << ACCUMULATOR_BITS,
+        f"an accumulator may reach {largest}, past 2^{ACCUMULATOR_BITS}: use fewer inputs, smaller weights or fewer fraction bits",
+    )

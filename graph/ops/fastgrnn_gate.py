@@ -1,0 +1,61 @@
+"""fastgrnn_gate: the state update of FastGRNN (Kusupati et al. 2018, section 3.1), in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..fixed_point import Q15_ONE, IntArray, round_half_up_shift, saturate
+from ..ir import Format, TensorType
+from .activation import Q15, UNIT_Q15
+from .base import Elementwise, prove_accumulator, require
+
+
+@dataclass(frozen=True)
+class FastGrnnGate(Elementwise):
+    """h' = saturate((g c + z h + 2^14) >> 15), g = min(32767, (zeta (2^15 - z) + (nu << 15) + 2^(29 - f)) >> (30 - f)).
+
+    Inputs z, c in Q15 and the state h in Q(f), all int16; g and h' in Q(f), h' clamped as h. zeta, nu: Q15 in [0, 2^15).
+    """
+
+    name: ClassVar[str] = "fastgrnn_gate"
+    in_place: ClassVar[tuple[int, ...]] = (0, 1, 2)
+
+    zeta: int
+    nu: int
+    state: Format
+
+    @property
+    def kernel(self) -> str:
+        return "fastgrnn_gate_int16"
+
+    @property
+    def gate_shift(self) -> int:
+        """From Q30 to the state's format."""
+        return 30 - self.state.fraction_bits
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        z, c, h = inputs
+        require(z.shape == c.shape == h.shape, f"fastgrnn_gate needs equal shapes, not {z.shape}, {c.shape} and {h.shape}")
+        require((z.format, c.format) == (UNIT_Q15, Q15) and h.format == self.state, "fastgrnn_gate reads z of a sigmoid, c of a tanh and h in its own format")
+        require(1 <= self.state.fraction_bits <= 15, f"a state in Q{self.state.fraction_bits} is outside Q1..Q15")
+        require(0 <= self.zeta < Q15_ONE and 0 <= self.nu < Q15_ONE, "zeta and nu must be in [0, 1)")
+        largest = ((self.zeta + self.nu) << 15) + (1 << (self.gate_shift - 1))
+        require(largest < 1 << 31, f"zeta + nu = {(self.zeta + self.nu) / Q15_ONE:.5f} overflows the gate's 32-bit sum: keep it below 2")
+        gate = min(Q15_ONE - 1, largest >> self.gate_shift)
+        prove_accumulator(((gate + self.state.bound) << 15) + (1 << 14))
+        return (h,)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        z, c, h = inputs
+        gate = round_half_up_shift(self.zeta * (Q15_ONE - z) + (self.nu << 15), self.gate_shift)
+        gate = np.minimum(gate, Q15_ONE - 1)
+        return (saturate(round_half_up_shift(gate * c + z * h, 15), self.state.low, self.state.high),)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        size, state = int(rng.integers(1, 40)), Format(int(rng.integers(8, 13)), bound=10922)
+        zeta, nu = (int(n) for n in rng.integers(0, Q15_ONE - 8, 2))
+        return cls(zeta, nu, state), tuple(TensorType((size,), format) for format in (UNIT_Q15, Q15, state))

@@ -1,0 +1,61 @@
+"""fully_connected: a matrix-vector product, a bias, and one requantization a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..fixed_point import IntArray, Requantization, exact_matmul
+from ..ir import Format, TensorType
+from ..weights import Weight
+from .base import require
+from .drawing import draw_format, draw_requantization, draw_weight
+from .product import prove_product
+
+
+@dataclass(frozen=True, eq=False)
+class FullyConnected:
+    """y = R(W x + bias), W [rows, columns].
+
+    bias: int32 [rows] in units of the accumulator, or of length 0 for none.
+    """
+
+    name: ClassVar[str] = "fully_connected"
+    in_place: ClassVar[tuple[int, ...]] = ()
+
+    weight: Weight
+    bias: IntArray
+    requantization: Requantization
+    output: Format
+
+    @property
+    def kernel(self) -> str:
+        return f"fully_connected_{self.output.dtype}_{self.weight.format}"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        rows, columns = self.weight.matrix.shape
+        require(x.shape == (columns,), f"a weight of {columns} columns cannot read a value of shape {x.shape}")
+        prove_product(self.weight, self.bias, self.requantization, x.format)
+        return (TensorType((rows,), self.output),)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        accumulator = exact_matmul(x, self.weight.matrix.T)
+        if self.bias.size:
+            accumulator = accumulator + self.bias
+        return (self.requantization(accumulator, self.output.low, self.output.high),)
+
+    def multiply_accumulates(self, *inputs: TensorType) -> int:
+        return self.weight.matrix.size
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        rows, columns = (int(n) for n in rng.integers(1, 41, 2))
+        weight = draw_weight(rng, rows, columns)
+        x = TensorType((columns,), draw_format(rng, ternary_input=weight.format == "ternary"))
+        largest = int(np.abs(weight.matrix.astype(np.int64)).sum(axis=1).max()) * x.format.bound
+        bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
+        return cls(weight, bias, draw_requantization(rng, rows, largest), draw_format(rng)), (x,)

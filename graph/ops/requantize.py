@@ -1,0 +1,53 @@
+"""requantize: a change of format, with a factor and a bias a channel. Input normalisation is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..fixed_point import IntArray, Requantization
+from ..ir import Format, TensorType
+from .base import Elementwise, prove_accumulator, require
+from .drawing import draw_format, draw_requantization
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize(Elementwise):
+    """y = R((x << pre_shift) + bias), a factor and a bias for each channel (last axis).
+
+    bias: int32 [channels], in units of 2^-pre_shift of the input's integer. pre_shift 0..6 keeps the bias finer than the input.
+    """
+
+    name: ClassVar[str] = "requantize"
+    in_place: ClassVar[tuple[int, ...]] = (0,)
+
+    pre_shift: int
+    bias: IntArray
+    requantization: Requantization
+    output: Format
+
+    @property
+    def kernel(self) -> str:
+        return f"requantize_{self.output.dtype}"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        require(0 <= self.pre_shift <= 6, f"pre_shift {self.pre_shift} is outside 0..6")
+        require(x.shape[-1] == len(self.bias), f"{len(self.bias)} biases for {x.shape[-1]} channels")
+        prove_accumulator((x.format.bound << self.pre_shift) + int(np.abs(self.bias.astype(np.int64)).max()))
+        return (TensorType(x.shape, self.output),)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        accumulator = (x << self.pre_shift) + self.bias.astype(np.int64)
+        return (self.requantization(accumulator, self.output.low, self.output.high),)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        channels, pre_shift = int(rng.integers(1, 20)), int(rng.integers(0, 7))
+        output = draw_format(rng)
+        bias = rng.integers(-(1 << 20), 1 << 20, channels, dtype=np.int32)
+        op = cls(pre_shift, bias, draw_requantization(rng, channels, 1 << (15 + pre_shift)), output)
+        return op, (TensorType((channels,), draw_format(rng)),)

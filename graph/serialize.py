@@ -1,0 +1,157 @@
+"""graph.json + weights.npz: an integer model on disk. Untrusted on the way back in: no pickle, every field and shape checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import types
+import typing
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, RescompError
+from . import ops
+from .fixed_point import Requantization
+from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from .verify import verify_model
+from .weights import Int8Weight, TernaryWeight, Weight
+
+SCHEMA = 1
+"""Version of graph.json."""
+CONTRACT = 1
+"""Version of the integer contract: raised when any op's result changes by one bit."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+WEIGHTS: Mapping[str, type[Weight]] = {weight.format: weight for weight in (Int8Weight, TernaryWeight)}
+
+
+def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
+    """(graph.json as canonical bytes, the arrays it names)."""
+    arrays: Arrays = {}
+    graphs = [_encode_graph(graph, arrays) for graph in model.graphs.values()]
+    document = {"schema": SCHEMA, "contract": CONTRACT, "name": model.name, "classes": list(model.classes), "graphs": graphs}
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), arrays
+
+
+def digest(model: IntegerModel) -> str:
+    """SHA-256 (hex) of the model: its structure and every integer in it."""
+    document, arrays = encode(model)
+    total = hashlib.sha256(document)
+    for name in sorted(arrays):
+        array = arrays[name]
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The arrays as .npz bytes, equal for equal arrays (no times inside)."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def from_npz(data: bytes, what: str) -> Arrays:
+    """The arrays of .npz bytes; InputError naming `what` when they are damaged."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        raise InputError(f"{what} is not a readable .npz archive ({error}): write it again") from error
+
+
+def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerModel:
+    """The verified model from graph.json and its arrays. Raises InputError when they are damaged or of a newer version."""
+    try:
+        data = json.loads(document)
+        for key, known in (("schema", SCHEMA), ("contract", CONTRACT)):
+            if data[key] != known:
+                raise InputError(f"graph.json has {key} {data[key]}, this rescomp reads {known}: use the rescomp that wrote it")
+        graphs = {graph["name"]: _decode_graph(graph, arrays) for graph in data["graphs"]}
+        model = IntegerModel(str(data["name"]), graphs, tuple(map(str, data["classes"])))
+        verify_model(model)
+    except RescompError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError(f"graph.json is damaged ({type(error).__name__}: {error}): export the model again") from error
+    return model
+
+
+def _encode_graph(graph: Graph, arrays: Arrays) -> dict[str, Any]:
+    nodes = [
+        {
+            "name": node.name,
+            "op": node.op.name,
+            "inputs": list(node.inputs),
+            "outputs": list(node.outputs),
+            "fields": _encode_fields(node.op, f"{graph.name}.{node.name}", arrays),
+        }
+        for node in graph.nodes
+    ]
+    inputs = [{"name": value.name, "shape": list(value.type.shape), "format": vars(value.type.format)} for value in graph.inputs]
+    return {"name": graph.name, "inputs": inputs, "nodes": nodes, "outputs": list(graph.outputs), "state": dict(graph.state)}
+
+
+def _encode_fields(item: Any, path: str, arrays: Arrays) -> dict[str, Any]:
+    return {field.name: _encode_value(getattr(item, field.name), f"{path}.{field.name}", arrays) for field in dataclasses.fields(item)}
+
+
+def _encode_value(value: Any, path: str, arrays: Arrays) -> Any:
+    if isinstance(value, np.ndarray):
+        arrays[path] = value
+        return {"array": path}
+    if dataclasses.is_dataclass(value):
+        fields = _encode_fields(value, path, arrays)
+        return {"weight": value.format, **fields} if isinstance(value, tuple(WEIGHTS.values())) else fields
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _decode_graph(data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Graph:
+    inputs = tuple(
+        Value(str(item["name"]), TensorType(tuple(map(int, item["shape"])), _decode_fields(Format, item["format"], arrays)))
+        for item in data["inputs"]
+    )
+    nodes = tuple(
+        Node(
+            str(item["name"]),
+            _decode_fields(ops.REGISTRY[item["op"]], item["fields"], arrays),
+            tuple(map(str, item["inputs"])),
+            tuple(map(str, item["outputs"])),
+        )
+        for item in data["nodes"]
+    )
+    state = {str(before): str(after) for before, after in data["state"].items()}
+    return Graph(str(data["name"]), inputs, nodes, tuple(map(str, data["outputs"])), state)
+
+
+def _decode_fields(kind: type[Any], data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    if set(names) != set(data):
+        raise InputError(f"graph.json gives {kind.__name__} the fields {sorted(data)} instead of {sorted(names)}")
+    return kind(**{name: _decode_value(hints[name], data[name], arrays) for name in names})
+
+
+def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    if hint is Weight:
+        fields = {key: item for key, item in value.items() if key != "weight"}
+        return _decode_fields(WEIGHTS[value["weight"]], fields, arrays)
+    if hint in (Format, Requantization):
+        return _decode_fields(hint, value, arrays)
+    if isinstance(value, dict):
+        array = arrays[value["array"]]
+        if not np.issubdtype(array.dtype, np.signedinteger):
+            raise InputError(f"weights.npz holds {array.dtype} for {value['array']}, not integers")
+        return array
+    if typing.get_origin(hint) is tuple:
+        return tuple(int(item) for item in value)
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+        if type(value) is not hint:
+            raise InputError(f"graph.json holds {value!r} where {hint.__name__} belongs")
+    return value

@@ -1,0 +1,53 @@
+"""What a witness is: somebody other than numpy who runs the same integer model and must give the same integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from ..graph.evaluate import Trace
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A model, the directory of its exports, and the integer sequences to run.
+
+    x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
+    [sequences]. argument: what stands behind the colon in `name:argument`.
+    """
+
+    model: IntegerModel
+    directory: Path
+    x: IntArray
+    lengths: IntArray
+    argument: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one variant of a witness (a resolver, a set of compiler flags, ...) computed. version names the software behind it."""
+
+    variant: str
+    version: str
+    trace: Trace
+
+
+class Witness(Protocol):
+    """One way to run the exported model. Missing software raises MissingToolError with the package that brings it."""
+
+    name: ClassVar[str]
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """Run the exports in job.directory on every sequence, once a variant."""
+        ...
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        """Every value that a node of `graph` defines, int64 [batch, *shape], from a fresh export of this one graph.
+
+        inputs: int [batch, *shape] by name, state inputs included. Serves op tests and finding the first layer that differs.
+        """
+        ...
