@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -45,3 +47,8 @@ class MissingToolError(RescompError):
     """A compiler, an emulator or a Python package that was asked for is not installed."""
 
     exit_code: ClassVar[int] = 7
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like `name`, for errors that name a neighbour."""
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]

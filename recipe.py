@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import InputError
+from .errors import InputError, nearest
 
 ScaleForm = Literal["multiplier", "power_of_two"]
 
@@ -47,25 +46,29 @@ class ModelSection(_Section):
 
 
 class TrainSection(_Section):
-    """The float training. threads: of torch, pinned because the count changes the weights."""
+    """The float training.
 
-    epochs: Annotated[int, Field(ge=1)] = 120
-    batch_size: Annotated[int, Field(ge=1)] = 30
+    threads: of torch, pinned because the count changes the weights. For nets of this size one is as fast as two, and far faster
+    when the machine is busy.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 60
+    batch_size: Annotated[int, Field(ge=1)] = 18
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    input_noise: Annotated[float, Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    input_noise: Annotated[float, Field(ge=0)] = 0.6
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     seed: Annotated[int, Field(ge=0)] = 0
-    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 class QuantizeSection(_Section):
     """The fine-tuning under the constraints, against the integer formats."""
 
-    epochs: Annotated[int, Field(ge=0)] = 80
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    epochs: Annotated[int, Field(ge=0)] = 60
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
 
 
 class Ternary(_Section):
@@ -84,6 +87,7 @@ class Quantize(_Section):
     scale: ScaleForm = "multiplier"
 
 
+_CONSTRAINTS: Mapping[str, type[BaseModel]] = {"ternary": Ternary, "quantize": Quantize}
 Constraint = Annotated[Ternary | Quantize, Field(discriminator="kind")]
 
 
@@ -95,3 +99,110 @@ class Recipe(_Section):
     train: TrainSection = TrainSection()
     compress: tuple[Constraint, ...] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
+
+
+_DEFAULT_COMPRESS: list[dict[str, Any]] = Recipe().model_dump(mode="json")["compress"]
+
+
+def load_recipe(path: Path | None = None, overrides: Iterable[str] = (), *, weights: str | None = None) -> Recipe:
+    """The recipe of a TOML file (None: all defaults), with `overrides` (`section.key=value`, as on the command line) on top.
+
+    weights: `ternary` or `int8` exchanges the weight format in `compress` and keeps its scale form and place.
+    Raises InputError naming file, key and nearest neighbour.
+    """
+    document = {} if path is None else _read_toml(path)
+    return _validate(document, overrides, weights, str(path or "the recipe"))
+
+
+def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None) -> Recipe:
+    """The same on top of a resolved recipe."""
+    return _validate(recipe.model_dump(mode="json"), overrides, weights, "the recipe")
+
+
+def parse_recipe(data: bytes, origin: str) -> Recipe:
+    """The recipe in TOML bytes. Raises InputError naming `origin`."""
+    return _validate(_parse_toml(data, origin), (), None, origin)
+
+
+def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, origin: str) -> Recipe:
+    if weights is not None:
+        document["compress"] = [_exchange(entry, weights) for entry in document.get("compress", _DEFAULT_COMPRESS)]
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise InputError(f"{origin}: {_explain(error)}") from error
+
+
+def to_toml(recipe: Recipe) -> bytes:
+    """The recipe as TOML, defaults spelled out; keys that are unset are left out."""
+    import tomli_w
+
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)).encode()
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return _parse_toml(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
+
+
+def _parse_toml(data: bytes, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{origin} is not valid TOML: {error}") from error
+
+
+def _exchange(entry: Any, weights: str) -> Any:
+    """An entry of `compress` with its weight format exchanged; other constraints stay as they are."""
+    if not isinstance(entry, dict) or entry.get("kind") not in _CONSTRAINTS:
+        return entry
+    scale = {"scale": entry["scale"]} if "scale" in entry else {}
+    return {"kind": "ternary", **scale} if weights == "ternary" else {"kind": "quantize", "bits": 8, **scale}
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise InputError(f"--set takes section.key=value, not {override!r}")
+    if parts[0] == "compress":
+        document.setdefault("compress", [dict(entry) for entry in _DEFAULT_COMPRESS])
+    target: Any = document
+    try:
+        for part in parts[:-1]:
+            target = target[int(part)] if isinstance(target, list | tuple) else target.setdefault(part, {})
+        target[parts[-1]] = _parse_value(text.strip())
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise InputError(f"--set {override!r}: there is no such entry in the recipe") from error
+
+
+def _parse_value(text: str) -> Any:
+    """A TOML value; what is none is taken as a string, so that quotes can be left out on a command line."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one sentence."""
+    problem = error.errors(include_url=False)[0]
+    where = [str(part) for part in problem["loc"]]
+    key = ".".join(part for part in where if part not in _CONSTRAINTS)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; the nearest one is {nearest(where[-1], _siblings(where[:-1]))!r}"
+    given = json.dumps(problem["input"], default=str)
+    return f"{key} = {given}: {re.sub(r'^Value error, ', '', problem['msg'])}"
+
+
+def _siblings(path: list[str]) -> list[str]:
+    """The keys that may stand beside an unknown one."""
+    if not path:
+        return list(Recipe.model_fields)
+    section = _CONSTRAINTS[path[-1]] if path[0] == "compress" else Recipe.model_fields[path[0]].annotation
+    return list(section.model_fields) if section is not None else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from .ir import Graph, IntegerModel
 
 def evaluate_graph(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
     """Every value of `graph` by name, int64 [batch, *shape], for inputs [batch, *shape] within their formats."""
-    values = {}
+    values: dict[str, IntArray] = {}
     for value in graph.inputs:
         array = np.asarray(inputs[value.name])
         if array.shape[1:] != value.type.shape:
@@ -81,21 +81,16 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None) 
 
 
 def _scores(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArray:
-    last = states[np.arange(len(states)), lengths - 1].astype(np.int64)
-    parts, start = {}, 0
-    for value in model.graphs["step"].state_inputs:
-        parts[value.name] = last[:, start : start + value.type.size].reshape(-1, *value.type.shape)
-        start += value.type.size
+    last = split_state(model, states[np.arange(len(states)), lengths - 1])
     head = model.graphs["head"]
-    return evaluate_graph(head, {value.name: parts[value.name] for value in head.inputs})[model.output.name]
+    return evaluate_graph(head, {value.name: last[value.name] for value in head.inputs})[model.output.name]
 
 
-def layer_values(model: IntegerModel, x: IntArray, keep: Collection[str] = ()) -> list[dict[str, IntArray]]:
-    """Every layer's value at every step of ONE sequence x [steps, *input shape]: a dict a step, int64 without batch axis.
-
-    Used to find the first layer in which a witness differs. `keep` restricts the names (empty: all).
-    """
-    steps = []
-    for _, values in walk_sequences(model, x[None], np.array([len(x)])):
-        steps.append({name: value[0] for name, value in values.items() if not keep or name in keep})
-    return steps
+def split_state(model: IntegerModel, rows: IntArray) -> dict[str, IntArray]:
+    """Rows of Trace.states, int [batch, state entries], as one array [batch, *shape] for each state input."""
+    values = model.graphs["step"].state_inputs
+    ends = np.cumsum([value.type.size for value in values])
+    return {
+        value.name: part.reshape(-1, *value.type.shape)
+        for value, part in zip(values, np.split(rows, ends[:-1], axis=1), strict=True)
+    }

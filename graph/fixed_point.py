@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.signedinteger[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
 
 ACCUMULATOR_BITS = 30
@@ -94,37 +94,39 @@ def tanh_table() -> IntArray:
     One half table serves both non-linearities: tanh is odd, and sigmoid(x) = (1 + tanh(x / 2)) / 2.
     """
     grid = np.arange(TABLE_INTERVALS + 1) / 16.0
-    return np.minimum(np.floor(np.tanh(grid) * Q15_ONE + 0.5), Q15_ONE - 1).astype(np.int16)
+    return to_fixed(np.tanh(grid), 15, 0, Q15_ONE - 1).astype(np.int16)
 
 
 def interpolate(table: IntArray, magnitude: IntArray, fraction_bits: int) -> IntArray:
     """T[i] + (((T[i+1] - T[i]) f + 2^(fraction_bits - 1)) >> fraction_bits), with i, f the high and low bits of `magnitude` >= 0."""
-    wide = table.astype(np.int32)
+    wide: IntArray = table.astype(np.int64)
     index = magnitude >> fraction_bits
     fraction = magnitude & ((1 << fraction_bits) - 1)
-    return wide[index] + round_half_up_shift((wide[index + 1] - wide[index]) * fraction, fraction_bits)
+    low, high = wide[index], wide[index + 1]
+    result: IntArray = low + round_half_up_shift((high - low) * fraction, fraction_bits)
+    return result
 
 
 def lookup_tanh(value: IntArray, table: IntArray) -> IntArray:
     """tanh of a Q12 value in Q15, by the half table: odd by construction."""
-    magnitude = np.minimum(np.abs(value.astype(np.int32)), Q15_ONE - 1)
+    magnitude = np.minimum(np.abs(value.astype(np.int64)), Q15_ONE - 1)
     return np.sign(value) * interpolate(table, magnitude, 8)
 
 
 def lookup_sigmoid(value: IntArray, table: IntArray) -> IntArray:
     """sigmoid of a Q12 value in Q15: (1 + tanh(x / 2)) / 2, rounded half up; always in (0, 2^15)."""
-    magnitude = np.minimum(np.abs(value.astype(np.int32)), Q15_ONE - 1)
+    magnitude = np.minimum(np.abs(value.astype(np.int64)), Q15_ONE - 1)
     return round_half_up_shift(Q15_ONE + np.sign(value) * interpolate(table, magnitude, 9), 1)
 
 
 def hard_tanh(value: IntArray) -> IntArray:
     """clip(x, -1, 1) of a Q12 value in Q15 (the paper's quantTanh); 1 becomes 32767."""
-    return saturate(value.astype(np.int32) * 8, -Q15_ONE, Q15_ONE - 1)
+    return saturate(value.astype(np.int64) * 8, -Q15_ONE, Q15_ONE - 1)
 
 
 def hard_sigmoid(value: IntArray) -> IntArray:
     """clip((x + 1) / 2, 0, 1) of a Q12 value in Q15 (the paper's quantSigm); 1 becomes 32767."""
-    return saturate((value.astype(np.int32) + (1 << PREACTIVATION_BITS)) * 4, 0, Q15_ONE - 1)
+    return saturate((value.astype(np.int64) + (1 << PREACTIVATION_BITS)) * 4, 0, Q15_ONE - 1)
 
 
 def to_fixed(real: FloatArray, fraction_bits: int, low: int, high: int) -> IntArray:
@@ -135,4 +137,5 @@ def to_fixed(real: FloatArray, fraction_bits: int, low: int, high: int) -> IntAr
 
 def exact_matmul(left: IntArray, right: IntArray) -> IntArray:
     """The integer matrix product, int64, computed by the float64 BLAS: exact while every |sum| < 2^53 (the contract says 2^30)."""
-    return np.matmul(left.astype(np.float64), right.astype(np.float64)).astype(np.int64)
+    product: IntArray = np.matmul(left.astype(np.float64), right.astype(np.float64)).astype(np.int64)
+    return product

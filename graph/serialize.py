@@ -53,7 +53,7 @@ def digest(model: IntegerModel) -> str:
 def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """The arrays as .npz bytes, equal for equal arrays (no times inside)."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})
     return buffer.getvalue()
 
 
@@ -106,9 +106,10 @@ def _encode_value(value: Any, path: str, arrays: Arrays) -> Any:
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {"array": path}
+    if isinstance(value, Int8Weight | TernaryWeight):
+        return {"weight": value.format, **_encode_fields(value, path, arrays)}
     if dataclasses.is_dataclass(value):
-        fields = _encode_fields(value, path, arrays)
-        return {"weight": value.format, **fields} if isinstance(value, tuple(WEIGHTS.values())) else fields
+        return _encode_fields(value, path, arrays)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -151,7 +152,6 @@ def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]])
         return array
     if typing.get_origin(hint) is tuple:
         return tuple(int(item) for item in value)
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
-        if type(value) is not hint:
-            raise InputError(f"graph.json holds {value!r} where {hint.__name__} belongs")
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is not hint:
+        raise InputError(f"graph.json holds {value!r} where {hint.__name__} belongs")
     return value

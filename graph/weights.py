@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,15 @@ class Weight(Protocol):
     """A matrix [rows, columns] of small integers. The real weight is the integer times the row's scale."""
 
     format: ClassVar[str]
+    layout: ClassVar[str]
+    """What `pack` gives, in a phrase for the readers of generated code."""
 
     @property
     def matrix(self) -> IntArray:
         """The entries: int8 [rows, columns]."""
         ...
 
-    def pack(self) -> IntArray:
+    def pack(self) -> npt.NDArray[np.integer[Any]]:
         """The entries as they are stored on the device: int8 or uint8, flat, padding included."""
         ...
 
@@ -40,6 +42,7 @@ class Int8Weight:
 
     format: ClassVar[str] = "int8"
     bits: ClassVar[float] = 8.0
+    layout: ClassVar[str] = "int8, row after row"
 
     matrix: IntArray
 
@@ -61,6 +64,7 @@ class TernaryWeight:
 
     format: ClassVar[str] = "ternary"
     bits: ClassVar[float] = 1.25
+    layout: ClassVar[str] = "3:4 ternary, padded to blocks of 8 rows and 4 columns in 5 bytes (rescomp_ternary.h)"
 
     matrix: IntArray
 
@@ -77,7 +81,8 @@ class TernaryWeight:
         codes = ternary_codes(self.matrix)
         blocks = codes.reshape(-1, BLOCK_ROWS, codes.shape[1]).transpose(0, 2, 1)
         words = (blocks.astype("<u8") << (5 * np.arange(BLOCK_ROWS, dtype="<u8"))).sum(axis=2, dtype="<u8")
-        return words.reshape(-1, 1).view(np.uint8).reshape(-1, 8)[:, :BLOCK_BYTES].reshape(-1).copy()
+        stream: npt.NDArray[np.uint8] = words.reshape(-1, 1).view(np.uint8).reshape(-1, 8)[:, :BLOCK_BYTES].reshape(-1)
+        return stream.copy()
 
 
 def ternary_codes(matrix: IntArray) -> npt.NDArray[np.uint8]:
@@ -93,9 +98,9 @@ def ternary_codes(matrix: IntArray) -> npt.NDArray[np.uint8]:
     zero = np.argmin(groups != 0, axis=2)  # the first zero; later ones lie in the padding
     kept = np.arange(3) + (np.arange(3) >= zero[..., None])
     negative = np.take_along_axis(groups, kept, axis=2) < 0
-    code = (zero << 3) + negative @ np.array([1, 2, 4])
-    code[rows:] = 0
-    return code.astype(np.uint8)
+    codes: npt.NDArray[np.uint8] = ((zero << 3) + negative @ np.array([1, 2, 4])).astype(np.uint8)
+    codes[rows:] = 0
+    return codes
 
 
 def unpack_ternary(packed: npt.NDArray[np.uint8], rows: int, columns: int) -> IntArray:

@@ -1,1 +1,41 @@
-"""TODO"""
+"""The stages: each one documented function that reads and writes files in a model directory, and a command of the same name.
+
+    from pathlib import Path
+    from rescomp import stages
+    from rescomp.recipe import load_recipe
+
+    summary = stages.run(load_recipe(overrides=["train.epochs=40"]), Path("out"))
+
+Imported lazily: `verify` and `inspect` need neither torch nor the training data.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .exporting import export
+    from .inspection import inspect
+    from .pipeline import run
+    from .quantization import quantize
+    from .training import train
+    from .verification import verify
+
+__all__ = ["export", "inspect", "quantize", "run", "train", "verify"]
+
+_HOME: Mapping[str, str] = {
+    "export": ".exporting",
+    "inspect": ".inspection",
+    "quantize": ".quantization",
+    "run": ".pipeline",
+    "train": ".training",
+    "verify": ".verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name], __name__), name)

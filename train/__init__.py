@@ -1,1 +1,27 @@
-"""TODO"""
+"""Training in torch: the loop, its schedule, metrics, checkpoints and determinism."""
+
+from __future__ import annotations
+
+from .checkpoint import CheckpointFile, load_net, save_net
+from .determinism import Determinism, make_deterministic
+from .evaluate import accuracy, scores
+from .loop import DivergedError, fit
+from .metrics import EpochReport, MetricsFile
+from .schedule import Schedule, quantize_schedule, train_schedule
+
+__all__ = [
+    "CheckpointFile",
+    "Determinism",
+    "DivergedError",
+    "EpochReport",
+    "MetricsFile",
+    "Schedule",
+    "accuracy",
+    "fit",
+    "load_net",
+    "make_deterministic",
+    "quantize_schedule",
+    "save_net",
+    "scores",
+    "train_schedule",
+]

@@ -14,8 +14,7 @@ from .relu import Relu
 from .requantize import Requantize
 
 REGISTRY: Mapping[str, type[Op]] = {
-    op.name: op
-    for op in (Add, BiasAdd, Conv2d, FastGrnnGate, FullyConnected, Lookup, PiecewiseLinear, Relu, Requantize)
+    op.name: op for op in (Add, BiasAdd, Conv2d, FastGrnnGate, FullyConnected, Lookup, PiecewiseLinear, Relu, Requantize)
 }
 
 __all__ = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..fixed_point import (
     PREACTIVATION_BITS,
+    Q15_ONE,
     TABLE_INTERVALS,
     IntArray,
     hard_sigmoid,
@@ -18,7 +19,10 @@ from ..fixed_point import (
     tanh_table,
 )
 from ..ir import Format, TensorType
-from .base import Elementwise, require
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .int32_arithmetic import Int32Arithmetic, T
+from .onnx_arithmetic import OnnxInt32
+from .tflite_arithmetic import TfliteInt32, narrow, widen
 
 Function = Literal["sigmoid", "tanh"]
 Q15 = Format(15)
@@ -42,7 +46,23 @@ class _Activation(Elementwise):
         good = x.format.dtype == "int16" and x.format.fraction_bits == PREACTIVATION_BITS
         require(good, f"{self.name} reads int16 Q{PREACTIVATION_BITS}, not {x.format}")
         require(self.function in ("sigmoid", "tanh"), f"{self.name} has no function {self.function!r}")
-        return (TensorType(x.shape, UNIT_Q15 if self.function == "sigmoid" else Q15),)
+        return (TensorType(x.shape, self._output),)
+
+    @property
+    def _output(self) -> Format:
+        return UNIT_Q15 if self.function == "sigmoid" else Q15
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        return (self._spell(OnnxInt32(b), x),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        return (narrow(b, self._spell(TfliteInt32(b), widen(b, x)), self._output),)
+
+    def _spell(self, a: Int32Arithmetic[T], x: T) -> T:
+        """The non-linearity in int32 operators."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +84,22 @@ class Lookup(_Activation):
         (x,) = inputs
         return ((lookup_sigmoid if self.function == "sigmoid" else lookup_tanh)(x, self.table),)
 
+    def _spell(self, a: Int32Arithmetic[T], x: T) -> T:
+        bits = 9 if self.function == "sigmoid" else 8
+        sign = a.clamp(x, -1, 1)
+        magnitude = a.minimum(a.mul(x, sign), Q15_ONE - 1)
+        index = a.div(magnitude, 1 << bits)
+        fraction = a.sub(magnitude, a.mul(index, 1 << bits))
+        rise = a.mul(a.gather(np.diff(self.table.astype(np.int32)), index), fraction)  # >= 0: the division below is a floor
+        step = a.div(a.add(rise, 1 << (bits - 1)), 1 << bits)
+        tanh = a.mul(a.add(a.gather(self.table, index), step), sign)
+        return tanh if self.function == "tanh" else a.div(a.add(tanh, Q15_ONE + 1), 2)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        table = b.shared_constant("tanh_table", self.table, "tables", "tanh at 0, 1/16, ... 8 in Q15")
+        b.call(self.kernel, x.expression, y.expression, str(x.type.size), table)
+
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         function: Function = "sigmoid" if rng.random() < 0.5 else "tanh"
@@ -81,6 +117,15 @@ class PiecewiseLinear(_Activation):
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         return ((hard_sigmoid if self.function == "sigmoid" else hard_tanh)(x),)
+
+    def _spell(self, a: Int32Arithmetic[T], x: T) -> T:
+        if self.function == "sigmoid":
+            return a.clamp(a.mul(a.add(x, 1 << PREACTIVATION_BITS), 4), 0, Q15_ONE - 1)
+        return a.clamp(a.mul(x, 8), -Q15_ONE, Q15_ONE - 1)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        b.call(self.kernel, x.expression, y.expression, str(x.type.size))
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..fixed_point import IntArray, saturate
 from ..ir import Format, TensorType
-from .base import Elementwise, require
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
+from .onnx_arithmetic import OnnxInt32
+from .tflite_arithmetic import format_of, saturating_add, scale_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Add(Elementwise):
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         a, b = inputs
         return (saturate(a + b, -(1 << 15), (1 << 15) - 1),)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        return (_saturating_sum(b, *inputs),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        x, y = inputs
+        return (saturating_add(b, x, y),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (left, right), (y,) = inputs, outputs
+        b.call(self.kernel, left.expression, right.expression, y.expression, str(y.type.size))
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
@@ -65,6 +78,21 @@ class BiasAdd(Elementwise):
         (x,) = inputs
         return (saturate(x + self.bias.astype(np.int64), -(1 << 15), (1 << 15) - 1),)
 
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        return (_saturating_sum(b, x, b.constant(self.bias.astype(np.int32))),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        bias = np.broadcast_to(self.bias, x.shape)  # the interpreters' int16 ADD does not broadcast
+        return (saturating_add(b, x, b.constant(bias, scale_of(format_of(x)))),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        bias = b.constant("bias", self.bias, "biases", "in the format of the input")
+        channels = len(self.bias)
+        b.call(self.kernel, x.expression, y.expression, str(x.type.size // channels), str(channels), bias)
+
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         channels = int(rng.integers(1, 40))
@@ -74,3 +102,8 @@ class BiasAdd(Elementwise):
 def _sum_format(x: Format, bound: int, nonnegative: bool) -> Format:
     require(x.dtype == "int16", f"add works on int16 values, not {x.dtype}")
     return Format(x.fraction_bits, x.dtype, min(1 << 15, x.bound + bound), nonnegative)
+
+
+def _saturating_sum(b: OnnxBuilder, x: str, y: str) -> str:
+    a = OnnxInt32(b)
+    return a.clamp(a.add(x, y), -(1 << 15), (1 << 15) - 1)

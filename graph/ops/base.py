@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -26,8 +27,13 @@ class OnnxBuilder(Protocol):
         """Name of the single output of a new node."""
         ...
 
+    def type(self, value: str) -> TensorType:
+        """The type of an input of the op that is being written."""
+        ...
 
-class TfliteTensor(NamedTuple):
+
+@dataclass(frozen=True)
+class TfliteTensor:
     """A tensor in a TFLite subgraph. `format` is None for plain int32 arithmetic."""
 
     index: int
@@ -66,11 +72,14 @@ class CValue(NamedTuple):
 class CBuilder(Protocol):
     """Collects the constants and the call of one node."""
 
-    def constant(self, role: str, array: Array, kind: ConstantKind) -> str:
-        """Identifier of a const array named after the node and `role`; `kind` says which account its bytes go to."""
+    def constant(self, role: str, array: Array, kind: ConstantKind, note: str) -> str:
+        """Identifier of a const array named after the node and `role`.
+
+        kind: which account its bytes go to. note: what a reader of the C must know about it (unit, layout).
+        """
         ...
 
-    def shared_constant(self, name: str, array: Array, kind: ConstantKind) -> str:
+    def shared_constant(self, name: str, array: Array, kind: ConstantKind, note: str) -> str:
         """Identifier of a const array that every node asking for `name` shares."""
         ...
 

@@ -10,9 +10,12 @@ import numpy as np
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
 from ..weights import Weight
-from .base import require
+from . import onnx_arithmetic
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .c_arguments import requantization_argument
 from .drawing import draw_format, draw_requantization, draw_weight
 from .product import prove_product
+from .tflite_arithmetic import convolution, pad
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,8 @@ class Conv2d:
         rows, columns = self.weight.matrix.shape
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[2]
         require(columns == patch, f"a weight of {columns} columns cannot read patches of {patch} entries")
-        require(min(self.kernel_size) > 0 and min(self.stride) > 0 and min(self.padding) >= 0, "kernel, stride or padding is negative or zero")
+        positive = min(*self.kernel_size, *self.stride) > 0 and min(self.padding) >= 0
+        require(positive, "conv2d needs a kernel and a stride of at least 1 and no negative padding")
         height, width = self.output_size(x.shape)
         require(min(height, width) > 0, f"a {self.kernel_size} kernel does not fit into {x.shape[:2]}")
         prove_product(self.weight, self.bias, self.requantization, x.format)
@@ -66,7 +70,7 @@ class Conv2d:
         top, bottom, left, right = self.padding
         flat = np.arange(height * width * channels).reshape(shape)
         padded = np.pad(flat, ((top, bottom), (left, right), (0, 0)), constant_values=flat.size)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel_size, axis=(0, 1))
+        windows: IntArray = np.lib.stride_tricks.sliding_window_view(padded, self.kernel_size, axis=(0, 1))  # type: ignore[call-overload]
         windows = windows[:: self.stride[0], :: self.stride[1]]  # [out_height, out_width, channels, kernel_height, kernel_width]
         return windows.transpose(0, 1, 3, 4, 2).reshape(-1, self.weight.matrix.shape[1])
 
@@ -83,6 +87,33 @@ class Conv2d:
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         height, width = self.output_size(inputs[0].shape)
         return height * width * self.weight.matrix.size
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        flat = b.node("Reshape", x, b.constant(np.array([0, -1])))
+        padded = b.node("Pad", flat, b.constant(np.array([0, 0, 0, 1])))
+        patches = b.node("Gather", padded, b.constant(self.patches(b.type(x).shape)), axis=1)
+        accumulator = onnx_arithmetic.matrix_product(b, patches, self.weight.matrix, self.bias)
+        result = onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output)
+        return (b.node("Reshape", result, b.constant(np.array([0, *self.output_size(b.type(x).shape), len(self.weight.matrix)]))),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        weight = self.weight.matrix.reshape(len(self.weight.matrix), *self.kernel_size, -1)
+        padded = pad(b, x, self.padding)
+        return (convolution(b, padded, weight, self.bias, self.requantization, self.output, self.stride),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        rows, columns = self.weight.matrix.shape
+        weight = b.constant("weight", self.weight.pack(), "weights", f"{rows} x {columns} {self.weight.layout}")
+        by = requantization_argument(b, self.bias, self.requantization, self.output)
+        b.call(self.kernel, x.expression, y.expression, self._c_shape(x.type, y.type), weight, by)
+
+    def _c_shape(self, x: TensorType, y: TensorType) -> str:
+        sizes = (f"rescomp_size_of({', '.join(map(str, shape))})" for shape in (x.shape, y.shape))
+        pairs = (f"rescomp_pair_of({down}, {across})" for down, across in (self.kernel_size, self.stride, self.padding[::2]))
+        return f"rescomp_conv2d_shape_of({', '.join((*sizes, *pairs))})"
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

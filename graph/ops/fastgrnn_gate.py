@@ -10,7 +10,10 @@ import numpy as np
 from ..fixed_point import Q15_ONE, IntArray, round_half_up_shift, saturate
 from ..ir import Format, TensorType
 from .activation import Q15, UNIT_Q15
-from .base import Elementwise, prove_accumulator, require
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
+from .int32_arithmetic import Int32Arithmetic, T
+from .onnx_arithmetic import OnnxInt32
+from .tflite_arithmetic import TfliteInt32, narrow, widen
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class FastGrnnGate(Elementwise):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         z, c, h = inputs
         require(z.shape == c.shape == h.shape, f"fastgrnn_gate needs equal shapes, not {z.shape}, {c.shape} and {h.shape}")
-        require((z.format, c.format) == (UNIT_Q15, Q15) and h.format == self.state, "fastgrnn_gate reads z of a sigmoid, c of a tanh and h in its own format")
+        good = (z.format, c.format, h.format) == (UNIT_Q15, Q15, self.state)
+        require(good, "fastgrnn_gate reads z of a sigmoid, c of a tanh and h in its own format")
         require(1 <= self.state.fraction_bits <= 15, f"a state in Q{self.state.fraction_bits} is outside Q1..Q15")
         require(0 <= self.zeta < Q15_ONE and 0 <= self.nu < Q15_ONE, "zeta and nu must be in [0, 1)")
         largest = ((self.zeta + self.nu) << 15) + (1 << (self.gate_shift - 1))
@@ -53,6 +57,26 @@ class FastGrnnGate(Elementwise):
         gate = round_half_up_shift(self.zeta * (Q15_ONE - z) + (self.nu << 15), self.gate_shift)
         gate = np.minimum(gate, Q15_ONE - 1)
         return (saturate(round_half_up_shift(gate * c + z * h, 15), self.state.low, self.state.high),)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        return (self._update(OnnxInt32(b), *inputs),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        z, c, h = (widen(b, x) for x in inputs)
+        return (narrow(b, self._update(TfliteInt32(b), z, c, h), self.state),)
+
+    def _update(self, a: Int32Arithmetic[T], z: T, c: T, h: T) -> T:
+        rounded = (self.nu << 15) + (1 << (self.gate_shift - 1))
+        opening = a.add(a.mul(a.sub(Q15_ONE, z), self.zeta), rounded)
+        gate = a.minimum(a.div(opening, 1 << self.gate_shift), Q15_ONE - 1)  # opening >= 0: the division is a floor
+        mixed = a.add(a.mul(gate, c), a.mul(z, h))
+        return a.clamp(a.round_half_up_shift(mixed, 15), self.state.low, self.state.high)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (z, c, h), (y,) = inputs, outputs
+        numbers = (self.zeta, self.nu, self.state.fraction_bits, self.state.low, self.state.high)
+        cell = f"rescomp_fastgrnn_cell_of({', '.join(map(str, numbers))})"
+        b.call(self.kernel, z.expression, c.expression, h.expression, y.expression, str(h.type.size), cell)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

@@ -10,7 +10,9 @@ import numpy as np
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
 from ..weights import Weight
-from .base import require
+from . import onnx_arithmetic, tflite_arithmetic
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .c_arguments import requantization_argument
 from .drawing import draw_format, draw_requantization, draw_weight
 from .product import prove_product
 
@@ -50,6 +52,22 @@ class FullyConnected:
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         return self.weight.matrix.size
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        accumulator = onnx_arithmetic.matrix_product(b, x, self.weight.matrix, self.bias)
+        return (onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        return (tflite_arithmetic.matrix_product(b, x, self.weight.matrix, self.bias, self.requantization, self.output),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        rows, columns = self.weight.matrix.shape
+        weight = b.constant("weight", self.weight.pack(), "weights", f"{rows} x {columns} {self.weight.layout}")
+        by = requantization_argument(b, self.bias, self.requantization, self.output)
+        b.call(self.kernel, x.expression, y.expression, str(columns), str(rows), weight, by)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..fixed_point import IntArray
 from ..ir import TensorType
-from .base import Elementwise, require
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
+from .onnx_arithmetic import OnnxInt32
+from .tflite_arithmetic import bound, format_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ class Relu(Elementwise):
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         return (np.maximum(x, 0),)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        return (OnnxInt32(b).binary("maximum", x, 0),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        return (bound(b, x, replace(format_of(x), nonnegative=True)),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        b.call(self.kernel, x.expression, y.expression, str(x.type.size))
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

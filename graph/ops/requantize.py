@@ -9,8 +9,13 @@ import numpy as np
 
 from ..fixed_point import IntArray, Requantization
 from ..ir import Format, TensorType
-from .base import Elementwise, prove_accumulator, require
+from . import onnx_arithmetic
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
+from .c_arguments import requantization_argument
 from .drawing import draw_format, draw_requantization
+from .onnx_arithmetic import OnnxInt32
+from .product import prove_requantization
+from .tflite_arithmetic import scale_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,7 @@ class Requantize(Elementwise):
         (x,) = inputs
         require(0 <= self.pre_shift <= 6, f"pre_shift {self.pre_shift} is outside 0..6")
         require(x.shape[-1] == len(self.bias), f"{len(self.bias)} biases for {x.shape[-1]} channels")
+        prove_requantization(self.requantization, len(self.bias))
         prove_accumulator((x.format.bound << self.pre_shift) + int(np.abs(self.bias.astype(np.int64)).max()))
         return (TensorType(x.shape, self.output),)
 
@@ -43,6 +49,22 @@ class Requantize(Elementwise):
         (x,) = inputs
         accumulator = (x << self.pre_shift) + self.bias.astype(np.int64)
         return (self.requantization(accumulator, self.output.low, self.output.high),)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        a = OnnxInt32(b)
+        accumulator = a.add(a.mul(x, 1 << self.pre_shift), b.constant(self.bias.astype(np.int32)))
+        return (onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        return (scale_channels(b, x, 1 << self.pre_shift, self.bias, self.requantization, self.output),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        channels = len(self.bias)
+        by = requantization_argument(b, self.bias, self.requantization, self.output)
+        b.call(self.kernel, x.expression, y.expression, str(x.type.size // channels), str(channels), str(self.pre_shift), by)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

@@ -1,0 +1,171 @@
+"""The command line: parse, call one stage, print. Logs and progress go to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from . import __version__
+from .errors import RescompError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+DEFAULT_DIRECTORY = "rescomp-out"
+
+_EXIT_CODES = """
+Exit codes: 0 ok, 1 unexpected, 2 bad usage, recipe, data or artefact, 3 parity mismatch, 4 does not fit a budget,
+5 unsupported, 6 device or port, 7 missing tool, 130 interrupted.
+"""
+
+
+@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def cli() -> None:
+    """From labelled sensor data to a kilobyte-sized integer model on a microcontroller, every bit predicted on the desk."""
+
+
+def _recipe_options(command: Command) -> Command:
+    """The options of the commands that make a model directory."""
+    for option in (
+        click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
+        click.option("--data", "source", help="A bundled set's name, a .npz file, or TRAIN.ts,TEST.ts."),
+        click.option("--model", "kind", help="Kind of net: fastgrnn."),
+        click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the recipe."),
+        click.option("-o", "--output", type=_PATH, default=DEFAULT_DIRECTORY, show_default=True, help="Model directory."),
+        click.option("--force", is_flag=True, help="Replace an existing model directory."),
+    ):
+        command = option(command)
+    return command
+
+
+_weights_option = click.option("--weights", type=click.Choice(["ternary", "int8"]), help="Weight format (the scale form is kept).")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+_directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
+_against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")
+
+
+@cli.command()
+@_recipe_options
+@_weights_option
+@_against_option
+@_json_option
+def run(output: Path, force: bool, against: str | None, as_json: bool, **asked: Any) -> None:
+    """Train, quantize, export and verify in one go."""
+    from . import stages
+    from .printing import TerminalListener, print_summary
+
+    with TerminalListener() as listener:
+        summary = stages.run(_recipe(**asked), output, force=force, against=against, listener=listener)
+    _print(summary, as_json, print_summary)
+
+
+@cli.command()
+@_recipe_options
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with its recipe.")
+def train(output: Path, force: bool, resume: bool, **asked: Any) -> None:
+    """Train the float net (makes a model directory)."""
+    from . import stages
+    from .printing import TerminalListener
+
+    with TerminalListener() as listener:
+        accuracy = stages.train(None if resume else _recipe(**asked), output, force=force, listener=listener)
+    click.echo(f"float accuracy {accuracy:.2%}; next: rescomp quantize {output}")
+
+
+@cli.command()
+@_directory_argument
+@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of [quantize] or of compress.")
+@_weights_option
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted fine-tuning.")
+def quantize(directory: Path, overrides: tuple[str, ...], weights: str | None, resume: bool) -> None:
+    """Fine-tune under the constraints and lower to the integer graph."""
+    from . import stages
+    from .printing import TerminalListener
+
+    with TerminalListener() as listener:
+        accuracy = stages.quantize(directory, overrides=overrides, weights=weights, resume=resume, listener=listener)
+    click.echo(f"integer accuracy {accuracy:.2%}; next: rescomp export {directory}")
+
+
+@cli.command()
+@_directory_argument
+@click.option("--format", "formats", default="onnx,tflite,c", show_default=True, help="Comma-separated: onnx, tflite, c.")
+def export(directory: Path, formats: str) -> None:
+    """Write the integer model as ONNX, TFLite and C."""
+    from . import stages
+    from .printing import TerminalListener
+
+    with TerminalListener() as listener:
+        written = stages.export(directory, [item.strip() for item in formats.split(",") if item.strip()], listener=listener)
+    for name in written:
+        click.echo(directory / name)
+
+
+@cli.command()
+@_directory_argument
+@_against_option
+@_json_option
+def verify(directory: Path, against: str | None, as_json: bool) -> None:
+    """Compare every witness with numpy, bit for bit, on the whole test set."""
+    from . import stages
+    from .printing import TerminalListener, print_verification
+
+    with TerminalListener() as listener:
+        result = stages.verify(directory, against, listener=listener)
+    _print(result, as_json, print_verification)
+
+
+@cli.command()
+@_directory_argument
+@_json_option
+def inspect(directory: Path, as_json: bool) -> None:
+    """Show layers, shapes, bits, bytes and multiply-accumulates a step."""
+    from . import stages
+    from .printing import print_inspection
+
+    _print(stages.inspect(directory), as_json, print_inspection)
+
+
+def _recipe(recipe_file: Path | None, source: str | None, kind: str | None, overrides: tuple[str, ...], weights: str | None = None) -> Any:
+    from .recipe import load_recipe
+
+    chosen = [f"data.source={json.dumps(source)}"] if source else []
+    chosen += [f"model.kind={json.dumps(kind)}"] if kind else []
+    return load_recipe(recipe_file, [*chosen, *overrides], weights=weights)
+
+
+def _print(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    if as_json:
+        click.echo(json.dumps(result.as_json(), indent=1))
+    else:
+        show(result)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point: the exit code, with every foreseen failure told in one sentence on stderr."""
+    try:
+        result = cli.main(args=arguments, prog_name="rescomp", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("rescomp: interrupted; the last checkpoint is kept: go on with `train --resume` or `quantize --resume`", err=True)
+        return 130
+    except RescompError as error:
+        click.echo(f"rescomp: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("RESCOMP_DEBUG"):
+            raise
+        click.echo(f"rescomp: unexpected {type(error).__name__}: {error}; set RESCOMP_DEBUG=1 to see where", err=True)
+        return 1
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,87 @@
+"""Choosing the formats of activations from the ranges that the float net shows on training data."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..graph.fixed_point import MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND
+from ..models import FixedPointArithmetic, FloatArithmetic, Formats, RecurrentNet
+
+MAX_PRE_SHIFT = 6
+HIGHEST_FRACTION_BITS = 14
+FACTOR_MARGIN, SCORE_MARGIN = 1.25, 2.0
+"""Room above the largest value seen, because fine-tuning moves the ranges."""
+_INT16 = 1 << 15
+
+
+class _Observer(FloatArithmetic):
+    """Real arithmetic that remembers the largest magnitude of every named product, over the running steps."""
+
+    def __init__(self, arithmetic: FloatArithmetic) -> None:
+        super().__init__(arithmetic.nonlinearity)
+        self.largest: dict[str, float] = {}
+
+    def requantize(self, value: Tensor, name: str) -> Tensor:
+        self.largest[name] = max(self.largest.get(name, 0.0), float(value.detach().abs().max()))
+        return value
+
+
+def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits: int) -> Formats:
+    """Choose and set the formats of a compressed net, in place.
+
+    x: float [sequences, time, channels], integers of the device * 2^-input_fraction_bits; lengths int [sequences]. The ranges are
+    those of the net in real arithmetic. A channel's standard deviation is raised to the least that one integer step can resolve.
+    """
+    if not isinstance(net.arithmetic, FixedPointArithmetic):
+        raise InputError("only a compressed net has formats to calibrate: call compress first")
+    fixed = net.arithmetic
+    running = torch.arange(x.shape[1]) < lengths[:, None]
+    normalized = ((x - net.mean) / net.std)[running]
+    bits = _fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND)
+    _raise_deviation(net, input_fraction_bits, bits)
+    largest = _observe(net, torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths)
+    fixed.formats = Formats(
+        input=input_fraction_bits,
+        pre_shift=_pre_shift(net.std, input_fraction_bits, bits),
+        normalize=bits,
+        input_factor=_fraction_bits(largest.get("input_factor", 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND),
+        recurrent_factor=_fraction_bits(largest.get("recurrent_factor", 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND),
+        scores=_fraction_bits(largest["scores"] * SCORE_MARGIN, _INT16 - 1),
+    )
+    return fixed.formats
+
+
+@torch.no_grad()
+def _observe(net: RecurrentNet, x: Tensor, lengths: Tensor) -> dict[str, float]:
+    arithmetic, training = net.arithmetic, net.training
+    observer = _Observer(arithmetic)
+    net.arithmetic = observer
+    net.eval()(x, lengths)
+    net.arithmetic = arithmetic
+    net.train(training)
+    return observer.largest
+
+
+def _fraction_bits(largest: float, bound: int) -> int:
+    """The finest format that holds `largest`, within 0..14."""
+    if largest == 0:
+        return HIGHEST_FRACTION_BITS
+    return min(HIGHEST_FRACTION_BITS, max(0, math.floor(math.log2(bound / largest))))
+
+
+def _raise_deviation(net: RecurrentNet, input_bits: int, output_bits: int) -> None:
+    """Keep 1 / std within what the smallest requantization shift and the largest pre-shift can express."""
+    gain_bits = MULTIPLIER_BITS - 1 - MIN_SHIFT + input_bits + MAX_PRE_SHIFT - output_bits
+    net.std.clamp_(min=2.0**-gain_bits)
+
+
+def _pre_shift(std: Tensor, input_bits: int, output_bits: int) -> int:
+    """The smallest for which the bias's rounding moves no output by more than a quarter step, and the shift is large enough."""
+    smallest = math.log2(float(std.min()))
+    for_bias = math.ceil(output_bits + 1 - input_bits - smallest)
+    for_shift = math.ceil(MIN_SHIFT - (MULTIPLIER_BITS - 1) + output_bits - input_bits - smallest)
+    return min(MAX_PRE_SHIFT, max(0, for_bias, for_shift))

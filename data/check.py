@@ -1,0 +1,174 @@
+"""The checks that every data set passes, whatever file it came from. Each failure names file, split, sequence, step and channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from .nearest import did_you_mean
+from .raw import RawDataset, RawSplit
+from .split import IntArray, Split, ValueArray, valid_steps
+
+_INT32 = np.iinfo(np.int32)
+
+
+def check_splits(raw: RawDataset) -> tuple[Split, Split, tuple[str, ...]]:
+    """(train, test, class names), or InputError with the first thing that is wrong."""
+    (x_train, lengths_train), (x_test, lengths_test) = _values(raw.train), _values(raw.test)
+    _check_agreement(raw, x_train, x_test)
+    classes, y_train, y_test = _classes(raw)
+    return Split(x_train, y_train, lengths_train), Split(x_test, y_test, lengths_test), classes
+
+
+def _values(raw: RawSplit) -> tuple[ValueArray, IntArray]:
+    x = _three_dimensional(raw)
+    lengths = _checked_lengths(raw, x.shape[1])
+    x = x[:, : lengths.max()]
+    valid = valid_steps(lengths, x.shape[1])
+    return (_integers if x.dtype.kind in "iu" else _floats)(raw, x, valid), lengths
+
+
+def _three_dimensional(raw: RawSplit) -> npt.NDArray[Any]:
+    if raw.x.dtype.kind not in "iuf":
+        raise InputError(f"{raw.where} holds values of type {raw.x.dtype}: store floating-point numbers or integers")
+    if raw.x.ndim not in (2, 3):
+        raise InputError(
+            f"{raw.where} has x of shape {_shape(raw.x)}: reshape it to [sequences, time, channels], or [sequences, time] for one channel"
+        )
+    x = raw.x if raw.x.ndim == 3 else raw.x[:, :, None]
+    if 0 in x.shape:
+        raise InputError(f"{raw.where} is empty (x has shape {_shape(raw.x)}): it needs a sequence, a time step and a channel at least")
+    return x
+
+
+def _checked_lengths(raw: RawSplit, time_steps: int) -> IntArray:
+    count = len(raw.x)
+    if raw.lengths is None:
+        return np.full(count, time_steps, np.int64)
+    if raw.lengths.shape != (count,) or raw.lengths.dtype.kind not in "iu":
+        raise InputError(
+            f"{raw.where} has lengths of shape {_shape(raw.lengths)} and type {raw.lengths.dtype} for {count} sequences: "
+            "store one integer a sequence"
+        )
+    wrong = np.flatnonzero((raw.lengths <= 0) | (raw.lengths > time_steps))
+    if wrong.size:
+        raise InputError(
+            f"{raw.where} has length {raw.lengths[wrong[0]]} at sequence {wrong[0]}, outside 1..{time_steps}: "
+            "correct it or drop the sequence"
+        )
+    return raw.lengths.astype(np.int64)
+
+
+def _floats(raw: RawSplit, x: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> ValueArray:
+    with np.errstate(over="ignore"):
+        single = x.astype(np.float32)
+    _refuse(raw, x, valid[:, :, None] & ~np.isfinite(single), "which is not a finite number: repair it or drop the sequence")
+    # Adding 0 turns -0 into 0, so that equal values have equal digests.
+    return np.where(valid[:, :, None], single, np.float32(0)) + np.float32(0)
+
+
+def _integers(raw: RawSplit, x: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> ValueArray:
+    outside = (x < _INT32.min) | (x > _INT32.max)
+    _refuse(raw, x, valid[:, :, None] & outside, "which is beyond 32 bits: scale it, or store floating-point numbers")
+    return np.where(valid[:, :, None], x, 0).astype(np.int32)
+
+
+def _refuse(raw: RawSplit, x: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], reason: str) -> None:
+    if wrong.any():
+        sequence, step, channel = (int(index) for index in np.argwhere(wrong)[0])
+        raise InputError(
+            f"{raw.where} holds {x[sequence, step, channel]} at sequence {sequence}, step {step}, channel {channel} "
+            f"(counting from 0), {reason}"
+        )
+
+
+def _check_agreement(raw: RawDataset, train: ValueArray, test: ValueArray) -> None:
+    if train.shape[2] != test.shape[2]:
+        raise InputError(
+            f"{raw.test.where} has {test.shape[2]} channels and the train split has {train.shape[2]}: store the same channels in both"
+        )
+    if train.dtype != test.dtype:
+        raise InputError(
+            f"{raw.test.where} holds {raw.test.x.dtype} and the train split {raw.train.x.dtype}: store integers in both or neither"
+        )
+
+
+def _classes(raw: RawDataset) -> tuple[tuple[str, ...], IntArray, IntArray]:
+    train, test = _labels(raw.train), _labels(raw.test)
+    if train.dtype.kind != test.dtype.kind:
+        raise InputError(f"{raw.test.where} has labels of another type than the train split: store integers or strings in both")
+    if train.dtype.kind == "U":
+        classes = raw.classes or tuple(sorted({str(label) for label in (*train, *test)}))
+        y_train, y_test = _positions(raw.train, train, classes), _positions(raw.test, test, classes)
+    else:
+        classes = raw.classes or _numbered_classes(raw, train)
+        y_train, y_test = _in_range(raw.train, train, classes), _in_range(raw.test, test, classes, raw.classes is None)
+    _check_presence(raw, classes, y_train, y_test)
+    return classes, y_train, y_test
+
+
+def _labels(raw: RawSplit) -> npt.NDArray[Any]:
+    labels = raw.labels.astype(np.int64) if raw.labels.dtype.kind == "b" else raw.labels
+    if labels.dtype.kind not in "iuU":
+        raise InputError(f"{raw.where} has labels of type {labels.dtype}: store integers 0..classes-1 or strings")
+    if labels.shape != (len(raw.x),):
+        raise InputError(f"{raw.where} has labels of shape {_shape(labels)} for {len(raw.x)} sequences: store one label a sequence")
+    return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+
+
+def _numbered_classes(raw: RawDataset, labels: IntArray) -> tuple[str, ...]:
+    present = np.unique(labels)
+    if present[0] < 0:
+        sequence = int(np.flatnonzero(labels < 0)[0])
+        raise InputError(f"{raw.train.where} has label {labels[sequence]} at sequence {sequence}: labels are 0..classes-1")
+    gaps = np.flatnonzero(present != np.arange(len(present)))
+    if gaps.size:
+        raise InputError(
+            f"{raw.train.where} has labels {present[0]}..{present[-1]} and no sequence of class {gaps[0]}: "
+            "number the classes from 0 without gaps"
+        )
+    return tuple(str(label) for label in present)
+
+
+def _positions(raw: RawSplit, labels: npt.NDArray[Any], classes: tuple[str, ...]) -> IntArray:
+    index = {name: position for position, name in enumerate(classes)}
+    for sequence, label in enumerate(labels):
+        if str(label) not in index:
+            hint = did_you_mean(str(label), classes) or ": correct it or add the class"
+            raise InputError(f"{raw.where} has label {str(label)!r} at sequence {sequence}, not one of the {len(classes)} classes{hint}")
+    return np.array([index[str(label)] for label in labels], np.int64)
+
+
+def _in_range(raw: RawSplit, labels: IntArray, classes: tuple[str, ...], from_training: bool = False) -> IntArray:
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if wrong.size:
+        label, sequence = labels[wrong[0]], wrong[0]
+        if from_training and label >= 0:
+            raise InputError(_never_seen(raw, str(label), int(sequence)))
+        raise InputError(f"{raw.where} has label {label} at sequence {sequence}, outside 0..{len(classes) - 1}: correct it")
+    return labels
+
+
+def _check_presence(raw: RawDataset, classes: tuple[str, ...], y_train: IntArray, y_test: IntArray) -> None:
+    if len(classes) < 2:
+        raise InputError(f"{raw.train.where} has one class only ({classes[0]}): a classifier needs two")
+    if len(set(classes)) < len(classes):
+        raise InputError(f"{raw.train.file}: the class names repeat ({', '.join(classes)}): give each class its own name")
+    absent = np.flatnonzero(np.bincount(y_train, minlength=len(classes)) == 0)
+    for missing in absent:
+        sequences = np.flatnonzero(y_test == missing)
+        if sequences.size:
+            raise InputError(_never_seen(raw.test, classes[missing], int(sequences[0])))
+    if absent.size:
+        raise InputError(f"{raw.train.where} has no sequence of class {classes[absent[0]]!r}: add some or remove the class")
+
+
+def _never_seen(raw: RawSplit, label: str, sequence: int) -> str:
+    return f"{raw.where} has class {label!r} at sequence {sequence}, which is never seen in training: add it there or drop it here"
+
+
+def _shape(array: npt.NDArray[Any]) -> str:
+    return str(list(array.shape))

@@ -1,0 +1,100 @@
+"""Data sets as .npz archives: x_train, y_train, x_test, y_test, optional lengths and class names. No pickles."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from .nearest import did_you_mean
+from .raw import RawDataset, RawSplit
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+REQUIRED = ("x_train", "y_train", "x_test", "y_test")
+"""Keys that must be there."""
+OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "classes")
+"""Keys that are read when they are there; others are ignored unless they look like a misspelt one of these."""
+
+_DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError)
+_DAMAGED_MEMBER = (ValueError, SyntaxError, MemoryError, tokenize.TokenError)
+
+
+def read_npz(path: Path) -> RawDataset:
+    """The data set in `path`, values unchecked. Raises InputError when the file is missing or damaged or lacks an array."""
+    arrays = load_arrays(path)
+    _check_keys(path, arrays)
+    classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
+    return RawDataset(path.stem, _split(path, arrays, "train"), _split(path, arrays, "test"), classes)
+
+
+def load_arrays(path: Path) -> Arrays:
+    """Every array of the archive. Raises InputError when `path` is no readable .npz or holds pickled objects."""
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputError(f"{path} holds a single array: save {', '.join(REQUIRED)} together with numpy.savez")
+        with archive:
+            return {name: _member(path, archive, name) for name in archive.files}
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
+    except (*_DAMAGED_ARCHIVE, *_DAMAGED_MEMBER) as error:
+        raise InputError(f"{path} is not a readable .npz archive ({_cause(error)}): it may be truncated, write or copy it again") from error
+
+
+def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> npt.NDArray[Any]:
+    try:
+        member = archive[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            raise InputError(f"{path}: {name!r} is an object array, which rescomp does not read: store numbers or strings") from error
+        raise
+    if not isinstance(member, np.ndarray):
+        raise InputError(f"{path}: {name!r} is not an array: save only arrays in it")
+    return member
+
+
+def _cause(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _check_keys(path: Path, arrays: Arrays) -> None:
+    for key in REQUIRED:
+        if key not in arrays:
+            hint = did_you_mean(key, set(arrays) - {*REQUIRED, *OPTIONAL}) or ": add it"
+            raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
+    for key in arrays:
+        hint = "" if key in REQUIRED + OPTIONAL else _misspelt(key)
+        if hint:
+            raise InputError(f"{path} has an array {key!r}, which is not read{hint}")
+
+
+def _misspelt(key: str) -> str:
+    # Silently ignored lengths would turn padding into data.
+    return did_you_mean(key, OPTIONAL) if key.lower().startswith(("len", "class")) else ""
+
+
+def _split(path: Path, arrays: Arrays, name: Literal["train", "test"]) -> RawSplit:
+    return RawSplit(str(path), name, arrays[f"x_{name}"], arrays[f"y_{name}"], _lengths(path, arrays, name))
+
+
+def _lengths(path: Path, arrays: Arrays, name: str) -> npt.NDArray[Any] | None:
+    found = [key for key in OPTIONAL if key.startswith("length") and key.endswith(name) and key in arrays]
+    if len(found) > 1:
+        raise InputError(f"{path} has both {found[0]!r} and {found[1]!r}: keep one")
+    other = "test" if name == "train" else "train"
+    if not found and any(f"{stem}_{other}" in arrays for stem in ("length", "lengths")):
+        raise InputError(f"{path} has lengths for the {other} split and none for the {name} split: add 'lengths_{name}'")
+    return arrays[found[0]] if found else None
+
+
+def _class_names(path: Path, classes: npt.NDArray[Any]) -> tuple[str, ...]:
+    if classes.ndim != 1 or classes.size == 0 or classes.dtype.kind not in "iuU":
+        raise InputError(f"{path}: 'classes' has shape {list(classes.shape)} and type {classes.dtype}: store one name a class, as strings")
+    return tuple(str(name) for name in classes)

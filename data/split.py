@@ -1,0 +1,72 @@
+"""Labelled sequences of one split, and what every later stage asks of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+ValueArray = FloatArray | npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Labelled sequences of different lengths.
+
+    x: [sequences, longest, channels], float32 in the data's own units, or int32 for sensors that give integers; zero past a
+    sequence's end. y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest.
+    """
+
+    x: ValueArray
+    y: IntArray
+    lengths: IntArray
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.y)
+
+    @property
+    def channels(self) -> int:
+        """Channels of one step."""
+        return int(self.x.shape[2])
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the values are the sensor's own integers."""
+        return np.issubdtype(self.x.dtype, np.integer)
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """Which steps belong to a sequence: bool [sequences, longest]."""
+        return valid_steps(self.lengths, self.x.shape[1])
+
+    @property
+    def steps(self) -> ValueArray:
+        """All valid steps, sequence after sequence: [sum of lengths, channels]."""
+        return self.x[self.valid]
+
+    def take(self, indices: npt.NDArray[np.integer[Any]]) -> Split:
+        """The sequences at `indices`, in that order; the padded time stays."""
+        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices])
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over values, labels and lengths; neither padding nor byte order nor the file's compression counts."""
+        return hashlib.sha256(self.canonical_bytes()).hexdigest()
+
+    def canonical_bytes(self) -> bytes:
+        """What `digest` covers: kind and shape as text, then lengths, labels and valid steps, little-endian."""
+        kind = "int32" if self.is_integer else "float32"
+        header = f"{kind} {len(self)} {self.channels}\n".encode()
+        little = (self.lengths.astype("<i8"), self.y.astype("<i8"), self.steps.astype("<i4" if self.is_integer else "<f4"))
+        return header + b"".join(array.tobytes() for array in little)
+
+
+def valid_steps(lengths: npt.NDArray[np.integer[Any]], time_steps: int) -> npt.NDArray[np.bool_]:
+    """bool [sequences, time_steps]: True before each sequence's end."""
+    return np.asarray(np.arange(time_steps)[None, :] < lengths[:, None])

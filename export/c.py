@@ -1,0 +1,442 @@
+"""The integer model as C99: constants, buffers and a list of kernel calls. The logic is in firmware_templates/kernels/."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import get_args
+
+import jinja2
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
+from ..graph.ops.base import Array, ConstantKind, CValue
+from ..graph.serialize import CONTRACT, digest
+from ..graph.verify import verify_model
+from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
+from .memory import Place, Plan, plan_memory
+
+API_VERSION = 1
+"""RESCOMP_API_VERSION of the kernels that generated code calls."""
+MAX_ENTRIES = 32767
+"""Of a value: kernels count in 16 bits."""
+WIDTH = 112
+"""Columns of generated code."""
+
+
+def export_c(model: IntegerModel) -> dict[str, bytes]:
+    """The files of the C export by name: <model>.h, <model>.c, README.md, LICENSE, and rescomp/ with the kernels it calls.
+
+    Equal models give equal bytes. Raises UnsupportedError for a model that the kernels cannot run.
+    """
+    source = translate(model)
+    texts = {
+        f"{model.name}.h": render("model.h.j2", source=source),
+        f"{model.name}.c": render("model.c.j2", source=source),
+        "README.md": render("README.md.j2", source=source),
+        "LICENSE": read_template("LICENSE"),
+    }
+    texts.update({f"rescomp/{name}": read_template(f"kernels/{name}") for name in _kernel_files(source.kernels)})
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def constant_bytes(model: IntegerModel) -> dict[str, int]:
+    """Bytes of the const data of the generated C: weights (with their padding), scales, biases, tables, and their sum `model`."""
+    constants = translate(model).constants
+    accounts = {kind: sum(constant.array.nbytes for constant in constants if constant.kind == kind) for kind in get_args(ConstantKind)}
+    return {**accounts, "model": sum(accounts.values())}
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A const array of the generated C. owner: the layer it belongs to, or "" if layers share it."""
+
+    identifier: str
+    owner: str
+    array: Array
+    kind: ConstantKind
+    note: str
+
+    @property
+    def c_type(self) -> str:
+        """int8_t, uint8_t, int16_t or int32_t."""
+        return f"{self.array.dtype.name}_t"
+
+    @property
+    def rows(self) -> list[str]:
+        """The entries as lines of C, aligned."""
+        packed = self.array.dtype == np.uint8
+        texts = [f"0x{entry:02x}" if packed else str(entry) for entry in self.array.reshape(-1).tolist()]
+        width = max(map(len, texts))
+        per_line = 15 if packed else min(16, (WIDTH - 4) // (width + 2))
+        cells = [f"{text:>{width}}," for text in texts]
+        return [" ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """What a layer tells the tap: its number, and the buffer just written. macro: <MODEL>_LAYER_<NAME>."""
+
+    index: int
+    macro: str
+    expression: str
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A kernel call with everything a reader wants to know about it."""
+
+    name: str
+    graph: str
+    kernel: str
+    call: str
+    comment: str
+    constant_bytes: int
+    taps: tuple[Tap, ...]
+
+    @property
+    def row(self) -> str:
+        """The layer's line in the table of layers."""
+        shapes = ", ".join(str(tap.type) for tap in self.taps)
+        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<24}  {self.kernel:<28}  {self.constant_bytes:>6}  {shapes}"
+
+
+@dataclass(frozen=True)
+class Function:
+    """The body of one graph's function.
+
+    pointers: (identifier, expression, type) of the values in the scratch arena. copies: (target, source, entries) at the end.
+    unused: parameters that nothing in the body reads.
+    """
+
+    pointers: tuple[tuple[str, str, TensorType], ...]
+    layers: tuple[Layer, ...]
+    copies: tuple[tuple[str, str, int], ...]
+    arena_bytes: int
+    unused: tuple[str, ...]
+
+    @property
+    def declarations(self) -> list[str]:
+        """The pointers as lines of C, their comments aligned."""
+        lines = [f"int16_t *const {identifier} = {expression};" for identifier, expression, _ in self.pointers]
+        width = max(map(len, lines), default=0)
+        return [f"{line:<{width}} /* {type} */" for line, (_, _, type) in zip(lines, self.pointers, strict=True)]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An input, a state or the scores: what the caller's buffer is called and what it holds."""
+
+    identifier: str
+    type: TensorType
+
+    @property
+    def macro(self) -> str:
+        """Upper case, for macros."""
+        return self.identifier.upper()
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """All that the templates need to write the C of one model."""
+
+    model: IntegerModel
+    inputs: tuple[Parameter, ...]
+    states: tuple[Parameter, ...]
+    scores: Parameter
+    functions: Mapping[str, Function]
+    constants: tuple[Constant, ...]
+    api_version: int = API_VERSION
+    contract_version: int = CONTRACT
+
+    @property
+    def name(self) -> str:
+        """Prefix of every function."""
+        return self.model.name
+
+    @property
+    def macro(self) -> str:
+        """Prefix of every macro."""
+        return self.model.name.upper()
+
+    @property
+    def sha256(self) -> str:
+        """Of the integer graph."""
+        return digest(self.model)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers in execution order."""
+        return tuple(layer for function in self.functions.values() for layer in function.layers)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """All tapped values in execution order."""
+        return tuple(tap for layer in self.layers for tap in layer.taps)
+
+    @property
+    def tap_macros(self) -> list[str]:
+        """The layers' numbers as lines of C, their comments aligned."""
+        lines = [f"#define {tap.macro} {tap.index}" for tap in self.taps]
+        width = max(map(len, lines), default=0)
+        return [f"{line:<{width}} /* {tap.type} */" for line, tap in zip(lines, self.taps, strict=True)]
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Names of the kernels called, sorted."""
+        return tuple(sorted({layer.kernel for layer in self.layers}))
+
+    @property
+    def state_bytes(self) -> int:
+        """Of what is kept between steps."""
+        return sum(state.type.nbytes for state in self.states)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of the arena that all functions share (a struct in C must not be empty)."""
+        needed = max(function.arena_bytes for function in self.functions.values())
+        return needed if needed or self.states else 2
+
+    @property
+    def constant_bytes(self) -> int:
+        """Of all const data."""
+        return sum(constant.array.nbytes for constant in self.constants)
+
+    @property
+    def summary(self) -> str:
+        """What the model is, in a phrase."""
+        reads, keeps = (" and ".join(f"{each.identifier} ({each.type})" for each in side) for side in (self.inputs, self.states))
+        answers = f"scores ({self.scores.type})"
+        return f"reads {reads} a step, keeps {keeps}, answers {answers}" if keeps else f"reads {reads}, answers {answers}"
+
+    @property
+    def quoted_classes(self) -> list[str]:
+        """The class labels as C string literals in plain ASCII."""
+        return [_quote(label) for label in self.model.classes]
+
+
+def translate(model: IntegerModel) -> Source:
+    """The model as declarations, buffers and calls. Raises UnsupportedError."""
+    verify_model(model)
+    _check_supported(model)
+    return _Translator(model).source()
+
+
+def read_template(path: str) -> str:
+    """A file of firmware_templates/ as it is."""
+    return _templates().joinpath(path).read_text(encoding="utf-8")
+
+
+def render(path: str, **context: object) -> str:
+    """A jinja2 template of firmware_templates/, filled in."""
+    return _environment().get_template(path).render(**context)
+
+
+class _Translator:
+    """Walks the graphs of one model in execution order and hands out identifiers."""
+
+    def __init__(self, model: IntegerModel) -> None:
+        self.model = model
+        functions = (f"{model.name}_{verb}" for verb in ("state", "init", "step", "scores", "run", "classify", "class_names"))
+        self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *functions)
+        self.values: dict[str, str] = {}
+        self.constants: dict[str, Constant] = {}
+        self.taps: list[Tap] = []
+        self.tap_names = Identifiers()
+        self.fields = Identifiers(*KEYWORDS, "scratch")
+        self.states = {value.name: Parameter(self.fields.take(value.name), value.type) for value in self._graph.state_inputs}
+        self.inputs = self._parameters(self._graph.data_inputs)
+
+    @property
+    def _graph(self) -> Graph:
+        return self.model.graphs["step" if self.model.is_recurrent else "whole"]
+
+    def source(self) -> Source:
+        functions = {name: self._function(name, self.model.graphs[name]) for name in ("step", "head", "whole") if name in self.model.graphs}
+        scores = Parameter("scores", self.model.output.type)
+        states = tuple(self.states.values())
+        return Source(self.model, tuple(self.inputs.values()), states, scores, functions, tuple(self.constants.values()))
+
+    def _parameters(self, values: Sequence[Value]) -> dict[str, Parameter]:
+        if len(values) == 1:
+            return {values[0].name: Parameter("input", values[0].type)}
+        return {value.name: Parameter(self.names.take(value.name), value.type) for value in values}
+
+    def _function(self, role: str, graph: Graph) -> Function:
+        plan = plan_memory(graph, () if role == "step" else graph.outputs)
+        types = graph.types()
+        pointers = []
+        for node in graph.nodes:
+            for name in node.outputs:
+                if plan.places[name].region == "arena":
+                    pointers.append((self._value(name), _scratch(plan.places[name]), types[name]))
+        buffers = {name: CValue(self._expression(name, plan), types[name]) for name in types}
+        layers = tuple(self._layer(role, node, buffers) for node in graph.nodes)
+        copies = tuple((self._place(copy.target), self._place(copy.source), copy.type.size) for copy in plan.copies)
+        read = {place.region for place in plan.places.values()} | {copy.source.region for copy in plan.copies}
+        unused = [] if read & {"arena", "state"} or role == "head" else ["state"]
+        unused += [self.inputs[value.name].identifier for value in graph.data_inputs if role != "head" and not _is_read(graph, value)]
+        return Function(tuple(pointers), layers, copies, plan.arena_bytes, tuple(unused))
+
+    def _value(self, name: str) -> str:
+        if name not in self.values:
+            self.values[name] = self.names.take(name)
+        return self.values[name]
+
+    def _expression(self, name: str, plan: Plan) -> str:
+        place = plan.places[name]
+        return self._value(name) if place.region == "arena" else self._place(place)
+
+    def _place(self, place: Place) -> str:
+        if place.region == "arena":
+            return _scratch(place)
+        if place.region == "output":
+            return "scores"
+        if place.name in self.states:
+            return f"state->{self.states[place.name].identifier}"
+        return self.inputs[place.name].identifier
+
+    def _layer(self, role: str, node: Node, buffers: Mapping[str, CValue]) -> Layer:
+        inputs = tuple(buffers[name] for name in node.inputs)
+        outputs = tuple(buffers[name] for name in node.outputs)
+        writer = _NodeWriter(self, self._unique_layer(role, node))
+        node.op.c_call(writer, inputs, outputs)
+        taps = tuple(self._tap(writer.layer, node, name, buffers[name]) for name in node.outputs)
+        before, after = (", ".join(_short(value.type) for value in side) for side in (inputs, outputs))
+        comment = f"{writer.layer}: {node.op.name}({', '.join(node.inputs)}), {before} -> {after}"
+        return Layer(writer.layer, role, writer.kernel, writer.text, comment, writer.nbytes, taps)
+
+    def _unique_layer(self, role: str, node: Node) -> str:
+        count = sum(other.name == node.name for each in self.model.graphs.values() for other in each.nodes)
+        return node.name if count == 1 else f"{role}_{node.name}"
+
+    def _tap(self, layer: str, node: Node, value: str, buffer: CValue) -> Tap:
+        name = layer if len(node.outputs) == 1 else f"{layer}_{value}"
+        macro = f"{self.model.name}_layer_{self.tap_names.take(name)}".upper()
+        tap = Tap(len(self.taps), macro, buffer.expression, buffer.type)
+        self.taps.append(tap)
+        return tap
+
+
+class _NodeWriter:
+    """The CBuilder of one node."""
+
+    def __init__(self, translator: _Translator, layer: str) -> None:
+        self.layer = layer
+        self.kernel = ""
+        self.text = ""
+        self.nbytes = 0
+        self._translator = translator
+
+    def constant(self, role: str, array: Array, kind: ConstantKind, note: str) -> str:
+        identifier = self._translator.names.take(f"{self.layer}_{role}")
+        self._translator.constants[identifier] = Constant(identifier, self.layer, array, kind, note)
+        self.nbytes += array.nbytes
+        return identifier
+
+    def shared_constant(self, name: str, array: Array, kind: ConstantKind, note: str) -> str:
+        for constant in self._translator.constants.values():
+            if not constant.owner and constant.note == note and np.array_equal(constant.array, array):
+                return constant.identifier
+        identifier = self._translator.names.take(name)
+        self._translator.constants[identifier] = Constant(identifier, "", array, kind, note)
+        return identifier
+
+    def call(self, kernel: str, *arguments: str) -> None:
+        self.kernel = kernel
+        self.text = _format_call(f"rescomp_{kernel}", arguments)
+
+
+def _check_supported(model: IntegerModel) -> None:
+    if model.name in {"rescomp", "stdint", "string"}:
+        raise UnsupportedError(f"a model exported to C cannot be named {model.name!r}: a header of that name exists")
+    if not model.is_recurrent and not model.graphs["whole"].data_inputs:
+        raise UnsupportedError(f"model {model.name!r} reads no input")
+    for role in {"head", "whole"} & set(model.graphs):
+        if len(model.graphs[role].outputs) != 1:
+            raise UnsupportedError(f"graph {role!r} gives {len(model.graphs[role].outputs)} values: the C gives exactly one, the scores")
+    for graph in model.graphs.values():
+        for name, type in graph.types().items():
+            where = f"value {name!r} of graph {graph.name!r}"
+            if type.format.dtype != "int16":
+                raise UnsupportedError(f"{where} is {type.format.dtype}: the C kernels compute on int16 values")
+            if type.size > MAX_ENTRIES:
+                raise UnsupportedError(f"{where} has {type.size} entries: the C kernels count up to {MAX_ENTRIES}")
+
+
+def _is_read(graph: Graph, value: Value) -> bool:
+    return value.name in (*graph.outputs, *graph.state.values(), *(name for node in graph.nodes for name in node.inputs))
+
+
+def _scratch(place: Place) -> str:
+    return f"state->scratch + {place.offset // 2}" if place.offset else "state->scratch"
+
+
+def _short(type: TensorType) -> str:
+    return f"{'x'.join(map(str, type.shape))} Q{type.format.fraction_bits}"
+
+
+def _format_call(function: str, arguments: Sequence[str]) -> str:
+    """A call as one line of C, or with its structs of parameters on lines of their own."""
+    line = f"{function}({', '.join(arguments)});"
+    if len(line) <= WIDTH - 4:
+        return line
+    pieces = [f"{function}("]
+    for last, argument in enumerate(arguments, start=1 - len(arguments)):
+        text = argument + (", " if last else ");")
+        if "(" in argument or ")" in pieces[-1]:
+            pieces.append(text)
+        else:
+            pieces[-1] += text
+    return "\n".join(line for piece in pieces for line in _wrap(piece.rstrip(), first=piece is pieces[0]))
+
+
+def _wrap(text: str, *, first: bool) -> list[str]:
+    """Lines of at most WIDTH columns, broken at spaces but never inside a call without inner calls."""
+    glued = re.sub(r"\w+\([^()]*\)", lambda inner: inner[0].replace(" ", "\0"), text)
+    start, rest = ("", " " * 8) if first else (" " * 8, " " * 12)
+    width = WIDTH - 4 if first else WIDTH
+    lines = textwrap.wrap(glued, width, initial_indent=start, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def _quote(label: str) -> str:
+    """A C string literal: three-digit octal escapes for all but harmless ASCII."""
+    plain = re.compile(r"[A-Za-z0-9 _.,:;+\-()\[\]#=<>]")
+    body = "".join(chr(byte) if plain.match(chr(byte)) and byte < 128 else f"\\{byte:03o}" for byte in label.encode())
+    return f'"{body}"'
+
+
+def _kernel_files(kernels: Sequence[str]) -> list[str]:
+    """The kernels' source files and all headers that they include."""
+    wanted, found = ["rescomp_kernels.h", *(f"{kernel}.c" for kernel in kernels)], set()
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found.add(name)
+            wanted += re.findall(r'^#include "(.+)"$', read_template(f"kernels/{name}"), re.MULTILINE)
+    return sorted(found)
+
+
+def _templates() -> Traversable:
+    return files("rescomp") / "firmware_templates"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FunctionLoader(read_template)
+    return jinja2.Environment(
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )

@@ -1,0 +1,38 @@
+"""Names that are safe in C and C++, and different from each other."""
+
+from __future__ import annotations
+
+_KEYWORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await co_return
+co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do double dynamic_cast else
+enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr
+operator or or_eq private protected public register reinterpret_cast requires restrict return short signed sizeof static
+static_assert static_cast struct switch template this thread_local throw true try typedef typeid typename typeof union unsigned
+using virtual void volatile wchar_t while xor xor_eq
+"""
+_SPOKEN_FOR = """
+input main memcpy memset scores scratch size_t state steps
+int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t
+"""
+
+KEYWORDS = frozenset(_KEYWORDS.split())
+"""Of C and C++."""
+SPOKEN_FOR = frozenset(_SPOKEN_FOR.split())
+"""What generated code and the headers it includes use themselves."""
+
+
+class Identifiers:
+    """Hands out each identifier once: the wanted one, or with a number behind it."""
+
+    def __init__(self, *taken: str) -> None:
+        self._taken = set(taken)
+
+    def take(self, wanted: str) -> str:
+        """A new identifier like `wanted` (a lower-case identifier)."""
+        if wanted.startswith("rescomp_"):
+            wanted = f"{wanted}_"
+        name, number = wanted, 2
+        while name in self._taken:
+            name, number = f"{wanted}_{number}", number + 1
+        self._taken.add(name)
+        return name

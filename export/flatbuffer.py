@@ -1,0 +1,97 @@
+"""Writing FlatBuffers tables of the TFLite schema by field names, with the vectors that they hold."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NewType
+
+import numpy as np
+
+from ..graph.ops.base import Array
+from .optional_package import import_optional
+
+Offset = NewType("Offset", int)
+"""Where something already written lies in the file."""
+BUFFER_ALIGNMENT = 16
+FILE_IDENTIFIER = b"TFL3"
+
+
+class FlatbufferWriter:
+    """A flatbuffers.Builder with the functions of the PyPI package `tflite`. Children are written before their parents."""
+
+    def __init__(self) -> None:
+        self._builder = import_optional("flatbuffers", "tflite").Builder(1 << 12)
+        self._schema = import_optional("tflite", "tflite")
+
+    def enum(self, kind: str, name: str) -> int:
+        """The number of an enumerator of the schema, such as ("TensorType", "INT16")."""
+        return int(getattr(getattr(self._schema, kind), name))
+
+    def table(self, kind: str, **fields: int | bool | Offset) -> Offset:
+        """A table of the schema; `fields` are scalars or offsets, named as the schema names them (snake case)."""
+        getattr(self._schema, f"{kind}Start")(self._builder)
+        for name, value in fields.items():
+            camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+            getattr(self._schema, f"{kind}Add{camel}")(self._builder, value)
+        return Offset(getattr(self._schema, f"{kind}End")(self._builder))
+
+    def string(self, text: str) -> Offset:
+        """A string."""
+        return Offset(self._builder.CreateString(text))
+
+    def numbers(self, values: Sequence[int] | Array, dtype: str = "int32") -> Offset:
+        """A vector of numbers."""
+        return Offset(self._builder.CreateNumpyVector(np.asarray(values, np.dtype(dtype))))
+
+    def data(self, data: bytes) -> Offset:
+        """A vector of bytes at a multiple of 16 (the Python builder ignores the schema's force_align, interpreters rely on it)."""
+        self._builder.Prep(BUFFER_ALIGNMENT, len(data))
+        return Offset(self._builder.CreateByteVector(data))
+
+    def tables(self, offsets: Sequence[Offset]) -> Offset:
+        """A vector of tables."""
+        self._builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            self._builder.PrependUOffsetTRelative(offset)
+        return Offset(self._builder.EndVector())
+
+    def named(self, kind: str, entries: Mapping[str, int], field: str) -> Offset:
+        """A vector of tables that pair a name with a number (TensorMap, Metadata)."""
+        return self.tables([self.table(kind, name=self.string(name), **{field: number}) for name, number in entries.items()])
+
+    def finish(self, root: Offset) -> bytes:
+        """The whole file."""
+        self._builder.Finish(root, FILE_IDENTIFIER)
+        return bytes(self._builder.Output())
+
+
+def check_flatbuffer(data: bytes) -> None:
+    """Raise ValueError unless every table and vector of a TFLite file lies inside it (tflite-runtime follows them unchecked)."""
+    schema = import_optional("tflite", "tflite")
+    if data[4:8] != FILE_IDENTIFIER:
+        raise ValueError("it does not begin as a TFLite file")
+    try:
+        _walk(schema.Model.GetRootAs(data))
+    except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError("it is truncated or damaged") from error
+
+
+def _walk(root: Any) -> None:
+    """Read everything that an interpreter follows."""
+    for buffer in _entries(root, "Buffers"):
+        buffer.DataAsNumpy()
+    for code in _entries(root, "OperatorCodes"):
+        code.BuiltinCode()
+    for graph in _entries(root, "Subgraphs"):
+        graph.InputsAsNumpy(), graph.OutputsAsNumpy()
+        for tensor in _entries(graph, "Tensors"):
+            tensor.ShapeAsNumpy(), tensor.Name(), root.Buffers(tensor.Buffer())
+            if tensor.Quantization() is not None:
+                tensor.Quantization().ScaleAsNumpy(), tensor.Quantization().ZeroPointAsNumpy()
+        for operator in _entries(graph, "Operators"):
+            operator.InputsAsNumpy(), operator.OutputsAsNumpy(), operator.BuiltinOptions()
+
+
+def _entries(table: Any, field: str) -> Iterator[Any]:
+    return map(getattr(table, field), range(getattr(table, f"{field}Length")()))

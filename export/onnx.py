@@ -1,0 +1,207 @@
+"""The integer model as ONNX, in operators of the default domain that compute in integers only.
+
+Between ops every value is an int32 tensor [batch, *shape]; inputs and outputs are of the formats' own dtypes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import UnsupportedError
+from ..graph.ir import Graph, IntegerModel, TensorType
+from ..graph.ops.base import Array
+from ..graph.passes import compose
+from .optional_package import import_optional
+from .provenance import PRODUCER, provenance
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET, IR_VERSION = 17, 8
+"""Read by onnxruntime from 1.12 on."""
+STEP_FILE, SEQUENCE_FILE = "model.onnx", "model_sequence.onnx"
+
+
+def export_onnx(model: IntegerModel) -> dict[str, bytes]:
+    """The files of the ONNX export by name: one time step with explicit state, and the whole sequence (or the whole net)."""
+    if not model.is_recurrent:
+        return {STEP_FILE: _to_bytes(whole_model(model))}
+    return {STEP_FILE: _to_bytes(step_model(model)), SEQUENCE_FILE: _to_bytes(sequence_model(model))}
+
+
+def step_model(model: IntegerModel) -> ModelProto:
+    """One time step: input and states [batch, *shape] to the next states and the scores of the head on the new state."""
+    return graph_to_onnx(compose(model), metadata=provenance(model))
+
+
+def whole_model(model: IntegerModel) -> ModelProto:
+    """A net without state: input [batch, *shape] to scores. Raises UnsupportedError for a recurrent model."""
+    if model.is_recurrent:
+        raise UnsupportedError(f"{model.name} carries state: export its step or its sequence")
+    return graph_to_onnx(compose(model), metadata=provenance(model))
+
+
+def graph_to_onnx(graph: Graph, expose: bool = False, metadata: Mapping[str, str] | None = None) -> ModelProto:
+    """One graph with a dynamic batch axis in front of every shape. `expose` makes every node's value an output."""
+    b = _Builder()
+    types = graph.types()
+    values = {value.name: b.cast(b.input(value.name, value.type, ("batch",)), "int32") for value in graph.inputs}
+    b.translate(graph, values)
+    names = [name for node in graph.nodes for name in node.outputs] if expose else graph.outputs
+    for name in names:
+        b.output(values[name], name, types[name], ("batch",))
+    proto: ModelProto = b.model(graph.name, metadata or {})
+    return proto
+
+
+def sequence_model(model: IntegerModel) -> ModelProto:
+    """A whole sequence from a zero state: input [time, batch, *shape] to all states [time, batch, *shape] and the last scores.
+
+    Sequences of one call have equal lengths. Raises UnsupportedError for a net without state.
+    """
+    if not model.is_recurrent:
+        raise UnsupportedError(f"{model.name} carries no state: export it whole")
+    step, head = model.graphs["step"], model.graphs["head"]
+    b = _Builder()
+    x = b.input(model.input.name, model.input.type, ("time", "batch"))
+    start = [_zero_state(b, x, value.type) for value in step.state_inputs]
+    count = len(start)
+    scanned = b.nodes_of("Scan", *start, b.cast(x, "int32"), outputs=2 * count, body=_scan_body(step), num_scan_inputs=1)
+    *following, scores = compose(model).outputs
+    for value, states, name in zip(step.state_inputs, scanned[count:], following, strict=True):
+        b.output(states, name, value.type, ("time", "batch"))
+    last = {value.name: state for value, state in zip(step.state_inputs, scanned[:count], strict=True)}
+    b.translate(head, last)
+    b.output(last[model.output.name], scores, model.output.type, ("batch",))
+    proto: ModelProto = b.model(model.name, provenance(model))
+    return proto
+
+
+def _scan_body(step: Graph) -> Any:
+    """The graph of one iteration: int32 states and one int32 input to the next states, and their int16 copies to be stacked."""
+    b = _Builder(prefix="step/")
+    values = {value.name: b.input(f"step/{value.name}", value.type, ("batch",), "int32") for value in step.state_inputs + step.data_inputs}
+    b.translate(step, values)
+    for suffix, dtype in (("next", "int32"), ("stacked", "")):
+        for value in step.state_inputs:
+            state = values[step.state[value.name]]
+            b.output(state, f"{state}/{suffix}", value.type, ("batch",), dtype)
+    return b.graph("step")
+
+
+def _zero_state(b: _Builder, x: str, type: TensorType) -> str:
+    """Zeros [batch, *shape] for an input x [time, batch, ...]."""
+    batch = b.node("Slice", b.node("Shape", x), b.constant(np.array([1])), b.constant(np.array([2])))
+    shape = b.node("Concat", batch, b.constant(np.array(type.shape, np.int64)), axis=0)
+    return b.node("Expand", b.constant(np.zeros(1, np.int32)), shape)
+
+
+def _to_bytes(model: ModelProto) -> bytes:
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+class _Builder:
+    """Collects the nodes and initializers of one ONNX graph; what the ops write through (OnnxBuilder).
+
+    Names: node `<layer>/<operator>_<n>`, the last value of a layer `<value>/int32`. Names inside a Scan body carry a prefix, since
+    a subgraph sees the names around it.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._onnx = import_optional("onnx", "onnx")
+        self._prefix = prefix
+        self._scope = "edge"
+        self._nodes: list[Any] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._initializers: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._types: dict[str, TensorType] = {}
+
+    def constant(self, array: Array) -> str:
+        """See OnnxBuilder."""
+        array = np.asarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"{self._prefix}{self._scope}/constant_{len(self._constants)}"
+            self._constants[key] = name
+            self._initializers.append(self._onnx.numpy_helper.from_array(array, name))
+        return self._constants[key]
+
+    def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """See OnnxBuilder."""
+        (output,) = self.nodes_of(op_type, *inputs, outputs=1, **attributes)
+        return output
+
+    def type(self, value: str) -> TensorType:
+        """See OnnxBuilder."""
+        return self._types[value]
+
+    def nodes_of(self, op_type: str, *inputs: str, outputs: int, **attributes: Any) -> Sequence[str]:
+        """Names of the outputs of a new node with several of them."""
+        name = f"{self._prefix}{self._scope}/{op_type}_{len(self._nodes)}"
+        results = [name] if outputs == 1 else [f"{name}:{i}" for i in range(outputs)]
+        self._nodes.append(self._onnx.helper.make_node(op_type, list(inputs), results, name=name, **attributes))
+        return results
+
+    def cast(self, x: str, dtype: str) -> str:
+        """x in another dtype."""
+        return self.node("Cast", x, to=self._element(dtype))
+
+    def input(self, name: str, type: TensorType, axes: Sequence[str], dtype: str = "") -> str:
+        """Declare an input of shape [*axes, *shape], in the format's dtype unless another is given."""
+        self._inputs.append(self._declare(name, type, axes, dtype))
+        return name
+
+    def output(self, x: str, name: str, type: TensorType, axes: Sequence[str], dtype: str = "") -> None:
+        """Declare an output, cast from the int32 (or already right) value x."""
+        self._scope = "edge"
+        element = self._element(dtype or type.format.dtype)
+        self._nodes.append(self._onnx.helper.make_node("Cast", [x], [name], name=f"{name}/output", to=element))
+        self._outputs.append(self._declare(name, type, axes, dtype))
+
+    def translate(self, graph: Graph, values: dict[str, str]) -> None:
+        """Write every node of `graph`; `values` maps graph inputs to ONNX values and receives every other value."""
+        types = graph.types()
+        self._types.update({values[value.name]: value.type for value in graph.inputs})
+        for node in graph.nodes:
+            self._scope = node.name
+            results = node.op.onnx(self, *(values[name] for name in node.inputs))
+            for name, result in zip(node.outputs, results, strict=True):
+                values[name] = self._named(result, f"{self._prefix}{name}/int32")
+                self._types[values[name]] = types[name]
+        self._scope = "edge"
+
+    def graph(self, name: str) -> Any:
+        """The finished GraphProto."""
+        return self._onnx.helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._initializers)
+
+    def model(self, name: str, metadata: Mapping[str, str]) -> Any:
+        """The finished and checked ModelProto."""
+        opset = self._onnx.helper.make_opsetid("", OPSET)
+        model = self._onnx.helper.make_model(
+            self.graph(name),
+            opset_imports=[opset],
+            ir_version=IR_VERSION,
+            producer_name=PRODUCER,
+            producer_version=__version__,
+        )
+        self._onnx.helper.set_model_props(model, dict(metadata))
+        self._onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _named(self, value: str, name: str) -> str:
+        """The value under a readable name: a copy, which every runtime's optimizer removes."""
+        self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name], name=name))
+        return name
+
+    def _declare(self, name: str, type: TensorType, axes: Sequence[str], dtype: str) -> Any:
+        element = self._element(dtype or type.format.dtype)
+        return self._onnx.helper.make_tensor_value_info(name, element, [*axes, *type.shape])
+
+    def _element(self, dtype: str) -> int:
+        return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: 0BSD */
+#include "rescomp_half_table.h"
+#include "rescomp_kernels.h"
+
+void rescomp_lookup_tanh_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table)
+{
+    for (uint16_t i = 0; i < count; ++i) {
+        output[i] = (int16_t)rescomp_half_table_tanh(input[i], 8, table);
+    }
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * The layers of a rescomp model. Plain C99: no heap, no float, no state of their own.
+ *
+ * Tensors are int16, channels last. Where a function is marked "in place", its output may be one of its inputs;
+ * elsewhere they must not overlap.
+ */
+#ifndef RESCOMP_KERNELS_H
+#define RESCOMP_KERNELS_H
+
+#include "rescomp_math.h"
+
+/* output[row] = requantize(weight[row] . input). weight: int8, row after row. */
+void rescomp_fully_connected_int16_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                        const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+
+/* The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922. */
+void rescomp_fully_connected_int16_ternary(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                           const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
+/* The geometry of a convolution. Padding is zeros; what lies right and below follows from the output's size. */
+typedef struct {
+    uint16_t height, width, channels;
+} rescomp_size;
+
+typedef struct {
+    uint16_t y, x;
+} rescomp_pair;
+
+typedef struct {
+    rescomp_size input, output;
+    rescomp_pair kernel, stride, pad; /* pad: above and left */
+} rescomp_conv2d_shape;
+
+static inline rescomp_size rescomp_size_of(uint16_t height, uint16_t width, uint16_t channels)
+{
+    rescomp_size size;
+
+    size.height = height;
+    size.width = width;
+    size.channels = channels;
+    return size;
+}
+
+static inline rescomp_pair rescomp_pair_of(uint16_t y, uint16_t x)
+{
+    rescomp_pair pair;
+
+    pair.y = y;
+    pair.x = x;
+    return pair;
+}
+
+static inline rescomp_conv2d_shape rescomp_conv2d_shape_of(rescomp_size input, rescomp_size output, rescomp_pair kernel,
+                                                           rescomp_pair stride, rescomp_pair pad)
+{
+    rescomp_conv2d_shape shape;
+
+    shape.input = input;
+    shape.output = output;
+    shape.kernel = kernel;
+    shape.stride = stride;
+    shape.pad = pad;
+    return shape;
+}
+
+/* output[y][x][row] = requantize(weight[row] . patch(y, x)). weight: [rows][kernel_height][kernel_width][channels]. */
+void rescomp_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                               const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+
+/* The same with 3:4 ternary weights over patches in that order, packed as rescomp_ternary.h says. |input| <= 10922. */
+void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                  const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
+/* output = requantize(input * 2^pre_shift), row = channel. In place. */
+void rescomp_requantize_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
+                              uint8_t pre_shift, rescomp_requantization by);
+
+/* output = saturate(a + b). In place. */
+void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count);
+
+/* output = saturate(input + bias), one bias a channel. In place. */
+void rescomp_bias_add_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
+                            const RESCOMP_FLASH int16_t *bias);
+
+/* output = max(input, 0). In place. */
+void rescomp_relu_int16(const int16_t *input, int16_t *output, uint16_t count);
+
+/* Q12 -> Q15 by linear interpolation in the half table of tanh described in rescomp_half_table.h. In place. */
+void rescomp_lookup_sigmoid_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table);
+void rescomp_lookup_tanh_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table);
+
+/* Q12 -> Q15: clip((x + 1) / 2, 0, 1) and clip(x, -1, 1). In place. */
+void rescomp_piecewise_linear_sigmoid_int16(const int16_t *input, int16_t *output, uint16_t count);
+void rescomp_piecewise_linear_tanh_int16(const int16_t *input, int16_t *output, uint16_t count);
+
+/* The constants of a FastGRNN cell (Kusupati et al. 2018). */
+typedef struct {
+    int16_t zeta, nu;      /* Q15 */
+    uint8_t fraction_bits; /* of the state */
+    int16_t low, high;     /* the state's range, both ends included */
+} rescomp_fastgrnn_cell;
+
+static inline rescomp_fastgrnn_cell rescomp_fastgrnn_cell_of(int16_t zeta, int16_t nu, uint8_t fraction_bits, int16_t low,
+                                                             int16_t high)
+{
+    rescomp_fastgrnn_cell cell;
+
+    cell.zeta = zeta;
+    cell.nu = nu;
+    cell.fraction_bits = fraction_bits;
+    cell.low = low;
+    cell.high = high;
+    return cell;
+}
+
+/* output = z * state + (zeta * (1 - z) + nu) * candidate, z and candidate in Q15. In place. */
+void rescomp_fastgrnn_gate_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output,
+                                 uint16_t count, rescomp_fastgrnn_cell cell);
+
+#endif

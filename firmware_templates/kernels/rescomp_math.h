@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * The arithmetic of rescomp's integer contract: the only place in the C code that rounds, scales or saturates.
+ *
+ * Everything is 32-bit: accumulators stay below 2^30 in magnitude (proved when the model is generated), so that
+ * no step here can overflow, and no 64-bit multiplication is ever needed.
+ */
+#ifndef RESCOMP_MATH_H
+#define RESCOMP_MATH_H
+
+#include <stdint.h>
+
+/* Raised when a kernel's interface changes, and when any result changes by one bit. */
+#define RESCOMP_API_VERSION 1
+#define RESCOMP_CONTRACT_VERSION 1
+
+/* Constants stay in flash on AVR, whose data memory is a separate address space; elsewhere const alone does it. */
+#if defined(__AVR__) && defined(__FLASH)
+#define RESCOMP_FLASH __flash
+#else
+#define RESCOMP_FLASH
+#endif
+
+#if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define RESCOMP_STATIC_ASSERT(condition, name) _Static_assert(condition, #name)
+#else
+#define RESCOMP_STATIC_ASSERT(condition, name) typedef char rescomp_assert_##name[(condition) ? 1 : -1]
+#endif
+
+RESCOMP_STATIC_ASSERT((-1 >> 1) == -1, right_shift_of_negative_numbers_is_arithmetic);
+RESCOMP_STATIC_ASSERT((INT32_C(-3) >> 1) == -2, right_shift_of_negative_numbers_rounds_down);
+
+/*
+ * From an accumulator to an output's format, one entry a row (output channel):
+ * saturate(((accumulator + bias) * multiplier + 2^(shift - 1)) >> shift).
+ */
+typedef struct {
+    const RESCOMP_FLASH int32_t *bias;       /* in units of the accumulator; NULL: none */
+    const RESCOMP_FLASH int16_t *multiplier; /* 2^14 <= multiplier < 2^15; NULL: the factor is 2^-shift alone */
+    const RESCOMP_FLASH int8_t *shift;       /* 8..45 with a multiplier, -6..31 without one */
+    int16_t low;                             /* the output's range, both ends included */
+    int16_t high;
+} rescomp_requantization;
+
+/*
+ * Structs of parameters come from functions, not from initialisers: compilers then build them in registers, instead of
+ * copying an image of them from flash.
+ */
+static inline rescomp_requantization rescomp_requantize_by(const RESCOMP_FLASH int32_t *bias,
+                                                           const RESCOMP_FLASH int16_t *multiplier,
+                                                           const RESCOMP_FLASH int8_t *shift, int16_t low, int16_t high)
+{
+    rescomp_requantization by;
+
+    by.bias = bias;
+    by.multiplier = multiplier;
+    by.shift = shift;
+    by.low = low;
+    by.high = high;
+    return by;
+}
+
+static inline int32_t rescomp_clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static inline int16_t rescomp_saturate_int16(int32_t value)
+{
+    return (int16_t)rescomp_clamp(value, INT16_MIN, INT16_MAX);
+}
+
+/* floor(value / 2^shift + 1/2): ties go up, below zero too. 1 <= shift <= 31, and |value| + 2^(shift - 1) < 2^31. */
+static inline int32_t rescomp_round_half_up_shift(int32_t value, int shift)
+{
+    return (value + (INT32_C(1) << (shift - 1))) >> shift;
+}
+
+/* accumulator * 2^-shift, -6 <= shift <= 31. Where it would leave int32 it is only right after saturation to int16. */
+static inline int32_t rescomp_scale_by_power_of_two(int32_t accumulator, int shift)
+{
+    if (shift > 0) {
+        return rescomp_round_half_up_shift(accumulator, shift);
+    }
+    return rescomp_clamp(accumulator, INT16_MIN, INT16_MAX) * (INT32_C(1) << -shift);
+}
+
+/*
+ * accumulator * multiplier * 2^-shift, |accumulator| < 2^30, 8 <= shift <= 45, by splitting accumulator = high * 2^15 + low:
+ * flooring the low product's 15 surplus bits first does not change the floor of the sum.
+ * Where the result would leave int32 it is only right after saturation to int16.
+ */
+static inline int32_t rescomp_scale_by_multiplier(int32_t accumulator, int32_t multiplier, int shift)
+{
+    const int32_t high_product = (accumulator >> 15) * multiplier;
+    const int32_t low_product = (accumulator & 0x7fff) * multiplier;
+
+    if (shift > 15) {
+        return rescomp_round_half_up_shift(high_product + (low_product >> 15), shift - 15);
+    }
+    if (shift == 15) {
+        return high_product + rescomp_round_half_up_shift(low_product, 15);
+    }
+    /* The factor is 1 or more: an accumulator outside int16 saturates anyway. */
+    return rescomp_round_half_up_shift(rescomp_clamp(accumulator, INT16_MIN, INT16_MAX) * multiplier, shift);
+}
+
+static inline int16_t rescomp_requantize(int32_t accumulator, const rescomp_requantization *by, uint16_t row)
+{
+    const int shift = by->shift[row];
+
+    if (by->bias) {
+        accumulator += by->bias[row];
+    }
+    accumulator = by->multiplier ? rescomp_scale_by_multiplier(accumulator, by->multiplier[row], shift)
+                                 : rescomp_scale_by_power_of_two(accumulator, shift);
+    return (int16_t)rescomp_clamp(accumulator, by->low, by->high);
+}
+
+#endif

@@ -1,0 +1,53 @@
+"""The int32 arithmetic that ONNX and TFLite both have: an op spells its formula once, for the two of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, Literal, TypeVar
+
+from ..fixed_point import ACCUMULATOR_BITS, IntArray
+
+T = TypeVar("T")
+"""A tensor as the builder at hand names it."""
+Operator = Literal["add", "sub", "mul", "div", "minimum", "maximum"]
+
+
+class Int32Arithmetic(ABC, Generic[T]):
+    """Elementwise int32 operators of one backend. No result may leave int32; an int stands for a constant of that value."""
+
+    @abstractmethod
+    def binary(self, operator: Operator, x: T | int, y: T | int) -> T:
+        """`x operator y`; div truncates towards zero, so that it is a floor only for x >= 0."""
+
+    @abstractmethod
+    def gather(self, table: IntArray, index: T) -> T:
+        """table[index], for a table [entries] with entries in [0, 2^15)."""
+
+    def add(self, x: T | int, y: T | int) -> T:
+        """Sum."""
+        return self.binary("add", x, y)
+
+    def sub(self, x: T | int, y: T | int) -> T:
+        """Difference."""
+        return self.binary("sub", x, y)
+
+    def mul(self, x: T | int, y: T | int) -> T:
+        """Product."""
+        return self.binary("mul", x, y)
+
+    def div(self, x: T | int, y: int) -> T:
+        """Quotient, truncated towards zero."""
+        return self.binary("div", x, y)
+
+    def minimum(self, x: T | int, y: T | int) -> T:
+        """The smaller one."""
+        return self.binary("minimum", x, y)
+
+    def clamp(self, x: T, low: int, high: int) -> T:
+        """fixed_point.saturate."""
+        return self.binary("maximum", self.minimum(x, high), low)
+
+    def round_half_up_shift(self, x: T, shift: int) -> T:
+        """fixed_point.round_half_up_shift for |x| + 2^(shift - 1) < 2^30: the offset 2^30 makes the truncating division a floor."""
+        offset = (1 << ACCUMULATOR_BITS) + (1 << (shift - 1))
+        return self.sub(self.div(self.add(x, offset), 1 << shift), 1 << (ACCUMULATOR_BITS - shift))

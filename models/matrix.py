@@ -1,0 +1,129 @@
+"""Weight matrices: their values, the format that they are stored in, and chains of them (low rank)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import InputError, UnsupportedError
+from ..graph.fixed_point import IntArray
+from ..graph.weights import Weight
+
+INITIAL_WEIGHT = 0.1
+"""Standard deviation of fresh weights (FastGRNN's released code)."""
+_FLOAT = "a float matrix has no integer form: compress the net first"
+
+
+class WeightFormat(Protocol):
+    """How a matrix is stored, as an nn.Module. A new storage is a new class of this kind; cells and nets do not change."""
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """The matrix that products use: the quantized one, through which gradients pass to `weight`. Both [rows, columns]."""
+        ...
+
+    def scale(self, weight: Tensor) -> Tensor:
+        """One factor a row, float64 [rows], mantissa * 2^-exponent exactly."""
+        ...
+
+    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:
+        """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows]): integer * mantissa * 2^-exponent."""
+        ...
+
+    def graph_weight(self, entries: IntArray) -> Weight:
+        """The storage in the integer graph of what `integers` gave."""
+        ...
+
+    def anneal(self, progress: float) -> None:
+        """Tell the format how much of the training has passed: 0 at the first step, 1 at the last."""
+        ...
+
+
+class FloatFormat(nn.Module):
+    """Weights as they are."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The same."""
+        return weight
+
+    def scale(self, weight: Tensor) -> Tensor:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError(_FLOAT)
+
+    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError(_FLOAT)
+
+    def graph_weight(self, entries: IntArray) -> Weight:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError(_FLOAT)
+
+    def anneal(self, progress: float) -> None:
+        """Nothing changes."""
+
+
+class Matrix(nn.Module):
+    """A weight [rows, columns] and its format. Calling it gives the matrix that products use."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(INITIAL_WEIGHT * torch.randn(rows, columns))
+        self.storage: nn.Module = FloatFormat()
+
+    @property
+    def format(self) -> WeightFormat:
+        """The storage, by its interface."""
+        return cast(WeightFormat, self.storage)
+
+    def forward(self) -> Tensor:
+        """[rows, columns]."""
+        return self.format(self.weight)
+
+    def scale(self) -> Tensor:
+        """One factor a row: float64 [rows]."""
+        return self.format.scale(self.weight)
+
+    def integers(self) -> tuple[IntArray, IntArray, IntArray]:
+        """As WeightFormat.integers."""
+        return self.format.integers(self.weight)
+
+
+class Arithmetic(Protocol):
+    """The part of an arithmetic that a product needs."""
+
+    def requantize(self, value: Tensor, name: str) -> Tensor:
+        """The product called `name`, in its format."""
+        ...
+
+
+class Projection(nn.Module):
+    """A matrix [rows, columns], full or as two factors A B^T of a rank (FastGRNN, section 3.2: W = W1 (W2)^T).
+
+    `factors` stand in the order of application; `names` name their products.
+    """
+
+    def __init__(self, name: str, rows: int, columns: int, rank: int | None) -> None:
+        super().__init__()
+        if rank is not None and rank > min(rows, columns):
+            raise InputError(f"rank {rank} is larger than the {name} matrix of {rows} x {columns} allows: use at most {min(rows, columns)}")
+        sizes = [(rows, columns)] if rank is None else [(rank, columns), (rows, rank)]
+        self.factors = nn.ModuleList(Matrix(*size) for size in sizes)
+        self.names = (f"{name}_product",) if rank is None else (f"{name}_factor", f"{name}_product")
+
+    @property
+    def layers(self) -> list[tuple[str, Matrix]]:
+        """(name of the product, its matrix) in the order of application."""
+        return list(zip(self.names, cast(Sequence[Matrix], self.factors), strict=True))
+
+    def matrices(self) -> list[Tensor]:
+        """The factors as products use them, in the order of application."""
+        return [matrix() for _, matrix in self.layers]
+
+    def apply_matrices(self, arithmetic: Arithmetic, x: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+        """The projection of x [..., columns] with what `matrices` gave: [..., rows]."""
+        for name, matrix in zip(self.names, matrices, strict=True):
+            x = arithmetic.requantize(F.linear(x, matrix), name)
+        return x

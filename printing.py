@@ -1,0 +1,125 @@
+"""What the commands show a person: progress on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+if TYPE_CHECKING:
+    from .stages.inspection import Inspection, LayerReport
+    from .stages.pipeline import Summary
+    from .stages.verification import Verification
+    from .train.metrics import EpochReport
+
+PLAIN_LINES = 10
+"""Epoch lines a training prints where there is no terminal."""
+
+
+class TerminalListener(AbstractContextManager["TerminalListener"]):
+    """A live progress bar where stderr is a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._bar: Any = None
+
+    def stage(self, title: str) -> None:
+        """One line a stage."""
+        self._close()
+        click.echo(f"{title} ...", err=True)
+
+    def epoch(self, report: EpochReport) -> None:
+        """Move the bar, or print about ten lines a training."""
+        text = describe_epoch(report)
+        if not self._live:
+            every = max(1, report.epochs // PLAIN_LINES)
+            if report.epoch % every == 0 or report.epoch == report.epochs:
+                click.echo(f"  epoch {report.epoch}/{report.epochs}  {text}", err=True)
+            return
+        if self._bar is None:
+            self._bar = click.progressbar(length=report.epochs, file=sys.stderr, item_show_func=str, width=24, label="  epochs")
+            self._bar.__enter__()
+        self._bar.update(report.epoch - self._bar.pos, text)
+        if report.epoch == report.epochs:
+            self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+
+def describe_epoch(report: EpochReport) -> str:
+    """loss, accuracies and learning rate of one epoch."""
+    parts = [f"loss {report.loss:.3f}", f"train {report.accuracy:.1%}"]
+    if report.validation_accuracy is not None:
+        parts.append(f"validation {report.validation_accuracy:.1%}")
+    return "  ".join([*parts, f"rate {report.learning_rate:.1e}"])
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns aligned by their widest entry; columns of numbers to the right."""
+    text = [list(header), *([str(entry) for entry in row] for row in rows)]
+    widths = [max(len(row[i]) for row in text) for i in range(len(header))]
+    numeric = [all(_is_number(row[i]) for row in text[1:]) for i in range(len(header))]
+    lines = [
+        "  ".join(entry.rjust(width) if right else entry.ljust(width) for entry, width, right in zip(row, widths, numeric, strict=True))
+        for row in text
+    ]
+    return "\n".join(line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _is_number(text: str) -> bool:
+    return text in ("", "-") or text.replace(",", "").replace(".", "").isdigit()
+
+
+def print_summary(summary: Summary) -> None:
+    """The short table at the end of `rescomp run`."""
+    size = summary.bytes
+    click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}")
+    click.echo(
+        f"bytes      model {size['model']:,} = weights {size['weights']:,} + scales {size['scales']:,} "
+        f"+ biases {size['biases']:,} + tables {size['tables']:,}   ({size['model'] / 1024:.2f} KB)\n"
+    )
+    print_verification(summary.verification)
+    click.echo(f"\n{summary.model_dir}/ holds the model (C in {summary.model_dir}/c/); {summary.seconds:.0f} s")
+
+
+def print_verification(result: Verification) -> None:
+    """Witnesses with counts of compared and differing values."""
+    rows = [(r.name, r.variant, r.version, f"{r.compared:,}", f"{r.mismatches:,}") for r in result.witnesses]
+    click.echo(table(("witness", "variant", "version", "compared", "differing"), rows))
+    for line in result.not_run:
+        click.echo(f"not run: {line}")
+    if result.witnesses:
+        click.echo(f"{result.compared:,} values compared, {sum(r.mismatches for r in result.witnesses)} differ")
+
+
+def print_inspection(result: Inspection) -> None:
+    """Layers, then totals."""
+    click.echo(f"{result.name}: reads {result.input}, gives {result.output}\n")
+    header = ("graph", "layer", "op", "output", "matrix", "weights", "bits", "bytes", "mult-acc")
+    click.echo(table(header, [_inspection_row(layer) for layer in result.layers]))
+    size, total = result.bytes, sum(layer.multiply_accumulates for layer in result.layers if layer.graph != "head")
+    click.echo(
+        f"\nconst data {size['model']:,} bytes ({size['model'] / 1024:.2f} KB) = weights {size['weights']:,} "
+        f"+ scales {size['scales']:,} + biases {size['biases']:,} + tables {size['tables']:,} (shared by layers)"
+    )
+    click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes")
+    click.echo(f"a step     {total:,} multiply-accumulates")
+
+
+def _inspection_row(layer: LayerReport) -> tuple[str, ...]:
+    bits = "" if layer.bits is None else f"{layer.bits:.2f}"
+    counts = f"{layer.bytes:,}", f"{layer.multiply_accumulates:,}"
+    return layer.graph, layer.layer, layer.op, layer.output, layer.matrix, layer.weights, bits, *counts

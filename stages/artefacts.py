@@ -1,0 +1,88 @@
+"""Reading and writing the integer model and its test vectors in a model directory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import serialize
+from ..graph.evaluate import Trace
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from ..model_directory import GRAPH, VECTORS, WEIGHTS, ModelDirectory
+
+SHOWN_SEQUENCES = 16
+"""Sequences whose states are stored in full; all states are stored as one SHA-256."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Golden vectors: the whole test set as the device reads it, and what the integer model answered when it was made.
+
+    x: int16 [sequences, longest, channels]; lengths, labels: int64 [sequences]; scores: int16 [sequences, classes];
+    states: int16 [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states.
+    """
+
+    x: IntArray
+    lengths: IntArray
+    labels: IntArray
+    scores: IntArray
+    states: IntArray
+    states_sha256: str
+
+    def agrees(self, trace: Trace) -> bool:
+        """Whether a trace of the same sequences is what was stored."""
+        return np.array_equal(trace.scores, self.scores) and hash_states(trace) == self.states_sha256
+
+
+def hash_states(trace: Trace) -> str:
+    """SHA-256 (hex) over every state, little-endian int16."""
+    return hashlib.sha256(trace.states.astype("<i2").tobytes()).hexdigest()
+
+
+def write_model(directory: ModelDirectory, model: IntegerModel) -> None:
+    """graph.json and weights.npz."""
+    document, arrays = serialize.encode(model)
+    directory.write({GRAPH: document, WEIGHTS: serialize.to_npz(arrays)})
+
+
+def read_model(directory: ModelDirectory) -> IntegerModel:
+    """The verified integer model. Raises InputError when its files are missing, changed or damaged."""
+    arrays = serialize.from_npz(directory.read(WEIGHTS), str(directory.path / WEIGHTS))
+    return serialize.decode(directory.read(GRAPH), arrays)
+
+
+def write_vectors(directory: ModelDirectory, x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> None:
+    """vectors/test.npz."""
+    arrays: serialize.Arrays = {
+        "x": x.astype(np.int16),
+        "lengths": lengths.astype(np.int64),
+        "labels": labels.astype(np.int64),
+        "scores": trace.scores.astype(np.int16),
+        "states": trace.states[:SHOWN_SEQUENCES].astype(np.int16),
+        "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trace)), np.uint8),
+    }
+    directory.write({VECTORS: serialize.to_npz(arrays)})
+
+
+def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
+    """The golden vectors, checked against the model's shapes."""
+    arrays = serialize.from_npz(directory.read(VECTORS), str(directory.path / VECTORS))
+    try:
+        digest = arrays.pop("states_sha256").tobytes().hex()
+        vectors = Vectors(**arrays, states_sha256=digest)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{directory.path / VECTORS} does not hold golden vectors ({error}): run `rescomp quantize` again") from error
+    skip = 2 if model.is_recurrent else 1
+    if vectors.x.shape[skip:] != model.input.type.shape or len(vectors.x) != len(vectors.lengths):
+        raise InputError(f"{directory.path / VECTORS} holds inputs of shape {vectors.x.shape}, the model reads {model.input.type}")
+    return vectors
+
+
+def answers(scores: IntArray) -> IntArray:
+    """The class of each row of scores: the largest, the lowest index among equals."""
+    best: IntArray = np.argmax(scores.reshape(len(scores), -1), axis=1)
+    return best

@@ -1,0 +1,87 @@
+"""inspect: layers, shapes, formats, bits, bytes and multiply-accumulates of an integer model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..export.c import constant_bytes, translate
+from ..graph.ir import Graph, IntegerModel, Node
+from ..model_directory import ModelDirectory
+from .artefacts import read_model
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer. matrix: rows x columns, `weights` its storage, bits: stored bits a weight, padding included.
+
+    bytes: const data of this layer alone (weights, scales, biases). multiply_accumulates: a step (a run for a net without state).
+    """
+
+    graph: str
+    layer: str
+    op: str
+    output: str
+    matrix: str
+    weights: str
+    bits: float | None
+    bytes: int
+    multiply_accumulates: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """bytes: by kind, `model` their sum, as in the generated C; state and scratch: bytes of RAM."""
+
+    name: str
+    input: str
+    output: str
+    layers: tuple[LayerReport, ...]
+    bytes: dict[str, int]
+    state: int
+    scratch: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp inspect --json`."""
+        return {"schema": 1, **asdict(self), "layers": [asdict(layer) for layer in self.layers]}
+
+
+def inspect(path: Path) -> Inspection:
+    """Describe the integer model in directory `path`. Raises InputError when it is missing or damaged."""
+    return inspect_model(read_model(ModelDirectory.open(path)))
+
+
+def inspect_model(model: IntegerModel) -> Inspection:
+    """The same for a model in memory."""
+    source = translate(model)
+    # The C names its layers in the order of the graphs' nodes, and accounts for every constant by layer.
+    nodes = [(graph, node) for graph in (model.graphs[name] for name in source.functions) for node in graph.nodes]
+    layers = [_report(graph, node, layer.constant_bytes) for (graph, node), layer in zip(nodes, source.layers, strict=True)]
+    return Inspection(
+        model.name,
+        str(model.input.type),
+        str(model.output.type),
+        tuple(layers),
+        constant_bytes(model),
+        source.state_bytes,
+        source.scratch_bytes,
+    )
+
+
+def _report(graph: Graph, node: Node, nbytes: int) -> LayerReport:
+    types = graph.types()
+    inputs = [types[name] for name in node.inputs]
+    weight = getattr(node.op, "weight", None)
+    stored = 8 * weight.pack().nbytes / weight.matrix.size if weight is not None else None
+    return LayerReport(
+        graph.name,
+        node.name,
+        node.op.name,
+        ", ".join(str(types[name]) for name in node.outputs),
+        "x".join(map(str, weight.matrix.shape)) if weight is not None else "",
+        weight.format if weight is not None else "",
+        round(stored, 2) if stored is not None else None,
+        nbytes,
+        node.op.multiply_accumulates(*inputs),
+    )

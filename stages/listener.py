@@ -1,0 +1,30 @@
+"""Who is told what a stage is doing, while it does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..train.metrics import EpochReport
+
+
+class Listener(Protocol):
+    """Told of stages and epochs; the CLI prints them, tests record them."""
+
+    def stage(self, title: str) -> None:
+        """A stage or a part of it begins."""
+        ...
+
+    def epoch(self, report: EpochReport) -> None:
+        """An epoch has ended."""
+        ...
+
+
+class Silent:
+    """Prints nothing."""
+
+    def stage(self, title: str) -> None:
+        """Ignore it."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """Ignore it."""

@@ -1,0 +1,54 @@
+"""run: train, quantize, export and verify in one go."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..export.c import constant_bytes
+from ..model_directory import ModelDirectory
+from ..recipe import Recipe
+from .artefacts import read_model
+from .exporting import export
+from .listener import Listener, Silent
+from .quantization import quantize
+from .training import train
+from .verification import Verification, verify
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time."""
+
+    accuracy_float: float
+    accuracy_integer: float
+    bytes: dict[str, int]
+    verification: Verification
+    seconds: float
+    model_dir: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp run --json`."""
+        return {
+            "schema": 1,
+            "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
+            "bytes": self.bytes,
+            "witnesses": [asdict(report) for report in self.verification.witnesses],
+            "not_run": list(self.verification.not_run),
+            "seconds": round(self.seconds, 1),
+            "model_dir": str(self.model_dir),
+        }
+
+
+def run(recipe: Recipe, path: Path, *, force: bool = False, against: str | None = None, listener: Listener | None = None) -> Summary:
+    """Make a model directory at `path` and carry the recipe's model through every stage. Raises what the stages raise."""
+    listener = listener or Silent()
+    start = time.monotonic()
+    float_accuracy = train(recipe, path, force=force, listener=listener)
+    integer_accuracy = quantize(path, listener=listener)
+    export(path, listener=listener)
+    verification = verify(path, against, listener=listener)
+    size = constant_bytes(read_model(ModelDirectory.open(path)))
+    return Summary(float_accuracy, integer_accuracy, size, verification, time.monotonic() - start, path)

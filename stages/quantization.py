@@ -1,0 +1,127 @@
+"""quantize: fine-tune the float net under its constraints, and lower it to the integer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..compress import anneal, calibrate, compress
+from ..data.dataset import Dataset, Split, load_dataset
+from ..data.input_format import to_device_integers
+from ..errors import InputError
+from ..export.lower import lower
+from ..graph.evaluate import Trace, evaluate
+from ..graph.ir import IntegerModel
+from ..graph.serialize import digest
+from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory
+from ..models import RecurrentNet
+from ..recipe import Recipe, revise, to_toml
+from ..train.checkpoint import CheckpointFile, load_net, save_net
+from ..train.determinism import make_deterministic
+from ..train.loop import fit
+from ..train.metrics import MetricsFile
+from ..train.schedule import quantize_schedule
+from .artefacts import answers, write_model, write_vectors
+from .exporting import EXPORTED
+from .listener import Listener, Silent
+from .training import empty_net, read_recipe, training_data
+
+
+def quantize(
+    path: Path, *, overrides: Iterable[str] = (), weights: str | None = None, resume: bool = False, listener: Listener | None = None
+) -> float:
+    """Fine-tune the net in `path` under [compress] and write its integer model; returns the integer accuracy on the test set.
+
+    overrides, weights: change the recipe's [compress] and [quantize] first (as --set and --weights do). resume: go on from the
+    checkpoint of an interrupted fine-tuning. Earlier exports are removed: they would be of another model. Raises InputError and
+    UnsupportedError.
+    """
+    listener = listener or Silent()
+    directory = ModelDirectory.open(path)
+    manifest = directory.manifest()
+    recipe = _revised(directory, overrides, weights)
+    directory.read(FLOAT_NET)
+    dataset = _same_data(recipe, manifest)
+    net = _compressed_net(recipe, manifest, path, dataset)
+    directory.remove(*EXPORTED, REPORT, "vectors")
+    directory.write({RECIPE: to_toml(recipe)})
+    training, validation = training_data(recipe, _readings(dataset.train, manifest))
+    if recipe.quantize.epochs:
+        listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
+        fit(
+            net,
+            training,
+            quantize_schedule(recipe.train, recipe.quantize),
+            validation=validation,
+            on_step=lambda done, total: anneal(net, done / total),
+            report=listener.epoch,
+            checkpoint=CheckpointFile(path / CHECKPOINT),
+            metrics=MetricsFile(path / METRICS),
+            resume=resume,
+        )
+    save_net(net, path / QUANTIZED_NET)
+    directory.seal(QUANTIZED_NET, METRICS)
+    directory.remove(CHECKPOINT)
+    model = lower(net, manifest["name"], dataset.classes)
+    trace = _record(directory, model, dataset, manifest)
+    result = float((answers(trace.scores) == dataset.test.y).mean())
+    directory.update_manifest(
+        accuracy={**manifest["accuracy"], "integer": result}, graph_sha256=digest(model), formats=_formats(model)
+    )
+    return result
+
+
+def _revised(directory: ModelDirectory, overrides: Iterable[str], weights: str | None) -> Recipe:
+    """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
+    overrides = list(overrides)
+    for override in overrides:
+        if override.split(".")[0] not in ("compress", "quantize"):
+            raise InputError(f"--set {override}: quantize changes only [compress] and [quantize]; for the rest, train anew")
+    return revise(read_recipe(directory), overrides, weights=weights)
+
+
+def _same_data(recipe: Recipe, manifest: dict[str, Any]) -> Dataset:
+    dataset = load_dataset(recipe.data.source)
+    if dataset.digest != manifest["data"]["sha256"]:
+        raise InputError(f"{recipe.data.source} is not the data that the float net was trained on (its SHA-256 differs): train anew")
+    return dataset
+
+
+def _compressed_net(recipe: Recipe, manifest: dict[str, Any], path: Path, dataset: Dataset) -> RecurrentNet:
+    make_deterministic(recipe.train.seed, recipe.train.threads)
+    net = empty_net(recipe.model, dataset.train.channels, len(dataset.classes))
+    load_net(net, path / FLOAT_NET)
+    net = compress(net, recipe.compress)
+    net.dropout = recipe.train.dropout
+    readings = _readings(dataset.train, manifest)
+    calibrate(net, torch.from_numpy(readings.x), torch.from_numpy(readings.lengths), manifest["input"]["fraction_bits"])
+    return net
+
+
+def _readings(split: Split, manifest: dict[str, Any]) -> Split:
+    """A split as the device reads it: integer * 2^-fraction_bits, float32 (exact: 16 bits)."""
+    bits = manifest["input"]["fraction_bits"]
+    return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
+
+
+def _record(directory: ModelDirectory, model: IntegerModel, dataset: Dataset, manifest: dict[str, Any]) -> Trace:
+    """Write the integer model and its golden vectors."""
+    x = to_device_integers(dataset.test.x, manifest["input"]["fraction_bits"])
+    trace = evaluate(model, x, dataset.test.lengths)
+    write_model(directory, model)
+    write_vectors(directory, x, dataset.test.lengths, dataset.test.y, trace)
+    return trace
+
+
+def _formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
+    """Format and scale of every value, for the manifest."""
+    return {
+        f"{graph.name}.{name}": {"format": str(type.format), "scale": 2.0**-type.format.fraction_bits}
+        for graph in model.graphs.values()
+        for name, type in graph.types().items()
+    }

@@ -1,0 +1,122 @@
+"""train: the float net, from labelled sequences."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..data.dataset import Dataset, Split, load_dataset
+from ..data.input_format import choose_fraction_bits
+from ..data.splits import normalization, validation_split
+from ..errors import InputError
+from ..graph.serialize import CONTRACT
+from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirectory
+from ..models import RecurrentNet, build
+from ..recipe import ModelSection, Recipe, parse_recipe, to_toml
+from ..train.checkpoint import CheckpointFile, save_net
+from ..train.determinism import make_deterministic
+from ..train.evaluate import accuracy
+from ..train.loop import fit
+from ..train.metrics import MetricsFile
+from ..train.schedule import train_schedule
+from .listener import Listener, Silent
+
+
+def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: Listener | None = None) -> float:
+    """Make a model directory at `path` and train the recipe's float net into it; returns its accuracy on the test set.
+
+    recipe None: resume the interrupted training in `path` with the recipe recorded there; the result is that of an uninterrupted
+    run. Raises InputError for bad data, recipes and directories; an interruption keeps the last epoch's checkpoint.
+    """
+    listener = listener or Silent()
+    resume = recipe is None
+    directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
+    recipe = recipe or read_recipe(directory)
+    if resume and not directory.has(CHECKPOINT):
+        raise InputError(f"{path} holds no unfinished training to resume: train anew with --force, or another -o")
+    dataset = load_dataset(recipe.data.source)
+    if not resume:
+        directory.write({RECIPE: to_toml(recipe)})
+        directory.update_manifest(**_origin(recipe, dataset))
+    net = _fresh_net(recipe, dataset)
+    training, validation = training_data(recipe, dataset.train)
+    listener.stage(f"train float net on {dataset.name} ({len(training)} sequences)")
+    fit(
+        net,
+        training,
+        train_schedule(recipe.train),
+        validation=validation,
+        report=listener.epoch,
+        checkpoint=CheckpointFile(path / CHECKPOINT),
+        metrics=MetricsFile(path / METRICS),
+        resume=resume,
+    )
+    result = accuracy(net, dataset.test)
+    save_net(net, path / FLOAT_NET)
+    directory.seal(FLOAT_NET, METRICS)
+    directory.remove(CHECKPOINT)
+    directory.update_manifest(accuracy={"float": result})
+    return result
+
+
+def read_recipe(directory: ModelDirectory) -> Recipe:
+    """The resolved recipe of a model directory."""
+    return parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+
+
+def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
+    """(training, validation or None) as [train] asks for."""
+    if recipe.train.validation_fraction == 0:
+        return split, None
+    return validation_split(split, recipe.train.validation_fraction, recipe.train.seed)
+
+
+def empty_net(section: ModelSection, channels: int, classes: int) -> RecurrentNet:
+    """A net of the recipe's shape, whose weights are to be loaded."""
+    return build(section, channels, classes)
+
+
+def _fresh_net(recipe: Recipe, dataset: Dataset) -> RecurrentNet:
+    make_deterministic(recipe.train.seed, recipe.train.threads)
+    mean, std = (torch.from_numpy(array.astype(np.float32)) for array in normalization(dataset.train))
+    net = build(recipe.model, dataset.train.channels, len(dataset.classes), mean, std)
+    net.dropout = recipe.train.dropout
+    return net
+
+
+def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """What the manifest records before training begins."""
+    bits = choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
+    return {
+        "contract": CONTRACT,
+        "name": recipe.model.name or _identifier(dataset.name),
+        "classes": list(dataset.classes),
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.digest,
+            "channels": dataset.train.channels,
+            "train_sequences": len(dataset.train),
+            "test_sequences": len(dataset.test),
+        },
+        "input": {"dtype": "int16", "fraction_bits": bits, "scale": 2.0**-bits},
+        "seed": recipe.train.seed,
+        "threads": recipe.train.threads,
+        "versions": {
+            "rescomp": __version__,
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in ("numpy", "torch")},
+        },
+    }
+
+
+def _identifier(name: str) -> str:
+    """A C identifier from the data set's name."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
+    return plain if plain and plain[0].isalpha() else f"model_{plain}".rstrip("_")

@@ -1,0 +1,92 @@
+"""Putting constraints on a net, and choosing its formats."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from rescomp.compress import anneal, calibrate, compress, matrices
+from rescomp.errors import InputError
+from rescomp.models import FixedPointArithmetic, FloatArithmetic, Formats, build
+from rescomp.recipe import ModelSection, Quantize, Ternary
+
+
+def small_net(**section):
+    torch.manual_seed(0)
+    return build(ModelSection(hidden_size=5, **section), 3, 4, torch.tensor([0.1, -2.0, 0.0]), torch.tensor([0.5, 2.0, 0.0]))
+
+
+def recordings():
+    return torch.randn(6, 9, 3, generator=torch.Generator().manual_seed(1)), torch.tensor([9, 1, 4, 9, 2, 7])
+
+
+@pytest.mark.parametrize("constraint", [Ternary(), Quantize()])
+def test_compress_leaves_the_float_net_alone(constraint):
+    net = small_net()
+    result = compress(net, [constraint])
+    assert type(net.arithmetic) is FloatArithmetic
+    assert isinstance(result.arithmetic, FixedPointArithmetic)
+    assert set(result.state_dict()) - set(net.state_dict()) == {"arithmetic.numbers"}
+    assert len(list(matrices(result))) == 3
+
+
+@pytest.mark.parametrize("constraints", [[], [Ternary(), Quantize()]])
+def test_exactly_one_weight_format(constraints):
+    with pytest.raises(InputError, match="exactly one constraint"):
+        compress(small_net(), constraints)
+
+
+def test_anneal_reaches_every_matrix():
+    net = compress(small_net(rank_w=2, rank_u=2), [Ternary()])
+    anneal(net, 0.05)
+    assert [matrix.storage.residual for matrix in matrices(net)] == [0.5] * 5
+    anneal(net, 1.0)
+    assert [matrix.storage.residual for matrix in matrices(net)] == [0.0] * 5
+
+
+def test_a_checkpoint_rebuilds_the_net_bit_for_bit():
+    x, lengths = recordings()
+    net = compress(small_net(rank_u=2), [Ternary()])
+    calibrate(net, x, lengths, 9)
+    torch.manual_seed(7)
+    again = compress(build(ModelSection(hidden_size=5, rank_u=2), 3, 4), [Ternary()])
+    again.load_state_dict(load(save(net.state_dict())))
+    assert again.arithmetic.formats == net.arithmetic.formats
+    assert torch.equal(again.eval()(x, lengths), net.eval()(x, lengths))
+
+
+def test_calibration_holds_what_it_saw_and_ignores_what_lies_past_the_end():
+    x, lengths = recordings()
+    net = compress(small_net(rank_w=2, rank_u=2), [Ternary()])
+    chosen = calibrate(net, x, lengths, 9)
+    spoiled = x.clone()
+    spoiled[1, 5:] = 1e6
+    assert calibrate(net, spoiled, lengths, 9) == chosen
+    assert chosen.input == 9
+    running = torch.arange(9) < lengths[:, None]
+    largest = float(((x - net.mean) / net.std)[running].abs().max())
+    assert 0.5 * 10922 < largest * 2**chosen.normalize <= 10922
+    assert net.training
+
+
+@pytest.mark.parametrize(("deviation", "bits"), [(1e-7, 15), (1e-3, 0), (30000.0, 0), (0.0, 0)])
+def test_extreme_deviations_stay_within_the_contract(deviation, bits):
+    torch.manual_seed(0)
+    net = build(ModelSection(hidden_size=5), 1, 4, torch.tensor([0.0]), torch.tensor([deviation]))
+    compressed = compress(net, [Ternary()])
+    formats = calibrate(compressed, torch.full((2, 3, 1), deviation), torch.tensor([3, 2]), bits)
+    assert 0 <= formats.pre_shift <= 6
+    assert 0 <= formats.normalize <= 14
+
+
+def test_calibrate_wants_a_compressed_net():
+    with pytest.raises(InputError, match="compress first"):
+        calibrate(small_net(), *recordings(), 9)
+
+
+def test_formats_by_name():
+    formats = Formats(input=3, scores=7)
+    assert str(formats["input"]) == "int16 Q3"
+    assert formats["normalize"].bound == formats["recurrent_factor"].bound == 10922
+    assert str(formats["recurrent_product"]) == "int16 Q12"

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rescomp.data import Dataset, load_dataset
+from rescomp.errors import InputError
+
+Load = Callable[..., Dataset]
+
+HEADER = "# a comment\n@problemName Steps\n@timeStamps false\n@missing false\n@univariate false\n@dimensions 2\n@equalLength false\n"
+TRAIN = HEADER + "@classLabel true b a\n@data\n1.5,2,3:4,5,6:a\n\n7:-8e-1:b\n"
+TEST = HEADER + "@classLabel true b a\n@data\n0.5,0.25:1,2:b\n"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def load(train: str = TRAIN, test: str = TEST) -> Dataset:
+        (tmp_path / "s_TRAIN.ts").write_text(train)
+        (tmp_path / "s_TEST.ts").write_text(test)
+        return load_dataset(f"{tmp_path / 's_TRAIN.ts'},{tmp_path / 's_TEST.ts'}")
+
+    return load
+
+
+def test_variable_lengths(load: Load) -> None:
+    data = load()
+    assert data.name == "Steps"
+    assert data.classes == ("b", "a")
+    assert data.train.lengths.tolist() == [3, 1]
+    assert data.train.y.tolist() == [1, 0]
+    assert data.train.x.dtype == np.float32
+    np.testing.assert_array_equal(data.train.x[0], np.array([[1.5, 4], [2, 5], [3, 6]], np.float32))
+    np.testing.assert_array_equal(data.train.x[1], np.array([[7, -0.8], [0, 0], [0, 0]], np.float32))
+
+
+def test_univariate_without_dimensions_or_class_list(load: Load) -> None:
+    data = load("@problemname U\n@classlabel true\n@DATA\n1,2:x\n3,4:y\n", "@data\n5,6:x\n")
+    assert data.classes == ("x", "y")
+    assert data.train.x.shape == (2, 2, 1)
+
+
+REFUSED = [
+    (
+        TRAIN.replace("4,5,6", "4,?,6"),
+        "s_TRAIN.ts, line 10: channel 1, step 1 (counting from 0) is missing (?): fill it in or drop the sequence",
+    ),
+    (TRAIN.replace("7:-8e-1", "NaN:1"), "s_TRAIN.ts, line 12: channel 0, step 0 (counting from 0) is missing (NaN)"),
+    (
+        TRAIN.replace("7:-8e-1", "inf:1"),
+        "s_TRAIN.ts, line 12: channel 0, step 0 (counting from 0) is 'inf', not a finite number: correct it or drop the sequence",
+    ),
+    (TRAIN.replace("4,5,6", "4,five,6"), "s_TRAIN.ts, line 10: channel 1, step 1 (counting from 0) is 'five', not a finite number"),
+    (TRAIN.replace("4,5,6", "4,,6"), "s_TRAIN.ts, line 10: channel 1, step 1 (counting from 0) is '', not a finite number"),
+    (TRAIN.replace("4,5,6", "4,5"), "s_TRAIN.ts, line 10: channel 1 has 2 steps and channel 0 has 3: write equal lengths"),
+    (TRAIN.replace("7:-8e-1:b", "7:b"), "s_TRAIN.ts, line 12: 1 channels instead of 2: write every sequence with the same channels"),
+    (TRAIN.replace("7:-8e-1:b", "7:-8:c"), "s_TRAIN.ts, line 12: class 'c' is not declared in @classLabel (b a): correct it"),
+    (
+        TRAIN.replace("7:-8e-1:b", "7,8,9"),
+        "s_TRAIN.ts, line 12: no class label after the last ':': it may be truncated, write or copy it again",
+    ),
+    (TRAIN.replace("7:-8e-1:b", "7:-8:"), "s_TRAIN.ts, line 12: no class label after the last ':'"),
+    (TRAIN.partition("1.5")[0], "s_TRAIN.ts has no sequence after @data: it may be truncated, write or copy it again"),
+    (TRAIN.partition("@data")[0], "s_TRAIN.ts has no @data line: give a UEA .ts file, complete"),
+    ("time,x\n1,2\n", "s_TRAIN.ts, line 1: text before @data that is no '@' header: give a UEA .ts file"),
+    (
+        TRAIN.replace("@timeStamps false", "@timeStamps true"),
+        "s_TRAIN.ts has time stamps among its values (@timeStamps true): write it without them",
+    ),
+    (
+        TRAIN.replace("@classLabel true b a", "@classLabel false"),
+        "s_TRAIN.ts has no class labels (@classLabel true ...): give a data set for classification",
+    ),
+    (TRAIN.replace("@classLabel true b a", "@targetLabel true"), "s_TRAIN.ts has no class labels"),
+    (TRAIN.replace("@dimensions 2", "@dimensions two"), "s_TRAIN.ts declares @dimensions 'two': write the number of channels"),
+    (TRAIN.replace("true b a", "true b a c"), "s_TEST.ts declares other classes (b a) than"),
+    (TRAIN.replace("7:-8e-1:b", "7:-8:a"), "s_TEST.ts: the test split has class 'b' at sequence 0, which is never seen in training"),
+    (TRAIN.replace("4,5,6", "4,5,1e60"), "s_TRAIN.ts: the train split holds 1e+60 at sequence 0, step 2, channel 1"),
+]
+
+
+@pytest.mark.parametrize(("train", "message"), REFUSED)
+def test_refused(load: Load, train: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(train)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_channels_in_the_test_file(load: Load) -> None:
+    with pytest.raises(InputError, match=r"s_TEST\.ts: the test split has 1 channels and the train split has 2"):
+        load(test="@classLabel true b a\n@data\n1,2:b\n")
+
+
+def test_not_text(tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"a\.ts is not a \.ts text file \(invalid start byte at byte 0\): give a UEA \.ts file"):
+        load_dataset(f"{tmp_path / 'a.ts'},{tmp_path / 'a.ts'}")
+
+
+def test_a_missing_file(load: Load, tmp_path: Path) -> None:
+    load()
+    with pytest.raises(InputError, match=r"cannot read .*t_TEST\.ts \(No such file or directory\): check the path"):
+        load_dataset(f"{tmp_path / 's_TRAIN.ts'}, {tmp_path / 't_TEST.ts'}")
+
+
+@pytest.mark.parametrize("source", ["one.ts", "a.ts,b.ts,c.ts", ",b.ts"])
+def test_not_a_pair(source: str) -> None:
+    with pytest.raises(InputError, match=r"does not name two \.ts files: give the training and the test file as TRAIN\.ts,TEST\.ts"):
+        load_dataset(source)

@@ -1,0 +1,236 @@
+"""The generated C: what it promises to whoever compiles it, its bytes, and its text."""
+
+import ctypes
+import itertools
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rescomp.errors import UnsupportedError
+from rescomp.export.c import API_VERSION, constant_bytes, export_c, read_template
+from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.ops import Add, Relu
+from rescomp.graph.serialize import CONTRACT, digest
+from rescomp.validate.c_program import WARNINGS, write_export
+from rescomp.validate.host_c import HostC
+
+FORMS = [
+    {"weights": "ternary", "power_of_two": False, "low_rank": True},
+    {"weights": "ternary", "power_of_two": True, "table": False},
+    {"weights": "int8", "power_of_two": False},
+    {"weights": "int8", "power_of_two": True, "table": False, "low_rank": True},
+]
+ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"]
+
+
+def need(tool, package):
+    """Skip without the tool, but never in CI."""
+    if shutil.which(tool) is None and os.environ.get("CI") != "true":
+        pytest.skip(f"needs {tool}: apt-get install {package}")
+
+
+def run(*command, cwd):
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(params=FORMS, ids=lambda form: "-".join(f"{key}={value}" for key, value in form.items()))
+def model(request, random_fastgrnn):
+    return random_fastgrnn(np.random.default_rng(0), **request.param)
+
+
+@pytest.fixture
+def exported(model, tmp_path):
+    write_export(tmp_path, model)
+    return tmp_path
+
+
+def compile_all(folder, compiler, *flags):
+    sources = [str(path.relative_to(folder)) for path in (*folder.glob("*.c"), *folder.glob("rescomp/*.c"))]
+    run(*compiler, *WARNINGS, *flags, "-c", *sources, cwd=folder)
+    return sorted(path.name for path in folder.glob("*.o"))
+
+
+def test_the_same_model_gives_the_same_bytes(model, random_fastgrnn):
+    assert export_c(model) == export_c(replace(model, graphs=dict(model.graphs)))
+
+
+def test_compiles_without_a_warning(exported):
+    for flags in (["-std=c99", "-Os"], ["-std=c11", "-O3"], ["-std=c17", "-O2", "-DRESCOMP_TAP"]):
+        compile_all(exported, ["gcc"], *flags, "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef")
+
+
+def test_cpp_callers_compile(exported):
+    (exported / "caller.cpp").write_text(
+        '#define TINY_WITH_CLASS_NAMES\n#include "tiny.h"\nint main() {\n    static tiny_state state;\n    tiny_init(&state);\n    return 0;\n}\n'
+    )
+    run("g++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-c", "caller.cpp", cwd=exported)
+
+
+def test_no_float_no_heap_no_library(exported):
+    """Undefined symbols are memcpy and memset at most, and no float instruction or helper is in the objects."""
+    for name in compile_all(exported, ["gcc"], "-std=c99", "-Os"):
+        undefined = {line.split()[-1] for line in run("nm", "-u", name, cwd=exported).splitlines()}
+        assert "rescomp_tap" not in undefined
+        assert {symbol for symbol in undefined if not symbol.startswith("rescomp_")} <= {"memcpy", "memset"}
+        assert not re.search(r"%xmm\d+.*(ss|sd)\b|\b(cvt|mulss|addss|divss)\w*", run("objdump", "-d", name, cwd=exported))
+
+
+def test_no_float_and_no_wide_arithmetic_on_a_cortex_m0(exported):
+    need(ARM[0], "gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    for name in compile_all(exported, ARM, "-std=c99", "-Os"):
+        undefined = {line.split()[-1] for line in run("arm-none-eabi-nm", "-u", name, cwd=exported).splitlines()}
+        helpers = {"memcpy", "memset", "__aeabi_idivmod", "__aeabi_uidivmod"}
+        thumb = {symbol for symbol in undefined if symbol.startswith("__gnu_thumb1_case")}  # jump tables
+        assert {symbol for symbol in undefined if not symbol.startswith("rescomp_")} - thumb <= helpers
+
+
+@pytest.mark.parametrize("compiler", [["gcc"], ARM], ids=["host", "cortex-m0"])
+def test_announced_bytes_are_those_of_the_object_file(model, exported, compiler):
+    need(compiler[0], "gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    account = constant_bytes(model)
+    assert account["model"] == sum(account[kind] for kind in ("weights", "scales", "biases", "tables"))
+    assert f"#define TINY_CONST_BYTES {account['model']}\n" in (exported / "tiny.h").read_text()
+    for optimization in ("-O0", "-Os", "-O3"):
+        run(*compiler, "-std=c99", optimization, "-c", "tiny.c", cwd=exported)
+        symbols = [line.split() for line in run("nm", "-S", "tiny.o", cwd=exported).splitlines()]
+        constants = {fields[3]: int(fields[1], 16) for fields in symbols if len(fields) == 4 and fields[2] in "rR"}
+        assert sum(constants.values()) == account["model"]
+        assert not [fields for fields in symbols if len(fields) == 4 and fields[2] in "dDbB"], "writable globals"
+
+
+def test_accounts_count_what_is_packed(random_fastgrnn):
+    model = random_fastgrnn(np.random.default_rng(1), weights="ternary", power_of_two=True, inputs=6, hidden=10, classes=4)
+    packed = 2 * 2 * 5 + 2 * 3 * 5 + 1 * 3 * 5  # blocks of 8 rows x groups of 4 columns x 5 bytes
+    assert constant_bytes(model) == {
+        "weights": packed,
+        "scales": 6 + 10 + 10 + 4,
+        "biases": 4 * 6 + 2 * 10 + 2 * 10 + 4 * 4,
+        "tables": 258,
+        "model": packed + 30 + 80 + 258,
+    }
+
+
+def test_run_classify_and_step_agree(model, exported, random_sequences):
+    run("gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", "tiny.so", "tiny.c", *map(str, exported.glob("rescomp/*.c")), cwd=exported)
+    library = ctypes.CDLL(str(exported / "tiny.so"))
+    x, _ = random_sequences(np.random.default_rng(2), model, count=6, longest=9)
+    x = np.ascontiguousarray(x, np.int16)
+    trace = evaluate(model, x)
+    state = (ctypes.c_int16 * 4096)(*[123] * 4096)
+    for sequence, wanted in zip(x, trace.scores, strict=True):
+        scores = np.zeros(len(wanted), np.int16)
+        library.tiny_run(state, ctypes.c_void_p(sequence.ctypes.data), ctypes.c_uint16(len(sequence)), ctypes.c_void_p(scores.ctypes.data))
+        np.testing.assert_array_equal(scores, wanted)
+        assert library.tiny_classify(ctypes.c_void_p(scores.ctypes.data)) == np.argmax(wanted)
+    ties = np.array([3, 9, 9, 1], np.int16)
+    assert library.tiny_classify(ctypes.c_void_p(ties.ctypes.data)) == 1
+
+
+def test_every_file_says_its_licence(model):
+    for name, data in export_c(model).items():
+        assert b"0BSD" in data or b"BSD Zero Clause" in data, name
+        if name.endswith((".c", ".h")):
+            assert data.startswith(b"/* SPDX-License-Identifier: 0BSD */\n")
+
+
+def test_only_needed_kernels_are_written(random_fastgrnn):
+    names = {name for name in export_c(random_fastgrnn(np.random.default_rng(0), weights="ternary", table=False)) if "/" in name}
+    assert "rescomp/fully_connected_int16_ternary.c" in names
+    assert not {name for name in names if "conv2d" in name or "int8." in name or "lookup" in name or "half_table" in name}
+
+
+def test_header_names_graph_versions_formats_and_layers(model):
+    header = export_c(model)["tiny.h"].decode()
+    macros = dict(re.findall(r"^#define TINY_(\w+) (\S+)", header, re.MULTILINE))
+    assert macros["GRAPH_SHA256"] == f'"{digest(model)}"'
+    assert (macros["CONTRACT_VERSION"], macros["API_VERSION"]) == (str(CONTRACT), str(API_VERSION))
+    assert (macros["INPUT_SIZE"], macros["INPUT_FRACTION_BITS"], macros["CLASSES"], macros["SCORE_FRACTION_BITS"]) == ("6", "8", "4", "8")
+    vectors = 25 if "recurrent_product_reduced" in header.lower() else 20
+    assert (macros["STATE_BYTES"], macros["SCRATCH_BYTES"]) == ("20", str(2 * vectors))
+    layers = [name for name in macros if name.startswith("LAYER_")]
+    assert [name.removeprefix("LAYER_").lower() for name in layers] == [n.name for g in model.graphs.values() for n in g.nodes]
+
+
+def test_kernels_and_generator_agree_on_versions():
+    macros = dict(re.findall(r"^#define RESCOMP_(\w+_VERSION) (\d+)", read_template("kernels/rescomp_math.h"), re.MULTILINE))
+    assert macros == {"API_VERSION": str(API_VERSION), "CONTRACT_VERSION": str(CONTRACT)}
+
+
+def test_kernels_of_another_version_are_refused(model, exported):
+    path = exported / "rescomp" / "rescomp_math.h"
+    path.write_text(path.read_text().replace("RESCOMP_API_VERSION 1", "RESCOMP_API_VERSION 2"))
+    result = subprocess.run(["gcc", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "generated for other kernels" in result.stderr
+
+
+def test_sizes_that_do_not_agree_are_refused(model, exported):
+    path = exported / "tiny.h"
+    path.write_text(path.read_text().replace("STATE_BYTES 20", "STATE_BYTES 22"))
+    result = subprocess.run(["gcc", "-std=c11", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False)
+    assert "state_has_the_size_announced" in result.stderr
+
+
+def hostile_model():
+    """Names that are keywords, types, functions and parameters of C, and labels that try to leave their quotes."""
+    names = ["int", "register", "state", "scores", "scratch", "memcpy", "rescomp_relu_int16", "input", "class", "int16_t"]
+    t = TensorType((3,), Format(12))
+    pairs = itertools.pairwise(names)
+    nodes = [Node(f"{after}", Add(), (before, before), (after,)) for before, after in pairs]
+    classes = ('a"; */ int x; /*', "back\\slash ??/", "snow \u2603\n")
+    return IntegerModel("hostile", {"whole": Graph("whole", (Value("int", t),), tuple(nodes), (names[-1],))}, classes)
+
+
+def test_hostile_names_compile(tmp_path):
+    model = hostile_model()
+    write_export(tmp_path, model)
+    (tmp_path / "names.c").write_text(
+        "#define HOSTILE_WITH_CLASS_NAMES\n"
+        '#include "hostile.h"\n#include <stdio.h>\nint main(void)\n{\n    for (int i = 0; i < 3; ++i) puts(hostile_class_names[i]);\n}\n'
+    )
+    compile_all(tmp_path, ["gcc"], "-std=c99", "-trigraphs")
+    run("gcc", "-std=c99", "-trigraphs", *WARNINGS, "-o", "names", "names.c", cwd=tmp_path)
+    assert run("./names", cwd=tmp_path) == "".join(f"{label}\n" for label in model.classes)
+
+
+def test_layers_of_one_name_in_two_graphs_are_told_apart(random_fastgrnn):
+    model = random_fastgrnn(np.random.default_rng(0))
+    head = model.graphs["head"]
+    twin = replace(head, nodes=(replace(head.nodes[0], name="normalized"),))
+    header = export_c(replace(model, graphs={**model.graphs, "head": twin}))["tiny.h"].decode()
+    assert "TINY_LAYER_STEP_NORMALIZED 0 " in header
+    assert "TINY_LAYER_HEAD_NORMALIZED" in header
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (Graph("whole", (Value("x", TensorType((4,), Format(3, "int8"))),), (), ("x",)), "int16"),
+        (Graph("whole", (Value("x", TensorType((40000,), Format(3))),), (), ("x",)), "32767"),
+        (Graph("whole", (), (), ()), "reads no input"),
+        (Graph("whole", (Value("x", TensorType((4,), Format(3))),), (), ("x", "x")), "gives 2 values"),
+    ],
+)
+def test_what_the_kernels_cannot_run_is_refused(graph, reason):
+    with pytest.raises(UnsupportedError, match=reason):
+        export_c(IntegerModel("tiny", {"whole": graph}))
+
+
+def test_a_model_that_would_hide_a_standard_header_is_refused(random_fastgrnn):
+    with pytest.raises(UnsupportedError, match="string"):
+        export_c(replace(random_fastgrnn(np.random.default_rng(0)), name="string"))
+
+
+def test_an_unread_input_and_a_net_without_scratch_compile():
+    t = TensorType((4,), Format(5))
+    graph = Graph("probe", (Value("x", t), Value("unread", t)), (Node("relu", Relu(), ("x",), ("y",)),), ("y",))
+    inputs = {"x": np.array([[-5, 3, 0, 32767]]), "unread": np.zeros((1, 4), int)}
+    np.testing.assert_array_equal(HostC().run_graph(graph, inputs)["y"], evaluate_graph(graph, inputs)["y"])

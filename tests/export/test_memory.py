@@ -1,0 +1,133 @@
+"""Memory plans, checked by executing them symbolically: every byte knows whose value it holds."""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from rescomp.export.memory import Place, plan_memory
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.ops import Add, BiasAdd, FastGrnnGate, FullyConnected, Relu
+from rescomp.graph.ops.activation import Q15, UNIT_Q15
+from rescomp.graph.weights import Int8Weight
+
+Q12 = Format(12)
+
+
+def fully_connected(rows, columns):
+    weight = Int8Weight(np.ones((rows, columns), np.int8))
+    return FullyConnected(weight, np.zeros(0, np.int32), Requantization(np.full(rows, 1 << 14), np.full(rows, 20)), Q12)
+
+
+def execute(graph, outputs):
+    """Run the plan on labels; assert that every read finds what it should, and that everything arrives."""
+    types, plan = graph.types(), plan_memory(graph, outputs)
+    memory = defaultdict(dict)
+
+    def span(place, size):
+        start = place.offset if place.region == "arena" else 0
+        assert place.region != "arena" or start % 2 == 0 <= start <= start + size <= plan.arena_bytes
+        key = place.region if place.region == "arena" else (place.region, place.name)
+        return [(key, byte) for byte in range(start, start + size)]
+
+    def write(name, place):
+        assert place.region != "input"
+        memory.update(dict.fromkeys(span(place, types[name].nbytes), name))
+
+    def holds(place, name):
+        return all(memory[cell] == name for cell in span(place, types[name].nbytes))
+
+    for value in graph.inputs:
+        memory.update(dict.fromkeys(span(plan.places[value.name], value.type.nbytes), value.name))
+    for node in graph.nodes:
+        for name in node.inputs:
+            assert holds(plan.places[name], name), f"{node.name} reads {name} after it was overwritten"
+        for target in node.outputs:
+            written = set(span(plan.places[target], types[target].nbytes))
+            for i, name in enumerate(node.inputs):
+                if written & set(span(plan.places[name], types[name].nbytes)):
+                    assert plan.places[name] == plan.places[target]
+                    assert i in node.op.in_place
+            write(target, plan.places[target])
+    for copy in plan.copies:
+        cells = zip(span(copy.target, copy.type.nbytes), span(copy.source, copy.type.nbytes), strict=True)
+        assert copy.target.region != "input"
+        memory.update({to: memory[origin] for to, origin in cells})
+    for before, after in graph.state.items():
+        assert holds(Place("state", before), after)
+    for name in outputs:
+        assert holds(Place("output", name), name)
+    return plan
+
+
+def random_graph(rng):
+    sizes = [int(n) for n in rng.choice([1, 3, 4, 8], 3)]
+    inputs = [Value(f"x{i}", TensorType((n,), Q12)) for i, n in enumerate(sizes)]
+    states = [Value(f"h{i}", TensorType((int(rng.choice([1, 3, 4])),), Q12)) for i in range(rng.integers(0, 4))]
+    known = {value.name: value.type.shape[0] for value in (*inputs, *states)}
+    nodes = []
+    for i in range(rng.integers(1, 14)):
+        name = str(rng.choice(list(known)))
+        alike = [other for other, size in known.items() if size == known[name]]
+        kind = rng.integers(4)
+        if kind == 0:
+            rows = int(rng.choice([1, 3, 4, 8]))
+            node, size = Node(f"n{i}", fully_connected(rows, known[name]), (name,), (f"v{i}",)), rows
+        elif kind == 1:
+            node, size = Node(f"n{i}", Add(), (name, str(rng.choice(alike))), (f"v{i}",)), known[name]
+        else:
+            op = Relu() if kind == 2 else BiasAdd(np.zeros(known[name], np.int16))
+            node, size = Node(f"n{i}", op, (name,), (f"v{i}",)), known[name]
+        nodes.append(node)
+        known[f"v{i}"] = size
+    state = {h.name: str(rng.choice([name for name, size in known.items() if size == h.type.size])) for h in states}
+    outputs = tuple({str(rng.choice(list(known))), *rng.choice([node.outputs[0] for node in nodes], 2)})
+    return Graph("random", (*inputs, *states), tuple(nodes), outputs, state), outputs
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_nothing_is_read_after_it_was_overwritten_and_everything_arrives(seed):
+    graph, outputs = random_graph(np.random.default_rng(seed))
+    execute(graph, outputs)
+
+
+def test_fastgrnn_needs_two_vectors_of_scratch_and_no_copy(random_fastgrnn):
+    model = random_fastgrnn(np.random.default_rng(0), inputs=6, hidden=10)
+    plan = execute(model.graphs["step"], ())
+    assert plan.arena_bytes == 2 * 10 * 2
+    assert plan.copies == ()
+    assert plan.places["state"] == Place("state", "h")
+
+
+def gate_graph(last_reader):
+    q = Format(12, bound=10922)
+    types = {"z": UNIT_Q15, "c": Q15, "h": q}
+    nodes = [Node("update", FastGrnnGate(1000, 1000, q), ("z", "c", "h"), ("h_next",))]
+    if last_reader:
+        nodes.append(Node("late", Relu(), ("h",), ("late",)))
+    values = tuple(Value(name, TensorType((5,), format)) for name, format in types.items())
+    return Graph("step", values, tuple(nodes), (), {"h": "h_next"})
+
+
+def test_a_state_that_is_read_later_is_not_overwritten_early():
+    assert plan_memory(gate_graph(False), ()).copies == ()
+    plan = execute(gate_graph(True), ())
+    assert plan.places["h_next"].region == "arena"
+    assert len(plan.copies) == 1
+
+
+def test_states_may_change_places():
+    a, b = (Value(name, TensorType((4,), Q12)) for name in "ab")
+    swap = Graph("step", (a, b, Value("x", TensorType((4,), Q12))), (Node("n", Relu(), ("x",), ("y",)),), (), {"a": "b", "b": "a"})
+    execute(swap, ())
+    delay = Graph("step", (a, b, Value("x", TensorType((4,), Q12))), (Node("n", Relu(), ("x",), ("y",)),), (), {"a": "b", "b": "x"})
+    execute(delay, ())
+
+
+def test_disjoint_lives_share_memory():
+    x = Value("x", TensorType((8,), Q12))
+    chain = [Node(f"n{i}", fully_connected(8, 8), (f"v{i - 1}" if i else "x",), (f"v{i}",)) for i in range(6)]
+    plan = execute(Graph("whole", (x,), tuple(chain), ("v5",)), ("v5",))
+    assert plan.arena_bytes == 2 * 16
+    assert plan.places["v5"] == Place("output", "v5")

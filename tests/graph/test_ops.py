@@ -1,0 +1,113 @@
+"""Every op keeps the bounds it infers, on random and extreme inputs; and ops with a twin elsewhere equal it."""
+
+import numpy as np
+import pytest
+import torch
+
+from rescomp.errors import UnsupportedError
+from rescomp.graph import ops
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.weights import Int8Weight, TernaryWeight
+
+
+def extreme_inputs(types, rng, batch=6):
+    """Random samples, then all low, all high, zeros."""
+    for t in types:
+        low, high = t.format.low, t.format.high
+        x = rng.integers(low, high + 1, (batch, *t.shape))
+        x[0], x[1], x[2] = low, high, 0
+        yield x
+
+
+@pytest.mark.parametrize("name", ops.REGISTRY)
+@pytest.mark.parametrize("seed", range(20))
+def test_results_have_the_inferred_shape_and_stay_in_the_inferred_bounds(name, seed):
+    rng = np.random.default_rng(seed)
+    op, types = ops.REGISTRY[name].random(rng)
+    outputs = op.evaluate(*extreme_inputs(types, rng))
+    for array, t in zip(outputs, op.infer(*types), strict=True):
+        assert array.dtype == np.int64
+        assert array.shape[1:] == t.shape
+        assert t.format.low <= array.min()
+        assert array.max() <= t.format.high
+
+
+@pytest.mark.parametrize("name", ops.REGISTRY)
+def test_every_op_honours_the_protocol(name):
+    op, _ = ops.REGISTRY[name].random(np.random.default_rng(0))
+    assert isinstance(op, ops.Op)
+    assert op.name == name
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_conv2d_equals_torch_before_requantization(seed):
+    rng = np.random.default_rng(seed)
+    op, (x_type,) = ops.Conv2d.random(rng)
+    x = rng.integers(x_type.format.low, x_type.format.high + 1, (3, *x_type.shape))
+    rows = len(op.weight.matrix)
+    kernel = op.weight.matrix.reshape(rows, *op.kernel_size, x_type.shape[2]).transpose(0, 3, 1, 2)
+    top, bottom, left, right = op.padding
+    padded = torch.nn.functional.pad(torch.from_numpy(x.transpose(0, 3, 1, 2)).double(), (left, right, top, bottom))
+    bias = torch.from_numpy(op.bias).double() if op.bias.size else None
+    sums = torch.nn.functional.conv2d(padded, torch.from_numpy(kernel).double(), bias, stride=op.stride)
+    accumulator = sums.numpy().astype(np.int64).transpose(0, 2, 3, 1)
+    expected = op.requantization(accumulator, op.output.low, op.output.high)
+    assert np.array_equal(op.evaluate(x)[0], expected)
+
+
+def scale(rows):
+    return Requantization(np.full(rows, 1 << 14, np.int32), np.full(rows, 20, np.int32))
+
+
+NO_BIAS = np.zeros(0, np.int32)
+INT16 = Format(8)
+
+
+@pytest.mark.parametrize(
+    ("op", "types", "message"),
+    [
+        (ops.Add(), (TensorType((3,), Format(8)), TensorType((3,), Format(9))), "equal formats"),
+        (ops.Add(), (TensorType((3,), Format(8)), TensorType((4,), Format(8))), "equal shapes"),
+        (ops.BiasAdd(np.zeros(2, np.int16)), (TensorType((3,), INT16),), "2 biases"),
+        (
+            ops.FullyConnected(Int8Weight(np.full((1, 300), 127, np.int8)), NO_BIAS, scale(1), INT16),
+            (TensorType((300,), INT16),),
+            "accumulator may reach",
+        ),
+        (
+            ops.FullyConnected(TernaryWeight(np.array([[0, 1, 1, 1]], np.int8)), NO_BIAS, scale(1), INT16),
+            (TensorType((4,), INT16),),
+            "ternary weight reads values up to 10922",
+        ),
+        (
+            ops.FullyConnected(Int8Weight(np.ones((2, 4), np.int8)), NO_BIAS, scale(1), INT16),
+            (TensorType((4,), INT16),),
+            "1 multipliers",
+        ),
+        (ops.PiecewiseLinear("tanh"), (TensorType((4,), Format(11)),), "reads int16 Q12"),
+        (
+            ops.FastGrnnGate(32767, 32767, Format(12, bound=10922)),
+            (TensorType((4,), Format(15, nonnegative=True)), TensorType((4,), Format(15)), TensorType((4,), Format(12, bound=10922))),
+            "32-bit sum",
+        ),
+    ],
+)
+def test_misuse_is_refused_with_its_reason(op, types, message):
+    with pytest.raises(UnsupportedError, match=message):
+        op.infer(*types)
+
+
+def gate(zeta, nu, z, c, h):
+    """docs/contract.md in Python integers, state in Q12."""
+    g = min(32767, (zeta * (32768 - z) + (nu << 15) + (1 << 17)) >> 18)
+    return max(-10922, min(10922, (g * c + z * h + (1 << 14)) >> 15))
+
+
+def test_fastgrnn_gate_is_the_written_formula():
+    rng = np.random.default_rng(0)
+    for zeta, nu in [(0, 0), (23955, 590), (32767, 1), (16384, 16384)]:
+        op = ops.FastGrnnGate(zeta, nu, Format(12, bound=10922))
+        z, c, h = rng.integers(0, 32768, (1, 500)), rng.integers(-32768, 32768, (1, 500)), rng.integers(-10922, 10923, (1, 500))
+        expected = [gate(zeta, nu, *(int(v) for v in row)) for row in zip(z[0], c[0], h[0], strict=True)]
+        assert op.evaluate(z, c, h)[0][0].tolist() == expected

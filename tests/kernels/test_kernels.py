@@ -1,0 +1,207 @@
+"""Kernels at and around the edges of their tiles, with extreme inputs: what they compute, write and read."""
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rescomp.graph import ops
+from rescomp.graph.evaluate import evaluate_graph
+from rescomp.graph.fixed_point import Requantization, tanh_table
+from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.ops.drawing import draw_ternary
+from rescomp.graph.weights import Int8Weight, TernaryWeight
+from rescomp.validate.host_c import SANITIZED, HostC
+
+KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
+GUARD = 0x5AA5 - 0x8000
+ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
+
+
+class By(ctypes.Structure):
+    _fields_ = (
+        ("bias", ctypes.c_void_p),
+        ("multiplier", ctypes.c_void_p),
+        ("shift", ctypes.c_void_p),
+        ("low", ctypes.c_int16),
+        ("high", ctypes.c_int16),
+    )
+
+
+class Cell(ctypes.Structure):
+    _fields_ = (("zeta", ctypes.c_int16), ("nu", ctypes.c_int16), ("f", ctypes.c_uint8), ("low", ctypes.c_int16), ("high", ctypes.c_int16))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    path = tmp_path_factory.mktemp("kernels") / "kernels.so"
+    sources = map(str, sorted(KERNELS.glob("*.c")))
+    subprocess.run(["gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", str(path), *sources], check=True)
+    return ctypes.CDLL(str(path))
+
+
+class Guarded:
+    """An int16 buffer between guards of eight entries."""
+
+    def __init__(self, values):
+        self.all = np.full(len(values) + 16, GUARD, np.int16)
+        self.all[8:-8] = values
+
+    @property
+    def pointer(self):
+        return ctypes.c_void_p(self.all.ctypes.data + 16)
+
+    def check(self):
+        assert np.all(self.all[:8] == GUARD)
+        assert np.all(self.all[-8:] == GUARD)
+        return self.all[8:-8].astype(np.int64)
+
+
+def extremes(rng, count, bound=32767):
+    yield from (np.full(count, fill) for fill in (-bound, bound, 0, -1, 1))
+    yield np.where(np.arange(count) % 2, bound, -bound)
+    yield rng.integers(-bound, bound + 1, count)
+
+
+def product(rng, weights, rows, columns, power_of_two):
+    ternary = weights == "ternary"
+    matrix = draw_ternary(rng, rows, columns) if ternary else rng.integers(-127, 128, (rows, columns), dtype=np.int8)
+    shift = rng.integers(15, 19, rows) + (0 if ternary else 6)
+    multiplier = np.full(rows, 1 << 14) if power_of_two else rng.integers(1 << 14, 1 << 15, rows)
+    by = Requantization(multiplier.astype(np.int32), shift.astype(np.int32))
+    bias = rng.integers(-50000, 50000, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
+    return ops.FullyConnected(TernaryWeight(matrix) if ternary else Int8Weight(matrix), bias, by, Format(12, bound=20000))
+
+
+def call_product(library, op, x):
+    """The kernel's output, from exactly the arrays that an export declares."""
+    rows, columns = op.weight.matrix.shape
+    packed, bias = op.weight.pack(), op.bias
+    simple = op.requantization.is_power_of_two
+    multiplier = op.requantization.multiplier.astype(np.int16)
+    shift = (op.requantization.shift - (14 if simple else 0)).astype(np.int8)
+    source, target = Guarded(x), Guarded(np.full(rows, 77))
+    by = By(
+        bias.ctypes.data if bias.size else None,
+        None if simple else multiplier.ctypes.data,
+        shift.ctypes.data,
+        op.output.low,
+        op.output.high,
+    )
+    function = getattr(library, f"rescomp_{op.kernel}")
+    function(source.pointer, target.pointer, ctypes.c_uint16(columns), ctypes.c_uint16(rows), ctypes.c_void_p(packed.ctypes.data), by)
+    np.testing.assert_array_equal(source.check(), x)
+    return target.check()
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_fully_connected_around_its_tiles(library, weights, power_of_two):
+    rng = np.random.default_rng(0)
+    for rows in ROWS:
+        for columns in (*COLUMNS, 40):
+            op = product(rng, weights, rows, columns, power_of_two)
+            for x in extremes(rng, columns, 10922 if weights == "ternary" else 32767):
+                np.testing.assert_array_equal(call_product(library, op, x), op.evaluate(x[None])[0][0], err_msg=f"{rows} x {columns}")
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9])
+def test_elementwise_kernels_write_their_output_only_and_work_in_place(library, count):
+    rng, size, table = np.random.default_rng(count), ctypes.c_uint16(count), tanh_table()
+    pointer = ctypes.c_void_p(table.ctypes.data)
+    unary = [
+        (ops.Relu(), ()),
+        (ops.Lookup("sigmoid", table), (pointer,)),
+        (ops.Lookup("tanh", table), (pointer,)),
+        (ops.PiecewiseLinear("sigmoid"), ()),
+        (ops.PiecewiseLinear("tanh"), ()),
+    ]
+    for x in (*extremes(rng, count), np.full(count, -32768)):
+        for op, rest in unary:
+            for in_place in (False, True):
+                source, wanted = Guarded(x), op.evaluate(x[None])[0][0]
+                target = source if in_place else Guarded(np.full(count, 77))
+                getattr(library, f"rescomp_{op.kernel}")(source.pointer, target.pointer, size, *rest)
+                np.testing.assert_array_equal(target.check(), wanted)
+                source.check()
+
+
+@pytest.mark.parametrize("count", [1, 8, 9])
+def test_binary_kernels_work_in_place_on_either_side(library, count):
+    rng = np.random.default_rng(count)
+    for a in extremes(rng, count):
+        for b in extremes(rng, count):
+            wanted = ops.Add().evaluate(a[None], b[None])[0][0]
+            for side in (0, 1):
+                buffers = Guarded(a), Guarded(b)
+                library.rescomp_add_int16(buffers[0].pointer, buffers[1].pointer, buffers[side].pointer, ctypes.c_uint16(count))
+                np.testing.assert_array_equal(buffers[side].check(), wanted)
+                np.testing.assert_array_equal(buffers[1 - side].check(), (b, a)[side])
+
+
+def test_gate_kernel_works_in_place_on_each_input(library):
+    rng, count = np.random.default_rng(2), 9
+    for zeta, nu, fraction_bits in ((32767, 0, 12), (0, 0, 12), (16000, 16767, 8), (32000, 100, 12)):
+        op = ops.FastGrnnGate(zeta, nu, Format(fraction_bits, bound=10922))
+        cell = Cell(zeta, nu, fraction_bits, -10922, 10922)
+        for z in (np.zeros(count, int), np.full(count, 32767), rng.integers(0, 32768, count)):
+            for c, h in zip(extremes(rng, count), extremes(rng, count, 10922), strict=True):
+                for side in range(3):
+                    buffers = Guarded(z), Guarded(c), Guarded(h)
+                    pointers = [buffer.pointer for buffer in buffers]
+                    library.rescomp_fastgrnn_gate_int16(*pointers, pointers[side], ctypes.c_uint16(count), cell)
+                    np.testing.assert_array_equal(buffers[side].check(), op.evaluate(z[None], c[None], h[None])[0][0])
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int8"])
+def test_products_read_nothing_past_their_buffers(weights):
+    """All edge sizes in one program under the address sanitizer; inputs and constants are arrays of exactly their size."""
+    rng = np.random.default_rng(4)
+    bound = 10922 if weights == "ternary" else 32767
+    inputs = {n: Value(f"x{n}", TensorType((n,), Format(12, bound=bound))) for n in COLUMNS}
+    nodes = [
+        Node(f"product_{rows}_{n}", product(rng, weights, rows, n, bool(rng.integers(2))), (f"x{n}",), (f"y_{rows}_{n}",))
+        for n in inputs
+        for rows in ROWS
+    ]
+    graph = Graph("edges", tuple(inputs.values()), tuple(nodes), (nodes[-1].outputs[0],))
+    assert_equal_under_sanitizers(graph, {f"x{n}": np.stack(list(extremes(rng, n, bound))) for n in inputs})
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int8"])
+def test_convolutions_read_nothing_past_their_buffers(weights):
+    """Sizes, strides and paddings in one program, paddings wider than the kernel and larger than the image among them."""
+    rng = np.random.default_rng(5)
+    inputs, nodes = [], []
+    for i in range(16):
+        height, width, channels, kernel_height, kernel_width = (int(n) for n in rng.integers(1, 5, 5))
+        padding = tuple(int(n) for n in rng.integers(0, 6, 4)) if i % 2 else (kernel_height, kernel_height, kernel_width, kernel_width)
+        stride = tuple(int(n) for n in rng.integers(1, 4, 2))
+        rows, columns = int(rng.choice(ROWS)), kernel_height * kernel_width * channels
+        dense = product(rng, weights, rows, columns, bool(i % 3))
+        op = ops.Conv2d(dense.weight, dense.bias, dense.requantization, dense.output, (kernel_height, kernel_width), stride, padding)
+        if min(op.output_size((height, width, channels))) < 1:
+            continue
+        inputs.append(Value(f"x{i}", TensorType((height, width, channels), Format(12, bound=10922))))
+        nodes.append(Node(f"convolution_{i}", op, (f"x{i}",), (f"y{i}",)))
+    assert len(nodes) > 10
+    graph = Graph("edges", tuple(inputs), tuple(nodes), (nodes[-1].outputs[0],))
+    samples = {x.name: np.stack([v.reshape(x.type.shape) for v in extremes(rng, x.type.size, 10922)]) for x in inputs}
+    assert_equal_under_sanitizers(graph, samples)
+
+
+def assert_equal_under_sanitizers(graph, samples):
+    values = HostC([*SANITIZED.flags, "-DRESCOMP_TAP"]).run_graph(graph, samples)
+    expected = evaluate_graph(graph, samples)
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_every_op_has_its_kernel_and_every_kernel_its_declaration():
+    wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(20)}
+    defined = {path.stem for path in KERNELS.glob("*.c")}
+    declared = set(re.findall(r"^void rescomp_(\w+)\(", (KERNELS / "rescomp_kernels.h").read_text(), re.MULTILINE))
+    assert wanted == defined == declared

@@ -1,0 +1,185 @@
+"""The command line: exit codes, one-sentence errors, JSON on stdout, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from rescomp.cli import main
+
+
+def rescomp(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "rescomp", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd or "/",
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def recordings(path, **changes):
+    rng = np.random.default_rng(3)
+    arrays = {}
+    for split, count in (("train", 24), ("test", 12)):
+        y = np.arange(count) % 2
+        arrays[f"x_{split}"] = (rng.normal(size=(count, 6, 2)) * 0.2 + np.eye(2)[y][:, None]).astype(np.float32)
+        arrays[f"y_{split}"] = y
+    np.savez(path, **{**arrays, **changes})
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    return recordings(tmp_path / "taps.npz")
+
+
+QUICK = ("--set", "model.hidden_size=4", "--set", "train.epochs=2", "--set", "quantize.epochs=2", "--set", "train.threads=1")
+
+
+def test_run_prints_one_json_document(data, tmp_path):
+    result = rescomp("run", "--data", data, "--weights", "int8", "--json", "-o", tmp_path / "out", *QUICK)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert set(document) == {"schema", "accuracy", "bytes", "witnesses", "not_run", "seconds", "model_dir"}
+    assert document["schema"] == 1
+    assert set(document["bytes"]) == {"weights", "scales", "biases", "tables", "model"}
+    assert sum(document["bytes"].values()) == 2 * document["bytes"]["model"]
+    assert all(0 <= document["accuracy"][kind] <= 1 for kind in ("float", "integer"))
+    assert {witness["name"] for witness in document["witnesses"]} == {"onnxruntime", "tflite", "c", "torch"}
+    for witness in document["witnesses"]:
+        assert set(witness) == {"name", "variant", "version", "compared", "mismatches"}
+        assert (witness["compared"], witness["mismatches"]) == (12 * 6 * 4 + 12 * 2, 0)
+    assert document["model_dir"] == str(tmp_path / "out")
+    assert "epoch" in result.stderr
+
+
+def test_the_stages_one_by_one(data, tmp_path):
+    out = tmp_path / "out"
+    for command in (
+        ("train", "--data", data, "-o", out, *QUICK),
+        ("quantize", out),
+        ("export", out, "--format", "onnx,c"),
+        ("verify", out, "--against", "onnxruntime,c"),
+        ("inspect", out),
+    ):
+        result = rescomp(*command)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout
+    assert not (out / "model.tflite").exists()
+    assert "recurrent_product" in result.stdout
+    document = json.loads(rescomp("inspect", out, "--json").stdout)
+    assert document["name"] == "taps"
+
+
+FAILURES = [
+    (("run", "--data", "{tmp}/missing.npz"), 2, "missing.npz"),
+    (("run", "--data", "japanese_vowel"), 2, "japanese_vowels"),
+    (("run", "--set", "train.epohs=3"), 2, "'epochs'"),
+    (("run", "--set", "train.epochs=0"), 2, "train.epochs"),
+    (("run", "--recipe", "{tmp}/missing.toml"), 2, "missing.toml"),
+    (("run", "--model", "gru"), 2, "fastgrnn"),
+    (("run", "--weights", "int5"), 2, "ternary"),
+    (("run", "-o", "/proc/rescomp"), 2, "/proc/rescomp"),
+    (("run", "-o", "{tmp}"), 2, "--force"),
+    (("run", "--data", "{data}", "-o", "{tmp}/x", "--set", "model.rank_w=9"), 2, "rank"),
+    (("train", "--resume", "-o", "{tmp}/none"), 2, "rescomp train"),
+    (("quantize", "{tmp}/none"), 2, "rescomp train"),
+    (("export", "{tmp}", "--format", "onnx"), 2, "manifest.json"),
+    (("verify", "{tmp}/none"), 2, "rescomp train"),
+    (("inspect",), 2, "rescomp-out"),
+    (("frobnicate",), 2, "frobnicate"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "text"), FAILURES, ids=[" ".join(failure[0]) for failure in FAILURES])
+def test_mistakes_get_one_sentence_and_their_exit_code(arguments, code, text, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([part.format(tmp=tmp_path, data=data) for part in arguments]) == code
+    captured = capsys.readouterr()
+    assert text in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+BAD_DATA = {
+    "nan": ({"x_train": np.full((24, 6, 2), np.nan, np.float32)}, "not a finite number"),
+    "infinite": ({"x_test": np.full((12, 6, 2), np.inf, np.float32)}, "not a finite number"),
+    "dimensions": ({"x_train": np.zeros((24, 6, 2, 2), np.float32)}, "shape"),
+    "channels": ({"x_test": np.zeros((12, 6, 3), np.float32)}, "channels"),
+    "labels": ({"y_train": np.arange(24) - 5}, "label"),
+    "empty class": ({"y_train": np.zeros(24, int), "y_test": np.zeros(12, int)}, "one class"),
+    "lengths": ({"lengths_train": np.zeros(24, int), "lengths_test": np.ones(12, int)}, "length 0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_is_refused_before_anything_is_written(case, tmp_path, capsys):
+    changes, text = BAD_DATA[case]
+    path = recordings(tmp_path / "bad.npz", **changes)
+    assert main(["train", "--data", str(path), "-o", str(tmp_path / "out")]) == 2
+    captured = capsys.readouterr()
+    assert text in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_truncated_file(data, tmp_path, capsys):
+    whole = data.read_bytes()
+    data.write_bytes(whole[: len(whole) // 2])
+    assert main(["train", "--data", str(data), "-o", str(tmp_path / "out")]) == 2
+    assert "truncated" in capsys.readouterr().err
+
+
+def test_one_step_sequences_and_a_constant_channel_pass(tmp_path):
+    ones = {f"lengths_{split}": np.ones(count, int) for split, count in (("train", 24), ("test", 12))}
+    rng = np.random.default_rng(0)
+    x = {f"x_{split}": rng.integers(-900, 900, (count, 3, 2)) for split, count in (("train", 24), ("test", 12))}
+    for array in x.values():
+        array[..., 1] = 7
+    path = recordings(tmp_path / "counts.npz", **ones, **x)
+    assert main(["run", "--data", str(path), "-o", str(tmp_path / "out"), "--against", "onnxruntime,c,torch", *QUICK]) == 0
+
+
+def test_missing_compiler_is_exit_7(data, tmp_path):
+    out = tmp_path / "out"
+    assert main(["run", "--data", str(data), "-o", str(out), "--against", "onnxruntime", *QUICK]) == 0
+    result = rescomp("verify", out, "--against", "c", PATH="")
+    assert result.returncode == 7
+    assert "gcc" in result.stderr
+
+
+def test_a_mismatch_is_exit_3(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["run", "--data", str(data), "-o", str(out), "--against", "onnxruntime", *QUICK]) == 0
+    model = (out / "graph.json").read_text()
+    from rescomp.model_directory import ModelDirectory
+
+    ModelDirectory(out).write({"graph.json": model.replace('"zeta": ', '"zeta": 1').encode()})
+    code = main(["verify", str(out), "--against", "onnxruntime"])
+    assert code in (3, 5)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_the_last_checkpoint(data, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "rescomp", "train", "--data", str(data), "-o", str(out), "--set", "train.epochs=5000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (out / "metrics.jsonl").exists():
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert "--resume" in error
+    assert (out / "checkpoint.safetensors").is_file()
+    epochs = len((out / "metrics.jsonl").read_text().splitlines())
+    assert epochs >= 1

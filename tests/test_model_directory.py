@@ -1,0 +1,110 @@
+"""The model directory keeps what is written, and notices what was changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rescomp.errors import InputError
+from rescomp.model_directory import MANIFEST, SUMS, ModelDirectory, write_atomically
+
+
+@pytest.fixture
+def directory(tmp_path):
+    made = ModelDirectory.create(tmp_path / "model")
+    made.update_manifest(seed=1)
+    return made
+
+
+def test_files_round_trip_and_are_listed(directory):
+    directory.write({"a.bin": b"one", "c/model.c": b"two"})
+    assert directory.read("a.bin") == b"one"
+    assert directory.files("c") == ["c/model.c"]
+    names = [line.split("  ")[1] for line in (directory.path / SUMS).read_text().splitlines()]
+    assert names == ["a.bin", "c/model.c", MANIFEST]
+
+
+def test_removed_files_leave_the_list(directory):
+    directory.write({"a.bin": b"one", "c/model.c": b"two"})
+    directory.remove("c", "a.bin", "never-was")
+    assert directory.files("c") == []
+    assert not directory.has("a.bin")
+
+
+def test_a_tampered_file_is_refused(directory):
+    directory.write({"weights.npz": b"true"})
+    (directory.path / "weights.npz").write_bytes(b"false")
+    with pytest.raises(InputError, match="changed after it was written"):
+        directory.read("weights.npz")
+
+
+def test_a_missing_file_names_the_stage_that_makes_it(directory):
+    with pytest.raises(InputError, match="rescomp quantize"):
+        directory.read("graph.json")
+    with pytest.raises(InputError, match="rescomp export"):
+        directory.read("model.onnx")
+
+
+def test_create_never_overwrites_without_force(directory, tmp_path):
+    with pytest.raises(InputError, match="--force"):
+        ModelDirectory.create(directory.path)
+    assert directory.manifest()["seed"] == 1
+    ModelDirectory.create(directory.path, force=True)
+    assert list(directory.path.iterdir()) == []
+
+
+def test_force_spares_what_rescomp_did_not_make(tmp_path):
+    (tmp_path / "thesis.tex").write_text("dear")
+    with pytest.raises(InputError, match="did not make it"):
+        ModelDirectory.create(tmp_path, force=True)
+    assert (tmp_path / "thesis.tex").read_text() == "dear"
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "model").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        ModelDirectory.create(tmp_path / "model")
+
+
+def test_open_refuses_what_is_no_model_directory(tmp_path):
+    with pytest.raises(InputError, match="rescomp train"):
+        ModelDirectory.open(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=f"no {MANIFEST}"):
+        ModelDirectory.open(tmp_path)
+
+
+def test_a_newer_schema_is_refused(directory):
+    directory.write({MANIFEST: json.dumps({"schema": 99}).encode()})
+    with pytest.raises(InputError, match="schema 99, this rescomp reads 1"):
+        ModelDirectory.open(directory.path)
+
+
+def test_a_damaged_manifest_is_refused(directory):
+    directory.write({MANIFEST: b"{"})
+    with pytest.raises(InputError, match="damaged"):
+        ModelDirectory.open(directory.path)
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def full(file, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=r"No space left on device.*an earlier file is intact"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unwritable_directory():
+    with pytest.raises(InputError, match="cannot make /proc/model"):  # closed to root too
+        ModelDirectory.create(Path("/proc/model"))
+
+
+def test_a_directory_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot make"):
+        ModelDirectory.create(tmp_path / "file" / "model")

@@ -1,0 +1,90 @@
+"""The package as users meet it: public names, import cost, what a wheel holds."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import rescomp
+
+ROOT = Path(rescomp.__file__).parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGE_FOLDERS = ("compress", "data", "export", "graph", "models", "stages", "train", "validate")
+
+
+def modules_after(code: str, *arguments: str) -> set[str]:
+    """Top-level modules loaded by a fresh interpreter that ran `code`."""
+    script = f"import sys, json\nsys.argv = ['rescomp', *{list(arguments)!r}]\n{code}\nprint(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd="/")
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def test_help_is_cheap():
+    loaded = modules_after("from rescomp.cli import main\nmain(['--help'])")
+    assert not loaded & {"torch", "onnx", "onnxruntime", "tflite", "flatbuffers", "numpy", "pydantic", "jinja2", "safetensors"}
+
+
+def test_reading_and_inspecting_a_model_needs_no_torch():
+    loaded = modules_after("import rescomp.stages.verification, rescomp.stages.inspection, rescomp.validate.compare")
+    assert not loaded & {"torch", "onnx", "onnxruntime", "tflite", "flatbuffers", "safetensors"}
+
+
+def test_public_names():
+    from rescomp import compress, graph, stages
+
+    assert rescomp.__version__
+    assert stages.__all__ == ["export", "inspect", "quantize", "run", "train", "verify"]
+    for name in stages.__all__:
+        function = getattr(stages, name)
+        assert callable(function)
+        assert function.__doc__
+    assert graph.__doc__
+    assert compress.__doc__
+
+
+def test_every_package_folder_is_listed():
+    found = {"rescomp"}
+    for folder in PACKAGE_FOLDERS:
+        for init in (ROOT / folder).rglob("__init__.py"):
+            found.add("rescomp." + ".".join(init.parent.relative_to(ROOT).parts))
+    assert found == set(PYPROJECT["tool"]["setuptools"]["packages"])
+    for folder in PACKAGE_FOLDERS:
+        for module in (ROOT / folder).rglob("*.py"):
+            assert (module.parent / "__init__.py").exists(), f"{module} lies in no package"
+
+
+def test_the_root_holds_only_the_package_s_modules():
+    names = {path.name for path in ROOT.glob("*.py")}
+    assert names == {"__init__.py", "__main__.py", "cli.py", "errors.py", "fake_quantize.py", "model_directory.py", "printing.py", "recipe.py"}
+
+
+def test_templates_and_data_are_package_data():
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["rescomp"]
+    listed = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    missing = [path for path in (ROOT / "firmware_templates").rglob("*") if path.is_file() and path not in listed]
+    assert missing == []
+    bundled = {path for pattern in PYPROJECT["tool"]["setuptools"]["package-data"]["rescomp.data"] for path in (ROOT / "data").glob(pattern)}
+    assert {path for path in (ROOT / "data" / "bundled").rglob("*") if path.is_file()} == bundled
+
+
+def test_no_file_is_pickled():
+    for path in ROOT.rglob("*.py"):
+        if path.is_relative_to(ROOT / "tests") or any(part.startswith(".") for part in path.relative_to(ROOT).parts):
+            continue
+        text = path.read_text()
+        assert "import pickle" not in text
+        assert "allow_pickle=True" not in text
+        assert "torch.load(" not in text
+
+
+def test_firmware_templates_are_0bsd_and_say_so():
+    for path in (ROOT / "firmware_templates").rglob("*"):
+        if path.is_file() and path.name != "LICENSE":
+            assert "SPDX-License-Identifier: 0BSD" in path.read_text(), path
+
+
+def test_the_manifest_says_which_licences():
+    assert PYPROJECT["project"]["license"] == "Apache-2.0 AND 0BSD"
+    for name in PYPROJECT["project"]["license-files"]:
+        assert Path(ROOT / name).is_file()

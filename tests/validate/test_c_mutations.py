@@ -1,0 +1,73 @@
+"""One-off errors planted in the exported C: each must be found, or the comparison proves nothing."""
+
+import re
+
+import numpy as np
+import pytest
+
+from rescomp.graph.evaluate import evaluate
+from rescomp.validate.c_program import write_export
+from rescomp.validate.compare import compare
+from rescomp.validate.host_c import HostC
+from rescomp.validate.witness import Job
+
+ROUNDING = "return (value + (INT32_C(1) << (shift - 1))) >> shift;"
+
+
+def mismatches(model, folder, x, lengths):
+    job = Job(model, folder, x.astype(np.int16), lengths)
+    return compare(job, evaluate(model, x, lengths), next(HostC().answers(job)).trace).mismatches
+
+
+@pytest.fixture
+def planted(random_fastgrnn, random_sequences, tmp_path):
+    """A function (file, pattern, replacement, model options) -> mismatches after replacing the first match, 0 before."""
+
+    def plant(name, pattern, replacement, **options):
+        rng = np.random.default_rng(3)
+        model = random_fastgrnn(rng, **options)
+        x, lengths = random_sequences(rng, model, count=40, longest=12)
+        write_export(tmp_path / "c", model)
+        assert mismatches(model, tmp_path, x, lengths) == 0
+        path = tmp_path / "c" / name
+        text, count = re.subn(pattern, replacement, path.read_text(), count=1)
+        assert count == 1
+        path.write_text(text)
+        return mismatches(model, tmp_path, x, lengths)
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "return value >> shift;",
+        "return (value + (INT32_C(1) << (shift - 1)) - 1) >> shift;",
+        "return value / (INT32_C(1) << (shift - 1)) / 2;",
+    ],
+    ids=["no rounding", "half down", "towards zero"],
+)
+@pytest.mark.parametrize("weights", ["ternary", "int8"])
+def test_rounding(planted, wrong, weights):
+    assert planted("rescomp/rescomp_math.h", re.escape(ROUNDING), wrong, power_of_two=True, table=False, weights=weights) > 0
+
+
+@pytest.mark.parametrize("entry", [8, 16])
+def test_table_entry(planted, entry):
+    pattern = rf"(tanh_table\[129\] = {{(?:\s*\d+,){{{entry}}}\s*)(\d+)"
+    assert planted("tiny.c", pattern, lambda match: f"{match[1]}{int(match[2]) + 1}", power_of_two=True) > 0
+
+
+@pytest.mark.parametrize("bit", [0, 2, 4])
+def test_packed_ternary_code(planted, bit):
+    pattern = r"(recurrent_product_weight\[\d+\] = \{\s*0x)([0-9a-f]{2})"
+    assert planted("tiny.c", pattern, lambda match: f"{match[1]}{int(match[2], 16) ^ 1 << bit:02x}", power_of_two=True) > 0
+
+
+def test_ternary_decoder(planted):
+    assert planted("rescomp/rescomp_ternary.h", r"packed\[4\] << 2", "packed[4] << 3", power_of_two=True) > 0
+
+
+def test_requantization_multiplier(planted):
+    pattern = r"(recurrent_product_multiplier\[\d+\] = \{\s*)(\d+)"
+    assert planted("tiny.c", pattern, lambda match: f"{match[1]}{int(match[2]) ^ 64}", power_of_two=False) > 0

@@ -1,0 +1,106 @@
+"""The witness c: what it says when tools, files or programs fail. That it agrees is in test_witnesses.py."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from rescomp.errors import DeviceError, InputError, MissingToolError, ParityError
+from rescomp.validate import c_program
+from rescomp.validate.c_program import decode_trace, encode_vectors, run_tool, tool_version, write_export
+from rescomp.validate.host_c import HostC
+from rescomp.validate.witness import Job
+
+
+@pytest.fixture
+def job(random_fastgrnn, random_sequences, tmp_path):
+    rng = np.random.default_rng(0)
+    model = random_fastgrnn(rng)
+    write_export(tmp_path / "c", model)
+    x, lengths = random_sequences(rng, model)
+    return Job(model, tmp_path, x.astype(np.int16), lengths)
+
+
+def patch(job, name, old, new):
+    path = job.directory / "c" / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_variants_and_version(job):
+    answers = list(HostC().answers(job))
+    assert [answer.variant for answer in answers] == ["gcc -O2", "gcc -O1 sanitized"]
+    assert all(answer.version.startswith("gcc ") for answer in answers)
+
+
+def test_it_runs_what_lies_in_the_directory(job):
+    patch(job, "tiny.c", "sizeof state->h);", "sizeof state->h);\n    state->h[0] = 1000;")
+    before, after = HostC().answers(job), HostC().answers(job)
+    assert np.array_equal(next(before).trace.states, next(after).trace.states)
+
+
+def test_a_missing_compiler_names_its_package(job, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(MissingToolError, match="apt-get install gcc"):
+        next(HostC().answers(job))
+
+
+def test_a_missing_export_says_how_to_make_it(job):
+    shutil.rmtree(job.directory / "c")
+    with pytest.raises(InputError, match="rescomp export --format c"):
+        next(HostC().answers(job))
+
+
+def test_c_that_does_not_compile_is_an_input_error(job):
+    patch(job, "tiny.c", "tiny_step(state, input);", "tiny_step(state, inputs);")
+    with pytest.raises(InputError, match=r"does not build .*inputs"):
+        next(HostC().answers(job))
+
+
+def test_a_write_past_the_state_is_reported(job):
+    patch(job, "tiny.c", "memset(state->h, 0, sizeof state->h);", "memset(state->h, 0, sizeof *state + 2);")
+    with pytest.raises(ParityError, match="AddressSanitizer"):
+        list(HostC().answers(job))
+
+
+def test_undefined_behaviour_is_reported(job):
+    patch(job, "rescomp/rescomp_math.h", "return (value + (INT32_C(1) << (shift - 1))) >> shift;", "return value << 20 << shift >> shift;")
+    with pytest.raises(ParityError, match="runtime error"):
+        list(HostC().answers(job))
+
+
+def test_a_crash_is_reported(job):
+    patch(
+        job,
+        "tiny.c",
+        "memset(state->h, 0, sizeof state->h);",
+        "volatile uintptr_t nowhere = 8;\n    memset((void *)nowhere, 0, 4);\n    (void)state;",
+    )
+    with pytest.raises(ParityError, match="failed on this machine"):
+        list(HostC().answers(job))
+
+
+def test_output_of_the_wrong_length_is_refused(job):
+    data = encode_vectors(job)
+    assert len(data) == 4 + 2 * len(job.x) + 2 * int(job.lengths.sum()) * job.x.shape[2]
+    with pytest.raises(DeviceError, match="bytes where"):
+        decode_trace(job, b"12")
+
+
+def test_a_program_without_end_is_stopped(tmp_path):
+    with pytest.raises(DeviceError, match=r"stopped after 0\.2 seconds"):
+        run_tool(["sleep", "10"], tmp_path, seconds=0.2)
+
+
+def test_it_takes_no_argument(job):
+    with pytest.raises(InputError, match="no argument"):
+        next(HostC().answers(Job(job.model, job.directory, job.x, job.lengths, "fast")))
+
+
+def test_versions_are_read_from_the_first_line(monkeypatch, tmp_path):
+    tool = tmp_path / "some-gcc"
+    tool.write_text("#!/bin/sh\necho 'some-gcc (15:12.2.rel1-1) 12.2.1 20221205'\n")
+    tool.chmod(0o755)
+    assert tool_version(str(tool)) == "some-gcc 12.2.1"
+    assert c_program.first_lines(b"\n===\n one \n two\n") == "one | two"

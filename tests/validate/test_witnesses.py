@@ -1,0 +1,69 @@
+"""Whole models agree with numpy on every witness of their exports: every state of every step, and every score."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.validate.compare import compare, expected_count
+
+COMBINATIONS = list(itertools.product(("ternary", "int8"), (False, True), (False, True), (False, True)))
+
+
+def assert_agrees(witness, job):
+    reference = evaluate(job.model, job.x.astype(np.int64), job.lengths)
+    variants = []
+    for answer in witness.answers(job):
+        result = compare(job, reference, answer.trace)
+        assert result.mismatches == 0, f"{answer.variant}: {result.first}"
+        assert result.compared == expected_count(job)
+        assert answer.trace.states.dtype == np.int16
+        assert answer.version
+        variants.append(answer.variant)
+    assert len(variants) == len(set(variants)) >= 1
+
+
+@pytest.mark.parametrize(("weights", "low_rank", "table", "power_of_two"), COMBINATIONS)
+def test_fastgrnn(weights, low_rank, table, power_of_two, exporting_witness, random_fastgrnn, random_sequences, export_job):
+    rng = np.random.default_rng(COMBINATIONS.index((weights, low_rank, table, power_of_two)))
+    model = random_fastgrnn(rng, weights=weights, low_rank=low_rank, table=table, power_of_two=power_of_two)
+    x, lengths = random_sequences(rng, model)
+    states = evaluate(model, x, lengths).states
+    assert len(np.unique(states)) > 100, "a model whose states hardly move proves nothing"
+    assert_agrees(exporting_witness, export_job(model, x, lengths))
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_convolution_relu_add_block(weights, power_of_two, exporting_witness, random_block, export_job):
+    rng = np.random.default_rng(5)
+    model = random_block(rng, weights=weights, power_of_two=power_of_two)
+    t = model.input.type
+    x = rng.integers(t.format.low, t.format.high + 1, (10, *t.shape))
+    assert np.unique(evaluate(model, x).scores).size > 100
+    assert_agrees(exporting_witness, export_job(model, x))
+
+
+def test_run_graph_gives_every_layer(witness, random_fastgrnn):
+    rng = np.random.default_rng(3)
+    step = random_fastgrnn(rng, low_rank=True).graphs["step"]
+    inputs = {v.name: rng.integers(v.type.format.low, v.type.format.high + 1, (7, *v.type.shape)) for v in step.inputs}
+    expected = evaluate_graph(step, inputs)
+    values = witness.run_graph(step, inputs)
+    assert set(values) == {name for node in step.nodes for name in node.outputs}
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_a_table_entry_off_by_one_is_seen(exporting_witness, random_fastgrnn, random_sequences, export_job):
+    rng = np.random.default_rng(7)
+    model = random_fastgrnn(rng)
+    x, lengths = random_sequences(rng, model)
+    reference = evaluate(model, x, lengths)
+    tables = {id(node.op.table): node.op.table for node in model.graphs["step"].nodes if node.op.name == "lookup"}
+    for table in tables.values():
+        table[5] += 1
+    job = export_job(model, x, lengths)
+    for answer in exporting_witness.answers(job):
+        assert compare(job, reference, answer.trace).mismatches > 0

@@ -1,0 +1,39 @@
+"""A split as torch tensors, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """x: float32 [batch, longest of the batch, channels]; lengths, y: int64 [batch]."""
+
+    x: Tensor
+    lengths: Tensor
+    y: Tensor
+
+    @classmethod
+    def whole(cls, split: Split) -> Batch:
+        """All of a split, in its order."""
+        return cls(torch.from_numpy(split.x).float(), torch.from_numpy(split.lengths), torch.from_numpy(split.y))
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.y)
+
+    def take(self, indices: Tensor) -> Batch:
+        """The sequences at `indices`, padded only to the longest of them."""
+        lengths = self.lengths[indices]
+        return Batch(self.x[indices, : int(lengths.max())], lengths, self.y[indices])
+
+    def split(self, order: Tensor, size: int) -> Iterator[Batch]:
+        """Batches of `size` in the given order; the last may be smaller."""
+        for start in range(0, len(order), size):
+            yield self.take(order[start : start + size])

@@ -1,0 +1,166 @@
+"""Weights and the state of an interrupted training on disk, as safetensors: nothing in such a file can run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ..errors import InputError
+from ..model_directory import write_atomically
+
+SCHEMA = 1
+"""Version of the files written here."""
+
+_SLOTS = ("step", "exp_avg", "exp_avg_sq")
+_KEY = "rescomp"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything that a resumed training needs to go on as if it had never stopped.
+
+    generator draws batches and noise; torch's global generator (dropout) is saved beside it.
+    """
+
+    net: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Copies by name: `net.*`, `optimizer.<parameter>.<slot>`, `random.*`."""
+        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        for name, parameter in self.net.named_parameters():
+            tensors |= {f"optimizer.{name}.{slot}": value for slot, value in self.optimizer.state.get(parameter, {}).items()}
+        tensors |= {"random.batches": self.generator.get_state(), "random.torch": torch.get_rng_state()}
+        return {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor], what: str) -> None:
+        """Set net, optimizer and generators. Raises InputError naming `what` when keys, shapes or dtypes are not this net's."""
+        _load_net(self.net, _under("net.", tensors), what)
+        self._restore_optimizer(_under("optimizer.", tensors), what)
+        self._restore_generators(_under("random.", tensors), what)
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor], what: str) -> None:
+        for name, parameter in self.net.named_parameters():
+            slots = {slot: tensors.pop(f"{name}.{slot}") for slot in _SLOTS if f"{name}.{slot}" in tensors}
+            if slots and set(slots) != set(_SLOTS):
+                raise InputError(f"{what} lacks part of the optimizer's state of {name!r}: train anew")
+            for slot, value in slots.items():
+                _check(f"optimizer.{name}.{slot}", value, torch.zeros(()) if slot == "step" else parameter, what)
+            if slots:
+                self.optimizer.state[parameter] = slots
+        _check_names(set(tensors), set(), what)
+
+    def _restore_generators(self, tensors: dict[str, Tensor], what: str) -> None:
+        _check_names(set(tensors), {"batches", "torch"}, what)
+        try:
+            self.generator.set_state(tensors["batches"])
+            torch.set_rng_state(tensors["torch"])
+        except (RuntimeError, TypeError) as error:
+            raise InputError(f"{what} holds a damaged random generator: train anew") from error
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """The last complete epoch of a training, replaced as a whole after every epoch."""
+
+    path: Path
+
+    def save(self, state: TrainingState, epoch: int, identity: Mapping[str, Any]) -> None:
+        """Write the state after `epoch` epochs. identity: what a resumed run must have in common. Raises InputError."""
+        write_tensors(self.path, state.tensors(), {"epoch": epoch, "identity": dict(identity)})
+
+    def load(self, state: TrainingState, identity: Mapping[str, Any]) -> int:
+        """Restore `state` and return the epochs done. Raises InputError: no, damaged, or another run's checkpoint."""
+        tensors, metadata = read_tensors(self.path)
+        epoch, found = metadata.get("epoch"), metadata.get("identity")
+        if not isinstance(epoch, int) or epoch < 0 or not isinstance(found, dict):
+            raise InputError(f"{self.path} is not a training checkpoint: train anew")
+        for key, value in identity.items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{self.path} was made with {key} = {found.get(key)}, this run has {value}: "
+                    "resume with the same recipe and data, or train anew"
+                )
+        state.restore(tensors, str(self.path))
+        return epoch
+
+
+def save_net(net: torch.nn.Module, path: Path, metadata: Mapping[str, Any] | None = None) -> None:
+    """Write the net's parameters and buffers; equal weights give equal bytes. Raises InputError when `path` cannot be written."""
+    tensors = {name: value.detach().clone().contiguous() for name, value in net.state_dict().items()}
+    write_tensors(path, tensors, dict(metadata or {}))
+
+
+def load_net(net: torch.nn.Module, path: Path) -> dict[str, Any]:
+    """Set the net's parameters and buffers from `path`; returns the metadata saved with them.
+
+    Raises InputError when the file is missing, damaged, of a newer version, or of another net.
+    """
+    tensors, metadata = read_tensors(path)
+    _load_net(net, tensors, str(path))
+    return metadata
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and JSON metadata, atomically and with the same bytes every time. Raises InputError."""
+    # One metadata entry: safetensors writes several in no fixed order.
+    text = json.dumps({"schema": SCHEMA, **metadata}, sort_keys=True)
+    write_atomically(path, safetensors.torch.save(tensors, {_KEY: text}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors by name, metadata) of a file that write_tensors wrote. Raises InputError: missing, damaged, or newer."""
+    try:
+        data = path.read_bytes()
+        tensors = safetensors.torch.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = json.loads(header["__metadata__"][_KEY])
+        schema = metadata["schema"]
+    except FileNotFoundError as error:
+        raise InputError(f"there is no {path}: train first") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a checkpoint of rescomp or is damaged ({error}): train anew") from error
+    if schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
+    return tensors, metadata
+
+
+def _load_net(net: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    expected = net.state_dict()
+    _check_names(set(tensors), set(expected), what)
+    for name, value in tensors.items():
+        _check(name, value, expected[name], what)
+    net.load_state_dict(dict(tensors))
+
+
+def _check_names(found: set[str], expected: set[str], what: str) -> None:
+    for names, verb in ((expected - found, "lacks"), (found - expected, "has an unknown")):
+        if names:
+            raise InputError(f"{what} {verb} {min(names)!r}, so it is of another net: use the recipe it was made with, or train anew")
+
+
+def _check(name: str, value: Tensor, expected: Tensor, what: str) -> None:
+    if value.shape != expected.shape or value.dtype != expected.dtype:
+        raise InputError(
+            f"{what} holds {name!r} as {_describe(value)} and the net has {_describe(expected)}: "
+            "use the recipe it was made with, or train anew"
+        )
+
+
+def _describe(value: Tensor) -> str:
+    return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

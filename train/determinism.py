@@ -1,0 +1,33 @@
+"""Make torch repeat itself: the same seed and threads give the same weights on the same machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import InputError
+
+MAX_SEED = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class Determinism:
+    """What a run's weights depend on besides the recipe and the data: to be recorded beside them."""
+
+    seed: int
+    threads: int
+    torch: str
+
+
+def make_deterministic(seed: int, threads: int) -> Determinism:
+    """Seed torch, pin its threads (their count changes sums, so weights) and refuse operations that are not deterministic.
+
+    Acts on the whole process. Raises InputError for a seed that torch does not take.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"train.seed = {seed} is outside 0..2^63-1: choose a smaller one")
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    return Determinism(seed, threads, torch.__version__)

@@ -1,0 +1,190 @@
+"""The training loop: one for every net and stage, deterministic, resumable after any epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ..data.split import Split
+from ..data.splits import normalization
+from ..errors import InputError
+from .batches import Batch
+from .checkpoint import CheckpointFile, TrainingState
+from .evaluate import accuracy
+from .metrics import EpochReport, MetricsFile
+from .schedule import Schedule
+
+OnStep = Callable[[int, int], None]
+OnEpoch = Callable[[EpochReport], None]
+
+
+class DivergedError(InputError):
+    """The loss, a gradient or a weight is no longer a finite number; the last checkpoint is from before that."""
+
+
+def fit(
+    net: torch.nn.Module,
+    train: Split,
+    schedule: Schedule,
+    *,
+    validation: Split | None = None,
+    on_step: OnStep | None = None,
+    report: OnEpoch | None = None,
+    checkpoint: CheckpointFile | None = None,
+    metrics: MetricsFile | None = None,
+    resume: bool = False,
+) -> tuple[EpochReport, ...]:
+    """Train `net` in place; returns the reports of the epochs that this call ran.
+
+    net(x float32 [batch, time, channels], lengths int64 [batch]) gives scores [batch, classes]. Cross entropy, Adam, gradients
+    clipped, the schedule's learning rate. on_step(done, total) is called with 0 (or where a resumed run goes on) and after every
+    optimizer step, before any evaluation; calling it twice with the same numbers must be the same as once. report sees each epoch
+    after it is on disk. The checkpoint is written at the start and after every epoch, so an interruption keeps the last complete
+    epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted, given the same
+    threads. Everything random comes from schedule.seed; torch's global generator is left as it was.
+
+    Raises DivergedError, and InputError when a file cannot be written or the checkpoint is missing, damaged or another run's.
+    """
+    if resume and checkpoint is None:
+        raise ValueError("resume needs a checkpoint")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(schedule.seed)
+        run = _Run(net, train, schedule, on_step, _identity(net, train, validation, schedule) if checkpoint else {})
+        done = run.start(checkpoint, metrics, resume)
+        clock = _Clock(schedule.epochs)
+        reports = []
+        for epoch in range(done + 1, schedule.epochs + 1):
+            loss, correct = run.epoch(epoch)
+            scored = accuracy(net, validation) if validation else None
+            rate = schedule.rate(run.step - 1, run.total)
+            reports.append(EpochReport(schedule.stage, epoch, schedule.epochs, loss, correct, scored, rate, clock.seconds_left(epoch)))
+            run.store(reports[-1], checkpoint, metrics)
+            if report:
+                report(reports[-1])
+    return tuple(reports)
+
+
+@dataclass
+class _Clock:
+    """The time left, from the epochs that this call ran."""
+
+    epochs: int
+    ran: int = 0
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+
+    def seconds_left(self, epoch: int) -> float:
+        self.ran += 1
+        return (time.monotonic() - self.began) / self.ran * (self.epochs - epoch)
+
+
+class _Run:
+    """One call of `fit`: net, optimizer, generator, data, and the number of steps done."""
+
+    def __init__(self, net: torch.nn.Module, train: Split, schedule: Schedule, on_step: OnStep | None, identity: dict[str, Any]) -> None:
+        self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
+        self.data = Batch.whole(train)
+        self.deviation = torch.from_numpy(normalization(train)[1]).float()
+        self.optimizer = _optimizer(net, schedule)
+        self.generator = torch.Generator().manual_seed(schedule.seed)
+        self.state = TrainingState(net, self.optimizer, self.generator)
+        self.steps_an_epoch = math.ceil(len(train) / schedule.batch_size)
+        self.total = self.steps_an_epoch * schedule.epochs
+        self.step = 0
+
+    def start(self, checkpoint: CheckpointFile | None, metrics: MetricsFile | None, resume: bool) -> int:
+        """Bring net and files to where this run begins; returns the epochs already done."""
+        done = checkpoint.load(self.state, self.identity) if checkpoint and resume else 0
+        if checkpoint and done > self.schedule.epochs:
+            raise InputError(f"{checkpoint.path} counts {done} epochs of {self.schedule.epochs}: it is damaged, train anew")
+        if metrics:
+            metrics.start(self.schedule.stage, done)
+        if checkpoint and not resume:
+            checkpoint.save(self.state, 0, self.identity)
+        self.step = done * self.steps_an_epoch
+        self._announce()
+        return done
+
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """(mean loss, accuracy) of one pass over the data in a new order."""
+        self.net.train()
+        loss_sum, correct = 0.0, 0
+        for batch in self._batches():
+            loss, scores = self._update(batch, epoch)
+            loss_sum += loss * len(batch)
+            correct += int((scores.argmax(dim=1) == batch.y).sum())
+        if not all(bool(value.isfinite().all()) for value in self.net.parameters()):
+            raise self._diverged("a weight", epoch)
+        return loss_sum / len(self.data), correct / len(self.data)
+
+    def store(self, report: EpochReport, checkpoint: CheckpointFile | None, metrics: MetricsFile | None) -> None:
+        """Put a finished epoch on disk. The checkpoint comes last: the metrics never lack an epoch that it counts."""
+        if metrics:
+            metrics.append(report)
+        if checkpoint:
+            checkpoint.save(self.state, report.epoch, self.identity)
+
+    def _batches(self) -> Iterator[Batch]:
+        order = torch.randperm(len(self.data), generator=self.generator)
+        for batch in self.data.split(order, self.schedule.batch_size):
+            yield self._noisy(batch) if self.schedule.input_noise else batch
+
+    def _noisy(self, batch: Batch) -> Batch:
+        noise = torch.randn(batch.x.shape, generator=self.generator) * self.deviation
+        return dataclasses.replace(batch, x=batch.x + self.schedule.input_noise * noise)
+
+    def _update(self, batch: Batch, epoch: int) -> tuple[float, Tensor]:
+        """(loss, scores) of one optimizer step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.rate(self.step, self.total)
+        self.optimizer.zero_grad()
+        scores: Tensor = self.net(batch.x, batch.lengths)
+        loss = cross_entropy(scores, batch.y, label_smoothing=self.schedule.label_smoothing)
+        if not math.isfinite(loss.item()):
+            raise self._diverged("the loss", epoch)
+        torch.autograd.backward(loss)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.gradient_clip or math.inf)
+        if not bool(norm.isfinite()):
+            raise self._diverged("the gradient", epoch)
+        self.optimizer.step()
+        self.step += 1
+        self._announce()
+        return loss.item(), scores.detach()
+
+    def _announce(self) -> None:
+        if self.on_step and self.total:
+            self.on_step(self.step, self.total)
+
+    def _diverged(self, what: str, epoch: int) -> DivergedError:
+        stage, rate = self.schedule.stage, self.schedule.learning_rate
+        return DivergedError(
+            f"training diverged, {what} is not finite in epoch {epoch} of {stage!r}: lower {stage}.learning_rate (now {rate:g})"
+        )
+
+
+def _optimizer(net: torch.nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    """AdamW (Adam when weight_decay is 0); only matrices decay, neither biases nor scalars."""
+    matrices = [value for value in net.parameters() if value.dim() >= 2]
+    others = [value for value in net.parameters() if value.dim() < 2]
+    groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=schedule.learning_rate)
+
+
+def _identity(net: torch.nn.Module, train: Split, validation: Split | None, schedule: Schedule) -> dict[str, Any]:
+    """What a resumed run must have in common with the one that it continues."""
+    return {
+        **dataclasses.asdict(schedule),
+        "net": type(net).__name__,
+        "data": train.digest(),
+        "validation data": validation.digest() if validation else None,
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,178 @@
+"""A program around generated C: its main function, the file of vectors it reads, and what it writes back."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BudgetError, DeviceError, InputError, UnsupportedError
+from ..export.c import export_c, read_template, render, translate
+from ..graph.evaluate import Trace
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel
+from .witness import Job
+
+WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")
+"""Generated C, the kernels and the programs around them compile with these."""
+COMPILE_SECONDS, RUN_SECONDS = 120, 600
+PROBE = "probe"
+FIXED = frozenset({"io.c", "startup.c"})
+"""Files of a platform that do not depend on the model."""
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A temporary directory."""
+    with tempfile.TemporaryDirectory(prefix="rescomp-") as name:
+        yield Path(name)
+
+
+def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str]) -> list[Path]:
+    """Write main.c, io.h and the platform's files (name to text); returns the C sources among them."""
+    texts = {"main.c": render("platforms/main.c.j2", source=translate(model)), "io.h": read_template("platforms/io.h"), **platform}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts if name.endswith(".c")]
+
+
+def exported_sources(folder: Path, model: IntegerModel) -> list[Path]:
+    """The C files of an export. Raises InputError when there is none."""
+    main = folder / f"{model.name}.c"
+    if not main.is_file():
+        raise InputError(f"{folder} holds no {main.name}: run `rescomp export --format c` first")
+    return [main, *sorted((folder / "rescomp").glob("*.c"))]
+
+
+def write_export(folder: Path, model: IntegerModel) -> None:
+    """A fresh export of `model`."""
+    for name, data in export_c(model).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def run_tool(command: Sequence[str], folder: Path, data: bytes = b"", seconds: float = RUN_SECONDS) -> subprocess.CompletedProcess[bytes]:
+    """Run a compiler, an emulator or a program in `folder`. Raises DeviceError when it takes too long."""
+    try:
+        return subprocess.run(command, cwd=folder, input=data, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"{Path(command[0]).name} was stopped after {seconds:g} seconds without an end") from error
+
+
+def build_program(compiler: Sequence[str], folder: Path, program: str, sources: Sequence[Path], link: Sequence[str] = ()) -> None:
+    """Compile `sources` (absolute paths) with the command and flags in `compiler`, and link them to folder/program.
+
+    What no model changes is compiled once in this process. Raises InputError with the compiler's first lines when it refuses.
+    """
+    inputs = [_object(tuple(compiler), source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
+    _compile((*compiler, "-o", program, *map(str, inputs), *link), folder)
+
+
+def _object(compiler: tuple[str, ...], source: Path) -> Path:
+    """The object file of a source that includes only headers beside it: found by its text, theirs, and the command."""
+    texts = [path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h")))]
+    key = hashlib.sha256(b"\0".join((*(word.encode() for word in compiler if not word.startswith("-I")), *texts))).hexdigest()
+    folder = Path(_object_folder().name)
+    target = folder / f"{key}.o"
+    if not target.exists():
+        _compile((*compiler, "-c", "-o", str(target), str(source)), folder)
+    return target
+
+
+@cache
+def _object_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="rescomp-objects-")
+
+
+def _compile(command: Sequence[str], folder: Path) -> None:
+    result = run_tool(command, folder, seconds=COMPILE_SECONDS)
+    overflow = re.search(rb"region `(\w+)' overflowed by (\d+) bytes", result.stderr)
+    if overflow:
+        raise BudgetError(f"the program does not fit: its {overflow[1].decode()} is {overflow[2].decode()} bytes too small for the model")
+    if result.returncode:
+        raise InputError(f"the generated C does not build ({first_lines(result.stderr)}): export it again")
+
+
+def first_lines(output: bytes, count: int = 4) -> str:
+    """The first non-empty lines of a tool's output, in one line."""
+    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip(" =\t")]
+    return " | ".join(lines[:count]) or "it printed nothing"
+
+
+def tool_version(command: str) -> str:
+    """`name version` as the tool's --version states it on its first line."""
+    line = run_tool([command, "--version"], Path.cwd(), seconds=30).stdout.decode(errors="replace").splitlines()[0]
+    number = re.search(r"\d+\.\d+[.\w]*", re.sub(r"\([^)]*\)", "", line))
+    return f"{Path(command).name} {number[0] if number else line}"
+
+
+def encode_vectors(job: Job) -> bytes:
+    """The sequences (or samples) of a job as main.c reads them."""
+    count = np.array([len(job.x)], "<u4").tobytes()
+    x = job.x.astype("<i2")
+    if not job.model.is_recurrent:
+        return count + x.tobytes()
+    if int(job.lengths.max(initial=0)) > 0xFFFF:
+        raise UnsupportedError(f"a sequence of {int(job.lengths.max())} steps is longer than the 65535 that the C counts")
+    steps = job.lengths.astype("<u2")
+    return b"".join((count, *(steps[i].tobytes() + x[i, : job.lengths[i]].tobytes() for i in range(len(x)))))
+
+
+def decode_trace(job: Job, output: bytes) -> Trace:
+    """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
+    model, scores = job.model, job.model.output.type
+    width = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 0
+    entries = int(job.lengths.sum()) * width + len(job.x) * scores.size
+    values = _integers(output, entries)
+    if not model.is_recurrent:
+        return Trace(np.zeros((len(job.x), 0, 0), np.int16), values.reshape(-1, *scores.shape).astype(np.int64))
+    trace = Trace(np.zeros((*job.x.shape[:2], width), np.int16), np.zeros((len(job.x), *scores.shape), np.int64))
+    start = 0
+    for i, steps in enumerate(job.lengths.tolist()):
+        end = start + steps * width
+        trace.states[i, :steps] = values[start:end].reshape(steps, width)
+        trace.scores[i] = values[end : end + scores.size].reshape(scores.shape)
+        start = end + scores.size
+    return trace
+
+
+def probe_model(graph: Graph) -> IntegerModel:
+    """A model without state of one graph, state inputs included among its inputs; the last node gives its scores."""
+    if not graph.nodes:
+        raise UnsupportedError(f"graph {graph.name!r} has no layer to look at")
+    probe = replace(graph, name="whole", state={}, outputs=graph.nodes[-1].outputs[:1])
+    return IntegerModel(PROBE, {"whole": probe})
+
+
+def encode_samples(graph: Graph, inputs: Mapping[str, IntArray]) -> bytes:
+    """Samples for a probe: of every input in turn, sample by sample."""
+    columns = [np.asarray(inputs[value.name]).astype("<i2").reshape(-1, value.type.size) for value in graph.inputs]
+    return b"".join((np.array([len(columns[0])], "<u4").tobytes(), np.concatenate(columns, axis=1).tobytes()))
+
+
+def decode_values(graph: Graph, output: bytes, batch: int) -> dict[str, IntArray]:
+    """Every value of a probe, int64 [batch, *shape], from what its main.c wrote with the tap compiled in."""
+    types = graph.types()
+    names = [name for node in graph.nodes for name in node.outputs]
+    last = types[graph.nodes[-1].outputs[0]]
+    fields: list[Any] = [*((name, "<i2", types[name].shape) for name in names), ("scores of main.c", "<i2", last.shape)]
+    record = np.dtype(fields)
+    _integers(output, batch * record.itemsize // 2)
+    records = np.frombuffer(output, record)
+    return {name: records[name].astype(np.int64) for name in names}
+
+
+def _integers(output: bytes, entries: int) -> IntArray:
+    if len(output) != 2 * entries:
+        raise DeviceError(f"the program wrote {len(output)} bytes where {2 * entries} were expected: it is of another model")
+    return np.frombuffer(output, "<i2")

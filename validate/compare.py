@@ -1,0 +1,119 @@
+"""Comparing a witness with the reference, value by value, and naming the first that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ParityError
+from ..graph.evaluate import Trace, evaluate_graph, split_state
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel
+from .witness import Job, Witness
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One value that differs. step is None for scores."""
+
+    sequence: int
+    step: int | None
+    tensor: str
+    channel: int
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        step = "" if self.step is None else f"step {self.step}, "
+        return f"sequence {self.sequence}, {step}{self.tensor}[{self.channel}]: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many values were compared, how many differ, and the first that does (by sequence, then step, then channel)."""
+
+    compared: int
+    mismatches: int
+    first: Mismatch | None
+
+
+def expected_count(job: Job) -> int:
+    """sequences x steps x state entries + sequences x scores: what a full comparison covers."""
+    scores = len(job.x) * job.model.output.type.size
+    if not job.model.is_recurrent:
+        return scores
+    width = sum(value.type.size for value in job.model.graphs["step"].state_inputs)
+    return int(job.lengths.sum()) * width + scores
+
+
+def compare(job: Job, reference: Trace, answer: Trace) -> Comparison:
+    """Every state of every valid step, and every score. Raises ParityError when the answer has not all of them."""
+    if reference.states.shape != answer.states.shape or reference.scores.shape != answer.scores.shape:
+        raise ParityError(
+            f"the answer has states {answer.states.shape} and scores {answer.scores.shape}, "
+            f"the reference {reference.states.shape} and {reference.scores.shape}"
+        )
+    valid = np.arange(reference.states.shape[1]) < job.lengths[:, None]
+    states = (reference.states != answer.states) & valid[..., None]
+    scores = reference.scores != answer.scores
+    compared = int(valid.sum()) * reference.states.shape[2] + scores.size
+    if compared != expected_count(job):
+        raise ParityError(f"{compared} values were compared instead of {expected_count(job)}")
+    return Comparison(compared, int(states.sum() + scores.sum()), _first(job, reference, answer, states, scores))
+
+
+def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: IntArray) -> Mismatch | None:
+    found = []
+    if states.any():
+        sequence, step, channel = (int(i) for i in np.argwhere(states)[0])
+        tensor, entry = _state_entry(job.model, channel)
+        values = int(reference.states[sequence, step, channel]), int(answer.states[sequence, step, channel])
+        found.append(Mismatch(sequence, step, tensor, entry, *values))
+    if scores.any():
+        place = np.argwhere(scores)[0]
+        values = int(reference.scores[tuple(place)]), int(answer.scores[tuple(place)])
+        channel = int(np.ravel_multi_index(place[1:], reference.scores.shape[1:]))
+        found.append(Mismatch(int(place[0]), None, job.model.output.name, channel, *values))
+    return min(found, key=lambda mismatch: mismatch.sequence, default=None)
+
+
+def _state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
+    """The state that an entry of Trace.states belongs to, and its place there."""
+    for value in model.graphs["step"].state_inputs:
+        if channel < value.type.size:
+            return value.name, channel
+        channel -= value.type.size
+    raise IndexError(channel)
+
+
+def first_layer(job: Job, witness: Witness, reference: Trace, mismatch: Mismatch) -> Mismatch | None:
+    """The first layer whose value differs where `mismatch` was seen, both sides given the reference's state before it.
+
+    None when every layer agrees there: then the exported file, or the loop around it, differs from the graph.
+    """
+    graph, inputs = _inputs_at(job, reference, mismatch)
+    ours, theirs = evaluate_graph(graph, inputs), witness.run_graph(graph, inputs)
+    order: Sequence[str] = [name for node in graph.nodes for name in node.outputs]
+    for name in order:
+        differs = np.flatnonzero(ours[name].reshape(-1) != theirs[name].reshape(-1))
+        if differs.size:
+            channel = int(differs[0])
+            values = int(ours[name].reshape(-1)[channel]), int(theirs[name].reshape(-1)[channel])
+            return Mismatch(mismatch.sequence, mismatch.step, name, channel, *values)
+    return None
+
+
+def _inputs_at(job: Job, reference: Trace, mismatch: Mismatch) -> tuple[Graph, dict[str, IntArray]]:
+    """The graph in which the mismatch arose, and the reference's inputs to it there (batch of one)."""
+    sequence = mismatch.sequence
+    if not job.model.is_recurrent:
+        return job.model.graphs["whole"], {job.model.input.name: job.x[sequence : sequence + 1]}
+    before = int(job.lengths[sequence]) if mismatch.step is None else mismatch.step
+    width = reference.states.shape[2]
+    states = split_state(job.model, reference.states[sequence, before - 1 : before] if before else np.zeros((1, width), np.int16))
+    if mismatch.step is None:
+        head = job.model.graphs["head"]
+        return head, {value.name: states[value.name] for value in head.inputs}
+    return job.model.graphs["step"], {**states, job.model.input.name: job.x[sequence : sequence + 1, mismatch.step]}

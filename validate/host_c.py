@@ -1,0 +1,93 @@
+"""The generated C, compiled for this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ..errors import InputError, MissingToolError, ParityError
+from ..export.c import read_template
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel
+from .c_program import (
+    WARNINGS,
+    build_program,
+    decode_trace,
+    decode_values,
+    encode_samples,
+    encode_vectors,
+    exported_sources,
+    first_lines,
+    probe_model,
+    run_tool,
+    tool_version,
+    workspace,
+    write_export,
+    write_program,
+)
+from .witness import Answer, Job
+
+COMPILER = "gcc"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to compile."""
+
+    name: str
+    flags: Sequence[str]
+
+
+SANITIZED = Variant("gcc -O1 sanitized", ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
+VARIANTS: Sequence[Variant] = (Variant("gcc -O2", ("-O2",)), SANITIZED)
+PROBE_FLAGS: Sequence[str] = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all", "-DRESCOMP_TAP")
+
+
+class HostC:
+    """Compiles what lies in the job's c/ folder, once a variant, and runs it."""
+
+    name: ClassVar[str] = "c"
+
+    def __init__(self, probe_flags: Sequence[str] = PROBE_FLAGS) -> None:
+        self.probe_flags = probe_flags
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """One answer a variant. A sanitizer's report or a crash raises ParityError."""
+        if job.argument:
+            raise InputError(f"the witness {self.name!r} takes no argument, not {job.argument!r}")
+        compiler = _compiler()
+        version = tool_version(compiler)
+        data = encode_vectors(job)
+        for variant in VARIANTS:
+            output = _build_and_run(compiler, job.model, job.directory / "c", variant.flags, data)
+            yield Answer(variant.name, version, decode_trace(job, output))
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""
+        with workspace() as folder:
+            model = probe_model(graph)
+            write_export(folder, model)
+            batch = len(next(iter(inputs.values())))
+            output = _build_and_run(_compiler(), model, folder, self.probe_flags, encode_samples(graph, inputs))
+        return decode_values(graph, output, batch)
+
+
+def _compiler() -> str:
+    path = shutil.which(COMPILER)
+    if path is None:
+        raise MissingToolError(f"the witness c needs {COMPILER}, which is not installed: on Debian, apt-get install gcc libc6-dev")
+    return path
+
+
+def _build_and_run(compiler: str, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes) -> bytes:
+    with workspace() as folder:
+        platform = write_program(folder, model, {"io.c": read_template("platforms/host/io.c")})
+        sources = [*exported_sources(exported.resolve(), model), *platform]
+        build_program((compiler, "-std=c99", *WARNINGS, *flags, f"-I{exported.resolve()}"), folder, "program", sources)
+        result = run_tool([str(folder / "program")], folder, data)
+    if result.returncode:
+        raise ParityError(f"the generated C failed on this machine (status {result.returncode}): {first_lines(result.stderr)}")
+    return result.stdout

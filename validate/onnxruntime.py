@@ -1,0 +1,119 @@
+"""The witness onnxruntime: runs model.onnx (a step, or a whole net) and model_sequence.onnx on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..export.onnx import SEQUENCE_FILE, STEP_FILE, graph_to_onnx
+from ..export.optional_package import import_optional
+from ..graph.evaluate import Trace
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph
+from ..graph.passes import compose
+from .variants import beside, choose, read_artefact
+from .witness import Answer, Job
+
+RECURRENT: Mapping[str, tuple[str, bool]] = {
+    "step": (STEP_FILE, True),
+    "step without optimization": (STEP_FILE, False),
+    "sequence": (SEQUENCE_FILE, True),
+}
+WHOLE: Mapping[str, tuple[str, bool]] = {"whole": (STEP_FILE, True), "whole without optimization": (STEP_FILE, False)}
+"""Variants: the file, and whether onnxruntime may rewrite the graph."""
+
+
+@dataclass(frozen=True)
+class OnnxruntimeWitness:
+    """optimize: whether run_graph lets onnxruntime rewrite the graph."""
+
+    name: ClassVar[str] = "onnxruntime"
+
+    optimize: bool = True
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """See Witness. The argument chooses one variant."""
+        variants = RECURRENT if job.model.is_recurrent else WHOLE
+        version = f"onnxruntime {import_optional('onnxruntime', 'onnx').__version__}"
+        for variant in choose(self.name, variants, job.argument):
+            file, optimize = variants[variant]
+            session = _Session(read_artefact(job.directory / file), job.directory / file, optimize)
+            yield Answer(variant, version, _trace(job, session, file))
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        """See Witness."""
+        types = graph.types()
+        session = _Session(graph_to_onnx(graph, expose=True).SerializeToString(), Path(f"{graph.name}.onnx"), self.optimize)
+        feeds = {value.name: np.asarray(inputs[value.name], value.type.format.numpy_dtype) for value in graph.inputs}
+        names = [name for name in types if name not in feeds]
+        return {name: array.astype(np.int64) for name, array in zip(names, session.run(names, feeds), strict=True)}
+
+
+class _Session:
+    """An InferenceSession on one thread, whose failures are InputErrors that name the artefact."""
+
+    def __init__(self, data: bytes, path: Path, optimize: bool) -> None:
+        runtime = import_optional("onnxruntime", "onnx")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        level = runtime.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
+        self._path = path
+        try:
+            self._session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            raise self._damaged(error) from error
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, IntArray]) -> list[IntArray]:
+        """The outputs of those names."""
+        try:
+            return list(self._session.run(list(names), dict(feeds)))
+        except Exception as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Any) -> InputError:
+        cause = str(error).splitlines()[0]
+        return InputError(f"onnxruntime cannot run {self._path} as this model ({cause}): write it again with `rescomp export`")
+
+
+def _trace(job: Job, session: _Session, file: str) -> Trace:
+    if not job.model.is_recurrent:
+        (scores,) = session.run(compose(job.model).outputs, {job.model.input.name: job.x.astype(np.int16)})
+        return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
+    states = np.zeros((*job.x.shape[:2], sum(value.type.size for value in job.model.graphs["step"].state_inputs)), np.int16)
+    scores = np.zeros((len(job.x), *job.model.output.type.shape), np.int64)
+    (_run_sequences if file == SEQUENCE_FILE else _run_steps)(job, session, Trace(states, scores))
+    return Trace(states, scores)
+
+
+def _run_sequences(job: Job, session: _Session, trace: Trace) -> None:
+    """Whole sequences, those of one length in one batch."""
+    names = compose(job.model).outputs
+    for length in np.unique(job.lengths):
+        rows = np.flatnonzero(job.lengths == length)
+        x = np.ascontiguousarray(job.x[rows, :length].swapaxes(0, 1), np.int16)
+        *states, scores = session.run(names, {job.model.input.name: x})
+        trace.states[rows, :length] = beside(states, 2).swapaxes(0, 1)
+        trace.scores[rows] = scores
+
+
+def _run_steps(job: Job, session: _Session, trace: Trace) -> None:
+    """Step by step, all sequences that still run in one batch; the state travels through numpy."""
+    step = job.model.graphs["step"]
+    names = [value.name for value in step.state_inputs]
+    following = compose(job.model).outputs
+    state = {value.name: np.zeros((len(job.x), *value.type.shape), np.int16) for value in step.state_inputs}
+    for t in range(int(job.lengths.max(initial=0))):
+        rows = np.flatnonzero(job.lengths > t)
+        feeds = {job.model.input.name: job.x[rows, t].astype(np.int16), **{name: state[name][rows] for name in names}}
+        *states, scores = session.run(following, feeds)
+        for name, value in zip(names, states, strict=True):
+            state[name][rows] = value
+        trace.states[rows, t] = beside(states, 1)
+        trace.scores[rows] = scores

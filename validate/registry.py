@@ -1,0 +1,41 @@
+"""The witnesses by name. Each is imported when it is asked for, so that none of their packages is needed by the others."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+
+from ..errors import InputError, nearest
+from .witness import Witness
+
+WITNESSES: Mapping[str, tuple[str, str]] = {
+    "onnxruntime": (".onnxruntime", "OnnxruntimeWitness"),
+    "tflite": (".tflite", "TfliteWitness"),
+    "c": (".host_c", "HostC"),
+    "torch": (".torch_net", "TorchNet"),
+    "qemu": (".qemu", "Qemu"),
+}
+DEFAULT: Sequence[str] = ("onnxruntime", "tflite", "c", "torch")
+
+
+def parse_witnesses(text: str | None) -> list[tuple[str, str]]:
+    """`name[:argument],...` as (name, argument) pairs; None: the default ones. Raises InputError for an unknown name."""
+    if text is None:
+        return [(name, "") for name in DEFAULT]
+    pairs = []
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, argument = item.partition(":")
+        if name not in WITNESSES:
+            known = ", ".join(WITNESSES)
+            raise InputError(f"there is no witness {name!r}; the nearest one is {nearest(name, WITNESSES)!r} (of {known})")
+        pairs.append((name, argument))
+    if not pairs:
+        raise InputError(f"--against names no witness: choose among {', '.join(WITNESSES)}")
+    return pairs
+
+
+def load_witness(name: str) -> Witness:
+    """The witness of that name."""
+    module, kind = WITNESSES[name]
+    witness: Witness = getattr(importlib.import_module(module, __package__), kind)()
+    return witness

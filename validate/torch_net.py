@@ -1,0 +1,77 @@
+"""The trained net itself as a witness: its fake-quantized arithmetic, carried exactly in float64, upstream of lowering."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from ..compress import compress
+from ..errors import UnsupportedError
+from ..graph.evaluate import Trace
+from ..graph.fixed_point import PREACTIVATION_BITS, FloatArray, IntArray
+from ..graph.ir import Graph
+from ..model_directory import QUANTIZED_NET, RECIPE, ModelDirectory
+from ..models import FixedPointArithmetic, RecurrentNet, build
+from ..recipe import parse_recipe
+from ..train.checkpoint import load_net
+from .witness import Answer, Job
+
+BATCH = 256
+"""Sequences at a time."""
+
+
+class TorchNet:
+    """The fine-tuned net in the model directory. It knows nothing of the integer graph, so it has no `run_graph`."""
+
+    name: ClassVar[str] = "torch"
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """See Witness."""
+        net = load_quantized(ModelDirectory.open(job.directory))
+        yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths))
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError("the torch net does not run integer graphs")
+
+
+def load_quantized(directory: ModelDirectory) -> RecurrentNet:
+    """The fine-tuned net of a model directory, in evaluation mode. Raises InputError when a file is missing or damaged."""
+    manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+    directory.read(QUANTIZED_NET)
+    net = compress(build(recipe.model, manifest["data"]["channels"], len(manifest["classes"])), recipe.compress)
+    load_net(net, directory.path / QUANTIZED_NET)
+    return net.eval()
+
+
+@torch.no_grad()
+def trace(net: RecurrentNet, x: IntArray, lengths: IntArray) -> Trace:
+    """Every hidden state and score of a compressed net, as integers.
+
+    x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1. `net` is not changed.
+    """
+    if not isinstance(net.arithmetic, FixedPointArithmetic):
+        raise UnsupportedError("only a compressed net has an integer meaning: call compress and calibrate first")
+    exact = copy.deepcopy(net).double().eval()
+    formats = net.arithmetic.formats
+    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -formats.input))
+    steps = torch.from_numpy(lengths.astype(np.int64))
+    states, scores = [], []
+    for start in range(0, len(x), BATCH):
+        batch = slice(start, start + BATCH)
+        h = exact.states(readings[batch], steps[batch])
+        last = h[torch.arange(len(h)), steps[batch] - 1]
+        states.append(_to_integers(h.numpy(), PREACTIVATION_BITS).astype(np.int16))
+        scores.append(_to_integers(exact.scores(last).numpy(), formats.scores))
+    return Trace(np.concatenate(states), np.concatenate(scores))
+
+
+def _to_integers(values: FloatArray, fraction_bits: int) -> IntArray:
+    scaled = np.ldexp(values, fraction_bits)
+    if not np.array_equal(scaled, np.floor(scaled)):
+        raise AssertionError("the net's float64 arithmetic left the grid of its format")
+    return scaled.astype(np.int64)

@@ -1,0 +1,32 @@
+"""What the witnesses share: choosing variants, reading artefacts, laying states side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph.fixed_point import IntArray
+
+
+def choose(witness: str, variants: Iterable[str], argument: str) -> list[str]:
+    """The variants to run: all, or the one that the argument names. Raises InputError for an unknown one."""
+    known = list(variants)
+    if argument and argument not in known:
+        raise InputError(f"{witness} has no variant {argument!r}: choose among {', '.join(known)}")
+    return [argument] if argument else known
+
+
+def read_artefact(path: Path) -> bytes:
+    """The bytes of an exported file. Raises InputError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}): write it with `rescomp export`") from error
+
+
+def beside(states: Sequence[IntArray], axes: int) -> IntArray:
+    """States with `axes` leading axes in common, flattened behind them and side by side, as Trace.states has them."""
+    return np.concatenate([state.reshape(*state.shape[:axes], -1) for state in states], axis=axes)
