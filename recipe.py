@@ -157,11 +157,11 @@ def _parse_toml(data: bytes, origin: str) -> dict[str, Any]:
 
 
 def _exchange(entry: Any, weights: str) -> Any:
-    """An entry of `compress` with its weight format exchanged; other constraints stay as they are."""
-    if not isinstance(entry, dict) or entry.get("kind") not in _CONSTRAINTS:
+    """An entry of `compress` with its weight format exchanged; one that has it already, and other constraints, stay as they are."""
+    kind = {"ternary": "ternary", "int8": "quantize"}[weights]
+    if not isinstance(entry, dict) or entry.get("kind") not in _CONSTRAINTS or entry["kind"] == kind:
         return entry
-    scale = {"scale": entry["scale"]} if "scale" in entry else {}
-    return {"kind": "ternary", **scale} if weights == "ternary" else {"kind": "quantize", "bits": 8, **scale}
+    return {"kind": kind, **({"scale": entry["scale"]} if "scale" in entry else {})}
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

@@ -90,7 +90,4 @@ def split_state(model: IntegerModel, rows: IntArray) -> dict[str, IntArray]:
     """Rows of Trace.states, int [batch, state entries], as one array [batch, *shape] for each state input."""
     values = model.graphs["step"].state_inputs
     ends = np.cumsum([value.type.size for value in values])
-    return {
-        value.name: part.reshape(-1, *value.type.shape)
-        for value, part in zip(values, np.split(rows, ends[:-1], axis=1), strict=True)
-    }
+    return {value.name: part.reshape(-1, *value.type.shape) for value, part in zip(values, np.split(rows, ends[:-1], axis=1), strict=True)}

@@ -36,7 +36,6 @@ class Summary:
             "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
             "bytes": self.bytes,
             "witnesses": [asdict(report) for report in self.verification.witnesses],
-            "not_run": list(self.verification.not_run),
             "seconds": round(self.seconds, 1),
             "model_dir": str(self.model_dir),
         }

@@ -70,9 +70,7 @@ def quantize(
     model = lower(net, manifest["name"], dataset.classes)
     trace = _record(directory, model, dataset, manifest)
     result = float((answers(trace.scores) == dataset.test.y).mean())
-    directory.update_manifest(
-        accuracy={**manifest["accuracy"], "integer": result}, graph_sha256=digest(model), formats=_formats(model)
-    )
+    directory.update_manifest(accuracy={**manifest["accuracy"], "integer": result}, graph_sha256=digest(model), formats=_formats(model))
     return result
 
 

@@ -12,10 +12,11 @@ def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requant
     bias_name = multiplier_name = "NULL"
     if bias.size:
         bias_name = b.constant("bias", _array(bias, "int32"), "biases", "in units of the accumulator")
+    shift: IntArray = requantization.shift
     if requantization.is_power_of_two:
-        note, shift = "the factor is 2^-shift", requantization.shift - (MULTIPLIER_BITS - 1)
+        note, shift = "the factor is 2^-shift", shift - (MULTIPLIER_BITS - 1)
     else:
-        shift, note = requantization.shift, "the factor is multiplier * 2^-shift"
+        note = "the factor is multiplier * 2^-shift"
         multiplier_name = b.constant("multiplier", _array(requantization.multiplier, "int16"), "scales", note)
     shift_name = b.constant("shift", _array(shift, "int8"), "scales", note)
     return f"rescomp_requantize_by({bias_name}, {multiplier_name}, {shift_name}, {output.low}, {output.high})"

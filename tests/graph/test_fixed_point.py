@@ -92,7 +92,9 @@ def test_the_table_is_pinned():
     assert int(table.astype(np.int64).sum()) == 3847077
 
 
-@pytest.mark.parametrize(("x", "tanh", "sigmoid"), [(0, 0, 16384), (4096, 32767, 32767), (-4096, -32768, 0), (1, 8, 16388), (-32768, -32768, 0)])
+@pytest.mark.parametrize(
+    ("x", "tanh", "sigmoid"), [(0, 0, 16384), (4096, 32767, 32767), (-4096, -32768, 0), (1, 8, 16388), (-32768, -32768, 0)]
+)
 def test_piecewise_linear_forms(x, tanh, sigmoid):
     value = np.array([x])
     assert fp.hard_tanh(value).tolist() == [tanh]

@@ -173,7 +173,9 @@ def test_a_mismatch_names_place_and_layer(model_dir):
     source = (model_dir / "c" / "three_gestures.c").read_text()
     assert source.count(" 2045,") == 1  # tanh(1 / 16)
     directory.write({"c/three_gestures.c": source.replace(" 2045,", " 2345,").encode()})
-    with pytest.raises(ParityError, match=r"c \(.*\) differs in \d+ of \d+ values; the first is sequence \d+, step \d+, h\[\d+\]: expected"):
+    with pytest.raises(
+        ParityError, match=r"c \(.*\) differs in \d+ of \d+ values; the first is sequence \d+, step \d+, h\[\d+\]: expected"
+    ):
         stages.verify(model_dir, "c")
 
 
