@@ -1,5 +1,8 @@
 """Shared by all tests: the witnesses, and small integer models with random weights."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from rescomp.graph.ops.drawing import draw_ternary
 from rescomp.graph.verify import verify_model
 from rescomp.graph.weights import Int8Weight, TernaryWeight
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
+from rescomp.validate.qemu import PACKAGES
 from rescomp.validate.registry import load_witness
 from rescomp.validate.tflite import RESOLVERS, TfliteWitness
 from rescomp.validate.witness import Job
@@ -29,6 +33,14 @@ EXPORTING = ("onnxruntime", "tflite", "c")
 """Whoever runs exported models, by name in the registry."""
 
 STATE = Format(12, bound=10922)
+
+
+@pytest.fixture(scope="session")
+def emulator():
+    """Skip without the emulator or its compiler, naming the package; in CI their absence is a failure of the test itself."""
+    for tool, package in PACKAGES.items():
+        if shutil.which(tool) is None and os.environ.get("CI") != "true":
+            pytest.skip(f"needs {tool}: apt-get install {package}")
 
 
 @pytest.fixture(params=WITNESSES)

@@ -1,6 +1,5 @@
 """The generated C on an emulated Cortex-M0."""
 
-import os
 import shutil
 
 import numpy as np
@@ -24,14 +23,6 @@ FORMS = [
 
 
 @pytest.fixture
-def tools():
-    """Skip without the emulator or the compiler, but never in CI."""
-    for tool, package in PACKAGES.items():
-        if shutil.which(tool) is None and os.environ.get("CI") != "true":
-            pytest.skip(f"needs {tool}: apt-get install {package}")
-
-
-@pytest.fixture
 def job(random_fastgrnn, random_sequences, tmp_path):
     def make(argument="", **form):
         rng = np.random.default_rng(6)
@@ -43,7 +34,7 @@ def job(random_fastgrnn, random_sequences, tmp_path):
     return make
 
 
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_cortex_m0_agrees(job, form):
     job = job("cortex-m0", **form)
@@ -55,7 +46,7 @@ def test_cortex_m0_agrees(job, form):
     assert "arm-none-eabi-gcc" in answer.version
 
 
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("weights", ["ternary", "int8"])
 def test_run_graph_gives_every_layer(random_block, weights):
     rng = np.random.default_rng(7)
@@ -67,7 +58,7 @@ def test_run_graph_gives_every_layer(random_block, weights):
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("emulator")
 def test_a_fault_is_a_device_error(job):
     job = job()
     path = job.directory / "c" / "tiny.c"
@@ -76,7 +67,7 @@ def test_a_fault_is_a_device_error(job):
         list(Qemu().answers(job))
 
 
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("emulator")
 def test_a_model_beyond_the_ram_is_a_budget_error():
     t = TensorType((5000,), Format(3))
     graph = Graph("whole", (Value("x", t),), (Node("relu", Relu(), ("x",), ("y",)),), ("y",))
