@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..errors import DeviceError, InputError, MissingToolError
+from ..errors import DeviceError, InputError, MissingToolError, nearest
 from ..export.c import read_template, render
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
@@ -91,8 +90,7 @@ class Qemu:
 def find_core(name: str) -> Core:
     """The core of that name. Raises InputError with the nearest known one."""
     if name not in CORES:
-        near = difflib.get_close_matches(name, CORES, n=1, cutoff=0.0)[0]
-        raise InputError(f"there is no emulated core {name!r}; the nearest one is {near!r} (of {', '.join(CORES)})")
+        raise InputError(f"there is no emulated core {name!r}; the nearest one is {nearest(name, CORES)!r} (of {', '.join(CORES)})")
     return CORES[name]
 
 
