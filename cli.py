@@ -44,7 +44,7 @@ def _recipe_options(command: Command) -> Command:
     return command
 
 
-_weights_option = click.option("--weights", type=click.Choice(["ternary", "int8"]), help="Weight format (the scale form is kept).")
+_weights_option = click.option("--weights", type=click.Choice(["ternary", "int8", "int4"]), help="Weight format (the scale form is kept).")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 _directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
 _against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")

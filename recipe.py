@@ -32,16 +32,21 @@ class DataSection(_Section):
 
 
 class ModelSection(_Section):
-    """The net. rank_w, rank_u: ranks of the input's and the state's matrix (unset: full).
+    """The net. rank_w, rank_u: ranks of the input's and the state's matrix, trained so from the start (unset: full).
 
-    nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the paper's quantSigm and quantTanh.
+    layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the
+    paper's quantSigm and quantTanh. window, stride: one time step is `window` successive readings side by side, the next begins
+    `stride` readings later (stride unset: window), which shortens the loop over time.
     """
 
-    kind: Literal["fastgrnn"] = "fastgrnn"
+    kind: Literal["fastrnn", "fastgrnn", "gru", "lstm"] = "fastgrnn"
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)] | None = None
     hidden_size: Annotated[int, Field(ge=1, le=1024)] = 32
     rank_w: Annotated[int, Field(ge=1)] | None = None
     rank_u: Annotated[int, Field(ge=1)] | None = None
+    layers: Annotated[int, Field(ge=1, le=2)] = 1
+    window: Annotated[int, Field(ge=1)] = 1
+    stride: Annotated[int, Field(ge=1)] | None = None
     nonlinearity: Literal["table", "piecewise_linear"] = "table"
 
 
@@ -72,23 +77,77 @@ class QuantizeSection(_Section):
 
 
 class Ternary(_Section):
-    """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. scale: one a row."""
+    """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. One scale for each row, or one for the whole tensor."""
 
     kind: Literal["ternary"] = "ternary"
     scale: ScaleForm = "multiplier"
+    per: Literal["row", "tensor"] = "row"
     arenas: bool = True
 
 
 class Quantize(_Section):
-    """Weights as small integers. scale: one a row."""
+    """Weights as small integers. One scale for each row."""
 
     kind: Literal["quantize"] = "quantize"
-    bits: Literal[8] = 8
+    bits: Literal[4, 8] = 8
     scale: ScaleForm = "multiplier"
 
 
-_CONSTRAINTS: Mapping[str, type[BaseModel]] = {"ternary": Ternary, "quantize": Quantize}
-Constraint = Annotated[Ternary | Quantize, Field(discriminator="kind")]
+class LowRank(_Section):
+    """The trained matrices cut to a rank by their singular values, then fine-tuned (FastGRNN, section 3.2). Unset: left as they are."""
+
+    kind: Literal["low_rank"] = "low_rank"
+    rank_w: Annotated[int, Field(ge=1)] | None = None
+    rank_u: Annotated[int, Field(ge=1)] | None = None
+
+
+class Sparse(_Section):
+    """Iterative hard thresholding in the paper's stages (FastGRNN, section 3.2), after the float training that learns the weights.
+
+    density: fraction of entries kept in each matrix of the cell; density_w, density_u: of the input's and the state's instead.
+    search: share of the fine-tuning in which the support is projected every `project_every` steps and may still move; then it is
+    fixed.
+    """
+
+    kind: Literal["sparse"] = "sparse"
+    density: Annotated[float, Field(gt=0, le=1)] = 0.3
+    density_w: Annotated[float, Field(gt=0, le=1)] | None = None
+    density_u: Annotated[float, Field(gt=0, le=1)] | None = None
+    search: Annotated[float, Field(ge=0, le=1)] = 0.5
+    project_every: Annotated[int, Field(ge=1)] = 15
+
+
+class PiecewiseLinear(_Section):
+    """Fine-tune with the paper's quantSigm and quantTanh (section 3.3) in place of sigmoid and tanh."""
+
+    kind: Literal["piecewise_linear"] = "piecewise_linear"
+
+
+class Distill(_Section):
+    """Fine-tune towards the float net's scores: `share` of the loss is its softened answer at `temperature` (Hinton et al. 2015)."""
+
+    kind: Literal["distill"] = "distill"
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+_CONSTRAINTS: Mapping[str, type[BaseModel]] = {
+    "ternary": Ternary,
+    "quantize": Quantize,
+    "low_rank": LowRank,
+    "sparse": Sparse,
+    "piecewise_linear": PiecewiseLinear,
+    "distill": Distill,
+}
+Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinear | Distill, Field(discriminator="kind")]
+
+
+WEIGHTS: Mapping[str, Mapping[str, Any]] = {
+    "ternary": {"kind": "ternary"},
+    "int8": {"kind": "quantize", "bits": 8},
+    "int4": {"kind": "quantize", "bits": 4},
+}
+"""The weight formats of --weights, as entries of `compress`."""
 
 
 class Recipe(_Section):
@@ -158,10 +217,12 @@ def _parse_toml(data: bytes, origin: str) -> dict[str, Any]:
 
 def _exchange(entry: Any, weights: str) -> Any:
     """An entry of `compress` with its weight format exchanged; one that has it already, and other constraints, stay as they are."""
-    kind = {"ternary": "ternary", "int8": "quantize"}[weights]
-    if not isinstance(entry, dict) or entry.get("kind") not in _CONSTRAINTS or entry["kind"] == kind:
+    if not isinstance(entry, dict) or entry.get("kind") not in ("ternary", "quantize"):
         return entry
-    return {"kind": kind, **({"scale": entry["scale"]} if "scale" in entry else {})}
+    wanted = WEIGHTS[weights]
+    if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
+        return entry
+    return {**wanted, **({"scale": entry["scale"]} if "scale" in entry else {})}
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
