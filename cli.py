@@ -30,12 +30,23 @@ def cli() -> None:
     """From labelled sensor data to a kilobyte-sized integer model on a microcontroller, every bit predicted on the desk."""
 
 
+_weights_option = click.option("--weights", type=click.Choice(["ternary", "int8", "int4"]), help="Weight format (the scale form is kept).")
+_density_option = click.option("--density", type=float, help="Fraction of weights kept in the cell's matrices (sparse).")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+_directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
+_against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")
+
+
 def _recipe_options(command: Command) -> Command:
     """The options of the commands that make a model directory."""
     for option in (
         click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
-        click.option("--data", "source", help="A bundled set's name, a .npz file, or TRAIN.ts,TEST.ts."),
-        click.option("--model", "kind", help="Kind of net: fastgrnn."),
+        click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
+        click.option("--model", "kind", type=click.Choice(["fastrnn", "fastgrnn", "gru", "lstm"]), help="Kind of cell."),
+        click.option("--rank-w", type=int, help="Rank of the input's matrix (low rank)."),
+        click.option("--rank-u", type=int, help="Rank of the state's matrix (low rank)."),
+        _weights_option,
+        _density_option,
         click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the recipe."),
         click.option("-o", "--output", type=_PATH, default=DEFAULT_DIRECTORY, show_default=True, help="Model directory."),
         click.option("--force", is_flag=True, help="Replace an existing model directory."),
@@ -44,25 +55,26 @@ def _recipe_options(command: Command) -> Command:
     return command
 
 
-_weights_option = click.option("--weights", type=click.Choice(["ternary", "int8", "int4"]), help="Weight format (the scale form is kept).")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-_directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
-_against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")
-
-
 @cli.command()
 @_recipe_options
-@_weights_option
 @_against_option
 @_json_option
-def run(output: Path, force: bool, against: str | None, as_json: bool, **asked: Any) -> None:
+@click.option("--seeds", metavar="SEED,SEED,...", help="One model each, in OUTPUT/seed-<seed>; finished ones are not made again.")
+def run(output: Path, force: bool, against: str | None, as_json: bool, seeds: str | None, **asked: Any) -> None:
     """Train, quantize, export and verify in one go."""
     from . import stages
-    from .printing import TerminalListener, print_summary
+    from .printing import TerminalListener, print_seeds, print_summary
 
+    recipe = _recipe(**asked)
     with TerminalListener() as listener:
-        summary = stages.run(_recipe(**asked), output, force=force, against=against, listener=listener)
-    _print(summary, as_json, print_summary)
+        if seeds is not None:
+            several = stages.run_seeds(recipe, _seeds(seeds), output, force=force, against=against, listener=listener)
+        else:
+            summary = stages.run(recipe, output, force=force, against=against, listener=listener)
+    if seeds is not None:
+        _print(several, as_json, print_seeds)
+    else:
+        _print(summary, as_json, print_summary)
 
 
 @cli.command()
@@ -82,14 +94,15 @@ def train(output: Path, force: bool, resume: bool, **asked: Any) -> None:
 @_directory_argument
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of [quantize] or of compress.")
 @_weights_option
+@_density_option
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted fine-tuning.")
-def quantize(directory: Path, overrides: tuple[str, ...], weights: str | None, resume: bool) -> None:
+def quantize(directory: Path, resume: bool, **changes: Any) -> None:
     """Fine-tune under the constraints and lower to the integer graph."""
     from . import stages
     from .printing import TerminalListener
 
     with TerminalListener() as listener:
-        accuracy = stages.quantize(directory, overrides=overrides, weights=weights, resume=resume, listener=listener)
+        accuracy = stages.quantize(directory, **changes, resume=resume, listener=listener)
     click.echo(f"integer accuracy {accuracy:.2%}; next: rescomp export {directory}")
 
 
@@ -132,12 +145,24 @@ def inspect(directory: Path, as_json: bool) -> None:
     _print(stages.inspect(directory), as_json, print_inspection)
 
 
-def _recipe(recipe_file: Path | None, source: str | None, kind: str | None, overrides: tuple[str, ...], weights: str | None = None) -> Any:
+def _recipe(
+    recipe_file: Path | None, overrides: tuple[str, ...], weights: str | None = None, density: float | None = None, **keys: Any
+) -> Any:
+    """The recipe that the options ask for; `keys` are those that stand for one key of it."""
     from .recipe import load_recipe
 
-    chosen = [f"data.source={json.dumps(source)}"] if source else []
-    chosen += [f"model.kind={json.dumps(kind)}"] if kind else []
-    return load_recipe(recipe_file, [*chosen, *overrides], weights=weights)
+    chosen = [f"{_RECIPE_KEYS[name]}={json.dumps(value)}" for name, value in keys.items() if value is not None]
+    return load_recipe(recipe_file, [*chosen, *overrides], weights=weights, density=density)
+
+
+_RECIPE_KEYS = {"source": "data.source", "kind": "model.kind", "rank_w": "model.rank_w", "rank_u": "model.rank_u"}
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of seeds: give numbers separated by commas, 0,1,2 for instance") from None
 
 
 def _print(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:

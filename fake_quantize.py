@@ -23,11 +23,15 @@ from .recipe import ScaleForm
 PREACTIVATION = Format(PREACTIVATION_BITS)
 """What the non-linearities read: int16 in [-8, 8)."""
 STATE = Format(PREACTIVATION_BITS, bound=fixed_point.TERNARY_INPUT_BOUND)
-"""The hidden state's format, fixed by the contract: Q12, clamped so that ternary partial sums fit 16 bits."""
+"""The hidden state of FastRNN and FastGRNN, fixed by the contract: Q12, clamped so that ternary partial sums fit 16 bits."""
+UNIT_STATE = Format(13, bound=fixed_point.TERNARY_INPUT_BOUND)
+"""The hidden state of GRU and LSTM, which stays within [-1, 1]: Q13, clamped alike."""
+CELL_STATE = Format(PREACTIVATION_BITS, bound=28672)
+"""The LSTM's cell state, which a tanh reads: Q12, clamped to [-7, 7] so that the sum that makes it fits 32 bits."""
 GATE = Format(PREACTIVATION_BITS)
 """The gate that weighs FastGRNN's candidate."""
 UNIT = Format(15, nonnegative=True)
-"""Factors in [0, 1): zeta and nu."""
+"""Factors in [0, 1): zeta and nu, alpha and beta."""
 _HIGHEST = (Q15_ONE - 1) / Q15_ONE
 MIN_SCALE = 2.0**-20
 """The smallest scale of a row; a row of zeros gets it."""
@@ -160,6 +164,17 @@ def fastgrnn_gate(z: Tensor, c: Tensor, h: Tensor, zeta: Tensor, zeta_plus_nu: T
     """
     gate = requantize(zeta_plus_nu - zeta * z, GATE)
     return requantize(torch.addcmul(z * h, gate, c), STATE)
+
+
+def gated_sum(a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:
+    """fixed_point.gated_sum: R(R(a b) + c d), the inner R to 15 bits more than `format`, which d and the result have.
+
+    a, b, c in Q15, all of one shape or scalars. The inner R is below the resolution of float32 and is left out there.
+    """
+    product = a * b
+    if product.dtype == torch.float64:
+        product = requantize(product, Format(15 + format.fraction_bits, "int32"))
+    return requantize(torch.addcmul(product, c, d), format)
 
 
 def round_scale(scale: Tensor, form: ScaleForm) -> Tensor:

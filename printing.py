@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
-    from .stages.inspection import Inspection, LayerReport
+    from .stages.inspection import Inspection, LayerReport, Reading
     from .stages.pipeline import Summary
+    from .stages.seeds import SeedsSummary
     from .stages.verification import Verification
     from .train.metrics import EpochReport
 
@@ -60,11 +61,22 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
 
 
 def describe_epoch(report: EpochReport) -> str:
-    """loss, accuracies and learning rate of one epoch."""
+    """loss, accuracies, learning rate and constraints of one epoch, and the time left."""
     parts = [f"loss {report.loss:.3f}", f"train {report.accuracy:.1%}"]
     if report.validation_accuracy is not None:
-        parts.append(f"validation {report.validation_accuracy:.1%}")
-    return "  ".join([*parts, f"rate {report.learning_rate:.1e}"])
+        best = f" (best: epoch {report.best_epoch})" if report.best_epoch is not None else ""
+        parts.append(f"validation {report.validation_accuracy:.1%}{best}")
+    parts.append(f"rate {report.learning_rate:.1e}")
+    parts += [report.schedule] if report.schedule else []
+    return "  ".join([*parts, f"{_duration(report.seconds_left)} left"])
+
+
+def _duration(seconds: float) -> str:
+    """In the two largest units: 45 s, 3 m 05 s, 2 h 10 m."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} m {whole % 60:02} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02} m"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -80,7 +92,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text in ("", "-") or text.replace(",", "").replace(".", "").isdigit()
+    return text in ("", "-") or text.replace(",", "").replace(".", "").removesuffix("%").isdigit()
 
 
 def print_summary(summary: Summary) -> None:
@@ -95,6 +107,20 @@ def print_summary(summary: Summary) -> None:
     click.echo(f"\n{summary.model_dir}/ holds the model (C in {summary.model_dir}/c/); {summary.seconds:.0f} s")
 
 
+def print_seeds(summary: SeedsSummary) -> None:
+    """Each seed's accuracies and bytes, then mean, spread and median."""
+    rows: list[tuple[str, ...]] = [
+        (str(seed), f"{run.accuracy_float:.2%}", f"{run.accuracy_integer:.2%}", f"{run.bytes['model']:,}", f"{run.verification.compared:,}")
+        for seed, run in zip(summary.seeds, summary.summaries, strict=True)
+    ]
+    spreads = summary.accuracy_float, summary.accuracy_integer
+    for name in ("mean", "std", "median"):
+        values = [getattr(spread, name) for spread in spreads]
+        rows.append((name, *("-" if value is None else f"{value:.2%}" for value in values), "", ""))
+    click.echo("\n" + table(("seed", "float", "integer", "bytes", "compared, 0 differ"), rows))
+    click.echo("std: sample standard deviation")
+
+
 def print_verification(result: Verification) -> None:
     """Witnesses with counts of compared and differing values."""
     rows = [(r.name, r.variant, r.version, f"{r.compared:,}", f"{r.mismatches:,}") for r in result.witnesses]
@@ -107,7 +133,10 @@ def print_verification(result: Verification) -> None:
 
 def print_inspection(result: Inspection) -> None:
     """Layers, then totals."""
-    click.echo(f"{result.name}: reads {result.input}, gives {result.output}\n")
+    click.echo(f"{result.name}: reads {result.input}, gives {result.output}")
+    if result.reading is not None:
+        click.echo(_describe_reading(result.reading))
+    click.echo()
     header = ("graph", "layer", "op", "output", "matrix", "weights", "bits", "bytes", "mult-acc")
     click.echo(table(header, [_inspection_row(layer) for layer in result.layers]))
     size, total = result.bytes, sum(layer.multiply_accumulates for layer in result.layers if layer.graph != "head")
@@ -117,6 +146,14 @@ def print_inspection(result: Inspection) -> None:
     )
     click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes")
     click.echo(f"a step     {total:,} multiply-accumulates")
+
+
+def _describe_reading(reading: Reading) -> str:
+    unit = f" {reading.unit}" if reading.unit else ""
+    several = f"\na step     {reading.readings_a_step} readings side by side, the next step begins {reading.stride} readings later"
+    frame = several if reading.readings_a_step > 1 or reading.stride > 1 else ""
+    names = f", channels {', '.join(reading.channels)}" if reading.channels else ""
+    return f"a reading  int16, {reading.fraction_bits} fraction bits: the integer 1 is {reading.scale:.11g}{unit}{names}{frame}"
 
 
 def _inspection_row(layer: LayerReport) -> tuple[str, ...]:

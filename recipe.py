@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from .errors import InputError, nearest
 
@@ -23,12 +23,36 @@ class _Section(BaseModel):
 class DataSection(_Section):
     """Where the recordings come from.
 
-    source: a bundled set's name, a .npz file, or `TRAIN.ts,TEST.ts`. fraction_bits: the device reads integers in this Q format
-    (unset: the finest that holds twice the largest training value in int16; integers stay as they are).
+    source: a bundled set's name, a .npz file, `TRAIN.ts,TEST.ts`, a .csv file, or a folder of them with one sub-folder a class.
+    fraction_bits: the device reads integers in this Q format (unset: the finest that holds twice the largest training value in int16;
+    integers stay as they are). unit: of the readings, free text, recorded beside the input format.
+
+    The rest is for CSV logs. label, group, time: columns (label unset: the folder's name, or the column `label`; group unset: the file;
+    time unset: the column `timestamp` or `time`, if there is one). channels: columns to read (unset: all others that hold numbers).
+    window, stride: readings of a sequence, and from one's start to the next one's (unset: the whole recording; the window). gap: a step
+    in time of more than this many median steps ends a recording. split: `group` keeps each group on one side; `time` gives the end of
+    each class's readings to test. test_fraction, split_seed: of that split.
     """
 
     source: str = "japanese_vowels"
     fraction_bits: Annotated[int, Field(ge=0, le=15)] | None = None
+    unit: str = ""
+    label: str | None = None
+    group: str | None = None
+    time: str | None = None
+    channels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    window: Annotated[int, Field(ge=1)] | None = None
+    stride: Annotated[int, Field(ge=1)] | None = None
+    gap: Annotated[float, Field(gt=1)] = 3.0
+    split: Literal["group", "time"] = "group"
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    split_seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        """`ax,ay,az`, as on a command line, for ["ax", "ay", "az"]."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
 class ModelSection(_Section):
@@ -54,7 +78,8 @@ class TrainSection(_Section):
     """The float training.
 
     threads: of torch, pinned because the count changes the weights. For nets of this size one is as fast as two, and far faster
-    when the machine is busy.
+    when the machine is busy. patience: stop after this many epochs without a better validation accuracy; the weights of the best
+    epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60
@@ -65,8 +90,16 @@ class TrainSection(_Section):
     input_noise: Annotated[float, Field(ge=0)] = 0.6
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @field_validator("patience")
+    @classmethod
+    def _needs_validation(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("validation_fraction") == 0:
+            raise ValueError("early stopping needs a validation part: set train.validation_fraction, 0.2 for instance")
+        return value
 
 
 class QuantizeSection(_Section):
@@ -163,29 +196,34 @@ class Recipe(_Section):
 _DEFAULT_COMPRESS: list[dict[str, Any]] = Recipe().model_dump(mode="json")["compress"]
 
 
-def load_recipe(path: Path | None = None, overrides: Iterable[str] = (), *, weights: str | None = None) -> Recipe:
+def load_recipe(
+    path: Path | None = None, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None
+) -> Recipe:
     """The recipe of a TOML file (None: all defaults), with `overrides` (`section.key=value`, as on the command line) on top.
 
-    weights: `ternary` or `int8` exchanges the weight format in `compress` and keeps its scale form and place.
+    weights: `ternary`, `int8` or `int4` exchanges the weight format in `compress` and keeps its scale form and place. density: sets
+    that of every matrix in the sparse constraint, or puts one before the weight format. `overrides` come after both.
     Raises InputError naming file, key and nearest neighbour.
     """
     document = {} if path is None else _read_toml(path)
-    return _validate(document, overrides, weights, str(path or "the recipe"))
+    return _validate(document, overrides, weights, density, str(path or "the recipe"))
 
 
-def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None) -> Recipe:
+def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None) -> Recipe:
     """The same on top of a resolved recipe."""
-    return _validate(recipe.model_dump(mode="json"), overrides, weights, "the recipe")
+    return _validate(recipe.model_dump(mode="json"), overrides, weights, density, "the recipe")
 
 
 def parse_recipe(data: bytes, origin: str) -> Recipe:
     """The recipe in TOML bytes. Raises InputError naming `origin`."""
-    return _validate(_parse_toml(data, origin), (), None, origin)
+    return _validate(_parse_toml(data, origin), (), None, None, origin)
 
 
-def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, origin: str) -> Recipe:
+def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, density: float | None, origin: str) -> Recipe:
     if weights is not None:
         document["compress"] = [_exchange(entry, weights) for entry in document.get("compress", _DEFAULT_COMPRESS)]
+    if density is not None:
+        document["compress"] = _thin(document.get("compress", _DEFAULT_COMPRESS), density)
     for override in overrides:
         _apply(document, override)
     try:
@@ -223,6 +261,19 @@ def _exchange(entry: Any, weights: str) -> Any:
     if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
         return entry
     return {**wanted, **({"scale": entry["scale"]} if "scale" in entry else {})}
+
+
+def _thin(entries: Sequence[Any], density: float) -> list[Any]:
+    """`compress` with one density for every matrix: in its sparse constraint, or in a new one before the weight format."""
+    kinds = [entry.get("kind") if isinstance(entry, dict) else None for entry in entries]
+    thinned = {"kind": "sparse", "density": density}
+    if "sparse" not in kinds:
+        place = next((i for i, kind in enumerate(kinds) if kind in ("ternary", "quantize")), len(kinds))
+        return [*entries[:place], thinned, *entries[place:]]
+    return [
+        {key: value for key, value in entry.items() if key not in ("density_w", "density_u")} | thinned if kind == "sparse" else entry
+        for entry, kind in zip(entries, kinds, strict=True)
+    ]
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

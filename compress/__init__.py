@@ -3,42 +3,83 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
+from typing import cast
 
 from ..errors import InputError
 from ..models import FixedPointArithmetic, Matrix, RecurrentNet
-from ..recipe import Constraint, Quantize, Ternary
+from ..recipe import Constraint, Distill, LowRank, PiecewiseLinear, Quantize, Sparse, Ternary
 from .calibrate import calibrate
-from .quantize import Int8Format
+from .distill import DistillationLoss
+from .lowrank import cut_rank
+from .quantize import IntegerFormat
+from .sparse import SparseSupport, largest_magnitudes
 from .ternary import TernaryFormat, arenas_residual, ternary_pattern
 
-__all__ = ["Int8Format", "TernaryFormat", "anneal", "arenas_residual", "calibrate", "compress", "matrices", "ternary_pattern"]
+__all__ = [
+    "DistillationLoss",
+    "IntegerFormat",
+    "SparseSupport",
+    "TernaryFormat",
+    "anneal",
+    "arenas_residual",
+    "calibrate",
+    "compress",
+    "cut_rank",
+    "distillation",
+    "largest_magnitudes",
+    "matrices",
+    "ternary_pattern",
+]
 
 
 def compress(net: RecurrentNet, constraints: Sequence[Constraint]) -> RecurrentNet:
     """A copy of `net` under the constraints, applied in order, ready for calibrate and fine-tuning.
 
-    The keys of its state_dict are those of `net`, plus the formats. Raises InputError unless exactly one constraint gives the
-    weights their format.
+    The keys of its state_dict are those of `net` with the constraints' additions: formats, factors, masks. Raises InputError unless
+    exactly one constraint gives the weights their format, none stands twice, and they can be combined.
     """
-    if sum(isinstance(constraint, Ternary | Quantize) for constraint in constraints) != 1:
-        raise InputError("exactly one constraint must give the weights their format: ternary or quantize")
+    _check(constraints)
     result = copy.deepcopy(net)
     for constraint in constraints:
         _apply(constraint, result)
     return result
 
 
-def anneal(net: RecurrentNet, progress: float) -> None:
-    """Move every schedule of the net's constraints to `progress`: 0 at the first step of the fine-tuning, 1 at the last."""
+def anneal(net: RecurrentNet, step: int, total: int) -> None:
+    """Move every schedule of the net's constraints to where `step` of the fine-tuning's `total` steps are done.
+
+    Called after step 0, 1, ... total: a projection may change the weights. Twice with the same numbers is the same as once.
+    """
     for matrix in matrices(net):
-        matrix.format.anneal(progress)
+        matrix.anneal(step, total)
+
+
+def distillation(teacher: RecurrentNet, constraints: Sequence[Constraint], label_smoothing: float) -> DistillationLoss | None:
+    """The loss that `distill` among the constraints asks for; None without it."""
+    wanted = [constraint for constraint in constraints if isinstance(constraint, Distill)]
+    return DistillationLoss(teacher, wanted[0], label_smoothing) if wanted else None
 
 
 def matrices(net: RecurrentNet) -> Iterator[Matrix]:
     """Every weight matrix of the net, the classifier included."""
     return (module for module in net.modules() if isinstance(module, Matrix))
+
+
+def _check(constraints: Sequence[Constraint]) -> None:
+    kinds = Counter(constraint.kind for constraint in constraints)
+    if kinds["ternary"] + kinds["quantize"] != 1:
+        raise InputError("exactly one constraint must give the weights their format: ternary or quantize")
+    if kinds["ternary"] and kinds["sparse"]:
+        raise InputError(
+            "sparse cannot stand beside ternary, whose 3:4 pattern stores exactly one zero in every four weights: "
+            "take quantize with sparse, or ternary alone"
+        )
+    twice = [kind for kind, count in kinds.items() if count > 1]
+    if twice:
+        raise InputError(f"compress holds {twice[0]} twice: keep one")
 
 
 @singledispatch
@@ -50,11 +91,37 @@ def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
 def _(constraint: Ternary, net: RecurrentNet) -> None:
     net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
-        matrix.storage = TernaryFormat(constraint.scale, arenas=constraint.arenas)
+        matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
 
 
 @_apply.register
 def _(constraint: Quantize, net: RecurrentNet) -> None:
     net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
-        matrix.storage = Int8Format(constraint.scale)
+        matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
+
+
+@_apply.register
+def _(constraint: LowRank, net: RecurrentNet) -> None:
+    for cell in net.cells:
+        for projection, rank in ((cell.input, constraint.rank_w), (cell.recurrent, constraint.rank_u)):
+            if rank is not None:
+                cut_rank(projection, rank)
+
+
+@_apply.register
+def _(constraint: Sparse, net: RecurrentNet) -> None:
+    for cell in net.cells:
+        for projection, density in ((cell.input, constraint.density_w), (cell.recurrent, constraint.density_u)):
+            for matrix in cast(list[Matrix], list(projection.factors)):
+                matrix.support = SparseSupport.of(matrix.weight, density or constraint.density, constraint)
+
+
+@_apply.register
+def _(constraint: PiecewiseLinear, net: RecurrentNet) -> None:  # noqa: ARG001
+    net.arithmetic.nonlinearity = "piecewise_linear"
+
+
+@_apply.register
+def _(constraint: Distill, net: RecurrentNet) -> None:
+    """Acts through the loss alone: see `distillation`."""

@@ -15,6 +15,7 @@ MAX_PRE_SHIFT = 6
 HIGHEST_FRACTION_BITS = 14
 FACTOR_MARGIN, SCORE_MARGIN = 1.25, 2.0
 """Room above the largest value seen, because fine-tuning moves the ranges."""
+_FACTORS = ("input_factor", "recurrent_factor", "input_factor_2", "recurrent_factor_2")
 _INT16 = 1 << 15
 
 
@@ -48,9 +49,8 @@ def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits
         input=input_fraction_bits,
         pre_shift=_pre_shift(net.std, input_fraction_bits, bits),
         normalize=bits,
-        input_factor=_fraction_bits(largest.get("input_factor", 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND),
-        recurrent_factor=_fraction_bits(largest.get("recurrent_factor", 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND),
         scores=_fraction_bits(largest["scores"] * SCORE_MARGIN, _INT16 - 1),
+        **{name: _fraction_bits(largest.get(name, 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND) for name in _FACTORS},
     )
     return fixed.formats
 

@@ -1,6 +1,9 @@
-"""Symmetric int8 weights, one scale a row."""
+"""Symmetric integer weights of 8 or 4 bits, one scale a row."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
@@ -8,41 +11,63 @@ from torch import Tensor, nn
 
 from ..fake_quantize import MIN_SCALE, round_scale_up, straight_through
 from ..graph.fixed_point import IntArray, split_scale
-from ..graph.weights import Int8Weight
+from ..graph.weights import Int4Weight, Int8Weight, Weight, smallest_storage
 from ..recipe import ScaleForm
 
-LARGEST = 127
+Bits = Literal[4, 8]
+_DENSE: Mapping[Bits, Callable[[IntArray], Weight]] = {8: Int8Weight, 4: Int4Weight}
+_SHARES: Mapping[tuple[Bits, ScaleForm], tuple[float, ...]] = {
+    (4, "multiplier"): tuple(1 - step / 20 for step in range(10)),
+    (4, "power_of_two"): (1.0, 0.5),
+}
+"""Scales that 4 bits try, as shares of the one that clips nothing."""
 
 
-class Int8Format(nn.Module):
-    """Integers in [-127, 127] times a scale: the row's largest magnitude / 127, in 15 bits, or the power of two above."""
+class IntegerFormat(nn.Module):
+    """Integers of `bits` bits, without the most negative one, times a scale a row in 15 bits or a power of two.
 
-    def __init__(self, form: ScaleForm = "multiplier") -> None:
+    8 bits: the row's largest magnitude / 127 (the power of two above). 4 bits: of that / 7 and smaller ones, which clip the largest
+    weights, the one with the least squared error; the larger among equals.
+    """
+
+    def __init__(self, bits: Bits = 8, form: ScaleForm = "multiplier") -> None:
         super().__init__()
+        self.bits: Bits = bits
         self.form: ScaleForm = form
+
+    @property
+    def largest(self) -> int:
+        """127 or 7."""
+        return (1 << (self.bits - 1)) - 1
 
     def anneal(self, progress: float) -> None:
         """Nothing changes."""
 
-    def graph_weight(self, entries: IntArray) -> Int8Weight:
-        """Int8Weight of the integer graph."""
-        return Int8Weight(entries)
+    def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:
+        """Dense, or what takes the fewest bytes."""
+        return smallest_storage(entries, self.bits) if sparse else _DENSE[self.bits](entries)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""
         scale = self.scale(weight)[:, None]
-        return straight_through(_to_integers(weight, scale) * scale, weight)
+        return straight_through(self._to_integers(weight.detach().double(), scale) * scale, weight)
 
     def scale(self, weight: Tensor) -> Tensor:
         """float64 [rows]."""
-        largest = weight.detach().double().abs().amax(dim=1)
-        return round_scale_up((largest / LARGEST).clamp(min=MIN_SCALE), self.form)
+        exact = weight.detach().double()
+        whole = (exact.abs().amax(dim=1) / self.largest).clamp(min=MIN_SCALE)
+        shares = _SHARES.get((self.bits, self.form), (1.0,))
+        tried = torch.stack([round_scale_up(whole * share, self.form) for share in shares])
+        if len(shares) == 1:
+            return tried[0]
+        error = (self._to_integers(exact, tried[..., None]) * tried[..., None] - exact).square().sum(dim=2)
+        return tried.gather(0, error.argmin(dim=0)[None])[0]
 
     def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows])."""
         scale = self.scale(weight)
-        return _to_integers(weight, scale[:, None]).numpy().astype(np.int8), *split_scale(scale.numpy())
+        entries = self._to_integers(weight.detach().double(), scale[:, None])
+        return entries.numpy().astype(np.int8), *split_scale(scale.numpy())
 
-
-def _to_integers(weight: Tensor, scale: Tensor) -> Tensor:
-    return torch.floor(weight.detach().double() / scale + 0.5).clamp(-LARGEST, LARGEST)
+    def _to_integers(self, weight: Tensor, scale: Tensor) -> Tensor:
+        return torch.floor(weight / scale + 0.5).clamp(-self.largest, self.largest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -39,14 +40,15 @@ def arenas_residual(progress: float) -> float:
 
 
 class TernaryFormat(nn.Module):
-    """One scale a row times a 3:4 ternary pattern; in training, plus lambda W when `arenas`.
+    """One scale a row (or one for all rows) times a 3:4 ternary pattern; in training, plus lambda W when `arenas`.
 
-    scale: the mean magnitude of the row's kept weights (the least-squares choice), rounded to 15 bits or to a power of two.
+    scale: the mean magnitude of the row's (or all) kept weights (the least-squares choice), rounded to 15 bits or to a power of two.
     """
 
-    def __init__(self, form: ScaleForm = "multiplier", *, arenas: bool = True) -> None:
+    def __init__(self, form: ScaleForm = "multiplier", *, per: Literal["row", "tensor"] = "row", arenas: bool = True) -> None:
         super().__init__()
         self.form: ScaleForm = form
+        self.per: Literal["row", "tensor"] = per
         self.arenas = arenas
         self.residual = 0.0
 
@@ -54,7 +56,7 @@ class TernaryFormat(nn.Module):
         """Set lambda."""
         self.residual = arenas_residual(progress) if self.arenas else 0.0
 
-    def graph_weight(self, entries: IntArray) -> TernaryWeight:
+    def graph_weight(self, entries: IntArray, *, sparse: bool) -> TernaryWeight:  # noqa: ARG002
         """TernaryWeight of the integer graph."""
         return TernaryWeight(entries)
 
@@ -74,5 +76,6 @@ class TernaryFormat(nn.Module):
 
     def _scale(self, weight: Tensor, pattern: Tensor) -> Tensor:
         kept = pattern.double().abs()
-        mean = (weight.detach().double().abs() * kept).sum(dim=1) / kept.sum(dim=1)
+        magnitude, count = (weight.detach().double().abs() * kept).sum(dim=1), kept.sum(dim=1)
+        mean = magnitude / count if self.per == "row" else (magnitude.sum() / count.sum()).expand(len(weight))
         return round_scale(mean.clamp(min=MIN_SCALE), self.form)

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from .dataset import Dataset, load_dataset
+from .frames import frames
 from .input_format import choose_fraction_bits, to_device_integers
 from .split import Split
-from .splits import normalization, validation_split
+from .splits import held_out, normalization, validation_split
 
-__all__ = ["Dataset", "Split", "choose_fraction_bits", "load_dataset", "normalization", "to_device_integers", "validation_split"]
+__all__ = [
+    "Dataset",
+    "Split",
+    "choose_fraction_bits",
+    "frames",
+    "held_out",
+    "load_dataset",
+    "normalization",
+    "to_device_integers",
+    "validation_split",
+]

@@ -32,7 +32,7 @@ def names() -> tuple[str, ...]:
 def read_bundled(name: str) -> RawDataset:
     """The bundled set `name`. Raises InputError when there is none, with the nearest name."""
     if name not in names():
-        hint = did_you_mean(name, names()) or f": give one of {', '.join(names())}, a .npz file or TRAIN.ts,TEST.ts"
+        hint = did_you_mean(name, names()) or f": give one of {', '.join(names())}, a .csv file or folder, a .npz file or TRAIN.ts,TEST.ts"
         raise InputError(f"no bundled data set is named {name!r}{hint}")
     arrays = load_arrays(_FOLDER / f"{name}.npz")
     return RawDataset(name, _unpack_split(name, arrays, "train"), _unpack_split(name, arrays, "test"), tuple(map(str, arrays["classes"])))

@@ -20,7 +20,8 @@ def check_splits(raw: RawDataset) -> tuple[Split, Split, tuple[str, ...]]:
     (x_train, lengths_train), (x_test, lengths_test) = _values(raw.train), _values(raw.test)
     _check_agreement(raw, x_train, x_test)
     classes, y_train, y_test = _classes(raw)
-    return Split(x_train, y_train, lengths_train), Split(x_test, y_test, lengths_test), classes
+    train = Split(x_train, y_train, lengths_train, _groups(raw.train))
+    return train, Split(x_test, y_test, lengths_test, _groups(raw.test)), classes
 
 
 def _values(raw: RawSplit) -> tuple[ValueArray, IntArray]:
@@ -117,6 +118,18 @@ def _labels(raw: RawSplit) -> npt.NDArray[Any]:
     if labels.shape != (len(raw.x),):
         raise InputError(f"{raw.where} has labels of shape {_shape(labels)} for {len(raw.x)} sequences: store one label a sequence")
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+
+
+def _groups(raw: RawSplit) -> IntArray | None:
+    if raw.groups is None:
+        return None
+    if raw.groups.shape != (len(raw.x),) or raw.groups.dtype.kind not in "iuU":
+        raise InputError(
+            f"{raw.where} has groups of shape {_shape(raw.groups)} and type {raw.groups.dtype} for {len(raw.x)} sequences: "
+            "store one integer or string a sequence"
+        )
+    member: IntArray = np.unique(raw.groups, return_inverse=True)[1].astype(np.int64)
+    return member
 
 
 def _numbered_classes(raw: RawDataset, labels: IntArray) -> tuple[str, ...]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
+from ..recipe import DataSection
 from .bundled import names, read_bundled
 from .check import check_splits
+from .logs import read_logs
 from .npz import read_npz
 from .raw import RawDataset
 from .split import Split
@@ -20,28 +24,38 @@ __all__ = ["Dataset", "Split", "load_dataset"]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test split of the same classes and channels. digest: SHA-256 (hex) over classes and both splits' content."""
+    """A training and a test split of the same classes and channels. digest: SHA-256 (hex) over classes and both splits' content.
+
+    channels: their names where the source gives them. facts: what else the manifest records of the source.
+    """
 
     name: str
     train: Split
     test: Split
     classes: tuple[str, ...]
     digest: str
+    channels: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_dataset(source: str) -> Dataset:
-    """The data set that `source` names: a bundled set, a .npz file, or `TRAIN.ts,TEST.ts`.
+def load_dataset(data: DataSection | str) -> Dataset:
+    """The data set that `data` names (a string: its source, the rest unset): bundled, .npz, `TRAIN.ts,TEST.ts`, or CSV logs.
 
     A .npz holds x_train, x_test ([sequences, time, channels], or [sequences, time] for one channel; integers stay integers),
-    y_train, y_test (0..classes-1, or strings), optionally lengths_train, lengths_test and classes. Raises InputError, naming
-    file, split, sequence, step and channel, when the source or a value cannot be used.
+    y_train, y_test (0..classes-1, or strings), optionally lengths_train, lengths_test, classes and group_train. CSV logs are a file
+    with a label column, or a folder with a sub-folder a class; docs/your_data.md describes them. Raises InputError, naming file,
+    split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
     """
-    raw = _read(source.strip())
+    raw = _read(DataSection(source=data) if isinstance(data, str) else data)
     train, test, classes = check_splits(raw)
-    return Dataset(raw.name, train, test, classes, _digest(classes, train, test))
+    return Dataset(raw.name, train, test, classes, _digest(classes, train, test), raw.channels, raw.facts)
 
 
-def _read(source: str) -> RawDataset:
+def _read(data: DataSection) -> RawDataset:
+    source = data.source.strip()
+    if source not in names() and (source.lower().endswith(".csv") or _is_folder(Path(source))):
+        return read_logs(Path(source), data)
+    _refuse_csv_keys(data)
     if source in names():
         return read_bundled(source)
     if source.endswith(".npz"):
@@ -49,8 +63,22 @@ def _read(source: str) -> RawDataset:
     if source.endswith(".ts"):
         return read_ts_pair(*_pair(source))
     if Path(source).suffix or Path(source).exists():
-        raise InputError(f"{source!r} is no data that rescomp reads: give a .npz file, TRAIN.ts,TEST.ts or one of {', '.join(names())}")
+        raise InputError(
+            f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a .npz file, TRAIN.ts,TEST.ts "
+            f"or one of {', '.join(names())}"
+        )
     return read_bundled(source)
+
+
+def _refuse_csv_keys(data: DataSection) -> None:
+    default = DataSection()
+    for key in sorted(set(DataSection.model_fields) - {"source", "fraction_bits", "unit"}):
+        if getattr(data, key) != getattr(default, key):
+            raise InputError(f"data.{key} is for CSV logs, and {data.source!r} is none: leave it out, or give a .csv file or folder")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and path.suffix not in (".npz", ".ts")
 
 
 def _pair(source: str) -> tuple[Path, Path]:

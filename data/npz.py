@@ -1,4 +1,4 @@
-"""Data sets as .npz archives: x_train, y_train, x_test, y_test, optional lengths and class names. No pickles."""
+"""Data sets as .npz archives: x_train, y_train, x_test, y_test, optional lengths, class names, groups. No pickles."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 """Keys that must be there."""
-OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "classes")
-"""Keys that are read when they are there; others are ignored unless they look like a misspelt one of these."""
+OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "classes", "group_train")
+"""Keys that are read when they are there; others are ignored unless they look like a misspelt one of these.
+
+group_train: integers or strings, whose sequences stay together in the validation split."""
+_KNOWN = ("group_test",)
+"""Not read: the test split is not split again."""
 
 _DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError)
 _DAMAGED_MEMBER = (ValueError, SyntaxError, MemoryError, tokenize.TokenError)
@@ -70,18 +74,19 @@ def _check_keys(path: Path, arrays: Arrays) -> None:
             hint = did_you_mean(key, set(arrays) - {*REQUIRED, *OPTIONAL}) or ": add it"
             raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
     for key in arrays:
-        hint = "" if key in REQUIRED + OPTIONAL else _misspelt(key)
+        hint = "" if key in REQUIRED + OPTIONAL + _KNOWN else _misspelt(key)
         if hint:
             raise InputError(f"{path} has an array {key!r}, which is not read{hint}")
 
 
 def _misspelt(key: str) -> str:
     # Silently ignored lengths would turn padding into data.
-    return did_you_mean(key, OPTIONAL) if key.lower().startswith(("len", "class")) else ""
+    return did_you_mean(key, OPTIONAL) if key.lower().startswith(("len", "class", "group")) else ""
 
 
 def _split(path: Path, arrays: Arrays, name: Literal["train", "test"]) -> RawSplit:
-    return RawSplit(str(path), name, arrays[f"x_{name}"], arrays[f"y_{name}"], _lengths(path, arrays, name))
+    groups = arrays.get("group_train") if name == "train" else None
+    return RawSplit(str(path), name, arrays[f"x_{name}"], arrays[f"y_{name}"], _lengths(path, arrays, name), groups)
 
 
 def _lengths(path: Path, arrays: Arrays, name: str) -> npt.NDArray[Any] | None:

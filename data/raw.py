@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,8 @@ class RawSplit:
     """One split as its file holds it.
 
     file: for messages. x: [sequences, time, channels], or [sequences, time] for one channel. labels: [sequences], integers or
-    strings. lengths: [sequences], or None when every sequence fills the time axis.
+    strings. lengths: [sequences], or None when every sequence fills the time axis. groups: [sequences], integers or strings (subject,
+    device, recording) that a later split respects, or None.
     """
 
     file: str
@@ -22,6 +24,7 @@ class RawSplit:
     x: npt.NDArray[Any]
     labels: npt.NDArray[Any]
     lengths: npt.NDArray[Any] | None = None
+    groups: npt.NDArray[Any] | None = None
 
     @property
     def where(self) -> str:
@@ -31,12 +34,14 @@ class RawSplit:
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """Both splits. classes: the class names in order where the file gives them."""
+    """Both splits. classes, channels: their names in order where the file gives them. facts: what else is worth recording of the source."""
 
     name: str
     train: RawSplit
     test: RawSplit
     classes: tuple[str, ...] | None = None
+    channels: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def pad_sequences(sequences: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:

@@ -20,12 +20,14 @@ class Split:
     """Labelled sequences of different lengths.
 
     x: [sequences, longest, channels], float32 in the data's own units, or int32 for sensors that give integers; zero past a
-    sequence's end. y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest.
+    sequence's end. y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest. groups: int64 [sequences];
+    sequences of one group (a subject, a device, a recording) stay together when the split is split again. None: each is its own.
     """
 
     x: ValueArray
     y: IntArray
     lengths: IntArray
+    groups: IntArray | None = None
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -53,18 +55,20 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> Split:
         """The sequences at `indices`, in that order; the padded time stays."""
-        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices])
+        groups = None if self.groups is None else self.groups[indices]
+        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], groups=groups)
 
     def digest(self) -> str:
-        """SHA-256 (hex) over values, labels and lengths; neither padding nor byte order nor the file's compression counts."""
+        """SHA-256 (hex) over values, labels, lengths and groups; neither padding nor byte order nor the file's compression counts."""
         return hashlib.sha256(self.canonical_bytes()).hexdigest()
 
     def canonical_bytes(self) -> bytes:
-        """What `digest` covers: kind and shape as text, then lengths, labels and valid steps, little-endian."""
+        """What `digest` covers: kind and shape as text, then lengths, labels, valid steps and groups, little-endian."""
         kind = "int32" if self.is_integer else "float32"
         header = f"{kind} {len(self)} {self.channels}\n".encode()
-        little = (self.lengths.astype("<i8"), self.y.astype("<i8"), self.steps.astype("<i4" if self.is_integer else "<f4"))
-        return header + b"".join(array.tobytes() for array in little)
+        steps = self.steps.astype("<i4" if self.is_integer else "<f4").tobytes()
+        groups = b"" if self.groups is None else self.groups.astype("<i8").tobytes()
+        return header + self.lengths.astype("<i8").tobytes() + self.y.astype("<i8").tobytes() + steps + groups
 
 
 def valid_steps(lengths: npt.NDArray[np.integer[Any]], time_steps: int) -> npt.NDArray[np.bool_]:

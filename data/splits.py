@@ -1,4 +1,4 @@
-"""What is derived from a split: a validation part, and the channels' mean and spread."""
+"""What is derived from labelled sequences: a part held out, by group where there are groups, and the channels' mean and spread."""
 
 from __future__ import annotations
 
@@ -9,21 +9,40 @@ from ..errors import InputError
 from .split import IntArray, Split
 
 Channels = npt.NDArray[np.float64]
+_ORDERS = 16
+"""Orders in which held_out tries the groups; the best outcome counts."""
 
 
 def validation_split(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """(train, validation), disjoint, each in the original order; the same for the same seed on every machine.
 
-    Of every class, round(fraction * its sequences) go to validation: at least one, but never the last one of training.
-    Raises InputError when no class has two sequences.
+    Of every class, round(fraction * its sequences) go to validation: at least one, but never the last one of training. Sequences
+    with groups go by whole groups, as near to that as they allow. Raises InputError when nothing can be taken from training.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction {fraction} is outside (0, 1)")
+    if split.groups is not None:
+        return _validation_groups(split, split.groups, fraction, seed)
     order = _permutation(len(split), seed)
     chosen = np.sort(np.concatenate([_share(order[split.y[order] == label], fraction) for label in np.unique(split.y)]))
     if not chosen.size:
         raise InputError("no class has two training sequences, so none can be kept for validation: set train.validation_fraction to 0")
     return split.take(np.setdiff1d(np.arange(len(split)), chosen)), split.take(chosen)
+
+
+def held_out(groups: IntArray, y: IntArray, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which sequences to hold out, whole groups only: bool [sequences].
+
+    groups, y: int64 [sequences], group and class. Near `fraction` of every class, at least one sequence of each where groups allow it,
+    and never a class's last group. Groups are tried in orders drawn from `seed`; the same on every machine.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), len(np.unique(y))))
+    np.add.at(counts, (member, np.unique(y, return_inverse=True)[1]), 1)
+    share = counts / counts.sum(axis=0)
+    orders = np.argsort(np.random.PCG64(seed).random_raw(_ORDERS * len(names)).reshape(_ORDERS, -1), axis=1, kind="stable")
+    best = min((_choose(share, order, fraction) for order in orders), key=lambda chosen: _shortfall(share[chosen].sum(axis=0), fraction))
+    return np.isin(member, best)
 
 
 def normalization(split: Split) -> tuple[Channels, Channels]:
@@ -33,6 +52,47 @@ def normalization(split: Split) -> tuple[Channels, Channels]:
     # A constant channel's deviation may come out as rounding noise instead of 0.
     constant = (steps.max(axis=0) == steps.min(axis=0)) | (deviation == 0)
     return mean, np.where(constant, 1.0, deviation)
+
+
+def _choose(share: Channels, order: IntArray, fraction: float) -> list[int]:
+    """Groups in `order`, each taken when it brings the share held out of the classes nearer to `fraction`; then the classes missed.
+
+    share: float64 [groups, classes], the part of each class that a group has.
+    """
+    taken: list[int] = []
+
+    def held(*more: int) -> Channels:
+        return np.asarray(share[[*taken, *more]].sum(axis=0))
+
+    def keeps_training(group: int) -> bool:
+        return bool((held(group) < 1 - 1e-9).all())
+
+    for group in map(int, order):
+        if keeps_training(group) and _distance(held(group), fraction) < _distance(held(), fraction):
+            taken.append(group)
+    for label in range(share.shape[1]):
+        candidates = [int(group) for group in order if share[group, label] and keeps_training(int(group))]
+        if held()[label] == 0 and candidates:
+            taken.append(min(candidates, key=lambda group: _distance(held(group), fraction)))
+    return taken
+
+
+def _shortfall(held: Channels, fraction: float) -> tuple[int, float]:
+    return int((held == 0).sum()), _distance(held, fraction)
+
+
+def _distance(held: Channels, fraction: float) -> float:
+    return float(((held - fraction) ** 2).sum())
+
+
+def _validation_groups(split: Split, groups: IntArray, fraction: float, seed: int) -> tuple[Split, Split]:
+    chosen = held_out(groups, split.y, fraction, seed)
+    if not chosen.any():
+        raise InputError(
+            f"the training sequences are of {len(np.unique(groups))} groups, and none can be kept for validation without taking a "
+            "class's last one: set train.validation_fraction to 0, or record more groups"
+        )
+    return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
 
 
 def _permutation(count: int, seed: int) -> IntArray:

@@ -22,7 +22,7 @@ from ..graph.verify import verify_model
 from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
 from .memory import Place, Plan, plan_memory
 
-API_VERSION = 1
+API_VERSION = 2
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
 MAX_ENTRIES = 32767
 """Of a value: kernels count in 16 bits."""
@@ -91,7 +91,7 @@ class Tap:
 
 @dataclass(frozen=True)
 class Layer:
-    """A kernel call with everything a reader wants to know about it."""
+    """A kernel call with everything a reader wants to know about it. A view has no kernel and no call."""
 
     name: str
     graph: str
@@ -105,7 +105,8 @@ class Layer:
     def row(self) -> str:
         """The layer's line in the table of layers."""
         shapes = ", ".join(str(tap.type) for tap in self.taps)
-        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<24}  {self.kernel:<28}  {self.constant_bytes:>6}  {shapes}"
+        kernel = self.kernel or "(a part of its input)"
+        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<24}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Source:
     @property
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels called, sorted."""
-        return tuple(sorted({layer.kernel for layer in self.layers}))
+        return tuple(sorted({layer.kernel for layer in self.layers if layer.kernel}))
 
     @property
     def state_bytes(self) -> int:
@@ -276,7 +277,7 @@ class _Translator:
         for node in graph.nodes:
             for name in node.outputs:
                 if plan.places[name].region == "arena":
-                    pointers.append((self._value(name), _scratch(plan.places[name]), types[name]))
+                    pointers.append((self._value(name), self._place(plan.places[name]), types[name]))
         buffers = {name: CValue(self._expression(name, plan), types[name]) for name in types}
         layers = tuple(self._layer(role, node, buffers) for node in graph.nodes)
         copies = tuple((self._place(copy.target), self._place(copy.source), copy.type.size) for copy in plan.copies)
@@ -295,8 +296,11 @@ class _Translator:
         return self._value(name) if place.region == "arena" else self._place(place)
 
     def _place(self, place: Place) -> str:
+        return _shifted(self._buffer(place), place)
+
+    def _buffer(self, place: Place) -> str:
         if place.region == "arena":
-            return _scratch(place)
+            return "state->scratch"
         if place.region == "output":
             return "scores"
         if place.name in self.states:
@@ -311,6 +315,8 @@ class _Translator:
         taps = tuple(self._tap(writer.layer, node, name, buffers[name]) for name in node.outputs)
         before, after = (", ".join(_short(value.type) for value in side) for side in (inputs, outputs))
         comment = f"{writer.layer}: {node.op.name}({', '.join(node.inputs)}), {before} -> {after}"
+        if not writer.kernel:
+            comment += ", a part of its input"
         return Layer(writer.layer, role, writer.kernel, writer.text, comment, writer.nbytes, taps)
 
     def _unique_layer(self, role: str, node: Node) -> str:
@@ -375,8 +381,8 @@ def _is_read(graph: Graph, value: Value) -> bool:
     return value.name in (*graph.outputs, *graph.state.values(), *(name for node in graph.nodes for name in node.inputs))
 
 
-def _scratch(place: Place) -> str:
-    return f"state->scratch + {place.offset // 2}" if place.offset else "state->scratch"
+def _shifted(buffer: str, place: Place) -> str:
+    return f"{buffer} + {place.offset // 2}" if place.offset else buffer
 
 
 def _short(type: TensorType) -> str:

@@ -1,4 +1,4 @@
-"""From the trained net to the integer graph: the only file that knows both."""
+"""From the trained net to the integer graph: the only place, with lower_cells.py, that knows both."""
 
 from __future__ import annotations
 
@@ -6,31 +6,17 @@ import copy
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UnsupportedError
 from ..graph import ops
-from ..graph.fixed_point import (
-    PREACTIVATION_BITS,
-    Q15_ONE,
-    TERNARY_INPUT_BOUND,
-    FloatArray,
-    IntArray,
-    Requantization,
-    split_scale,
-    tanh_table,
-    to_fixed,
-)
+from ..graph.fixed_point import IntArray, Requantization, split_scale, to_fixed
 from ..graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
-from ..graph.ops.activation import Function
 from ..graph.verify import verify_model
-from ..models import FastGrnnCell, FixedPointArithmetic, Formats, Matrix, Projection, RecurrentNet
+from ..models import FixedPointArithmetic, Formats, Matrix, Projection, RecurrentNet
+from .lower_cells import SPELLINGS, LayerNodes, numpy_of
 
-STATE = Format(PREACTIVATION_BITS, bound=TERNARY_INPUT_BOUND)
-PREACTIVATION = Format(PREACTIVATION_BITS)
 CLASSIFIER_BIAS_LIMIT = 1 << 29
-_INT16 = 1 << 15
 
 
 def lower(net: RecurrentNet, name: str, classes: Sequence[str] = ()) -> IntegerModel:
@@ -38,8 +24,8 @@ def lower(net: RecurrentNet, name: str, classes: Sequence[str] = ()) -> IntegerM
 
     name: a C identifier. classes: one label a score. Raises UnsupportedError where the contract cannot hold the net.
     """
-    if not isinstance(net.arithmetic, FixedPointArithmetic) or not isinstance(net.cell, FastGrnnCell):
-        raise UnsupportedError("only a compressed FastGRNN can be lowered: call compress and calibrate first")
+    if not isinstance(net.arithmetic, FixedPointArithmetic):
+        raise UnsupportedError("only a compressed net can be lowered: call compress and calibrate first")
     exact = copy.deepcopy(net).double().eval()
     graphs = {"step": _lower_step(exact), "head": _lower_head(exact)}
     model = IntegerModel(name, graphs, tuple(classes))
@@ -53,35 +39,47 @@ def _formats(net: RecurrentNet) -> Formats:
 
 
 def _lower_step(net: RecurrentNet) -> Graph:
-    formats, cell = _formats(net), net.cell
-    assert isinstance(cell, FastGrnnCell)
-    reading = Value("input", TensorType((len(net.mean),), formats["input"]))
-    state = Value("h", TensorType((cell.hidden_size,), STATE))
-    nodes = (
-        Node("normalize", _normalize(net), ("input",), ("normalize",)),
-        *_lower_projection(cell.input, "normalize", formats["normalize"], formats),
-        *_lower_projection(cell.recurrent, "h", STATE, formats),
-        Node("preactivation", ops.Add(), ("input_product", "recurrent_product"), ("preactivation",)),
-        *_biased(net, "gate", cell.gate_bias, "sigmoid"),
-        *_biased(net, "candidate", cell.candidate_bias, "tanh"),
-        Node("state", ops.FastGrnnGate(_unit(cell.zeta), _unit(cell.nu), STATE), ("gate", "candidate", "h"), ("h_next",)),
-    )
-    return Graph("step", (reading, state), nodes, ("h_next",), {"h": "h_next"})
+    """Layer after layer: the second reads the state that the first has just made."""
+    formats, table = _formats(net), net.arithmetic.nonlinearity == "table"
+    inputs = [Value("input", TensorType((len(net.mean),), formats["input"]))]
+    nodes = [Node("normalize", _normalize(net), ("input",), ("normalize",))]
+    source, read = "normalize", formats["normalize"]
+    for cell in net.cells:
+        states = {f"{name}{cell.suffix}": format for name, format in cell.states.items()}
+        inputs += [Value(name, TensorType((cell.hidden_size,), format)) for name, format in states.items()]
+        h, h_format = next(iter(states.items()))
+        nodes += _lower_projection(cell.input, source, read, formats)
+        nodes += _lower_projection(cell.recurrent, h, h_format, formats)
+        layer = LayerNodes(cell.suffix, table=table)
+        spell = SPELLINGS[_module_type(cell)]
+        spell(cell, layer, cell.input.names[-1], cell.recurrent.names[-1], tuple(states))
+        nodes += layer.nodes
+        source, read = f"h_next{cell.suffix}", h_format
+    following = {f"{name}{cell.suffix}": f"{name}_next{cell.suffix}" for cell in net.cells for name in cell.states}
+    return Graph("step", tuple(inputs), tuple(nodes), tuple(following.values()), following)
+
+
+def _module_type(cell: object) -> type[nn.Module]:
+    if type(cell) not in SPELLINGS:
+        raise UnsupportedError(f"a {type(cell).__name__} cannot be lowered: lower_cells.py does not spell it")
+    assert isinstance(cell, nn.Module)
+    return type(cell)
 
 
 def _lower_head(net: RecurrentNet) -> Graph:
-    state = Value("h", TensorType((net.cell.hidden_size,), STATE))
-    bias = _accumulator_bias(net.bias, net.classifier)
-    op = _fully_connected(net.classifier, bias, STATE, _formats(net)["scores"])
-    return Graph("head", (state,), (Node("classifier", op, ("h",), ("scores",)),), ("scores",))
+    name = net.read_by_classifier
+    read = net.state_formats[name]
+    state = Value(name, TensorType((net.cells[-1].hidden_size,), read))
+    op = _fully_connected(net.classifier, _accumulator_bias(net.bias, net.classifier, read), read, _formats(net)["scores"])
+    return Graph("head", (state,), (Node("classifier", op, (name,), ("scores",)),), ("scores",))
 
 
 def _normalize(net: RecurrentNet) -> ops.Requantize:
     """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift."""
     formats = _formats(net)
     bits = formats.input + formats.pre_shift
-    mantissa, exponent = split_scale(1 / _numpy(net.std))
-    bias = to_fixed(-_numpy(net.mean), bits, -(1 << 31), (1 << 31) - 1).astype(np.int32)
+    mantissa, exponent = split_scale(1 / numpy_of(net.std))
+    bias = to_fixed(-numpy_of(net.mean), bits, -(1 << 31), (1 << 31) - 1).astype(np.int32)
     requantization = Requantization(mantissa, (exponent + bits - formats.normalize).astype(np.int32))
     return ops.Requantize(formats.pre_shift, bias, requantization, formats["normalize"])
 
@@ -100,30 +98,10 @@ def _fully_connected(matrix: Matrix, bias: IntArray, read: Format, written: Form
     """An accumulator counts row scale * 2^-read; it becomes 2^-written by the row's 15-bit multiplier."""
     entries, mantissa, exponent = matrix.integers()
     shift = (exponent + read.fraction_bits - written.fraction_bits).astype(np.int32)
-    return ops.FullyConnected(matrix.format.graph_weight(entries), bias, Requantization(mantissa, shift), written)
+    return ops.FullyConnected(matrix.graph_weight(entries), bias, Requantization(mantissa, shift), written)
 
 
-def _accumulator_bias(bias: Tensor, matrix: Matrix) -> IntArray:
+def _accumulator_bias(bias: Tensor, matrix: Matrix, read: Format) -> IntArray:
     _, mantissa, exponent = matrix.integers()
-    unit = np.ldexp(mantissa.astype(np.float64), -exponent - STATE.fraction_bits)
-    return to_fixed(_numpy(bias) / unit, 0, -CLASSIFIER_BIAS_LIMIT, CLASSIFIER_BIAS_LIMIT).astype(np.int32)
-
-
-def _biased(net: RecurrentNet, name: str, bias: Tensor, function: Function) -> tuple[Node, Node]:
-    """The pre-activation plus a bias, through a non-linearity."""
-    integers = to_fixed(_numpy(bias), PREACTIVATION_BITS, -_INT16, _INT16 - 1).astype(np.int16)
-    table = net.arithmetic.nonlinearity == "table"
-    activation: ops.Op = ops.Lookup(function, tanh_table()) if table else ops.PiecewiseLinear(function)
-    return (
-        Node(f"{name}_bias", ops.BiasAdd(integers), ("preactivation",), (f"{name}_bias",)),
-        Node(name, activation, (f"{name}_bias",), (name,)),
-    )
-
-
-def _unit(parameter: Tensor) -> int:
-    """The sigmoid of a scalar parameter in Q15, below 2^15."""
-    return int(to_fixed(_numpy(torch.sigmoid(parameter)), 15, 0, Q15_ONE - 1))
-
-
-def _numpy(tensor: Tensor) -> FloatArray:
-    return np.asarray(tensor.detach().numpy(), dtype=np.float64)
+    unit = np.ldexp(mantissa.astype(np.float64), -exponent - read.fraction_bits)
+    return to_fixed(numpy_of(bias) / unit, 0, -CLASSIFIER_BIAS_LIMIT, CLASSIFIER_BIAS_LIMIT).astype(np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..graph.ir import Graph, Node, TensorType
@@ -14,11 +14,15 @@ ALIGNMENT = 2
 
 @dataclass(frozen=True)
 class Place:
-    """A buffer. name: the input, state or output that it is; offset: bytes from the arena's start (0 elsewhere)."""
+    """A buffer or a part of one. name: the input, state or output that it is; offset: bytes from the start of that, or of the arena."""
 
     region: Literal["input", "state", "output", "arena"]
     name: str = ""
     offset: int = 0
+
+    def shifted(self, offset: int) -> Place:
+        """The place so many bytes further on."""
+        return replace(self, offset=self.offset + offset)
 
 
 @dataclass(frozen=True)
@@ -43,47 +47,85 @@ def plan_memory(graph: Graph, outputs: Sequence[str]) -> Plan:
     """Places for all values of `graph`; those named in `outputs` are delivered in buffers of the caller.
 
     Inputs are never overwritten. A next state is produced in its state's own buffer wherever nobody needs the old one any more.
+    Views lie inside what they show.
     """
     types = graph.types()
     lives = _Lifetimes(graph, outputs)
     places = {value.name: Place("input", value.name) for value in graph.data_inputs}
     places.update({value.name: Place("state", value.name) for value in graph.state_inputs})
     places.update(_states_in_place(graph, lives))
-    produced = [name for node in graph.nodes for name in node.outputs]
+    produced = [name for node in graph.nodes if node.op.view is None for name in node.outputs]
     for name in outputs:
         if name in produced and name not in places:
             places[name] = Place("output", name)
-    groups = _group(graph, lives, types, [name for name in produced if name not in places])
-    staged = _crossing_states(graph)
-    groups += [_Group([f"{name} before"], len(graph.nodes), len(graph.nodes) + 1, types[name].nbytes) for name in staged]
-    offsets, arena_bytes = _first_fit(groups)
+    sharing = _Sharing(lives, types)
+    for i, node in enumerate(graph.nodes):
+        for name in node.outputs:
+            if name in produced and name not in places:
+                sharing.place(node, name, i)
+    staged = _crossing_states(graph, lives)
+    buffers = sharing.buffers + [
+        _Buffer(len(graph.nodes), len(graph.nodes) + 1, types[name].nbytes, {f"{name} before": 0}) for name in staged
+    ]
+    offsets, arena_bytes = _first_fit(buffers)
     places.update({name: Place("arena", offset=offset) for name, offset in offsets.items()})
+    for name, (base, offset) in lives.views.items():
+        if name not in places:
+            places[name] = places[base].shifted(offset)
     return Plan(places, arena_bytes, (*_output_copies(outputs, places, types), *_state_copies(graph, places, types, staged)))
 
 
 class _Lifetimes:
-    """When each value is written and last read, by index of the node; `end` is after the last one."""
+    """When each value is written and last read, by index of the node; `end` is after the last one.
+
+    views: for each view the value that it is a part of, itself no view, and the bytes from that value's start.
+    held: until when the buffer of a value that is no view is needed: while it is read, or one of its views.
+    """
 
     def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
         self.end = len(graph.nodes)
+        self.views = _views(graph)
         self.written = {name: i for i, node in enumerate(graph.nodes) for name in node.outputs}
         self.read = dict(self.written)
         for i, node in enumerate(graph.nodes):
             self.read.update(dict.fromkeys(node.inputs, i))
         self.read.update(dict.fromkeys((*outputs, *graph.state.values()), self.end))
+        self.held: dict[str, int] = {}
+        for name, last in self.read.items():
+            self.held[self.base(name)] = max(last, self.held.get(self.base(name), -1))
+
+    def origin(self, name: str) -> tuple[str, int]:
+        """The value whose buffer holds `name`, and the bytes from its start."""
+        return self.views.get(name, (name, 0))
+
+    def base(self, name: str) -> str:
+        """The value whose buffer holds `name`."""
+        return self.origin(name)[0]
 
     def dies_at(self, name: str, node: int) -> bool:
-        return self.read.get(name, -1) <= node
+        """Whether neither the value (no view) nor a view of it is read after the node."""
+        return self.held.get(name, -1) <= node
+
+
+def _views(graph: Graph) -> dict[str, tuple[str, int]]:
+    types = graph.types()
+    views: dict[str, tuple[str, int]] = {}
+    for node in graph.nodes:
+        if node.op.view is not None:
+            (seen,), (name,) = node.inputs, node.outputs
+            base, offset = views.get(seen, (seen, 0))
+            views[name] = (base, offset + node.op.view * types[name].format.numpy_dtype.itemsize)
+    return views
 
 
 @dataclass
-class _Group:
-    """Values that share one buffer, one after the other."""
+class _Buffer:
+    """Memory of one size, held from node `first` to node `last`. offsets: the values in it that are no views, one after the other."""
 
-    names: list[str]
     first: int
     last: int
     nbytes: int
+    offsets: dict[str, int]
 
 
 def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Place]:
@@ -91,7 +133,11 @@ def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for before, after in graph.state.items():
         at = lives.written.get(after)
-        if at is not None and after not in places and lives.dies_at(before, at) and _may_overwrite(graph.nodes[at], before):
+        if at is None or after in places or graph.nodes[at].op.view is not None:
+            continue
+        others = [name for name in graph.nodes[at].inputs if name != before]
+        apart = all(lives.base(name) != before for name in others)
+        if apart and lives.dies_at(before, at) and _may_overwrite(graph.nodes[at], before):
             places[after] = Place("state", before)
     return places
 
@@ -100,46 +146,69 @@ def _may_overwrite(node: Node, name: str) -> bool:
     return all(i in node.op.in_place for i, read in enumerate(node.inputs) if read == name)
 
 
-def _group(graph: Graph, lives: _Lifetimes, types: Mapping[str, TensorType], names: Sequence[str]) -> list[_Group]:
-    """A buffer for each of `names`, shared where an op can work in place and its input dies there."""
-    groups: dict[str, _Group] = {}
-    for i, node in enumerate(graph.nodes):
-        heirs = [name for name in node.outputs if name in names]
-        for name in heirs:
-            group = next((groups[x] for x in node.inputs if x in groups and _inherits(node, x, name, i, lives, types)), None)
-            if group is None or len(heirs) > 1:
-                group = _Group([], i, i, types[name].nbytes)
-            group.names.append(name)
-            group.last = lives.read[name]
-            groups[name] = group
-    return list({id(group): group for group in groups.values()}.values())
+class _Sharing:
+    """Gives each value that has no place yet a buffer: a new one, or where an op can work in place that of its input."""
+
+    def __init__(self, lives: _Lifetimes, types: Mapping[str, TensorType]) -> None:
+        self.buffers: list[_Buffer] = []
+        self._holding: dict[str, _Buffer] = {}
+        self._lives, self._types = lives, types
+
+    def place(self, node: Node, name: str, at: int) -> None:
+        """Find room for an output of the node, which is number `at`."""
+        old = next((x for x in node.inputs if len(node.outputs) == 1 and self._inherits(node, x, name, at)), None)
+        if old is None:
+            self._holding[name] = _Buffer(at, at, self._types[name].nbytes, {name: 0})
+            self.buffers.append(self._holding[name])
+        else:
+            offset = self._span(old)[0]
+            self._holding[name] = self._holding[self._lives.base(old)]
+            self._holding[name].offsets[name] = offset
+        self._holding[name].last = max(self._holding[name].last, self._lives.held[name])
+
+    def _inherits(self, node: Node, old: str, new: str, at: int) -> bool:
+        """Whether `new` may be written where `old` lies: nothing there is read later, or at another entry by the same node."""
+        buffer = self._holding.get(self._lives.base(old))
+        if buffer is None or not _may_overwrite(node, old) or self._types[old].nbytes != self._types[new].nbytes:
+            return False
+        start, end = self._span(old)
+        for name, last in self._lives.read.items():
+            if self._holding.get(self._lives.base(name)) is buffer:
+                first, past = self._span(name)
+                apart = past <= start or end <= first
+                harmless = name not in node.inputs or (first == start and _may_overwrite(node, name))
+                if not apart and (last > at or not harmless):
+                    return False
+        return True
+
+    def _span(self, name: str) -> tuple[int, int]:
+        """Where a value, or a view, begins and ends in its buffer."""
+        base, offset = self._lives.origin(name)
+        start = self._holding[base].offsets[base] + offset
+        return start, start + self._types[name].nbytes
 
 
-def _inherits(node: Node, old: str, new: str, at: int, lives: _Lifetimes, types: Mapping[str, TensorType]) -> bool:
-    return _may_overwrite(node, old) and lives.dies_at(old, at) and types[old].nbytes == types[new].nbytes
-
-
-def _first_fit(groups: Sequence[_Group]) -> tuple[dict[str, int], int]:
+def _first_fit(buffers: Sequence[_Buffer]) -> tuple[dict[str, int], int]:
     """Offsets by name and the arena's size: the largest first, each at the lowest offset free for all of its life."""
-    placed: list[tuple[_Group, int]] = []
-    for group in sorted(groups, key=lambda group: (-group.nbytes, group.first)):
-        offset = 0
-        for other, start in sorted(placed, key=lambda pair: pair[1]):
-            meets = group.first <= other.last and other.first <= group.last
-            if meets and start < offset + group.nbytes:
-                offset = max(offset, _aligned(start + other.nbytes))
-        placed.append((group, offset))
-    offsets = {name: offset for group, offset in placed for name in group.names}
-    return offsets, max((_aligned(offset + group.nbytes) for group, offset in placed), default=0)
+    placed: list[tuple[_Buffer, int]] = []
+    for buffer in sorted(buffers, key=lambda buffer: (-buffer.nbytes, buffer.first)):
+        start = 0
+        for other, taken in sorted(placed, key=lambda pair: pair[1]):
+            meets = buffer.first <= other.last and other.first <= buffer.last
+            if meets and taken < start + buffer.nbytes:
+                start = max(start, _aligned(taken + other.nbytes))
+        placed.append((buffer, start))
+    offsets = {name: start + offset for buffer, start in placed for name, offset in buffer.offsets.items()}
+    return offsets, max((_aligned(start + buffer.nbytes) for buffer, start in placed), default=0)
 
 
 def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _crossing_states(graph: Graph) -> list[str]:
-    """States whose OLD value becomes the next value of another state: saved first, because that state may be overwritten."""
-    return sorted({after for before, after in graph.state.items() if after in graph.state and after != before})
+def _crossing_states(graph: Graph, lives: _Lifetimes) -> list[str]:
+    """Next states that lie in the OLD value of a state: saved first, because that state may be overwritten."""
+    return sorted({after for before, after in graph.state.items() if lives.base(after) in graph.state and after != before})
 
 
 def _state_copies(graph: Graph, places: Mapping[str, Place], types: Mapping[str, TensorType], staged: Sequence[str]) -> list[Copy]:

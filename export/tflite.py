@@ -35,10 +35,11 @@ OPTIONS: Mapping[str, str] = {
     "MUL": "MulOptions",
     "PAD": "PadOptions",
     "RESHAPE": "ReshapeOptions",
+    "SLICE": "SliceOptions",
     "SUB": "SubOptions",
 }
 """The options table of each builtin operator in use."""
-VERSIONS: Mapping[str, int] = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "MAXIMUM": 4, "MINIMUM": 4, "PAD": 4}
+VERSIONS: Mapping[str, int] = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "MAXIMUM": 4, "MINIMUM": 4, "PAD": 4, "SLICE": 4}
 """Versions of the operators whose int16 form came later than the operator."""
 
 

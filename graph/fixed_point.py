@@ -43,6 +43,14 @@ def saturate(value: IntArray, low: int, high: int) -> IntArray:
     return np.clip(value, low, high)
 
 
+def gated_sum(a: IntArray | int, b: IntArray, c: IntArray | int, d: IntArray, fraction_bits: int) -> IntArray:
+    """a b + c d in Q(fraction_bits), int64: the state update of FastRNN, GRU and LSTM.
+
+    a, c: factors in Q15; b: Q15; d: Q(fraction_bits), at most 14. Rounds twice: a b to the unit of c d, then their sum.
+    """
+    return round_half_up_shift(round_half_up_shift(a * b, 15 - fraction_bits) + c * d, 15)
+
+
 @dataclass(frozen=True, eq=False)
 class Requantization:
     """R(acc) = (acc * multiplier + 2^(shift - 1)) >> shift: the step from an accumulator to the output's format.

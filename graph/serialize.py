@@ -20,7 +20,7 @@ from . import ops
 from .fixed_point import Requantization
 from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from .verify import verify_model
-from .weights import Int8Weight, TernaryWeight, Weight
+from .weights import Int4Weight, Int8Weight, SparseWeight, TernaryWeight, Weight
 
 SCHEMA = 1
 """Version of graph.json."""
@@ -28,7 +28,7 @@ CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
 Arrays = dict[str, npt.NDArray[Any]]
-WEIGHTS: Mapping[str, type[Weight]] = {weight.format: weight for weight in (Int8Weight, TernaryWeight)}
+WEIGHTS: Mapping[str, type[Weight]] = {weight.storage: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight)}
 
 
 def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
@@ -106,8 +106,8 @@ def _encode_value(value: Any, path: str, arrays: Arrays) -> Any:
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {"array": path}
-    if isinstance(value, Int8Weight | TernaryWeight):
-        return {"weight": value.format, **_encode_fields(value, path, arrays)}
+    if type(value) in WEIGHTS.values():
+        return {"weight": value.storage, **_encode_fields(value, path, arrays)}
     if dataclasses.is_dataclass(value):
         return _encode_fields(value, path, arrays)
     return list(value) if isinstance(value, tuple) else value
@@ -152,6 +152,10 @@ def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]])
         return array
     if typing.get_origin(hint) is tuple:
         return tuple(int(item) for item in value)
+    if typing.get_origin(hint) is typing.Literal and not any(
+        type(value) is type(known) and value == known for known in typing.get_args(hint)
+    ):
+        raise InputError(f"graph.json holds {value!r} where one of {', '.join(map(repr, typing.get_args(hint)))} belongs")
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is not hint:
         raise InputError(f"graph.json holds {value!r} where {hint.__name__} belongs")
     return value

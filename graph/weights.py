@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,27 @@ BLOCK_BYTES = 5
 """Eight rows of one group: 8 x 5 bits."""
 
 
+LIMITS = {4: 7, 8: 127}
+"""Largest magnitude of an entry of so many bits."""
+LONGEST_SKIP = 255
+"""A byte of this value in a delta index passes 255 zeros and stores no entry."""
+
+
 class Weight(Protocol):
     """A matrix [rows, columns] of small integers. The real weight is the integer times the row's scale."""
 
-    format: ClassVar[str]
-    layout: ClassVar[str]
-    """What `pack` gives, in a phrase for the readers of generated code."""
+    storage: ClassVar[str]
+    """Its name in graph.json."""
+
+    @property
+    def format(self) -> str:
+        """What the kernels that read it are called by: fully_connected_int16_<format>."""
+        ...
+
+    @property
+    def layout(self) -> str:
+        """What `pack` gives, in a phrase for the readers of generated code."""
+        ...
 
     @property
     def matrix(self) -> IntArray:
@@ -40,6 +55,7 @@ class Weight(Protocol):
 class Int8Weight:
     """Dense int8, row after row. matrix: int8 [rows, columns] in [-127, 127]."""
 
+    storage: ClassVar[str] = "int8"
     format: ClassVar[str] = "int8"
     bits: ClassVar[float] = 8.0
     layout: ClassVar[str] = "int8, row after row"
@@ -55,6 +71,64 @@ class Int8Weight:
 
 
 @dataclass(frozen=True, eq=False)
+class Int4Weight:
+    """Dense int4, two entries to a byte. matrix: int8 [rows, columns] in [-7, 7]."""
+
+    storage: ClassVar[str] = "int4"
+    format: ClassVar[str] = "int4"
+    bits: ClassVar[float] = 4.0
+    layout: ClassVar[str] = "int4, row after row, two to a byte, the first in the low half; an odd row is padded"
+
+    matrix: IntArray
+
+    def __post_init__(self) -> None:
+        _check(self.matrix, -7, 7)
+
+    def pack(self) -> npt.NDArray[np.uint8]:
+        """uint8 [rows * ceil(columns / 2)]."""
+        padded = np.pad(self.matrix, ((0, 0), (0, self.matrix.shape[1] % 2)))
+        return _nibbles(padded.reshape(-1))
+
+
+@dataclass(frozen=True, eq=False)
+class SparseWeight:
+    """Only the entries that are not zero, with their places. matrix: int8 [rows, columns], in [-127, 127] or, for 4 bits, [-7, 7].
+
+    index "bitmap": a bit for each place of the matrix, then the values. index "delta": before each value the number of zeros
+    skipped to reach it, in the matrix read row after row. docs/contract.md and rescomp_sparse.h give the streams byte by byte.
+    """
+
+    storage: ClassVar[str] = "sparse"
+
+    matrix: IntArray
+    bits: Literal[4, 8]
+    index: Literal["bitmap", "delta"]
+
+    def __post_init__(self) -> None:
+        if self.bits not in LIMITS or self.index not in ("bitmap", "delta"):
+            raise UnsupportedError(f"no sparse storage has {self.bits} bits and the index {self.index!r}: 4 or 8, bitmap or delta")
+        _check(self.matrix, -LIMITS[self.bits], LIMITS[self.bits])
+
+    @property
+    def format(self) -> str:
+        """sparse_<index>_int<bits>."""
+        return f"sparse_{self.index}_int{self.bits}"
+
+    @property
+    def layout(self) -> str:
+        """What `pack` gives, with the number of entries stored."""
+        return f"with {np.count_nonzero(self.matrix)} int{self.bits} entries and their {self.index} (rescomp_sparse.h)"
+
+    def pack(self) -> npt.NDArray[np.uint8]:
+        """uint8: the stream of the kernels."""
+        values = self.matrix[self.matrix != 0]
+        if self.index == "delta":
+            return _delta_stream(self.matrix, values, self.bits)
+        bitmap = np.packbits(self.matrix != 0, axis=1, bitorder="little").reshape(-1)
+        return np.concatenate([bitmap, _value_bytes(values, self.bits)])
+
+
+@dataclass(frozen=True, eq=False)
 class TernaryWeight:
     """3:4 ternary (Sherry, section 3): in each group of four inputs one entry is 0 and three are +-1.
 
@@ -62,6 +136,7 @@ class TernaryWeight:
     missing entries are free: it may hold one zero or none.
     """
 
+    storage: ClassVar[str] = "ternary"
     format: ClassVar[str] = "ternary"
     bits: ClassVar[float] = 1.25
     layout: ClassVar[str] = "3:4 ternary, padded to blocks of 8 rows and 4 columns in 5 bytes (rescomp_ternary.h)"
@@ -83,6 +158,40 @@ class TernaryWeight:
         words = (blocks.astype("<u8") << (5 * np.arange(BLOCK_ROWS, dtype="<u8"))).sum(axis=2, dtype="<u8")
         stream: npt.NDArray[np.uint8] = words.reshape(-1, 1).view(np.uint8).reshape(-1, 8)[:, :BLOCK_BYTES].reshape(-1)
         return stream.copy()
+
+
+def smallest_storage(matrix: IntArray, bits: Literal[4, 8]) -> Weight:
+    """The storage of int8 [rows, columns] that packs into the fewest bytes: dense, bitmap or delta, the first among equals."""
+    dense = Int8Weight(matrix) if bits == 8 else Int4Weight(matrix)
+    candidates: tuple[Weight, ...] = (dense, SparseWeight(matrix, bits, "bitmap"), SparseWeight(matrix, bits, "delta"))
+    return min(candidates, key=lambda weight: weight.pack().nbytes)
+
+
+def _value_bytes(values: IntArray, bits: int) -> npt.NDArray[np.uint8]:
+    """The entries one after the other: a byte each, or two to a byte with half a byte of padding after an odd last one."""
+    if bits == 4:
+        return _nibbles(np.pad(values, (0, values.size % 2)))
+    return values.astype(np.int8).view(np.uint8)
+
+
+def _nibbles(entries: IntArray) -> npt.NDArray[np.uint8]:
+    """Pairs of entries (an even number) as bytes, two's complement, the first in the low half."""
+    halves = entries.astype(np.uint8) & 15
+    return (halves[::2] | halves[1::2] << 4).astype(np.uint8)
+
+
+def _delta_stream(matrix: IntArray, values: IntArray, bits: int) -> npt.NDArray[np.uint8]:
+    """For each entry its skip and, where it begins one, its byte of values; at the end the skip past the last place."""
+    places = np.append(np.flatnonzero(matrix), matrix.size)
+    skips = np.diff(places, prepend=-1) - 1
+    stored, per_byte = _value_bytes(values, bits), 8 // bits
+    stream = bytearray()
+    for entry, skip in enumerate(skips.tolist()):
+        longest, rest = divmod(skip, LONGEST_SKIP)
+        stream += bytes([LONGEST_SKIP] * longest + [rest])
+        if entry < values.size and entry % per_byte == 0:
+            stream.append(int(stored[entry // per_byte]))
+    return np.frombuffer(bytes(stream), np.uint8)
 
 
 def ternary_codes(matrix: IntArray) -> npt.NDArray[np.uint8]:

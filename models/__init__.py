@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from ..recipe import ModelSection
 from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
+from .cell import Cell, CellModule, CellShape
 from .fastgrnn import FastGrnnCell
-from .matrix import FloatFormat, Matrix, Projection, WeightFormat
+from .fastrnn import FastRnnCell
+from .gru import GruCell
+from .lstm import LstmCell
+from .matrix import FloatFormat, FullSupport, Matrix, Projection, Support, WeightFormat
 from .net import RecurrentNet
 
 __all__ = [
+    "CELLS",
+    "Cell",
+    "CellShape",
     "FastGrnnCell",
+    "FastRnnCell",
     "FixedPointArithmetic",
     "FloatArithmetic",
     "FloatFormat",
     "Formats",
+    "FullSupport",
+    "GruCell",
+    "LstmCell",
     "Matrix",
     "Projection",
     "RecurrentNet",
+    "Support",
     "WeightFormat",
     "build",
 ]
 
+CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
+"""The kinds of [model]."""
 
-def build(section: ModelSection, input_size: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
-    """A fresh float net, its weights drawn from torch's global generator.
 
-    mean, std: float [input_size] of the training data (None: 0 and 1, as for a net whose checkpoint is loaded next).
+def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
+    """A fresh float net, its weights drawn from torch's global generator. It reads frames: `section.window` readings side by side.
+
+    mean, std: float [channels] of the training data's readings (None: 0 and 1, as for a net whose checkpoint is loaded next).
     Raises InputError when a rank is larger than its matrix allows.
     """
-    cell = FastGrnnCell(input_size, section.hidden_size, section.rank_w, section.rank_u)
-    mean = torch.zeros(input_size) if mean is None else mean
-    std = torch.ones(input_size) if std is None else std
-    return RecurrentNet(cell, classes, mean, std, section.nonlinearity)
+    input_size = section.window * channels
+    cells = []
+    for suffix in ("", "_2")[: section.layers]:
+        shape = CellShape(input_size, section.hidden_size, section.rank_w, section.rank_u, suffix)
+        cells.append(CELLS[section.kind](shape))
+        input_size = section.hidden_size
+    mean = torch.zeros(channels) if mean is None else mean
+    std = torch.ones(channels) if std is None else std
+    return RecurrentNet(cells, classes, mean.repeat(section.window), std.repeat(section.window), section.nonlinearity)

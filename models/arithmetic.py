@@ -1,7 +1,7 @@
 """What a cell's additions, products and non-linearities mean: real numbers, or the integer contract. Cells are written once against it.
 
 Names of intermediate values, in the order of a step: `normalize`, `input_factor` and `input_product` (W x; the factor only for a
-low rank), `recurrent_factor` and `recurrent_product` (U h), `scores`.
+low rank), `recurrent_factor` and `recurrent_product` (U h), the same with `_2` in a second layer, `scores`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from .. import fake_quantize
-from ..fake_quantize import PREACTIVATION, STATE, UNIT
+from ..fake_quantize import PREACTIVATION, UNIT
 from ..graph.fixed_point import TERNARY_INPUT_BOUND
 from ..graph.ir import Format
 from .matrix import Matrix
 
 Nonlinearity = Literal["table", "piecewise_linear"]
+PRODUCTS = frozenset({"input_product", "recurrent_product", "input_product_2", "recurrent_product_2"})
+"""Terms of pre-activations: their format is the contract's."""
 BIAS_LIMIT = 1 << 29
 """Largest classifier bias, in units of the accumulator."""
 
@@ -54,6 +56,14 @@ class FloatArithmetic(nn.Module):
         """(zeta (1 - z) + nu) c + z h."""
         return torch.addcmul(z * h, zeta_plus_nu - zeta * z, c)
 
+    def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:  # noqa: ARG002
+        """A b + c d: a new state in `format` from the old one, d."""
+        return torch.addcmul(a * b, c, d)
+
+    def mul(self, left: Tensor, right: Tensor, format: Format) -> Tensor:  # noqa: ARG002
+        """The product, element by element, in `format`."""
+        return left * right
+
     def bias(self, value: Tensor) -> Tensor:
         """A bias that is added to pre-activations."""
         return value
@@ -62,8 +72,8 @@ class FloatArithmetic(nn.Module):
         """A factor in (0, 1)."""
         return value
 
-    def accumulator_bias(self, value: Tensor, matrix: Matrix) -> Tensor:  # noqa: ARG002
-        """A bias that is added to the accumulators of `matrix` times the state."""
+    def accumulator_bias(self, value: Tensor, matrix: Matrix, read: Format) -> Tensor:  # noqa: ARG002
+        """A bias that is added to the accumulators of `matrix` times a value in the format `read`."""
         return value
 
 
@@ -80,10 +90,12 @@ class Formats:
     input_factor: int = 12
     recurrent_factor: int = 12
     scores: int = 10
+    input_factor_2: int = 12
+    recurrent_factor_2: int = 12
 
     def __getitem__(self, name: str) -> Format:
         """The format of a value by name: everything that a product reads is clamped to what ternary tables hold."""
-        if name in ("input_product", "recurrent_product"):
+        if name in PRODUCTS:
             return PREACTIVATION
         bits: int = getattr(self, name)
         return Format(bits, bound=0 if name in ("input", "scores") else TERNARY_INPUT_BOUND)
@@ -120,7 +132,7 @@ class FixedPointArithmetic(FloatArithmetic):
 
     def requantize(self, value: Tensor, name: str) -> Tensor:
         """The accumulator, rounded half up and clamped to the format of `name`."""
-        if name in ("input_product", "recurrent_product"):
+        if name in PRODUCTS:
             return fake_quantize.requantize(value, PREACTIVATION)
         return fake_quantize.requantize(value, self.formats[name])
 
@@ -140,6 +152,14 @@ class FixedPointArithmetic(FloatArithmetic):
         """The integer gate; h and the result in Q12, clamped."""
         return fake_quantize.fastgrnn_gate(z, c, h, zeta, zeta_plus_nu)
 
+    def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:
+        """The integer state update; a, b, c in Q15, d and the result in `format`."""
+        return fake_quantize.gated_sum(a, b, c, d, format)
+
+    def mul(self, left: Tensor, right: Tensor, format: Format) -> Tensor:
+        """The product, rounded half up and clamped to `format`."""
+        return fake_quantize.requantize(left * right, format)
+
     def bias(self, value: Tensor) -> Tensor:
         """Int16 in Q12."""
         return fake_quantize.requantize(value, PREACTIVATION)
@@ -148,7 +168,7 @@ class FixedPointArithmetic(FloatArithmetic):
         """Q15 in [0, 1)."""
         return fake_quantize.requantize(value, UNIT)
 
-    def accumulator_bias(self, value: Tensor, matrix: Matrix) -> Tensor:
-        """Int32, in units of the row's scale times the state's step."""
-        step = matrix.scale() * 2.0**-STATE.fraction_bits
+    def accumulator_bias(self, value: Tensor, matrix: Matrix, read: Format) -> Tensor:
+        """Int32, in units of the row's scale times the step of `read`."""
+        step = matrix.scale() * 2.0**-read.fraction_bits
         return fake_quantize.round_to_rows(value, step, BIAS_LIMIT)

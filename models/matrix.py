@@ -33,12 +33,24 @@ class WeightFormat(Protocol):
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows]): integer * mantissa * 2^-exponent."""
         ...
 
-    def graph_weight(self, entries: IntArray) -> Weight:
-        """The storage in the integer graph of what `integers` gave."""
+    def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:
+        """The storage in the integer graph of what `integers` gave. sparse: many entries are zero."""
         ...
 
     def anneal(self, progress: float) -> None:
         """Tell the format how much of the training has passed: 0 at the first step, 1 at the last."""
+        ...
+
+
+class Support(Protocol):
+    """Which entries of a matrix may differ from zero, as an nn.Module; what it finds is part of its state_dict."""
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """`weight` [rows, columns] with zeros outside the support, and no gradient there."""
+        ...
+
+    def anneal(self, weight: Tensor, step: int, total: int) -> None:
+        """Tell it that `step` of `total` steps are done; it may project `weight` in place. Twice is the same as once."""
         ...
 
 
@@ -57,7 +69,7 @@ class FloatFormat(nn.Module):
         """Refused."""
         raise UnsupportedError(_FLOAT)
 
-    def graph_weight(self, entries: IntArray) -> Weight:  # noqa: ARG002
+    def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:  # noqa: ARG002
         """Refused."""
         raise UnsupportedError(_FLOAT)
 
@@ -65,12 +77,24 @@ class FloatFormat(nn.Module):
         """Nothing changes."""
 
 
+class FullSupport(nn.Module):
+    """Every entry."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The same."""
+        return weight
+
+    def anneal(self, weight: Tensor, step: int, total: int) -> None:
+        """Nothing changes."""
+
+
 class Matrix(nn.Module):
-    """A weight [rows, columns] and its format. Calling it gives the matrix that products use."""
+    """A weight [rows, columns], its support and its format. Calling it gives the matrix that products use."""
 
     def __init__(self, rows: int, columns: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(INITIAL_WEIGHT * torch.randn(rows, columns))
+        self.support: nn.Module = FullSupport()
         self.storage: nn.Module = FloatFormat()
 
     @property
@@ -78,17 +102,31 @@ class Matrix(nn.Module):
         """The storage, by its interface."""
         return cast(WeightFormat, self.storage)
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether its support is not all of it."""
+        return not isinstance(self.support, FullSupport)
+
     def forward(self) -> Tensor:
         """[rows, columns]."""
-        return self.format(self.weight)
+        return self.format(self.support(self.weight))
 
     def scale(self) -> Tensor:
         """One factor a row: float64 [rows]."""
-        return self.format.scale(self.weight)
+        return self.format.scale(self.support(self.weight))
 
     def integers(self) -> tuple[IntArray, IntArray, IntArray]:
         """As WeightFormat.integers."""
-        return self.format.integers(self.weight)
+        return self.format.integers(self.support(self.weight))
+
+    def graph_weight(self, entries: IntArray) -> Weight:
+        """The storage in the integer graph of what `integers` gave."""
+        return self.format.graph_weight(entries, sparse=self.is_sparse)
+
+    def anneal(self, step: int, total: int) -> None:
+        """Move support and format to where `step` of `total` steps are done."""
+        cast(Support, self.support).anneal(self.weight, step, total)
+        self.format.anneal(step / total)
 
 
 class Arithmetic(Protocol):
@@ -105,13 +143,19 @@ class Projection(nn.Module):
     `factors` stand in the order of application; `names` name their products.
     """
 
-    def __init__(self, name: str, rows: int, columns: int, rank: int | None) -> None:
+    def __init__(self, name: str, rows: int, columns: int, rank: int | None, suffix: str = "") -> None:
         super().__init__()
         if rank is not None and rank > min(rows, columns):
             raise InputError(f"rank {rank} is larger than the {name} matrix of {rows} x {columns} allows: use at most {min(rows, columns)}")
         sizes = [(rows, columns)] if rank is None else [(rank, columns), (rows, rank)]
+        self.name, self.suffix = name, suffix
         self.factors = nn.ModuleList(Matrix(*size) for size in sizes)
-        self.names = (f"{name}_product",) if rank is None else (f"{name}_factor", f"{name}_product")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the products, in the order of application."""
+        whole = f"{self.name}_product{self.suffix}"
+        return (whole,) if len(self.factors) == 1 else (f"{self.name}_factor{self.suffix}", whole)
 
     @property
     def layers(self) -> list[tuple[str, Matrix]]:

@@ -1,60 +1,83 @@
-"""A net for sequences: normalisation, a recurrent cell, and class scores from its last state."""
+"""A net for sequences: normalisation, one or two recurrent cells, and class scores from the last state."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..graph.ir import Format
 from .arithmetic import FloatArithmetic, Nonlinearity
+from .cell import Cell
 from .matrix import Matrix
-from .recurrence import Cell, run_cell
+from .recurrence import run_cell
 
 
 class RecurrentNet(nn.Module):
-    """scores = C h_T + b, h from the cell over normalised inputs.
+    """scores = C h_T + b, h the first state of the last cell. The first cell reads the normalised input, a second the h of the first.
 
     mean, std: float [channels] of the training data's valid steps; a std of 0 counts as 1. dropout: probability
     for entries of the last state, in training only.
     """
 
-    cell: Cell
     mean: Tensor
     std: Tensor
 
-    def __init__(self, cell: nn.Module, classes: int, mean: Tensor, std: Tensor, nonlinearity: Nonlinearity = "table") -> None:
+    def __init__(self, cells: Sequence[nn.Module], classes: int, mean: Tensor, std: Tensor, nonlinearity: Nonlinearity = "table") -> None:
         super().__init__()
-        self.cell = cast(Cell, cell)
+        for cell in cells:
+            self.add_module(f"cell{cast(Cell, cell).suffix}", cell)
         self.arithmetic: FloatArithmetic = FloatArithmetic(nonlinearity)
-        self.classifier = Matrix(classes, self.cell.hidden_size)
+        self.classifier = Matrix(classes, self.cells[-1].hidden_size)
         self.bias = nn.Parameter(torch.zeros(classes))
         self.register_buffer("mean", mean.detach().clone().float())
         self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
         self.dropout = 0.0
 
+    @property
+    def cells(self) -> list[Cell]:
+        """From the input to the classifier."""
+        return [cast(Cell, module) for name, module in self.named_children() if name.startswith("cell")]
+
+    @property
+    def state_formats(self) -> Mapping[str, Format]:
+        """Name and format of every state of every cell, in order."""
+        return {f"{name}{cell.suffix}": format for cell in self.cells for name, format in cell.states.items()}
+
+    @property
+    def read_by_classifier(self) -> str:
+        """The name of the last cell's h."""
+        last = self.cells[-1]
+        return f"{next(iter(last.states))}{last.suffix}"
+
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Scores [batch, classes] of x [batch, time, channels], readings of which the first `lengths` [batch] (>= 1) are valid."""
-        states = self._run(x, lengths)
-        last = states[lengths - 1, torch.arange(len(lengths))]
+        h = self._run(x, lengths)[-1][0]
+        last = h[lengths - 1, torch.arange(len(lengths))]
         return self.scores(F.dropout(last, self.dropout, self.training))
 
-    def states(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Every hidden state [batch, time, hidden]; zero after a sequence's end."""
-        running = torch.arange(x.shape[1]) < lengths[:, None]
-        states = self._run(x, lengths).transpose(0, 1) * running[:, : int(lengths.max()), None]
-        return F.pad(states, (0, 0, 0, x.shape[1] - states.shape[1]))
+    def states(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Every state by name: [batch, time, hidden]; zero after a sequence's end."""
+        running = (torch.arange(x.shape[1]) < lengths[:, None])[:, : int(lengths.max()), None]
+        every = [state.transpose(0, 1) * running for states in self._run(x, lengths) for state in states]
+        padding = (0, 0, 0, x.shape[1] - running.shape[1])
+        return {name: F.pad(state, padding) for name, state in zip(self.state_formats, every, strict=True)}
 
     def scores(self, h: Tensor) -> Tensor:
-        """Class scores [batch, classes] of states [batch, hidden]."""
-        bias = self.arithmetic.accumulator_bias(self.bias, self.classifier)
+        """Class scores [batch, classes] of the last cell's h [batch, hidden]."""
+        bias = self.arithmetic.accumulator_bias(self.bias, self.classifier, self.state_formats[self.read_by_classifier])
         return self.arithmetic.requantize(F.linear(h, self.classifier(), bias), "scores")
 
-    def _run(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """States [longest of lengths, batch, hidden]. Past its end a sequence runs on with whatever stands there."""
+    def _run(self, x: Tensor, lengths: Tensor) -> list[tuple[Tensor, ...]]:
+        """For each cell its states [longest of lengths, batch, hidden]. Past its end a sequence runs on with whatever stands there."""
         x = x[:, : int(lengths.max())].transpose(0, 1).contiguous()
         x = self.arithmetic.normalize(x, self.mean, self.std)
-        projection = self.cell.input
-        projected = projection.apply_matrices(self.arithmetic, x, projection.matrices())
-        return run_cell(self.cell, self.arithmetic, projected)
+        result: list[tuple[Tensor, ...]] = []
+        for cell in self.cells:
+            projected = cell.input.apply_matrices(self.arithmetic, x, cell.input.matrices())
+            result.append(run_cell(cell, self.arithmetic, projected))
+            x = result[-1][0]
+        return result

@@ -1,84 +1,116 @@
 """The loop over time and its hand-written backward pass.
 
-Any cell whose new state depends on the old one element by element, and through one projection of it, runs here: h' = update(a, R(U h), h).
-The forward loop keeps the states alone. The backward pass computes everything else anew for all steps at once, takes the
-element-wise slopes from autograd (so a cell is written once, forward), and loops only over dh = G (dh'/dh) + U^T (G (dh'/dp)).
+Any cell whose new states depend on the old ones unit by unit, and through one projection of the first, runs here:
+s' = update(a, U h, s), h being the first of the states s. The forward loop keeps the states alone. The backward pass computes
+everything else anew for a block of steps at once, takes the unit-wise slopes from autograd (so a cell is written once, forward),
+and loops only over ds = G (ds'/ds) + U^T (G (ds'/dp)), p being U h. Blocks are small enough to stay in the processor's cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .arithmetic import FloatArithmetic
+from .cell import Cell, Tensors
 from .matrix import Projection
 
-
-class Cell(Protocol):
-    """A recurrent cell in two parts: projections, which the net applies, and an element-wise update."""
-
-    hidden_size: int
-    input: Projection
-    recurrent: Projection
-
-    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
-        """The element-wise parameters, in their formats."""
-        ...
-
-    def update(self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, h: Tensor, constants: Sequence[Tensor]) -> Tensor:
-        """The new state [..., hidden] from W x and U h (both [..., hidden]) and h, element by element."""
-        ...
+BLOCK_ENTRIES = 1 << 18
+"""Of one intermediate value of a block: 1 MiB in float32."""
+Slopes = Sequence[Tensor | None]
+"""None: 1 everywhere for a requantization, 0 everywhere for a state."""
 
 
-def run_cell(cell: Cell, arithmetic: FloatArithmetic, projected: Tensor) -> Tensor:
-    """States [steps, batch, hidden] from the projected inputs W x [steps, batch, hidden]; the first state is zero."""
+@dataclass(frozen=True)
+class _Row:
+    """The slopes of one new state, unit by unit: by U h [steps, batch, gates * hidden], and by each old state [steps, batch, hidden]."""
+
+    by_recurrent: Tensor
+    by_states: Slopes
+
+    @classmethod
+    def of(cls, new: Tensor, read: Tensors) -> _Row:
+        by_recurrent, *by_states = torch.autograd.grad(new, read, torch.ones_like(new), retain_graph=True, allow_unused=True)
+        return cls(by_recurrent, by_states)
+
+
+def run_cell(cell: Cell, arithmetic: FloatArithmetic, projected: Tensor) -> tuple[Tensor, ...]:
+    """Every state [steps, batch, hidden] from the projected inputs W x [steps, batch, gates * hidden]; all are zero at first."""
     factors, constants = cell.recurrent.matrices(), cell.constants(arithmetic)
-    result: Tensor = _Recurrence.apply(cell, arithmetic, projected, len(factors), *factors, *constants)  # type: ignore[no-untyped-call]
+    result: tuple[Tensor, ...] = _Recurrence.apply(cell, arithmetic, projected, len(factors), *factors, *constants)  # type: ignore[no-untyped-call]
     return result
 
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, count: int, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, count: int, *parameters: Tensor) -> Any:
         factors, constants = parameters[:count], parameters[count:]
-        h = projected.new_zeros(projected.shape[1], cell.hidden_size)
+        states = (projected.new_zeros(projected.shape[1], cell.hidden_size),) * len(cell.states)
         sequence = []
         for step in projected.unbind(0):
-            recurrent = cell.recurrent.apply_matrices(arithmetic, h, factors)
-            h = cell.update(arithmetic, step, recurrent, h, constants)
-            sequence.append(h)
-        states = torch.stack(sequence)
+            recurrent = cell.recurrent.apply_matrices(arithmetic, states[0], factors)
+            states = cell.update(arithmetic, step, recurrent, states, constants)
+            sequence.append(states)
+        result = tuple(torch.stack(state) for state in zip(*sequence, strict=True))
         ctx.cell, ctx.arithmetic, ctx.count = cell, arithmetic, count
-        ctx.save_for_backward(projected, states, *parameters)
-        return states
+        ctx.save_for_backward(projected, *result, *parameters)
+        return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        projected, states, *parameters = ctx.saved_tensors
-        factors, constants = parameters[: ctx.count], parameters[ctx.count :]
-        before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
-        reads, slopes, recurrent = _linearize(ctx.cell.recurrent, ctx.arithmetic, before, factors)
+        projected, states, parameters = ctx.saved_tensors[0], *_split(ctx.saved_tensors[1:], len(ctx.cell.states))
+        of_projected = torch.empty_like(projected)
+        of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
+        earlier = [torch.cat([torch.zeros_like(state[:1]), state[:-1]]) for state in states]
+        following = [torch.zeros_like(gradient[0]) for gradient in gradients]
+        size = max(1, BLOCK_ENTRIES // projected[0].numel())
+        for start in reversed(range(0, len(projected), size)):
+            steps = slice(start, start + size)
+            block = _Block(ctx.cell, ctx.arithmetic, projected[steps], [state[steps] for state in earlier], *_split(parameters, ctx.count))
+            following, of_projected[steps], parts = block.backward([gradient[steps] for gradient in gradients], following)
+            for total, part in zip(of_parameters, parts, strict=True):
+                total.add_(part)
+        return None, None, of_projected, None, *of_parameters
 
-        leaves = [tensor.detach().requires_grad_() for tensor in (projected, *constants)]
-        recurrent, before = recurrent.requires_grad_(), before.requires_grad_()
+
+def _split(tensors: Tensors, count: int) -> tuple[Tensors, Tensors]:
+    return tensors[:count], tensors[count:]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Successive steps. projected: [steps, batch, gates * hidden]; before: the states that each step reads [steps, batch, hidden]."""
+
+    cell: Cell
+    arithmetic: FloatArithmetic
+    projected: Tensor
+    before: Tensors
+    factors: Tensors
+    constants: Tensors
+
+    def backward(self, gradients: Tensors, following: Tensors) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+        """The gradients of the states before the block, of `projected`, and of factors and constants.
+
+        gradients: of the block's states, their own; following: of its last states [batch, hidden], through the steps after it.
+        """
+        reads, slopes, recurrent = _linearize(self.cell.recurrent, self.arithmetic, self.before[0], self.factors)
+        leaves = [tensor.detach().requires_grad_() for tensor in (self.projected, *self.constants)]
+        read = [tensor.detach().requires_grad_() for tensor in (recurrent, *self.before)]
         with torch.enable_grad():
-            after = ctx.cell.update(ctx.arithmetic, leaves[0], recurrent, before, leaves[1:])
-        by_recurrent, by_state = torch.autograd.grad(after, (recurrent, before), torch.ones_like(after), retain_graph=True)
-
-        total = _walk_back(gradients[0], by_recurrent, by_state, factors, slopes)
-        of_leaves = torch.autograd.grad(after, leaves, total)
-        of_factors = _factor_gradients(total * by_recurrent, reads, slopes, factors)
-        return None, None, of_leaves[0], None, *of_factors, *of_leaves[1:]
+            after = self.cell.update(self.arithmetic, leaves[0], read[0], read[1:], leaves[1:])
+        jacobian = [_Row.of(new, read) for new in after]
+        totals, flow, earlier = _walk_back(gradients, following, jacobian, list(zip(self.factors, slopes, strict=True)))
+        of_projected, *of_constants = torch.autograd.grad(after, leaves, totals)
+        return earlier, of_projected, [*_factor_gradients(flow, reads, slopes, self.factors), *of_constants]
 
 
-def _linearize(
-    projection: Projection, arithmetic: FloatArithmetic, x: Tensor, factors: Sequence[Tensor]
-) -> tuple[list[Tensor], list[Tensor | None], Tensor]:
-    """For each factor: what it reads and the slope of its requantization (None: 1). And the projection of x."""
+def _linearize(projection: Projection, arithmetic: FloatArithmetic, x: Tensor, factors: Tensors) -> tuple[list[Tensor], Slopes, Tensor]:
+    """For each factor: what it reads and the slope of its requantization. And the projection of x."""
     reads: list[Tensor] = []
     slopes: list[Tensor | None] = []
     for name, factor in zip(projection.names, factors, strict=True):
@@ -100,22 +132,43 @@ def _with_slope(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tenso
 
 
 def _walk_back(
-    gradient: Tensor, by_recurrent: Tensor, by_state: Tensor, factors: Sequence[Tensor], slopes: Sequence[Tensor | None]
-) -> Tensor:
-    """The whole gradient of every state [steps, batch, hidden]: its own, and through the states after it."""
-    total = torch.empty_like(gradient)
-    following = torch.zeros_like(gradient[0])
-    layers = list(zip(factors, slopes, strict=True))[::-1]
-    for t in range(len(gradient) - 1, -1, -1):
-        own = torch.add(gradient[t], following, out=total[t])
-        flow = own * by_recurrent[t]
-        for factor, slope in layers:
-            flow = (flow if slope is None else flow * slope[t]) @ factor
-        following = flow.addcmul_(own, by_state[t])
-    return total
+    gradients: Tensors, following: Tensors, jacobian: Sequence[_Row], layers: Sequence[tuple[Tensor, Tensor | None]]
+) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+    """The whole gradient of every state [steps, batch, hidden]: its own, and through the states after it. That of U h. And that of
+    the states before the first step [batch, hidden]. layers: the factors of U and the slopes of their requantizations.
+    """
+    steps, batch, hidden = gradients[0].shape
+    totals = [torch.empty_like(gradient) for gradient in gradients]
+    by_recurrent = [row.by_recurrent.view(steps, batch, -1, hidden) for row in jacobian]
+    flows = torch.empty_like(by_recurrent[0])
+    for t in range(steps - 1, -1, -1):
+        own = [torch.add(gradient[t], later, out=total[t]) for gradient, later, total in zip(gradients, following, totals, strict=True)]
+        flow = torch.mul(by_recurrent[0][t], own[0][:, None], out=flows[t])
+        for whole, slope in zip(own[1:], by_recurrent[1:], strict=True):
+            flow.addcmul_(whole[:, None], slope[t])
+        following = [_by_state(own, jacobian, state, t) for state in range(len(own))]
+        following[0].add_(_back_through(layers, flow.view(batch, -1), t))
+    return totals, flows.view(steps, batch, -1), list(following)
 
 
-def _factor_gradients(flow: Tensor, reads: Sequence[Tensor], slopes: Sequence[Tensor | None], factors: Sequence[Tensor]) -> list[Tensor]:
+def _by_state(own: Tensors, jacobian: Sequence[_Row], state: int, t: int) -> Tensor:
+    """What the new states' gradients `own` [batch, hidden] give the old state directly, unit by unit, at step t."""
+    result = torch.zeros_like(own[state])
+    for whole, row in zip(own, jacobian, strict=True):
+        slope = row.by_states[state]
+        if slope is not None:
+            result.addcmul_(whole, slope[t])
+    return result
+
+
+def _back_through(layers: Sequence[tuple[Tensor, Tensor | None]], flow: Tensor, t: int) -> Tensor:
+    """The gradient of h from that of U h, at step t."""
+    for factor, slope in reversed(layers):
+        flow = (flow if slope is None else flow * slope[t]) @ factor
+    return flow
+
+
+def _factor_gradients(flow: Tensor, reads: Tensors, slopes: Slopes, factors: Tensors) -> list[Tensor]:
     """The gradient of every factor, each one product over all steps and sequences."""
     result: list[Tensor] = []
     for factor, slope, read in reversed(list(zip(factors, slopes, reads, strict=True))):

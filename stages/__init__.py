@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from .inspection import inspect
     from .pipeline import run
     from .quantization import quantize
+    from .seeds import run_seeds
     from .training import train
     from .verification import verify
 
-__all__ = ["export", "inspect", "quantize", "run", "train", "verify"]
+__all__ = ["export", "inspect", "quantize", "run", "run_seeds", "train", "verify"]
 
 _HOME: Mapping[str, str] = {
     "export": ".exporting",
     "inspect": ".inspection",
     "quantize": ".quantization",
     "run": ".pipeline",
+    "run_seeds": ".seeds",
     "train": ".training",
     "verify": ".verification",
 }

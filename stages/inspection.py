@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,26 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What the device reads each step: integer * scale, scale 2^-fraction_bits, in `unit`. channels: their names, where known.
+
+    readings_a_step: that many side by side, begun every `stride` readings.
+    """
+
+    fraction_bits: int
+    scale: float
+    unit: str
+    channels: tuple[str, ...]
+    readings_a_step: int = 1
+    stride: int = 1
+
+
+@dataclass(frozen=True)
 class Inspection:
-    """bytes: by kind, `model` their sum, as in the generated C; state and scratch: bytes of RAM."""
+    """bytes: by kind, `model` their sum, as in the generated C; state and scratch: bytes of RAM.
+
+    reading: from the manifest, None for a model in memory.
+    """
 
     name: str
     input: str
@@ -41,6 +59,7 @@ class Inspection:
     bytes: dict[str, int]
     state: int
     scratch: int
+    reading: Reading | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp inspect --json`."""
@@ -49,7 +68,11 @@ class Inspection:
 
 def inspect(path: Path) -> Inspection:
     """Describe the integer model in directory `path`. Raises InputError when it is missing or damaged."""
-    return inspect_model(read_model(ModelDirectory.open(path)))
+    directory = ModelDirectory.open(path)
+    entry = directory.manifest()["input"]
+    channels, frame = tuple(entry.get("channels", ())), (entry.get("readings_a_step", 1), entry.get("stride", 1))
+    reading = Reading(entry["fraction_bits"], entry["scale"], entry.get("unit", ""), channels, *frame)
+    return replace(inspect_model(read_model(directory)), reading=reading)
 
 
 def inspect_model(model: IntegerModel) -> Inspection:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..compress import anneal, calibrate, compress
+from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, compress, distillation, matrices
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError
@@ -29,76 +29,100 @@ from ..train.schedule import quantize_schedule
 from .artefacts import answers, write_model, write_vectors
 from .exporting import EXPORTED
 from .listener import Listener, Silent
-from .training import empty_net, read_recipe, training_data
+from .training import empty_net, read_recipe, steps, tell_best, training_data
 
 
 def quantize(
-    path: Path, *, overrides: Iterable[str] = (), weights: str | None = None, resume: bool = False, listener: Listener | None = None
+    path: Path,
+    *,
+    overrides: Iterable[str] = (),
+    weights: str | None = None,
+    density: float | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
 ) -> float:
     """Fine-tune the net in `path` under [compress] and write its integer model; returns the integer accuracy on the test set.
 
-    overrides, weights: change the recipe's [compress] and [quantize] first (as --set and --weights do). resume: go on from the
+    overrides, weights, density: change the recipe's [compress] and [quantize] first (as --set and its fellows do). resume: go on from the
     checkpoint of an interrupted fine-tuning. Earlier exports are removed: they would be of another model. Raises InputError and
     UnsupportedError.
     """
     listener = listener or Silent()
     directory = ModelDirectory.open(path)
     manifest = directory.manifest()
-    recipe = _revised(directory, overrides, weights)
+    recipe = _revised(directory, overrides, weights, density)
     directory.read(FLOAT_NET)
     dataset = _same_data(recipe, manifest)
-    net = _compressed_net(recipe, manifest, path, dataset)
+    teacher = _float_net(recipe, path, dataset)
+    net = _compressed_net(recipe, manifest, teacher, dataset)
     directory.remove(*EXPORTED, REPORT, "vectors")
     directory.write({RECIPE: to_toml(recipe)})
-    training, validation = training_data(recipe, _readings(dataset.train, manifest))
+    training, validation = training_data(recipe, _readings(steps(recipe, dataset.train), manifest))
     if recipe.quantize.epochs:
         listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
-        fit(
+        reports = fit(
             net,
             training,
-            quantize_schedule(recipe.train, recipe.quantize),
+            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
             validation=validation,
-            on_step=lambda done, total: anneal(net, done / total),
+            loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
+            on_step=lambda done, total: anneal(net, done, total),
             report=listener.epoch,
+            describe=lambda: _schedules(net),
             checkpoint=CheckpointFile(path / CHECKPOINT),
             metrics=MetricsFile(path / METRICS),
             resume=resume,
         )
+        tell_best(reports, listener)
     save_net(net, path / QUANTIZED_NET)
     directory.seal(QUANTIZED_NET, METRICS)
     directory.remove(CHECKPOINT)
     model = lower(net, manifest["name"], dataset.classes)
-    trace = _record(directory, model, dataset, manifest)
+    trace = _record(directory, model, steps(recipe, dataset.test), manifest)
     result = float((answers(trace.scores) == dataset.test.y).mean())
     directory.update_manifest(accuracy={**manifest["accuracy"], "integer": result}, graph_sha256=digest(model), formats=_formats(model))
     return result
 
 
-def _revised(directory: ModelDirectory, overrides: Iterable[str], weights: str | None) -> Recipe:
+def _revised(directory: ModelDirectory, overrides: Iterable[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
     overrides = list(overrides)
     for override in overrides:
         if override.split(".")[0] not in ("compress", "quantize"):
             raise InputError(f"--set {override}: quantize changes only [compress] and [quantize]; for the rest, train anew")
-    return revise(read_recipe(directory), overrides, weights=weights)
+    return revise(read_recipe(directory), overrides, weights=weights, density=density)
 
 
 def _same_data(recipe: Recipe, manifest: dict[str, Any]) -> Dataset:
-    dataset = load_dataset(recipe.data.source)
+    dataset = load_dataset(recipe.data)
     if dataset.digest != manifest["data"]["sha256"]:
         raise InputError(f"{recipe.data.source} is not the data that the float net was trained on (its SHA-256 differs): train anew")
     return dataset
 
 
-def _compressed_net(recipe: Recipe, manifest: dict[str, Any], path: Path, dataset: Dataset) -> RecurrentNet:
+def _float_net(recipe: Recipe, path: Path, dataset: Dataset) -> RecurrentNet:
     make_deterministic(recipe.train.seed, recipe.train.threads)
     net = empty_net(recipe.model, dataset.train.channels, len(dataset.classes))
     load_net(net, path / FLOAT_NET)
-    net = compress(net, recipe.compress)
+    return net
+
+
+def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: RecurrentNet, dataset: Dataset) -> RecurrentNet:
+    net = compress(float_net, recipe.compress)
     net.dropout = recipe.train.dropout
-    readings = _readings(dataset.train, manifest)
+    readings = _readings(steps(recipe, dataset.train), manifest)
     calibrate(net, torch.from_numpy(readings.x), torch.from_numpy(readings.lengths), manifest["input"]["fraction_bits"])
     return net
+
+
+def _schedules(net: RecurrentNet) -> str | None:
+    """Where the constraints' schedules are, for the progress."""
+    every = list(matrices(net))
+    residual = [matrix.storage.residual for matrix in every if isinstance(matrix.storage, TernaryFormat) and matrix.storage.arenas]
+    fixed = [not matrix.support.mask.all() for matrix in every if isinstance(matrix.support, SparseSupport)]
+    parts = [f"lambda {residual[0]:.2f}"] if residual else []
+    parts += [f"support {'fixed' if all(fixed) else 'searched'}"] if fixed else []
+    return "  ".join(parts) or None
 
 
 def _readings(split: Split, manifest: dict[str, Any]) -> Split:
@@ -107,12 +131,12 @@ def _readings(split: Split, manifest: dict[str, Any]) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _record(directory: ModelDirectory, model: IntegerModel, dataset: Dataset, manifest: dict[str, Any]) -> Trace:
+def _record(directory: ModelDirectory, model: IntegerModel, test: Split, manifest: dict[str, Any]) -> Trace:
     """Write the integer model and its golden vectors."""
-    x = to_device_integers(dataset.test.x, manifest["input"]["fraction_bits"])
-    trace = evaluate(model, x, dataset.test.lengths)
+    x = to_device_integers(test.x, manifest["input"]["fraction_bits"])
+    trace = evaluate(model, x, test.lengths)
     write_model(directory, model)
-    write_vectors(directory, x, dataset.test.lengths, dataset.test.y, trace)
+    write_vectors(directory, x, test.lengths, test.y, trace)
     return trace
 
 

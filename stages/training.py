@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from .. import __version__
 from ..data.dataset import Dataset, Split, load_dataset
+from ..data.frames import frames
 from ..data.input_format import choose_fraction_bits
 from ..data.splits import normalization, validation_split
 from ..errors import InputError
@@ -24,7 +26,7 @@ from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
 from ..train.evaluate import accuracy
 from ..train.loop import fit
-from ..train.metrics import MetricsFile
+from ..train.metrics import EpochReport, MetricsFile
 from ..train.schedule import train_schedule
 from .listener import Listener, Silent
 
@@ -41,14 +43,14 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     recipe = recipe or read_recipe(directory)
     if resume and not directory.has(CHECKPOINT):
         raise InputError(f"{path} holds no unfinished training to resume: train anew with --force, or another -o")
-    dataset = load_dataset(recipe.data.source)
+    dataset = load_dataset(recipe.data)
     if not resume:
         directory.write({RECIPE: to_toml(recipe)})
         directory.update_manifest(**_origin(recipe, dataset))
     net = _fresh_net(recipe, dataset)
-    training, validation = training_data(recipe, dataset.train)
-    listener.stage(f"train float net on {dataset.name} ({len(training)} sequences)")
-    fit(
+    training, validation = training_data(recipe, steps(recipe, dataset.train))
+    listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
+    reports = fit(
         net,
         training,
         train_schedule(recipe.train),
@@ -58,7 +60,8 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
         metrics=MetricsFile(path / METRICS),
         resume=resume,
     )
-    result = accuracy(net, dataset.test)
+    tell_best(reports, listener)
+    result = accuracy(net, steps(recipe, dataset.test))
     save_net(net, path / FLOAT_NET)
     directory.seal(FLOAT_NET, METRICS)
     directory.remove(CHECKPOINT)
@@ -66,9 +69,25 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     return result
 
 
+def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:
+    """Say which epoch's weights early stopping kept."""
+    if reports and reports[-1].best_epoch is not None:
+        listener.stage(f"keep the weights of epoch {reports[-1].best_epoch} of {reports[-1].epoch}, the best on validation")
+
+
 def read_recipe(directory: ModelDirectory) -> Recipe:
     """The resolved recipe of a model directory."""
     return parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+
+
+def _named_channels(dataset: Dataset) -> str:
+    """The channels, so that a column of numbers that is none is noticed."""
+    return f" of {', '.join(dataset.channels)}" if dataset.channels else ""
+
+
+def steps(recipe: Recipe, split: Split) -> Split:
+    """The split as the net reads it: [model] window readings a step."""
+    return frames(split, recipe.model.window, recipe.model.stride or recipe.model.window)
 
 
 def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
@@ -104,8 +123,17 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
             "channels": dataset.train.channels,
             "train_sequences": len(dataset.train),
             "test_sequences": len(dataset.test),
+            **dataset.facts,
         },
-        "input": {"dtype": "int16", "fraction_bits": bits, "scale": 2.0**-bits},
+        "input": {
+            "dtype": "int16",
+            "fraction_bits": bits,
+            "scale": 2.0**-bits,
+            "unit": recipe.data.unit,
+            "channels": list(dataset.channels),
+            "readings_a_step": recipe.model.window,
+            "stride": recipe.model.stride or recipe.model.window,
+        },
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
         "versions": {

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +13,24 @@ from rescomp.export.tflite import export_tflite
 from rescomp.graph import serialize
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
-from rescomp.graph.ops import Add, BiasAdd, Conv2d, FastGrnnGate, FullyConnected, Lookup, PiecewiseLinear, Relu, Requantize
-from rescomp.graph.ops.drawing import draw_ternary
+from rescomp.graph.ops import (
+    Add,
+    BiasAdd,
+    Conv2d,
+    FastGrnnGate,
+    FastRnnState,
+    FullyConnected,
+    GruState,
+    Lookup,
+    LstmCell,
+    Mul,
+    PiecewiseLinear,
+    Relu,
+    Requantize,
+    Slice,
+)
+from rescomp.graph.ops.drawing import draw_storage
 from rescomp.graph.verify import verify_model
-from rescomp.graph.weights import Int8Weight, TernaryWeight
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.qemu import PACKAGES
 from rescomp.validate.registry import load_witness
@@ -33,6 +48,9 @@ EXPORTING = ("onnxruntime", "tflite", "c")
 """Whoever runs exported models, by name in the registry."""
 
 STATE = Format(12, bound=10922)
+HIDDEN = Format(13, bound=10922)
+"""The hidden state of a GRU and of an LSTM, which stay within [-1, 1]."""
+CELL = Format(12, bound=28672)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +77,24 @@ def exporting_witness(request):
 def random_fastgrnn():
     """The builder of small FastGRNN models: random_fastgrnn(rng, weights=..., low_rank=..., table=..., power_of_two=...)."""
     return build_fastgrnn
+
+
+@pytest.fixture
+def random_fastrnn():
+    """The builder of small FastRNN models: random_fastrnn(rng, layers=..., weights=..., low_rank=..., table=..., power_of_two=...)."""
+    return partial(build_stack, fastrnn_layer)
+
+
+@pytest.fixture
+def random_gru():
+    """The same for a GRU."""
+    return partial(build_stack, gru_layer)
+
+
+@pytest.fixture
+def random_lstm():
+    """The same for an LSTM, which has two states."""
+    return partial(build_stack, lstm_layer)
 
 
 @pytest.fixture
@@ -112,10 +148,8 @@ def draw_scale(rng, rows, columns, magnitude, power_of_two):
 
 def draw_product(rng, rows, columns, output, weights="int8", power_of_two=False, bias=False):
     """The weight, bias, requantization and output of a random product, as fully_connected and conv2d take them."""
-    if weights == "ternary":
-        weight, magnitude = TernaryWeight(draw_ternary(rng, rows, columns)), 5000
-    else:
-        weight, magnitude = Int8Weight(rng.integers(-127, 128, (rows, columns), dtype=np.int8)), 73 * 5000
+    weight = draw_storage(rng, weights, rows, columns, density=0.5)
+    magnitude = max(float(np.sqrt(np.mean(weight.matrix.astype(float) ** 2))), 0.3) * 5000
     biases = rng.integers(-5000, 5000, rows, dtype=np.int32) if bias else np.zeros(0, np.int32)
     return weight, biases, draw_scale(rng, rows, columns, magnitude, power_of_two), output
 
@@ -157,6 +191,98 @@ def build_fastgrnn(rng, weights="ternary", low_rank=False, table=True, power_of_
     step = Graph("step", (Value("input", TensorType((inputs,), Format(8))), h), nodes, ("state",), {"h": "state"})
     classifier = FullyConnected(*draw_product(rng, classes, hidden, Format(8), weights, power_of_two, bias=True))
     head = Graph("head", (h,), (Node("scores", classifier, ("h",), ("scores",)),), ("scores",))
+    model = IntegerModel("tiny", {"step": step, "head": head})
+    verify_model(model)
+    return model
+
+
+class Layer:
+    """The nodes of one layer of a stack, written one after the other; each value has the name of its node."""
+
+    def __init__(self, rng, prefix, weights, low_rank, table, power_of_two):
+        self.rng, self.prefix, self.nodes, self.states = rng, prefix, [], {}
+        self.weights, self.low_rank, self.table, self.power_of_two = weights, low_rank, table, power_of_two
+
+    def add(self, name, op, *inputs):
+        self.nodes.append(Node(self.prefix + name, op, inputs, (self.prefix + name,)))
+        return self.prefix + name
+
+    def state(self, name, size, format):
+        value = Value(self.prefix + name, TensorType((size,), format))
+        self.states[value] = f"{value.name}_next"
+        return value.name
+
+    def product(self, name, source, columns, rows, rank=5):
+        for value, outputs, format in [(f"{name}_reduced", rank, STATE)] * self.low_rank + [(name, rows, Format(12))]:
+            op = FullyConnected(*draw_product(self.rng, outputs, columns, format, self.weights, self.power_of_two))
+            source, columns = self.add(value, op, source), outputs
+        return source
+
+    def activation(self, name, function, source):
+        return self.add(name, Lookup(function, tanh_table()) if self.table else PiecewiseLinear(function), source)
+
+    def biased(self, name, source, size):
+        return self.add(name, BiasAdd(self.rng.integers(-4000, 4000, size, dtype=np.int16)), source)
+
+
+def fastrnn_layer(layer, x, inputs, hidden):
+    """docs/contract.md, FastRNN. Returns the output, the state or states being in layer.states."""
+    h = layer.state("h", hidden, STATE)
+    sums = layer.add("sums", Add(), layer.product("w", x, inputs, hidden), layer.product("u", h, hidden, hidden))
+    candidate = layer.activation("candidate", "tanh", layer.biased("biased", sums, hidden))
+    alpha, beta = int(layer.rng.integers(8000, 24000)), int(layer.rng.integers(8000, 32000))
+    return layer.add("h_next", FastRnnState(alpha, beta, STATE), candidate, h)
+
+
+def gru_layer(layer, x, inputs, hidden):
+    """docs/contract.md, GRU: gates stacked as r, z, n."""
+    h = layer.state("h", hidden, HIDDEN)
+    w = layer.biased("a", layer.product("w", x, inputs, 3 * hidden), 3 * hidden)
+    u = layer.product("u", h, hidden, 3 * hidden)
+    w_gates, w_n, u_gates, u_n = (
+        layer.add(f"{name}_{part}", Slice(start, size), source)
+        for name, source in (("w", w), ("u", u))
+        for part, start, size in (("gates", 0, 2 * hidden), ("n", 2 * hidden, hidden))
+    )
+    gates = layer.activation("gates", "sigmoid", layer.add("sums", Add(), w_gates, u_gates))
+    r, z = (layer.add(name, Slice(start, hidden), gates) for name, start in (("r", 0), ("z", hidden)))
+    reset = layer.add("reset", Mul(Format(12), 15), r, layer.biased("m", u_n, hidden))
+    n = layer.activation("n", "tanh", layer.add("n_sums", Add(), w_n, reset))
+    return layer.add("h_next", GruState(HIDDEN), z, n, h)
+
+
+def lstm_layer(layer, x, inputs, hidden):
+    """docs/contract.md, LSTM: gates stacked as i, f, g, o."""
+    h, c = layer.state("h", hidden, HIDDEN), layer.state("c", hidden, CELL)
+    sums = layer.add("sums", Add(), layer.product("w", x, inputs, 4 * hidden), layer.product("u", h, hidden, 4 * hidden))
+    p = layer.biased("p", sums, 4 * hidden)
+    opened, p_g, p_o = (
+        layer.add(f"p_{name}", Slice(at * hidden, n * hidden), p) for name, at, n in (("if", 0, 2), ("g", 2, 1), ("o", 3, 1))
+    )
+    gates = layer.activation("if", "sigmoid", opened)
+    i, f = (layer.add(name, Slice(start, hidden), gates) for name, start in (("i", 0), ("f", hidden)))
+    g, o = layer.activation("g", "tanh", p_g), layer.activation("o", "sigmoid", p_o)
+    following = layer.add("c_next", LstmCell(CELL), i, f, g, c)
+    return layer.add("h_next", Mul(HIDDEN, 17), o, layer.activation("c_tanh", "tanh", following))
+
+
+def build_stack(cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4):
+    """A verified recurrent IntegerModel of `layers` cells with random weights; the head reads the last one's `h`."""
+    reading = Value("input", TensorType((inputs,), Format(8)))
+    normalize = Requantize(
+        4, rng.integers(-(1 << 14), 1 << 14, inputs, dtype=np.int32), draw_scale(rng, inputs, 1, 1 << 18, power_of_two), STATE
+    )
+    source, columns = "normalized", inputs
+    nodes, states = [Node(source, normalize, ("input",), (source,))], {}
+    for number in range(layers):
+        layer = Layer(rng, f"l{number}_", weights, low_rank, table, power_of_two)
+        source, columns = cell(layer, source, columns, hidden), hidden
+        nodes += layer.nodes
+        states |= layer.states
+    step = Graph("step", (reading, *states), tuple(nodes), (source,), {value.name: after for value, after in states.items()})
+    last = next(value for value, after in states.items() if after == source)
+    classifier = FullyConnected(*draw_product(rng, classes, hidden, Format(8), weights, power_of_two, bias=True))
+    head = Graph("head", (last,), (Node("scores", classifier, (last.name,), ("scores",)),), ("scores",))
     model = IntegerModel("tiny", {"step": step, "head": head})
     verify_model(model)
     return model

@@ -84,7 +84,9 @@ FAILURES = [
     (("run", "--set", "train.epohs=3"), 2, "'epochs'"),
     (("run", "--set", "train.epochs=0"), 2, "train.epochs"),
     (("run", "--recipe", "{tmp}/missing.toml"), 2, "missing.toml"),
-    (("run", "--model", "gru"), 2, "fastgrnn"),
+    (("run", "--model", "gruu"), 2, "fastgrnn"),
+    (("run", "--density", "3"), 2, "compress.0.density"),
+    (("run", "--seeds", "0,x"), 2, "numbers separated by commas"),
     (("run", "--weights", "int5"), 2, "ternary"),
     (("run", "-o", "/proc/rescomp"), 2, "/proc/rescomp"),
     (("run", "-o", "{tmp}"), 2, "--force"),
@@ -106,6 +108,33 @@ def test_mistakes_get_one_sentence_and_their_exit_code(arguments, code, text, da
     assert text in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+def test_options_and_the_recipe_know_the_same_kinds_and_formats():
+    from typing import get_args
+
+    from rescomp.cli import cli
+    from rescomp.recipe import WEIGHTS, ModelSection
+
+    for command in ("run", "train"):
+        choices = {option.name: getattr(option.type, "choices", None) for option in cli.commands[command].params}
+        assert tuple(choices["kind"]) == get_args(ModelSection.model_fields["kind"].annotation)
+        assert set(choices["weights"]) == set(WEIGHTS)
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_options_stand_for_keys_of_the_recipe(command, monkeypatch):
+    from rescomp import stages
+    from rescomp.recipe import Quantize, Sparse
+
+    def capture(recipe, *arguments, **keywords):
+        assert (recipe.model.kind, recipe.model.rank_w, recipe.model.rank_u) == ("lstm", 4, 5)
+        assert recipe.compress == (Sparse(density=0.3), Quantize(bits=4))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, command, capture, raising=False)
+    options = ["--model", "lstm", "--weights", "int4", "--density", "0.3", "--rank-w", "4", "--rank-u", "5"]
+    assert main([command, *options]) == 130
 
 
 BAD_DATA = {

@@ -9,8 +9,9 @@ import torch
 from rescomp import fake_quantize
 from rescomp.graph import fixed_point
 from rescomp.graph.ir import Format
-from rescomp.graph.ops import FastGrnnGate
+from rescomp.graph.ops import FastGrnnGate, FastRnnState, GruState, LstmCell, Mul
 
+UNIT, PREACTIVATION = fake_quantize.UNIT, fake_quantize.PREACTIVATION
 EVERY_INT16 = np.arange(-(1 << 15), 1 << 15)
 FORMATS = [Format(0), Format(12), Format(12, bound=10922), Format(15, nonnegative=True), Format(9, "int32"), Format(7, "int8")]
 
@@ -101,6 +102,54 @@ def test_fastgrnn_gate_has_the_gradient_of_the_real_gate_where_nothing_saturates
     exact = torch.autograd.grad(((total - zeta * z) * c + z * h).sum(), inputs)
     for a, b in zip(fixed, exact, strict=True):
         torch.testing.assert_close(a, b, rtol=2e-3, atol=2e-2)  # the gate that multiplies c is the rounded one
+
+
+def extreme(rng, low, high, count=50000):
+    """Integers of which some lie at the ends."""
+    drawn = rng.integers(low, high + 1, count)
+    drawn[rng.random(count) < 0.1] = high
+    drawn[rng.random(count) < 0.1] = low
+    return drawn
+
+
+@pytest.mark.parametrize("state", [fake_quantize.STATE, fake_quantize.UNIT_STATE, fake_quantize.CELL_STATE], ids=str)
+def test_gated_sums_equal_the_ops(state):
+    rng = np.random.default_rng(5)
+    first, second = extreme(rng, 0, (1 << 15) - 1), extreme(rng, 0, (1 << 15) - 1)
+    c, h = extreme(rng, -(1 << 15), (1 << 15) - 1), extreme(rng, state.low, state.high)
+    a, b, new, old = real(first, 15), real(second, 15), real(c, 15), real(h, state.fraction_bits)
+    alpha, beta = int(first[0]), int(second[0])
+    expected = {
+        "lstm": LstmCell(state).evaluate(first, second, c, h),
+        "gru": GruState(state).evaluate(first, c, h),
+        "fastrnn": FastRnnState(alpha, beta, state).evaluate(c, h),
+    }
+    for leaf in (False, True):
+        b.requires_grad_(leaf)
+        new.requires_grad_(leaf)
+        results = {
+            "lstm": fake_quantize.gated_sum(a, new, b, old, state),
+            "gru": fake_quantize.gated_sum(1 - a, new, a, old, state),
+            "fastrnn": fake_quantize.gated_sum(a[0], new, b[0], old, state),
+        }
+        for name, result in results.items():
+            np.testing.assert_array_equal(result.detach(), real(expected[name][0], state.fraction_bits), err_msg=name)
+
+
+def test_gated_sum_has_the_gradient_of_the_real_one_inside_the_clamp():
+    a, b, c, d = (torch.rand(50, dtype=torch.float64, generator=torch.Generator().manual_seed(i)).requires_grad_() for i in range(4))
+    fixed = torch.autograd.grad(fake_quantize.gated_sum(a, b, c, d, fake_quantize.CELL_STATE).sum(), (a, b, c, d))
+    for gradient, expected in zip(fixed, (b, a, d, c), strict=True):
+        assert torch.equal(gradient, expected)
+
+
+@pytest.mark.parametrize(("left", "right", "output"), [(UNIT, PREACTIVATION, PREACTIVATION), (UNIT, Format(15), fake_quantize.UNIT_STATE)])
+def test_a_product_equals_the_op(left, right, output):
+    rng = np.random.default_rng(6)
+    a, b = (extreme(rng, format.low, format.high) for format in (left, right))
+    (expected,) = Mul(output, left.fraction_bits + right.fraction_bits - output.fraction_bits).evaluate(a, b)
+    result = fake_quantize.requantize(real(a, left.fraction_bits) * real(b, right.fraction_bits), output)
+    np.testing.assert_array_equal(result, real(expected, output.fraction_bits))
 
 
 def test_round_scale_equals_split_scale():

@@ -3,7 +3,7 @@
 import pytest
 
 from rescomp.errors import InputError
-from rescomp.recipe import Quantize, Recipe, Ternary, load_recipe, parse_recipe, revise, to_toml
+from rescomp.recipe import Quantize, Recipe, Sparse, Ternary, load_recipe, parse_recipe, revise, to_toml
 
 
 def test_defaults_are_ternary_fastgrnn_on_the_bundled_set():
@@ -25,6 +25,31 @@ def test_weights_exchange_the_format_and_keep_the_scale_form():
     recipe = load_recipe(None, ["compress.0.scale=power_of_two"])
     assert revise(recipe, weights="int8").compress == (Quantize(scale="power_of_two"),)
     assert revise(revise(recipe, weights="int8"), weights="ternary") == recipe
+
+
+def test_a_density_is_set_or_put_before_the_weight_format(tmp_path):
+    assert load_recipe(weights="int4", density=0.2).compress == (Sparse(density=0.2), Quantize(bits=4))
+    file = tmp_path / "recipe.toml"
+    file.write_text(
+        '[[compress]]\nkind = "low_rank"\nrank_w = 3\n[[compress]]\nkind = "sparse"\ndensity_u = 0.5\nsearch = 0.3\n'
+        '[[compress]]\nkind = "quantize"\n'
+    )
+    recipe = load_recipe(file, density=0.1)
+    assert recipe.compress[1:] == (Sparse(density=0.1, search=0.3), Quantize())
+    assert revise(recipe, ["compress.1.search=0.4"], density=0.2).compress[1] == Sparse(density=0.2, search=0.4)
+    with pytest.raises(InputError, match=r"compress\.0\.density = 2\.0"):
+        load_recipe(density=2.0)
+
+
+def test_patience_needs_a_validation_part():
+    assert load_recipe(None, ["train.patience=5", "train.validation_fraction=0.2"]).train.patience == 5
+    with pytest.raises(InputError, match=r"train\.patience = 5: early stopping needs a validation part: set train\.validation_fraction"):
+        load_recipe(None, ["train.patience=5"])
+
+
+def test_channels_as_on_a_command_line():
+    assert load_recipe(None, ["data.channels=ax, ay"]).data.channels == ("ax", "ay")
+    assert load_recipe(None, ['data.channels=["ax"]']).data.channels == ("ax",)
 
 
 def test_toml_round_trip():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from .checkpoint import CheckpointFile, load_net, save_net
 from .determinism import Determinism, make_deterministic
+from .early_stopping import BestEpoch
 from .evaluate import accuracy, scores
 from .loop import DivergedError, fit
 from .metrics import EpochReport, MetricsFile
 from .schedule import Schedule, quantize_schedule, train_schedule
 
 __all__ = [
+    "BestEpoch",
     "CheckpointFile",
     "Determinism",
     "DivergedError",

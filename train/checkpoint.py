@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..model_directory import write_atomically
+from .early_stopping import BestEpoch
 
 SCHEMA = 1
 """Version of the files written here."""
@@ -27,18 +28,21 @@ _KEY = "rescomp"
 class TrainingState:
     """Everything that a resumed training needs to go on as if it had never stopped.
 
-    generator draws batches and noise; torch's global generator (dropout) is saved beside it.
+    generator draws batches and noise; torch's global generator (dropout) is saved beside it. best: the weights that early stopping
+    would go back to.
     """
 
     net: torch.nn.Module
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
+    best: BestEpoch = field(default_factory=BestEpoch)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Copies by name: `net.*`, `optimizer.<parameter>.<slot>`, `random.*`."""
+        """Copies by name: `net.*`, `optimizer.<parameter>.<slot>`, `best.*`, `random.*`."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
         for name, parameter in self.net.named_parameters():
             tensors |= {f"optimizer.{name}.{slot}": value for slot, value in self.optimizer.state.get(parameter, {}).items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.tensors.items()}
         tensors |= {"random.batches": self.generator.get_state(), "random.torch": torch.get_rng_state()}
         return {name: value.detach().clone().contiguous() for name, value in tensors.items()}
 
@@ -46,6 +50,9 @@ class TrainingState:
         """Set net, optimizer and generators. Raises InputError naming `what` when keys, shapes or dtypes are not this net's."""
         _load_net(self.net, _under("net.", tensors), what)
         self._restore_optimizer(_under("optimizer.", tensors), what)
+        self.best.tensors = _under("best.", tensors)
+        if self.best.tensors:
+            _check_tensors(self.net, self.best.tensors, what)
         self._restore_generators(_under("random.", tensors), what)
 
     def _restore_optimizer(self, tensors: dict[str, Tensor], what: str) -> None:
@@ -76,7 +83,8 @@ class CheckpointFile:
 
     def save(self, state: TrainingState, epoch: int, identity: Mapping[str, Any]) -> None:
         """Write the state after `epoch` epochs. identity: what a resumed run must have in common. Raises InputError."""
-        write_tensors(self.path, state.tensors(), {"epoch": epoch, "identity": dict(identity)})
+        best = {"best": {"epoch": state.best.epoch, "accuracy": state.best.accuracy, "loss": state.best.loss}} if state.best.epoch else {}
+        write_tensors(self.path, state.tensors(), {"epoch": epoch, "identity": dict(identity), **best})
 
     def load(self, state: TrainingState, identity: Mapping[str, Any]) -> int:
         """Restore `state` and return the epochs done. Raises InputError: no, damaged, or another run's checkpoint."""
@@ -91,7 +99,19 @@ class CheckpointFile:
                     "resume with the same recipe and data, or train anew"
                 )
         state.restore(tensors, str(self.path))
+        self._restore_best(state.best, metadata.get("best"), epoch)
         return epoch
+
+    def _restore_best(self, best: BestEpoch, found: Any, epoch: int) -> None:
+        if not best.tensors:
+            best.epoch = 0
+            return
+        try:
+            best.epoch, best.accuracy, best.loss = int(found["epoch"]), float(found["accuracy"]), float(found["loss"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise InputError(f"{self.path} does not say which epoch was the best: train anew") from error
+        if not 0 < best.epoch <= epoch:
+            raise InputError(f"{self.path} counts {epoch} epochs and calls epoch {best.epoch} the best: it is damaged, train anew")
 
 
 def save_net(net: torch.nn.Module, path: Path, metadata: Mapping[str, Any] | None = None) -> None:
@@ -137,11 +157,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _load_net(net: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    _check_tensors(net, tensors, what)
+    net.load_state_dict(dict(tensors))
+
+
+def _check_tensors(net: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
     expected = net.state_dict()
     _check_names(set(tensors), set(expected), what)
     for name, value in tensors.items():
         _check(name, value, expected[name], what)
-    net.load_state_dict(dict(tensors))
 
 
 def _check_names(found: set[str], expected: set[str], what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ..data.split import Split
 from .batches import Batch
@@ -25,5 +26,11 @@ def scores(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATC
 
 def accuracy(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> float:
     """Fraction of sequences whose highest score (the first of equals) is their class."""
-    correct = scores(net, split, batch_size).argmax(dim=1) == torch.from_numpy(split.y)
-    return int(correct.sum()) / len(split)
+    return accuracy_and_loss(net, split, batch_size)[0]
+
+
+def accuracy_and_loss(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> tuple[float, float]:
+    """The same, and the mean cross entropy."""
+    answers, y = scores(net, split, batch_size), torch.from_numpy(split.y)
+    correct = int((answers.argmax(dim=1) == y).sum())
+    return correct / len(split), float(cross_entropy(answers, y))

@@ -18,12 +18,14 @@ from ..data.splits import normalization
 from ..errors import InputError
 from .batches import Batch
 from .checkpoint import CheckpointFile, TrainingState
-from .evaluate import accuracy
+from .evaluate import accuracy_and_loss
 from .metrics import EpochReport, MetricsFile
 from .schedule import Schedule
 
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[[EpochReport], None]
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Describe = Callable[[], str | None]
 
 
 class DivergedError(InputError):
@@ -36,39 +38,52 @@ def fit(
     schedule: Schedule,
     *,
     validation: Split | None = None,
+    loss: Loss | None = None,
     on_step: OnStep | None = None,
     report: OnEpoch | None = None,
+    describe: Describe | None = None,
     checkpoint: CheckpointFile | None = None,
     metrics: MetricsFile | None = None,
     resume: bool = False,
 ) -> tuple[EpochReport, ...]:
     """Train `net` in place; returns the reports of the epochs that this call ran.
 
-    net(x float32 [batch, time, channels], lengths int64 [batch]) gives scores [batch, classes]. Cross entropy, Adam, gradients
-    clipped, the schedule's learning rate. on_step(done, total) is called with 0 (or where a resumed run goes on) and after every
-    optimizer step, before any evaluation; calling it twice with the same numbers must be the same as once. report sees each epoch
-    after it is on disk. The checkpoint is written at the start and after every epoch, so an interruption keeps the last complete
-    epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted, given the same
-    threads. Everything random comes from schedule.seed; torch's global generator is left as it was.
+    net(x float32 [batch, time, channels], lengths int64 [batch]) gives scores [batch, classes]. loss(scores, x, lengths, y) gives
+    a scalar; None: cross entropy with the schedule's label smoothing. Adam, gradients clipped, the schedule's learning rate.
+    on_step(done, total) is called with 0 (or where a resumed run goes on) and after every optimizer step, before any evaluation;
+    calling it twice with the same numbers must be the same as once. report sees each epoch after it is on disk; describe says, for
+    it, where the constraints' schedules are. The checkpoint is written at the start and after every epoch, so an interruption keeps
+    the last complete epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted,
+    given the same threads. Everything random comes from schedule.seed; torch's global generator is left as it was.
 
-    Raises DivergedError, and InputError when a file cannot be written or the checkpoint is missing, damaged or another run's.
+    With schedule.patience the net ends with the weights of the epoch of the best validation accuracy (of equals the lowest loss, once the
+    constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so long.
+
+    Raises DivergedError, and InputError when a file cannot be written, the checkpoint is missing, damaged or another run's, or
+    patience has no validation split to watch.
     """
     if resume and checkpoint is None:
         raise ValueError("resume needs a checkpoint")
+    if schedule.patience is not None and validation is None:
+        raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
-        run = _Run(net, train, schedule, on_step, _identity(net, train, validation, schedule) if checkpoint else {})
+        run = _Run(net, train, schedule, loss, on_step, _identity(net, train, validation, schedule) if checkpoint else {})
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
         for epoch in range(done + 1, schedule.epochs + 1):
-            loss, correct = run.epoch(epoch)
-            scored = accuracy(net, validation) if validation else None
-            rate = schedule.rate(run.step - 1, run.total)
-            reports.append(EpochReport(schedule.stage, epoch, schedule.epochs, loss, correct, scored, rate, clock.seconds_left(epoch)))
+            if run.is_over(epoch - 1):
+                break
+            mean, correct = run.epoch(epoch)
+            watched = accuracy_and_loss(net, validation) if validation else None
+            scored, best, rate = watched and watched[0], run.watch(epoch, watched), schedule.rate(run.step - 1, run.total)
+            text, left = describe() if describe else None, clock.seconds_left(epoch)
+            reports.append(EpochReport(schedule.stage, epoch, schedule.epochs, mean, correct, scored, rate, left, best, text))
             run.store(reports[-1], checkpoint, metrics)
             if report:
                 report(reports[-1])
+        run.end()
     return tuple(reports)
 
 
@@ -90,8 +105,17 @@ class _Clock:
 class _Run:
     """One call of `fit`: net, optimizer, generator, data, and the number of steps done."""
 
-    def __init__(self, net: torch.nn.Module, train: Split, schedule: Schedule, on_step: OnStep | None, identity: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        net: torch.nn.Module,
+        train: Split,
+        schedule: Schedule,
+        loss: Loss | None,
+        on_step: OnStep | None,
+        identity: dict[str, Any],
+    ) -> None:
         self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
+        self.loss = loss or self._cross_entropy
         self.data = Batch.whole(train)
         self.deviation = torch.from_numpy(normalization(train)[1]).float()
         self.optimizer = _optimizer(net, schedule)
@@ -126,6 +150,25 @@ class _Run:
             raise self._diverged("a weight", epoch)
         return loss_sum / len(self.data), correct / len(self.data)
 
+    def watch(self, epoch: int, watched: tuple[float, float] | None) -> int | None:
+        """Remember an epoch if it is the best so far, once the constraints are settled; returns the best one's number."""
+        if self.schedule.patience is None or watched is None:
+            return None
+        if self.step >= self.schedule.settled * self.total:
+            self.state.best.see(epoch, *watched, self.net)
+        return self.state.best.epoch or None
+
+    def is_over(self, epoch: int) -> bool:
+        """Whether to stop after `epoch`, since none has been better for as long as the schedule's patience."""
+        return self.schedule.patience is not None and self.state.best.is_over(epoch, self.schedule.patience)
+
+    def end(self) -> None:
+        """Go back to the best epoch's weights, and bring the constraints to the end of their schedules."""
+        if self.schedule.patience is not None:
+            self.state.best.restore(self.net)
+            self.step = self.total
+            self._announce()
+
     def store(self, report: EpochReport, checkpoint: CheckpointFile | None, metrics: MetricsFile | None) -> None:
         """Put a finished epoch on disk. The checkpoint comes last: the metrics never lack an epoch that it counts."""
         if metrics:
@@ -148,7 +191,7 @@ class _Run:
             group["lr"] = self.schedule.rate(self.step, self.total)
         self.optimizer.zero_grad()
         scores: Tensor = self.net(batch.x, batch.lengths)
-        loss = cross_entropy(scores, batch.y, label_smoothing=self.schedule.label_smoothing)
+        loss = self.loss(scores, batch.x, batch.lengths, batch.y)
         if not math.isfinite(loss.item()):
             raise self._diverged("the loss", epoch)
         torch.autograd.backward(loss)
@@ -159,6 +202,9 @@ class _Run:
         self.step += 1
         self._announce()
         return loss.item(), scores.detach()
+
+    def _cross_entropy(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor) -> Tensor:  # noqa: ARG002
+        return cross_entropy(scores, y, label_smoothing=self.schedule.label_smoothing)
 
     def _announce(self) -> None:
         if self.on_step and self.total:

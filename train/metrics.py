@@ -18,6 +18,7 @@ class EpochReport:
 
     loss, accuracy: means over the training batches as they were seen (accuracy as a fraction). validation_accuracy: after the
     epoch, None without a validation split. learning_rate: of the last step. seconds_left: an estimate, for display; never stored.
+    best_epoch: the one that early stopping would keep, None without it. schedule: where the constraints are, None without any.
     """
 
     stage: str
@@ -28,12 +29,14 @@ class EpochReport:
     validation_accuracy: float | None
     learning_rate: float
     seconds_left: float
+    best_epoch: int | None = None
+    schedule: str | None = None
 
     def stored(self) -> dict[str, Any]:
         """The fields that are the same in every run of the same recipe."""
         fields = dataclasses.asdict(self)
         del fields["seconds_left"]
-        return fields
+        return {name: value for name, value in fields.items() if value is not None or name == "validation_accuracy"}
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from ..recipe import QuantizeSection, TrainSection
+from ..recipe import Constraint, QuantizeSection, Sparse, TrainSection
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,9 @@ class Schedule:
 
     stage: the recipe's section, for reports. weight_decay: decoupled (AdamW), on matrices only. input_noise: standard deviation of
     Gaussian noise on the inputs, in units of each channel's own. gradient_clip: largest gradient norm, 0 for no limit. warmup:
-    fraction of all steps in which the learning rate rises.
+    fraction of all steps in which the learning rate rises. patience: epochs without a better validation accuracy after which to stop
+    and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
+    any epoch's weights; earlier epochs are not among the best.
     """
 
     stage: str
@@ -27,6 +30,8 @@ class Schedule:
     input_noise: float = 0.0
     gradient_clip: float = 1.0
     warmup: float = 0.02
+    patience: int | None = None
+    settled: float = 0.0
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of step 0..total-1: a linear rise, then half a cosine from `learning_rate` towards 0."""
@@ -47,18 +52,19 @@ def train_schedule(train: TrainSection) -> Schedule:
         train.weight_decay,
         train.label_smoothing,
         train.input_noise,
+        patience=train.patience,
     )
 
 
-def quantize_schedule(train: TrainSection, quantize: QuantizeSection) -> Schedule:
-    """The fine-tuning that a recipe asks for: the training's numbers with the epochs and learning rate of [quantize]."""
-    return Schedule(
-        "quantize",
-        quantize.epochs,
-        train.batch_size,
-        quantize.learning_rate,
-        train.seed,
-        train.weight_decay,
-        train.label_smoothing,
-        train.input_noise,
+def quantize_schedule(train: TrainSection, quantize: QuantizeSection, constraints: Iterable[Constraint] = ()) -> Schedule:
+    """The fine-tuning that a recipe asks for: the training's numbers with the epochs and learning rate of [quantize].
+
+    The weights of an epoch count as settled once the sparse constraint's support is fixed.
+    """
+    return replace(
+        train_schedule(train),
+        stage="quantize",
+        epochs=quantize.epochs,
+        learning_rate=quantize.learning_rate,
+        settled=max((constraint.search for constraint in constraints if isinstance(constraint, Sparse)), default=0.0),
     )

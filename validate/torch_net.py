@@ -12,7 +12,7 @@ import torch
 from ..compress import compress
 from ..errors import UnsupportedError
 from ..graph.evaluate import Trace
-from ..graph.fixed_point import PREACTIVATION_BITS, FloatArray, IntArray
+from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.ir import Graph
 from ..model_directory import QUANTIZED_NET, RECIPE, ModelDirectory
 from ..models import FixedPointArithmetic, RecurrentNet, build
@@ -63,9 +63,11 @@ def trace(net: RecurrentNet, x: IntArray, lengths: IntArray) -> Trace:
     states, scores = [], []
     for start in range(0, len(x), BATCH):
         batch = slice(start, start + BATCH)
-        h = exact.states(readings[batch], steps[batch])
+        every = exact.states(readings[batch], steps[batch])
+        integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
+        states.append(np.concatenate(integers, axis=2).astype(np.int16))
+        h = every[exact.read_by_classifier]
         last = h[torch.arange(len(h)), steps[batch] - 1]
-        states.append(_to_integers(h.numpy(), PREACTIVATION_BITS).astype(np.int16))
         scores.append(_to_integers(exact.scores(last).numpy(), formats.scores))
     return Trace(np.concatenate(states), np.concatenate(scores))
 

@@ -1,41 +1,22 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "rescomp_dot.h"
 #include "rescomp_kernels.h"
-
-/* The part of a patch that lies inside the input: patch rows [top, bottom), in each of them columns [left, right). */
-typedef struct {
-    int32_t y, x; /* the patch's corner in the input, negative inside the padding */
-    uint16_t top, bottom, left, right;
-} window;
-
-static window place_window(const rescomp_conv2d_shape *shape, uint16_t out_y, uint16_t out_x)
-{
-    const int32_t y = (int32_t)out_y * shape->stride.y - shape->pad.y;
-    const int32_t x = (int32_t)out_x * shape->stride.x - shape->pad.x;
-
-    return (window){
-        .y = y,
-        .x = x,
-        .top = (uint16_t)rescomp_clamp(-y, 0, shape->kernel.y),
-        .bottom = (uint16_t)rescomp_clamp(shape->input.height - y, 0, shape->kernel.y),
-        .left = (uint16_t)rescomp_clamp(-x, 0, shape->kernel.x),
-        .right = (uint16_t)rescomp_clamp(shape->input.width - x, 0, shape->kernel.x),
-    };
-}
+#include "rescomp_window.h"
 
 /* One output channel at one position: in each row of the patch, columns and channels are contiguous on both sides. */
-static int32_t patch_dot(const int16_t *input, const RESCOMP_FLASH int8_t *weight, const rescomp_conv2d_shape *shape, window at)
+static int32_t patch_dot(const int16_t *input, const RESCOMP_FLASH int8_t *weight, const rescomp_conv2d_shape *shape,
+                         rescomp_window at)
 {
+    const uint16_t count = rescomp_window_run(at, shape);
     int32_t sum = 0;
 
-    if (at.right <= at.left) {
+    if (count == 0) {
         return 0;
     }
     for (uint16_t i = at.top; i < at.bottom; ++i) {
-        const int32_t source = ((at.y + i) * shape->input.width + at.x + at.left) * shape->input.channels;
-        const int32_t kernel = ((int32_t)i * shape->kernel.x + at.left) * shape->input.channels;
+        const int16_t *const source = input + rescomp_window_source(at, shape, i);
 
-        sum += rescomp_dot_int16_int8(input + source, weight + kernel, (uint16_t)((at.right - at.left) * shape->input.channels));
+        sum += rescomp_dot_int16_int8(source, weight + rescomp_window_kernel(at, shape, i), count);
     }
     return sum;
 }
@@ -47,7 +28,7 @@ void rescomp_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_co
 
     for (uint16_t out_y = 0; out_y < shape.output.height; ++out_y) {
         for (uint16_t out_x = 0; out_x < shape.output.width; ++out_x) {
-            const window at = place_window(&shape, out_y, out_x);
+            const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
 
             for (uint16_t row = 0; row < shape.output.channels; ++row) {
                 *output++ = rescomp_requantize(patch_dot(input, weight + row * columns, &shape, at), &by, row);

@@ -18,6 +18,20 @@ void rescomp_fully_connected_int16_int8(const int16_t *input, int16_t *output, u
 void rescomp_fully_connected_int16_ternary(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
+/* The same with int4 weights, two to a byte, each row padded to whole bytes. */
+void rescomp_fully_connected_int16_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                        const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
+/* The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes. */
+void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int16_sparse_bitmap_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
 /* The geometry of a convolution. Padding is zeros; what lies right and below follows from the output's size. */
 typedef struct {
     uint16_t height, width, channels;
@@ -68,6 +82,10 @@ static inline rescomp_conv2d_shape rescomp_conv2d_shape_of(rescomp_size input, r
 void rescomp_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
 
+/* The same with int4 weights, two to a byte, each row padded to whole bytes. */
+void rescomp_conv2d_int16_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                               const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
 /* The same with 3:4 ternary weights over patches in that order, packed as rescomp_ternary.h says. |input| <= 10922. */
 void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
@@ -78,6 +96,10 @@ void rescomp_requantize_int16(const int16_t *input, int16_t *output, uint16_t po
 
 /* output = saturate(a + b). In place. */
 void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count);
+
+/* output = saturate(a * b * 2^-shift) in low..high, 1 <= shift <= 30. a * b < 2^30. In place. */
+void rescomp_mul_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count, uint8_t shift, int16_t low,
+                       int16_t high);
 
 /* output = saturate(input + bias), one bias a channel. In place. */
 void rescomp_bias_add_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
@@ -117,5 +139,35 @@ static inline rescomp_fastgrnn_cell rescomp_fastgrnn_cell_of(int16_t zeta, int16
 /* output = z * state + (zeta * (1 - z) + nu) * candidate, z and candidate in Q15. In place. */
 void rescomp_fastgrnn_gate_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output,
                                  uint16_t count, rescomp_fastgrnn_cell cell);
+
+/* How a state is stored. */
+typedef struct {
+    uint8_t fraction_bits;
+    int16_t low, high; /* its range, both ends included */
+} rescomp_state_format;
+
+static inline rescomp_state_format rescomp_state_format_of(uint8_t fraction_bits, int16_t low, int16_t high)
+{
+    rescomp_state_format format;
+
+    format.fraction_bits = fraction_bits;
+    format.low = low;
+    format.high = high;
+    return format;
+}
+
+/* The updates below are gated sums (rescomp_math.h): gates and candidates in Q15, the state in its own format. In place. */
+
+/* output = alpha * candidate + beta * state, alpha and beta in Q15. */
+void rescomp_fastrnn_state_int16(const int16_t *candidate, const int16_t *state, int16_t *output, uint16_t count, int16_t alpha,
+                                 int16_t beta, rescomp_state_format format);
+
+/* output = (1 - z) * candidate + z * state. */
+void rescomp_gru_state_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output, uint16_t count,
+                             rescomp_state_format format);
+
+/* output = input_gate * candidate + forget_gate * cell. */
+void rescomp_lstm_cell_int16(const int16_t *input_gate, const int16_t *forget_gate, const int16_t *candidate,
+                             const int16_t *cell, int16_t *output, uint16_t count, rescomp_state_format format);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* Raised when a kernel's interface changes, and when any result changes by one bit. */
-#define RESCOMP_API_VERSION 1
+#define RESCOMP_API_VERSION 2
 #define RESCOMP_CONTRACT_VERSION 1
 
 /* Constants stay in flash on AVR, whose data memory is a separate address space; elsewhere const alone does it. */
@@ -31,14 +31,17 @@ RESCOMP_STATIC_ASSERT((-1 >> 1) == -1, right_shift_of_negative_numbers_is_arithm
 RESCOMP_STATIC_ASSERT((INT32_C(-3) >> 1) == -2, right_shift_of_negative_numbers_rounds_down);
 
 /*
- * From an accumulator to an output's format, one entry a row (output channel):
+ * From an accumulator to an output's format, for a row (output channel):
  * saturate(((accumulator + bias) * multiplier + 2^(shift - 1)) >> shift).
+ * A step is 1 where there is one entry a row, and 0 where a single entry serves all rows.
  */
 typedef struct {
     const RESCOMP_FLASH int32_t *bias;       /* in units of the accumulator; NULL: none */
     const RESCOMP_FLASH int16_t *multiplier; /* 2^14 <= multiplier < 2^15; NULL: the factor is 2^-shift alone */
     const RESCOMP_FLASH int8_t *shift;       /* 8..45 with a multiplier, -6..31 without one */
-    int16_t low;                             /* the output's range, both ends included */
+    uint8_t multiplier_step;
+    uint8_t shift_step;
+    int16_t low; /* the output's range, both ends included */
     int16_t high;
 } rescomp_requantization;
 
@@ -48,13 +51,17 @@ typedef struct {
  */
 static inline rescomp_requantization rescomp_requantize_by(const RESCOMP_FLASH int32_t *bias,
                                                            const RESCOMP_FLASH int16_t *multiplier,
-                                                           const RESCOMP_FLASH int8_t *shift, int16_t low, int16_t high)
+                                                           uint8_t multiplier_step,
+                                                           const RESCOMP_FLASH int8_t *shift, uint8_t shift_step,
+                                                           int16_t low, int16_t high)
 {
     rescomp_requantization by;
 
     by.bias = bias;
     by.multiplier = multiplier;
+    by.multiplier_step = multiplier_step;
     by.shift = shift;
+    by.shift_step = shift_step;
     by.low = low;
     by.high = high;
     return by;
@@ -74,6 +81,15 @@ static inline int16_t rescomp_saturate_int16(int32_t value)
 static inline int32_t rescomp_round_half_up_shift(int32_t value, int shift)
 {
     return (value + (INT32_C(1) << (shift - 1))) >> shift;
+}
+
+/*
+ * a * b + c * d with a, b, c in Q15 and d in Q(fraction_bits), at most 14; so is the result. |a * b| <= 2^30, and the sum was
+ * proved to stay below 2^30.
+ */
+static inline int32_t rescomp_gated_sum(int32_t a, int32_t b, int32_t c, int32_t d, uint8_t fraction_bits)
+{
+    return rescomp_round_half_up_shift(rescomp_round_half_up_shift(a * b, 15 - fraction_bits) + c * d, 15);
 }
 
 /* accumulator * 2^-shift, -6 <= shift <= 31. Where it would leave int32 it is only right after saturation to int16. */
@@ -107,12 +123,12 @@ static inline int32_t rescomp_scale_by_multiplier(int32_t accumulator, int32_t m
 
 static inline int16_t rescomp_requantize(int32_t accumulator, const rescomp_requantization *by, uint16_t row)
 {
-    const int shift = by->shift[row];
+    const int shift = by->shift[row * by->shift_step];
 
     if (by->bias) {
         accumulator += by->bias[row];
     }
-    accumulator = by->multiplier ? rescomp_scale_by_multiplier(accumulator, by->multiplier[row], shift)
+    accumulator = by->multiplier ? rescomp_scale_by_multiplier(accumulator, by->multiplier[row * by->multiplier_step], shift)
                                  : rescomp_scale_by_power_of_two(accumulator, shift);
     return (int16_t)rescomp_clamp(accumulator, by->low, by->high);
 }

@@ -10,11 +10,30 @@ from .base import Op
 from .conv2d import Conv2d
 from .fastgrnn_gate import FastGrnnGate
 from .fully_connected import FullyConnected
+from .gated_state import FastRnnState, GruState, LstmCell
+from .mul import Mul
 from .relu import Relu
 from .requantize import Requantize
+from .slice import Slice
 
 REGISTRY: Mapping[str, type[Op]] = {
-    op.name: op for op in (Add, BiasAdd, Conv2d, FastGrnnGate, FullyConnected, Lookup, PiecewiseLinear, Relu, Requantize)
+    op.name: op
+    for op in (
+        Add,
+        BiasAdd,
+        Conv2d,
+        FastGrnnGate,
+        FastRnnState,
+        FullyConnected,
+        GruState,
+        Lookup,
+        LstmCell,
+        Mul,
+        PiecewiseLinear,
+        Relu,
+        Requantize,
+        Slice,
+    )
 }
 
 __all__ = [
@@ -23,10 +42,15 @@ __all__ = [
     "BiasAdd",
     "Conv2d",
     "FastGrnnGate",
+    "FastRnnState",
     "FullyConnected",
+    "GruState",
     "Lookup",
+    "LstmCell",
+    "Mul",
     "Op",
     "PiecewiseLinear",
     "Relu",
     "Requantize",
+    "Slice",
 ]

@@ -97,8 +97,13 @@ class Op(Protocol):
     """Inputs whose buffer the output may overwrite (entry i of the output reads only entry i of the input)."""
 
     @property
+    def view(self) -> int | None:
+        """For an op that only shows a part of its input: the entry of the input at which its output starts. None: it computes."""
+        ...
+
+    @property
     def kernel(self) -> str:
-        """The C function rescomp_<kernel>, defined in firmware_templates/kernels/<kernel>.c."""
+        """The C function rescomp_<kernel>, defined in firmware_templates/kernels/<kernel>.c. Empty for a view: there is nothing to call."""
         ...
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -133,6 +138,8 @@ class Op(Protocol):
 
 class Elementwise:
     """Shared by ops without weights."""
+
+    view: ClassVar[int | None] = None
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         """None."""

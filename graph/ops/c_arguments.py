@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..fixed_point import MULTIPLIER_BITS, IntArray, Requantization
 from ..ir import Format
 from .base import Array, CBuilder
 
 
 def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requantization, output: Format) -> str:
-    """Declares bias, multipliers and shifts of a layer. Powers of two have no multipliers; their shift counts from 2^0."""
+    """Declares bias, multipliers and shifts of a layer, as stored_scales gives them."""
     bias_name = multiplier_name = "NULL"
     if bias.size:
         bias_name = b.constant("bias", _array(bias, "int32"), "biases", "in units of the accumulator")
-    shift: IntArray = requantization.shift
+    multiplier, shift = stored_scales(requantization)
+    note = "the factor is multiplier * 2^-shift" if multiplier.size else "the factor is 2^-shift"
+    if multiplier.size:
+        multiplier_name = b.constant("multiplier", multiplier, "scales", _of_rows(note, multiplier, requantization))
+    shift_name = b.constant("shift", shift, "scales", _of_rows(note, shift, requantization))
+    steps = (int(multiplier.size > 1), int(shift.size > 1))
+    return f"rescomp_requantize_by({bias_name}, {multiplier_name}, {steps[0]}, {shift_name}, {steps[1]}, {output.low}, {output.high})"
+
+
+def stored_scales(requantization: Requantization) -> tuple[Array, Array]:
+    """(multipliers int16, shifts int8) as the C stores them: one entry a row, or a single one where all rows are equal.
+
+    Powers of two have no multipliers; their shift counts from 2^0.
+    """
+    multiplier, shift = requantization.multiplier, requantization.shift
     if requantization.is_power_of_two:
-        note, shift = "the factor is 2^-shift", shift - (MULTIPLIER_BITS - 1)
-    else:
-        note = "the factor is multiplier * 2^-shift"
-        multiplier_name = b.constant("multiplier", _array(requantization.multiplier, "int16"), "scales", note)
-    shift_name = b.constant("shift", _array(shift, "int8"), "scales", note)
-    return f"rescomp_requantize_by({bias_name}, {multiplier_name}, {shift_name}, {output.low}, {output.high})"
+        multiplier, shift = multiplier[:0], shift - (MULTIPLIER_BITS - 1)
+    return _array(_shared(multiplier), "int16"), _array(_shared(shift), "int8")
+
+
+def _shared(values: IntArray) -> IntArray:
+    return values[:1] if np.all(values == values[:1]) else values
+
+
+def _of_rows(note: str, values: Array, requantization: Requantization) -> str:
+    return f"{note}, the same for all rows" if values.size < requantization.shift.size else note
 
 
 def _array(values: IntArray, dtype: str) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
-from ..weights import Weight
+from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
@@ -28,6 +28,7 @@ class Conv2d:
 
     name: ClassVar[str] = "conv2d"
     in_place: ClassVar[tuple[int, ...]] = ()
+    view: ClassVar[int | None] = None
 
     weight: Weight
     bias: IntArray
@@ -43,6 +44,7 @@ class Conv2d:
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
+        require(not isinstance(self.weight, SparseWeight), "conv2d reads no sparse weights: store its matrix dense, as int8 or int4")
         require(len(x.shape) == 3, f"conv2d reads height x width x channels, not a value of shape {x.shape}")
         rows, columns = self.weight.matrix.shape
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[2]
@@ -119,7 +121,7 @@ class Conv2d:
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         kernel_size, stride = _pair(rng, 1, 4), _pair(rng, 1, 3)
         height, width, channels, rows = (int(n) for n in rng.integers(3, 8, 4))
-        weight = draw_weight(rng, rows, kernel_size[0] * kernel_size[1] * channels)
+        weight = draw_weight(rng, rows, kernel_size[0] * kernel_size[1] * channels, sparse=False)
         x = TensorType((height, width, channels), draw_format(rng, ternary_input=weight.format == "ternary"))
         largest = int(np.abs(weight.matrix.astype(np.int64)).sum(axis=1).max()) * x.format.bound
         bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)

@@ -6,7 +6,10 @@ import numpy as np
 
 from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, IntArray, Requantization
 from ..ir import Format
-from ..weights import GROUP, Int8Weight, TernaryWeight, Weight
+from ..weights import GROUP, LIMITS, Int4Weight, Int8Weight, SparseWeight, TernaryWeight, Weight
+
+DENSE = ("int8", "int4", "ternary")
+SPARSE = ("sparse_bitmap_int8", "sparse_bitmap_int4", "sparse_delta_int8", "sparse_delta_int4")
 
 
 def draw_format(rng: np.random.Generator, *, ternary_input: bool = False) -> Format:
@@ -16,21 +19,40 @@ def draw_format(rng: np.random.Generator, *, ternary_input: bool = False) -> For
 
 
 def draw_requantization(rng: np.random.Generator, rows: int, largest: int) -> Requantization:
-    """Scales that bring accumulators up to `largest` near the int16 range; powers of two half of the time (only they have ties)."""
+    """Scales that bring accumulators up to `largest` near the int16 range; powers of two half of the time (only they have ties).
+
+    Multipliers and shifts are sometimes equal for all rows: the C then stores one entry.
+    """
     exponent = max(0, int(largest).bit_length() - 15)
     shift = rng.integers(exponent, exponent + 4, rows) + MULTIPLIER_BITS - 1
     if rng.random() < 0.5:
         multiplier = np.full(rows, 1 << (MULTIPLIER_BITS - 1))
     else:
         multiplier = rng.integers(1 << (MULTIPLIER_BITS - 1), 1 << MULTIPLIER_BITS, rows)
+    multiplier, shift = (np.full_like(each, each[0]) if rng.random() < 0.3 else each for each in (multiplier, shift))
     return Requantization(multiplier.astype(np.int32), np.clip(shift, MIN_SHIFT, MAX_SHIFT).astype(np.int32))
 
 
-def draw_weight(rng: np.random.Generator, rows: int, columns: int) -> Weight:
-    """An int8 or a ternary matrix."""
-    if rng.random() < 0.5:
-        return Int8Weight(rng.integers(-127, 128, (rows, columns), dtype=np.int8))
-    return TernaryWeight(draw_ternary(rng, rows, columns))
+def draw_weight(rng: np.random.Generator, rows: int, columns: int, *, sparse: bool = True) -> Weight:
+    """A matrix in any storage, or in any dense one."""
+    kinds = (*DENSE, *(SPARSE if sparse else ()))
+    return draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns)
+
+
+def draw_storage(rng: np.random.Generator, format: str, rows: int, columns: int, density: float | None = None) -> Weight:
+    """A matrix in the storage of that format, one of DENSE or SPARSE.
+
+    density: the fraction of entries that a sparse matrix keeps; None draws one, so that empty rows and long gaps come up.
+    """
+    if format == "ternary":
+        return TernaryWeight(draw_ternary(rng, rows, columns))
+    limit = LIMITS[4 if format.endswith("int4") else 8]
+    matrix = rng.integers(-limit, limit + 1, (rows, columns), dtype=np.int8)
+    if format in DENSE:
+        return Int8Weight(matrix) if format == "int8" else Int4Weight(matrix)
+    kept = rng.choice([0.0, 0.01, 0.1, 0.5, 1.0]) if density is None else density
+    matrix[rng.random((rows, columns)) >= kept] = 0
+    return SparseWeight(matrix, 4 if limit == LIMITS[4] else 8, "bitmap" if "bitmap" in format else "delta")
 
 
 def draw_ternary(rng: np.random.Generator, rows: int, columns: int) -> IntArray:

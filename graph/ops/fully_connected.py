@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
-from ..weights import Weight
+from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
@@ -26,6 +26,7 @@ class FullyConnected:
 
     name: ClassVar[str] = "fully_connected"
     in_place: ClassVar[tuple[int, ...]] = ()
+    view: ClassVar[int | None] = None
 
     weight: Weight
     bias: IntArray
@@ -51,7 +52,9 @@ class FullyConnected:
         return (self.requantization(accumulator, self.output.low, self.output.high),)
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
-        return self.weight.matrix.size
+        """One for each entry that is stored."""
+        stored = np.count_nonzero if isinstance(self.weight, SparseWeight) else np.size
+        return int(stored(self.weight.matrix))
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

@@ -48,6 +48,22 @@ class Int32Arithmetic(ABC, Generic[T]):
         return self.binary("maximum", self.minimum(x, high), low)
 
     def round_half_up_shift(self, x: T, shift: int) -> T:
-        """fixed_point.round_half_up_shift for |x| + 2^(shift - 1) < 2^30: the offset 2^30 makes the truncating division a floor."""
+        """fixed_point.round_half_up_shift for -2^30 <= x < 2^30 - 2^(shift - 1): the offset 2^30 makes the truncating division a floor."""
         offset = (1 << ACCUMULATOR_BITS) + (1 << (shift - 1))
         return self.sub(self.div(self.add(x, offset), 1 << shift), 1 << (ACCUMULATOR_BITS - shift))
+
+    def round_half_up_shift_product(self, product: T, shift: int) -> T:
+        """fixed_point.round_half_up_shift for a product of two int16 that are not both -2^15, so that -2^30 <= product <= 2^30 - 2^15.
+
+        Past a shift of 15 the rounding constant would leave int32 there; halving first keeps it inside and changes no result:
+        floor((x + 2^(s - 1)) / 2^s) = floor((floor(x / 2) + 2^(s - 2)) / 2^(s - 1)).
+        """
+        if shift > 15:
+            half = self.sub(self.div(self.add(product, 1 << ACCUMULATOR_BITS), 2), 1 << (ACCUMULATOR_BITS - 1))
+            return self.round_half_up_shift(half, shift - 1)
+        return self.round_half_up_shift(product, shift)
+
+    def gated_sum(self, a: T | int, b: T, c: T | int, d: T, fraction_bits: int) -> T:
+        """fixed_point.gated_sum, where the sum before its rounding is below 2^30 - 2^14."""
+        opened = self.round_half_up_shift_product(self.mul(b, a), 15 - fraction_bits)
+        return self.round_half_up_shift(self.add(opened, self.mul(d, c)), 15)

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from rescomp.compress import anneal, calibrate, compress, matrices
 from rescomp.errors import InputError
 from rescomp.models import FixedPointArithmetic, FloatArithmetic, Formats, build
-from rescomp.recipe import ModelSection, Quantize, Ternary
+from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
 
 
 def small_net(**section):
@@ -37,11 +37,47 @@ def test_exactly_one_weight_format(constraints):
         compress(small_net(), constraints)
 
 
+@pytest.mark.parametrize("constraint", [Ternary(), LowRank(rank_w=2), PiecewiseLinear(), Distill()], ids=lambda c: c.kind)
+def test_none_stands_twice(constraint):
+    format = [] if isinstance(constraint, Ternary) else [Quantize()]
+    with pytest.raises(InputError, match=r"twice|exactly one"):
+        compress(small_net(), [*format, constraint, constraint])
+
+
+def test_sparse_beside_ternary_is_refused():
+    with pytest.raises(InputError, match="3:4 pattern"):
+        compress(small_net(), [Sparse(), Ternary()])
+
+
+def test_piecewise_linear_switches_the_arithmetic_in_any_order():
+    for constraints in ([PiecewiseLinear(), Quantize()], [Quantize(), PiecewiseLinear()]):
+        net = compress(small_net(), constraints)
+        assert net.arithmetic.nonlinearity == "piecewise_linear"
+        assert isinstance(net.arithmetic, FixedPointArithmetic)
+    assert small_net().arithmetic.nonlinearity == "table"
+
+
+@pytest.mark.parametrize("kind", ["fastrnn", "fastgrnn", "gru", "lstm"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_everything_together(kind, layers):
+    x, lengths = recordings()
+    constraints = [LowRank(rank_w=2, rank_u=3), Sparse(density=0.5), PiecewiseLinear(), Distill(), Quantize(bits=4)]
+    net = compress(small_net(kind=kind, layers=layers), constraints)
+    calibrate(net, x, lengths, 9)
+    anneal(net, 10, 10)
+    names = [name for cell in net.cells for projection in (cell.input, cell.recurrent) for name in projection.names]
+    assert len(names) == 4 * layers
+    assert [matrix.is_sparse for matrix in matrices(net)] == [True] * 4 * layers + [False]
+    again = compress(build(ModelSection(hidden_size=5, kind=kind, layers=layers), 3, 4), constraints)
+    again.load_state_dict(load(save(net.state_dict())))
+    assert torch.equal(again.eval()(x, lengths), net.eval()(x, lengths))
+
+
 def test_anneal_reaches_every_matrix():
     net = compress(small_net(rank_w=2, rank_u=2), [Ternary()])
-    anneal(net, 0.05)
+    anneal(net, 1, 20)
     assert [matrix.storage.residual for matrix in matrices(net)] == [0.5] * 5
-    anneal(net, 1.0)
+    anneal(net, 20, 20)
     assert [matrix.storage.residual for matrix in matrices(net)] == [0.0] * 5
 
 
@@ -89,4 +125,4 @@ def test_formats_by_name():
     formats = Formats(input=3, scores=7)
     assert str(formats["input"]) == "int16 Q3"
     assert formats["normalize"].bound == formats["recurrent_factor"].bound == 10922
-    assert str(formats["recurrent_product"]) == "int16 Q12"
+    assert str(formats["recurrent_product"]) == str(formats["input_product_2"]) == "int16 Q12"

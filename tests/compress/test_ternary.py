@@ -48,10 +48,18 @@ def test_scale_is_the_mean_of_kept_magnitudes_in_15_bits():
     assert TernaryFormat("power_of_two").scale(weight).tolist() == [4.0, 2.0**-20]
 
 
+def test_one_scale_for_the_tensor_is_the_mean_of_all_kept_magnitudes():
+    weight = torch.tensor([[4.0, 3, -2, 1], [1.0, 0, 0, 0], [6.0, -6, 6, 6]])
+    expected = (9 + 1 + 18) / 9
+    assert TernaryFormat(per="tensor").scale(weight).tolist() == pytest.approx([expected] * 3, rel=2**-15)
+    assert TernaryFormat("power_of_two", per="tensor").scale(weight).tolist() == [4.0] * 3
+
+
+@pytest.mark.parametrize("per", ["row", "tensor"])
 @pytest.mark.parametrize("form", ["multiplier", "power_of_two"])
-def test_forward_is_exactly_the_integers(form):
+def test_forward_is_exactly_the_integers(form, per):
     weight = torch.randn(20, 11, generator=torch.Generator().manual_seed(5))
-    quantizer = TernaryFormat(form)
+    quantizer = TernaryFormat(form, per=per)
     entries, mantissa, exponent = quantizer.integers(weight.double())
     expected = entries * np.ldexp(mantissa.astype(float), -exponent)[:, None]
     np.testing.assert_array_equal(quantizer(weight.double()), expected)

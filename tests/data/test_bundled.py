@@ -94,13 +94,17 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 def test_an_unknown_name_like_none() -> None:
     with pytest.raises(
-        InputError, match=r"^no bundled data set is named 'har': give one of japanese_vowels, a \.npz file or TRAIN\.ts,TEST\.ts$"
+        InputError,
+        match=r"^no bundled data set is named 'har': give one of japanese_vowels, a \.csv file or folder, a \.npz file or TRAIN\.ts,TEST\.ts$",
     ):
         load_dataset("har")
 
 
 def test_a_format_that_is_not_read(tmp_path: Path) -> None:
-    message = r"is no data that rescomp reads: give a \.npz file, TRAIN\.ts,TEST\.ts or one of japanese_vowels$"
-    for source in ("log.csv", str(tmp_path)):
+    message = (
+        r"is no data that rescomp reads: give a \.csv file or a folder of them, a \.npz file, TRAIN\.ts,TEST\.ts or one of japanese_vowels$"
+    )
+    (tmp_path / "log.wav").touch()
+    for source in ("log.xlsx", str(tmp_path / "log.wav")):
         with pytest.raises(InputError, match=message):
             load_dataset(source)

@@ -273,3 +273,22 @@ def test_a_member_that_is_no_array(write_npz: Any) -> None:
         archive.writestr("notes.txt", "hello")
     with pytest.raises(InputError, match=r"'notes\.txt' is not an array: save only arrays in it"):
         load_dataset(path)
+
+
+def test_groups_of_the_training_sequences(write_npz: Any) -> None:
+    plain, grouped = load_dataset(write_npz()), load_dataset(write_npz(group_train=np.array(["b", "a", "b", "c"]), group_test=np.arange(2)))
+    assert plain.train.groups is None
+    assert grouped.train.groups.tolist() == [1, 0, 1, 2]
+    assert grouped.test.groups is None
+    assert plain.digest != grouped.digest
+
+
+@pytest.mark.parametrize("groups", [np.arange(3), np.zeros(4), np.zeros((4, 1), int)])
+def test_unusable_groups(write_npz: Any, groups: Any) -> None:
+    with pytest.raises(InputError, match=r"the train split has groups of shape .* for 4 sequences: store one integer or string a sequence"):
+        load_dataset(write_npz(group_train=groups))
+
+
+def test_misspelt_groups(write_npz: Any) -> None:
+    with pytest.raises(InputError, match=r"'groups_train', which is not read: did you mean 'group_train'\?"):
+        load_dataset(write_npz(groups_train=np.arange(4)))

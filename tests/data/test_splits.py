@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tempfile
@@ -7,7 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from rescomp.data import Split, load_dataset, normalization, validation_split
+from rescomp.data import Split, held_out, load_dataset, normalization, validation_split
 from rescomp.errors import InputError
 
 
@@ -44,6 +45,41 @@ def test_training_keeps_one_of_each_class() -> None:
 def test_nothing_to_split() -> None:
     with pytest.raises(InputError, match=r"no class has two training sequences.*set train\.validation_fraction to 0"):
         validation_split(numbered([0, 1, 2]), 0.5, seed=0)
+
+
+def test_groups_stay_together() -> None:
+    groups = np.arange(60, dtype=np.int64) % 10
+    labels = [0, 1, 2] * 20
+    whole = dataclasses.replace(numbered(labels), groups=groups)
+    train, validation = validation_split(whole, 0.2, seed=1)
+    assert train.groups is not None
+    assert validation.groups is not None
+    assert not set(train.groups) & set(validation.groups)
+    assert sorted(rows(train) + rows(validation)) == list(range(60))
+    assert (len(np.unique(validation.groups)), np.bincount(validation.y).tolist()) == (2, [4, 4, 4])
+    assert rows(validation) == rows(validation_split(whole, 0.2, seed=1)[1])
+    chosen = {tuple(np.unique(groups[held_out(groups, whole.y, 0.2, seed)])) for seed in range(8)}
+    assert len(chosen) > 4
+
+
+def test_groups_of_different_sizes_and_classes() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        groups = np.repeat(np.arange(12), rng.integers(5, 60, 12))
+        y = rng.integers(0, 3, len(groups))
+        chosen = held_out(groups, y, 0.25, seed)
+        share = np.bincount(y[chosen], minlength=3) / np.bincount(y)
+        assert np.abs(share - 0.25).max() < 0.12
+    # One group a class and file: every class has one on each side.
+    chosen = held_out(np.arange(6), np.array([0, 0, 1, 1, 2, 2]), 0.1, 0)
+    assert np.array([0, 0, 1, 1, 2, 2])[chosen].tolist() == [0, 1, 2]
+
+
+def test_the_last_group_of_a_class_stays_in_training() -> None:
+    whole = dataclasses.replace(numbered([0, 0, 1, 1]), groups=np.array([0, 0, 1, 1]))
+    with pytest.raises(InputError, match=r"of 2 groups, and none can be kept for validation.*train\.validation_fraction to 0"):
+        validation_split(whole, 0.5, seed=0)
+    assert not held_out(np.array([0, 0, 0, 0]), whole.y, 0.5, 0).any()
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1])

@@ -14,9 +14,11 @@ import pytest
 from rescomp.errors import UnsupportedError
 from rescomp.export.c import API_VERSION, constant_bytes, export_c, read_template
 from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
-from rescomp.graph.ops import Add, Relu
+from rescomp.graph.ops import Add, FullyConnected, Relu, Slice
 from rescomp.graph.serialize import CONTRACT, digest
+from rescomp.graph.weights import Int8Weight
 from rescomp.validate.c_program import WARNINGS, write_export
 from rescomp.validate.host_c import HostC
 
@@ -24,7 +26,7 @@ FORMS = [
     {"weights": "ternary", "power_of_two": False, "low_rank": True},
     {"weights": "ternary", "power_of_two": True, "table": False},
     {"weights": "int8", "power_of_two": False},
-    {"weights": "int8", "power_of_two": True, "table": False, "low_rank": True},
+    {"weights": "sparse_delta_int4", "power_of_two": True, "table": False, "low_rank": True},
 ]
 ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"]
 
@@ -111,11 +113,56 @@ def test_accounts_count_what_is_packed(random_fastgrnn):
     packed = 2 * 2 * 5 + 2 * 3 * 5 + 1 * 3 * 5  # blocks of 8 rows x groups of 4 columns x 5 bytes
     assert constant_bytes(model) == {
         "weights": packed,
-        "scales": 6 + 10 + 10 + 4,
+        "scales": 1 + 1 + 1 + 1,  # a shift for all rows
         "biases": 4 * 6 + 2 * 10 + 2 * 10 + 4 * 4,
         "tables": 258,
-        "model": packed + 30 + 80 + 258,
+        "model": packed + 4 + 80 + 258,
     }
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "shift", "scales"),
+    [
+        ([20000, 20000, 20000], [20, 20, 20], 2 + 1),
+        ([20000, 20000, 20000], [20, 20, 21], 2 + 3),
+        ([20000, 20001, 20000], [20, 20, 20], 6 + 1),
+        ([20000, 20001, 20000], [20, 21, 20], 6 + 3),
+        ([16384, 16384, 16384], [20, 20, 20], 1),
+        ([16384, 16384, 16384], [20, 21, 20], 3),
+    ],
+)
+def test_what_all_rows_share_is_stored_once(multiplier, shift, scales):
+    weight = Int8Weight(np.arange(12, dtype=np.int8).reshape(3, 4))
+    by = Requantization(np.array(multiplier, np.int32), np.array(shift, np.int32))
+    t = TensorType((4,), Format(8))
+    node = Node("product", FullyConnected(weight, np.zeros(0, np.int32), by, Format(8)), ("x",), ("y",))
+    graph = Graph("whole", (Value("x", t),), (node,), ("y",))
+    account = constant_bytes(IntegerModel("tiny", {"whole": graph}))
+    assert (account["weights"], account["scales"], account["model"]) == (12, scales, 12 + scales)
+    inputs = {"x": np.array([[32767, -32768, 1, 32767], [1000, 2000, -3000, 4000]])}
+    np.testing.assert_array_equal(HostC().run_graph(graph, inputs)["y"], evaluate_graph(graph, inputs)["y"])
+
+
+def test_views_are_pointers(random_gru):
+    source = export_c(random_gru(np.random.default_rng(0), hidden=10))["tiny.c"].decode()
+    assert "int16_t *const l0_z = state->scratch + 10;" in source
+    assert "slice(l0_gates), 20 Q15 -> 10 Q15, a part of its input */\n    TAP(" in source
+    assert "rescomp_slice" not in source
+
+
+def test_a_view_as_the_answer_and_one_that_nothing_reads(tmp_path):
+    t = TensorType((6,), Format(3))
+    nodes = (
+        Node("relu", Relu(), ("x",), ("y",)),
+        Node("dead", Slice(0, 2), ("y",), ("dead",)),
+        Node("part", Slice(1, 3), ("y",), ("part",)),
+    )
+    model = IntegerModel("tiny", {"whole": Graph("whole", (Value("x", t),), nodes, ("part",))})
+    write_export(tmp_path, model)
+    compile_all(tmp_path, ["gcc"], "-std=c99", "-Os")
+    inputs = {"x": np.array([[-5, 3, 0, 32767, -1, 1]])}
+    values = HostC().run_graph(model.graphs["whole"], inputs)
+    np.testing.assert_array_equal(values["part"], [[3, 0, 32767]])
 
 
 def test_run_classify_and_step_agree(model, exported, random_sequences):
@@ -166,7 +213,7 @@ def test_kernels_and_generator_agree_on_versions():
 
 def test_kernels_of_another_version_are_refused(model, exported):
     path = exported / "rescomp" / "rescomp_math.h"
-    path.write_text(path.read_text().replace("RESCOMP_API_VERSION 1", "RESCOMP_API_VERSION 2"))
+    path.write_text(path.read_text().replace(f"RESCOMP_API_VERSION {API_VERSION}", f"RESCOMP_API_VERSION {API_VERSION + 1}"))
     result = subprocess.run(["gcc", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert "generated for other kernels" in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -13,12 +14,31 @@ from rescomp.errors import UnsupportedError
 from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import Graph, IntegerModel
-from rescomp.models import build
-from rescomp.recipe import ModelSection, Quantize, Ternary
+from rescomp.models import CELLS, build
+from rescomp.recipe import LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
 from rescomp.validate.torch_net import trace
 
-CONSTRAINTS = [kind(scale=scale) for kind in (Ternary, Quantize) for scale in ("multiplier", "power_of_two")]
-HIDDEN, CHANNELS, CLASSES, LONGEST, BITS = 13, 6, 5, 11, 11
+SCALES, NONLINEARITIES = ("multiplier", "power_of_two"), ("table", "piecewise_linear")
+CONSTRAINTS = {
+    "ternary": lambda scale: [Ternary(scale=scale)],
+    "ternary, one scale": lambda scale: [Ternary(scale=scale, per="tensor")],
+    "int8": lambda scale: [Quantize(scale=scale)],
+    "int4": lambda scale: [Quantize(bits=4, scale=scale)],
+    "sparse int8": lambda scale: [Sparse(density=0.3, project_every=2), Quantize(scale=scale)],
+    "sparse int4": lambda scale: [Sparse(density=0.1, project_every=2), Quantize(bits=4, scale=scale)],
+}
+CHOICES = [
+    [(0, 0, 0, 0), (0, 1, 1, 0), (1, 0, 1, 1), (1, 1, 0, 1)],
+    [(0, 0, 1, 1), (0, 1, 0, 1), (1, 0, 0, 0), (1, 1, 1, 0)],
+]
+CASES = [
+    (kind, name, choice)
+    for (i, kind), (j, name) in itertools.product(enumerate(CELLS), enumerate(CONSTRAINTS))
+    for choice in CHOICES[(i + j) % 2]
+]
+"""Every cell with every constraint, each with one half of CHOICES of scale, non-linearity, rank and layers: in a half the first three
+meet in pairs, in both in every combination."""
+HIDDEN, CHANNELS, CLASSES, LONGEST, BITS = 13, 6, 5, 9, 11
 
 
 def recordings(seed, count=40, bits=BITS, spread=1.0):
@@ -29,28 +49,32 @@ def recordings(seed, count=40, bits=BITS, spread=1.0):
     return x, rng.integers(1, LONGEST + 1, count)
 
 
-def trained(constraint, nonlinearity="table", rank=None, *, bits=BITS, spread=1.0, steps=12):
+def trained(constraints, nonlinearity="table", rank=None, *, kind="fastgrnn", layers=1, bits=BITS, spread=1.0, steps=12):
     """A compressed net after a few steps of training with large weights, so that every range is used."""
     torch.manual_seed(0)
     x, lengths = recordings(1, bits=bits, spread=spread)
     readings, steps_of = torch.from_numpy(x).float() * 2.0**-bits, torch.from_numpy(lengths)
     flat = readings[torch.arange(LONGEST) < steps_of[:, None]]
-    section = ModelSection(hidden_size=HIDDEN, rank_w=rank, rank_u=rank, nonlinearity=nonlinearity)
+    section = ModelSection(kind=kind, layers=layers, hidden_size=HIDDEN, rank_w=rank, rank_u=rank, nonlinearity=nonlinearity)
     net = build(section, CHANNELS, CLASSES, flat.mean(dim=0), flat.std(dim=0, unbiased=False))
     with torch.no_grad():
         for matrix in matrices(net):
             matrix.weight.mul_(6)
-        net.bias.normal_()
-        net.cell.gate_bias.normal_()
-    net = compress(net, [constraint])
+        for name, parameter in net.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_()
+            if name.endswith("alpha"):
+                parameter.zero_()
+    net = compress(net, constraints)
     calibrate(net, readings, steps_of, bits)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
     target = torch.arange(len(x)) % CLASSES
+    anneal(net, 0, steps or 1)
     for step in range(steps):
-        anneal(net, step / steps)
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(net(readings, steps_of), target).backward()
         optimizer.step()
+        anneal(net, step + 1, steps)
     return net
 
 
@@ -58,38 +82,73 @@ def mismatches(model, net, x, lengths):
     """(compared, differing) states and scores."""
     ours, theirs = trace(net, x, lengths), evaluate(model, x, lengths)
     differing = int((ours.states != theirs.states).sum() + (ours.scores != theirs.scores).sum())
-    return int(lengths.sum()) * HIDDEN + ours.scores.size, differing
+    return int(lengths.sum()) * ours.states.shape[2] + ours.scores.size, differing
 
 
-@pytest.mark.parametrize("rank", [None, 4])
-@pytest.mark.parametrize("nonlinearity", ["table", "piecewise_linear"])
-@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda c: f"{c.kind}-{c.scale}")
-def test_every_state_and_score_equals_the_integer_graph(constraint, nonlinearity, rank):
-    net = trained(constraint, nonlinearity, rank)
-    x, lengths = recordings(2, count=300)
+@pytest.mark.parametrize(("kind", "name", "choice"), CASES, ids=str)
+def test_every_state_and_score_equals_the_integer_graph(kind, name, choice):
+    scale, nonlinearity, rank, layers = SCALES[choice[0]], NONLINEARITIES[choice[1]], (None, 4)[choice[2]], 1 + choice[3]
+    net = trained(CONSTRAINTS[name](scale), nonlinearity, rank, kind=kind, layers=layers, steps=3)
+    x, lengths = recordings(2, count=60)
     result = trace(net, x, lengths)
+    states = layers * (2 if kind == "lstm" else 1)
+    assert result.states.shape == (60, LONGEST, states * HIDDEN)
     assert np.abs(result.states).max() > 2000
-    assert mismatches(lower(net, "model"), net, x, lengths) == (int(lengths.sum()) * HIDDEN + 300 * CLASSES, 0)
+    assert mismatches(lower(net, "model"), net, x, lengths) == (int(lengths.sum()) * states * HIDDEN + 60 * CLASSES, 0)
 
 
-@pytest.mark.parametrize("rank", [None, 4])
-@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda c: f"{c.kind}-{c.scale}")
-def test_inputs_at_the_ends_of_int16_saturate_alike(constraint, rank):
-    net = trained(constraint, rank=rank)
+@pytest.mark.parametrize("name", ["int8", "ternary"])
+@pytest.mark.parametrize("kind", CELLS)
+def test_everything_that_compress_knows_at_once(kind, name):
+    constraints = [
+        LowRank(rank_w=3, rank_u=5),
+        PiecewiseLinear(),
+        *([Sparse()] if name == "int8" else []),
+        *CONSTRAINTS[name]("multiplier"),
+    ]
+    net = trained(constraints, kind=kind, layers=2)
+    assert mismatches(lower(net, "model"), net, *recordings(2))[1] == 0
+
+
+@pytest.mark.parametrize(("scale", "rank"), [("multiplier", 4), ("power_of_two", None)])
+@pytest.mark.parametrize("name", ["ternary", "int8"])
+@pytest.mark.parametrize("kind", CELLS)
+def test_inputs_at_the_ends_of_int16_saturate_alike(kind, name, scale, rank):
+    net = trained(CONSTRAINTS[name](scale), rank=rank, kind=kind, steps=3)
     rng = np.random.default_rng(4)
-    x = rng.choice(np.array([-32768, -32767, 32767, 0, 1], np.int16), (100, LONGEST, CHANNELS))
-    assert mismatches(lower(net, "model"), net, x, np.full(100, LONGEST))[1] == 0
+    x = rng.choice(np.array([-32768, -32767, 32767, 0, 1], np.int16), (50, LONGEST, CHANNELS))
+    assert mismatches(lower(net, "model"), net, x, np.full(50, LONGEST))[1] == 0
+
+
+def test_an_lstm_cell_at_its_bound():
+    net = trained([Quantize()], kind="lstm", steps=0)
+    with torch.no_grad():
+        net.cell.bias[: 3 * HIDDEN] = 7.9  # every gate open, the candidate at 1: the cell grows by 1 a step up to 7
+    x, lengths = recordings(2)
+    assert trace(net, x, lengths).states.max() == 28672
+    assert mismatches(lower(net, "model"), net, x, lengths)[1] == 0
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_storage_of_a_sparse_net(bits):
+    net = trained([Sparse(density=0.1), Quantize(bits=bits)], kind="gru", steps=4)
+    model = lower(net, "model")
+    weights = {node.name: node.op.weight for node in model.graphs["step"].nodes if hasattr(node.op, "weight")}
+    assert {name: weight.storage for name, weight in weights.items()} == {"input_product": "sparse", "recurrent_product": "sparse"}
+    kept = {name: int((weight.matrix != 0).sum()) for name, weight in weights.items()}
+    assert kept["recurrent_product"] <= round(0.1 * 3 * HIDDEN * HIDDEN)
+    assert model.graphs["head"].nodes[0].op.weight.storage == f"int{bits}"
 
 
 @pytest.mark.parametrize(("bits", "spread"), [(0, 3000.0), (0, 1.0), (15, 0.0004), (15, 0.2)])
 def test_readings_that_are_integers_or_tiny(bits, spread):
-    net = trained(Ternary(), bits=bits, spread=spread)
+    net = trained([Ternary()], bits=bits, spread=spread)
     x, lengths = recordings(3, bits=bits, spread=spread)
     assert mismatches(lower(net, "model"), net, x, lengths)[1] == 0
 
 
 def test_float32_training_sees_nearly_the_integers():
-    net = trained(Ternary(scale="power_of_two")).eval()
+    net = trained([Ternary(scale="power_of_two")]).eval()
     x, lengths = recordings(2)
     scores = net(torch.from_numpy(x).float() * 2.0**-BITS, torch.from_numpy(lengths)).detach().numpy()
     exact = np.ldexp(trace(net, x, lengths).scores.astype(float), -net.arithmetic.formats.scores)
@@ -108,7 +167,7 @@ def swapped(graph, first, second, *names):
 
 
 def test_swapping_the_two_biases_is_noticed():
-    net = trained(Ternary(scale="power_of_two"))
+    net = trained([Ternary(scale="power_of_two")])
     model = lower(net, "model")
     step = swapped(model.graphs["step"], "gate_bias", "candidate_bias", "bias")
     x, lengths = recordings(2)
@@ -116,9 +175,42 @@ def test_swapping_the_two_biases_is_noticed():
     assert differing > compared // 2
 
 
+def test_swapping_two_layers_biases_is_noticed():
+    net = trained([Quantize(scale="power_of_two")], kind="lstm", layers=2)
+    model = lower(net, "model")
+    step = swapped(model.graphs["step"], "preactivation_bias", "preactivation_bias_2", "bias")
+    x, lengths = recordings(2)
+    compared, differing = mismatches(IntegerModel("model", {**model.graphs, "step": step}), net, x, lengths)
+    assert differing > compared // 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second", "field"),
+    [("gru", "reset", "update", "start"), ("lstm", "input_gate", "forget_gate", "start")],
+)
+def test_swapping_gates_or_biases_is_noticed(kind, first, second, field):
+    net = trained([Quantize()], kind=kind)
+    model = lower(net, "model")
+    step = swapped(model.graphs["step"], first, second, field)
+    x, lengths = recordings(2)
+    compared, differing = mismatches(IntegerModel("model", {**model.graphs, "step": step}), net, x, lengths)
+    assert differing > compared // 2
+
+
+@pytest.mark.parametrize("field", ["alpha", "beta"])
+def test_one_unit_in_a_fastrnn_constant_is_noticed(field):
+    net = trained([Quantize(scale="power_of_two")], kind="fastrnn")
+    model = lower(net, "model")
+    step = model.graphs["step"]
+    last = step.nodes[-1]
+    changed = dataclasses.replace(last, op=dataclasses.replace(last.op, **{field: getattr(last.op, field) + 1}))
+    step = Graph("step", step.inputs, (*step.nodes[:-1], changed), step.outputs, step.state)
+    assert mismatches(IntegerModel("model", {**model.graphs, "step": step}), net, *recordings(2))[1] > 0
+
+
 @pytest.mark.parametrize("field", ["zeta", "nu"])
 def test_one_unit_in_a_gate_constant_is_noticed(field):
-    net = trained(Ternary(scale="power_of_two"))
+    net = trained([Ternary(scale="power_of_two")])
     model = lower(net, "model")
     step = model.graphs["step"]
     last = step.nodes[-1]
@@ -135,7 +227,7 @@ def test_one_unit_in_a_gate_constant_is_noticed(field):
     ],
 )
 def test_layer_names(rank, expected):
-    model = lower(trained(Ternary(), rank=rank, steps=0), "model", [f"speaker {i}" for i in range(CLASSES)])
+    model = lower(trained([Ternary()], rank=rank, steps=0), "model", [f"speaker {i}" for i in range(CLASSES)])
     tail = ["preactivation", "gate_bias", "gate", "candidate_bias", "candidate", "state"]
     assert [node.name for node in model.graphs["step"].nodes] == expected + tail
     assert model.graphs["step"].state == {"h": "h_next"}
@@ -144,8 +236,53 @@ def test_layer_names(rank, expected):
     assert model.classes[2] == "speaker 2"
 
 
+LAYERS = {
+    "fastrnn": ["preactivation", "candidate_bias", "candidate", "state"],
+    "fastgrnn": ["preactivation", "gate_bias", "gate", "candidate_bias", "candidate", "state"],
+    "gru": [
+        *("input_bias", "gates_input", "gates_recurrent", "gates_preactivation", "gates", "reset", "update"),
+        *("candidate_recurrent", "recurrent_bias", "reset_product"),
+        *("candidate_input", "candidate_preactivation", "candidate", "state"),
+    ],
+    "lstm": [
+        *("preactivation", "preactivation_bias", "gates_preactivation", "gates", "input_gate", "forget_gate"),
+        *("candidate_preactivation", "candidate", "output_preactivation", "output_gate", "cell", "cell_tanh", "state"),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_second_layer_has_the_names_of_the_first_with_a_suffix(kind):
+    step = lower(trained([Quantize()], kind=kind, layers=2, steps=0), "model").graphs["step"]
+    names = ["input_product", "recurrent_product", *LAYERS[kind]]
+    assert [node.name for node in step.nodes] == ["normalize", *names, *(f"{name}_2" for name in names)]
+    states = ["h", "c"] if kind == "lstm" else ["h"]
+    every = [*states, *(f"{name}_2" for name in states)]
+    assert [value.name for value in step.state_inputs] == every
+    assert step.state == {name: f"{name[0]}_next{name[1:]}" for name in every}
+    by_name = {node.name: node for node in step.nodes}
+    assert by_name["input_product_2"].inputs == ("h_next",)
+    assert by_name["recurrent_product_2"].inputs == ("h_2",)
+
+
+@pytest.mark.parametrize(("layers", "read"), [(1, "h"), (2, "h_2")])
+def test_the_head_reads_the_last_h(layers, read):
+    (value,) = lower(trained([Ternary()], kind="lstm", layers=layers, steps=0), "model").graphs["head"].inputs
+    assert (value.name, str(value.type)) == (read, f"{HIDDEN} int16 Q13, -10922..10922")
+
+
+def test_frames_are_the_input():
+    net = build(ModelSection(kind="gru", hidden_size=5, window=3), 2, CLASSES)
+    net = compress(net, [Quantize()])
+    calibrate(net, torch.randn(4, 6, 6), torch.tensor([6, 2, 1, 4]), 9)
+    model = lower(net, "model")
+    assert model.input.type.shape == (6,)
+    x = np.random.default_rng(0).integers(-2000, 2000, (9, 5, 6)).astype(np.int16)
+    assert mismatches(model, net, x, np.full(9, 5))[1] == 0
+
+
 def test_lowering_leaves_the_net_alone():
-    net = trained(Ternary(), steps=0)
+    net = trained([Ternary()], steps=0)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     lower(net, "model")
     trace(net, *recordings(2))

@@ -8,7 +8,7 @@ import pytest
 from rescomp.export.memory import Place, plan_memory
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
-from rescomp.graph.ops import Add, BiasAdd, FastGrnnGate, FullyConnected, Relu
+from rescomp.graph.ops import Add, BiasAdd, FastGrnnGate, FullyConnected, Relu, Slice
 from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.weights import Int8Weight
 
@@ -21,29 +21,35 @@ def fully_connected(rows, columns):
 
 
 def execute(graph, outputs):
-    """Run the plan on labels; assert that every read finds what it should, and that everything arrives."""
+    """Run the plan on labels, (value, byte); assert that every read finds what it should, and that everything arrives."""
     types, plan = graph.types(), plan_memory(graph, outputs)
-    memory = defaultdict(dict)
+    memory, labels = defaultdict(dict), {}
 
     def span(place, size):
-        start = place.offset if place.region == "arena" else 0
+        start = place.offset
         assert place.region != "arena" or start % 2 == 0 <= start <= start + size <= plan.arena_bytes
         key = place.region if place.region == "arena" else (place.region, place.name)
         return [(key, byte) for byte in range(start, start + size)]
 
     def write(name, place):
-        assert place.region != "input"
-        memory.update(dict.fromkeys(span(place, types[name].nbytes), name))
+        labels[name] = [(name, byte) for byte in range(types[name].nbytes)]
+        memory.update(zip(span(place, types[name].nbytes), labels[name], strict=True))
 
     def holds(place, name):
-        return all(memory[cell] == name for cell in span(place, types[name].nbytes))
+        return [memory[cell] for cell in span(place, types[name].nbytes)] == labels[name]
 
     for value in graph.inputs:
-        memory.update(dict.fromkeys(span(plan.places[value.name], value.type.nbytes), value.name))
+        write(value.name, plan.places[value.name])
     for node in graph.nodes:
+        if node.op.view is not None:
+            (seen,), (name,) = node.inputs, node.outputs
+            labels[name] = labels[seen][2 * node.op.view :][: types[name].nbytes]
+            assert holds(plan.places[name], name), f"{name} is not the part of {seen} that it should be"
+            continue
         for name in node.inputs:
             assert holds(plan.places[name], name), f"{node.name} reads {name} after it was overwritten"
         for target in node.outputs:
+            assert plan.places[target].region != "input"
             written = set(span(plan.places[target], types[target].nbytes))
             for i, name in enumerate(node.inputs):
                 if written & set(span(plan.places[name], types[name].nbytes)):
@@ -70,19 +76,23 @@ def random_graph(rng):
     for i in range(rng.integers(1, 14)):
         name = str(rng.choice(list(known)))
         alike = [other for other, size in known.items() if size == known[name]]
-        kind = rng.integers(4)
+        kind = rng.integers(6)
         if kind == 0:
             rows = int(rng.choice([1, 3, 4, 8]))
             node, size = Node(f"n{i}", fully_connected(rows, known[name]), (name,), (f"v{i}",)), rows
         elif kind == 1:
             node, size = Node(f"n{i}", Add(), (name, str(rng.choice(alike))), (f"v{i}",)), known[name]
+        elif kind >= 4:
+            start = int(rng.integers(known[name]))
+            size = int(rng.integers(1, known[name] - start + 1))
+            node = Node(f"n{i}", Slice(start, size), (name,), (f"v{i}",))
         else:
             op = Relu() if kind == 2 else BiasAdd(np.zeros(known[name], np.int16))
             node, size = Node(f"n{i}", op, (name,), (f"v{i}",)), known[name]
         nodes.append(node)
         known[f"v{i}"] = size
     state = {h.name: str(rng.choice([name for name, size in known.items() if size == h.type.size])) for h in states}
-    outputs = tuple({str(rng.choice(list(known))), *rng.choice([node.outputs[0] for node in nodes], 2)})
+    outputs = tuple(sorted({str(rng.choice(list(known))), *map(str, rng.choice([node.outputs[0] for node in nodes], 2))}))
     return Graph("random", (*inputs, *states), tuple(nodes), outputs, state), outputs
 
 
@@ -131,3 +141,67 @@ def test_disjoint_lives_share_memory():
     plan = execute(Graph("whole", (x,), tuple(chain), ("v5",)), ("v5",))
     assert plan.arena_bytes == 2 * 16
     assert plan.places["v5"] == Place("output", "v5")
+
+
+def sliced(*nodes, size=12):
+    return Graph("whole", (Value("x", TensorType((size,), Q12)),), nodes, ("out",))
+
+
+def test_views_take_no_memory_and_may_be_overwritten_in_part():
+    """a [12] lives in two halves; each is overwritten as soon as it is read, and the other one stays."""
+    nodes = (
+        Node("a", fully_connected(12, 12), ("x",), ("a",)),
+        Node("first", Slice(0, 6), ("a",), ("first",)),
+        Node("second", Slice(6, 6), ("a",), ("second",)),
+        Node("first_relu", Relu(), ("first",), ("first_relu",)),
+        Node("second_relu", Relu(), ("second",), ("second_relu",)),
+        Node("sum", Add(), ("first_relu", "second_relu"), ("sum",)),
+        Node("out", fully_connected(4, 6), ("sum",), ("out",)),
+    )
+    plan = execute(sliced(*nodes), ("out",))
+    assert plan.arena_bytes == 2 * 12
+    assert plan.places["second_relu"] == Place("arena", offset=12)
+
+
+def test_a_part_that_is_read_later_is_not_overwritten():
+    nodes = (
+        Node("a", fully_connected(12, 12), ("x",), ("a",)),
+        Node("first", Slice(0, 6), ("a",), ("first",)),
+        Node("middle", Slice(3, 6), ("a",), ("middle",)),
+        Node("bent", Relu(), ("first",), ("bent",)),
+        Node("out", Add(), ("bent", "middle"), ("out",)),
+    )
+    assert execute(sliced(*nodes), ("out",)).arena_bytes == 2 * 18
+
+
+def test_an_op_that_reads_overlapping_parts_does_not_work_in_place():
+    nodes = (
+        Node("a", fully_connected(12, 12), ("x",), ("a",)),
+        Node("first", Slice(0, 6), ("a",), ("first",)),
+        Node("shifted", Slice(1, 6), ("a",), ("shifted",)),
+        Node("sum", Add(), ("first", "shifted"), ("sum",)),
+        Node("out", fully_connected(4, 6), ("sum",), ("out",)),
+    )
+    assert execute(sliced(*nodes), ("out",)).arena_bytes == 2 * 18
+
+
+def test_views_of_inputs_and_states_point_there():
+    q = Format(12)
+    nodes = (
+        Node("low", Slice(2, 3), ("x",), ("low",)),
+        Node("part", Slice(1, 3), ("h",), ("part",)),
+        Node("sum", Add(), ("low", "part"), ("sum",)),
+    )
+    values = (Value("x", TensorType((6,), q)), Value("h", TensorType((4,), q)), Value("k", TensorType((3,), q)))
+    plan = execute(Graph("step", values, nodes, (), {"h": "h", "k": "part"}), ("sum",))
+    assert plan.places["low"] == Place("input", "x", 4)
+    assert plan.places["part"] == Place("state", "h", 2)
+
+
+@pytest.mark.parametrize(("cell", "vectors", "states"), [("fastrnn", 2, 1), ("gru", 6, 1), ("lstm", 8, 2)])
+def test_a_cell_needs_its_two_products_and_no_more(cell, vectors, states, request):
+    model = request.getfixturevalue(f"random_{cell}")(np.random.default_rng(0), hidden=10)
+    plan = execute(model.graphs["step"], ())
+    assert plan.arena_bytes == vectors * 10 * 2
+    assert plan.copies == ()
+    assert sum(value.type.size for value in model.graphs["step"].state_inputs) == states * 10

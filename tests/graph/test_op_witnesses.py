@@ -1,5 +1,7 @@
 """Every op means the same to every witness as to numpy: random and edge values, no tolerance."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import tanh_table
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.ops.activation import UNIT_Q15
 
 SEEDS = 25
 
@@ -68,3 +71,62 @@ def test_relu_of_what_is_non_negative_already(witness):
     t = TensorType((6,), Format(3))
     nodes = (Node("a", ops.Relu(), ("x",), ("once",)), Node("b", ops.Relu(), ("once",), ("again",)))
     assert_equal(witness, Graph("twice", (Value("x", t),), nodes, ("again",)), {"x": edge_values(np.random.default_rng(1), t)})
+
+
+def test_products_at_the_edge_of_32_bits(witness):
+    """2^30 - 2^15 and -2^30 through shifts on both sides of 15, where the int32 spelling halves first; and ties."""
+    extremes = [0, 1, -1, 2, 3, 127, 181, 255, 16384, 32767, -32767, -32768]
+    a, b = (np.array(pair).reshape(1, -1) for pair in zip(*itertools.product(extremes, extremes), strict=True))
+    size = a.size
+    types = TensorType((size,), Format(15)), TensorType((size,), Format(15, bound=32767))
+    b = np.maximum(b, -32767)
+    outputs = (Format(15), Format(14), Format(13, bound=10922), Format(0), Format(1))
+    graph = graph_of(*((ops.Mul(output, 30 - output.fraction_bits), types) for output in outputs))
+    assert_equal(witness, graph, {value.name: (a, b)[int(value.name[-1])] for value in graph.inputs})
+
+
+def test_gated_sums_at_their_bounds(witness):
+    ends = {"UNIT": (0, 1, 16384, 32767), "Q15": (-32768, -32767, -1, 0, 1, 32767)}
+    cells = {
+        ops.LstmCell(Format(12, bound=28672)): 28672,
+        ops.LstmCell(Format(0, bound=28672)): 28672,
+        ops.GruState(Format(14, bound=10922)): 10922,
+    }
+    graphs, inputs = [], {}
+    for i, (op, bound) in enumerate(cells.items()):
+        spans = [ends["UNIT" if allowed == (UNIT_Q15,) else "Q15"] for allowed in op.reads] + [(-bound, -1, 0, 1, bound)]
+        columns = np.array(list(itertools.product(*spans))).T
+        formats = [*(allowed[0] for allowed in op.reads), op.state]
+        graphs.append((op, tuple(TensorType((columns.shape[1],), format) for format in formats)))
+        inputs |= {f"x{i}_{k}": column[None] for k, column in enumerate(columns)}
+    assert_equal(witness, graph_of(*graphs), inputs)
+
+
+def test_the_first_rounding_of_a_gated_sum(witness):
+    """Its ties, where they decide the result: one unit less there and each of these is a 0."""
+    cases = [
+        (ops.FastRnnState(2, 1, Format(12, bound=10922)), (25534, 10000)),  # 6383.5 + 10000
+        (ops.GruState(Format(13, bound=10922)), (1, 2, 0)),  # 32767 * 2 / 4 = 16383.5
+        (ops.LstmCell(Format(12, bound=28672)), (1, 1, 4, 16383)),  # 0.5 + 16383
+    ]
+    graph = graph_of(
+        *((op, tuple(TensorType((1,), format) for format in (*(allowed[0] for allowed in op.reads), op.state))) for op, _ in cases)
+    )
+    inputs = {f"x{i}_{k}": np.array([[value]]) for i, (_, values) in enumerate(cases) for k, value in enumerate(values)}
+    assert [int(evaluate_graph(graph, inputs)[f"y{i}_0"][0, 0]) for i in range(3)] == [1, 1, 1]
+    assert_equal(witness, graph, inputs)
+
+
+def test_slices_of_slices_of_inputs_and_of_results(witness):
+    t = TensorType((9,), Format(12))
+    nodes = (
+        Node("part", ops.Slice(2, 6), ("x",), ("part",)),
+        Node("inner", ops.Slice(1, 3), ("part",), ("inner",)),
+        Node("sum", ops.Add(), ("part", "part"), ("sum",)),
+        Node("left", ops.Slice(0, 3), ("sum",), ("left",)),
+        Node("right", ops.Slice(3, 3), ("sum",), ("right",)),
+        Node("bent", ops.Lookup("sigmoid", tanh_table()), ("left",), ("bent",)),
+        Node("both", ops.Mul(Format(12), 15), ("bent", "right"), ("both",)),
+        Node("out", ops.Add(), ("both", "inner"), ("out",)),
+    )
+    assert_equal(witness, Graph("slices", (Value("x", t),), nodes, ("out",)), {"x": edge_values(np.random.default_rng(1), t)})

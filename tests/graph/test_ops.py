@@ -6,9 +6,9 @@ import torch
 
 from rescomp.errors import UnsupportedError
 from rescomp.graph import ops
-from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, TensorType
-from rescomp.graph.weights import Int8Weight, TernaryWeight
+from rescomp.graph.weights import Int8Weight, SparseWeight, TernaryWeight
 
 
 def extreme_inputs(types, rng, batch=6):
@@ -60,6 +60,11 @@ def scale(rows):
     return Requantization(np.full(rows, 1 << 14, np.int32), np.full(rows, 20, np.int32))
 
 
+def vectors(*formats, size=4):
+    return tuple(TensorType((size,), format) for format in formats)
+
+
+UNIT, Q15 = Format(15, nonnegative=True), Format(15)
 NO_BIAS = np.zeros(0, np.int32)
 INT16 = Format(8)
 
@@ -91,6 +96,27 @@ INT16 = Format(8)
             (TensorType((4,), Format(15, nonnegative=True)), TensorType((4,), Format(15)), TensorType((4,), Format(12, bound=10922))),
             "32-bit sum",
         ),
+        (
+            ops.Conv2d(SparseWeight(np.ones((1, 4), np.int8), 8, "delta"), NO_BIAS, scale(1), INT16, (1, 1)),
+            (TensorType((1, 1, 4), INT16),),
+            "no sparse weights: store its matrix dense",
+        ),
+        (ops.Slice(2, 3), vectors(INT16), "a slice from 2 of size 3 does not lie inside a value of 4 entries"),
+        (ops.Slice(-1, 3), vectors(INT16), "does not lie inside"),
+        (ops.Slice(1, 0), vectors(INT16), "does not lie inside"),
+        (ops.Slice(0, 1), (TensorType((2, 2), INT16),), "slice reads a vector"),
+        (ops.Mul(Format(12), 15), vectors(UNIT, Format(11)), "shifts by 14, not 15"),
+        (ops.Mul(Format(15), 0), vectors(Format(8), Format(7)), r"shifts by 0, outside 1\.\.30"),
+        (ops.Mul(Format(12), 18), vectors(Q15, Q15), r"may reach 2\^30"),
+        (ops.Mul(Format(12), 18), (*vectors(UNIT), *vectors(Q15, size=5)), "equal shapes"),
+        (ops.FastRnnState(32768, 0, Format(12)), vectors(Q15, Format(12)), "alpha and beta"),
+        (ops.FastRnnState(32767, 32767, Format(12)), vectors(Q15, Format(12)), "accumulator may reach"),
+        (ops.FastRnnState(1, 1, Format(12, bound=9)), vectors(Q15, Format(12)), "a state in int16 Q12, -9..9"),
+        (ops.GruState(Format(15, bound=9)), vectors(UNIT, Q15, Format(15, bound=9)), r"outside int16 Q0\.\.Q14"),
+        (ops.GruState(Format(14)), vectors(UNIT, Q15, Format(14)), "accumulator may reach"),
+        (ops.GruState(Format(13)), vectors(Q15, Q15, Format(13)), "gru_state reads Q15 of its non-linearities"),
+        (ops.GruState(Format(13)), (*vectors(UNIT, Q15), *vectors(Format(13), size=5)), "equal shapes"),
+        (ops.LstmCell(Format(12, bound=28673)), vectors(UNIT, UNIT, Q15, Format(12, bound=28673)), "accumulator may reach"),
     ],
 )
 def test_misuse_is_refused_with_its_reason(op, types, message):
@@ -111,3 +137,53 @@ def test_fastgrnn_gate_is_the_written_formula():
         z, c, h = rng.integers(0, 32768, (1, 500)), rng.integers(-32768, 32768, (1, 500)), rng.integers(-10922, 10923, (1, 500))
         expected = [gate(zeta, nu, *(int(v) for v in row)) for row in zip(z[0], c[0], h[0], strict=True)]
         assert op.evaluate(z, c, h)[0][0].tolist() == expected
+
+
+def shifted(value, amount):
+    return (value + (1 << (amount - 1))) >> amount
+
+
+def test_gated_sums_are_the_written_formula():
+    """docs/contract.md in Python integers."""
+    rng = np.random.default_rng(0)
+    gate, other = rng.integers(0, 32768, (2, 1, 500))
+    candidate, cell, hidden = (rng.integers(-bound, bound + 1, (1, 500)) for bound in (32767, 28672, 10922))
+    gate[0, :2], candidate[0, :3] = (0, 32767), (32767, -32768, -32768)
+    columns = [array[0].tolist() for array in (gate, other, candidate, cell, hidden)]
+
+    def clamp(value, bound):
+        return max(-bound, min(bound, value))
+
+    expected = [
+        (
+            clamp(shifted(shifted(9000 * n, 3) + 24000 * h, 15), 10922),
+            clamp(shifted(shifted((32768 - z) * n, 2) + z * h, 15), 10922),
+            clamp(shifted(shifted(z * n, 3) + f * c, 15), 28672),
+        )
+        for z, f, n, c, h in zip(*columns, strict=True)
+    ]
+    fastrnn, gru, lstm = ([row[i] for row in expected] for i in range(3))
+    assert ops.FastRnnState(9000, 24000, Format(12, bound=10922)).evaluate(candidate, hidden)[0][0].tolist() == fastrnn
+    assert ops.GruState(Format(13, bound=10922)).evaluate(gate, candidate, hidden)[0][0].tolist() == gru
+    assert ops.LstmCell(Format(12, bound=28672)).evaluate(gate, other, candidate, cell)[0][0].tolist() == lstm
+
+
+def test_the_lstm_bound_is_the_largest_that_keeps_the_sum():
+    """32767 * 2^15 / 8 + 32767 * 28672 + 2^14 < 2^30 holds, and for 28673 it does not."""
+    assert 32767 * 4096 + 32767 * 28672 + (1 << 14) < 1 << 30 <= 32767 * 4096 + 32767 * 28673 + (1 << 14)
+
+
+@pytest.mark.parametrize("op", [ops.Lookup("tanh", tanh_table()), ops.PiecewiseLinear("tanh")])
+def test_a_cell_state_is_read_as_it_is(op):
+    cell = TensorType((3,), Format(12, bound=28672))
+    assert op.infer(cell) == (TensorType((3,), Q15),)
+    assert op.evaluate(np.array([[28672, -28672, 0]]))[0][0, 2] == 0
+
+
+def test_a_sparse_product_multiplies_what_it_stores():
+    matrix = np.array([[0, 3, 0, 0], [1, 0, 0, -1]], np.int8)
+    counts = [
+        ops.FullyConnected(weight, NO_BIAS, scale(2), INT16).multiply_accumulates(*vectors(INT16))
+        for weight in (Int8Weight(matrix), SparseWeight(matrix, 8, "bitmap"))
+    ]
+    assert counts == [8, 3]

@@ -1,11 +1,11 @@
-"""Ternary packing against a bit-by-bit reading of its definition."""
+"""Packed weights against a byte-by-byte reading of docs/contract.md."""
 
 import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.graph.ops.drawing import draw_ternary
-from rescomp.graph.weights import Int8Weight, TernaryWeight, unpack_ternary
+from rescomp.graph.ops.drawing import SPARSE, draw_storage, draw_ternary
+from rescomp.graph.weights import Int4Weight, Int8Weight, SparseWeight, TernaryWeight, smallest_storage, unpack_ternary
 
 
 def read_packed(packed: bytes, rows: int, columns: int) -> list[list[int]]:
@@ -68,3 +68,115 @@ def test_int8_is_symmetric():
         Int8Weight(np.array([[-128]], np.int8))
     with pytest.raises(UnsupportedError):
         Int8Weight(np.array([[1.0]]))
+    with pytest.raises(UnsupportedError):
+        Int4Weight(np.array([[-8]], np.int8))
+    with pytest.raises(UnsupportedError):
+        SparseWeight(np.array([[8]], np.int8), 4, "bitmap")
+
+
+@pytest.mark.parametrize(("bits", "index"), [(2, "bitmap"), (8, "coordinates"), (8.5, "delta")])
+def test_unknown_sparse_storages_are_refused(bits, index):
+    with pytest.raises(UnsupportedError, match="4 or 8, bitmap or delta"):
+        SparseWeight(np.ones((1, 1), np.int8), bits, index)
+
+
+def signed(value: int, bits: int) -> int:
+    """Two's complement."""
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def read_int4(packed: bytes, rows: int, columns: int) -> list[list[int]]:
+    row_bytes = (columns + 1) // 2
+    lines = [packed[row * row_bytes : (row + 1) * row_bytes] for row in range(rows)]
+    return [[signed(line[column // 2] >> 4 * (column % 2) & 15, 4) for column in range(columns)] for line in lines]
+
+
+def read_bitmap(packed: bytes, rows: int, columns: int, bits: int) -> list[list[int]]:
+    row_bytes = (columns + 7) // 8
+    matrix, values, count = [[0] * columns for _ in range(rows)], packed[rows * row_bytes :], 0
+    for row in range(rows):
+        for column in range(columns):
+            if packed[row * row_bytes + column // 8] >> column % 8 & 1:
+                matrix[row][column] = signed(values[count] if bits == 8 else values[count // 2] >> 4 * (count % 2) & 15, bits)
+                count += 1
+    assert len(values) == (count * bits + 7) // 8
+    return matrix
+
+
+def read_delta(packed: bytes, rows: int, columns: int, bits: int) -> list[list[int]]:
+    stream, place, pending = list(packed), 0, None
+    line = [0] * (rows * columns)
+    while True:
+        zeros = stream.pop(0)
+        place += zeros
+        if zeros == 255:
+            continue
+        if place == len(line):
+            assert stream == []
+            return [line[row * columns : (row + 1) * columns] for row in range(rows)]
+        if bits == 8:
+            line[place] = signed(stream.pop(0), 8)
+        elif pending is not None:
+            line[place], pending = signed(pending, 4), None
+        else:
+            byte = stream.pop(0)
+            line[place], pending = signed(byte & 15, 4), byte >> 4
+        place += 1
+
+
+def read(weight) -> list[list[int]]:
+    packed, shape = weight.pack().tobytes(), weight.matrix.shape
+    if weight.format == "int4":
+        return read_int4(packed, *shape)
+    return (read_bitmap if weight.index == "bitmap" else read_delta)(packed, *shape, weight.bits)
+
+
+@pytest.mark.parametrize("storage", ["int4", *SPARSE])
+@pytest.mark.parametrize("rows", [1, 2, 9, 40])
+@pytest.mark.parametrize("columns", [1, 2, 7, 8, 9, 40, 600])
+def test_the_streams_are_those_of_the_contract(storage, rows, columns):
+    for seed in range(5):
+        weight = draw_storage(np.random.default_rng(seed), storage, rows, columns)
+        assert read(weight) == weight.matrix.tolist()
+        assert weight.pack().dtype == np.uint8
+
+
+def test_streams_by_hand():
+    matrix = np.array([[0, 3, 0, 0], [0, 0, 0, -1], [2, 0, 0, 0]], np.int8)
+    assert SparseWeight(matrix, 8, "bitmap").pack().tolist() == [0b0010, 0b1000, 0b0001, 3, 255, 2]
+    assert SparseWeight(matrix, 4, "bitmap").pack().tolist() == [0b0010, 0b1000, 0b0001, 0xF3, 0x02]
+    assert SparseWeight(matrix, 8, "delta").pack().tolist() == [1, 3, 5, 255, 0, 2, 3]
+    assert SparseWeight(matrix, 4, "delta").pack().tolist() == [1, 0xF3, 5, 0, 0x02, 3]
+    assert Int4Weight(matrix[:, :3].copy()).pack().tolist() == [0x30, 0, 0, 0, 2, 0]
+    nothing = np.zeros((3, 170), np.int8)
+    assert SparseWeight(nothing, 8, "delta").pack().tolist() == [255, 255, 0]
+    assert SparseWeight(nothing[:, 1:], 4, "delta").pack().tolist() == [255, 252]
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize(
+    ("density", "kind"), [(1.0, "int"), (0.3, "sparse_bitmap_int"), (0.02, "sparse_delta_int"), (0.0, "sparse_delta_int")]
+)
+def test_the_smallest_storage_is_taken(bits, density, kind):
+    rng = np.random.default_rng(0)
+    matrix = rng.integers(1, 8, (30, 64), dtype=np.int8)
+    matrix[rng.random(matrix.shape) >= density] = 0
+    weight = smallest_storage(matrix, bits)
+    assert weight.format == f"{kind}{bits}"
+    assert np.array_equal(weight.matrix, matrix)
+    others = (
+        SparseWeight(matrix, bits, "bitmap"),
+        SparseWeight(matrix, bits, "delta"),
+        Int8Weight(matrix) if bits == 8 else Int4Weight(matrix),
+    )
+    assert weight.pack().nbytes == min(other.pack().nbytes for other in others)
+
+
+def test_dense_wins_ties_then_the_bitmap():
+    assert smallest_storage(np.array([[5, 0]], np.int8), 8).format == "int8"  # 2 bytes each
+    assert smallest_storage(np.array([[0, 0, 0, 5]], np.int8), 8).format == "sparse_bitmap_int8"  # 2, and a delta of 3
+    line = np.zeros((2, 8), np.int8)
+    line[1, 0] = 5  # a bitmap of 2 + 1, a delta of 1 + 1 + 1
+    assert smallest_storage(line, 8).format == "sparse_bitmap_int8"
+    with pytest.raises(UnsupportedError, match=r"outside \[-7, 7\]"):
+        smallest_storage(np.array([[9]], np.int8), 4)

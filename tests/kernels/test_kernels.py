@@ -1,6 +1,7 @@
 """Kernels at and around the edges of their tiles, with extreme inputs: what they compute, write and read."""
 
 import ctypes
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -12,13 +13,21 @@ from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
-from rescomp.graph.ops.drawing import draw_ternary
-from rescomp.graph.weights import Int8Weight, TernaryWeight
+from rescomp.graph.ops.activation import UNIT_Q15
+from rescomp.graph.ops.c_arguments import stored_scales
+from rescomp.graph.ops.drawing import DENSE, SPARSE, draw_storage
+from rescomp.graph.weights import SparseWeight
 from rescomp.validate.host_c import SANITIZED, HostC
 
 KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
 GUARD = 0x5AA5 - 0x8000
 ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
+STORAGES = (*DENSE, *SPARSE)
+
+
+def edge_rows(weights):
+    """Only the ternary kernel works on several rows at once."""
+    return ROWS if weights == "ternary" else (1, 2, 5)
 
 
 class By(ctypes.Structure):
@@ -26,6 +35,8 @@ class By(ctypes.Structure):
         ("bias", ctypes.c_void_p),
         ("multiplier", ctypes.c_void_p),
         ("shift", ctypes.c_void_p),
+        ("multiplier_step", ctypes.c_uint8),
+        ("shift_step", ctypes.c_uint8),
         ("low", ctypes.c_int16),
         ("high", ctypes.c_int16),
     )
@@ -33,6 +44,10 @@ class By(ctypes.Structure):
 
 class Cell(ctypes.Structure):
     _fields_ = (("zeta", ctypes.c_int16), ("nu", ctypes.c_int16), ("f", ctypes.c_uint8), ("low", ctypes.c_int16), ("high", ctypes.c_int16))
+
+
+class State(ctypes.Structure):
+    _fields_ = (("f", ctypes.c_uint8), ("low", ctypes.c_int16), ("high", ctypes.c_int16))
 
 
 @pytest.fixture(scope="module")
@@ -67,27 +82,28 @@ def extremes(rng, count, bound=32767):
 
 
 def product(rng, weights, rows, columns, power_of_two):
-    ternary = weights == "ternary"
-    matrix = draw_ternary(rng, rows, columns) if ternary else rng.integers(-127, 128, (rows, columns), dtype=np.int8)
-    shift = rng.integers(15, 19, rows) + (0 if ternary else 6)
+    """A random product; in a third of them all rows have one scale."""
+    weight = draw_storage(rng, weights, rows, columns)
+    shift = rng.integers(15, 19, rows) + {"ternary": 0, "int4": 2}.get(weights.rpartition("_")[2], 6)
     multiplier = np.full(rows, 1 << 14) if power_of_two else rng.integers(1 << 14, 1 << 15, rows)
+    multiplier, shift = (np.full(rows, each[0]) if rng.random() < 0.3 else each for each in (multiplier, shift))
     by = Requantization(multiplier.astype(np.int32), shift.astype(np.int32))
     bias = rng.integers(-50000, 50000, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
-    return ops.FullyConnected(TernaryWeight(matrix) if ternary else Int8Weight(matrix), bias, by, Format(12, bound=20000))
+    return ops.FullyConnected(weight, bias, by, Format(12, bound=20000))
 
 
 def call_product(library, op, x):
     """The kernel's output, from exactly the arrays that an export declares."""
     rows, columns = op.weight.matrix.shape
     packed, bias = op.weight.pack(), op.bias
-    simple = op.requantization.is_power_of_two
-    multiplier = op.requantization.multiplier.astype(np.int16)
-    shift = (op.requantization.shift - (14 if simple else 0)).astype(np.int8)
+    multiplier, shift = stored_scales(op.requantization)
     source, target = Guarded(x), Guarded(np.full(rows, 77))
     by = By(
         bias.ctypes.data if bias.size else None,
-        None if simple else multiplier.ctypes.data,
+        multiplier.ctypes.data if multiplier.size else None,
         shift.ctypes.data,
+        multiplier.size > 1,
+        shift.size > 1,
         op.output.low,
         op.output.high,
     )
@@ -97,11 +113,11 @@ def call_product(library, op, x):
     return target.check()
 
 
-@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize("weights", STORAGES)
 @pytest.mark.parametrize("power_of_two", [False, True])
 def test_fully_connected_around_its_tiles(library, weights, power_of_two):
     rng = np.random.default_rng(0)
-    for rows in ROWS:
+    for rows in edge_rows(weights):
         for columns in (*COLUMNS, 40):
             op = product(rng, weights, rows, columns, power_of_two)
             for x in extremes(rng, columns, 10922 if weights == "ternary" else 32767):
@@ -156,7 +172,60 @@ def test_gate_kernel_works_in_place_on_each_input(library):
                     np.testing.assert_array_equal(buffers[side].check(), op.evaluate(z[None], c[None], h[None])[0][0])
 
 
-@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize(("bits", "index"), [(8, "bitmap"), (4, "bitmap"), (8, "delta"), (4, "delta")])
+@pytest.mark.parametrize("places", [(), (0,), (254,), (255,), (256,), (765,), (1019,), (0, 255, 510, 511, 767), (3, 1018, 1019)])
+def test_sparse_products_with_long_skips(library, bits, index, places):
+    """Skips of one byte and of several, over the ends of rows and at the end of the matrix, 4 x 255."""
+    matrix = np.zeros((4, 255), np.int8)
+    matrix.reshape(-1)[list(places)] = np.arange(len(places)) + 1
+    by = Requantization(np.full(4, 1 << 14, np.int32), np.full(4, 16, np.int32))
+    op = ops.FullyConnected(SparseWeight(matrix, bits, index), np.zeros(0, np.int32), by, Format(12))
+    for x in extremes(np.random.default_rng(0), 255):
+        np.testing.assert_array_equal(call_product(library, op, x), op.evaluate(x[None])[0][0])
+
+
+def test_mul_kernel_works_in_place_on_either_side(library):
+    rng, count = np.random.default_rng(3), 9
+    for output, shift in ((Format(12, bound=10922), 15), (Format(13), 17), (Format(0), 30), (Format(14, nonnegative=True), 1)):
+        op = ops.Mul(output, shift)
+        for a, b in itertools.product(extremes(rng, count), extremes(rng, count, 32768)):
+            b = np.minimum(b, 32767)
+            for side in (0, 1):
+                buffers = Guarded(a), Guarded(b)
+                arguments = (ctypes.c_uint16(count), ctypes.c_uint8(shift), ctypes.c_int16(output.low), ctypes.c_int16(output.high))
+                library.rescomp_mul_int16(buffers[0].pointer, buffers[1].pointer, buffers[side].pointer, *arguments)
+                np.testing.assert_array_equal(buffers[side].check(), op.evaluate(a[None], b[None])[0][0])
+                np.testing.assert_array_equal(buffers[1 - side].check(), (b, a)[side])
+
+
+GATED = [
+    (ops.FastRnnState(32767, 0, Format(12, bound=10922)), (32767, 0)),
+    (ops.FastRnnState(9000, 32767, Format(14, bound=10922)), (9000, 32767)),
+    (ops.GruState(Format(13, bound=10922)), ()),
+    (ops.GruState(Format(14, bound=10922)), ()),
+    (ops.LstmCell(Format(12, bound=28672)), ()),
+]
+
+
+@pytest.mark.parametrize(("op", "factors"), GATED, ids=lambda each: str(each)[:24])
+def test_gated_sums_work_in_place_on_each_input(library, op, factors):
+    rng, count, state = np.random.default_rng(4), 9, op.state
+    gates = [*(np.full(count, fill) for fill in (0, 1, 32767)), rng.integers(0, 32768, count)]
+    values = [
+        gates if UNIT_Q15 in allowed and len(allowed) == 1 else [*extremes(rng, count), np.full(count, -32768)] for allowed in op.reads
+    ]
+    states = [np.full(count, state.low), np.full(count, state.high), rng.integers(state.low, state.high + 1, count)]
+    for inputs in itertools.product(*values, states):
+        wanted = op.evaluate(*(x[None] for x in inputs))[0][0]
+        for side in range(len(inputs)):
+            buffers = [Guarded(x) for x in inputs]
+            pointers = [buffer.pointer for buffer in buffers]
+            rest = (*map(ctypes.c_int16, factors), State(state.fraction_bits, state.low, state.high))
+            getattr(library, f"rescomp_{op.kernel}")(*pointers, pointers[side], ctypes.c_uint16(count), *rest)
+            np.testing.assert_array_equal(buffers[side].check(), wanted)
+
+
+@pytest.mark.parametrize("weights", STORAGES)
 def test_products_read_nothing_past_their_buffers(weights):
     """All edge sizes in one program under the address sanitizer; inputs and constants are arrays of exactly their size."""
     rng = np.random.default_rng(4)
@@ -165,13 +234,13 @@ def test_products_read_nothing_past_their_buffers(weights):
     nodes = [
         Node(f"product_{rows}_{n}", product(rng, weights, rows, n, bool(rng.integers(2))), (f"x{n}",), (f"y_{rows}_{n}",))
         for n in inputs
-        for rows in ROWS
+        for rows in edge_rows(weights)
     ]
     graph = Graph("edges", tuple(inputs.values()), tuple(nodes), (nodes[-1].outputs[0],))
     assert_equal_under_sanitizers(graph, {f"x{n}": np.stack(list(extremes(rng, n, bound))) for n in inputs})
 
 
-@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize("weights", DENSE)
 def test_convolutions_read_nothing_past_their_buffers(weights):
     """Sizes, strides and paddings in one program, paddings wider than the kernel and larger than the image among them."""
     rng = np.random.default_rng(5)
@@ -201,7 +270,7 @@ def assert_equal_under_sanitizers(graph, samples):
 
 
 def test_every_op_has_its_kernel_and_every_kernel_its_declaration():
-    wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(20)}
+    wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(60)} - {""}
     defined = {path.stem for path in KERNELS.glob("*.c")}
     declared = set(re.findall(r"^void rescomp_(\w+)\(", (KERNELS / "rescomp_kernels.h").read_text(), re.MULTILINE))
     assert wanted == defined == declared

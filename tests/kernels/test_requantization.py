@@ -26,7 +26,7 @@ int main(void)
         const int16_t multiplier = (int16_t)r[1];
         const int8_t shift = (int8_t)r[2];
         const rescomp_requantization by =
-            rescomp_requantize_by(NULL, multiplier ? &multiplier : NULL, &shift, (int16_t)r[3], (int16_t)r[4]);
+            rescomp_requantize_by(NULL, multiplier ? &multiplier : NULL, 1, &shift, 1, (int16_t)r[3], (int16_t)r[4]);
         const int16_t result = rescomp_requantize(r[0], &by, 0);
 
         if (fwrite(&result, sizeof result, 1, stdout) != 1) {

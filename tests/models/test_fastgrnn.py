@@ -42,7 +42,7 @@ def test_float_net_is_the_papers(rank, nonlinearity):
     section = ModelSection(hidden_size=6, rank_w=rank, rank_u=rank, nonlinearity=nonlinearity)
     net = build(section, 4, 3, torch.tensor([1.0, 2, 3, 4]), torch.tensor([0.5, 1, 2, 3])).double()
     x, lengths = 3 * torch.randn(5, 8, 4, dtype=torch.float64) + 2, torch.tensor([8, 1, 5, 3, 2])
-    states, scores = net.states(x, lengths).detach().numpy(), net(x, lengths).detach().numpy()
+    states, scores = net.states(x, lengths)["h"].detach().numpy(), net(x, lengths).detach().numpy()
     assert states.shape == (5, 8, 6)
     for i, length in enumerate(lengths.tolist()):
         expected, expected_scores = paper(net, x[i, :length].numpy(), nonlinearity == "piecewise_linear")

@@ -20,12 +20,12 @@ def mismatches(model, folder, x, lengths):
 
 
 @pytest.fixture
-def planted(random_fastgrnn, random_sequences, tmp_path):
+def planted(request, random_sequences, tmp_path):
     """A function (file, pattern, replacement, model options) -> mismatches after replacing the first match, 0 before."""
 
-    def plant(name, pattern, replacement, **options):
+    def plant(name, pattern, replacement, cell="fastgrnn", **options):
         rng = np.random.default_rng(3)
-        model = random_fastgrnn(rng, **options)
+        model = request.getfixturevalue(f"random_{cell}")(rng, **options)
         x, lengths = random_sequences(rng, model, count=40, longest=12)
         write_export(tmp_path / "c", model)
         assert mismatches(model, tmp_path, x, lengths) == 0
@@ -71,3 +71,25 @@ def test_ternary_decoder(planted):
 def test_requantization_multiplier(planted):
     pattern = r"(recurrent_product_multiplier\[\d+\] = \{\s*)(\d+)"
     assert planted("tiny.c", pattern, lambda match: f"{match[1]}{int(match[2]) ^ 64}", power_of_two=False) > 0
+
+
+@pytest.mark.parametrize(("weights", "bytes_of_index"), [("sparse_bitmap_int8", 20), ("sparse_delta_int4", 1)])
+def test_sparse_stream(planted, weights, bytes_of_index):
+    """A bit of the recurrent matrix's first value, which follows its index, and one of the index itself."""
+    for place, bit in ((bytes_of_index, 0), (0, 1)):
+        pattern = rf"(recurrent_product_weight\[\d+\] = {{(?:\s*0x..,){{{place}}}\s*0x)([0-9a-f]{{2}})"
+        assert planted("tiny.c", pattern, lambda match, bit=bit: f"{match[1]}{int(match[2], 16) ^ 1 << bit:02x}", weights=weights) > 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [(r"1 \+ rescomp_sparse_skip", "rescomp_sparse_skip"), (r"pair >> 4", "pair >> 3")],
+)
+def test_sparse_decoder(planted, pattern, replacement):
+    assert planted("rescomp/rescomp_sparse.h", pattern, replacement, weights="sparse_delta_int4", hidden=70) > 0
+
+
+@pytest.mark.parametrize("cell", ["fastrnn", "gru", "lstm"])
+def test_rounding_of_a_gated_sum(planted, cell):
+    """The last shift; the first one decides so rarely that test_op_witnesses.py picks the values where it does."""
+    assert planted("rescomp/rescomp_math.h", re.escape(" + c * d, 15);"), " + c * d - 16384, 15);", cell=cell) > 0

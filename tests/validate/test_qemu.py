@@ -19,14 +19,16 @@ FORMS = [
     {"weights": "ternary", "power_of_two": True, "low_rank": True, "table": False},
     {"weights": "int8", "power_of_two": False, "low_rank": True, "table": False},
     {"weights": "int8", "power_of_two": True},
+    {"cell": "gru", "weights": "sparse_bitmap_int4", "power_of_two": False},
+    {"cell": "lstm", "weights": "sparse_delta_int8", "layers": 2},
 ]
 
 
 @pytest.fixture
-def job(random_fastgrnn, random_sequences, tmp_path):
-    def make(argument="", **form):
+def job(request, random_sequences, tmp_path):
+    def make(argument="", cell="fastgrnn", **form):
         rng = np.random.default_rng(6)
-        model = random_fastgrnn(rng, **form)
+        model = request.getfixturevalue(f"random_{cell}")(rng, **form)
         write_export(tmp_path / "c", model)
         x, lengths = random_sequences(rng, model, count=20, longest=9)
         return Job(model, tmp_path, x.astype(np.int16), lengths, argument)
@@ -47,7 +49,7 @@ def test_cortex_m0_agrees(job, form):
 
 
 @pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize("weights", ["ternary", "int8", "int4"])
 def test_run_graph_gives_every_layer(random_block, weights):
     rng = np.random.default_rng(7)
     graph = random_block(rng, weights=weights, power_of_two=False).graphs["whole"]

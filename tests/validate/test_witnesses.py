@@ -34,7 +34,29 @@ def test_fastgrnn(weights, low_rank, table, power_of_two, exporting_witness, ran
     assert_agrees(exporting_witness, export_job(model, x, lengths))
 
 
-@pytest.mark.parametrize("weights", ["ternary", "int8"])
+CELLS = [
+    ("fastrnn", {"weights": "int4", "low_rank": True, "power_of_two": False}),
+    ("gru", {"weights": "sparse_bitmap_int8", "power_of_two": False}),
+    ("lstm", {"weights": "sparse_delta_int8"}),
+    ("fastrnn", {"layers": 2, "weights": "sparse_delta_int4", "table": False}),
+    ("gru", {"layers": 2, "weights": "ternary", "low_rank": True}),
+    ("lstm", {"layers": 2, "weights": "sparse_bitmap_int4", "low_rank": True, "table": False, "power_of_two": False}),
+]
+
+
+@pytest.mark.parametrize(("cell", "form"), CELLS, ids=str)
+def test_the_other_cells(cell, form, exporting_witness, request, random_sequences, export_job):
+    rng = np.random.default_rng(CELLS.index((cell, form)))
+    model = request.getfixturevalue(f"random_{cell}")(rng, **form)
+    x, lengths = random_sequences(rng, model, longest=6)
+    states = evaluate(model, x, lengths).states
+    count = form.get("layers", 1) * (2 if cell == "lstm" else 1)
+    assert states.shape[2] == count * model.graphs["head"].inputs[0].type.size
+    assert all(len(np.unique(state)) > 50 for state in np.split(states, count, axis=2)), "a state hardly moves"
+    assert_agrees(exporting_witness, export_job(model, x, lengths))
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int8", "int4"])
 @pytest.mark.parametrize("power_of_two", [False, True])
 def test_convolution_relu_add_block(weights, power_of_two, exporting_witness, random_block, export_job):
     rng = np.random.default_rng(5)

@@ -1,0 +1,60 @@
+"""Sparse matrices by iterative hard thresholding (Kusupati et al. 2018, section 3.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..recipe import Sparse
+
+
+class SparseSupport(nn.Module):
+    """The `density` largest magnitudes of a matrix [rows, columns].
+
+    Before the share `search` of the steps is over, the weights are projected (all but the largest set to zero) every `project_every`
+    steps and train freely in between, so that the support may move. Then it is fixed: from there on the others count as zero.
+    In evaluation mode only the largest count at any time, so that no accuracy is that of a dense net.
+    mask: bool [rows, columns], all True until it is fixed.
+    """
+
+    mask: Tensor
+
+    def __init__(self, rows: int, columns: int, density: float, search: float, project_every: int) -> None:
+        super().__init__()
+        self.density, self.search, self.project_every = density, search, project_every
+        self.register_buffer("mask", torch.ones(rows, columns, dtype=torch.bool))
+
+    @classmethod
+    def of(cls, weight: Tensor, density: float, constraint: Sparse) -> SparseSupport:
+        """For one matrix, with the constraint's schedule."""
+        rows, columns = weight.shape
+        return cls(rows, columns, density, constraint.search, constraint.project_every)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """`weight`, zero outside the support."""
+        searching = not self.training and bool(self.mask.all())
+        return weight * (largest_magnitudes(weight, self.density) if searching else self.mask)
+
+    @torch.no_grad()
+    def anneal(self, weight: Tensor, step: int, total: int) -> None:
+        """Project, or fix the support. Does nothing at the steps between, and nothing more when called twice."""
+        if not self.mask.all():
+            return
+        fix = step >= math.floor(self.search * total)
+        if not fix and step % self.project_every:
+            return
+        kept = largest_magnitudes(weight, self.density)
+        weight.mul_(kept)
+        if fix:
+            self.mask.copy_(kept)
+
+
+def largest_magnitudes(weight: Tensor, density: float) -> Tensor:
+    """bool of weight's shape: True for round(density * entries) of them, at least one; of equals the first in row order."""
+    count = max(1, math.floor(density * weight.numel() + 0.5))
+    order = weight.detach().abs().flatten().argsort(descending=True, stable=True)
+    kept = torch.zeros(weight.numel(), dtype=torch.bool)
+    kept[order[:count]] = True
+    return kept.view(weight.shape)

@@ -1,0 +1,30 @@
+"""Readings side by side: a net that takes several at a time makes fewer steps."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..errors import InputError
+from .split import Split, valid_steps
+
+
+def frames(split: Split, window: int, stride: int) -> Split:
+    """The split with `window` successive readings as one step [sequences, steps, window * channels], one begun every `stride` readings.
+
+    Readings past the last whole frame are left out. Raises InputError when a sequence is shorter than a frame.
+    """
+    if window == 1 and stride == 1:
+        return split
+    if split.lengths.min() < window:
+        sequence = int(np.argmax(split.lengths < window))
+        raise InputError(
+            f"sequence {sequence} has {split.lengths[sequence]} readings and model.window = {window}: lower model.window, "
+            "or drop the sequences that are shorter"
+        )
+    lengths = (split.lengths - window) // stride + 1
+    views = np.lib.stride_tricks.sliding_window_view(split.x, window, axis=1)[:, ::stride]
+    x = np.ascontiguousarray(views.transpose(0, 1, 3, 2)).reshape(len(split), views.shape[1], -1)
+    x[~valid_steps(lengths, x.shape[1])] = 0
+    return dataclasses.replace(split, x=x, lengths=lengths)

@@ -1,0 +1,166 @@
+"""CSV logs cut into recordings: readings of one group and one label, one after another in time without a gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..recipe import DataSection
+from .csv_table import FloatColumn, Table, read_table
+
+TIME_NAMES = ("timestamp", "time")
+"""A column of one of these names (in any case) holds the times when data.time is unset: it is no channel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """values: float64 [readings, channels]."""
+
+    values: npt.NDArray[np.float64]
+    label: str
+    group: str
+
+    def __len__(self) -> int:
+        """Number of readings."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """All recordings of a source, in order. integer: every channel holds integers, the device's own readings."""
+
+    path: Path
+    files: int
+    channels: tuple[str, ...]
+    integer: bool
+    recordings: tuple[Recording, ...]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file, the class that its folder names (None: a column does), and the group that it is."""
+
+    path: Path
+    label: str | None
+    group: str
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which column is what."""
+
+    label: str | None
+    group: str | None
+    time: str | None
+    channels: tuple[str, ...]
+
+
+def read_log(path: Path, data: DataSection) -> Log:
+    """The recordings in a CSV file or a folder of CSV files, columns as `data` names them. Raises InputError with file and line."""
+    sources = _sources(path, data)
+    columns: _Columns | None = None
+    recordings: list[Recording] = []
+    integer = True
+    for source in sources:
+        table = read_table(source.path)
+        columns = columns or _columns(table, data, source.label is not None)
+        _check_columns(table, columns, data)
+        recordings += _cut(table, columns, source, data.gap)
+        integer = integer and all(table.is_integer(name) for name in columns.channels)
+    assert columns is not None
+    return Log(path, len(sources), columns.channels, integer, tuple(recordings))
+
+
+def _sources(path: Path, data: DataSection) -> list[_Source]:
+    if not path.is_dir():
+        return [_Source(path, None, path.name)]
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    loose = _csv_files(path.iterdir())
+    if folders and loose:
+        raise InputError(f"{path} holds CSV files beside sub-folders: keep one sub-folder a class, or files with a label column alone")
+    if not folders and not loose:
+        raise InputError(f"{path} holds no CSV file: give a folder of CSV files, or one with a sub-folder a class")
+    if not folders:
+        return [_Source(file, None, file.name) for file in loose]
+    return [source for folder in folders for source in _class_folder(folder, None if data.label else folder.name)]
+
+
+def _class_folder(folder: Path, label: str | None) -> list[_Source]:
+    files = _csv_files(folder.rglob("*"))
+    if not files:
+        raise InputError(f"{folder} holds no CSV file: each sub-folder is a class with its recordings; add some or remove it")
+    return [_Source(file, label, file.relative_to(folder.parent).as_posix()) for file in files]
+
+
+def _csv_files(entries: Any) -> list[Path]:
+    return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and not entry.name.startswith(".") and entry.is_file())
+
+
+def _columns(table: Table, data: DataSection, by_folder: bool) -> _Columns:
+    """The roles of the columns, from the recipe and the first file."""
+    label = data.label or (None if by_folder else "label")
+    time = data.time or next((name for name in table.columns if name.lower() in TIME_NAMES and name not in (data.channels or ())), None)
+    named = {"data.label": label, "data.group": data.group, "data.time": time}
+    for key, name in named.items():
+        if name is not None:
+            table.column(name, key)
+    others = [name for name in table.columns if name not in named.values()]
+    channels = data.channels or tuple(name for name in others if table.looks_numeric(name))
+    if not channels:
+        raise InputError(f"{table.path}, line 1: no column but {', '.join(filter(None, named.values()))} holds numbers: add a channel")
+    _check_roles(named, channels)
+    return _Columns(label, data.group, time, channels)
+
+
+def _check_roles(named: dict[str, str | None], channels: tuple[str, ...]) -> None:
+    taken: dict[str, str] = {}
+    for key, name in [*named.items(), *(("data.channels", name) for name in channels)]:
+        if name is not None and name in taken:
+            raise InputError(f"column {name!r} is named by {taken[name]} and by {key}: a column has one role")
+        if name is not None:
+            taken[name] = key
+
+
+def _check_columns(table: Table, columns: _Columns, data: DataSection) -> None:
+    """Refuse a file with a column of numbers that the first file has not, instead of dropping it silently."""
+    known = (*columns.channels, columns.label, columns.group, columns.time)
+    if data.channels is None:
+        for name in table.columns:
+            if name not in known and table.looks_numeric(name):
+                raise InputError(
+                    f"{table.path}, line 1: column {name!r} is not in the first file: name the columns to use in data.channels"
+                )
+
+
+def _cut(table: Table, columns: _Columns, source: _Source, gap: float) -> list[Recording]:
+    """The recordings of one file, group after group."""
+    values = np.stack([table.numbers(name) for name in columns.channels], axis=1)
+    labels = np.array(table.texts(columns.label, "data.label") if columns.label else (source.label,) * len(table))
+    groups = np.array(table.texts(columns.group, "data.group") if columns.group else (source.group,) * len(table))
+    times = table.times(columns.time) if columns.time else None
+    recordings = []
+    _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    for rows in np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1]):
+        for part in np.split(rows, _breaks(rows, labels[rows], times, gap)):
+            recordings.append(Recording(values[part], str(labels[part[0]]), str(groups[part[0]])))
+    return recordings
+
+
+def _breaks(rows: npt.NDArray[np.int64], labels: npt.NDArray[np.str_], times: FloatColumn | None, gap: float) -> npt.NDArray[np.int64]:
+    """Positions in `rows` where a recording begins: another label, a gap in time or, without times, a reading of another group."""
+    other = labels[1:] != labels[:-1]
+    apart = np.diff(rows) != 1 if times is None else _gaps(times[rows], gap)
+    return np.flatnonzero(other | apart) + 1
+
+
+def _gaps(times: FloatColumn, gap: float) -> npt.NDArray[np.bool_]:
+    """Where time steps back, or forward by more than `gap` median steps: bool [readings - 1]."""
+    steps = np.diff(times)
+    forward = steps[steps > 0]
+    limit = gap * float(np.median(forward)) if forward.size else np.inf
+    return np.asarray((steps < 0) | (steps > limit))

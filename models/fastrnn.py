@@ -1,0 +1,42 @@
+"""FastRNN (Kusupati et al. 2018, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..fake_quantize import STATE
+from ..graph.ir import Format
+from .arithmetic import FloatArithmetic
+from .cell import CellModule, CellShape, Tensors
+
+INITIAL_ALPHA, INITIAL_BETA = -3.0, 3.0
+"""Before the sigmoid."""
+
+
+class FastRnnCell(CellModule):
+    """c = tanh(W x + U h + b); h' = alpha c + beta h. alpha, beta = sigmoid of the parameters of that name."""
+
+    states: ClassVar[Mapping[str, Format]] = {"h": STATE}
+
+    def __init__(self, shape: CellShape) -> None:
+        super().__init__(shape)
+        self.bias = nn.Parameter(torch.ones(shape.hidden_size))
+        self.alpha = nn.Parameter(torch.tensor(INITIAL_ALPHA))
+        self.beta = nn.Parameter(torch.tensor(INITIAL_BETA))
+
+    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
+        """(b [hidden], alpha, beta), in their formats."""
+        alpha, beta = (arithmetic.unit(torch.sigmoid(parameter)) for parameter in (self.alpha, self.beta))
+        return arithmetic.bias(self.bias), alpha, beta
+
+    def update(
+        self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, states: Tensors, constants: Tensors
+    ) -> tuple[Tensor, ...]:
+        """(h',) from W x, U h and (h,), all [..., hidden]."""
+        bias, alpha, beta = constants
+        c = arithmetic.tanh(arithmetic.add(arithmetic.add(projected, recurrent), bias))
+        return (arithmetic.gated_sum(alpha, c, beta, states[0], STATE),)

@@ -1,0 +1,133 @@
+"""run with several seeds: one model directory each, and the spread of their accuracies."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.dataset import load_dataset
+from ..errors import InputError
+from ..export.c import constant_bytes
+from ..model_directory import CHECKPOINT, MANIFEST, RECIPE, REPORT, ModelDirectory
+from ..recipe import Recipe, revise, to_toml
+from ..validate.registry import parse_witnesses
+from .artefacts import read_model
+from .exporting import export
+from .listener import Listener, Silent
+from .pipeline import Summary, run
+from .quantization import quantize
+from .training import read_recipe, train
+from .verification import Verification, WitnessReport, verify
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of one accuracy over the seeds, as fractions. std: the sample standard deviation, None for a single seed."""
+
+    mean: float
+    std: float | None
+    median: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.mean(values), std, statistics.median(values))
+
+
+@dataclass(frozen=True)
+class SeedsSummary:
+    """What `rescomp run --seeds` ends with: each seed's summary, in the order asked for."""
+
+    seeds: tuple[int, ...]
+    summaries: tuple[Summary, ...]
+
+    @property
+    def accuracy_float(self) -> Spread:
+        """Of the float nets."""
+        return Spread.of([summary.accuracy_float for summary in self.summaries])
+
+    @property
+    def accuracy_integer(self) -> Spread:
+        """Of the integer models."""
+        return Spread.of([summary.accuracy_integer for summary in self.summaries])
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp run --seeds --json`."""
+        accuracy = {"float": asdict(self.accuracy_float), "integer": asdict(self.accuracy_integer)}
+        return {"schema": 1, "seeds": [summary.as_json() for summary in self.summaries], "accuracy": accuracy}
+
+
+def run_seeds(
+    recipe: Recipe,
+    seeds: Sequence[int],
+    path: Path,
+    *,
+    force: bool = False,
+    against: str | None = None,
+    listener: Listener | None = None,
+) -> SeedsSummary:
+    """`run` for each of `seeds` in place of train.seed, into path/seed-<seed>.
+
+    A directory that holds a model of the same recipe and data is not made again: a finished one is read back (its `seconds` are 0), an
+    unfinished one goes on where it stopped. force: make all of them anew. Raises InputError when a directory holds another model, and
+    what `run` raises.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError("--seeds takes different seeds separated by commas, 0,1,2 for instance")
+    if (path / MANIFEST).exists():
+        raise InputError(f"{path} is a model directory itself: choose another one to hold those of the seeds with -o")
+    recipes = [revise(recipe, [f"train.seed={seed}"]) for seed in seeds]
+    digest = load_dataset(recipe.data).digest
+    listener = listener or Silent()
+    summaries = []
+    for seed, own in zip(seeds, recipes, strict=True):
+        place = path / f"seed-{seed}"
+        same = not force and _is_of(place, own, digest)
+        listener.stage(f"seed {seed}")
+        summaries.append(_go_on(place, against, listener) if same else run(own, place, force=force, against=against, listener=listener))
+    return SeedsSummary(tuple(seeds), tuple(summaries))
+
+
+def _is_of(path: Path, recipe: Recipe, digest: str) -> bool:
+    """Whether the directory was begun with this recipe and these data."""
+    if not (path / MANIFEST).is_file():
+        return False
+    directory = ModelDirectory.open(path)
+    return directory.read(RECIPE) == to_toml(recipe) and directory.manifest()["data"]["sha256"] == digest
+
+
+def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
+    """The summary of a directory begun earlier, after the stages that it lacks."""
+    start, directory = time.monotonic(), ModelDirectory.open(path)
+    found = _verification(directory, against)
+    if found is None:
+        if "accuracy" not in directory.manifest():
+            train(None if directory.has(CHECKPOINT) else read_recipe(directory), path, force=True, listener=listener)
+        if "integer" not in directory.manifest()["accuracy"] or directory.has(CHECKPOINT):
+            quantize(path, resume=directory.has(CHECKPOINT), listener=listener)
+        export(path, listener=listener)
+        found = verify(path, against, listener=listener)
+        seconds = time.monotonic() - start
+    else:
+        listener.stage(f"{path} is finished")
+        seconds = 0.0
+    accuracy = directory.manifest()["accuracy"]
+    return Summary(accuracy["float"], accuracy["integer"], constant_bytes(read_model(directory)), found, seconds, path)
+
+
+def _verification(directory: ModelDirectory, against: str | None) -> Verification | None:
+    """What report.json holds, if it is of the witnesses asked for."""
+    if not directory.has(REPORT):
+        return None
+    report = json.loads(directory.read(REPORT))
+    witnesses = tuple(WitnessReport(**entry) for entry in report["witnesses"])
+    asked = {f"{name}:{argument}" if argument else name for name, argument in parse_witnesses(against)}
+    if asked != {witness.name for witness in witnesses} | {line.partition(":")[0] for line in report["not_run"]}:
+        return None
+    return Verification(report["accuracy"]["integer"], witnesses, tuple(report["not_run"]))

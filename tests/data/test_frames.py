@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rescomp.data import Split, frames
+from rescomp.errors import InputError
+
+
+def split() -> Split:
+    x = np.arange(2 * 7 * 2, dtype=np.int32).reshape(2, 7, 2)
+    x[1, 4:] = 0
+    return Split(x, np.array([0, 1]), np.array([7, 4]), np.array([3, 5]))
+
+
+@pytest.mark.parametrize(("window", "stride"), [(3, 3), (3, 2), (2, 1), (4, 5)])
+def test_readings_side_by_side(window: int, stride: int) -> None:
+    whole, framed = split(), frames(split(), window, stride)
+    for i, length in enumerate(whole.lengths):
+        wanted = [whole.x[i, start : start + window].ravel() for start in range(0, length - window + 1, stride)]
+        assert framed.x[i, : framed.lengths[i]].tolist() == np.array(wanted).tolist()
+        assert not framed.x[i, framed.lengths[i] :].any()
+    assert framed.x.dtype == np.int32
+    assert framed.groups is not None
+
+
+def test_one_reading_a_step_changes_nothing() -> None:
+    whole = split()
+    assert frames(whole, 1, 1) is whole
+    assert frames(whole, 1, 2).lengths.tolist() == [4, 2]
+
+
+def test_too_short() -> None:
+    with pytest.raises(InputError, match=r"sequence 1 has 4 readings and model\.window = 5: lower model\.window"):
+        frames(split(), 5, 5)

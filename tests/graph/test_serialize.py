@@ -1,0 +1,81 @@
+"""graph.json + weights.npz: every op and every storage comes back as it was; what is damaged is refused in one sentence."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rescomp.errors import InputError, RescompError
+from rescomp.graph import ops
+from rescomp.graph.evaluate import evaluate_graph
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.ops.drawing import DENSE, SPARSE, draw_storage
+from rescomp.graph.serialize import WEIGHTS, decode, digest, encode, from_npz, to_npz
+
+
+def single(op, types):
+    inputs = tuple(Value(f"x{i}", t) for i, t in enumerate(types))
+    graph = Graph("whole", inputs, (Node("layer", op, tuple(value.name for value in inputs), ("y",)),), ("y",))
+    return IntegerModel("single", {"whole": graph})
+
+
+def product(storage):
+    weight = draw_storage(np.random.default_rng(0), storage, 5, 9, density=0.4)
+    scale = Requantization(np.full(5, 1 << 14, np.int32), np.full(5, 20, np.int32))
+    return single(ops.FullyConnected(weight, np.zeros(0, np.int32), scale, Format(8)), (TensorType((9,), Format(8, bound=10922)),))
+
+
+def assert_round_trips(model):
+    document, arrays = encode(model)
+    again = decode(document, from_npz(to_npz(arrays), "weights.npz"))
+    assert (encode(again)[0], digest(again)) == (document, digest(model))
+    graph = model.graphs["whole"]
+    rng = np.random.default_rng(1)
+    x = {v.name: rng.integers(v.type.format.low, v.type.format.high + 1, (4, *v.type.shape)) for v in graph.inputs}
+    np.testing.assert_array_equal(evaluate_graph(again.graphs["whole"], x)["y"], evaluate_graph(graph, x)["y"])
+
+
+@pytest.mark.parametrize("name", ops.REGISTRY)
+def test_ops_round_trip(name):
+    for seed in range(5):
+        assert_round_trips(single(*ops.REGISTRY[name].random(np.random.default_rng(seed))))
+
+
+@pytest.mark.parametrize("storage", [*DENSE, *SPARSE])
+def test_storages_round_trip(storage):
+    assert_round_trips(product(storage))
+
+
+def test_each_storage_has_its_own_digest():
+    digests = {digest(product(storage)) for storage in (*DENSE, *SPARSE)}
+    assert len(digests) == len(DENSE) + len(SPARSE)
+    assert set(WEIGHTS) == {"int8", "int4", "ternary", "sparse"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("bits", 2, "graph.json holds 2 where one of 4, 8 belongs"),
+        ("bits", 8.0, "graph.json holds 8.0 where one of 4, 8 belongs"),
+        ("bits", True, "graph.json holds True where"),
+        ("index", "list", "graph.json holds 'list' where one of 'bitmap', 'delta' belongs"),
+        ("index", None, "graph.json holds None"),
+        ("weight", "dense", "graph.json is damaged"),
+        ("bits", 4, r"outside \[-7, 7\]"),
+    ],
+)
+def test_a_damaged_storage_is_refused(field, value, reason):
+    document, arrays = encode(product("sparse_delta_int8"))
+    data = json.loads(document)
+    data["graphs"][0]["nodes"][0]["fields"]["weight"][field] = value
+    with pytest.raises(RescompError, match=reason):
+        decode(json.dumps(data).encode(), arrays)
+
+
+def test_a_field_too_many_is_refused():
+    document, arrays = encode(product("int4"))
+    data = json.loads(document)
+    data["graphs"][0]["nodes"][0]["fields"]["weight"]["bits"] = 4
+    with pytest.raises(InputError, match="gives Int4Weight the fields"):
+        decode(json.dumps(data).encode(), arrays)
