@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ def fit(
     checkpoint: CheckpointFile | None = None,
     metrics: MetricsFile | None = None,
     resume: bool = False,
+    identity: Mapping[str, Any] | None = None,
 ) -> tuple[EpochReport, ...]:
     """Train `net` in place; returns the reports of the epochs that this call ran.
 
@@ -49,7 +50,8 @@ def fit(
     optimizer step, before any evaluation; calling it twice with the same numbers must be the same as once. report sees each epoch
     after it is on disk. The checkpoint is written at the start and after every epoch, so an interruption keeps the last complete
     epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted, given the same
-    threads. Everything random comes from schedule.seed; torch's global generator is left as it was.
+    threads. identity: what else a resumed run must have in common (JSON). Everything random comes from schedule.seed; torch's global
+    generator is left as it was.
 
     Raises DivergedError, and InputError when a file cannot be written or the checkpoint is missing, damaged or another run's.
     """
@@ -57,7 +59,8 @@ def fit(
         raise ValueError("resume needs a checkpoint")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
-        run = _Run(net, train, schedule, on_step, _identity(net, train, validation, schedule) if checkpoint else {})
+        known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
+        run = _Run(net, train, schedule, on_step, known)
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
