@@ -73,18 +73,22 @@ def run(output: Path, force: bool, against: str | None, as_json: bool, seeds: st
             summary = stages.run(recipe, output, force=force, against=against, listener=listener)
     if seeds is not None:
         _print(several, as_json, print_seeds)
+        several.raise_failures()
     else:
         _print(summary, as_json, print_summary)
+        summary.verification.raise_failures()
 
 
 @cli.command()
 @_recipe_options
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with its recipe.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with the recipe kept there.")
 def train(output: Path, force: bool, resume: bool, **asked: Any) -> None:
     """Train the float net (makes a model directory)."""
     from . import stages
     from .printing import TerminalListener
 
+    if resume and (force or any(asked.values())):
+        raise click.UsageError("--resume goes on with the recipe in the model directory: give it no option but -o")
     with TerminalListener() as listener:
         accuracy = stages.train(None if resume else _recipe(**asked), output, force=force, listener=listener)
     click.echo(f"float accuracy {accuracy:.2%}; next: rescomp quantize {output}")
@@ -132,6 +136,7 @@ def verify(directory: Path, against: str | None, as_json: bool) -> None:
     with TerminalListener() as listener:
         result = stages.verify(directory, against, listener=listener)
     _print(result, as_json, print_verification)
+    result.raise_failures()
 
 
 @cli.command()
@@ -175,22 +180,38 @@ def _print(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point: the exit code, with every foreseen failure told in one sentence on stderr."""
     try:
-        result = cli.main(args=arguments, prog_name="rescomp", standalone_mode=False)
+        with cli.make_context("rescomp", sys.argv[1:] if arguments is None else arguments) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("rescomp: interrupted; the last checkpoint is kept: go on with `train --resume` or `quantize --resume`", err=True)
+    except (KeyboardInterrupt, click.Abort) as interrupt:
+        _say("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
         return 130
     except RescompError as error:
-        click.echo(f"rescomp: {error}", err=True)
+        _say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _hush_stdout(0)
+    except OSError as error:
+        _say(f"{error.filename or 'standard output'}: {error.strerror}")
+        return _hush_stdout(2)
     except Exception as error:
         if os.environ.get("RESCOMP_DEBUG"):
             raise
-        click.echo(f"rescomp: unexpected {type(error).__name__}: {error}; set RESCOMP_DEBUG=1 to see where", err=True)
+        _say(f"unexpected {type(error).__name__}: {error}; set RESCOMP_DEBUG=1 to see where")
         return 1
-    return result if isinstance(result, int) else 0
+    return 0
+
+
+def _say(text: str) -> None:
+    click.echo(f"rescomp: {text}", err=True)
+
+
+def _hush_stdout(code: int) -> int:
+    """Let nothing more be written to a standard output that is closed or full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

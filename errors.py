@@ -52,3 +52,13 @@ class MissingToolError(RescompError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like `name`, for errors that name a neighbour."""
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+
+
+_EXTRAS = {"torch": "train", "safetensors": "train", "onnx": "onnx", "onnxruntime": "onnx", "flatbuffers": "tflite", "tflite": "tflite"}
+
+
+def missing_package(error: ModuleNotFoundError) -> MissingToolError:
+    """What to tell a user about an import that failed, naming the extra of rescomp that brings the package."""
+    package = (error.name or str(error)).partition(".")[0]
+    extra = f"[{_EXTRAS[package]}]" if package in _EXTRAS else ""
+    return MissingToolError(f"the Python package {package} is not installed: pip install 'rescomp{extra}'")

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +52,35 @@ class ModelDirectory:
 
     @classmethod
     def create(cls, path: Path, *, force: bool = False) -> ModelDirectory:
-        """A new, empty model directory. One that holds anything is replaced only with `force`, and only if rescomp made it."""
+        """A new, empty model directory. One that holds anything is replaced only with `force`, and only if all of it is rescomp's."""
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file: choose another directory with -o")
+        directory = cls(path)
         if path.is_dir() and any(path.iterdir()):
             if not force:
                 raise InputError(f"{path} is not empty: choose another directory with -o, or replace it with --force")
-            if not (path / MANIFEST).is_file():
-                raise InputError(f"{path} holds files but no {MANIFEST}, so rescomp did not make it: empty it yourself or choose another")
-            shutil.rmtree(path)
+            directory._empty()
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make {path}: {error.strerror}; choose another directory with -o") from error
-        return cls(path)
+        return directory
+
+    def _empty(self) -> None:
+        """Delete everything, or nothing when anything in it is not rescomp's."""
+        if not (self.path / MANIFEST).is_file() or not (self.path / SUMS).is_file():
+            raise InputError(f"{self.path} holds files but no {MANIFEST} and {SUMS}, so rescomp did not make it: choose another directory")
+        self.manifest()
+        found = [file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if not file.is_dir()]
+        foreign = sorted(name for name in set(found) - set(self._sums()) - set(_UNLISTED) if not name.endswith(".partial"))
+        if foreign:
+            raise InputError(
+                f"{self.path} holds {foreign[0]}, which rescomp did not write: move it away, or choose another directory with -o"
+            )
+        for name in found:
+            (self.path / name).unlink()
+        for folder in sorted((file for file in self.path.rglob("*") if file.is_dir()), reverse=True):
+            folder.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> ModelDirectory:
@@ -73,26 +88,32 @@ class ModelDirectory:
         directory = cls(path)
         if not path.is_dir():
             raise InputError(f"{path} is not a directory: make a model directory with `rescomp train -o {path}`")
-        if not (path / MANIFEST).is_file():
-            raise InputError(f"{path} has no {MANIFEST}: it is no model directory, or its training has not finished")
+        for name in (MANIFEST, SUMS):
+            if not (path / name).is_file():
+                raise InputError(f"{path} has no {name}: it is no model directory of rescomp, or lost a part; make it again")
         directory.manifest()
         return directory
 
     def manifest(self) -> dict[str, Any]:
-        """manifest.json, checked for its schema."""
+        """manifest.json, checked for its schema and for what every stage relies on."""
+        path = self.path / MANIFEST
         try:
             manifest = json.loads(self.read(MANIFEST))
             schema = manifest["schema"]
+            known = schema != SCHEMA or all(isinstance(_at(manifest, entry), kind) for entry, kind in _MANIFEST_ENTRIES.items())
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.path / MANIFEST} is damaged: train the model again") from error
+            raise InputError(f"{path} is damaged, or not rescomp's: train the model again") from error
         if schema != SCHEMA:
-            raise InputError(f"{self.path / MANIFEST} has schema {schema}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
+            raise InputError(f"{path} has schema {schema}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
+        if not known:
+            raise InputError(f"{path} is damaged, or not rescomp's: train the model again")
         return dict(manifest)
 
     def update_manifest(self, **entries: Any) -> None:
-        """Set top-level entries of manifest.json."""
+        """Set top-level entries of manifest.json; None removes one."""
         current = self.manifest() if (self.path / MANIFEST).is_file() else {"schema": SCHEMA}
-        self.write({MANIFEST: to_json({**current, **entries})})
+        kept = {key: value for key, value in {**current, **entries}.items() if value is not None}
+        self.write({MANIFEST: to_json(kept)})
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -108,6 +129,8 @@ class ModelDirectory:
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         listed = self._sums().get(name)
+        if listed is None and name not in _UNLISTED:
+            raise InputError(f"{path} is not listed in {SUMS}, so rescomp did not finish writing it: make it again")
         if listed not in (None, hashlib.sha256(data).hexdigest()):
             raise InputError(f"{path} was changed after it was written (its SHA-256 is not the one in {SUMS}): make the model again")
         return data
@@ -118,8 +141,9 @@ class ModelDirectory:
             self.read(name)
 
     def files(self, folder: str) -> list[str]:
-        """Names of the listed files under a folder, sorted."""
-        return sorted(name for name in self._sums() if name.startswith(f"{folder}/"))
+        """Names of all files under a folder, sorted, listed or not."""
+        present = {file.relative_to(self.path).as_posix() for file in (self.path / folder).rglob("*") if file.is_file()}
+        return sorted(present.union(name for name in self._sums() if name.startswith(f"{folder}/")))
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write files by name, each atomically, and list them in SHA256SUMS."""
@@ -158,6 +182,19 @@ class ModelDirectory:
         write_atomically(self.path / SUMS, "".join(lines).encode())
 
 
+_UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
+"""Files that change all the time while a net trains, and the list itself."""
+
+_MANIFEST_ENTRIES: Mapping[str, type] = {
+    "contract": int,
+    "name": str,
+    "classes": list,
+    "data.sha256": str,
+    "data.channels": int,
+    "input.fraction_bits": int,
+    "versions.rescomp": str,
+}
+
 _MAKER: Mapping[str, str] = {
     MANIFEST: "train",
     RECIPE: "train",
@@ -167,6 +204,12 @@ _MAKER: Mapping[str, str] = {
     VECTORS: "quantize",
     QUANTIZED_NET: "quantize",
 }
+
+
+def _at(document: Any, path: str) -> Any:
+    for key in path.split("."):
+        document = document[key]
+    return document
 
 
 def to_json(document: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .stages.verification import Verification
     from .train.metrics import EpochReport
 
+BAR_WIDTH, BAR_COLUMNS = 16, 48
+"""Characters of the progress bar itself, and of its line without the text at the end."""
 PLAIN_LINES = 10
 """Epoch lines a training prints where there is no terminal."""
 
@@ -42,11 +45,17 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
                 click.echo(f"  epoch {report.epoch}/{report.epochs}  {text}", err=True)
             return
         if self._bar is None:
-            self._bar = click.progressbar(length=report.epochs, file=sys.stderr, item_show_func=str, width=24, label="  epochs")
+            show = lambda item: item or ""  # noqa: E731
+            self._bar = click.progressbar(length=report.epochs, file=sys.stderr, item_show_func=show, width=BAR_WIDTH, label="  epochs")
             self._bar.__enter__()
-        self._bar.update(report.epoch - self._bar.pos, text)
+        self._bar.update(report.epoch - self._bar.pos, _fit(text, shutil.get_terminal_size().columns - BAR_COLUMNS))
         if report.epoch == report.epochs:
             self._close()
+
+    def warning(self, text: str) -> None:
+        """One line that stands out."""
+        self._close()
+        click.echo(f"warning: {text}", err=True)
 
     def _close(self) -> None:
         if self._bar is not None:
@@ -58,6 +67,15 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
 
     def __enter__(self) -> Self:
         return self
+
+
+def _fit(text: str, columns: int) -> str:
+    """As many fields of `text`, from the left, as `columns` hold."""
+    while len(text) > columns:
+        text = text.rpartition("  ")[0]
+        if not text:
+            break
+    return text
 
 
 def describe_epoch(report: EpochReport) -> str:
@@ -127,6 +145,8 @@ def print_verification(result: Verification) -> None:
     click.echo(table(("witness", "variant", "version", "compared", "differing"), rows))
     for line in result.not_run:
         click.echo(f"not run: {line}")
+    for line in result.failures[1:]:
+        click.echo(f"differs: {line}")
     if result.witnesses:
         click.echo(f"{result.compared:,} values compared, {sum(r.mismatches for r in result.witnesses)} differ")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from .errors import InputError, nearest
 
@@ -17,7 +17,7 @@ ScaleForm = Literal["multiplier", "power_of_two"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataSection(_Section):
@@ -40,7 +40,7 @@ class DataSection(_Section):
     label: str | None = None
     group: str | None = None
     time: str | None = None
-    channels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    channels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     window: Annotated[int, Field(ge=1)] | None = None
     stride: Annotated[int, Field(ge=1)] | None = None
     gap: Annotated[float, Field(gt=1)] = 3.0
@@ -55,8 +55,31 @@ class DataSection(_Section):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+_C_HEADERS = (
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef "
+    "stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype"
+)
+RESERVED_NAMES = frozenset((*_C_HEADERS.split(), "main"))
+"""Model names that would make a header hide one of C's, or the program's entry."""
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may be called so: a lower-case C identifier that neither C nor rescomp's kernels use for a file."""
+    plain = re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) is not None
+    return plain and name not in RESERVED_NAMES and not name.startswith("rescomp")
+
+
+def _model_name(name: str) -> str:
+    if not is_model_name(name):
+        raise ValueError("a model's name is a lower-case C identifier of at most 40 characters that no C header has: choose another")
+    return name
+
+
 class ModelSection(_Section):
-    """The net. rank_w, rank_u: ranks of the input's and the state's matrix, trained so from the start (unset: full).
+    """The net.
+
+    name: prefix of everything generated (unset: from the data). rank_w, rank_u: ranks of the input's and the state's matrix, trained
+    so from the start (unset: full).
 
     layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the
     paper's quantSigm and quantTanh. window, stride: one time step is `window` successive readings side by side, the next begins
@@ -64,7 +87,7 @@ class ModelSection(_Section):
     """
 
     kind: Literal["fastrnn", "fastgrnn", "gru", "lstm"] = "fastgrnn"
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)] | None = None
+    name: Annotated[str, AfterValidator(_model_name)] | None = None
     hidden_size: Annotated[int, Field(ge=1, le=1024)] = 32
     rank_w: Annotated[int, Field(ge=1)] | None = None
     rank_u: Annotated[int, Field(ge=1)] | None = None
@@ -189,8 +212,15 @@ class Recipe(_Section):
     data: DataSection = DataSection()
     model: ModelSection = ModelSection()
     train: TrainSection = TrainSection()
-    compress: tuple[Constraint, ...] = (Ternary(),)
+    compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
+
+    @field_validator("compress")
+    @classmethod
+    def _one_weight_format(cls, entries: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
+        if sum(entry.kind in ("ternary", "quantize") for entry in entries) != 1:
+            raise ValueError("exactly one entry must give the weights their format: kind ternary or quantize")
+        return entries
 
 
 _DEFAULT_COMPRESS: list[dict[str, Any]] = Recipe().model_dump(mode="json")["compress"]
@@ -280,9 +310,9 @@ def _apply(document: dict[str, Any], override: str) -> None:
     """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or len(parts) < 2 or not all(parts):
+    if not equals or not all(parts) or (len(parts) < 2 and parts != ["compress"]):
         raise InputError(f"--set takes section.key=value, not {override!r}")
-    if parts[0] == "compress":
+    if parts[0] == "compress" and len(parts) > 1:
         document.setdefault("compress", [dict(entry) for entry in _DEFAULT_COMPRESS])
     target: Any = document
     try:
@@ -291,6 +321,10 @@ def _apply(document: dict[str, Any], override: str) -> None:
         target[parts[-1]] = _parse_value(text.strip())
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise InputError(f"--set {override!r}: there is no such entry in the recipe") from error
+    if parts[0] == "compress" and parts[-1] == "kind" and target["kind"] in _CONSTRAINTS:
+        known = _CONSTRAINTS[target["kind"]].model_fields
+        for name in [name for name in target if name not in known]:
+            del target[name]
 
 
 def _parse_value(text: str) -> Any:
@@ -305,16 +339,41 @@ def _explain(error: ValidationError) -> str:
     """The first problem in one sentence."""
     problem = error.errors(include_url=False)[0]
     where = [str(part) for part in problem["loc"]]
-    key = ".".join(part for part in where if part not in _CONSTRAINTS)
+    shown = where if where[:1] != ["compress"] else [part for part in where if part not in _CONSTRAINTS]
+    key = ".".join(shown)
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key!r}; the nearest one is {nearest(where[-1], _siblings(where[:-1]))!r}"
-    given = json.dumps(problem["input"], default=str)
-    return f"{key} = {given}: {re.sub(r'^Value error, ', '', problem['msg'])}"
+    return f"{key} = {json.dumps(problem['input'], default=str)}: {_reason(problem)}"
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    """Why a value is refused, in plain words."""
+    kind, given = problem["type"], problem["input"]
+    if kind in _WANTED:
+        return _WANTED[kind]
+    if kind in ("literal_error", "union_tag_invalid"):
+        context = problem["ctx"]
+        known = re.findall(r"'([^']+)'", context.get("expected") or context["expected_tags"]) or [context["expected"]]
+        value = given.get("kind") if isinstance(given, dict) else given
+        return f"the nearest value is {nearest(str(value), known)!r} (of {', '.join(known)})"
+    return re.sub(r"^Value error, ", "", problem["msg"])
+
+
+_WANTED: Mapping[str, str] = {
+    "int_type": "a whole number is wanted",
+    "float_type": "a number is wanted",
+    "finite_number": "a finite number is wanted",
+    "bool_type": "true or false is wanted",
+    "string_type": "a string is wanted",
+    "model_type": "a section with keys is wanted",
+    "tuple_type": "a list is wanted",
+    "union_tag_not_found": f"an entry of compress needs a kind ({', '.join(_CONSTRAINTS)})",
+}
 
 
 def _siblings(path: list[str]) -> list[str]:
     """The keys that may stand beside an unknown one."""
     if not path:
         return list(Recipe.model_fields)
-    section = _CONSTRAINTS[path[-1]] if path[0] == "compress" else Recipe.model_fields[path[0]].annotation
+    section = _CONSTRAINTS.get(path[-1]) if path[0] == "compress" else Recipe.model_fields[path[0]].annotation
     return list(section.model_fields) if section is not None else []

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..errors import InputError
-from .split import Split, valid_steps
+from .split import Split, ValueArray, valid_steps
 
 
 def frames(split: Split, window: int, stride: int) -> Split:
@@ -25,6 +25,6 @@ def frames(split: Split, window: int, stride: int) -> Split:
         )
     lengths = (split.lengths - window) // stride + 1
     views = np.lib.stride_tricks.sliding_window_view(split.x, window, axis=1)[:, ::stride]
-    x = np.ascontiguousarray(views.transpose(0, 1, 3, 2)).reshape(len(split), views.shape[1], -1)
+    x: ValueArray = views.transpose(0, 1, 3, 2).copy().reshape(len(split), views.shape[1], -1)  # type: ignore[assignment]
     x[~valid_steps(lengths, x.shape[1])] = 0
     return dataclasses.replace(split, x=x, lengths=lengths)

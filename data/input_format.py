@@ -14,6 +14,8 @@ from .split import Split, ValueArray
 
 INT16_LOW, INT16_HIGH = -(1 << 15), (1 << 15) - 1
 MAX_FRACTION_BITS = 15
+RESOLUTION = 8
+"""Steps of the integer input that a channel's standard deviation should span."""
 HEADROOM = 2
 """Floating-point values up to this many times the largest training value fit the format."""
 
@@ -70,3 +72,14 @@ def to_device_integers(x: ValueArray, fraction_bits: int) -> npt.NDArray[np.int1
         raise InputError(_SCALED_INTEGERS.format(fraction_bits))
     real: npt.NDArray[np.floating[Any]] = x.astype(np.float64)
     return to_fixed(real, fraction_bits, INT16_LOW, INT16_HIGH).astype(np.int16)
+
+
+def input_warnings(split: Split, fraction_bits: int) -> list[str]:
+    """A sentence for each channel whose spread is less than RESOLUTION steps of the device's integers."""
+    deviation = split.steps.astype(np.float64).std(axis=0) * 2.0**fraction_bits
+    return [
+        f"channel {channel} (counting from 0) varies by only {steps:.2g} steps of the 16-bit input, which holds all channels in one "
+        "format: bring the channels to like magnitudes, or the integer model will hardly see this one"
+        for channel, steps in enumerate(deviation)
+        if 0 < steps < RESOLUTION
+    ]

@@ -19,6 +19,7 @@ from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
 from ..graph.ops.base import Array, ConstantKind, CValue
 from ..graph.serialize import CONTRACT, digest
 from ..graph.verify import verify_model
+from ..recipe import is_model_name
 from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
 from .memory import Place, Plan, plan_memory
 
@@ -361,8 +362,10 @@ class _NodeWriter:
 
 
 def _check_supported(model: IntegerModel) -> None:
-    if model.name in {"rescomp", "stdint", "string"}:
-        raise UnsupportedError(f"a model exported to C cannot be named {model.name!r}: a header of that name exists")
+    if not is_model_name(model.name):
+        raise UnsupportedError(
+            f"a model exported to C cannot be named {model.name!r}: a header of that name exists, or it is no identifier"
+        )
     if not model.is_recurrent and not model.graphs["whole"].data_inputs:
         raise UnsupportedError(f"model {model.name!r} reads no input")
     for role in {"head", "whole"} & set(model.graphs):

@@ -21,8 +21,8 @@ class FlatbufferWriter:
     """A flatbuffers.Builder with the functions of the PyPI package `tflite`. Children are written before their parents."""
 
     def __init__(self) -> None:
-        self._builder = import_optional("flatbuffers", "tflite").Builder(1 << 12)
-        self._schema = import_optional("tflite", "tflite")
+        self._builder = import_optional("flatbuffers").Builder(1 << 12)
+        self._schema = import_optional("tflite")
 
     def enum(self, kind: str, name: str) -> int:
         """The number of an enumerator of the schema, such as ("TensorType", "INT16")."""
@@ -68,7 +68,7 @@ class FlatbufferWriter:
 
 def check_flatbuffer(data: bytes) -> None:
     """Raise ValueError unless every table and vector of a TFLite file lies inside it (tflite-runtime follows them unchecked)."""
-    schema = import_optional("tflite", "tflite")
+    schema = import_optional("tflite")
     if data[4:8] != FILE_IDENTIFIER:
         raise ValueError("it does not begin as a TFLite file")
     try:

@@ -112,7 +112,7 @@ class _Builder:
     """
 
     def __init__(self, prefix: str = "") -> None:
-        self._onnx = import_optional("onnx", "onnx")
+        self._onnx = import_optional("onnx")
         self._prefix = prefix
         self._scope = "edge"
         self._nodes: list[Any] = []

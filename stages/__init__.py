@@ -15,6 +15,8 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import missing_package
+
 if TYPE_CHECKING:
     from .exporting import export
     from .inspection import inspect
@@ -40,4 +42,7 @@ _HOME: Mapping[str, str] = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name], __name__), name)
+    try:
+        return getattr(importlib.import_module(_HOME[name], __name__), name)
+    except ModuleNotFoundError as error:
+        raise missing_package(error) from error

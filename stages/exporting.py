@@ -21,6 +21,8 @@ def export(path: Path, formats: Sequence[str] = FORMATS, *, listener: Listener |
     MissingToolError when a format's package is not installed.
     """
     listener = listener or Silent()
+    if not formats:
+        raise InputError(f"no export format is named: choose among {', '.join(FORMATS)}")
     for name in formats:
         if name not in FORMATS:
             known = ", ".join(FORMATS)

@@ -19,6 +19,10 @@ class Listener(Protocol):
         """An epoch has ended."""
         ...
 
+    def warning(self, text: str) -> None:
+        """Something that a user should look at; the stage goes on."""
+        ...
+
 
 class Silent:
     """Prints nothing."""
@@ -27,4 +31,7 @@ class Silent:
         """Ignore it."""
 
     def epoch(self, report: EpochReport) -> None:
+        """Ignore it."""
+
+    def warning(self, text: str) -> None:
         """Ignore it."""

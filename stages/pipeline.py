@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..export.c import constant_bytes
+from ..export.optional_package import import_optional
 from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from .artefacts import read_model
@@ -15,7 +16,9 @@ from .exporting import export
 from .listener import Listener, Silent
 from .quantization import quantize
 from .training import train
-from .verification import Verification, verify
+from .verification import Verification, ready_witnesses, verify
+
+EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,16 @@ class Summary:
 
 
 def run(recipe: Recipe, path: Path, *, force: bool = False, against: str | None = None, listener: Listener | None = None) -> Summary:
-    """Make a model directory at `path` and carry the recipe's model through every stage. Raises what the stages raise."""
+    """Make a model directory at `path` and carry the recipe's model through every stage.
+
+    Witnesses that differ are told in the summary's verification. Raises what the stages raise; what is known to be missing or
+    misspelt, before the training.
+    """
     listener = listener or Silent()
     start = time.monotonic()
+    ready_witnesses(against)
+    for package in EXPORT_PACKAGES:
+        import_optional(package)
     float_accuracy = train(recipe, path, force=force, listener=listener)
     integer_accuracy = quantize(path, listener=listener)
     export(path, listener=listener)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,18 @@ from ..export.lower import lower
 from ..graph.evaluate import Trace, evaluate
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
-from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory
+from ..model_directory import (
+    CHECKPOINT,
+    FLOAT_NET,
+    GRAPH,
+    METRICS,
+    QUANTIZED_NET,
+    RECIPE,
+    REPORT,
+    VECTORS,
+    WEIGHTS,
+    ModelDirectory,
+)
 from ..models import RecurrentNet
 from ..recipe import Recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, load_net, save_net
@@ -29,7 +40,10 @@ from ..train.schedule import quantize_schedule
 from .artefacts import answers, write_model, write_vectors
 from .exporting import EXPORTED
 from .listener import Listener, Silent
-from .training import empty_net, read_recipe, steps, tell_best, training_data
+from .training import empty_net, read_recipe, steps, tell_best, telling_how_to_resume, training_data
+
+LOSS_WORTH_A_WARNING = 0.05
+"""Accuracy lost between the float and the integer model."""
 
 
 def quantize(
@@ -48,31 +62,38 @@ def quantize(
     UnsupportedError.
     """
     listener = listener or Silent()
+    overrides = list(overrides)
+    if resume and (overrides or weights or density is not None):
+        raise InputError("--resume goes on with the recipe kept in the model directory: give it no other option")
     directory = ModelDirectory.open(path)
     manifest = directory.manifest()
     recipe = _revised(directory, overrides, weights, density)
     directory.read(FLOAT_NET)
+    if resume and not directory.has(CHECKPOINT):
+        raise InputError(f"{path} holds no interrupted fine-tuning to resume: quantize without --resume")
     dataset = _same_data(recipe, manifest)
     teacher = _float_net(recipe, path, dataset)
     net = _compressed_net(recipe, manifest, teacher, dataset)
-    directory.remove(*EXPORTED, REPORT, "vectors")
+    _forget_old_model(directory, manifest)
     directory.write({RECIPE: to_toml(recipe)})
     training, validation = training_data(recipe, _readings(steps(recipe, dataset.train), manifest))
     if recipe.quantize.epochs:
         listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
-        reports = fit(
-            net,
-            training,
-            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
-            validation=validation,
-            loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
-            on_step=lambda done, total: anneal(net, done, total),
-            report=listener.epoch,
-            describe=lambda: _schedules(net),
-            checkpoint=CheckpointFile(path / CHECKPOINT),
-            metrics=MetricsFile(path / METRICS),
-            resume=resume,
-        )
+        with telling_how_to_resume(f"rescomp quantize --resume {path}"):
+            reports = fit(
+                net,
+                training,
+                quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
+                validation=validation,
+                loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
+                on_step=lambda done, total: anneal(net, done, total),
+                report=listener.epoch,
+                describe=lambda: _schedules(net),
+                checkpoint=CheckpointFile(path / CHECKPOINT),
+                metrics=MetricsFile(path / METRICS),
+                resume=resume,
+                identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress]},
+            )
         tell_best(reports, listener)
     save_net(net, path / QUANTIZED_NET)
     directory.seal(QUANTIZED_NET, METRICS)
@@ -80,13 +101,23 @@ def quantize(
     model = lower(net, manifest["name"], dataset.classes)
     trace = _record(directory, model, steps(recipe, dataset.test), manifest)
     result = float((answers(trace.scores) == dataset.test.y).mean())
-    directory.update_manifest(accuracy={**manifest["accuracy"], "integer": result}, graph_sha256=digest(model), formats=_formats(model))
+    float_accuracy = manifest["accuracy"]["float"]
+    directory.update_manifest(accuracy={"float": float_accuracy, "integer": result}, graph_sha256=digest(model), formats=_formats(model))
+    if result < float_accuracy - LOSS_WORTH_A_WARNING:
+        listener.warning(
+            f"integer accuracy {result:.2%} is far below float accuracy {float_accuracy:.2%}: train longer, or use int8 weights"
+        )
     return result
 
 
-def _revised(directory: ModelDirectory, overrides: Iterable[str], weights: str | None, density: float | None) -> Recipe:
+def _forget_old_model(directory: ModelDirectory, manifest: dict[str, Any]) -> None:
+    """Remove what an earlier quantize and its exports left: until the new model is written there is none."""
+    directory.remove(*EXPORTED, REPORT, VECTORS, GRAPH, WEIGHTS, QUANTIZED_NET)
+    directory.update_manifest(accuracy={"float": manifest["accuracy"]["float"]}, graph_sha256=None, formats=None)
+
+
+def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
-    overrides = list(overrides)
     for override in overrides:
         if override.split(".")[0] not in ("compress", "quantize"):
             raise InputError(f"--set {override}: quantize changes only [compress] and [quantize]; for the rest, train anew")

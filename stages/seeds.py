@@ -57,6 +57,11 @@ class SeedsSummary:
         """Of the integer models."""
         return Spread.of([summary.accuracy_integer for summary in self.summaries])
 
+    def raise_failures(self) -> None:
+        """Raise ParityError with the first failure of the first seed that has one."""
+        for summary in self.summaries:
+            summary.verification.raise_failures()
+
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp run --seeds --json`."""
         accuracy = {"float": asdict(self.accuracy_float), "integer": asdict(self.accuracy_integer)}
@@ -130,4 +135,4 @@ def _verification(directory: ModelDirectory, against: str | None) -> Verificatio
     asked = {f"{name}:{argument}" if argument else name for name, argument in parse_witnesses(against)}
     if asked != {witness.name for witness in witnesses} | {line.partition(":")[0] for line in report["not_run"]}:
         return None
-    return Verification(report["accuracy"]["integer"], witnesses, tuple(report["not_run"]))
+    return Verification(report["accuracy"]["integer"], witnesses, tuple(report["failures"]), tuple(report["not_run"]))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,16 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..compress import compress
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames
-from ..data.input_format import choose_fraction_bits
+from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import normalization, validation_split
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
 from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirectory
 from ..models import RecurrentNet, build
-from ..recipe import ModelSection, Recipe, parse_recipe, to_toml
+from ..recipe import ModelSection, Recipe, is_model_name, parse_recipe, to_toml
 from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
 from ..train.evaluate import accuracy
@@ -29,6 +32,9 @@ from ..train.loop import fit
 from ..train.metrics import EpochReport, MetricsFile
 from ..train.schedule import train_schedule
 from .listener import Listener, Silent
+
+RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
+"""Packages whose version a model directory's bytes may depend on."""
 
 
 def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: Listener | None = None) -> float:
@@ -39,27 +45,30 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     """
     listener = listener or Silent()
     resume = recipe is None
-    directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
-    recipe = recipe or read_recipe(directory)
-    if resume and not directory.has(CHECKPOINT):
-        raise InputError(f"{path} holds no unfinished training to resume: train anew with --force, or another -o")
+    recipe = recipe or _recipe_to_resume(path)
     dataset = load_dataset(recipe.data)
-    if not resume:
-        directory.write({RECIPE: to_toml(recipe)})
-        directory.update_manifest(**_origin(recipe, dataset))
+    origin = _origin(recipe, dataset)
     net = _fresh_net(recipe, dataset)
+    compress(net, recipe.compress)  # refuses now what quantize would refuse after the training
     training, validation = training_data(recipe, steps(recipe, dataset.train))
+    directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
+    if not resume:
+        directory.update_manifest(**origin)
+        directory.write({RECIPE: to_toml(recipe)})
+    for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
+        listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
-    reports = fit(
-        net,
-        training,
-        train_schedule(recipe.train),
-        validation=validation,
-        report=listener.epoch,
-        checkpoint=CheckpointFile(path / CHECKPOINT),
-        metrics=MetricsFile(path / METRICS),
-        resume=resume,
-    )
+    with telling_how_to_resume(f"rescomp train --resume -o {path}"):
+        reports = fit(
+            net,
+            training,
+            train_schedule(recipe.train),
+            validation=validation,
+            report=listener.epoch,
+            checkpoint=CheckpointFile(path / CHECKPOINT),
+            metrics=MetricsFile(path / METRICS),
+            resume=resume,
+        )
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, dataset.test))
     save_net(net, path / FLOAT_NET)
@@ -73,6 +82,28 @@ def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:
     """Say which epoch's weights early stopping kept."""
     if reports and reports[-1].best_epoch is not None:
         listener.stage(f"keep the weights of epoch {reports[-1].best_epoch} of {reports[-1].epoch}, the best on validation")
+
+
+def _recipe_to_resume(path: Path) -> Recipe:
+    """The recipe of an interrupted training. Raises InputError when there is none."""
+    directory = ModelDirectory.open(path)
+    if directory.has(FLOAT_NET):
+        raise InputError(
+            f"the float net in {path} is complete: go on with `rescomp quantize {path}` (with --resume if that was interrupted)"
+        )
+    if not directory.has(CHECKPOINT):
+        raise InputError(f"{path} holds no unfinished training to resume: train anew with --force, or another -o")
+    return read_recipe(directory)
+
+
+@contextmanager
+def telling_how_to_resume(command: str) -> Iterator[None]:
+    """Adds to a KeyboardInterrupt how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"the last checkpoint is kept; go on with: {command}")
+        raise
 
 
 def read_recipe(directory: ModelDirectory) -> Recipe:
@@ -139,12 +170,12 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         "versions": {
             "rescomp": __version__,
             "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in ("numpy", "torch")},
+            **{package: importlib.metadata.version(package) for package in RECORDED if find_spec(package)},
         },
     }
 
 
 def _identifier(name: str) -> str:
-    """A C identifier from the data set's name."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
-    return plain if plain and plain[0].isalpha() else f"model_{plain}".rstrip("_")
+    """A model's name from the data set's."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:30].strip("_")
+    return plain if is_model_name(plain) else f"model_{plain}".rstrip("_")

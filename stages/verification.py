@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ParityError, UnsupportedError
+from ..errors import InputError, ParityError, UnsupportedError
 from ..graph.evaluate import Trace, evaluate
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, QUANTIZED_NET, REPORT, TFLITE, ModelDirectory, to_json
@@ -32,10 +32,14 @@ class WitnessReport:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verify found. accuracy: fraction of test sequences that the integer model answers correctly."""
+    """What verify found. accuracy: fraction of test sequences that the integer model answers correctly.
+
+    failures: a sentence for each variant that differs. not_run: default witnesses that cannot run here, and why.
+    """
 
     accuracy: float
     witnesses: tuple[WitnessReport, ...]
+    failures: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
 
     @property
@@ -45,18 +49,32 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp verify --json` and of report.json."""
-        witnesses = [asdict(report) for report in self.witnesses]
-        return {"schema": 1, "accuracy": {"integer": self.accuracy}, "witnesses": witnesses, "not_run": list(self.not_run)}
+        return {
+            "schema": 1,
+            "accuracy": {"integer": self.accuracy},
+            "witnesses": [asdict(report) for report in self.witnesses],
+            "failures": list(self.failures),
+            "not_run": list(self.not_run),
+        }
+
+    def raise_failures(self) -> None:
+        """Raise ParityError with the first failure, if there is one."""
+        if self.failures:
+            others = f" (and {len(self.failures) - 1} more variants differ)" if len(self.failures) > 1 else ""
+            raise ParityError(self.failures[0] + others)
 
 
 def verify(path: Path, against: str | None = None, *, listener: Listener | None = None) -> Verification:
     """Compare the witnesses `against` (`name[:argument],...`; None: the default ones) with numpy, on every test sequence.
 
-    Raises ParityError at the first witness that differs, naming sequence, step, tensor, channel, both values, and the first
-    layer that differs; MissingToolError when a witness that was asked for cannot run here.
+    Every witness runs, also after one has differed: the result's failures name sequence, step, tensor, channel, both values, and
+    the first layer that differs (`raise_failures` makes an error of them). Raises ParityError when numpy itself no longer gives
+    what was recorded; MissingToolError when a witness that was asked for cannot run here.
     """
     listener = listener or Silent()
     directory = ModelDirectory.open(path)
+    excuses = {name: reason for name, _ in parse_witnesses(against) if against is None and (reason := _excuse(directory, name))}
+    witnesses = ready_witnesses(against, without=excuses)
     model = read_model(directory)
     vectors = read_vectors(directory, model)
     listener.stage("numpy evaluates the test set")
@@ -64,31 +82,37 @@ def verify(path: Path, against: str | None = None, *, listener: Listener | None 
     if not vectors.agrees(reference):
         raise ParityError(f"numpy no longer gives what {path}/vectors/ recorded: the contract or the model changed since it was quantized")
     reports: list[WitnessReport] = []
-    not_run: list[str] = []
-    for name, argument in parse_witnesses(against):
-        reason = _excuse(directory, name) if against is None else None
-        if reason:
-            not_run.append(f"{name}: {reason}")
-            continue
-        listener.stage(f"verify against {name}{':' + argument if argument else ''}")
-        directory.check(_exports_read_by(directory, name, model))
-        job = Job(model, path, vectors.x, vectors.lengths, argument)
-        reports += _question(load_witness(name), job, reference)
+    failures: list[str] = []
+    for witness, argument in witnesses:
+        listener.stage(f"verify against {witness.name}{':' + argument if argument else ''}")
+        directory.check(_exports_read_by(directory, witness.name, model))
+        _question(witness, Job(model, path, vectors.x, vectors.lengths, argument), reference, reports, failures)
     accuracy = float((answers(reference.scores) == vectors.labels).mean())
-    result = Verification(accuracy, tuple(reports), tuple(not_run))
-    directory.write({REPORT: to_json(result.as_json())})
+    not_run = tuple(f"{name}: {reason}" for name, reason in excuses.items())
+    result = Verification(accuracy, tuple(reports), tuple(failures), not_run)
+    try:
+        directory.write({REPORT: to_json(result.as_json())})
+    except InputError as error:
+        listener.warning(f"the report is not kept: {error}")
     return result
 
 
-def _question(witness: Witness, job: Job, reference: Trace) -> list[WitnessReport]:
+def ready_witnesses(against: str | None, without: Container[str] = ()) -> list[tuple[Witness, str]]:
+    """The witnesses asked for, with their arguments, each able to run here. Raises InputError and MissingToolError."""
+    witnesses = [(load_witness(name), argument) for name, argument in parse_witnesses(against) if name not in without]
+    for witness, argument in witnesses:
+        witness.check(argument)
+    return witnesses
+
+
+def _question(witness: Witness, job: Job, reference: Trace, reports: list[WitnessReport], failures: list[str]) -> None:
+    """Compare every variant's answer; adds to `reports`, and to `failures` where one differs."""
     name = witness.name + (f":{job.argument}" if job.argument else "")
-    reports = []
     for answer in witness.answers(job):
         comparison = compare(job, reference, answer.trace)
         if comparison.first is not None:
-            raise ParityError(_describe(f"{name} ({answer.variant})", witness, job, reference, comparison))
+            failures.append(_describe(f"{name} ({answer.variant})", witness, job, reference, comparison))
         reports.append(WitnessReport(name, answer.variant, answer.version, comparison.compared, comparison.mismatches))
-    return reports
 
 
 def _describe(who: str, witness: Witness, job: Job, reference: Trace, comparison: Comparison) -> str:
@@ -105,11 +129,12 @@ def _describe(who: str, witness: Witness, job: Job, reference: Trace, comparison
 
 def _excuse(directory: ModelDirectory, name: str) -> str | None:
     """Why a default witness does not run here (torch is optional for those who only verify)."""
-    if name == "torch" and importlib.util.find_spec("torch") is None:
-        return "torch is not installed (pip install 'rescomp[train]')"
-    if name == "torch" and not directory.has(QUANTIZED_NET):
-        return f"{QUANTIZED_NET} is not in the model directory"
-    return None
+    if name != "torch":
+        return None
+    missing = [package for package in ("torch", "safetensors") if importlib.util.find_spec(package) is None]
+    if missing:
+        return f"{missing[0]} is not installed (pip install 'rescomp[train]')"
+    return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"
 
 
 def _exports_read_by(directory: ModelDirectory, name: str, model: IntegerModel) -> Sequence[str]:

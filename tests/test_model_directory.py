@@ -12,7 +12,8 @@ from rescomp.model_directory import MANIFEST, SUMS, ModelDirectory, write_atomic
 @pytest.fixture
 def directory(tmp_path):
     made = ModelDirectory.create(tmp_path / "model")
-    made.update_manifest(seed=1)
+    data = {"sha256": "0", "channels": 1}
+    made.update_manifest(seed=1, contract=1, name="m", classes=[], data=data, input={"fraction_bits": 0}, versions={"rescomp": "0"})
     return made
 
 
@@ -53,11 +54,19 @@ def test_create_never_overwrites_without_force(directory, tmp_path):
     assert list(directory.path.iterdir()) == []
 
 
-def test_force_spares_what_rescomp_did_not_make(tmp_path):
+def test_force_spares_what_rescomp_did_not_make(tmp_path, directory):
     (tmp_path / "thesis.tex").write_text("dear")
-    with pytest.raises(InputError, match="did not make it"):
-        ModelDirectory.create(tmp_path, force=True)
-    assert (tmp_path / "thesis.tex").read_text() == "dear"
+    for manifest in (None, '{"name": "a web extension"}'):
+        if manifest:
+            (tmp_path / MANIFEST).write_text(manifest)
+            (tmp_path / SUMS).write_text("")
+        with pytest.raises(InputError):
+            ModelDirectory.create(tmp_path, force=True)
+        assert (tmp_path / "thesis.tex").read_text() == "dear"
+    (directory.path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds notes\.txt, which rescomp did not write"):
+        ModelDirectory.create(directory.path, force=True)
+    assert directory.manifest()["seed"] == 1
 
 
 def test_a_file_in_the_way(tmp_path):
@@ -80,9 +89,10 @@ def test_a_newer_schema_is_refused(directory):
 
 
 def test_a_damaged_manifest_is_refused(directory):
-    directory.write({MANIFEST: b"{"})
-    with pytest.raises(InputError, match="damaged"):
-        ModelDirectory.open(directory.path)
+    for damage in (b"{", b"[]", b'{"schema": 1}', b'{"schema": 1, "contract": "x"}'):
+        directory.write({MANIFEST: damage})
+        with pytest.raises(InputError, match="damaged"):
+            ModelDirectory.open(directory.path)
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):

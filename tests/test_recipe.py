@@ -69,6 +69,19 @@ def test_toml_round_trip():
         ("model.kind=gruu", r"model.kind"),
         ("epochs=3", "section.key=value"),
         ("train.epochs", "section.key=value"),
+        ("train.epochs=true", "train.epochs = true: a whole number is wanted"),
+        ('train.epochs="3"', "a whole number is wanted"),
+        ("train.learning_rate=inf", "a finite number is wanted"),
+        ("quantize.epochs=-1", "quantize.epochs = -1"),
+        ("quantize.epoch=3", "unknown key 'quantize.epoch'; the nearest one is 'epochs'"),
+        ("model.kind=fastgrn", "the nearest value is 'fastgrnn'"),
+        ("compress=[]", "exactly one entry must give the weights their format"),
+        ("compress.0.kind=tern", "the nearest value is 'ternary'"),
+        ("compress=[{}]", "needs a kind"),
+        ("compress=3", "a list is wanted"),
+        ("train=3", "section.key=value"),
+        ("model.name=string", "that no C header has"),
+        ("model.name=rescomp_math", "that no C header has"),
     ],
 )
 def test_mistakes_are_named(override, message):
@@ -83,3 +96,10 @@ def test_unreadable_recipes(tmp_path):
     broken.write_text("[train\n")
     with pytest.raises(InputError, match="not valid TOML"):
         load_recipe(broken)
+
+
+def test_a_new_kind_drops_the_keys_it_does_not_know():
+    assert load_recipe(None, ["compress.0.kind=quantize"]).compress == (Quantize(),)
+    assert load_recipe(None, ['compress=[{kind = "quantize"}]', "compress.0.scale=power_of_two"]).compress == (
+        Quantize(scale="power_of_two"),
+    )

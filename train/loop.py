@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ def fit(
     checkpoint: CheckpointFile | None = None,
     metrics: MetricsFile | None = None,
     resume: bool = False,
+    identity: Mapping[str, Any] | None = None,
 ) -> tuple[EpochReport, ...]:
     """Train `net` in place; returns the reports of the epochs that this call ran.
 
@@ -54,7 +55,8 @@ def fit(
     calling it twice with the same numbers must be the same as once. report sees each epoch after it is on disk; describe says, for
     it, where the constraints' schedules are. The checkpoint is written at the start and after every epoch, so an interruption keeps
     the last complete epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted,
-    given the same threads. Everything random comes from schedule.seed; torch's global generator is left as it was.
+    given the same threads. identity: what else a resumed run must have in common (JSON). Everything random comes from
+    schedule.seed; torch's global generator is left as it was.
 
     With schedule.patience the net ends with the weights of the epoch of the best validation accuracy (of equals the lowest loss, once the
     constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so long.
@@ -68,7 +70,8 @@ def fit(
         raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
-        run = _Run(net, train, schedule, loss, on_step, _identity(net, train, validation, schedule) if checkpoint else {})
+        known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
+        run = _Run(net, train, schedule, loss, on_step, known)
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BudgetError, DeviceError, InputError, UnsupportedError
+from ..errors import BudgetError, DeviceError, InputError, RescompError, UnsupportedError
 from ..export.c import export_c, read_template, render, translate
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
@@ -72,7 +72,7 @@ def run_tool(command: Sequence[str], folder: Path, data: bytes = b"", seconds: f
 def build_program(compiler: Sequence[str], folder: Path, program: str, sources: Sequence[Path], link: Sequence[str] = ()) -> None:
     """Compile `sources` (absolute paths) with the command and flags in `compiler`, and link them to folder/program.
 
-    What no model changes is compiled once in this process. Raises InputError with the compiler's first lines when it refuses.
+    What no model changes is compiled once in this process. Raises RescompError with the compiler's first lines when it refuses.
     """
     inputs = [_object(tuple(compiler), source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
     _compile((*compiler, "-o", program, *map(str, inputs), *link), folder)
@@ -100,7 +100,11 @@ def _compile(command: Sequence[str], folder: Path) -> None:
     if overflow:
         raise BudgetError(f"the program does not fit: its {overflow[1].decode()} is {overflow[2].decode()} bytes too small for the model")
     if result.returncode:
-        raise InputError(f"the generated C does not build ({first_lines(result.stderr)}): export it again")
+        errors = b"\n".join(line for line in result.stderr.splitlines() if b"error" in line)
+        said = first_lines(errors or result.stderr, 1)
+        raise RescompError(
+            f"{Path(command[0]).name} refuses the generated C ({said}): a fault of rescomp or of this compiler, please report it"
+        )
 
 
 def first_lines(output: bytes, count: int = 4) -> str:

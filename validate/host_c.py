@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..errors import InputError, MissingToolError, ParityError
+from ..errors import MissingToolError, ParityError
 from ..export.c import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
@@ -28,6 +28,7 @@ from .c_program import (
     write_export,
     write_program,
 )
+from .variants import refuse_argument
 from .witness import Answer, Job
 
 COMPILER = "gcc"
@@ -54,10 +55,14 @@ class HostC:
     def __init__(self, probe_flags: Sequence[str] = PROBE_FLAGS) -> None:
         self.probe_flags = probe_flags
 
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        refuse_argument(self.name, argument)
+        _compiler()
+
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer a variant. A sanitizer's report or a crash raises ParityError."""
-        if job.argument:
-            raise InputError(f"the witness {self.name!r} takes no argument, not {job.argument!r}")
+        refuse_argument(self.name, job.argument)
         compiler = _compiler()
         version = tool_version(compiler)
         data = encode_vectors(job)

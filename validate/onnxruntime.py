@@ -36,10 +36,15 @@ class OnnxruntimeWitness:
 
     optimize: bool = True
 
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        import_optional("onnxruntime")
+        choose(self.name, [*RECURRENT, *WHOLE], argument)
+
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness. The argument chooses one variant."""
         variants = RECURRENT if job.model.is_recurrent else WHOLE
-        version = f"onnxruntime {import_optional('onnxruntime', 'onnx').__version__}"
+        version = f"onnxruntime {import_optional('onnxruntime').__version__}"
         for variant in choose(self.name, variants, job.argument):
             file, optimize = variants[variant]
             session = _Session(read_artefact(job.directory / file), job.directory / file, optimize)
@@ -58,7 +63,7 @@ class _Session:
     """An InferenceSession on one thread, whose failures are InputErrors that name the artefact."""
 
     def __init__(self, data: bytes, path: Path, optimize: bool) -> None:
-        runtime = import_optional("onnxruntime", "onnx")
+        runtime = import_optional("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4

@@ -68,6 +68,12 @@ class Qemu:
 
     name: ClassVar[str] = "qemu"
 
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        family = find_core(argument or DEFAULT).family
+        _tool(family.emulator)
+        _tool(family.compiler)
+
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer, of the core that the argument names (cortex-m0 without one)."""
         name = job.argument or DEFAULT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 
-from ..errors import InputError, nearest
+from ..errors import InputError, missing_package, nearest
 from .witness import Witness
 
 WITNESSES: Mapping[str, tuple[str, str]] = {
@@ -29,13 +29,17 @@ def parse_witnesses(text: str | None) -> list[tuple[str, str]]:
             known = ", ".join(WITNESSES)
             raise InputError(f"there is no witness {name!r}; the nearest one is {nearest(name, WITNESSES)!r} (of {known})")
         pairs.append((name, argument))
+    pairs = list(dict.fromkeys(pairs))
     if not pairs:
         raise InputError(f"--against names no witness: choose among {', '.join(WITNESSES)}")
     return pairs
 
 
 def load_witness(name: str) -> Witness:
-    """The witness of that name."""
+    """The witness of that name. Raises MissingToolError when its module needs a package that is not installed."""
     module, kind = WITNESSES[name]
-    witness: Witness = getattr(importlib.import_module(module, __package__), kind)()
+    try:
+        witness: Witness = getattr(importlib.import_module(module, __package__), kind)()
+    except ModuleNotFoundError as error:
+        raise missing_package(error) from error
     return witness

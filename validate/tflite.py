@@ -42,6 +42,11 @@ class TfliteWitness:
 
     resolver: str = "default"
 
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        _interpreter_package()
+        choose(self.name, RESOLVERS, argument)
+
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness. The argument chooses one variant."""
         package = _interpreter_package()

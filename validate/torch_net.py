@@ -18,6 +18,7 @@ from ..model_directory import QUANTIZED_NET, RECIPE, ModelDirectory
 from ..models import FixedPointArithmetic, RecurrentNet, build
 from ..recipe import parse_recipe
 from ..train.checkpoint import load_net
+from .variants import refuse_argument
 from .witness import Answer, Job
 
 BATCH = 256
@@ -28,6 +29,10 @@ class TorchNet:
     """The fine-tuned net in the model directory. It knows nothing of the integer graph, so it has no `run_graph`."""
 
     name: ClassVar[str] = "torch"
+
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        refuse_argument(self.name, argument)
 
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness."""

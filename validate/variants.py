@@ -19,6 +19,12 @@ def choose(witness: str, variants: Iterable[str], argument: str) -> list[str]:
     return [argument] if argument else known
 
 
+def refuse_argument(witness: str, argument: str) -> None:
+    """Raise InputError when something stands behind the colon."""
+    if argument:
+        raise InputError(f"the witness {witness!r} takes no argument, not {argument!r}")
+
+
 def read_artefact(path: Path) -> bytes:
     """The bytes of an exported file. Raises InputError when it cannot be read."""
     try:

@@ -41,6 +41,10 @@ class Witness(Protocol):
 
     name: ClassVar[str]
 
+    def check(self, argument: str) -> None:
+        """Raise InputError for an argument that means nothing, MissingToolError when the witness cannot run on this machine."""
+        ...
+
     def answers(self, job: Job) -> Iterator[Answer]:
         """Run the exports in job.directory on every sequence, once a variant."""
         ...

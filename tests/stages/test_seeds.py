@@ -9,6 +9,7 @@ import pytest
 from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import InputError
+from rescomp.model_directory import ModelDirectory, to_json
 from rescomp.recipe import load_recipe
 
 SMALL = ("model.hidden_size=4", "train.epochs=2", "quantize.epochs=1")
@@ -149,10 +150,9 @@ def test_readings_side_by_side(recordings, tmp_path, capsys):
 def test_a_seed_cut_off_before_its_first_checkpoint_is_made_anew(trained, tmp_path):
     recipe, path, _ = trained
     place = tmp_path / "seed-0"
-    place.mkdir()
     manifest = json.loads((path / "seed-0" / "manifest.json").read_text())
     del manifest["accuracy"]
-    (place / "manifest.json").write_text(json.dumps(manifest))
-    (place / "recipe.toml").write_bytes((path / "seed-0" / "recipe.toml").read_bytes())
+    cut_off = ModelDirectory.create(place)
+    cut_off.write({"manifest.json": to_json(manifest), "recipe.toml": (path / "seed-0" / "recipe.toml").read_bytes()})
     stages.run_seeds(recipe, [0], tmp_path, against=AGAINST)
     assert (place / "SHA256SUMS").read_bytes() == (path / "seed-0" / "SHA256SUMS").read_bytes()

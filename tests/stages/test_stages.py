@@ -38,7 +38,7 @@ def test_the_manifest_records_where_the_model_comes_from(finished, recordings):
     assert manifest["schema"] == 1
     assert manifest["contract"] == 1
     assert (manifest["seed"], manifest["threads"]) == (0, 1)
-    assert {"rescomp", "python", "numpy", "torch"} == set(manifest["versions"])
+    assert {"rescomp", "python", "numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite"} == set(manifest["versions"])
     assert len(manifest["data"]["sha256"]) == len(manifest["graph_sha256"]) == 64
     assert set(manifest["accuracy"]) == {"float", "integer"}
     assert manifest["input"]["scale"] == 2.0 ** -manifest["input"]["fraction_bits"]
@@ -60,6 +60,9 @@ def test_an_interrupted_training_resumes_to_the_same_net(recordings, tmp_path, f
         def stage(self, title):
             pass
 
+        def warning(self, text):
+            pass
+
         def epoch(self, report):
             if report.epoch == 2:
                 raise KeyboardInterrupt
@@ -72,11 +75,17 @@ def test_an_interrupted_training_resumes_to_the_same_net(recordings, tmp_path, f
         stages.quantize(path)
     stages.train(None, path)
     assert (path / "float.safetensors").read_bytes() == (finished / "float.safetensors").read_bytes()
-    with pytest.raises(InputError, match="no unfinished training"):
+    with pytest.raises(InputError, match="is complete: go on with `rescomp quantize"):
         stages.train(None, path)
+    with pytest.raises(InputError, match="no interrupted fine-tuning"):
+        stages.quantize(path, resume=True)
 
     with pytest.raises(KeyboardInterrupt):
         stages.quantize(path, listener=Interrupt())
+    with pytest.raises(InputError, match="rescomp quantize"):
+        stages.export(path)
+    with pytest.raises(InputError, match="--resume goes on with the recipe kept"):
+        stages.quantize(path, resume=True, weights="int8")
     stages.quantize(path, resume=True)
     assert (path / "quantized.safetensors").read_bytes() == (finished / "quantized.safetensors").read_bytes()
     assert (path / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
@@ -173,10 +182,16 @@ def test_a_mismatch_names_place_and_layer(model_dir):
     source = (model_dir / "c" / "three_gestures.c").read_text()
     assert source.count(" 2045,") == 1  # tanh(1 / 16)
     directory.write({"c/three_gestures.c": source.replace(" 2045,", " 2345,").encode()})
+    result = stages.verify(model_dir, "c,onnxruntime")
     with pytest.raises(
-        ParityError, match=r"c \(.*\) differs in \d+ of \d+ values; the first is sequence \d+, step \d+, h\[\d+\]: expected"
-    ):
-        stages.verify(model_dir, "c")
+        ParityError, match=r"differs in \d+ of \d+ values; the first is sequence \d+, step \d+, h\[\d+\]: expected"
+    ) as error:
+        result.raise_failures()
+    assert "so the exported file or its loop over time is at fault (and 1 more variants differ)" in str(error.value)
+    wrong = {report.name for report in result.witnesses if report.mismatches}
+    right = {report.name for report in result.witnesses if not report.mismatches}
+    assert (wrong, right) == ({"c"}, {"onnxruntime"})
+    assert json.loads((model_dir / "report.json").read_text())["failures"] == list(result.failures)
 
 
 def test_the_quantized_net_loads_from_its_directory(finished):
@@ -200,3 +215,57 @@ def test_evaluating_sequence_by_sequence_changes_nothing(finished):
         alone = evaluate(model, vectors.x[i : i + 1, : vectors.lengths[i]])
         assert np.array_equal(alone.scores[0], together.scores[i])
         assert np.array_equal(alone.states[0], together.states[i, : vectors.lengths[i]])
+
+
+def test_an_unlisted_or_unsealed_file_is_not_used(model_dir):
+    (model_dir / "c" / "rescomp" / "extra.c").write_text("int extra;")
+    with pytest.raises(InputError, match=r"extra\.c is not listed"):
+        stages.verify(model_dir, "c")
+    (model_dir / SUMS).unlink()
+    with pytest.raises(InputError, match=SUMS):
+        stages.verify(model_dir, "tflite")
+
+
+def test_force_checks_the_data_before_it_replaces_a_model(model_dir):
+    before = contents(model_dir)
+    for overrides in (["data.source=missing.npz"], ["model.rank_w=99"], ["compress=[]"]):
+        with pytest.raises(InputError):
+            stages.train(load_recipe(None, overrides), model_dir, force=True)
+    assert contents(model_dir) == before
+
+
+def test_a_failed_training_leaves_no_directory(recordings, tmp_path):
+    with pytest.raises(InputError, match="rank"):
+        stages.train(load_recipe(None, [f"data.source={recordings}", "model.rank_w=99"]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_warnings(tmp_path):
+    texts = []
+
+    class Collect:
+        def stage(self, title):
+            pass
+
+        def epoch(self, report):
+            pass
+
+        def warning(self, text):
+            texts.append(text)
+
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    x = np.stack([rng.normal(size=(40, 5)) * 1000, rng.normal(size=(40, 5)) * 1e-3], axis=2).astype(np.float32)
+    np.savez(tmp_path / "mixed.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    stages.train(load_recipe(None, [f"data.source={tmp_path / 'mixed.npz'}", *SMALL]), tmp_path / "out", listener=Collect())
+    assert len(texts) == 1
+    assert "channel 1" in texts[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("math", "model_math"), ("rescomp_math", "model_rescomp_math"), ("9 Lives!", "model_9_lives"), ("Gesten", "gesten")]
+)
+def test_models_are_named_after_their_data(name, model):
+    from rescomp.stages.training import _identifier
+
+    assert _identifier(name) == model

@@ -302,3 +302,10 @@ def test_seconds_left_falls_to_nothing(make_net: Any, train_split: Split, schedu
     reports = fit(make_net(), train_split, schedule)
     assert reports[0].seconds_left > 0
     assert reports[-1].seconds_left == 0
+
+
+def test_another_identity_is_not_resumed(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
+    checkpoint = CheckpointFile(tmp_path / "c.safetensors")
+    fit(make_net(), train_split, schedule, checkpoint=checkpoint, identity={"compress": ["ternary"]})
+    with pytest.raises(InputError, match="was made with compress"):
+        fit(make_net(), train_split, schedule, checkpoint=checkpoint, resume=True, identity={"compress": ["int8"]})

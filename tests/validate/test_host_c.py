@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from rescomp.errors import DeviceError, InputError, MissingToolError, ParityError
+from rescomp.errors import DeviceError, InputError, MissingToolError, ParityError, RescompError
 from rescomp.validate import c_program
 from rescomp.validate.c_program import decode_trace, encode_vectors, run_tool, tool_version, write_export
 from rescomp.validate.host_c import HostC
@@ -52,9 +52,9 @@ def test_a_missing_export_says_how_to_make_it(job):
         next(HostC().answers(job))
 
 
-def test_c_that_does_not_compile_is_an_input_error(job):
+def test_c_that_does_not_compile_names_the_compiler(job):
     patch(job, "tiny.c", "tiny_step(state, input);", "tiny_step(state, inputs);")
-    with pytest.raises(InputError, match=r"does not build .*inputs"):
+    with pytest.raises(RescompError, match=r"refuses the generated C .*inputs"):
         next(HostC().answers(job))
 
 
