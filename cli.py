@@ -60,17 +60,20 @@ def _recipe_options(command: Command) -> Command:
 @_against_option
 @_json_option
 @click.option("--seeds", metavar="SEED,SEED,...", help="One model each, in OUTPUT/seed-<seed>; finished ones are not made again.")
-def run(output: Path, force: bool, against: str | None, as_json: bool, seeds: str | None, **asked: Any) -> None:
+@click.option("--fit", metavar="const=2KB,state=512B", help="Choose the model's size for a budget: const data, state + scratch.")
+def run(output: Path, force: bool, against: str | None, as_json: bool, seeds: str | None, fit: str | None, **asked: Any) -> None:
     """Train, quantize, export and verify in one go."""
     from . import stages
     from .printing import TerminalListener, print_seeds, print_summary
 
     recipe = _recipe(**asked)
+    if seeds is not None and fit is not None:
+        raise click.UsageError("--fit goes with one seed: fit once, then give its recipe.toml to --recipe with --seeds")
     with TerminalListener() as listener:
         if seeds is not None:
             several = stages.run_seeds(recipe, _seeds(seeds), output, force=force, against=against, listener=listener)
         else:
-            summary = stages.run(recipe, output, force=force, against=against, listener=listener)
+            summary = stages.run(recipe, output, force=force, against=against, fit=fit, listener=listener)
     if seeds is not None:
         _print(several, as_json, print_seeds)
         several.raise_failures()

@@ -13,6 +13,7 @@ from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from .artefacts import read_model
 from .exporting import export
+from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent
 from .quantization import quantize
 from .training import train
@@ -44,9 +45,18 @@ class Summary:
         }
 
 
-def run(recipe: Recipe, path: Path, *, force: bool = False, against: str | None = None, listener: Listener | None = None) -> Summary:
+def run(
+    recipe: Recipe,
+    path: Path,
+    *,
+    force: bool = False,
+    against: str | None = None,
+    fit: str | None = None,
+    listener: Listener | None = None,
+) -> Summary:
     """Make a model directory at `path` and carry the recipe's model through every stage.
 
+    fit: a budget of bytes, `const=2KB,state=512B`, for which the model's size is chosen (BudgetError when nothing fits).
     Witnesses that differ are told in the summary's verification. Raises what the stages raise; what is known to be missing or
     misspelt, before the training.
     """
@@ -55,8 +65,13 @@ def run(recipe: Recipe, path: Path, *, force: bool = False, against: str | None 
     ready_witnesses(against)
     for package in EXPORT_PACKAGES:
         import_optional(package)
+    budget = parse_budget(fit) if fit is not None else Budget()
+    if fit is not None:
+        recipe, most = fit_recipe(recipe, budget)
+        listener.stage(f"fit {budget}: {describe(recipe)} (at most {most})")
     float_accuracy = train(recipe, path, force=force, listener=listener)
     integer_accuracy = quantize(path, listener=listener)
+    check_budget(budget, read_model(ModelDirectory.open(path)))
     export(path, listener=listener)
     verification = verify(path, against, listener=listener)
     size = constant_bytes(read_model(ModelDirectory.open(path)))

@@ -1,0 +1,155 @@
+"""A size instead of a recipe: hidden size, rank, density, format and non-linearity for a budget of bytes, by a stated rule.
+
+The first of these that fits (for a recipe whose [compress] is not the default, its own constraints stand in for the weight formats):
+
+1. Hidden size 64 with the most precise weights: int8, then int8 at density 0.3, then int4.
+2. Ternary weights: the largest hidden size from 256 to 16; above 128 with rank_u a quarter of it.
+3. Ternary weights and piecewise-linear non-linearities, which need no table (258 bytes): the largest hidden size from 32 to 4.
+
+Scales are powers of two: no multipliers to store. docs/fit.md says why these steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..compress import calibrate, compress
+from ..data.dataset import load_dataset
+from ..errors import BudgetError, InputError
+from ..export.c import translate
+from ..export.lower import lower
+from ..graph.ir import IntegerModel
+from ..graph.ops.c_arguments import stored_scales
+from ..models import build
+from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
+
+PRECISE_SIZE = 64
+STEP = 4
+_UNITS = {"B": 1, "KB": 1024}
+_TERNARY: tuple[Constraint, ...] = (Ternary(scale="power_of_two"),)
+_PRECISE: tuple[tuple[Constraint, ...], ...] = (
+    (Quantize(scale="power_of_two"),),
+    (Sparse(density=0.3), Quantize(scale="power_of_two")),
+    (Quantize(bits=4, scale="power_of_two"),),
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of the generated C: all const data, and RAM (state and scratch)."""
+
+    const: int
+    state: int
+
+    def __str__(self) -> str:
+        return f"const {self.const} B, state {self.state} B"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """At most so many bytes; None: no limit."""
+
+    const: int | None = None
+    state: int | None = None
+
+    def holds(self, size: Size) -> bool:
+        """Whether a model of that size fits."""
+        return (self.const is None or size.const <= self.const) and (self.state is None or size.state <= self.state)
+
+    def __str__(self) -> str:
+        parts = {"const": self.const, "state": self.state}
+        return ", ".join(f"{name} {value} B" for name, value in parts.items() if value is not None)
+
+
+def parse_budget(text: str) -> Budget:
+    """`const=2KB,state=512B` (either may be left out; KB = 1024 bytes). Raises InputError."""
+    limits: dict[str, int] = {}
+    for item in text.split(","):
+        found = re.fullmatch(r"\s*(const|state)\s*=\s*(\d+(?:\.\d+)?)\s*(B|KB)\s*", item)
+        if not found or found[1] in limits:
+            raise InputError(f"--fit takes const=2KB,state=512B (const data, and state + scratch; B or KB), not {text!r}")
+        limits[found[1]] = int(float(found[2]) * _UNITS[found[3]])
+    return Budget(**limits)
+
+
+def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
+    """The recipe with its size chosen for `budget` by the rule above, and the most bytes that it can come to.
+
+    Raises BudgetError with the closest fit when not even the smallest net fits.
+    """
+    dataset = load_dataset(recipe.data)
+    for candidate in candidates(recipe):
+        size = predict_size(candidate, dataset.train.channels, len(dataset.classes))
+        if budget.holds(size):
+            return candidate, size
+    raise BudgetError(f"no net fits {budget}: the closest, {describe(candidate)}, needs {size}")
+
+
+def describe(recipe: Recipe) -> str:
+    """What a candidate is, in a phrase."""
+    model = recipe.model
+    rank = "" if model.rank_u is None else f" of rank {model.rank_u}"
+    weights = " + ".join(_name(entry) for entry in recipe.compress)
+    return f"{model.kind} of hidden size {model.hidden_size}{rank}, {weights}, {model.nonlinearity}"
+
+
+def candidates(recipe: Recipe) -> Iterator[Recipe]:
+    """All recipes that the rule considers, in its order."""
+    own = recipe.compress != Recipe().compress
+    base = recipe.compress if own else _TERNARY
+    if not own:
+        yield from (_sized(recipe, PRECISE_SIZE, precise) for precise in _PRECISE)
+    for size in range(256, 15, -STEP):
+        yield _sized(recipe, size, base, rank_u=size // 4 if size > 128 else recipe.model.rank_u)
+    for size in range(32, 3, -STEP):
+        yield _sized(recipe, size, base, nonlinearity="piecewise_linear")
+
+
+def _sized(recipe: Recipe, hidden_size: int, compress: tuple[Constraint, ...], **changes: Any) -> Recipe:
+    """The recipe at a hidden size, its ranks cut to what that allows."""
+    ranks = {name: getattr(recipe.model, name) for name in ("rank_w", "rank_u")} | changes
+    largest = {"rank_w": hidden_size, "rank_u": hidden_size}
+    model = {name: min(value, largest[name]) if name in largest and value is not None else value for name, value in ranks.items()}
+    return recipe.model_copy(update={"compress": compress, "model": recipe.model.model_copy(update={"hidden_size": hidden_size, **model})})
+
+
+def _name(constraint: Constraint) -> str:
+    if isinstance(constraint, Quantize):
+        return f"int{constraint.bits}"
+    return f"density {constraint.density:g}" if isinstance(constraint, Sparse) else constraint.kind
+
+
+def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
+    """The most bytes that the recipe's model can come to, whatever its training finds: from an untrained net of its shape."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        spread = 0.5 + torch.rand(channels)  # no power of two, which would need no multiplier
+        net = compress(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
+        calibrate(net, torch.randn(4, 8, channels * recipe.model.window), torch.full((4,), 8), 12)
+    return _largest_size(lower(net, "probe", tuple(map(str, range(classes)))))
+
+
+def check_budget(budget: Budget, model: IntegerModel) -> None:
+    """Raise BudgetError, saying by how much, when a model does not fit."""
+    source = translate(model)
+    size = Size(source.constant_bytes, source.state_bytes + source.scratch_bytes)
+    if not budget.holds(size):
+        raise BudgetError(f"the model needs {size}, the budget is {budget}: raise it, or lower model.hidden_size")
+
+
+def _largest_size(model: IntegerModel) -> Size:
+    """With every scale of every row stored: training may leave no two rows alike."""
+    source = translate(model)
+    shared = 0
+    for graph in model.graphs.values():
+        for node in graph.nodes:
+            requantization = getattr(node.op, "requantization", None)
+            if requantization is not None:
+                rows = requantization.shift.size
+                shared += sum(array.nbytes * (rows - 1) for array in stored_scales(requantization) if array.size == 1)
+    return Size(source.constant_bytes + shared, source.state_bytes + source.scratch_bytes)

@@ -1,0 +1,82 @@
+"""--fit: the rule picks the first candidate that fits, what it predicts is an upper bound, and it refuses with the closest fit."""
+
+import json
+
+import pytest
+
+from rescomp import stages
+from rescomp.cli import main
+from rescomp.errors import BudgetError, InputError
+from rescomp.export.c import constant_bytes
+from rescomp.model_directory import ModelDirectory
+from rescomp.recipe import Recipe, load_recipe
+from rescomp.stages.artefacts import read_model
+from rescomp.stages.fitting import Budget, Size, candidates, check_budget, fit_recipe, parse_budget, predict_size
+
+
+def test_budgets_are_read():
+    assert parse_budget("const=2KB,state=512B") == Budget(2048, 512)
+    assert parse_budget(" state = 1.5KB ") == Budget(None, 1536)
+    for text in ("2KB", "const=2", "const=2MB", "const=1KB,const=2KB", "", "flash=2KB"):
+        with pytest.raises(InputError, match="--fit takes"):
+            parse_budget(text)
+
+
+def test_the_first_candidate_that_fits_is_taken():
+    order = list(candidates(Recipe()))
+    for budget in (Budget(8192), Budget(4096), Budget(2048, 512), Budget(300)):
+        chosen, size = fit_recipe(Recipe(), budget)
+        assert budget.holds(size)
+        place = order.index(chosen)
+        for earlier in order[max(0, place - 3) : place]:
+            assert not budget.holds(predict_size(earlier, 12, 9))
+
+
+def test_own_constraints_are_kept():
+    recipe = load_recipe(None, ["model.kind=gru"], weights="int8", density=0.3)
+    chosen, _ = fit_recipe(recipe, Budget(3072))
+    assert chosen.compress == recipe.compress
+    assert chosen.model.kind == "gru"
+
+
+def test_nothing_fits():
+    with pytest.raises(
+        BudgetError, match=r"no net fits const 64 B: the closest, fastgrnn of hidden size 4, ternary, piecewise_linear, needs const \d+ B"
+    ):
+        fit_recipe(Recipe(), Budget(64))
+
+
+@pytest.mark.parametrize(
+    "overrides", [[], ["model.rank_u=4"], ["compress.0.scale=power_of_two"], ["compress.0.per=tensor"], ["model.layers=2"]]
+)
+@pytest.mark.parametrize("weights", ["ternary", "int8", "int4"])
+def test_the_prediction_bounds_the_trained_model(recordings, tmp_path, overrides, weights):
+    if weights != "ternary":
+        overrides = [override for override in overrides if "per=" not in override]
+    recipe = load_recipe(
+        None, [f"data.source={recordings}", "model.hidden_size=8", "train.epochs=1", "quantize.epochs=1", *overrides], weights=weights
+    )
+    stages.train(recipe, tmp_path / "m")
+    stages.quantize(tmp_path / "m")
+    model = read_model(ModelDirectory.open(tmp_path / "m"))
+    predicted = predict_size(recipe, 4, 3)
+    inspection = stages.inspect(tmp_path / "m")
+    assert constant_bytes(model)["model"] <= predicted.const
+    assert inspection.state + inspection.scratch == predicted.state
+    check_budget(Budget(predicted.const, predicted.state), model)
+    with pytest.raises(BudgetError, match=r"lower model\.hidden_size"):
+        check_budget(Budget(const=100), model)
+
+
+def test_run_with_fit(recordings, tmp_path, capsys):
+    quick = ["--set", "train.epochs=1", "--set", "quantize.epochs=1", "--against", "onnxruntime", "--json"]
+    assert main(["run", "--data", str(recordings), "--fit", "const=600B", "-o", str(tmp_path / "m"), *quick]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"]["model"] <= 600
+    assert main(["run", "--data", str(recordings), "--fit", "const=60B", "-o", str(tmp_path / "n"), *quick]) == 4
+    assert "the closest" in capsys.readouterr().err
+    assert not (tmp_path / "n").exists()
+    assert main(["run", "--fit", "const=1KB", "--seeds", "0,1"]) == 2
+
+
+def test_sizes_read_well():
+    assert str(Size(10, 20)) == "const 10 B, state 20 B"
