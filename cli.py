@@ -37,20 +37,23 @@ _directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DI
 _against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")
 
 
+_RECIPE_OPTIONS = (
+    click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
+    click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
+    click.option("--model", "kind", type=click.Choice(["fastrnn", "fastgrnn", "gru", "lstm"]), help="Kind of cell."),
+    click.option("--rank-w", type=int, help="Rank of the input's matrix (low rank)."),
+    click.option("--rank-u", type=int, help="Rank of the state's matrix (low rank)."),
+    _weights_option,
+    _density_option,
+    click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the recipe."),
+    click.option("-o", "--output", type=_PATH, default=DEFAULT_DIRECTORY, show_default=True, help="Model directory."),
+    click.option("--force", is_flag=True, help="Replace an existing model directory."),
+)
+
+
 def _recipe_options(command: Command) -> Command:
     """The options of the commands that make a model directory."""
-    for option in (
-        click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
-        click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
-        click.option("--model", "kind", type=click.Choice(["fastrnn", "fastgrnn", "gru", "lstm"]), help="Kind of cell."),
-        click.option("--rank-w", type=int, help="Rank of the input's matrix (low rank)."),
-        click.option("--rank-u", type=int, help="Rank of the state's matrix (low rank)."),
-        _weights_option,
-        _density_option,
-        click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the recipe."),
-        click.option("-o", "--output", type=_PATH, default=DEFAULT_DIRECTORY, show_default=True, help="Model directory."),
-        click.option("--force", is_flag=True, help="Replace an existing model directory."),
-    ):
+    for option in reversed(_RECIPE_OPTIONS):
         command = option(command)
     return command
 

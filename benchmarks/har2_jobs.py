@@ -39,7 +39,7 @@ BASE = (
 )
 INT8, INT8_SHIFTS = '{kind="quantize"}', '{kind="quantize",scale="power_of_two"}'
 INT4 = '{kind="quantize",bits=4,scale="power_of_two"}'
-TERNARY, TERNARY_ROWS = ('{kind="ternary",scale="power_of_two",per="%s"}' % per for per in ("tensor", "row"))
+TERNARY, TERNARY_ROWS = '{kind="ternary",scale="power_of_two",per="tensor"}', '{kind="ternary",scale="power_of_two"}'
 LINEAR, DISTILL = '{kind="piecewise_linear"}', '{kind="distill"}'
 SPARSE = '{kind="sparse",density_w=0.2,density_u=0.3}'
 PAPER_SHAPE: Mapping[str, object] = {"hidden_size": 80, "rank_w": 5, "rank_u": 40}
@@ -157,7 +157,7 @@ def _cells() -> Iterator[Job]:
 def _storage() -> Iterator[Job]:
     """Storages at equal bytes, FastGRNN."""
     formats = {"int8": INT8_SHIFTS, "int4": INT4, "ternary-row": TERNARY_ROWS, "ternary-tensor": TERNARY}
-    for budget, hidden in ((1024, (20, 33, 52, 56)), (512, (10, 20, 32, 32))):
+    for budget, hidden in ((1024, (23, 33, 52, 56)), (512, (14, 20, 32, 32))):
         for (name, entry), units in zip(formats.items(), hidden, strict=True):
             yield Job("har2", f"storage-{budget}", name, 0, (("hidden_size", units),), (entry, LINEAR), budget)
 
