@@ -1,1 +1,1 @@
-"""TODO"""
+"""Writing the integer model: lowering from torch, and ONNX, TFLite and C."""

@@ -119,7 +119,7 @@ def _forget_old_model(directory: ModelDirectory, manifest: dict[str, Any]) -> No
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
     for override in overrides:
-        if override.split(".")[0] not in ("compress", "quantize"):
+        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize"):
             raise InputError(f"--set {override}: quantize changes only [compress] and [quantize]; for the rest, train anew")
     return revise(read_recipe(directory), overrides, weights=weights, density=density)
 

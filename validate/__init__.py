@@ -1,1 +1,1 @@
-"""TODO"""
+"""Witnesses: everybody who runs the exported model, and the comparison with numpy."""
