@@ -127,16 +127,19 @@ def print_summary(summary: Summary) -> None:
 
 def print_seeds(summary: SeedsSummary) -> None:
     """Each seed's accuracies and bytes, then mean, spread and median."""
-    rows: list[tuple[str, ...]] = [
-        (str(seed), f"{run.accuracy_float:.2%}", f"{run.accuracy_integer:.2%}", f"{run.bytes['model']:,}", f"{run.verification.compared:,}")
-        for seed, run in zip(summary.seeds, summary.summaries, strict=True)
-    ]
+    rows = [(str(seed), *_accuracies_and_counts(run)) for seed, run in zip(summary.seeds, summary.summaries, strict=True)]
     spreads = summary.accuracy_float, summary.accuracy_integer
     for name in ("mean", "std", "median"):
         values = [getattr(spread, name) for spread in spreads]
-        rows.append((name, *("-" if value is None else f"{value:.2%}" for value in values), "", ""))
-    click.echo("\n" + table(("seed", "float", "integer", "bytes", "compared, 0 differ"), rows))
+        rows.append((name, *("-" if value is None else f"{value:.2%}" for value in values), "", "", ""))
+    click.echo("\n" + table(("seed", "float", "integer", "bytes", "compared", "differing"), rows))
     click.echo("std: sample standard deviation")
+
+
+def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
+    found = run.verification
+    accuracies = f"{run.accuracy_float:.2%}", f"{run.accuracy_integer:.2%}"
+    return *accuracies, f"{run.bytes['model']:,}", f"{found.compared:,}", f"{found.mismatches:,}"
 
 
 def print_verification(result: Verification) -> None:
@@ -148,7 +151,7 @@ def print_verification(result: Verification) -> None:
     for line in result.failures[1:]:
         click.echo(f"differs: {line}")
     if result.witnesses:
-        click.echo(f"{result.compared:,} values compared, {sum(r.mismatches for r in result.witnesses)} differ")
+        click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ")
 
 
 def print_inspection(result: Inspection) -> None:

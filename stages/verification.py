@@ -47,6 +47,11 @@ class Verification:
         """Values compared by all witnesses together."""
         return sum(report.compared for report in self.witnesses)
 
+    @property
+    def mismatches(self) -> int:
+        """Values that differ, of all witnesses together."""
+        return sum(report.mismatches for report in self.witnesses)
+
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp verify --json` and of report.json."""
         return {
