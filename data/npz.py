@@ -81,6 +81,8 @@ def _check_keys(path: Path, arrays: Arrays) -> None:
 
 def _misspelt(key: str) -> str:
     # Silently ignored lengths would turn padding into data.
+    if key.lower() in ("length", "lengths"):
+        return ": name it for its split, lengths_train and lengths_test"
     return did_you_mean(key, OPTIONAL) if key.lower().startswith(("len", "class", "group")) else ""
 
 

@@ -120,6 +120,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"lengths_train": None, "lenghts_train": np.ones(4, INT)},
         "has an array 'lenghts_train', which is not read: did you mean 'lengths_train'?",
     ),
+    (
+        {"lengths": np.ones(4, INT)},
+        "has an array 'lengths', which is not read: name it for its split, lengths_train and lengths_test",
+    ),
     ({"lengths_test": None}, "has lengths for the train split and none for the test split: add 'lengths_test'"),
     ({"length_train": np.ones(4, INT)}, "has both 'lengths_train' and 'length_train': keep one"),
     (
