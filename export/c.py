@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,18 +16,14 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
 from ..graph.ops.base import Array, ConstantKind, CValue
-from ..graph.serialize import CONTRACT, digest
 from ..graph.verify import verify_model
 from ..recipe import is_model_name
 from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
+from .c_source import WIDTH, Constant, Function, Layer, Parameter, Source, Tap
 from .memory import Place, Plan, plan_memory
 
-API_VERSION = 2
-"""RESCOMP_API_VERSION of the kernels that generated code calls."""
 MAX_ENTRIES = 32767
 """Of a value: kernels count in 16 bits."""
-WIDTH = 112
-"""Columns of generated code."""
 
 
 def export_c(model: IntegerModel) -> dict[str, bytes]:
@@ -52,176 +47,6 @@ def constant_bytes(model: IntegerModel) -> dict[str, int]:
     constants = translate(model).constants
     accounts = {kind: sum(constant.array.nbytes for constant in constants if constant.kind == kind) for kind in get_args(ConstantKind)}
     return {**accounts, "model": sum(accounts.values())}
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """A const array of the generated C. owner: the layer it belongs to, or "" if layers share it."""
-
-    identifier: str
-    owner: str
-    array: Array
-    kind: ConstantKind
-    note: str
-
-    @property
-    def c_type(self) -> str:
-        """int8_t, uint8_t, int16_t or int32_t."""
-        return f"{self.array.dtype.name}_t"
-
-    @property
-    def rows(self) -> list[str]:
-        """The entries as lines of C, aligned."""
-        packed = self.array.dtype == np.uint8
-        texts = [f"0x{entry:02x}" if packed else str(entry) for entry in self.array.reshape(-1).tolist()]
-        width = max(map(len, texts))
-        per_line = 15 if packed else min(16, (WIDTH - 4) // (width + 2))
-        cells = [f"{text:>{width}}," for text in texts]
-        return [" ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
-
-
-@dataclass(frozen=True)
-class Tap:
-    """What a layer tells the tap: its number, and the buffer just written. macro: <MODEL>_LAYER_<NAME>."""
-
-    index: int
-    macro: str
-    expression: str
-    type: TensorType
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A kernel call with everything a reader wants to know about it. A view has no kernel and no call."""
-
-    name: str
-    graph: str
-    kernel: str
-    call: str
-    comment: str
-    constant_bytes: int
-    taps: tuple[Tap, ...]
-
-    @property
-    def row(self) -> str:
-        """The layer's line in the table of layers."""
-        shapes = ", ".join(str(tap.type) for tap in self.taps)
-        kernel = self.kernel or "(a part of its input)"
-        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<24}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
-
-
-@dataclass(frozen=True)
-class Function:
-    """The body of one graph's function.
-
-    pointers: (identifier, expression, type) of the values in the scratch arena. copies: (target, source, entries) at the end.
-    unused: parameters that nothing in the body reads.
-    """
-
-    pointers: tuple[tuple[str, str, TensorType], ...]
-    layers: tuple[Layer, ...]
-    copies: tuple[tuple[str, str, int], ...]
-    arena_bytes: int
-    unused: tuple[str, ...]
-
-    @property
-    def declarations(self) -> list[str]:
-        """The pointers as lines of C, their comments aligned."""
-        lines = [f"int16_t *const {identifier} = {expression};" for identifier, expression, _ in self.pointers]
-        width = max(map(len, lines), default=0)
-        return [f"{line:<{width}} /* {type} */" for line, (_, _, type) in zip(lines, self.pointers, strict=True)]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """An input, a state or the scores: what the caller's buffer is called and what it holds."""
-
-    identifier: str
-    type: TensorType
-
-    @property
-    def macro(self) -> str:
-        """Upper case, for macros."""
-        return self.identifier.upper()
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """All that the templates need to write the C of one model."""
-
-    model: IntegerModel
-    inputs: tuple[Parameter, ...]
-    states: tuple[Parameter, ...]
-    scores: Parameter
-    functions: Mapping[str, Function]
-    constants: tuple[Constant, ...]
-    api_version: int = API_VERSION
-    contract_version: int = CONTRACT
-
-    @property
-    def name(self) -> str:
-        """Prefix of every function."""
-        return self.model.name
-
-    @property
-    def macro(self) -> str:
-        """Prefix of every macro."""
-        return self.model.name.upper()
-
-    @property
-    def sha256(self) -> str:
-        """Of the integer graph."""
-        return digest(self.model)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """All layers in execution order."""
-        return tuple(layer for function in self.functions.values() for layer in function.layers)
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """All tapped values in execution order."""
-        return tuple(tap for layer in self.layers for tap in layer.taps)
-
-    @property
-    def tap_macros(self) -> list[str]:
-        """The layers' numbers as lines of C, their comments aligned."""
-        lines = [f"#define {tap.macro} {tap.index}" for tap in self.taps]
-        width = max(map(len, lines), default=0)
-        return [f"{line:<{width}} /* {tap.type} */" for line, tap in zip(lines, self.taps, strict=True)]
-
-    @property
-    def kernels(self) -> tuple[str, ...]:
-        """Names of the kernels called, sorted."""
-        return tuple(sorted({layer.kernel for layer in self.layers if layer.kernel}))
-
-    @property
-    def state_bytes(self) -> int:
-        """Of what is kept between steps."""
-        return sum(state.type.nbytes for state in self.states)
-
-    @property
-    def scratch_bytes(self) -> int:
-        """Of the arena that all functions share (a struct in C must not be empty)."""
-        needed = max(function.arena_bytes for function in self.functions.values())
-        return needed if needed or self.states else 2
-
-    @property
-    def constant_bytes(self) -> int:
-        """Of all const data."""
-        return sum(constant.array.nbytes for constant in self.constants)
-
-    @property
-    def summary(self) -> str:
-        """What the model is, in a phrase."""
-        reads, keeps = (" and ".join(f"{each.identifier} ({each.type})" for each in side) for side in (self.inputs, self.states))
-        answers = f"scores ({self.scores.type})"
-        return f"reads {reads} a step, keeps {keeps}, answers {answers}" if keeps else f"reads {reads}, answers {answers}"
-
-    @property
-    def quoted_classes(self) -> list[str]:
-        """The class labels as C string literals in plain ASCII."""
-        return [_quote(label) for label in self.model.classes]
 
 
 def translate(model: IntegerModel) -> Source:
@@ -414,13 +239,6 @@ def _wrap(text: str, *, first: bool) -> list[str]:
     width = WIDTH - 4 if first else WIDTH
     lines = textwrap.wrap(glued, width, initial_indent=start, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]
-
-
-def _quote(label: str) -> str:
-    """A C string literal: three-digit octal escapes for all but harmless ASCII."""
-    plain = re.compile(r"[A-Za-z0-9 _.,:;+\-()\[\]#=<>]")
-    body = "".join(chr(byte) if plain.match(chr(byte)) and byte < 128 else f"\\{byte:03o}" for byte in label.encode())
-    return f'"{body}"'
 
 
 def _kernel_files(kernels: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError
 from ..export.lower import lower
-from ..graph.evaluate import Trace, evaluate
+from ..graph.evaluate import evaluate
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import (
@@ -76,9 +76,9 @@ def quantize(
     net = _compressed_net(recipe, manifest, teacher, dataset)
     _forget_old_model(directory, manifest)
     directory.write({RECIPE: to_toml(recipe)})
-    training, validation = training_data(recipe, _readings(steps(recipe, dataset.train), manifest))
     if recipe.quantize.epochs:
         listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
+        training, validation = training_data(recipe, _readings(steps(recipe, dataset.train), manifest))
         with telling_how_to_resume(f"rescomp quantize --resume {path}"):
             reports = fit(
                 net,
@@ -97,16 +97,10 @@ def quantize(
         tell_best(reports, listener)
     save_net(net, path / QUANTIZED_NET)
     directory.seal(QUANTIZED_NET, METRICS)
+    result = _lower_and_record(directory, net, steps(recipe, dataset.test), dataset.classes)
     directory.remove(CHECKPOINT)
-    model = lower(net, manifest["name"], dataset.classes)
-    trace = _record(directory, model, steps(recipe, dataset.test), manifest)
-    result = float((answers(trace.scores) == dataset.test.y).mean())
-    float_accuracy = manifest["accuracy"]["float"]
-    directory.update_manifest(accuracy={"float": float_accuracy, "integer": result}, graph_sha256=digest(model), formats=_formats(model))
-    if result < float_accuracy - LOSS_WORTH_A_WARNING:
-        listener.warning(
-            f"integer accuracy {result:.2%} is far below float accuracy {float_accuracy:.2%}: train longer, or use int8 weights"
-        )
+    if result < manifest["accuracy"]["float"] - LOSS_WORTH_A_WARNING:
+        listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
     return result
 
 
@@ -162,13 +156,17 @@ def _readings(split: Split, manifest: dict[str, Any]) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _record(directory: ModelDirectory, model: IntegerModel, test: Split, manifest: dict[str, Any]) -> Trace:
-    """Write the integer model and its golden vectors."""
+def _lower_and_record(directory: ModelDirectory, net: RecurrentNet, test: Split, classes: Sequence[str]) -> float:
+    """Write the integer model, its golden vectors and what the manifest says of them; returns its accuracy on the test set."""
+    manifest = directory.manifest()
+    model = lower(net, manifest["name"], classes)
     x = to_device_integers(test.x, manifest["input"]["fraction_bits"])
     trace = evaluate(model, x, test.lengths)
     write_model(directory, model)
     write_vectors(directory, x, test.lengths, test.y, trace)
-    return trace
+    accuracy = float((answers(trace.scores) == test.y).mean())
+    directory.update_manifest(accuracy={**manifest["accuracy"], "integer": accuracy}, graph_sha256=digest(model), formats=_formats(model))
+    return accuracy
 
 
 def _formats(model: IntegerModel) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.export.c import API_VERSION, constant_bytes, export_c, read_template
+from rescomp.export.c import constant_bytes, export_c, read_template
+from rescomp.export.c_source import API_VERSION
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
