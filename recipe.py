@@ -223,7 +223,10 @@ class Recipe(_Section):
         return entries
 
 
-_DEFAULT_COMPRESS: list[dict[str, Any]] = Recipe().model_dump(mode="json")["compress"]
+def _default_compress() -> list[dict[str, Any]]:
+    """Fresh entries: overrides change them in place."""
+    entries: list[dict[str, Any]] = Recipe().model_dump(mode="json")["compress"]
+    return entries
 
 
 def load_recipe(
@@ -251,9 +254,9 @@ def parse_recipe(data: bytes, origin: str) -> Recipe:
 
 def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, density: float | None, origin: str) -> Recipe:
     if weights is not None:
-        document["compress"] = [_exchange(entry, weights) for entry in document.get("compress", _DEFAULT_COMPRESS)]
+        document["compress"] = [_exchange(entry, weights) for entry in document.get("compress", _default_compress())]
     if density is not None:
-        document["compress"] = _thin(document.get("compress", _DEFAULT_COMPRESS), density)
+        document["compress"] = _thin(document.get("compress", _default_compress()), density)
     for override in overrides:
         _apply(document, override)
     try:
@@ -313,7 +316,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
     if not equals or not all(parts) or (len(parts) < 2 and parts != ["compress"]):
         raise InputError(f"--set takes section.key=value, not {override!r}")
     if parts[0] == "compress" and len(parts) > 1:
-        document.setdefault("compress", [dict(entry) for entry in _DEFAULT_COMPRESS])
+        document.setdefault("compress", _default_compress())
     target: Any = document
     try:
         for part in parts[:-1]:

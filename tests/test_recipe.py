@@ -103,3 +103,9 @@ def test_a_new_kind_drops_the_keys_it_does_not_know():
     assert load_recipe(None, ['compress=[{kind = "quantize"}]', "compress.0.scale=power_of_two"]).compress == (
         Quantize(scale="power_of_two"),
     )
+
+
+def test_overrides_leave_the_defaults_alone():
+    load_recipe(None, ["compress.0.scale=power_of_two"], weights="ternary")
+    load_recipe(None, ["compress.0.scale=power_of_two"])
+    assert load_recipe(None, [], weights="ternary") == load_recipe() == Recipe()
