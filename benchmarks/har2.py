@@ -42,9 +42,9 @@ from rescomp.compress import SparseSupport, anneal, matrices
 from rescomp.data.dataset import Dataset, Split, load_dataset
 from rescomp.errors import RescompError
 from rescomp.model_directory import CHECKPOINT, RECIPE, ModelDirectory, write_atomically
-from rescomp.models import RecurrentNet
+from rescomp.models import RecurrentNet, build
 from rescomp.recipe import Recipe, Sparse, to_toml
-from rescomp.stages.training import empty_net, steps
+from rescomp.stages.training import steps
 from rescomp.train.checkpoint import CheckpointFile, load_net, save_net
 from rescomp.train.determinism import make_deterministic
 from rescomp.train.evaluate import accuracy
@@ -242,7 +242,7 @@ def train_sparse_float(recipe: Recipe, float_place: Path, place: Path, listener:
     sparse = next(entry for entry in recipe.compress if isinstance(entry, Sparse))
     dataset = load_dataset(recipe.data)
     make_deterministic(recipe.train.seed, recipe.train.threads)
-    net = empty_net(recipe.model, dataset.train.channels, len(dataset.classes))
+    net = build(recipe.model, dataset.train.channels, len(dataset.classes))
     if result.exists():
         make_sparse(net, sparse)
         load_net(net, result)

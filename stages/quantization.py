@@ -30,7 +30,7 @@ from ..model_directory import (
     WEIGHTS,
     ModelDirectory,
 )
-from ..models import RecurrentNet
+from ..models import RecurrentNet, build
 from ..recipe import Recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, load_net, save_net
 from ..train.determinism import make_deterministic
@@ -40,7 +40,7 @@ from ..train.schedule import quantize_schedule
 from .artefacts import answers, write_model, write_vectors
 from .exporting import EXPORTED
 from .listener import Listener, Silent
-from .training import empty_net, read_recipe, steps, tell_best, telling_how_to_resume, training_data
+from .training import read_recipe, steps, tell_best, telling_how_to_resume, training_data
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
@@ -127,7 +127,7 @@ def _same_data(recipe: Recipe, manifest: dict[str, Any]) -> Dataset:
 
 def _float_net(recipe: Recipe, path: Path, dataset: Dataset) -> RecurrentNet:
     make_deterministic(recipe.train.seed, recipe.train.threads)
-    net = empty_net(recipe.model, dataset.train.channels, len(dataset.classes))
+    net = build(recipe.model, dataset.train.channels, len(dataset.classes))
     load_net(net, path / FLOAT_NET)
     return net
 

@@ -24,7 +24,7 @@ from ..errors import InputError
 from ..graph.serialize import CONTRACT
 from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirectory
 from ..models import RecurrentNet, build
-from ..recipe import ModelSection, Recipe, is_model_name, parse_recipe, to_toml
+from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
 from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
 from ..train.evaluate import accuracy
@@ -126,11 +126,6 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
     if recipe.train.validation_fraction == 0:
         return split, None
     return validation_split(split, recipe.train.validation_fraction, recipe.train.seed)
-
-
-def empty_net(section: ModelSection, channels: int, classes: int) -> RecurrentNet:
-    """A net of the recipe's shape, whose weights are to be loaded."""
-    return build(section, channels, classes)
 
 
 def _fresh_net(recipe: Recipe, dataset: Dataset) -> RecurrentNet:

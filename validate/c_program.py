@@ -6,7 +6,7 @@ import hashlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -174,6 +174,20 @@ def decode_values(graph: Graph, output: bytes, batch: int) -> dict[str, IntArray
     _integers(output, batch * record.itemsize // 2)
     records = np.frombuffer(output, record)
     return {name: records[name].astype(np.int64) for name in names}
+
+
+def run_probe(
+    graph: Graph, inputs: Mapping[str, IntArray], build_and_run: Callable[[IntegerModel, Path, bytes], bytes]
+) -> dict[str, IntArray]:
+    """Witness.run_graph for generated C: a fresh export of the graph, run with the tap compiled in.
+
+    build_and_run(model, folder of the export, input) gives what the program wrote.
+    """
+    with workspace() as folder:
+        model = probe_model(graph)
+        write_export(folder, model)
+        output = build_and_run(model, folder, encode_samples(graph, inputs))
+    return decode_values(graph, output, len(next(iter(inputs.values()))))
 
 
 def _integers(output: bytes, entries: int) -> IntArray:

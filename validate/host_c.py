@@ -16,16 +16,13 @@ from .c_program import (
     WARNINGS,
     build_program,
     decode_trace,
-    decode_values,
-    encode_samples,
     encode_vectors,
     exported_sources,
     first_lines,
-    probe_model,
+    run_probe,
     run_tool,
     tool_version,
     workspace,
-    write_export,
     write_program,
 )
 from .variants import refuse_argument
@@ -72,12 +69,8 @@ class HostC:
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""
-        with workspace() as folder:
-            model = probe_model(graph)
-            write_export(folder, model)
-            batch = len(next(iter(inputs.values())))
-            output = _build_and_run(_compiler(), model, folder, self.probe_flags, encode_samples(graph, inputs))
-        return decode_values(graph, output, batch)
+        compiler = _compiler()
+        return run_probe(graph, inputs, lambda model, folder, data: _build_and_run(compiler, model, folder, self.probe_flags, data))
 
 
 def _compiler() -> str:

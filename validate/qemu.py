@@ -16,16 +16,13 @@ from .c_program import (
     WARNINGS,
     build_program,
     decode_trace,
-    decode_values,
-    encode_samples,
     encode_vectors,
     exported_sources,
     first_lines,
-    probe_model,
+    run_probe,
     run_tool,
     tool_version,
     workspace,
-    write_export,
     write_program,
 )
 from .witness import Answer, Job
@@ -85,12 +82,7 @@ class Qemu:
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export, on the default core."""
         core = find_core(DEFAULT)
-        with workspace() as folder:
-            model = probe_model(graph)
-            write_export(folder, model)
-            batch = len(next(iter(inputs.values())))
-            output = _build_and_run(core, model, folder, ("-DRESCOMP_TAP",), encode_samples(graph, inputs))
-        return decode_values(graph, output, batch)
+        return run_probe(graph, inputs, lambda model, folder, data: _build_and_run(core, model, folder, ("-DRESCOMP_TAP",), data))
 
 
 def find_core(name: str) -> Core:
