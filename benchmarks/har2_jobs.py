@@ -24,10 +24,14 @@ CHANNELS, READINGS = 9, 128
 DEVIATION = (0.19, 0.12, 0.11, 0.41, 0.38, 0.26, 0.41, 0.39, 0.36)
 """About the channels' spread: sizes depend on it, because unequal factors of the normalisation are stored one by one."""
 VALIDATION_FRACTION = 0.2
+SEEDS = 3
 TASKS: Mapping[str, tuple[str, ...]] = {
     "har2": ("other", "sitting, laying or walking upstairs"),
     "har6": ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying"),
 }
+FINAL = "final"
+VALIDATIONS = tuple(f"validation-s{seed}" for seed in range(SEEDS))
+"""Each seed holds out other subjects: five of 21 are a small sample."""
 """Class names. The pack's labels are those of har6, in this order."""
 _MERGED = frozenset(("sitting", "laying", "walking upstairs"))
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -215,24 +219,24 @@ def _frontier(task: str) -> Iterator[Job]:
     for budget, variants in _FRONTIER.items():
         for variant, (hidden, model, entries) in variants.items():
             keys = (("hidden_size", hidden[place]), *model.items())
-            for seed in range(3):
+            for seed in range(SEEDS):
                 yield Job(task, f"frontier-{budget}", variant, seed, keys, entries, budget)
 
 
 def convert(folder: Path, work: Path) -> None:
-    """Write <task>-<phase>.npz into `work` where missing. The test arrays of phase `validation` are training subjects held out."""
-    wanted = {(task, phase): data_file(work, task, phase) for task in TASKS for phase in ("validation", "final")}
+    """Write each split's file into `work` where missing. The test arrays of a validation split are training subjects held out."""
+    wanted = {(task, split): data_file(work, task, split) for task in TASKS for split in (FINAL, *VALIDATIONS)}
     if all(path.is_file() for path in wanted.values()):
         return
     pack = decode(folder / "uci_har.npz")
-    for (task, phase), path in wanted.items():
-        arrays = {"final": final_arrays, "validation": validation_arrays}[phase](pack)
+    for (task, split), path in wanted.items():
+        arrays = final_arrays(pack) if split == FINAL else validation_arrays(pack, VALIDATIONS.index(split))
         _save(path, {**arrays, **{f"y_{side}": _labels(arrays[f"y_{side}"], task) for side in ("train", "test")}}, task)
 
 
-def data_file(work: Path, task: str, phase: str) -> Path:
-    """Where the task's data lie."""
-    return work / "data" / f"{task}-{phase}.npz"
+def data_file(work: Path, task: str, split: str) -> Path:
+    """Where the task's data lie. split: FINAL or one of VALIDATIONS."""
+    return work / "data" / f"{task}-{split}.npz"
 
 
 def decode(path: Path) -> Arrays:
@@ -250,10 +254,10 @@ def final_arrays(pack: Arrays) -> Arrays:
     return {**{name: pack[name] for name in ("x_train", "y_train", "x_test", "y_test")}, "group_train": pack["subject_train"]}
 
 
-def validation_arrays(pack: Arrays) -> Arrays:
+def validation_arrays(pack: Arrays, seed: int) -> Arrays:
     """Training subjects alone, about a fifth held out as rescomp's own validation split does with groups, the same for both tasks."""
     subjects, labels = pack["subject_train"].astype(np.int64), pack["y_train"].astype(np.int64)
-    apart = held_out(subjects, labels, VALIDATION_FRACTION, seed=0)
+    apart = held_out(subjects, labels, VALIDATION_FRACTION, seed)
     parts = {"train": ~apart, "test": apart}
     chosen: Arrays = {f"{array}_{side}": pack[f"{array}_train"][where] for side, where in parts.items() for array in ("x", "y")}
     return {**chosen, "group_train": subjects[~apart]}
