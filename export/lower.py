@@ -75,13 +75,21 @@ def _lower_head(net: RecurrentNet) -> Graph:
 
 
 def _normalize(net: RecurrentNet) -> ops.Requantize:
-    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift."""
+    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a frame."""
     formats = _formats(net)
     bits = formats.input + formats.pre_shift
     mantissa, exponent = split_scale(1 / numpy_of(net.std))
     bias = to_fixed(-numpy_of(net.mean), bits, -(1 << 31), (1 << 31) - 1).astype(np.int32)
-    requantization = Requantization(mantissa, (exponent + bits - formats.normalize).astype(np.int32))
-    return ops.Requantize(formats.pre_shift, bias, requantization, formats["normalize"])
+    shift = (exponent + bits - formats.normalize).astype(np.int32)
+    n = _period(bias, mantissa, shift)
+    return ops.Requantize(formats.pre_shift, bias[:n], Requantization(mantissa[:n], shift[:n]), formats["normalize"])
+
+
+def _period(*constants: IntArray) -> int:
+    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
+    size = len(constants[0])
+    evenly = (n for n in range(1, size + 1) if size % n == 0)
+    return next(n for n in evenly if all(np.array_equal(each, np.resize(each[:n], size)) for each in constants))
 
 
 def _lower_projection(projection: Projection, source: str, read: Format, formats: Formats) -> list[Node]:

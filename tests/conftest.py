@@ -75,7 +75,7 @@ def exporting_witness(request):
 
 @pytest.fixture
 def random_fastgrnn():
-    """The builder of small FastGRNN models: random_fastgrnn(rng, weights=..., low_rank=..., table=..., power_of_two=...)."""
+    """The builder of small FastGRNN models: random_fastgrnn(rng, weights=..., low_rank=..., table=..., power_of_two=..., window=...)."""
     return build_fastgrnn
 
 
@@ -146,6 +146,12 @@ def draw_scale(rng, rows, columns, magnitude, power_of_two):
     return Requantization(multiplier.astype(np.int32), np.full(rows, exponent + (14 if power_of_two else 15), np.int32))
 
 
+def draw_normalization(rng, channels, power_of_two):
+    """A random normalisation of readings of `channels` channels."""
+    bias = rng.integers(-(1 << 14), 1 << 14, channels, dtype=np.int32)
+    return Requantize(4, bias, draw_scale(rng, channels, 1, 1 << 18, power_of_two), STATE)
+
+
 def draw_product(rng, rows, columns, output, weights="int8", power_of_two=False, bias=False):
     """The weight, bias, requantization and output of a random product, as fully_connected and conv2d take them."""
     weight = draw_storage(rng, weights, rows, columns, density=0.5)
@@ -154,8 +160,8 @@ def draw_product(rng, rows, columns, output, weights="int8", power_of_two=False,
     return weight, biases, draw_scale(rng, rows, columns, magnitude, power_of_two), output
 
 
-def build_fastgrnn(rng, weights="ternary", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=10, classes=4, rank=5):
-    """A verified FastGRNN IntegerModel with random weights; the head reads the state `h`."""
+def build_fastgrnn(rng, weights="ternary", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=10, classes=4, rank=5, window=1):
+    """A verified FastGRNN IntegerModel with random weights, `inputs` entries a step: `window` readings; the head reads the state `h`."""
     preactivation = Format(12)
     table_or_not = [Lookup(function, tanh_table()) if table else PiecewiseLinear(function) for function in ("sigmoid", "tanh")]
 
@@ -168,11 +174,8 @@ def build_fastgrnn(rng, weights="ternary", low_rank=False, table=True, power_of_
     def bias():
         return BiasAdd(rng.integers(-4000, 4000, hidden, dtype=np.int16))
 
-    normalize = Requantize(
-        4, rng.integers(-(1 << 14), 1 << 14, inputs, dtype=np.int32), draw_scale(rng, inputs, 1, 1 << 18, power_of_two), STATE
-    )
     nodes = (
-        Node("normalized", normalize, ("input",), ("normalized",)),
+        Node("normalized", draw_normalization(rng, inputs // window, power_of_two), ("input",), ("normalized",)),
         *product("input_product", "normalized", inputs),
         *product("recurrent_product", "h", hidden),
         Node("preactivation", Add(), ("input_product", "recurrent_product"), ("preactivation",)),
@@ -266,12 +269,12 @@ def lstm_layer(layer, x, inputs, hidden):
     return layer.add("h_next", Mul(HIDDEN, 17), o, layer.activation("c_tanh", "tanh", following))
 
 
-def build_stack(cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4):
-    """A verified recurrent IntegerModel of `layers` cells with random weights; the head reads the last one's `h`."""
+def build_stack(
+    cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4, window=1
+):
+    """A verified recurrent IntegerModel of `layers` cells with random weights, inputs as above; the head reads the last one's `h`."""
     reading = Value("input", TensorType((inputs,), Format(8)))
-    normalize = Requantize(
-        4, rng.integers(-(1 << 14), 1 << 14, inputs, dtype=np.int32), draw_scale(rng, inputs, 1, 1 << 18, power_of_two), STATE
-    )
+    normalize = draw_normalization(rng, inputs // window, power_of_two)
     source, columns = "normalized", inputs
     nodes, states = [Node(source, normalize, ("input",), (source,))], {}
     for number in range(layers):

@@ -90,7 +90,7 @@ void rescomp_conv2d_int16_int4(const int16_t *input, int16_t *output, rescomp_co
 void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
-/* output = requantize(input * 2^pre_shift), row = channel. In place. */
+/* output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place. */
 void rescomp_requantize_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
                               uint8_t pre_shift, rescomp_requantization by);
 

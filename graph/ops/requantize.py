@@ -20,8 +20,9 @@ from .tflite_arithmetic import scale_channels
 
 @dataclass(frozen=True, eq=False)
 class Requantize(Elementwise):
-    """y = R((x << pre_shift) + bias), a factor and a bias for each channel (last axis).
+    """y = R((x << pre_shift) + bias), a factor and a bias for each channel.
 
+    The last axis holds the channels once or several times over, as successive readings do: its entry i is channel i mod channels.
     bias: int32 [channels], in units of 2^-pre_shift of the input's integer. pre_shift 0..6 keeps the bias finer than the input.
     """
 
@@ -40,25 +41,27 @@ class Requantize(Elementwise):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         require(0 <= self.pre_shift <= 6, f"pre_shift {self.pre_shift} is outside 0..6")
-        require(x.shape[-1] == len(self.bias), f"{len(self.bias)} biases for {x.shape[-1]} channels")
-        prove_requantization(self.requantization, len(self.bias))
+        channels, entries = len(self.bias), x.shape[-1]
+        require(channels > 0 and entries % channels == 0, f"{channels} biases do not go evenly into {entries} entries")
+        prove_requantization(self.requantization, channels)
         prove_accumulator((x.format.bound << self.pre_shift) + int(np.abs(self.bias.astype(np.int64)).max()))
         return (TensorType(x.shape, self.output),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
-        accumulator = (x << self.pre_shift) + self.bias.astype(np.int64)
-        return (self.requantization(accumulator, self.output.low, self.output.high),)
+        bias, requantization = self._of_entries(x.shape[-1])
+        accumulator = (x << self.pre_shift) + bias.astype(np.int64)
+        return (requantization(accumulator, self.output.low, self.output.high),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
-        a = OnnxInt32(b)
-        accumulator = a.add(a.mul(x, 1 << self.pre_shift), b.constant(self.bias.astype(np.int32)))
-        return (onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output),)
+        a, (bias, requantization) = OnnxInt32(b), self._of_entries(b.type(x).shape[-1])
+        accumulator = a.add(a.mul(x, 1 << self.pre_shift), b.constant(bias.astype(np.int32)))
+        return (onnx_arithmetic.requantize(b, accumulator, requantization, self.output),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        return (scale_channels(b, x, 1 << self.pre_shift, self.bias, self.requantization, self.output),)
+        return (scale_channels(b, x, 1 << self.pre_shift, *self._of_entries(x.shape[-1]), self.output),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
@@ -69,7 +72,14 @@ class Requantize(Elementwise):
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         channels, pre_shift = int(rng.integers(1, 20)), int(rng.integers(0, 7))
+        times = int(rng.integers(1, 5))
         output = draw_format(rng)
         bias = rng.integers(-(1 << 20), 1 << 20, channels, dtype=np.int32)
         op = cls(pre_shift, bias, draw_requantization(rng, channels, 1 << (15 + pre_shift)), output)
-        return op, (TensorType((channels,), draw_format(rng)),)
+        return op, (TensorType((times * channels,), draw_format(rng)),)
+
+    def _of_entries(self, count: int) -> tuple[IntArray, Requantization]:
+        """The bias and the requantization of each of `count` entries of the last axis."""
+        constants = (self.bias, self.requantization.multiplier, self.requantization.shift)
+        bias, multiplier, shift = (np.resize(each, count) for each in constants)
+        return bias, Requantization(multiplier, shift)

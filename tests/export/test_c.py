@@ -20,6 +20,7 @@ from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Valu
 from rescomp.graph.ops import Add, FullyConnected, Relu, Slice
 from rescomp.graph.serialize import CONTRACT, digest
 from rescomp.graph.weights import Int8Weight
+from rescomp.stages.inspection import inspect_model
 from rescomp.validate.c_program import WARNINGS, write_export
 from rescomp.validate.host_c import HostC
 
@@ -28,6 +29,7 @@ FORMS = [
     {"weights": "ternary", "power_of_two": True, "table": False},
     {"weights": "int8", "power_of_two": False},
     {"weights": "sparse_delta_int4", "power_of_two": True, "table": False, "low_rank": True},
+    {"weights": "ternary", "power_of_two": False, "window": 3},
 ]
 ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"]
 
@@ -119,6 +121,19 @@ def test_accounts_count_what_is_packed(random_fastgrnn):
         "tables": 258,
         "model": packed + 4 + 80 + 258,
     }
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_readings_side_by_side_share_one_normalization(random_fastgrnn, power_of_two):
+    """What a frame of four readings stores for it, and what it stores at all, against one reading of the same three channels."""
+    reports = [
+        inspect_model(random_fastgrnn(np.random.default_rng(1), inputs=3 * window, window=window, power_of_two=power_of_two))
+        for window in (1, 4)
+    ]
+    one, four = ({layer.layer: layer.bytes for layer in report.layers} for report in reports)
+    assert four["normalized"] == one["normalized"] == 4 * 3 + 1 + (0 if power_of_two else 2 * 3)
+    grown = (3 - 1) * 2 * 5  # groups of four columns x blocks of 8 rows x 5 bytes
+    assert reports[1].bytes["model"] - reports[0].bytes["model"] == four["input_product"] - one["input_product"] == grown
 
 
 @pytest.mark.parametrize(

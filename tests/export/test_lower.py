@@ -271,12 +271,18 @@ def test_the_head_reads_the_last_h(layers, read):
     assert (value.name, str(value.type)) == (read, f"{HIDDEN} int16 Q13, -10922..10922")
 
 
-def test_frames_are_the_input():
-    net = build(ModelSection(kind="gru", hidden_size=5, window=3), 2, CLASSES)
+@pytest.mark.parametrize(
+    ("mean", "std", "stored"),
+    [([1.0, -2.0], [3.0, 0.7], 2), ([1.0, -2.0], [3.0, 3.0], 2), ([0.5, 0.5], [3.0, 0.7], 2), ([0.5, 0.5], [0.7, 0.7], 1)],
+)
+def test_frames_are_the_input(mean, std, stored):
+    net = build(ModelSection(kind="gru", hidden_size=5, window=3), 2, CLASSES, torch.tensor(mean), torch.tensor(std))
     net = compress(net, [Quantize()])
     calibrate(net, torch.randn(4, 6, 6), torch.tensor([6, 2, 1, 4]), 9)
     model = lower(net, "model")
     assert model.input.type.shape == (6,)
+    normalize = model.graphs["step"].nodes[0].op
+    assert len(normalize.bias) == len(normalize.requantization.shift) == stored
     x = np.random.default_rng(0).integers(-2000, 2000, (9, 5, 6)).astype(np.int16)
     assert mismatches(model, net, x, np.full(9, 5))[1] == 0
 

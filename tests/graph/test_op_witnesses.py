@@ -60,10 +60,11 @@ def test_non_linearities_equal_numpy_on_all_of_int16(witness):
 
 
 def test_bias_add_and_requantize_read_images(witness):
-    rng, t = np.random.default_rng(0), TensorType((3, 4, 5), Format(7))
-    bias_add = ops.BiasAdd(rng.integers(-(1 << 15), 1 << 15, 5, dtype=np.int16))
-    requantize = next(op for op, _ in (ops.Requantize.random(np.random.default_rng(seed)) for seed in range(99)) if op.bias.size == 5)
-    graph = graph_of((bias_add, (t,)), (requantize, (t,)))
+    rng, t = np.random.default_rng(0), TensorType((3, 4, 6), Format(7))
+    bias_add = ops.BiasAdd(rng.integers(-(1 << 15), 1 << 15, 6, dtype=np.int16))
+    drawn = [ops.Requantize.random(np.random.default_rng(seed))[0] for seed in range(99)]
+    whole, cyclic, single = (next(op for op in drawn if op.bias.size == channels) for channels in (6, 2, 1))
+    graph = graph_of((bias_add, (t,)), *((requantize, (t,)) for requantize in (whole, cyclic, single)))
     assert_equal(witness, graph, {value.name: edge_values(rng, t) for value in graph.inputs})
 
 

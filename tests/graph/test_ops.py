@@ -75,6 +75,10 @@ INT16 = Format(8)
         (ops.Add(), (TensorType((3,), Format(8)), TensorType((3,), Format(9))), "equal formats"),
         (ops.Add(), (TensorType((3,), Format(8)), TensorType((4,), Format(8))), "equal shapes"),
         (ops.BiasAdd(np.zeros(2, np.int16)), (TensorType((3,), INT16),), "2 biases"),
+        (ops.Requantize(0, np.zeros(3, np.int32), scale(3), INT16), vectors(INT16), "3 biases do not go evenly into 4 entries"),
+        (ops.Requantize(0, np.zeros(8, np.int32), scale(8), INT16), vectors(INT16), "8 biases do not go evenly into 4 entries"),
+        (ops.Requantize(0, NO_BIAS, scale(0), INT16), vectors(INT16), "0 biases"),
+        (ops.Requantize(0, np.zeros(2, np.int32), scale(4), INT16), vectors(INT16), "4 multipliers and 4 shifts for 2 rows"),
         (
             ops.FullyConnected(Int8Weight(np.full((1, 300), 127, np.int8)), NO_BIAS, scale(1), INT16),
             (TensorType((300,), INT16),),
@@ -128,6 +132,20 @@ def gate(zeta, nu, z, c, h):
     """docs/contract.md in Python integers, state in Q12."""
     g = min(32767, (zeta * (32768 - z) + (nu << 15) + (1 << 17)) >> 18)
     return max(-10922, min(10922, (g * c + z * h + (1 << 14)) >> 15))
+
+
+def test_requantize_repeats_its_channels():
+    """docs/contract.md in Python integers."""
+    rng = np.random.default_rng(0)
+    bias, shift = rng.integers(-(1 << 14), 1 << 14, 3, dtype=np.int32), np.array([17, 20, 18], np.int32)
+    multiplier = rng.integers(1 << 14, 1 << 15, 3, dtype=np.int32)
+    op = ops.Requantize(4, bias, Requantization(multiplier, shift), Format(12, bound=10922))
+    x = rng.integers(-32768, 32768, (50, 2, 12))
+    (y,) = op.evaluate(x)
+    constants = list(zip(bias.tolist(), multiplier.tolist(), shift.tolist(), strict=True))
+    for got, row in zip(y.reshape(-1, 12).tolist(), x.reshape(-1, 12).tolist(), strict=True):
+        expected = [shifted(((value << 4) + b) * m, s) for value, (b, m, s) in zip(row, constants * 4, strict=True)]
+        assert got == [max(-10922, min(10922, value)) for value in expected]
 
 
 def test_fastgrnn_gate_is_the_written_formula():

@@ -68,6 +68,13 @@ def test_the_prediction_bounds_the_trained_model(recordings, tmp_path, overrides
         check_budget(Budget(const=100), model)
 
 
+@pytest.mark.parametrize("window", [2, 4])
+def test_readings_side_by_side_cost_their_weights_only(window):
+    one, more = (predict_size(load_recipe(None, [f"model.window={n}"], weights="int8"), 12, 9) for n in (1, window))
+    hidden = Recipe().model.hidden_size
+    assert more.const - one.const == (window - 1) * 12 * hidden
+
+
 def test_run_with_fit(recordings, tmp_path, capsys):
     quick = ["--set", "train.epochs=1", "--set", "quantize.epochs=1", "--against", "onnxruntime", "--json"]
     assert main(["run", "--data", str(recordings), "--fit", "const=600B", "-o", str(tmp_path / "m"), *quick]) == 0

@@ -137,7 +137,9 @@ def test_readings_side_by_side(recordings, tmp_path, capsys):
     keys = [f"data.source={short}", "data.unit=mg", "model.window=3", "model.stride=2", *SMALL]
     summary = stages.run(load_recipe(None, keys), tmp_path / "m", against="onnxruntime,c,torch")
     assert summary.verification.compared > 0
-    reading = stages.inspect(tmp_path / "m").reading
+    inspection = stages.inspect(tmp_path / "m")
+    reading = inspection.reading
+    assert inspection.layers[0].bytes <= 7 * 4  # one normalisation of four channels
     assert (reading.unit, reading.readings_a_step, reading.stride) == ("mg", 3, 2)
     assert main(["inspect", str(tmp_path / "m")]) == 0
     out = capsys.readouterr().out

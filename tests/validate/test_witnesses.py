@@ -41,11 +41,14 @@ CELLS = [
     ("fastrnn", {"layers": 2, "weights": "sparse_delta_int4", "table": False}),
     ("gru", {"layers": 2, "weights": "ternary", "low_rank": True}),
     ("lstm", {"layers": 2, "weights": "sparse_bitmap_int4", "low_rank": True, "table": False, "power_of_two": False}),
+    ("fastgrnn", {"window": 3}),
+    ("fastgrnn", {"window": 6, "table": False}),
+    ("gru", {"window": 2, "inputs": 10, "power_of_two": False}),
 ]
 
 
 @pytest.mark.parametrize(("cell", "form"), CELLS, ids=str)
-def test_the_other_cells(cell, form, exporting_witness, request, random_sequences, export_job):
+def test_the_other_cells_and_readings_side_by_side(cell, form, exporting_witness, request, random_sequences, export_job):
     rng = np.random.default_rng(CELLS.index((cell, form)))
     model = request.getfixturevalue(f"random_{cell}")(rng, **form)
     x, lengths = random_sequences(rng, model, longest=6)
