@@ -83,7 +83,9 @@ class ModelSection(_Section):
 
     layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the
     paper's quantSigm and quantTanh. window, stride: one time step is `window` successive readings side by side, the next begins
-    `stride` readings later (stride unset: window), which shortens the loop over time.
+    `stride` readings later (stride unset: window), which shortens the loop over time. normalization `standard`: each channel less its
+    mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution),
+    limited to 2.67 of them, for channels whose rare large readings would hide the small ones.
     """
 
     kind: Literal["fastrnn", "fastgrnn", "gru", "lstm"] = "fastgrnn"
@@ -95,14 +97,18 @@ class ModelSection(_Section):
     window: Annotated[int, Field(ge=1)] = 1
     stride: Annotated[int, Field(ge=1)] | None = None
     nonlinearity: Literal["table", "piecewise_linear"] = "table"
+    normalization: Literal["standard", "robust"] = "standard"
 
 
 class TrainSection(_Section):
     """The float training.
 
     threads: of torch, pinned because the count changes the weights. For nets of this size one is as fast as two, and far faster
-    when the machine is busy. patience: stop after this many epochs without a better validation accuracy; the weights of the best
-    epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too.
+    when the machine is busy. input_noise: standard deviation of Gaussian noise on the readings, in units of each channel's spread.
+    rotation: standard deviation in radians of the three components of a rotation, drawn for each sequence and turning every three
+    successive channels (x, y, z of one sensor), as a sensor worn a little askew would. patience: stop after this
+    many epochs without a better validation accuracy; the weights of the best epoch are kept (unset: train all epochs and keep the last
+    one's). It holds for the fine-tuning too.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60
@@ -111,6 +117,7 @@ class TrainSection(_Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     input_noise: Annotated[float, Field(ge=0)] = 0.6
+    rotation: Annotated[float, Field(ge=0)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None

@@ -412,7 +412,8 @@ def _preamble(records: list[Record]) -> list[str]:
     return [
         "128 readings of 9 channels a window; the official split, by subject: 7,352 training and 2,947 test windows (one is 0.034 %). "
         "UCI HAR, Anguita et al. 2012, rebuilt from the raw recordings: about 50 static windows may sit one step off the original. "
-        "`validation`: accuracy on a fifth of the training subjects, others for every seed, which the net of that column has not seen; `test`: of a net trained "
+        "`validation`: accuracy on a fifth of the training subjects, others for every seed, which the net of "
+        "that column has not seen; `test`: of a net trained "
         "on all training subjects. `float`: the net before quantization. Bytes are exact, of the const data in the generated C; "
         "KB = 1024 bytes.",
         "",
@@ -424,7 +425,8 @@ def _preamble(records: list[Record]) -> list[str]:
 def _linear(records: list[Record], task: str) -> list[str]:
     """The baseline's line."""
     found = {record["split"]: record for record in records if record["kind"] == "linear" and record["task"] == task}
-    groups = {"validation, median": [split for split in VALIDATIONS if split in found], "test": [split for split in (FINAL,) if split in found]}
+    splits = {"validation, median": VALIDATIONS, "test": (FINAL,)}
+    groups = {name: [split for split in each if split in found] for name, each in splits.items()}
     figures = [f"{statistics.median(found[split]['accuracy'] for split in group):.2%} ({name})" for name, group in groups.items() if group]
     size = max((record["bytes"] for record in found.values()), default=0)
     text = "Linear baseline, logistic regression on the mean and the standard deviation of each channel, int8 weights with a scale a row"

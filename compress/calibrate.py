@@ -41,7 +41,7 @@ def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits
         raise InputError("only a compressed net has formats to calibrate: call compress first")
     fixed = net.arithmetic
     running = torch.arange(x.shape[1]) < lengths[:, None]
-    normalized = ((x - net.mean) / net.std)[running]
+    normalized = net.normalize(x, FloatArithmetic(fixed.nonlinearity))[running]
     bits = _fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND)
     _raise_deviation(net, input_fraction_bits, bits)
     largest = _observe(net, torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths)

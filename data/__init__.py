@@ -6,7 +6,7 @@ from .dataset import Dataset, load_dataset
 from .frames import frames
 from .input_format import choose_fraction_bits, to_device_integers
 from .split import Split
-from .splits import held_out, normalization, validation_split
+from .splits import held_out, normalization, robust_normalization, validation_split
 
 __all__ = [
     "Dataset",
@@ -16,6 +16,7 @@ __all__ = [
     "held_out",
     "load_dataset",
     "normalization",
+    "robust_normalization",
     "to_device_integers",
     "validation_split",
 ]

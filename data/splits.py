@@ -9,6 +9,8 @@ from ..errors import InputError
 from .split import IntArray, Split
 
 Channels = npt.NDArray[np.float64]
+DEVIATIONS_A_MEDIAN = 1.4826
+"""1 / Phi^-1(3/4): standard deviations of a normal distribution in one median absolute deviation."""
 _ORDERS = 16
 """Orders in which held_out tries the groups; the best outcome counts."""
 
@@ -52,6 +54,18 @@ def normalization(split: Split) -> tuple[Channels, Channels]:
     # A constant channel's deviation may come out as rounding noise instead of 0.
     constant = (steps.max(axis=0) == steps.min(axis=0)) | (deviation == 0)
     return mean, np.where(constant, 1.0, deviation)
+
+
+def robust_normalization(split: Split) -> tuple[Channels, Channels]:
+    """(median, spread) of each channel over all valid steps, float64 [channels].
+
+    The spread is the median absolute deviation, times 1.4826 to be the standard deviation of a normal distribution. A channel that
+    mostly stands still has none: its standard deviation takes the place (see `normalization`).
+    """
+    steps = split.steps.astype(np.float64)
+    median = np.median(steps, axis=0)
+    spread = DEVIATIONS_A_MEDIAN * np.median(np.abs(steps - median), axis=0)
+    return median, np.where(spread == 0, normalization(split)[1], spread)
 
 
 def _choose(share: Channels, order: IntArray, fraction: float) -> list[int]:

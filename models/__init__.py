@@ -45,7 +45,8 @@ CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": Fas
 def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
     """A fresh float net, its weights drawn from torch's global generator. It reads frames: `section.window` readings side by side.
 
-    mean, std: float [channels] of the training data's readings (None: 0 and 1, as for a net whose checkpoint is loaded next).
+    mean, std: float [channels], centre and spread of the training data's readings (None: 0 and 1, as for a net whose checkpoint is
+    loaded next).
     Raises InputError when a rank is larger than its matrix allows.
     """
     input_size = section.window * channels
@@ -56,4 +57,6 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
         input_size = section.hidden_size
     mean = torch.zeros(channels) if mean is None else mean
     std = torch.ones(channels) if std is None else std
-    return RecurrentNet(cells, classes, mean.repeat(section.window), std.repeat(section.window), section.nonlinearity)
+    net = RecurrentNet(cells, classes, mean.repeat(section.window), std.repeat(section.window), section.nonlinearity)
+    net.saturates = section.normalization == "robust"
+    return net

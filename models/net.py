@@ -9,18 +9,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..fake_quantize import STATE, grid
 from ..graph.ir import Format
 from .arithmetic import FloatArithmetic, Nonlinearity
 from .cell import Cell
 from .matrix import Matrix
 from .recurrence import run_cell
 
+_, _, INPUT_LIMIT = grid(STATE)
+"""2.67, the largest value in Q12 that ternary partial sums allow."""
+
 
 class RecurrentNet(nn.Module):
     """scores = C h_T + b, h the first state of the last cell. The first cell reads the normalised input, a second the h of the first.
 
-    mean, std: float [channels] of the training data's valid steps; a std of 0 counts as 1. dropout: probability
-    for entries of the last state, in training only.
+    mean, std: float [channels], centre and spread of the training data's valid steps; a std of 0 counts as 1. saturates: normalised
+    inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of the last state, in training only.
     """
 
     mean: Tensor
@@ -35,6 +39,7 @@ class RecurrentNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(classes))
         self.register_buffer("mean", mean.detach().clone().float())
         self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
+        self.saturates = False
         self.dropout = 0.0
 
     @property
@@ -66,6 +71,11 @@ class RecurrentNet(nn.Module):
         padding = (0, 0, 0, x.shape[1] - running.shape[1])
         return {name: F.pad(state, padding) for name, state in zip(self.state_formats, every, strict=True)}
 
+    def normalize(self, x: Tensor, arithmetic: FloatArithmetic) -> Tensor:
+        """What the first cell reads of x [..., channels]."""
+        x = arithmetic.normalize(x, self.mean, self.std)
+        return x.clamp(-INPUT_LIMIT, INPUT_LIMIT) if self.saturates else x
+
     def scores(self, h: Tensor) -> Tensor:
         """Class scores [batch, classes] of the last cell's h [batch, hidden]."""
         bias = self.arithmetic.accumulator_bias(self.bias, self.classifier, self.state_formats[self.read_by_classifier])
@@ -74,7 +84,7 @@ class RecurrentNet(nn.Module):
     def _run(self, x: Tensor, lengths: Tensor) -> list[tuple[Tensor, ...]]:
         """For each cell its states [longest of lengths, batch, hidden]. Past its end a sequence runs on with whatever stands there."""
         x = x[:, : int(lengths.max())].transpose(0, 1).contiguous()
-        x = self.arithmetic.normalize(x, self.mean, self.std)
+        x = self.normalize(x, self.arithmetic)
         result: list[tuple[Tensor, ...]] = []
         for cell in self.cells:
             projected = cell.input.apply_matrices(self.arithmetic, x, cell.input.matrices())

@@ -87,6 +87,7 @@ def quantize(
                 validation=validation,
                 loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
                 on_step=lambda done, total: anneal(net, done, total),
+                spread=net.std,
                 report=listener.epoch,
                 describe=lambda: _schedules(net),
                 checkpoint=CheckpointFile(path / CHECKPOINT),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..compress import compress
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames
 from ..data.input_format import choose_fraction_bits, input_warnings
-from ..data.splits import normalization, validation_split
+from ..data.splits import Channels, normalization, robust_normalization, validation_split
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
 from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirectory
@@ -33,6 +33,8 @@ from ..train.metrics import EpochReport, MetricsFile
 from ..train.schedule import train_schedule
 from .listener import Listener, Silent
 
+NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {"standard": normalization, "robust": robust_normalization}
+"""Centre and spread of the channels, by model.normalization."""
 RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
 """Packages whose version a model directory's bytes may depend on."""
 
@@ -64,6 +66,7 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
             training,
             train_schedule(recipe.train),
             validation=validation,
+            spread=net.std,
             report=listener.epoch,
             checkpoint=CheckpointFile(path / CHECKPOINT),
             metrics=MetricsFile(path / METRICS),
@@ -130,8 +133,9 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
 
 def _fresh_net(recipe: Recipe, dataset: Dataset) -> RecurrentNet:
     make_deterministic(recipe.train.seed, recipe.train.threads)
-    mean, std = (torch.from_numpy(array.astype(np.float32)) for array in normalization(dataset.train))
-    net = build(recipe.model, dataset.train.channels, len(dataset.classes), mean, std)
+    statistics = NORMALIZATIONS[recipe.model.normalization](dataset.train)
+    centre, spread = (torch.from_numpy(array.astype(np.float32)) for array in statistics)
+    net = build(recipe.model, dataset.train.channels, len(dataset.classes), centre, spread)
     net.dropout = recipe.train.dropout
     return net
 

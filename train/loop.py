@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from ..data.split import Split
 from ..data.splits import normalization
 from ..errors import InputError
+from .augment import Augmentation
 from .batches import Batch
 from .checkpoint import CheckpointFile, TrainingState
 from .evaluate import accuracy_and_loss
@@ -40,6 +41,7 @@ def fit(
     validation: Split | None = None,
     loss: Loss | None = None,
     on_step: OnStep | None = None,
+    spread: Tensor | None = None,
     report: OnEpoch | None = None,
     describe: Describe | None = None,
     checkpoint: CheckpointFile | None = None,
@@ -52,7 +54,8 @@ def fit(
     net(x float32 [batch, time, channels], lengths int64 [batch]) gives scores [batch, classes]. loss(scores, x, lengths, y) gives
     a scalar; None: cross entropy with the schedule's label smoothing. Adam, gradients clipped, the schedule's learning rate.
     on_step(done, total) is called with 0 (or where a resumed run goes on) and after every optimizer step, before any evaluation;
-    calling it twice with the same numbers must be the same as once. report sees each epoch after it is on disk; describe says, for
+    calling it twice with the same numbers must be the same as once. spread: float [channels], the unit of the schedule's input noise
+    (None: the standard deviation of `train`). report sees each epoch after it is on disk; describe says, for
     it, where the constraints' schedules are. The checkpoint is written at the start and after every epoch, so an interruption keeps
     the last complete epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted,
     given the same threads. identity: what else a resumed run must have in common (JSON). Everything random comes from
@@ -71,7 +74,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
-        run = _Run(net, train, schedule, loss, on_step, known)
+        run = _Run(net, train, schedule, loss, on_step, spread, known)
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
@@ -115,12 +118,14 @@ class _Run:
         schedule: Schedule,
         loss: Loss | None,
         on_step: OnStep | None,
+        spread: Tensor | None,
         identity: dict[str, Any],
     ) -> None:
         self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
         self.loss = loss or self._cross_entropy
         self.data = Batch.whole(train)
-        self.deviation = torch.from_numpy(normalization(train)[1]).float()
+        deviation = torch.from_numpy(normalization(train)[1]).float()
+        self.augment = Augmentation(deviation if spread is None else spread, schedule.input_noise, schedule.rotation)
         self.optimizer = _optimizer(net, schedule)
         self.generator = torch.Generator().manual_seed(schedule.seed)
         self.state = TrainingState(net, self.optimizer, self.generator)
@@ -182,11 +187,7 @@ class _Run:
     def _batches(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)
         for batch in self.data.split(order, self.schedule.batch_size):
-            yield self._noisy(batch) if self.schedule.input_noise else batch
-
-    def _noisy(self, batch: Batch) -> Batch:
-        noise = torch.randn(batch.x.shape, generator=self.generator) * self.deviation
-        return dataclasses.replace(batch, x=batch.x + self.schedule.input_noise * noise)
+            yield self.augment(batch, self.generator)
 
     def _update(self, batch: Batch, epoch: int) -> tuple[float, Tensor]:
         """(loss, scores) of one optimizer step."""

@@ -14,7 +14,8 @@ class Schedule:
     """The numbers of one stage.
 
     stage: the recipe's section, for reports. weight_decay: decoupled (AdamW), on matrices only. input_noise: standard deviation of
-    Gaussian noise on the inputs, in units of each channel's own. gradient_clip: largest gradient norm, 0 for no limit. warmup:
+    Gaussian noise on the inputs, in units of each channel's own. rotation: that of a random rotation of every three channels, in
+    radians. gradient_clip: largest gradient norm, 0 for no limit. warmup:
     fraction of all steps in which the learning rate rises. patience: epochs without a better validation accuracy after which to stop
     and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
     any epoch's weights; earlier epochs are not among the best.
@@ -28,6 +29,7 @@ class Schedule:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     input_noise: float = 0.0
+    rotation: float = 0.0
     gradient_clip: float = 1.0
     warmup: float = 0.02
     patience: int | None = None
@@ -52,6 +54,7 @@ def train_schedule(train: TrainSection) -> Schedule:
         train.weight_decay,
         train.label_smoothing,
         train.input_noise,
+        train.rotation,
         patience=train.patience,
     )
 

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from rescomp.data import Split, held_out, load_dataset, normalization, validation_split
+from rescomp.data import Split, held_out, load_dataset, normalization, robust_normalization, validation_split
 from rescomp.errors import InputError
 
 
@@ -122,3 +122,17 @@ def test_the_bundled_set() -> None:
 def test_data_needs_no_torch() -> None:
     code = "import sys, rescomp.data; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tempfile.gettempdir(), check=False).returncode == 0
+
+
+def test_robust_normalization() -> None:
+    """Rare large readings count for nothing; a channel that mostly stands still falls back to its standard deviation."""
+    rng = np.random.default_rng(0)
+    quiet = rng.normal(3, 0.5, 20000)
+    bursts = np.where(rng.random(20000) < 0.1, 1000, quiet)
+    still = np.where(np.arange(20000) % 10 == 0, 1.0, 0.0)
+    x = np.stack([quiet, bursts, still, np.full(20000, 7.0)], axis=1).astype(np.float32)
+    split = Split(x[None], np.zeros(1, np.int64), np.array([20000], np.int64))
+    median, spread = robust_normalization(split)
+    np.testing.assert_allclose(median, [3, 3.05, 0, 7], atol=0.07)
+    np.testing.assert_allclose(spread[:2], [0.5, 0.57], atol=0.02)
+    np.testing.assert_allclose(spread[2:], [0.3, 1.0], rtol=1e-6)
