@@ -2,14 +2,14 @@
 
     export RESCOMP_BENCHMARK_DATA=FOLDER                                  (holds uci_har.npz; or --data-folder FOLDER)
     python benchmarks/har2.py --list [--jobs PATTERN]                     names, bytes and whether they are done
-    python benchmarks/har2.py --jobs 'har2/frontier-1024/*/s0'            trains on 80 % of the subjects, scores the others
+    python benchmarks/har2.py --jobs 'har2/frontier-1024/*/s0'            trains on two thirds of the subjects, scores the others
     python benchmarks/har2.py --jobs 'har2/frontier-1024/gru/*' --final   trains on all of them, looks at the test set
     python benchmarks/har2.py --table                                     docs/har2.md from results.jsonl
 
 A job is a configuration and a seed. Each recipe has its own directory under --work, named by a digest of it and shared by jobs of the
 same recipe; a finished job is skipped, an interrupted one goes on from its checkpoint. Several processes may work on one queue.
 Without --final nothing ever reads the test set: the data set is made of the training subjects alone, and what the stages call its
-test split are the subjects held out, as `train.validation_fraction` holds them out. `--set train.input_noise=0.3` tries other
+test split are the subjects held out. `--set train.input_noise=0.3` tries other
 settings in directories of their own.
 """
 
@@ -412,8 +412,8 @@ def _preamble(records: list[Record]) -> list[str]:
     return [
         "128 readings of 9 channels a window; the official split, by subject: 7,352 training and 2,947 test windows (one is 0.034 %). "
         "UCI HAR, Anguita et al. 2012, rebuilt from the raw recordings: about 50 static windows may sit one step off the original. "
-        "`validation`: accuracy on a fifth of the training subjects, others for every seed, which the net of "
-        "that column has not seen; `test`: of a net trained "
+        "`validation`: accuracy on a third of the training subjects, another for every seed, of a net "
+        "trained on the other two; `test`: of a net trained "
         "on all training subjects. `float`: the net before quantization. Bytes are exact, of the const data in the generated C; "
         "KB = 1024 bytes.",
         "",
