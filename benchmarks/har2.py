@@ -374,9 +374,9 @@ BYTE_KINDS = ("weights", "scales", "biases", "tables", "model")
 SECTIONS = {
     "ablation": "The paper's ablation: FastGRNN, H = 80, r_w = 5, r_u = 40, s_w = 0.2, s_u = 0.3",
     "cells-3k": "Cells at equal bytes, int8, 3 KB",
-    "cells-1k": "Cells at equal bytes, ternary, 1 KB",
-    "storage-1024": "Storages at equal bytes, FastGRNN, 1 KB",
-    "storage-512": "Storages at equal bytes, FastGRNN, 512 B",
+    "cells-1k": "Cells at equal bytes, int4, 1 KB",
+    "storage-1024": "Storages at equal bytes, FastGRNN, four readings a step, 1 KB",
+    "storage-512": "Storages at equal bytes, FastGRNN, four readings a step, 512 B",
     "frontier-3072": "Frontier, at most 3 KB",
     "frontier-1536": "Frontier, at most 1.5 KB",
     "frontier-1024": "Frontier, at most 1 KB",

@@ -36,8 +36,8 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 BASE = (
     "train.batch_size=100",
-    "train.learning_rate=0.005",
-    "train.label_smoothing=0.05",
+    "train.learning_rate=0.01",
+    "train.label_smoothing=0.1",
     "train.input_noise=0.1",
     "train.rotation=0.1",
     "train.loop=compiled",
@@ -47,7 +47,7 @@ BASE = (
 INT8, INT8_SHIFTS = '{kind="quantize"}', '{kind="quantize",scale="power_of_two"}'
 INT4 = '{kind="quantize",bits=4,scale="power_of_two"}'
 TERNARY, TERNARY_ROWS = '{kind="ternary",scale="power_of_two",per="tensor"}', '{kind="ternary",scale="power_of_two"}'
-LINEAR, DISTILL = '{kind="piecewise_linear"}', '{kind="distill"}'
+LINEAR = '{kind="piecewise_linear"}'
 SPARSE = '{kind="sparse",density_w=0.2,density_u=0.3}'
 PAPER_SHAPE: Mapping[str, object] = {"hidden_size": 80, "rank_w": 5, "rank_u": 40}
 
@@ -67,7 +67,7 @@ class Job:
     model: tuple[tuple[str, object], ...]
     compress: tuple[str, ...]
     budget: int | None = None
-    epochs: tuple[int, int] = (40, 40)
+    epochs: tuple[int, int] = (30, 40)
     float_sparse: bool = False
     settings: tuple[str, ...] = ()
 
@@ -145,6 +145,9 @@ def all_jobs() -> list[Job]:
     return sorted(jobs, key=lambda job: job.seed)
 
 
+_WINDOW: Mapping[str, object] = {"window": 4}
+
+
 def _ablation(task: str) -> Iterator[Job]:
     low_rank, full = tuple(PAPER_SHAPE.items()), (("hidden_size", PAPER_SHAPE["hidden_size"]),)
     yield Job(task, "ablation", "none", 0, full, (INT8,))
@@ -159,57 +162,46 @@ def _cells() -> Iterator[Job]:
     """Four cells at equal bytes."""
     for kind, hidden in (("fastgrnn", 42), ("fastrnn", 43), ("gru", 22), ("lstm", 18)):
         yield Job("har2", "cells-3k", f"{kind}-int8", 0, (("kind", kind), ("hidden_size", hidden)), (INT8,), 3072)
-    for kind, hidden in (("fastgrnn", 56), ("fastrnn", 60), ("gru", 31), ("lstm", 26)):
-        yield Job("har2", "cells-1k", f"{kind}-ternary", 0, (("kind", kind), ("hidden_size", hidden)), (TERNARY, LINEAR), 1024)
+    for kind, hidden in (("fastgrnn", 32), ("fastrnn", 34), ("gru", 16), ("lstm", 14)):
+        yield Job("har2", "cells-1k", f"{kind}-int4", 0, (("kind", kind), ("hidden_size", hidden)), (INT4, LINEAR), 1024)
 
 
 def _storage() -> Iterator[Job]:
     """Storages at equal bytes, FastGRNN."""
     formats = {"int8": INT8_SHIFTS, "int4": INT4, "ternary-row": TERNARY_ROWS, "ternary-tensor": TERNARY}
-    for budget, hidden in ((1024, (23, 32, 52, 56)), (512, (14, 20, 29, 32))):
+    for budget, hidden in ((1024, (15, 25, 44, 48)), (512, (8, 13, 24, 24))):
         for (name, entry), units in zip(formats.items(), hidden, strict=True):
-            yield Job("har2", f"storage-{budget}", name, 0, (("hidden_size", units),), (entry, LINEAR), budget)
+            yield Job("har2", f"storage-{budget}", name, 0, (("hidden_size", units), *_WINDOW.items()), (entry, LINEAR), budget)
 
 
-_GRU = {"kind": "gru"}
+_CUT = {**_WINDOW, "rank_w": 8}
 _FRONTIER: Mapping[int, Mapping[str, tuple[tuple[int, int], Mapping[str, object], tuple[str, ...]]]] = {
     512: {
-        "ternary": ((32, 32), {}, (TERNARY, LINEAR)),
-        "ternary-row": ((29, 28), {}, (TERNARY_ROWS, LINEAR)),
-        "rank-u8": ((44, 40), {"rank_u": 8}, (TERNARY, LINEAR)),
-        "window2": ((32, 30), {"window": 2}, (TERNARY, LINEAR)),
-        "window4": ((24, 24), {"window": 4}, (TERNARY, LINEAR)),
-        "gru": ((16, 16), _GRU, (TERNARY, LINEAR)),
-        "gru-rank-u8": ((21, 20), {**_GRU, "rank_u": 8}, (TERNARY, LINEAR)),
-        "two-layers": ((17, 16), {"layers": 2}, (TERNARY, LINEAR)),
+        "int4": ((20, 18), {}, (INT4, LINEAR)),
+        "int4-window2": ((17, 16), {"window": 2}, (INT4, LINEAR)),
+        "int4-window4": ((13, 12), _WINDOW, (INT4, LINEAR)),
+        "int4-window4-rank-w8": ((15, 13), _CUT, (INT4, LINEAR)),
+        "ternary-window4": ((24, 24), _WINDOW, (TERNARY, LINEAR)),
     },
     1024: {
-        "ternary": ((56, 56), {}, (TERNARY, LINEAR)),
-        "ternary-distilled": ((56, 56), {}, (TERNARY, LINEAR, DISTILL)),
-        "ternary-table": ((45, 44), {}, (TERNARY,)),
-        "rank-u8": ((96, 96), {"rank_u": 8}, (TERNARY, LINEAR)),
-        "rank-u16": ((76, 72), {"rank_u": 16}, (TERNARY, LINEAR)),
-        "window2": ((53, 52), {"window": 2}, (TERNARY, LINEAR)),
-        "window4": ((48, 48), {"window": 4}, (TERNARY, LINEAR)),
-        "window4-rank-w4": ((56, 56), {"window": 4, "rank_w": 4}, (TERNARY, LINEAR)),
-        "gru": ((31, 29), _GRU, (TERNARY, LINEAR)),
-        "gru-rank-u8": ((47, 45), {**_GRU, "rank_u": 8}, (TERNARY, LINEAR)),
+        "int4": ((32, 30), {}, (INT4, LINEAR)),
+        "int4-window2": ((30, 28), {"window": 2}, (INT4, LINEAR)),
+        "int4-window4": ((25, 23), _WINDOW, (INT4, LINEAR)),
+        "int4-window4-rank-w8": ((30, 28), _CUT, (INT4, LINEAR)),
+        "int8-window4": ((15, 14), _WINDOW, (INT8_SHIFTS, LINEAR)),
+        "ternary-window4": ((48, 48), _WINDOW, (TERNARY, LINEAR)),
     },
     1536: {
-        "ternary": ((72, 72), {}, (TERNARY, LINEAR)),
-        "ternary-table": ((64, 64), {}, (TERNARY,)),
-        "rank-u16": ((120, 117), {"rank_u": 16}, (TERNARY, LINEAR)),
-        "window2": ((72, 72), {"window": 2}, (TERNARY, LINEAR)),
-        "window4": ((64, 64), {"window": 4}, (TERNARY, LINEAR)),
-        "gru": ((40, 40), _GRU, (TERNARY, LINEAR)),
-        "gru-table": ((36, 36), _GRU, (TERNARY,)),
+        "int4-window4": ((34, 32), _WINDOW, (INT4, LINEAR)),
+        "int4-window4-rank-w8": ((40, 39), _CUT, (INT4, LINEAR)),
+        "int8-window4": ((22, 20), _WINDOW, (INT8_SHIFTS, LINEAR)),
+        "ternary-window4": ((64, 64), _WINDOW, (TERNARY, LINEAR)),
     },
     3072: {
-        "ternary": ((112, 112), {}, (TERNARY, LINEAR)),
-        "ternary-table": ((108, 108), {}, (TERNARY,)),
-        "window2": ((112, 112), {"window": 2}, (TERNARY, LINEAR)),
-        "window4": ((104, 104), {"window": 4}, (TERNARY, LINEAR)),
-        "gru": ((64, 64), _GRU, (TERNARY, LINEAR)),
+        "int4-window4": ((56, 54), _WINDOW, (INT4, LINEAR)),
+        "int4-window4-rank-w8": ((64, 62), _CUT, (INT4, LINEAR)),
+        "int8-window4": ((37, 35), _WINDOW, (INT8_SHIFTS, LINEAR)),
+        "ternary-window4": ((104, 104), _WINDOW, (TERNARY, LINEAR)),
     },
 }
 """budget -> variant -> (hidden sizes for har2 and har6, further keys of [model], compress)."""
