@@ -94,7 +94,8 @@ def saturating_add(left: Tensor, right: Tensor, format: Format = PREACTIVATION) 
 
 
 @cache
-def _full_table(function: Function, dtype: torch.dtype) -> Tensor:
+def full_table(function: Function, dtype: torch.dtype) -> Tensor:
+    """The function, in Q15, of every pre-activation from the smallest on: [65536]."""
     every = np.arange(-Q15_ONE, Q15_ONE)
     values = (lookup_sigmoid if function == "sigmoid" else lookup_tanh)(every, tanh_table())
     return torch.from_numpy(values / Q15_ONE).to(dtype)
@@ -102,7 +103,7 @@ def _full_table(function: Function, dtype: torch.dtype) -> Tensor:
 
 def _look_up(function: Function, value: Tensor) -> Tensor:
     index = torch.add(_scalar(float(Q15_ONE), value.dtype), value, alpha=1 << PREACTIVATION_BITS).long()
-    return torch.take(_full_table(function, value.dtype), index)
+    return torch.take(full_table(function, value.dtype), index)
 
 
 class _Sigmoid(torch.autograd.Function):
@@ -173,8 +174,14 @@ def gated_sum(a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Ten
     """
     product = a * b
     if product.dtype == torch.float64:
-        product = requantize(product, Format(15 + format.fraction_bits, "int32"))
+        product = requantize(product, product_format(format))
     return requantize(torch.addcmul(product, c, d), format)
+
+
+@cache
+def product_format(format: Format) -> Format:
+    """The format of the first product in a gated sum whose result has `format`."""
+    return Format(15 + format.fraction_bits, "int32")
 
 
 def round_scale(scale: Tensor, form: ScaleForm) -> Tensor:

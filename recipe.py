@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from .errors import InputError, nearest
 
 ScaleForm = Literal["multiplier", "power_of_two"]
+Loop = Literal["torch", "compiled"]
 
 
 class _Section(BaseModel):
@@ -108,7 +109,8 @@ class TrainSection(_Section):
     rotation: standard deviation in radians of the three components of a rotation, drawn for each sequence and turning every three
     successive channels (x, y, z of one sensor), as a sensor worn a little askew would. patience: stop after this
     many epochs without a better validation accuracy; the weights of the best epoch are kept (unset: train all epochs and keep the last
-    one's). It holds for the fine-tuning too.
+    one's). It holds for the fine-tuning too. loop: what runs the loop over time; `compiled`: C that gcc compiles for this machine,
+    several times as fast, with weights that differ from torch's in the last bits.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60
@@ -123,6 +125,7 @@ class TrainSection(_Section):
     patience: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    loop: Loop = "torch"
 
     @field_validator("patience")
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..recipe import ModelSection
+from ..recipe import Loop, ModelSection
 from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
 from .cell import Cell, CellModule, CellShape
 from .fastgrnn import FastGrnnCell
@@ -16,6 +16,7 @@ from .gru import GruCell
 from .lstm import LstmCell
 from .matrix import FloatFormat, FullSupport, Matrix, Projection, Support, WeightFormat
 from .net import RecurrentNet
+from .recurrence import run_layer
 
 __all__ = [
     "CELLS",
@@ -36,6 +37,7 @@ __all__ = [
     "Support",
     "WeightFormat",
     "build",
+    "use_loop",
 ]
 
 CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
@@ -60,3 +62,19 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
     net = RecurrentNet(cells, classes, mean.repeat(section.window), std.repeat(section.window), section.nonlinearity)
     net.saturates = section.normalization == "robust"
     return net
+
+
+def use_loop(net: RecurrentNet, loop: Loop) -> None:
+    """Choose what runs the loop over time of `net` as it is now, and compile it if that is needed.
+
+    To be called again when the net's arithmetic changes. Raises MissingToolError without a compiler, UnsupportedError for what the C does
+    not know, RescompError when the compiler fails.
+    """
+    if loop == "torch":
+        net.run_layer = run_layer
+        return
+    from . import compiled
+
+    for cell in net.cells:
+        compiled.prepare(cell, net.arithmetic, net.bias.dtype)
+    net.run_layer = compiled.run_layer

@@ -57,6 +57,7 @@ class CellModule(nn.Module):
     """
 
     gates: ClassVar[int] = 1
+    states: ClassVar[Mapping[str, Format]]
 
     def __init__(self, shape: CellShape) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from ..graph.ir import Format
 from .arithmetic import FloatArithmetic, Nonlinearity
 from .cell import Cell
 from .matrix import Matrix
-from .recurrence import run_cell
+from .recurrence import RunLayer, run_layer
 
 _, _, INPUT_LIMIT = grid(STATE)
 """2.67, the largest value in Q12 that ternary partial sums allow."""
@@ -25,6 +25,7 @@ class RecurrentNet(nn.Module):
 
     mean, std: float [channels], centre and spread of the training data's valid steps; a std of 0 counts as 1. saturates: normalised
     inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of the last state, in training only.
+    run_layer: the loop over time (see `use_loop`).
     """
 
     mean: Tensor
@@ -41,6 +42,7 @@ class RecurrentNet(nn.Module):
         self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
         self.saturates = False
         self.dropout = 0.0
+        self.run_layer: RunLayer = run_layer
 
     @property
     def cells(self) -> list[Cell]:
@@ -87,7 +89,6 @@ class RecurrentNet(nn.Module):
         x = self.normalize(x, self.arithmetic)
         result: list[tuple[Tensor, ...]] = []
         for cell in self.cells:
-            projected = cell.input.apply_matrices(self.arithmetic, x, cell.input.matrices())
-            result.append(run_cell(cell, self.arithmetic, projected))
+            result.append(self.run_layer(cell, self.arithmetic, x))
             x = result[-1][0]
         return result

@@ -22,6 +22,8 @@ from .matrix import Projection
 
 BLOCK_ENTRIES = 1 << 18
 """Of one intermediate value of a block: 1 MiB in float32."""
+RunLayer = Callable[[Cell, FloatArithmetic, Tensor], tuple[Tensor, ...]]
+"""`run_layer`, or another with its meaning."""
 Slopes = Sequence[Tensor | None]
 """None: 1 everywhere for a requantization, 0 everywhere for a state."""
 
@@ -37,6 +39,11 @@ class _Row:
     def of(cls, new: Tensor, read: Tensors) -> _Row:
         by_recurrent, *by_states = torch.autograd.grad(new, read, torch.ones_like(new), retain_graph=True, allow_unused=True)
         return cls(by_recurrent, by_states)
+
+
+def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor) -> tuple[Tensor, ...]:
+    """Every state [steps, batch, hidden] from the inputs [steps, batch, inputs]; all are zero at first."""
+    return run_cell(cell, arithmetic, cell.input.apply_matrices(arithmetic, x, cell.input.matrices()))
 
 
 def run_cell(cell: Cell, arithmetic: FloatArithmetic, projected: Tensor) -> tuple[Tensor, ...]:

@@ -30,11 +30,12 @@ from ..model_directory import (
     WEIGHTS,
     ModelDirectory,
 )
-from ..models import RecurrentNet, build
+from ..models import RecurrentNet, build, use_loop
 from ..recipe import Recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, load_net, save_net
 from ..train.determinism import make_deterministic
 from ..train.loop import fit
+from ..train.memory import keep_freed_memory
 from ..train.metrics import MetricsFile
 from ..train.schedule import quantize_schedule
 from .artefacts import answers, write_model, write_vectors
@@ -93,7 +94,7 @@ def quantize(
                 checkpoint=CheckpointFile(path / CHECKPOINT),
                 metrics=MetricsFile(path / METRICS),
                 resume=resume,
-                identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress]},
+                identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
             )
         tell_best(reports, listener)
     save_net(net, path / QUANTIZED_NET)
@@ -128,13 +129,16 @@ def _same_data(recipe: Recipe, manifest: dict[str, Any]) -> Dataset:
 
 def _float_net(recipe: Recipe, path: Path, dataset: Dataset) -> RecurrentNet:
     make_deterministic(recipe.train.seed, recipe.train.threads)
+    keep_freed_memory()
     net = build(recipe.model, dataset.train.channels, len(dataset.classes))
     load_net(net, path / FLOAT_NET)
+    use_loop(net, recipe.train.loop)
     return net
 
 
 def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: RecurrentNet, dataset: Dataset) -> RecurrentNet:
     net = compress(float_net, recipe.compress)
+    use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
     readings = _readings(steps(recipe, dataset.train), manifest)
     calibrate(net, torch.from_numpy(readings.x), torch.from_numpy(readings.lengths), manifest["input"]["fraction_bits"])

@@ -23,12 +23,14 @@ from ..data.splits import Channels, normalization, robust_normalization, validat
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
 from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirectory
-from ..models import RecurrentNet, build
+from ..models import RecurrentNet, build, use_loop
+from ..models.compiled import compiler_version
 from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
 from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
 from ..train.evaluate import accuracy
 from ..train.loop import fit
+from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, MetricsFile
 from ..train.schedule import train_schedule
 from .listener import Listener, Silent
@@ -51,7 +53,7 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     dataset = load_dataset(recipe.data)
     origin = _origin(recipe, dataset)
     net = _fresh_net(recipe, dataset)
-    compress(net, recipe.compress)  # refuses now what quantize would refuse after the training
+    use_loop(compress(net, recipe.compress), recipe.train.loop)  # refuses now what quantize would refuse after the training
     training, validation = training_data(recipe, steps(recipe, dataset.train))
     directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
     if not resume:
@@ -71,6 +73,7 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
             checkpoint=CheckpointFile(path / CHECKPOINT),
             metrics=MetricsFile(path / METRICS),
             resume=resume,
+            identity={"loop": recipe.train.loop},
         )
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, dataset.test))
@@ -133,10 +136,12 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
 
 def _fresh_net(recipe: Recipe, dataset: Dataset) -> RecurrentNet:
     make_deterministic(recipe.train.seed, recipe.train.threads)
+    keep_freed_memory()
     statistics = NORMALIZATIONS[recipe.model.normalization](dataset.train)
     centre, spread = (torch.from_numpy(array.astype(np.float32)) for array in statistics)
     net = build(recipe.model, dataset.train.channels, len(dataset.classes), centre, spread)
     net.dropout = recipe.train.dropout
+    use_loop(net, recipe.train.loop)
     return net
 
 
@@ -170,6 +175,7 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
             "rescomp": __version__,
             "python": platform.python_version(),
             **{package: importlib.metadata.version(package) for package in RECORDED if find_spec(package)},
+            **({"compiler": compiler_version()} if recipe.train.loop == "compiled" else {}),
         },
     }
 

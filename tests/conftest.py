@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -31,6 +32,8 @@ from rescomp.graph.ops import (
 )
 from rescomp.graph.ops.drawing import draw_storage
 from rescomp.graph.verify import verify_model
+from rescomp.models.compiled import build as shared_objects
+from rescomp.models.compiled.recurrence import library
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.qemu import PACKAGES
 from rescomp.validate.registry import load_witness
@@ -59,6 +62,18 @@ def emulator():
     for tool, package in PACKAGES.items():
         if shutil.which(tool) is None and os.environ.get("CI") != "true":
             pytest.skip(f"needs {tool}: apt-get install {package}")
+
+
+@pytest.fixture(scope="session")
+def compiler(tmp_path_factory):
+    """A function that compiles variants of the recurrent loop side by side, into an empty cache. Skips without a compiler, except in CI."""
+    if shutil.which("gcc") is None and os.environ.get("CI") != "true":
+        pytest.skip("needs gcc: apt-get install gcc libc6-dev")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        shared_objects._folder.cache_clear()
+        yield lambda variants: list(pool.map(library, variants))
+        shared_objects._folder.cache_clear()
 
 
 @pytest.fixture(params=WITNESSES)

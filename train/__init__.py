@@ -7,6 +7,7 @@ from .determinism import Determinism, make_deterministic
 from .early_stopping import BestEpoch
 from .evaluate import accuracy, scores
 from .loop import DivergedError, fit
+from .memory import keep_freed_memory
 from .metrics import EpochReport, MetricsFile
 from .schedule import Schedule, quantize_schedule, train_schedule
 
@@ -20,6 +21,7 @@ __all__ = [
     "Schedule",
     "accuracy",
     "fit",
+    "keep_freed_memory",
     "load_net",
     "make_deterministic",
     "quantize_schedule",
