@@ -26,6 +26,7 @@ from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirec
 from ..models import RecurrentNet, build, use_loop
 from ..models.compiled import compiler_version
 from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
+from ..train.augment import Augmentation
 from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
 from ..train.evaluate import accuracy
@@ -54,6 +55,7 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     origin = _origin(recipe, dataset)
     net = _fresh_net(recipe, dataset)
     use_loop(compress(net, recipe.compress), recipe.train.loop)  # refuses now what quantize would refuse after the training
+    Augmentation(net.std, rotation=recipe.train.rotation)  # the same
     training, validation = training_data(recipe, steps(recipe, dataset.train))
     directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
     if not resume:

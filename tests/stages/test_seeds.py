@@ -9,8 +9,10 @@ import pytest
 from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import InputError
+from rescomp.graph.fixed_point import TERNARY_INPUT_BOUND
 from rescomp.model_directory import ModelDirectory, to_json
 from rescomp.recipe import load_recipe
+from rescomp.stages.artefacts import read_model, read_vectors
 
 SMALL = ("model.hidden_size=4", "train.epochs=2", "quantize.epochs=1")
 AGAINST = "onnxruntime"
@@ -128,6 +130,25 @@ def test_early_stopping_in_both_stages(recordings, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "m" / "metrics.jsonl").read_text().splitlines()]
     assert {"best_epoch"} < set(lines[0])
     assert lines[-1]["schedule"].startswith("lambda ")
+
+
+def test_robust_normalization(recordings, tmp_path):
+    """The float net and the integer one limit the same readings: every witness agrees, the torch one included."""
+    keys = [f"data.source={recordings}", "model.normalization=robust", *SMALL]
+    summary = stages.run(load_recipe(None, keys), tmp_path / "m", against="onnxruntime,torch")
+    assert {report.mismatches for report in summary.verification.witnesses} == {0}
+    directory = ModelDirectory.open(tmp_path / "m")
+    model = read_model(directory)
+    normalize = model.graphs["step"].nodes[0].op
+    readings = read_vectors(directory, model).x.astype(np.int64).reshape(-1, model.graphs["step"].inputs[0].type.shape[0])
+    (normalized,) = normalize.evaluate(readings)
+    assert (normalize.output.fraction_bits, np.abs(normalized).max()) == (12, TERNARY_INPUT_BOUND)
+
+
+def test_rotation_is_refused_before_anything_is_written(recordings, tmp_path):
+    with pytest.raises(InputError, match="in threes"):
+        stages.train(load_recipe(None, [f"data.source={recordings}", "train.rotation=0.1", *SMALL]), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 def test_readings_side_by_side(recordings, tmp_path, capsys):
