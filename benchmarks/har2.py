@@ -23,7 +23,6 @@ import os
 import platform
 import shlex
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,10 +30,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from har2_jobs import BASE, FINAL, VALIDATIONS, Job, all_jobs, convert, data_file, float_bytes, size
+from har2_table import Record, render
 from linear_baseline import linear_baseline
 
 from rescomp import stages
@@ -55,7 +54,6 @@ from rescomp.train.schedule import quantize_schedule
 DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 RECORDED = ("rescomp", "torch", "numpy", "onnxruntime")
 REPORTED_EVERY = 5
-Record = dict[str, Any]
 
 
 def main() -> None:
@@ -358,147 +356,6 @@ def statistics_of(dataset: Dataset) -> Dataset:
 def _one_step(split: Split) -> Split:
     x = np.concatenate([split.x.mean(axis=1), split.x.std(axis=1)], axis=1, dtype=np.float32)[:, None]
     return replace(split, x=x, lengths=np.ones_like(split.lengths))
-
-
-PAPER = {
-    "none": ("95.38 %", "29 KB"),
-    "l": ("96.81 %", "28 KB"),
-    "ls": ("96.37 %", "17 KB"),
-    "lsq": ("95.59 %", "3 KB"),
-}
-PAPER_SOURCE = (
-    'Kusupati et al., "FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated Recurrent Neural Network", NeurIPS 2018 '
-    "(arXiv 1901.02358), tables 3 and 8: HAR-2; there GRU 93.62 % at 71 KB, LSTM 93.65 % at 74 KB"
-)
-BYTE_KINDS = ("weights", "scales", "biases", "tables", "model")
-SECTIONS = {
-    "ablation": "The paper's ablation: FastGRNN, H = 80, r_w = 5, r_u = 40, s_w = 0.2, s_u = 0.3",
-    "cells-3k": "Cells at equal bytes, int8, 3 KB",
-    "cells-1k": "Cells at equal bytes, int4, 1 KB",
-    "storage-1024": "Storages at equal bytes, FastGRNN, four readings a step, 1 KB",
-    "storage-512": "Storages at equal bytes, FastGRNN, four readings a step, 512 B",
-    "frontier-3072": "Frontier, at most 3 KB",
-    "frontier-1536": "Frontier, at most 1.5 KB",
-    "frontier-1024": "Frontier, at most 1 KB",
-    "frontier-512": "Frontier, at most 512 B",
-}
-TITLES = {"har2": "HAR-2: sitting, laying, walking upstairs against the rest", "har6": "Six classes"}
-
-
-def render(records: list[Record]) -> str:
-    """docs/har2.md. The same records give the same text; of two of one job and phase the later one counts."""
-    jobs = {(record["job"], tuple(record["settings"]), record["phase"]): record for record in records if record["kind"] == "job"}
-    lines = ["# UCI HAR", "", "Written by `python benchmarks/har2.py --table`; do not edit by hand.", "", *_preamble(list(jobs.values()))]
-    for task, title in TITLES.items():
-        lines += ["", f"## {title}", *_linear(records, task)]
-        for group, heading in SECTIONS.items():
-            rows = _rows(jobs, f"{task}/{group}/")
-            if rows:
-                lines += ["", f"### {heading}", "", *_table(group, task, rows), *_chosen(group, rows)]
-    return "\n".join([*lines, "", *_commands(list(jobs.values())), ""])
-
-
-def _rows(jobs: dict[tuple[str, tuple[str, ...], str], Record], prefix: str) -> list[tuple[str, Record | None, Record | None]]:
-    """(name, record of validation, of the final training) for each job whose name begins so, in the order of names."""
-    found = sorted({(job, settings) for job, settings, _ in jobs if job.startswith(prefix)})
-    names = [" ".join([job.removeprefix(prefix), *(f"`{setting}`" for setting in settings)]) for job, settings in found]
-    return [(name, jobs.get((*key, "validation")), jobs.get((*key, "final"))) for name, key in zip(names, found, strict=True)]
-
-
-def _preamble(records: list[Record]) -> list[str]:
-    every = sorted({", ".join(f"{name} {number}" for name, number in record["versions"].items()) for record in records})
-    threads = sorted({record["threads"] for record in records})
-    compared, differ = (sum(record[key] for record in records) for key in ("compared", "mismatches"))
-    return [
-        "128 readings of 9 channels a window; the official split, by subject: 7,352 training and 2,947 test windows (one is 0.034 %). "
-        "UCI HAR, Anguita et al. 2012, rebuilt from the raw recordings: about 50 static windows may sit one step off the original. "
-        "`validation`: accuracy on a third of the training subjects, another for every seed, of a net "
-        "trained on the other two; `test`: of a net trained "
-        "on all training subjects. `float`: the net before quantization. Bytes are exact, of the const data in the generated C; "
-        "KB = 1024 bytes.",
-        "",
-        f"Versions: {'; '.join(every)}. Threads: {', '.join(map(str, threads))}. "
-        f"{compared:,} values were compared between the witnesses and numpy for this page; {differ:,} differ.",
-    ]
-
-
-def _linear(records: list[Record], task: str) -> list[str]:
-    """The baseline's line."""
-    found = {record["split"]: record for record in records if record["kind"] == "linear" and record["task"] == task}
-    splits = {"validation, median": VALIDATIONS, "test": (FINAL,)}
-    groups = {name: [split for split in each if split in found] for name, each in splits.items()}
-    figures = [f"{statistics.median(found[split]['accuracy'] for split in group):.2%} ({name})" for name, group in groups.items() if group]
-    size = max((record["bytes"] for record in found.values()), default=0)
-    text = "Linear baseline, logistic regression on the mean and the standard deviation of each channel, int8 weights with a scale a row"
-    return ["", f"{text}: {', '.join(figures)} at {size} bytes."] if figures else []
-
-
-def _table(group: str, task: str, rows: list[tuple[str, Record | None, Record | None]]) -> list[str]:
-    paper = group == "ablation" and task == "har2"
-    head = ["job", "validation, float", "validation, integer", "test, float", "test, integer", *BYTE_KINDS, "float net", "state + scratch"]
-    head += ["epochs", "compared", "mismatches", "seconds", *(["paper: accuracy", "size"] if paper else [])]
-    body = [_line(name, validation, final, paper=paper) for name, validation, final in rows]
-    note = [
-        "",
-        f"The paper's figures: {PAPER_SOURCE}. none, l and ls are float nets there, so theirs stands beside `float` here; its size counts "
-        "4 bytes a parameter and 4 more for a sparse entry's index, as `float net` does. lsq is to be compared with `integer`: there "
-        "`float` is the net before sparsity.",
-    ]
-    return [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1), *body, *(note if paper else [])]
-
-
-def _line(name: str, validation: Record | None, final: Record | None, *, paper: bool) -> str:
-    shown = final or validation
-    assert shown is not None
-    accuracies = [f"{record['accuracy'][kind]:.2%}" if record else "" for record in (validation, final) for kind in ("float", "integer")]
-    done = [record for record in (validation, final) if record]
-    counts = [f"{sum(record[key] for record in done):,}" for key in ("compared", "mismatches", "seconds")]
-    cells = [name, *accuracies, *(str(shown["bytes"][kind]) for kind in BYTE_KINDS), str(shown["float_bytes"])]
-    cells += [str(sum(shown["ram"].values())), "+".join(map(str, shown["epochs"])), *counts]
-    return f"| {' | '.join([*cells, *(PAPER.get(name.partition('/')[0], ('', '')) if paper else ())])} |"
-
-
-def _chosen(group: str, rows: list[tuple[str, Record | None, Record | None]]) -> list[str]:
-    """On the frontier, the variant within the budget of the best median validation accuracy, with what it reaches on the test set."""
-    kind, _, budget = group.partition("-")
-    if kind != "frontier":
-        return []
-    variants: dict[str, dict[str, list[float]]] = {}
-    for name, *records in rows:
-        for phase, record in zip(("validation", "final"), records, strict=True):
-            if record and record["bytes"]["model"] <= int(budget):
-                variant = variants.setdefault(_without_seed(name), {"validation": [], "final": []})
-                variant[phase].append(record["accuracy"]["integer"])
-    scored = {name: found for name, found in variants.items() if found["validation"]}
-    if not scored:
-        return []
-    best = max(sorted(scored), key=lambda name: statistics.median(scored[name]["validation"]))
-    figures = [
-        f"{title} {statistics.median(scored[best][phase]):.2%} (median of {len(scored[best][phase])})"
-        for phase, title in (("validation", "validation"), ("final", "test"))
-        if scored[best][phase]
-    ]
-    return ["", f"Best on validation: {best}: {', '.join(figures)}."]
-
-
-def _without_seed(name: str) -> str:
-    variant, _, rest = name.partition("/")
-    return " ".join([variant, *rest.split(" ")[1:]])
-
-
-def _commands(records: list[Record]) -> list[str]:
-    """How to make each row; --data-folder or RESCOMP_BENCHMARK_DATA says where uci_har.npz is."""
-    base = sorted({" ".join(record["base"]) for record in records})
-    commands = sorted({record["command"] for record in records})
-    return [
-        "## Commands",
-        "",
-        f"Settings of every job: `{'; '.join(base)}`; what differs is in benchmarks/har2_jobs.py.",
-        "",
-        "```",
-        *commands,
-        "```",
-    ]
 
 
 if __name__ == "__main__":
