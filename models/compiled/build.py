@@ -19,16 +19,12 @@ from ...errors import MissingToolError, RescompError, UnsupportedError
 
 COMPILERS = ("gcc", "cc")
 FLAGS: Sequence[str] = (
-    "-std=c11",
-    "-O3",
-    "-march=native",
-    "-ffp-contract=off",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fPIC",
-    "-pthread",
+    *("-std=c11", "-O3", "-march=native", "-fPIC", "-pthread"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-thread-jumps"),
 )
-"""-ffp-contract=off: every operation rounds as it is written, whatever the processor could fuse."""
+"""-ffp-contract=off: every operation rounds as it is written, whatever the processor could fuse. -fno-thread-jumps: it would make one
+branch of the two halves of a clamp, which are a minimum and a maximum.
+"""
 COMPILE_SECONDS = 120
 _GO_ON = "set train.loop = torch to go on without"
 

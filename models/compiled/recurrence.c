@@ -109,7 +109,7 @@ typedef struct {
     real *products[MAX_FACTORS];            /* before rounding: [steps, batch, rank or gates]; forward does without where NULL */
     const real *gradients[MAX_STATES];      /* backward: of the states, [steps, batch, hidden] */
     real *of_projected;                     /* backward gives the gradients: [steps, batch, gates] */
-    real *of_products[MAX_FACTORS];         /* [steps, batch, rank or gates] */
+    real *of_products[MAX_FACTORS];         /* [steps, batch, rank or gates]; the last may be of_projected where both are equal */
     real *of_constants;                     /* [CONSTANTS, hidden] */
 } Job;
 
@@ -759,7 +759,8 @@ static void backward_tile(const Plan *plan, const Scratch *scratch, size_t first
             row.of_recurrent = scratch->values[plan->count] + m * plan->stride;
             row.of_constants = plan->of_constants + first / ROWS * CONSTANTS * job->hidden;
             backward_row(job, &row);
-            copy(job->of_products[last] + wide, row.of_recurrent, plan->gates);
+            if (job->of_products[last] != job->of_projected)
+                copy(job->of_products[last] + wide, row.of_recurrent, plan->gates);
         }
         multiply_backward(plan, scratch, step, first, rows);
         for (size_t m = 0; m < rows; ++m)
