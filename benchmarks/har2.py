@@ -41,7 +41,7 @@ from rescomp.compress import SparseSupport, anneal, matrices
 from rescomp.data.dataset import Dataset, Split, load_dataset
 from rescomp.errors import RescompError
 from rescomp.model_directory import CHECKPOINT, RECIPE, ModelDirectory, write_atomically
-from rescomp.models import RecurrentNet, build
+from rescomp.models import RecurrentNet, build, use_loop
 from rescomp.recipe import Recipe, Sparse, to_toml
 from rescomp.stages.training import steps
 from rescomp.train.checkpoint import CheckpointFile, load_net, save_net
@@ -246,6 +246,7 @@ def train_sparse_float(recipe: Recipe, float_place: Path, place: Path, listener:
     dataset = load_dataset(recipe.data)
     make_deterministic(recipe.train.seed, recipe.train.threads)
     net = build(recipe.model, dataset.train.channels, len(dataset.classes))
+    use_loop(net, recipe.train.loop)
     if result.exists():
         make_sparse(net, sparse)
         load_net(net, result)
@@ -257,7 +258,7 @@ def train_sparse_float(recipe: Recipe, float_place: Path, place: Path, listener:
         on_step = annealing(net)
         resume = checkpoint.path.exists()
         training = steps(recipe, dataset.train)
-        fit(net, training, schedule, on_step=on_step, report=listener.epoch, checkpoint=checkpoint, resume=resume)
+        fit(net, training, schedule, on_step=on_step, spread=net.std, report=listener.epoch, checkpoint=checkpoint, resume=resume)
         save_net(net, result)
         checkpoint.path.unlink()
         listener.keep()

@@ -47,7 +47,7 @@ BASE = (
 INT8, INT8_SHIFTS = '{kind="quantize"}', '{kind="quantize",scale="power_of_two"}'
 INT4 = '{kind="quantize",bits=4,scale="power_of_two"}'
 TERNARY, TERNARY_ROWS = '{kind="ternary",scale="power_of_two",per="tensor"}', '{kind="ternary",scale="power_of_two"}'
-LINEAR = '{kind="piecewise_linear"}'
+LINEAR, DISTILL = '{kind="piecewise_linear"}', '{kind="distill"}'
 SPARSE = '{kind="sparse",density_w=0.2,density_u=0.3}'
 PAPER_SHAPE: Mapping[str, object] = {"hidden_size": 80, "rank_w": 5, "rank_u": 40}
 
@@ -188,6 +188,7 @@ _FRONTIER: Mapping[int, Mapping[str, tuple[tuple[int, int], Mapping[str, object]
         "int4-window2": ((30, 28), {"window": 2}, (INT4, LINEAR)),
         "int4-window4": ((25, 23), _WINDOW, (INT4, LINEAR)),
         "int4-window4-rank-w8": ((30, 28), _CUT, (INT4, LINEAR)),
+        "int4-window4-rank-w8-distilled": ((30, 28), _CUT, (INT4, LINEAR, DISTILL)),
         "int8-window4": ((15, 14), _WINDOW, (INT8_SHIFTS, LINEAR)),
         "ternary-window4": ((48, 48), _WINDOW, (TERNARY, LINEAR)),
     },
