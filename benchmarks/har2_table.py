@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from har2_jobs import FINAL, SEEDS, VALIDATIONS
+from har2_jobs import FINAL, SEEDS, VALIDATIONS, all_jobs
 
 Record = dict[str, Any]
 Jobs = Mapping[tuple[str, str], Record]
@@ -102,12 +102,13 @@ def _linear(records: Iterable[Record], task: str) -> list[str]:
 
 
 def _variants(jobs: Jobs, prefix: str) -> dict[str, Variant]:
-    """The configurations whose names begin so, in the order of names."""
+    """The configurations whose names begin so, in the order of har2_jobs."""
     result: dict[str, Variant] = {}
-    for (job, phase), record in sorted(jobs.items()):
-        if job.startswith(prefix):
-            name, _, seed = job.removeprefix(prefix).rpartition("/s")
-            result.setdefault(name, Variant()).phases.setdefault(phase, {})[int(seed)] = record
+    for job in all_jobs():
+        for phase in ("validation", "final"):
+            if job.name.startswith(prefix) and (job.name, phase) in jobs:
+                variant = result.setdefault(job.configuration.removeprefix(prefix), Variant())
+                variant.phases.setdefault(phase, {})[job.seed] = jobs[job.name, phase]
     return result
 
 
