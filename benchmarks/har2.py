@@ -3,14 +3,13 @@
     export RESCOMP_BENCHMARK_DATA=FOLDER                                  (holds uci_har.npz; or --data-folder FOLDER)
     python benchmarks/har2.py --list [--jobs PATTERN]                     names, bytes and whether they are done
     python benchmarks/har2.py --jobs 'har2/frontier-1024/*/s0'            trains on two thirds of the subjects, scores the others
-    python benchmarks/har2.py --jobs 'har2/frontier-1024/gru/*' --final   trains on all of them, looks at the test set
+    python benchmarks/har2.py --jobs 'har2/frontier-1024/*' --final       trains on all of them, looks at the test set
     python benchmarks/har2.py --table                                     docs/har2.md from results.jsonl
 
 A job is a configuration and a seed. Each recipe has its own directory under --work, named by a digest of it and shared by jobs of the
 same recipe; a finished job is skipped, an interrupted one goes on from its checkpoint. Several processes may work on one queue.
 Without --final nothing ever reads the test set: the data set is made of the training subjects alone, and what the stages call its
-test split are the subjects held out. `--set train.input_noise=0.3` tries other
-settings in directories of their own.
+test split are the subjects held out. `--set train.input_noise=0.3` tries other settings in directories of their own.
 """
 
 from __future__ import annotations

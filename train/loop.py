@@ -124,8 +124,9 @@ class _Run:
         self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
         self.loss = loss or self._cross_entropy
         self.data = Batch.whole(train)
-        deviation = torch.from_numpy(normalization(train)[1]).float()
-        self.augment = Augmentation(deviation if spread is None else spread, schedule.input_noise, schedule.rotation)
+        if spread is None:
+            spread = torch.from_numpy(normalization(train)[1]).float()
+        self.augment = Augmentation(spread, schedule.input_noise, schedule.rotation)
         self.optimizer = _optimizer(net, schedule)
         self.generator = torch.Generator().manual_seed(schedule.seed)
         self.state = TrainingState(net, self.optimizer, self.generator)

@@ -304,14 +304,6 @@ static inline Unit unit(const Job *job, const Row *row, size_t j)
     return u;
 }
 
-static void forward_row(const Job *job, const Row *row)
-{
-    const Job local = *job;
-    const Row io = *row;
-    FOR_UNITS (j, local.hidden)
-        io.new_h[j] = unit(&local, &io, j).h.value;
-}
-
 static void backward_row(const Job *job, const Row *row)
 {
     const Job local = *job;
@@ -353,14 +345,6 @@ static inline Unit unit(const Job *job, const Row *row, size_t j)
     u.c = tangent(job, u.for_c.value);
     u.h = gated_sum(alpha[j], u.c.value, beta[j], row->h[j], FORMAT(STATE_0));
     return u;
-}
-
-static void forward_row(const Job *job, const Row *row)
-{
-    const Job local = *job;
-    const Row io = *row;
-    FOR_UNITS (j, local.hidden)
-        io.new_h[j] = unit(&local, &io, j).h.value;
 }
 
 static void backward_row(const Job *job, const Row *row)
@@ -421,14 +405,6 @@ static inline Unit unit(const Job *job, const Row *row, size_t j)
     u.n = tangent(job, u.sum.value);
     u.h = gated_sum(1 - u.z.opened.value, u.n.value, u.z.opened.value, row->h[j], FORMAT(STATE_0));
     return u;
-}
-
-static void forward_row(const Job *job, const Row *row)
-{
-    const Job local = *job;
-    const Row io = *row;
-    FOR_UNITS (j, local.hidden)
-        io.new_h[j] = unit(&local, &io, j).h.value;
 }
 
 /* opened: the gradient of the gate. */
@@ -504,17 +480,6 @@ static inline Unit unit(const Job *job, const Row *row, size_t j)
     return u;
 }
 
-static void forward_row(const Job *job, const Row *row)
-{
-    const Job local = *job;
-    const Row io = *row;
-    FOR_UNITS (j, local.hidden) {
-        const Unit u = unit(&local, &io, j);
-        io.new_h[j] = u.h.value;
-        io.new_c[j] = u.c.value;
-    }
-}
-
 /* biased: the gradient of the gate's input. */
 static inline void gate_backward(const Row *row, const Gate *g, real biased, size_t at)
 {
@@ -545,6 +510,19 @@ static void backward_row(const Job *job, const Row *row)
 }
 
 #endif
+
+static void forward_row(const Job *job, const Row *row)
+{
+    const Job local = *job;
+    const Row io = *row;
+    FOR_UNITS (j, local.hidden) {
+        const Unit u = unit(&local, &io, j);
+        io.new_h[j] = u.h.value;
+#if defined(CELL_LSTM)
+        io.new_c[j] = u.c.value;
+#endif
+    }
+}
 
 /* ------------------------------------------------------------------------------------------------ products */
 

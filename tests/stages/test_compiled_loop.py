@@ -9,6 +9,7 @@ from rescomp.errors import InputError, MissingToolError
 from rescomp.model_directory import CHECKPOINT, MANIFEST, RECIPE, ModelDirectory
 from rescomp.models.compiled.recurrence import library
 from rescomp.recipe import load_recipe
+from rescomp.stages.listener import Silent
 
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.loop=compiled")
 
@@ -21,14 +22,8 @@ def contents(path):
     return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-class Interrupt:
+class Interrupt(Silent):
     """Ctrl-C after the second epoch."""
-
-    def stage(self, title):
-        pass
-
-    def warning(self, text):
-        pass
 
     def epoch(self, report):
         if report.epoch == 2:

@@ -12,6 +12,7 @@ from rescomp.graph.serialize import from_npz, to_npz
 from rescomp.model_directory import CHECKPOINT, MANIFEST, SUMS, WEIGHTS, ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.listener import Silent
 from rescomp.validate.torch_net import load_quantized
 
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.threads=1")
@@ -56,13 +57,7 @@ def test_the_same_command_twice_gives_the_same_bytes(finished, recordings, tmp_p
 
 
 def test_an_interrupted_training_resumes_to_the_same_net(recordings, tmp_path, finished):
-    class Interrupt:
-        def stage(self, title):
-            pass
-
-        def warning(self, text):
-            pass
-
+    class Interrupt(Silent):
         def epoch(self, report):
             if report.epoch == 2:
                 raise KeyboardInterrupt
@@ -243,13 +238,7 @@ def test_a_failed_training_leaves_no_directory(recordings, tmp_path):
 def test_warnings(tmp_path):
     texts = []
 
-    class Collect:
-        def stage(self, title):
-            pass
-
-        def epoch(self, report):
-            pass
-
+    class Collect(Silent):
         def warning(self, text):
             texts.append(text)
 
