@@ -22,6 +22,10 @@ MIN_SHIFT, MAX_SHIFT = 8, 45
 """The shifts that every witness computes exactly (TFLite's int16 convolutions reach from 8 to 46)."""
 TERNARY_INPUT_BOUND = 10922
 """3 |x| < 2^15: the largest input for which three of them add up in 16 bits (tables of partial sums)."""
+TIE_FREE_WEIGHT = 31
+"""Largest weight (six bits) beside int8 activations: four times it, which the tie-free encoding stores, is an int8."""
+TIE_FREE_BITS = 24
+"""|4 accumulator + 1| stays below 2^24, where float32 is exact."""
 Q15_ONE = 1 << 15
 TABLE_INTERVALS = 128
 PREACTIVATION_BITS = 12
@@ -74,6 +78,11 @@ class Requantization:
     def is_power_of_two(self) -> bool:
         """Whether every row is a pure shift."""
         return bool(np.all(self.multiplier == 1 << (MULTIPLIER_BITS - 1)))
+
+    @property
+    def power(self) -> IntArray:
+        """k of each row's factor 2^-k, where `is_power_of_two`."""
+        return np.asarray(self.shift - (MULTIPLIER_BITS - 1))
 
     @property
     def scale(self) -> FloatArray:

@@ -133,10 +133,11 @@ def _decode_graph(data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
 
 def _decode_fields(kind: type[Any], data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    if set(names) != set(data):
+    names = {field.name for field in dataclasses.fields(kind)}
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+    if not needed <= set(data) <= names:
         raise InputError(f"graph.json gives {kind.__name__} the fields {sorted(data)} instead of {sorted(names)}")
-    return kind(**{name: _decode_value(hints[name], data[name], arrays) for name in names})
+    return kind(**{name: _decode_value(hints[name], value, arrays) for name, value in data.items()})
 
 
 def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:

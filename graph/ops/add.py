@@ -8,35 +8,43 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray, saturate
-from ..ir import Format, TensorType
+from ..ir import DType, Format, TensorType
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
-from .drawing import draw_format
+from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
 from .tflite_arithmetic import format_of, saturating_add, scale_of
 
 
 @dataclass(frozen=True)
 class Add(Elementwise):
-    """y = saturate(a + b). Both operands have equal shape, dtype and fraction bits (a change of format is a requantize)."""
+    """y = saturate(a + b), int16 or int8; `nonnegative`: with a ReLU, max(y, 0).
+
+    Both operands have equal shape, dtype and fraction bits (a change of format is a requantize).
+    """
 
     name: ClassVar[str] = "add"
     in_place: ClassVar[tuple[int, ...]] = (0, 1)
 
+    dtype: DType = "int16"
+    nonnegative: bool = False
+
     @property
     def kernel(self) -> str:
-        return "add_int16"
+        return f"add_{self.dtype}"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         a, b = inputs
         require(a.shape == b.shape, f"add needs equal shapes, not {a.shape} and {b.shape}")
         same = (a.format.dtype, a.format.fraction_bits) == (b.format.dtype, b.format.fraction_bits)
         require(same, f"add needs equal formats, not {a.format} and {b.format}: requantize one of them")
-        nonnegative = a.format.nonnegative and b.format.nonnegative
+        require(a.format.dtype == self.dtype, f"an add of {self.dtype} cannot read {a.format}")
+        nonnegative = self.nonnegative or (a.format.nonnegative and b.format.nonnegative)
         return (TensorType(a.shape, _sum_format(a.format, b.format.bound, nonnegative)),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         a, b = inputs
-        return (saturate(a + b, -(1 << 15), (1 << 15) - 1),)
+        limits = Format(0, self.dtype, nonnegative=self.nonnegative)
+        return (saturate(a + b, limits.low, limits.high),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         return (_saturating_sum(b, *inputs),)
@@ -51,8 +59,9 @@ class Add(Elementwise):
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
-        x = TensorType((int(rng.integers(1, 40)),), draw_format(rng))
-        return cls(), (x, x)
+        dtype = draw_dtype(rng)
+        x = TensorType((int(rng.integers(1, 40)),), draw_format(rng, dtype=dtype))
+        return cls(dtype, rng.random() < 0.5), (x, x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +79,7 @@ class BiasAdd(Elementwise):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
+        require(x.format.dtype == "int16", f"bias_add works on int16 values, not {x.format.dtype}")
         require(self.bias.dtype == np.int16, f"bias_add holds int16 biases, not {self.bias.dtype}")
         require(x.shape[-1:] == self.bias.shape, f"{self.bias.size} biases for a value of shape {x.shape}")
         return (TensorType(x.shape, _sum_format(x.format, int(np.abs(self.bias.astype(np.int64)).max()), False)),)
@@ -100,8 +110,8 @@ class BiasAdd(Elementwise):
 
 
 def _sum_format(x: Format, bound: int, nonnegative: bool) -> Format:
-    require(x.dtype == "int16", f"add works on int16 values, not {x.dtype}")
-    return Format(x.fraction_bits, x.dtype, min(1 << 15, x.bound + bound), nonnegative)
+    limit = Format(0, x.dtype).bound
+    return Format(x.fraction_bits, x.dtype, min(limit, x.bound + bound), nonnegative)
 
 
 def _saturating_sum(b: OnnxBuilder, x: str, y: str) -> str:

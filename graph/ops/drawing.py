@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, IntArray, Requantization
-from ..ir import Format
+from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, TIE_FREE_WEIGHT, IntArray, Requantization
+from ..ir import DType, Format
 from ..weights import GROUP, LIMITS, Int4Weight, Int8Weight, SparseWeight, TernaryWeight, Weight
 
 DENSE = ("int8", "int4", "ternary")
 SPARSE = ("sparse_bitmap_int8", "sparse_bitmap_int4", "sparse_delta_int8", "sparse_delta_int4")
 
 
-def draw_format(rng: np.random.Generator, *, ternary_input: bool = False) -> Format:
-    """An int16 format; half of them clamped (all of them when they feed a ternary weight), some non-negative."""
+def draw_dtype(rng: np.random.Generator) -> DType:
+    """int16, or a third of the time int8."""
+    return "int8" if rng.random() < 1 / 3 else "int16"
+
+
+def draw_format(rng: np.random.Generator, *, ternary_input: bool = False, dtype: DType = "int16") -> Format:
+    """A format; of the int16 ones half clamped (all of them when they feed a ternary weight), some non-negative."""
+    if dtype == "int8":
+        return Format(int(rng.integers(0, 8)), "int8", nonnegative=rng.random() < 0.2)
     bound = TERNARY_INPUT_BOUND if ternary_input or rng.random() < 0.5 else 0
     return Format(int(rng.integers(0, 16)), bound=bound, nonnegative=rng.random() < 0.2)
 
@@ -31,6 +38,30 @@ def draw_requantization(rng: np.random.Generator, rows: int, largest: int) -> Re
         multiplier = rng.integers(1 << (MULTIPLIER_BITS - 1), 1 << MULTIPLIER_BITS, rows)
     multiplier, shift = (np.full_like(each, each[0]) if rng.random() < 0.3 else each for each in (multiplier, shift))
     return Requantization(multiplier.astype(np.int32), np.clip(shift, MIN_SHIFT, MAX_SHIFT).astype(np.int32))
+
+
+def draw_tie_free(rng: np.random.Generator, rows: int, largest: int) -> Requantization:
+    """Powers of two that bring accumulators up to `largest` near the int8 range: what stands beside int8 activations."""
+    exponent = max(1, int(largest).bit_length() - 7)
+    power = rng.integers(max(1, exponent - 3), exponent + 2, rows)
+    power = np.full_like(power, power[0]) if rng.random() < 0.3 else power
+    shift = (power + MULTIPLIER_BITS - 1).astype(np.int32)
+    return Requantization(np.full(rows, 1 << (MULTIPLIER_BITS - 1), np.int32), shift)
+
+
+def draw_product(
+    rng: np.random.Generator, rows: int, columns: int, *, sparse: bool = True
+) -> tuple[tuple[Weight, IntArray, Requantization, Format], Format]:
+    """((weight, bias, requantization, output), input): a product of int16 values, or a third of the time of int8 values."""
+    dtype = draw_dtype(rng)
+    weight = draw_weight(rng, rows, columns, sparse=sparse and dtype == "int16")
+    if dtype == "int8" and isinstance(weight, Int8Weight):
+        weight = Int8Weight(np.clip(weight.matrix, -TIE_FREE_WEIGHT, TIE_FREE_WEIGHT))
+    x = draw_format(rng, ternary_input=weight.format == "ternary", dtype=dtype)
+    largest = int(np.abs(weight.matrix.astype(np.int64)).sum(axis=1).max()) * x.bound
+    bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
+    requantization = (draw_tie_free if dtype == "int8" else draw_requantization)(rng, rows, largest)
+    return (weight, bias, requantization, draw_format(rng, dtype=dtype)), x
 
 
 def draw_weight(rng: np.random.Generator, rows: int, columns: int, *, sparse: bool = True) -> Weight:

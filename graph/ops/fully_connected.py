@@ -13,7 +13,7 @@ from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
-from .drawing import draw_format, draw_requantization, draw_weight
+from .drawing import draw_product
 from .product import prove_product
 
 
@@ -40,8 +40,10 @@ class FullyConnected:
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         rows, columns = self.weight.matrix.shape
+        sparse = isinstance(self.weight, SparseWeight) and x.format.dtype == "int8"
+        require(not sparse, "fully_connected reads no sparse weights beside int8 activations: store its matrix dense")
         require(x.shape == (columns,), f"a weight of {columns} columns cannot read a value of shape {x.shape}")
-        prove_product(self.weight, self.bias, self.requantization, x.format)
+        prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType((rows,), self.output),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
@@ -75,8 +77,5 @@ class FullyConnected:
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         rows, columns = (int(n) for n in rng.integers(1, 41, 2))
-        weight = draw_weight(rng, rows, columns)
-        x = TensorType((columns,), draw_format(rng, ternary_input=weight.format == "ternary"))
-        largest = int(np.abs(weight.matrix.astype(np.int64)).sum(axis=1).max()) * x.format.bound
-        bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
-        return cls(weight, bias, draw_requantization(rng, rows, largest), draw_format(rng)), (x,)
+        product, format = draw_product(rng, rows, columns)
+        return cls(*product), (TensorType((columns,), format),)

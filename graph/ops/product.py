@@ -1,19 +1,32 @@
-"""What fully_connected and conv2d share: the proof that a weighted sum stays within the contract."""
+"""What ops with weighted sums share: the proof that a sum stays within the contract, and that every runtime rounds it alike."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, IntArray, Requantization
+from ..fixed_point import (
+    MAX_SHIFT,
+    MIN_SHIFT,
+    MULTIPLIER_BITS,
+    TERNARY_INPUT_BOUND,
+    TIE_FREE_BITS,
+    TIE_FREE_WEIGHT,
+    IntArray,
+    Requantization,
+)
 from ..ir import Format
 from ..weights import Weight
 from .base import prove_accumulator, require
 
 
-def prove_product(weight: Weight, bias: IntArray, requantization: Requantization, x: Format) -> None:
-    """Raise unless every accumulator of `weight` times a value in format `x`, plus `bias`, is within 2^30, and its scales are valid."""
+def prove_product(weight: Weight, bias: IntArray, requantization: Requantization, x: Format, output: Format) -> None:
+    """Raise unless `weight` times a value in format `x`, plus `bias`, keeps the contract on its way to `output`.
+
+    int16: every accumulator is within 2^30. int8: the sum can be encoded without ties (prove_tie_free). The scales are valid.
+    """
     rows = len(weight.matrix)
     require(bias.size in (0, rows), f"{bias.size} biases for {rows} rows")
+    require(x.dtype == output.dtype, f"a product of {x.dtype} values gives {x.dtype} values, not {output.dtype}: requantize the result")
     prove_requantization(requantization, rows)
     if weight.format == "ternary":
         require(
@@ -24,6 +37,21 @@ def prove_product(weight: Weight, bias: IntArray, requantization: Requantization
     if bias.size:
         largest = largest + np.abs(bias.astype(np.int64))
     prove_accumulator(int(largest.max()))
+    if x.dtype == "int8":
+        prove_tie_free(int(np.abs(weight.matrix.astype(np.int64)).max()), int(largest.max()), requantization)
+
+
+def prove_tie_free(weight: int, largest: int, requantization: Requantization) -> None:
+    """Raise unless sums of int8 values round alike in every runtime, however it rounds (docs/contract.md, tie-free encoding).
+
+    weight, largest: magnitudes that no weight and no accumulator exceeds. The runtimes then get 4 accumulator + 1, which no shift by
+    two more bits brings to a tie, and which float32 holds exactly.
+    """
+    require(weight <= TIE_FREE_WEIGHT, f"a weight of {weight} is past {TIE_FREE_WEIGHT}: int8 activations take six-bit or ternary weights")
+    require(requantization.is_power_of_two, "int8 activations take scales that are powers of two")
+    require(bool(np.all(requantization.power >= 1)), "int8 activations take scales of 1/2 or less: give the output fewer fraction bits")
+    reach = 4 * largest + 1
+    require(reach < 1 << TIE_FREE_BITS, f"four times an accumulator may reach {reach}, past 2^{TIE_FREE_BITS}: use fewer inputs")
 
 
 def prove_requantization(requantization: Requantization, rows: int) -> None:

@@ -8,27 +8,29 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray
-from ..ir import TensorType
+from ..ir import DType, TensorType
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
-from .drawing import draw_format
+from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
 from .tflite_arithmetic import bound, format_of
 
 
 @dataclass(frozen=True)
 class Relu(Elementwise):
-    """y = max(x, 0), in the format of x."""
+    """y = max(x, 0), in the format of x, int16 or int8."""
 
     name: ClassVar[str] = "relu"
     in_place: ClassVar[tuple[int, ...]] = (0,)
 
+    dtype: DType = "int16"
+
     @property
     def kernel(self) -> str:
-        return "relu_int16"
+        return f"relu_{self.dtype}"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        require(x.format.dtype == "int16", f"relu works on int16 values, not {x.format.dtype}")
+        require(x.format.dtype == self.dtype, f"a relu of {self.dtype} cannot read {x.format}")
         return (TensorType(x.shape, replace(x.format, nonnegative=True)),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
@@ -49,4 +51,5 @@ class Relu(Elementwise):
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
-        return cls(), (TensorType((int(rng.integers(1, 40)),), draw_format(rng)),)
+        dtype = draw_dtype(rng)
+        return cls(dtype), (TensorType((int(rng.integers(1, 40)),), draw_format(rng, dtype=dtype)),)

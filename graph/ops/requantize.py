@@ -8,13 +8,13 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray, Requantization
-from ..ir import Format, TensorType
+from ..ir import DType, Format, TensorType
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .c_arguments import requantization_argument
-from .drawing import draw_format, draw_requantization
+from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .onnx_arithmetic import OnnxInt32
-from .product import prove_requantization
+from .product import prove_requantization, prove_tie_free
 from .tflite_arithmetic import scale_channels
 
 
@@ -24,6 +24,7 @@ class Requantize(Elementwise):
 
     The last axis holds the channels once or several times over, as successive readings do: its entry i is channel i mod channels.
     bias: int32 [channels], in units of 2^-pre_shift of the input's integer. pre_shift 0..6 keeps the bias finer than the input.
+    reads: dtype of the input; int8 values become int8 values without ties (prove_tie_free).
     """
 
     name: ClassVar[str] = "requantize"
@@ -33,18 +34,23 @@ class Requantize(Elementwise):
     bias: IntArray
     requantization: Requantization
     output: Format
+    reads: DType = "int16"
 
     @property
     def kernel(self) -> str:
-        return f"requantize_{self.output.dtype}"
+        return "requantize_" + "_".join(dict.fromkeys((self.reads, self.output.dtype)))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
+        require(x.format.dtype == self.reads, f"a requantize of {self.reads} cannot read {x.format}")
         require(0 <= self.pre_shift <= 6, f"pre_shift {self.pre_shift} is outside 0..6")
         channels, entries = len(self.bias), x.shape[-1]
         require(channels > 0 and entries % channels == 0, f"{channels} biases do not go evenly into {entries} entries")
         prove_requantization(self.requantization, channels)
-        prove_accumulator((x.format.bound << self.pre_shift) + int(np.abs(self.bias.astype(np.int64)).max()))
+        largest = (x.format.bound << self.pre_shift) + int(np.abs(self.bias.astype(np.int64)).max())
+        prove_accumulator(largest)
+        if self.reads == self.output.dtype == "int8":
+            prove_tie_free(1 << self.pre_shift, largest, self.requantization)
         return (TensorType(x.shape, self.output),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
@@ -71,12 +77,15 @@ class Requantize(Elementwise):
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
-        channels, pre_shift = int(rng.integers(1, 20)), int(rng.integers(0, 7))
-        times = int(rng.integers(1, 5))
-        output = draw_format(rng)
-        bias = rng.integers(-(1 << 20), 1 << 20, channels, dtype=np.int32)
-        op = cls(pre_shift, bias, draw_requantization(rng, channels, 1 << (15 + pre_shift)), output)
-        return op, (TensorType((times * channels,), draw_format(rng)),)
+        channels, times = (int(n) for n in rng.integers((1, 1), (20, 5)))
+        reads, writes = (draw_dtype(rng) for _ in range(2))
+        tie_free = reads == writes == "int8"
+        pre_shift = int(rng.integers(0, 5 if tie_free else 7))
+        largest = 1 << ((7 if reads == "int8" else 15) + pre_shift)
+        bias = rng.integers(-32 * largest, 32 * largest, channels, dtype=np.int32)
+        requantization = (draw_tie_free if tie_free else draw_requantization)(rng, channels, largest)
+        op = cls(pre_shift, bias, requantization, draw_format(rng, dtype=writes), reads)
+        return op, (TensorType((times * channels,), draw_format(rng, dtype=reads)),)
 
     def _of_entries(self, count: int) -> tuple[IntArray, Requantization]:
         """The bias and the requantization of each of `count` entries of the last axis."""

@@ -8,6 +8,7 @@ from rescomp.errors import UnsupportedError
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.ops.window import image_shape
 from rescomp.graph.weights import Int8Weight, SparseWeight, TernaryWeight
 
 
@@ -45,15 +46,16 @@ def test_conv2d_equals_torch_before_requantization(seed):
     rng = np.random.default_rng(seed)
     op, (x_type,) = ops.Conv2d.random(rng)
     x = rng.integers(x_type.format.low, x_type.format.high + 1, (3, *x_type.shape))
+    image = x.reshape(3, *image_shape(x_type.shape))
     rows = len(op.weight.matrix)
-    kernel = op.weight.matrix.reshape(rows, *op.kernel_size, x_type.shape[2]).transpose(0, 3, 1, 2)
+    kernel = op.weight.matrix.reshape(rows, *op.kernel_size, -1).transpose(0, 3, 1, 2)
     top, bottom, left, right = op.padding
-    padded = torch.nn.functional.pad(torch.from_numpy(x.transpose(0, 3, 1, 2)).double(), (left, right, top, bottom))
+    padded = torch.nn.functional.pad(torch.from_numpy(image.transpose(0, 3, 1, 2)).double(), (left, right, top, bottom))
     bias = torch.from_numpy(op.bias).double() if op.bias.size else None
     sums = torch.nn.functional.conv2d(padded, torch.from_numpy(kernel).double(), bias, stride=op.stride)
     accumulator = sums.numpy().astype(np.int64).transpose(0, 2, 3, 1)
     expected = op.requantization(accumulator, op.output.low, op.output.high)
-    assert np.array_equal(op.evaluate(x)[0], expected)
+    assert np.array_equal(op.evaluate(x)[0], expected.reshape(3, *op.infer(x_type)[0].shape))
 
 
 def scale(rows):

@@ -1,0 +1,88 @@
+"""What convolutions and pools share: a window that moves over height and width, or over time, and zeros around the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ..fixed_point import IntArray
+from ..ir import TensorType
+from .base import require
+
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(height, width, channels) of a value [height, width, channels] or [time, channels], which is an image of height 1."""
+    require(len(shape) in (2, 3), f"an image is height x width x channels or time x channels, not a value of shape {shape}")
+    height, width, channels = (1, *shape) if len(shape) == 2 else shape
+    return height, width, channels
+
+
+@dataclass(frozen=True)
+class Window:
+    """kernel_size, stride: (height, width). padding: zeros added (top, bottom, left, right)."""
+
+    kernel_size: Pair
+    stride: Pair
+    padding: Padding
+
+    def output_shape(self, name: str, shape: tuple[int, ...], channels: int) -> tuple[int, ...]:
+        """Of the result, with as many axes as `shape`. Raises UnsupportedError, in the name of an op, when the window does not fit."""
+        height, width, _ = image_shape(shape)
+        positive = min(*self.kernel_size, *self.stride) > 0 and min(self.padding) >= 0
+        require(positive, f"{name} needs a kernel and a stride of at least 1 and no negative padding")
+        out = self.output_size(shape)
+        require(min(out) > 0, f"a {self.kernel_size} kernel does not fit into {(height, width)}")
+        require(len(shape) == 3 or out[0] == 1, f"{name} over time has a kernel of height 1 and pads no rows")
+        return (*out, channels)[3 - len(shape) :]
+
+    def output_size(self, shape: tuple[int, ...]) -> Pair:
+        """(height, width) of the result for an input of `shape`."""
+        height, width, _ = image_shape(shape)
+        top, bottom, left, right = self.padding
+        return (
+            (height + top + bottom - self.kernel_size[0]) // self.stride[0] + 1,
+            (width + left + right - self.kernel_size[1]) // self.stride[1] + 1,
+        )
+
+    def patches(self, shape: tuple[int, ...]) -> IntArray:
+        """For each output position the flat indices of its patch: int64 [positions, kernel height * kernel width, channels].
+
+        The index one past the input's last stands for the zero padding.
+        """
+        height, width, channels = image_shape(shape)
+        top, bottom, left, right = self.padding
+        flat = np.arange(height * width * channels).reshape(height, width, channels)
+        padded = np.pad(flat, ((top, bottom), (left, right), (0, 0)), constant_values=flat.size)
+        windows: IntArray = np.lib.stride_tricks.sliding_window_view(padded, self.kernel_size, axis=(0, 1))  # type: ignore[call-overload]
+        windows = windows[:: self.stride[0], :: self.stride[1]]  # [out_height, out_width, channels, kernel_height, kernel_width]
+        return windows.transpose(0, 1, 3, 4, 2).reshape(-1, self.kernel_size[0] * self.kernel_size[1], channels)
+
+    def gather(self, x: IntArray) -> IntArray:
+        """The patches of x [batch, *shape]: [batch, positions, kernel height * kernel width, channels]."""
+        flat = np.concatenate([x.reshape(len(x), -1), np.zeros((len(x), 1), x.dtype)], axis=1)
+        return np.asarray(flat[:, self.patches(x.shape[1:])])
+
+    def c_shape(self, x: TensorType, y: TensorType) -> str:
+        """The argument that tells a C kernel the geometry."""
+        sizes = (f"rescomp_size_of({', '.join(map(str, image_shape(type.shape)))})" for type in (x, y))
+        pairs = (f"rescomp_pair_of({down}, {across})" for down, across in (self.kernel_size, self.stride, self.padding[::2]))
+        return f"rescomp_conv2d_shape_of({', '.join((*sizes, *pairs))})"
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[int, ...]]:
+        """A window, and a shape that it fits: an image, or a third of the time [time, channels]."""
+        kernel_size, stride, padding = _pair(rng, 1, 4), _pair(rng, 1, 3), (*_pair(rng, 0, 2), *_pair(rng, 0, 2))
+        height, width, channels = (int(n) for n in rng.integers(3, 8, 3))
+        if rng.random() < 1 / 3:
+            return cls((1, kernel_size[1]), (1, stride[1]), (0, 0, *padding[2:])), (width, channels)
+        return cls(kernel_size, stride, padding), (height, width, channels)
+
+
+def _pair(rng: np.random.Generator, low: int, high: int) -> Pair:
+    first, second = rng.integers(low, high, 2)
+    return int(first), int(second)
