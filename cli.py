@@ -30,17 +30,20 @@ def cli() -> None:
     """From labelled sensor data to a kilobyte-sized integer model on a microcontroller, every bit predicted on the desk."""
 
 
-_weights_option = click.option("--weights", type=click.Choice(["ternary", "int8", "int4"]), help="Weight format (the scale form is kept).")
+_weights_option = click.option(
+    "--weights", type=click.Choice(["ternary", "int8", "int6", "int4"]), help="Weight format (the scale form is kept)."
+)
 _density_option = click.option("--density", type=float, help="Fraction of weights kept in the cell's matrices (sparse).")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 _directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
 _against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")
 
 
+_KINDS = "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, resnet2d, dscnn2d; or package.module:function, your own net."
 _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
     click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
-    click.option("--model", "kind", type=click.Choice(["fastrnn", "fastgrnn", "gru", "lstm"]), help="Kind of cell."),
+    click.option("--model", "kind", metavar="KIND", help=_KINDS),
     click.option("--rank-w", type=int, help="Rank of the input's matrix (low rank)."),
     click.option("--rank-u", type=int, help="Rank of the state's matrix (low rank)."),
     _weights_option,

@@ -78,6 +78,17 @@ class _Round(torch.autograd.Function):
         return gradients[0] * inside, None, None, None
 
 
+def normalize(x: Tensor, mean: Tensor, std: Tensor, bits: tuple[int, int], format: Format) -> Tensor:
+    """R((x << pre_shift) + bias) of readings x [..., channels] in the format `format`, a 15-bit factor and a bias a channel.
+
+    bits: the fraction bits of the readings, and pre_shift.
+    """
+    step = 2.0 ** -sum(bits)
+    bias = torch.floor(-mean.double() / step + 0.5) * step
+    gain = round_scale(1 / std.double(), "multiplier")
+    return requantize((x + bias.to(x.dtype)) * gain.to(x.dtype), format)
+
+
 def round_to_rows(value: Tensor, step: Tensor, limit: int) -> Tensor:
     """floor(value / step + 1/2) * step with |value| <= limit * step, a step for every entry; both [rows]. Straight-through."""
     count = torch.floor(value.detach().double() / step + 0.5)

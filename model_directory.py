@@ -16,6 +16,8 @@ SCHEMA = 1
 """Version of manifest.json."""
 
 MANIFEST, RECIPE, METRICS = "manifest.json", "recipe.toml", "metrics.jsonl"
+PLAN = "net.json"
+"""The steps of a net without state."""
 FLOAT_NET, QUANTIZED_NET, CHECKPOINT = "float.safetensors", "quantized.safetensors", "checkpoint.safetensors"
 GRAPH, WEIGHTS, VECTORS = "graph.json", "weights.npz", "vectors/test.npz"
 ONNX_STEP, ONNX_SEQUENCE, TFLITE, C_FOLDER = "model.onnx", "model_sequence.onnx", "model.tflite", "c"
@@ -199,6 +201,7 @@ _MAKER: Mapping[str, str] = {
     MANIFEST: "train",
     RECIPE: "train",
     FLOAT_NET: "train",
+    PLAN: "train",
     GRAPH: "quantize",
     WEIGHTS: "quantize",
     VECTORS: "quantize",

@@ -7,9 +7,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import InputError, nearest
 
@@ -76,6 +76,18 @@ def _model_name(name: str) -> str:
     return name
 
 
+CELL_KINDS = ("fastrnn", "fastgrnn", "gru", "lstm")
+NET_KINDS = ("resnet1d", "resnet2d", "dscnn1d", "dscnn2d")
+MODEL_KINDS = (*CELL_KINDS, *NET_KINDS)
+
+
+def _model_kind(kind: str) -> str:
+    if kind not in MODEL_KINDS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+        known = ", ".join(MODEL_KINDS)
+        raise ValueError(f"the nearest value is {nearest(kind, MODEL_KINDS)!r} (of {known}; or package.module:function, your own net)")
+    return kind
+
+
 class ModelSection(_Section):
     """The net.
 
@@ -87,9 +99,18 @@ class ModelSection(_Section):
     `stride` readings later (stride unset: window), which shortens the loop over time. normalization `standard`: each channel less its
     mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution),
     limited to 2.67 of them, for channels whose rare large readings would hide the small ones.
+
+    Nets without state (resnet1d, dscnn1d over time; resnet2d, dscnn2d over images) read windows of time_steps readings, to which shorter
+    recordings are filled up with zeros (unset: the longest training recording, up to a multiple of what the net's strides divide).
+    widths: channels of each stage, each but the first halving every axis. blocks: of a stage. kernel_size; stem_kernel, stem_stride: of
+    the first convolution. norm `none`: no batch normalisation, but a learned scale on every branch. causal: outputs see no later
+    readings.
+
+    kind `package.module:function`: your own net, what function(input_shape, classes) gives, channels last in input_shape; weights: its
+    state dict in a .safetensors file.
     """
 
-    kind: Literal["fastrnn", "fastgrnn", "gru", "lstm"] = "fastgrnn"
+    kind: Annotated[str, AfterValidator(_model_kind)] = "fastgrnn"
     name: Annotated[str, AfterValidator(_model_name)] | None = None
     hidden_size: Annotated[int, Field(ge=1, le=1024)] = 32
     rank_w: Annotated[int, Field(ge=1)] | None = None
@@ -99,6 +120,25 @@ class ModelSection(_Section):
     stride: Annotated[int, Field(ge=1)] | None = None
     nonlinearity: Literal["table", "piecewise_linear"] = "table"
     normalization: Literal["standard", "robust"] = "standard"
+    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1, max_length=8, strict=False)] | None = None
+    blocks: Annotated[int, Field(ge=1, le=32)] | None = None
+    kernel_size: Annotated[int, Field(ge=1, le=64)] = 3
+    stem_kernel: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=2, strict=False)] | None = None
+    stem_stride: Annotated[int, Field(ge=1, le=16)] | None = None
+    norm: Literal["batch", "none"] = "batch"
+    causal: bool = False
+    time_steps: Annotated[int, Field(ge=1)] | None = None
+    weights: str | None = None
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether the net is one of recurrent cells."""
+        return self.kind in CELL_KINDS
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the user's own function builds the net."""
+        return ":" in self.kind
 
 
 class TrainSection(_Section):
@@ -107,10 +147,11 @@ class TrainSection(_Section):
     threads: of torch, pinned because the count changes the weights. For nets of this size one is as fast as two, and far faster
     when the machine is busy. input_noise: standard deviation of Gaussian noise on the readings, in units of each channel's spread.
     rotation: standard deviation in radians of the three components of a rotation, drawn for each sequence and turning every three
-    successive channels (x, y, z of one sensor), as a sensor worn a little askew would. patience: stop after this
-    many epochs without a better validation accuracy; the weights of the best epoch are kept (unset: train all epochs and keep the last
-    one's). It holds for the fine-tuning too. loop: what runs the loop over time; `compiled`: C that gcc compiles for this machine,
-    several times as fast, with weights that differ from torch's in the last bits.
+    successive channels (x, y, z of one sensor), as a sensor worn a little askew would. time_shift: the most steps by which a sequence
+    is moved in time; crop: the most pixels by which an image is moved; flip: images are mirrored half of the time. patience: stop
+    after this many epochs without a better validation accuracy; the weights of the best epoch are kept (unset: train all epochs and
+    keep the last one's). It holds for the fine-tuning too. loop: what runs the loop over time; `compiled`: C that gcc compiles
+    for this machine, several times as fast, with weights that differ from torch's in the last bits.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 60
@@ -120,6 +161,9 @@ class TrainSection(_Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     input_noise: Annotated[float, Field(ge=0)] = 0.6
     rotation: Annotated[float, Field(ge=0)] = 0.0
+    time_shift: Annotated[int, Field(ge=0)] = 0
+    crop: Annotated[int, Field(ge=0)] = 0
+    flip: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -142,7 +186,21 @@ class QuantizeSection(_Section):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
 
 
-class Ternary(_Section):
+class _WeightFormat(_Section):
+    """activations: of nets without state; `int8` takes scales that are powers of two, and weights of at most six bits."""
+
+    activations: Literal["int16", "int8"] = "int16"
+
+    @model_validator(mode="after")
+    def _int8_has_no_ties(self) -> Self:
+        if self.activations == "int8" and getattr(self, "scale", None) != "power_of_two":
+            raise ValueError('activations = "int8" takes scale = "power_of_two", so that every runtime rounds alike')
+        if self.activations == "int8" and getattr(self, "bits", 0) == 8:
+            raise ValueError('activations = "int8" takes weights of at most six bits: set bits = 6')
+        return self
+
+
+class Ternary(_WeightFormat):
     """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. One scale for each row, or one for the whole tensor."""
 
     kind: Literal["ternary"] = "ternary"
@@ -151,11 +209,11 @@ class Ternary(_Section):
     arenas: bool = True
 
 
-class Quantize(_Section):
+class Quantize(_WeightFormat):
     """Weights as small integers. One scale for each row."""
 
     kind: Literal["quantize"] = "quantize"
-    bits: Literal[4, 8] = 8
+    bits: Literal[4, 6, 8] = 8
     scale: ScaleForm = "multiplier"
 
 
@@ -211,6 +269,7 @@ Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinear |
 WEIGHTS: Mapping[str, Mapping[str, Any]] = {
     "ternary": {"kind": "ternary"},
     "int8": {"kind": "quantize", "bits": 8},
+    "int6": {"kind": "quantize", "bits": 6},
     "int4": {"kind": "quantize", "bits": 4},
 }
 """The weight formats of --weights, as entries of `compress`."""
@@ -224,6 +283,12 @@ class Recipe(_Section):
     train: TrainSection = TrainSection()
     compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _kind_alone(cls, value: Any) -> Any:
+        """`model = "package.module:function"` for a section with that kind alone."""
+        return {"kind": value} if isinstance(value, str) else value
 
     @field_validator("compress")
     @classmethod
@@ -303,7 +368,7 @@ def _exchange(entry: Any, weights: str) -> Any:
     wanted = WEIGHTS[weights]
     if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
         return entry
-    return {**wanted, **({"scale": entry["scale"]} if "scale" in entry else {})}
+    return {**wanted, **{key: entry[key] for key in ("scale", "activations") if key in entry}}
 
 
 def _thin(entries: Sequence[Any], density: float) -> list[Any]:

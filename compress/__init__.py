@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
-from typing import cast
+from typing import TypeVar, cast
+
+from torch import Tensor
 
 from ..errors import InputError
-from ..models import FixedPointArithmetic, Matrix, RecurrentNet
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Matrix, Net, RecurrentNet, layer_parameters
 from ..recipe import Constraint, Distill, LowRank, PiecewiseLinear, Quantize, Sparse, Ternary
-from .calibrate import calibrate
+from .calibrate import calibrate as calibrate_recurrent
+from .calibrate_activations import calibrate_activations, widen_unproved
 from .distill import DistillationLoss
 from .lowrank import cut_rank
-from .quantize import IntegerFormat
+from .quantize import Bits, IntegerFormat
 from .sparse import SparseSupport, largest_magnitudes
 from .ternary import TernaryFormat, arenas_residual, ternary_pattern
 
@@ -32,10 +36,15 @@ __all__ = [
     "largest_magnitudes",
     "matrices",
     "ternary_pattern",
+    "widen_unproved",
 ]
 
+AnyNet = TypeVar("AnyNet", bound=Net)
+LIVE_SHARE = 0.7
+"""Share of the fine-tuning in which batch normalisation uses each batch's own statistics; after it, it is folded into the weights."""
 
-def compress(net: RecurrentNet, constraints: Sequence[Constraint]) -> RecurrentNet:
+
+def compress(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     """A copy of `net` under the constraints, applied in order, ready for calibrate and fine-tuning.
 
     The keys of its state_dict are those of `net` with the constraints' additions: formats, factors, masks. Raises InputError unless
@@ -44,26 +53,42 @@ def compress(net: RecurrentNet, constraints: Sequence[Constraint]) -> RecurrentN
     _check(constraints)
     result = copy.deepcopy(net)
     for constraint in constraints:
-        _apply(constraint, result)
+        if isinstance(result, FeedForwardNet):
+            _apply_to_layers(constraint, result)
+        else:
+            _apply(constraint, result)
     return result
 
 
-def anneal(net: RecurrentNet, step: int, total: int) -> None:
+def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int) -> None:
+    """Choose and set the formats of a compressed net, in place. See calibrate.py and calibrate_activations.py."""
+    if isinstance(net, FeedForwardNet):
+        calibrate_activations(net, x, input_fraction_bits)
+    else:
+        calibrate_recurrent(net, x, lengths, input_fraction_bits)
+
+
+def anneal(net: Net, step: int, total: int) -> None:
     """Move every schedule of the net's constraints to where `step` of the fine-tuning's `total` steps are done.
 
-    Called after step 0, 1, ... total: a projection may change the weights. Twice with the same numbers is the same as once.
+    Called after step 0, 1, ... total: a projection may change the weights. Twice with the same numbers is the same as once. In a net with
+    batch normalisation the schedules end when it folds, so that its statistics are those of the final weights.
     """
+    if isinstance(net, FeedForwardNet) and net.has_norm:
+        live = max(1, math.floor(LIVE_SHARE * total))
+        net.folds = step >= live
+        step, total = min(step, live), live
     for matrix in matrices(net):
         matrix.anneal(step, total)
 
 
-def distillation(teacher: RecurrentNet, constraints: Sequence[Constraint], label_smoothing: float) -> DistillationLoss | None:
+def distillation(teacher: Net, constraints: Sequence[Constraint], label_smoothing: float) -> DistillationLoss | None:
     """The loss that `distill` among the constraints asks for; None without it."""
     wanted = [constraint for constraint in constraints if isinstance(constraint, Distill)]
     return DistillationLoss(teacher, wanted[0], label_smoothing) if wanted else None
 
 
-def matrices(net: RecurrentNet) -> Iterator[Matrix]:
+def matrices(net: Net) -> Iterator[Matrix]:
     """Every weight matrix of the net, the classifier included."""
     return (module for module in net.modules() if isinstance(module, Matrix))
 
@@ -82,6 +107,22 @@ def _check(constraints: Sequence[Constraint]) -> None:
         raise InputError(f"compress holds {twice[0]} twice: keep one")
 
 
+def _apply_to_layers(constraint: Constraint, net: FeedForwardNet) -> None:
+    """Of a net without state: weight and activation formats. Depthwise kernels, a few bytes a channel, stay dense integers."""
+    if isinstance(constraint, Distill):
+        return
+    if not isinstance(constraint, Ternary | Quantize):
+        raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
+    net.arithmetic = IntegerActivations([step.name for step in net.plan.steps], constraint.activations)
+    for layer in layer_parameters(net).values():
+        if isinstance(constraint, Ternary) and not layer.layer.depthwise:
+            layer.matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
+        else:
+            dense: Bits = 6 if constraint.activations == "int8" else 8
+            bits: Bits = constraint.bits if isinstance(constraint, Quantize) and not layer.layer.depthwise else dense
+            layer.matrix.storage = IntegerFormat(bits, constraint.scale)
+
+
 @singledispatch
 def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
     raise InputError(f"compress knows no constraint {type(constraint).__name__}")
@@ -89,6 +130,7 @@ def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
 
 @_apply.register
 def _(constraint: Ternary, net: RecurrentNet) -> None:
+    _check_activations(constraint)
     net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
         matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
@@ -96,9 +138,15 @@ def _(constraint: Ternary, net: RecurrentNet) -> None:
 
 @_apply.register
 def _(constraint: Quantize, net: RecurrentNet) -> None:
+    _check_activations(constraint)
     net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
         matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
+
+
+def _check_activations(constraint: Ternary | Quantize) -> None:
+    if constraint.activations == "int8":
+        raise InputError('activations = "int8" is for nets without state: a recurrent state needs 16 bits')
 
 
 @_apply.register

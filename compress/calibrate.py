@@ -42,15 +42,15 @@ def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits
     fixed = net.arithmetic
     running = torch.arange(x.shape[1]) < lengths[:, None]
     normalized = net.normalize(x, FloatArithmetic(fixed.nonlinearity))[running]
-    bits = _fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND)
-    _raise_deviation(net, input_fraction_bits, bits)
+    bits = fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND)
+    raise_deviation(net.std, input_fraction_bits, bits)
     largest = _observe(net, torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths)
     fixed.formats = Formats(
         input=input_fraction_bits,
-        pre_shift=_pre_shift(net.std, input_fraction_bits, bits),
+        pre_shift=choose_pre_shift(net.std, input_fraction_bits, bits),
         normalize=bits,
-        scores=_fraction_bits(largest["scores"] * SCORE_MARGIN, _INT16 - 1),
-        **{name: _fraction_bits(largest.get(name, 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND) for name in _FACTORS},
+        scores=fraction_bits(largest["scores"] * SCORE_MARGIN, _INT16 - 1),
+        **{name: fraction_bits(largest.get(name, 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND) for name in _FACTORS},
     )
     return fixed.formats
 
@@ -66,20 +66,20 @@ def _observe(net: RecurrentNet, x: Tensor, lengths: Tensor) -> dict[str, float]:
     return observer.largest
 
 
-def _fraction_bits(largest: float, bound: int) -> int:
+def fraction_bits(largest: float, bound: int) -> int:
     """The finest format that holds `largest`, within 0..14."""
     if largest == 0:
         return HIGHEST_FRACTION_BITS
     return min(HIGHEST_FRACTION_BITS, max(0, math.floor(math.log2(bound / largest))))
 
 
-def _raise_deviation(net: RecurrentNet, input_bits: int, output_bits: int) -> None:
-    """Keep 1 / std within what the smallest requantization shift and the largest pre-shift can express."""
+def raise_deviation(std: Tensor, input_bits: int, output_bits: int) -> None:
+    """In place: keep 1 / std within what the smallest requantization shift and the largest pre-shift can express."""
     gain_bits = MULTIPLIER_BITS - 1 - MIN_SHIFT + input_bits + MAX_PRE_SHIFT - output_bits
-    net.std.clamp_(min=2.0**-gain_bits)
+    std.clamp_(min=2.0**-gain_bits)
 
 
-def _pre_shift(std: Tensor, input_bits: int, output_bits: int) -> int:
+def choose_pre_shift(std: Tensor, input_bits: int, output_bits: int) -> int:
     """The smallest for which the bias's rounding moves no output by more than a quarter step, and the shift is large enough."""
     smallest = math.log2(float(std.min()))
     for_bias = math.ceil(output_bits + 1 - input_bits - smallest)

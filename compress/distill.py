@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-from ..models import RecurrentNet
+from ..models import Net
 from ..recipe import Distill
 
 
@@ -18,8 +18,8 @@ class DistillationLoss:
     teacher: the float net, which a copy keeps as it is. It sees what the net that learns sees, in evaluation mode.
     """
 
-    def __init__(self, teacher: RecurrentNet, constraint: Distill, label_smoothing: float) -> None:
-        self.teacher = copy.deepcopy(teacher).eval()
+    def __init__(self, teacher: Net, constraint: Distill, label_smoothing: float) -> None:
+        self.teacher: torch.nn.Module = copy.deepcopy(teacher).eval()
         self.constraint, self.label_smoothing = constraint, label_smoothing
 
     def __call__(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor) -> Tensor:

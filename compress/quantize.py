@@ -1,4 +1,4 @@
-"""Symmetric integer weights of 8 or 4 bits, one scale a row."""
+"""Symmetric integer weights of 8, 6 or 4 bits, one scale a row."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import Int4Weight, Int8Weight, Weight, smallest_storage
 from ..recipe import ScaleForm
 
-Bits = Literal[4, 8]
-_DENSE: Mapping[Bits, Callable[[IntArray], Weight]] = {8: Int8Weight, 4: Int4Weight}
+Bits = Literal[4, 6, 8]
+_DENSE: Mapping[Bits, Callable[[IntArray], Weight]] = {8: Int8Weight, 6: Int8Weight, 4: Int4Weight}
 _SHARES: Mapping[tuple[Bits, ScaleForm], tuple[float, ...]] = {
     (4, "multiplier"): tuple(1 - step / 20 for step in range(10)),
     (4, "power_of_two"): (1.0, 0.5),
+    (6, "power_of_two"): (1.0, 0.5),
 }
-"""Scales that 4 bits try, as shares of the one that clips nothing."""
+"""Scales that 4 and 6 bits try, as shares of the one that clips nothing."""
 
 
 class IntegerFormat(nn.Module):
     """Integers of `bits` bits, without the most negative one, times a scale a row in 15 bits or a power of two.
 
     8 bits: the row's largest magnitude / 127 (the power of two above). 4 bits: of that / 7 and smaller ones, which clip the largest
-    weights, the one with the least squared error; the larger among equals.
+    weights, the one with the least squared error; the larger among equals. 6 bits, powers of two: of that / 31 and its half.
     """
 
     def __init__(self, bits: Bits = 8, form: ScaleForm = "multiplier") -> None:
@@ -37,7 +38,7 @@ class IntegerFormat(nn.Module):
 
     @property
     def largest(self) -> int:
-        """127 or 7."""
+        """127, 31 or 7."""
         return (1 << (self.bits - 1)) - 1
 
     def anneal(self, progress: float) -> None:
@@ -45,7 +46,7 @@ class IntegerFormat(nn.Module):
 
     def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:
         """Dense, or what takes the fewest bytes."""
-        return smallest_storage(entries, self.bits) if sparse else _DENSE[self.bits](entries)
+        return smallest_storage(entries, 4 if self.bits == 4 else 8) if sparse else _DENSE[self.bits](entries)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .dataset import Dataset, load_dataset
-from .frames import frames
+from .frames import frames, windows
 from .input_format import choose_fraction_bits, to_device_integers
 from .split import Split
 from .splits import held_out, normalization, robust_normalization, validation_split
@@ -19,4 +19,5 @@ __all__ = [
     "robust_normalization",
     "to_device_integers",
     "validation_split",
+    "windows",
 ]

@@ -25,21 +25,22 @@ def check_splits(raw: RawDataset) -> tuple[Split, Split, tuple[str, ...]]:
 
 
 def _values(raw: RawSplit) -> tuple[ValueArray, IntArray]:
-    x = _three_dimensional(raw)
+    x = _shaped(raw)
     lengths = _checked_lengths(raw, x.shape[1])
     x = x[:, : lengths.max()]
     valid = valid_steps(lengths, x.shape[1])
     return (_integers if x.dtype.kind in "iu" else _floats)(raw, x, valid), lengths
 
 
-def _three_dimensional(raw: RawSplit) -> npt.NDArray[Any]:
+def _shaped(raw: RawSplit) -> npt.NDArray[Any]:
     if raw.x.dtype.kind not in "iuf":
         raise InputError(f"{raw.where} holds values of type {raw.x.dtype}: store floating-point numbers or integers")
-    if raw.x.ndim not in (2, 3):
+    if raw.x.ndim not in (2, 3, 4):
         raise InputError(
-            f"{raw.where} has x of shape {_shape(raw.x)}: reshape it to [sequences, time, channels], or [sequences, time] for one channel"
+            f"{raw.where} has x of shape {_shape(raw.x)}: reshape it to [sequences, time, channels], [sequences, time] for one channel, "
+            "or [samples, height, width, channels] for images"
         )
-    x = raw.x if raw.x.ndim == 3 else raw.x[:, :, None]
+    x = raw.x if raw.x.ndim > 2 else raw.x[:, :, None]
     if 0 in x.shape:
         raise InputError(f"{raw.where} is empty (x has shape {_shape(raw.x)}): it needs a sequence, a time step and a channel at least")
     return x
@@ -66,27 +67,40 @@ def _checked_lengths(raw: RawSplit, time_steps: int) -> IntArray:
 def _floats(raw: RawSplit, x: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> ValueArray:
     with np.errstate(over="ignore"):
         single = x.astype(np.float32)
-    _refuse(raw, x, valid[:, :, None] & ~np.isfinite(single), "which is not a finite number: repair it or drop the sequence")
+    kept = _like(valid, x)
+    _refuse(raw, x, kept & ~np.isfinite(single), "which is not a finite number: repair it or drop the sequence")
     # Adding 0 turns -0 into 0, so that equal values have equal digests.
-    return np.where(valid[:, :, None], single, np.float32(0)) + np.float32(0)
+    result: ValueArray = np.where(kept, single, np.float32(0)) + np.float32(0)
+    return result
 
 
 def _integers(raw: RawSplit, x: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> ValueArray:
+    kept = _like(valid, x)
     outside = (x < _INT32.min) | (x > _INT32.max)
-    _refuse(raw, x, valid[:, :, None] & outside, "which is beyond 32 bits: scale it, or store floating-point numbers")
-    return np.where(valid[:, :, None], x, 0).astype(np.int32)
+    _refuse(raw, x, kept & outside, "which is beyond 32 bits: scale it, or store floating-point numbers")
+    small = x.ndim == 4 and np.iinfo(np.int16).min <= x.min() and x.max() <= np.iinfo(np.int16).max
+    filled = np.where(kept, x, x.dtype.type(0))
+    return filled.astype(np.int16) if small else filled.astype(np.int32)
+
+
+def _like(valid: npt.NDArray[np.bool_], x: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """`valid` [sequences, time] with as many axes as x."""
+    return valid.reshape(*valid.shape, *(1,) * (x.ndim - 2))
 
 
 def _refuse(raw: RawSplit, x: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], reason: str) -> None:
     if wrong.any():
-        sequence, step, channel = (int(index) for index in np.argwhere(wrong)[0])
-        raise InputError(
-            f"{raw.where} holds {x[sequence, step, channel]} at sequence {sequence}, step {step}, channel {channel} "
-            f"(counting from 0), {reason}"
-        )
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        names = ("sequence", "step", "channel") if x.ndim == 3 else ("sample", "row", "column", "channel")
+        where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
+        raise InputError(f"{raw.where} holds {x[place]} at {where} (counting from 0), {reason}")
 
 
 def _check_agreement(raw: RawDataset, train: ValueArray, test: ValueArray) -> None:
+    if train.ndim != test.ndim or (train.ndim == 4 and train.shape[1:] != test.shape[1:]):
+        raise InputError(
+            f"{raw.test.where} has samples of shape {list(test.shape[1:])} and the train split {list(train.shape[1:])}: store both alike"
+        )
     if train.shape[2] != test.shape[2]:
         raise InputError(
             f"{raw.test.where} has {test.shape[2]} channels and the train split has {train.shape[2]}: store the same channels in both"

@@ -10,6 +10,14 @@ from ..errors import InputError
 from .split import Split, ValueArray, valid_steps
 
 
+def windows(split: Split, time_steps: int) -> Split:
+    """The split with every sequence of that length: shorter ones filled up with zeros at the end, longer ones cut off there."""
+    x = split.x[:, :time_steps]
+    missing = time_steps - x.shape[1]
+    x = np.pad(x, ((0, 0), (0, missing), (0, 0))) if missing > 0 else x
+    return dataclasses.replace(split, x=x, lengths=np.full(len(split), time_steps, np.int64))
+
+
 def frames(split: Split, window: int, stride: int) -> Split:
     """The split with `window` successive readings as one step [sequences, steps, window * channels], one begun every `stride` readings.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-ValueArray = FloatArray | npt.NDArray[np.int32]
+ValueArray = FloatArray | npt.NDArray[np.int32] | npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,8 @@ class Split:
     """Labelled sequences of different lengths.
 
     x: [sequences, longest, channels], float32 in the data's own units, or int32 for sensors that give integers; zero past a
-    sequence's end. y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest. groups: int64 [sequences];
+    sequence's end. Images are [samples, height, width, channels], their rows in the place of time; their integers are int16.
+    y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest. groups: int64 [sequences];
     sequences of one group (a subject, a device, a recording) stay together when the split is split again. None: each is its own.
     """
 
@@ -36,7 +37,7 @@ class Split:
     @property
     def channels(self) -> int:
         """Channels of one step."""
-        return int(self.x.shape[2])
+        return int(self.x.shape[-1])
 
     @property
     def is_integer(self) -> bool:
@@ -50,8 +51,9 @@ class Split:
 
     @property
     def steps(self) -> ValueArray:
-        """All valid steps, sequence after sequence: [sum of lengths, channels]."""
-        return self.x[self.valid]
+        """All valid steps (of an image: pixels), sequence after sequence: [sum of lengths, channels]."""
+        valid: ValueArray = self.x[self.valid]
+        return valid.reshape(-1, self.channels)
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> Split:
         """The sequences at `indices`, in that order; the padded time stays."""
@@ -65,7 +67,7 @@ class Split:
     def canonical_bytes(self) -> bytes:
         """What `digest` covers: kind and shape as text, then lengths, labels, valid steps and groups, little-endian."""
         kind = "int32" if self.is_integer else "float32"
-        header = f"{kind} {len(self)} {self.channels}\n".encode()
+        header = f"{kind} {len(self)} {' '.join(map(str, self.x.shape[2:]))}\n".encode()
         steps = self.steps.astype("<i4" if self.is_integer else "<f4").tobytes()
         groups = b"" if self.groups is None else self.groups.astype("<i8").tobytes()
         return header + self.lengths.astype("<i8").tobytes() + self.y.astype("<i8").tobytes() + steps + groups

@@ -1,56 +1,110 @@
-"""Nets in torch: cells, the loop over time, and the factory that reads the recipe's model section."""
+"""Nets in torch: cells and the loop over time, nets without state, and the factory that reads the recipe's model section."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
+import safetensors
+import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..errors import InputError
 from ..recipe import Loop, ModelSection
+from .activations import FloatActivations, IntegerActivations
 from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
 from .cell import Cell, CellModule, CellShape
+from .convolutions import NetShape
+from .dscnn import dscnn
 from .fastgrnn import FastGrnnCell
 from .fastrnn import FastRnnCell
+from .feed_forward import FeedForwardNet, LayerParameters, layer_parameters
 from .gru import GruCell
 from .lstm import LstmCell
 from .matrix import FloatFormat, FullSupport, Matrix, Projection, Support, WeightFormat
 from .net import RecurrentNet
+from .plan import Layer, Plan, Step
 from .recurrence import run_layer
+from .resnet import resnet
+from .trace import trace
 
 __all__ = [
     "CELLS",
+    "NETS",
     "Cell",
     "CellShape",
     "FastGrnnCell",
     "FastRnnCell",
+    "FeedForwardNet",
     "FixedPointArithmetic",
+    "FloatActivations",
     "FloatArithmetic",
     "FloatFormat",
     "Formats",
     "FullSupport",
     "GruCell",
+    "IntegerActivations",
+    "Layer",
+    "LayerParameters",
     "LstmCell",
     "Matrix",
+    "Net",
+    "NetShape",
+    "Plan",
     "Projection",
     "RecurrentNet",
+    "Step",
     "Support",
     "WeightFormat",
     "build",
+    "build_net",
+    "decimation",
+    "layer_parameters",
+    "trace",
     "use_loop",
 ]
 
+Net = RecurrentNet | FeedForwardNet
+"""Either kind of net."""
 CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
-"""The kinds of [model]."""
+"""The recurrent kinds of [model]."""
+NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn}
+"""The kinds without state, by name less 1d or 2d."""
+
+
+def build(section: ModelSection, input_shape: tuple[int, ...], classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> Net:
+    """A fresh float net, its weights drawn from torch's global generator (or its owner's).
+
+    input_shape: (channels,) of a reading for a recurrent net, which reads frames: `section.window` readings side by side; (time, channels)
+    or (height, width, channels) for a net without state. mean, std: float [channels], centre and spread of the training data's readings
+    (None: 0 and 1, as for a net whose checkpoint is loaded next).
+    Raises InputError where the sizes do not fit each other, UnsupportedError for a layer of an own net that cannot be exported.
+    """
+    if section.kind in CELLS:
+        return build(section, input_shape[-1], classes, mean, std)
+    module = _module(section, input_shape, classes)
+    net: Net
+    if isinstance(module, RecurrentNet):
+        net = module
+        if mean is not None and std is not None:
+            net.mean.copy_(mean)
+            net.std.copy_(std)
+    else:
+        net = FeedForwardNet.of(trace(module, input_shape, classes), mean, std)
+    net.saturates = section.normalization == "robust"
+    return net
+
+
+def decimation(section: ModelSection) -> int:
+    """What the time of a net without state must be a multiple of."""
+    return 1 if section.is_own else _shape(section, (1, 1), 1).decimation
 
 
 def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
-    """A fresh float net, its weights drawn from torch's global generator. It reads frames: `section.window` readings side by side.
-
-    mean, std: float [channels], centre and spread of the training data's readings (None: 0 and 1, as for a net whose checkpoint is
-    loaded next).
-    Raises InputError when a rank is larger than its matrix allows.
-    """
+    """The same for recurrent cells, which read `channels` channels."""
     input_size = section.window * channels
     cells = []
     for suffix in ("", "_2")[: section.layers]:
@@ -64,12 +118,72 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
     return net
 
 
-def use_loop(net: RecurrentNet, loop: Loop) -> None:
+def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The torch module of a net without state."""
+    if section.is_own:
+        return _own_module(section, input_shape, classes)
+    wanted = 3 if section.kind.endswith("2d") else 2
+    if len(input_shape) != wanted:
+        axes = "(height, width, channels)" if wanted == 3 else "(time, channels)"
+        raise InputError(f"model.kind {section.kind} reads samples of {axes}, and the data's have the shape {input_shape}")
+    return NETS[section.kind[:-2]](_shape(section, input_shape, classes))
+
+
+def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> NetShape:
+    """The sizes that the recipe asks for."""
+    separable = section.kind.startswith("dscnn")
+    widths, blocks = ((64,), 4) if separable else ((16, 32, 64) if section.kind.endswith("2d") else (16, 32), 1)
+    return NetShape(
+        input_shape,
+        classes,
+        section.widths or widths,
+        section.blocks or blocks,
+        section.kernel_size,
+        section.stem_kernel or (),
+        section.stem_stride or (2 if separable else 1),
+        section.norm,
+        section.causal,
+    )
+
+
+def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """What `package.module:function` gives for (input_shape, classes), with the weights of model.weights if there are any."""
+    package, _, name = section.kind.partition(":")
+    try:
+        function = getattr(importlib.import_module(package), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"model.kind {section.kind}: {error}; it is looked for as Python does, from the working directory on") from error
+    module = function(input_shape, classes)
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{section.kind} gave a {type(module).__name__}: it must give a torch.nn.Module")
+    if section.weights is not None:
+        _load_weights(module, Path(section.weights))
+    return module
+
+
+def _load_weights(module: nn.Module, path: Path) -> None:
+    """A state dict in safetensors. Raises InputError; pickled checkpoints are refused, since they run code."""
+    try:
+        tensors: dict[str, Any] = safetensors.torch.load(path.read_bytes())
+        module.load_state_dict(tensors)
+    except OSError as error:
+        raise InputError(f"cannot read model.weights {path}: {error.strerror}") from error
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path} is no safetensors file ({error}): save it with safetensors.torch.save_file, never as a pickle") from error
+    except RuntimeError as error:
+        raise InputError(f"{path} is not of this net: {str(error).splitlines()[-1].strip()}") from error
+
+
+def use_loop(net: Net, loop: Loop) -> None:
     """Choose what runs the loop over time of `net` as it is now, and compile it if that is needed.
 
     To be called again when the net's arithmetic changes. Raises MissingToolError without a compiler, UnsupportedError for what the C does
     not know, RescompError when the compiler fails.
     """
+    if isinstance(net, FeedForwardNet):
+        if loop == "compiled":
+            raise InputError('train.loop = "compiled" is for recurrent cells: leave it out for a net without state')
+        return
     if loop == "torch":
         net.run_layer = run_layer
         return

@@ -125,10 +125,7 @@ class FixedPointArithmetic(FloatArithmetic):
     def normalize(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """R((x << pre_shift) + bias), a 15-bit factor and a bias a channel."""
         formats = self.formats
-        step = 2.0 ** -(formats.input + formats.pre_shift)
-        bias = torch.floor(-mean.double() / step + 0.5) * step
-        gain = fake_quantize.round_scale(1 / std.double(), "multiplier")
-        return fake_quantize.requantize((x + bias.to(x.dtype)) * gain.to(x.dtype), formats["normalize"])
+        return fake_quantize.normalize(x, mean, std, (formats.input, formats.pre_shift), formats["normalize"])
 
     def requantize(self, value: Tensor, name: str) -> Tensor:
         """The accumulator, rounded half up and clamped to the format of `name`."""

@@ -107,21 +107,25 @@ class Matrix(nn.Module):
         """Whether its support is not all of it."""
         return not isinstance(self.support, FullSupport)
 
-    def forward(self) -> Tensor:
-        """[rows, columns]."""
-        return self.format(self.support(self.weight))
+    def forward(self, gain: Tensor | None = None) -> Tensor:
+        """[rows, columns]. gain: [rows], multiplies the rows before they are stored, as a folded batch normalisation does."""
+        return self.format(self._supported(gain))
 
-    def scale(self) -> Tensor:
+    def scale(self, gain: Tensor | None = None) -> Tensor:
         """One factor a row: float64 [rows]."""
-        return self.format.scale(self.support(self.weight))
+        return self.format.scale(self._supported(gain))
 
-    def integers(self) -> tuple[IntArray, IntArray, IntArray]:
+    def integers(self, gain: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """As WeightFormat.integers."""
-        return self.format.integers(self.support(self.weight))
+        return self.format.integers(self._supported(gain))
 
     def graph_weight(self, entries: IntArray) -> Weight:
         """The storage in the integer graph of what `integers` gave."""
         return self.format.graph_weight(entries, sparse=self.is_sparse)
+
+    def _supported(self, gain: Tensor | None) -> Tensor:
+        weight: Tensor = self.support(self.weight)
+        return weight if gain is None else weight * gain[:, None]
 
     def anneal(self, step: int, total: int) -> None:
         """Move support and format to where `step` of `total` steps are done."""

@@ -82,6 +82,8 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
 
     Raises BudgetError with the closest fit when not even the smallest net fits.
     """
+    if not recipe.model.is_recurrent:
+        raise InputError(f"--fit chooses the hidden size of recurrent cells: for {recipe.model.kind} set model.widths and model.blocks")
     dataset = load_dataset(recipe.data)
     for candidate in candidates(recipe):
         size = predict_size(candidate, dataset.train.channels, len(dataset.classes))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, compress, distillation, matrices
+from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, compress, distillation, matrices, widen_unproved
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError
@@ -30,7 +30,7 @@ from ..model_directory import (
     WEIGHTS,
     ModelDirectory,
 )
-from ..models import RecurrentNet, build, use_loop
+from ..models import FeedForwardNet, IntegerActivations, Net, use_loop
 from ..recipe import Recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, load_net, save_net
 from ..train.determinism import make_deterministic
@@ -38,6 +38,7 @@ from ..train.loop import fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import MetricsFile
 from ..train.schedule import quantize_schedule
+from ..validate.torch_net import empty_net
 from .artefacts import answers, write_model, write_vectors
 from .exporting import EXPORTED
 from .listener import Listener, Silent
@@ -73,13 +74,13 @@ def quantize(
     if resume and not directory.has(CHECKPOINT):
         raise InputError(f"{path} holds no interrupted fine-tuning to resume: quantize without --resume")
     dataset = _same_data(recipe, manifest)
-    teacher = _float_net(recipe, path, dataset)
+    teacher = _float_net(recipe, directory, dataset)
     net = _compressed_net(recipe, manifest, teacher, dataset)
     _forget_old_model(directory, manifest)
     directory.write({RECIPE: to_toml(recipe)})
     if recipe.quantize.epochs:
         listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
-        training, validation = training_data(recipe, _readings(steps(recipe, dataset.train), manifest))
+        training, validation = training_data(recipe, _readings(steps(recipe, net, dataset.train), manifest))
         with telling_how_to_resume(f"rescomp quantize --resume {path}"):
             reports = fit(
                 net,
@@ -89,6 +90,7 @@ def quantize(
                 loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
                 on_step=lambda done, total: anneal(net, done, total),
                 spread=net.std,
+                center=net.mean,
                 report=listener.epoch,
                 describe=lambda: _schedules(net),
                 checkpoint=CheckpointFile(path / CHECKPOINT),
@@ -97,9 +99,11 @@ def quantize(
                 identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
             )
         tell_best(reports, listener)
+    for name in _widened(net):
+        listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     save_net(net, path / QUANTIZED_NET)
     directory.seal(QUANTIZED_NET, METRICS)
-    result = _lower_and_record(directory, net, steps(recipe, dataset.test), dataset.classes)
+    result = _lower_and_record(directory, net, steps(recipe, net, dataset.test), dataset.classes)
     directory.remove(CHECKPOINT)
     if result < manifest["accuracy"]["float"] - LOSS_WORTH_A_WARNING:
         listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
@@ -127,31 +131,40 @@ def _same_data(recipe: Recipe, manifest: dict[str, Any]) -> Dataset:
     return dataset
 
 
-def _float_net(recipe: Recipe, path: Path, dataset: Dataset) -> RecurrentNet:
+def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> Net:
     make_deterministic(recipe.train.seed, recipe.train.threads)
     keep_freed_memory()
-    net = build(recipe.model, dataset.train.channels, len(dataset.classes))
-    load_net(net, path / FLOAT_NET)
+    net = empty_net(directory, recipe, dataset.train.channels, len(dataset.classes))
+    load_net(net, directory.path / FLOAT_NET)
     use_loop(net, recipe.train.loop)
     return net
 
 
-def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: RecurrentNet, dataset: Dataset) -> RecurrentNet:
+def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, dataset: Dataset) -> Net:
     net = compress(float_net, recipe.compress)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
-    readings = _readings(steps(recipe, dataset.train), manifest)
+    readings = _readings(steps(recipe, net, dataset.train), manifest)
     calibrate(net, torch.from_numpy(readings.x), torch.from_numpy(readings.lengths), manifest["input"]["fraction_bits"])
     return net
 
 
-def _schedules(net: RecurrentNet) -> str | None:
+def _widened(net: Net) -> list[str]:
+    """The steps of an int8 net that compute in int16, now that its weights are final."""
+    if not isinstance(net, FeedForwardNet) or not isinstance(net.arithmetic, IntegerActivations) or net.arithmetic.dtype == "int16":
+        return []
+    widen_unproved(net)
+    return [step.name for step in net.plan.steps if net.arithmetic.is_wide(step.name)]
+
+
+def _schedules(net: Net) -> str | None:
     """Where the constraints' schedules are, for the progress."""
     every = list(matrices(net))
     residual = [matrix.storage.residual for matrix in every if isinstance(matrix.storage, TernaryFormat) and matrix.storage.arenas]
     fixed = [not matrix.support.mask.all() for matrix in every if isinstance(matrix.support, SparseSupport)]
     parts = [f"lambda {residual[0]:.2f}"] if residual else []
     parts += [f"support {'fixed' if all(fixed) else 'searched'}"] if fixed else []
+    parts += ["normalisation folded"] if isinstance(net, FeedForwardNet) and net.has_norm and net.folds else []
     return "  ".join(parts) or None
 
 
@@ -161,7 +174,7 @@ def _readings(split: Split, manifest: dict[str, Any]) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _lower_and_record(directory: ModelDirectory, net: RecurrentNet, test: Split, classes: Sequence[str]) -> float:
+def _lower_and_record(directory: ModelDirectory, net: Net, test: Split, classes: Sequence[str]) -> float:
     """Write the integer model, its golden vectors and what the manifest says of them; returns its accuracy on the test set."""
     manifest = directory.manifest()
     model = lower(net, manifest["name"], classes)

@@ -17,16 +17,17 @@ import torch
 from .. import __version__
 from ..compress import compress
 from ..data.dataset import Dataset, Split, load_dataset
-from ..data.frames import frames
+from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, normalization, robust_normalization, validation_split
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
-from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, RECIPE, ModelDirectory
-from ..models import RecurrentNet, build, use_loop
+from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, ModelDirectory
+from ..models import FeedForwardNet, Net, RecurrentNet, build_net, decimation, use_loop
 from ..models.compiled import compiler_version
 from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
 from ..train.augment import Augmentation
+from ..train.batches import Batch
 from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
 from ..train.evaluate import accuracy
@@ -55,12 +56,13 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     origin = _origin(recipe, dataset)
     net = _fresh_net(recipe, dataset)
     use_loop(compress(net, recipe.compress), recipe.train.loop)  # refuses now what quantize would refuse after the training
-    Augmentation(net.std, rotation=recipe.train.rotation)  # the same
-    training, validation = training_data(recipe, steps(recipe, dataset.train))
+    _check_augmentation(recipe, net, dataset)
+    training, validation = training_data(recipe, steps(recipe, net, dataset.train))
     directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
     if not resume:
         directory.update_manifest(**origin)
-        directory.write({RECIPE: to_toml(recipe)})
+        directory.write({RECIPE: to_toml(recipe), **_plan_file(net)})
+    _warn_of_lengths(net, dataset, listener)
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
@@ -71,6 +73,7 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
             train_schedule(recipe.train),
             validation=validation,
             spread=net.std,
+            center=net.mean,
             report=listener.epoch,
             checkpoint=CheckpointFile(path / CHECKPOINT),
             metrics=MetricsFile(path / METRICS),
@@ -78,12 +81,19 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
             identity={"loop": recipe.train.loop},
         )
     tell_best(reports, listener)
-    result = accuracy(net, steps(recipe, dataset.test))
+    result = accuracy(net, steps(recipe, net, dataset.test))
     save_net(net, path / FLOAT_NET)
     directory.seal(FLOAT_NET, METRICS)
     directory.remove(CHECKPOINT)
     directory.update_manifest(accuracy={"float": result})
     return result
+
+
+def _check_augmentation(recipe: Recipe, net: Net, dataset: Dataset) -> None:
+    """Refuse now what the first batch would refuse."""
+    train = recipe.train
+    augment = Augmentation(net.std, 0.0, train.rotation, train.time_shift, train.crop, train.flip)
+    augment(Batch.whole(steps(recipe, net, dataset.train.take(np.arange(1)))), torch.Generator())
 
 
 def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:
@@ -124,9 +134,11 @@ def _named_channels(dataset: Dataset) -> str:
     return f" of {', '.join(dataset.channels)}" if dataset.channels else ""
 
 
-def steps(recipe: Recipe, split: Split) -> Split:
-    """The split as the net reads it: [model] window readings a step."""
-    return frames(split, recipe.model.window, recipe.model.stride or recipe.model.window)
+def steps(recipe: Recipe, net: Net, split: Split) -> Split:
+    """A split as the net reads it: model.window readings a step, or windows of one length, or images as they are."""
+    if isinstance(net, RecurrentNet):
+        return frames(split, recipe.model.window, recipe.model.stride or recipe.model.window)
+    return split if split.x.ndim == 4 else windows(split, net.plan.input_shape[0])
 
 
 def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
@@ -136,12 +148,45 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
     return validation_split(split, recipe.train.validation_fraction, recipe.train.seed)
 
 
-def _fresh_net(recipe: Recipe, dataset: Dataset) -> RecurrentNet:
+def input_shape(recipe: Recipe, dataset: Dataset) -> tuple[int, ...]:
+    """Of what the net reads at once: a reading for recurrent cells, else a window or an image; channels last."""
+    shape = dataset.train.x.shape[1:]
+    if recipe.model.is_recurrent:
+        if len(shape) != 2:
+            raise InputError(f"{recipe.model.kind} reads sequences [time, channels], and the data's samples have the shape {list(shape)}")
+        return shape[1:]
+    return shape if len(shape) == 3 else (_time_steps(recipe, dataset), *shape[1:])
+
+
+def _time_steps(recipe: Recipe, dataset: Dataset) -> int:
+    """model.time_steps, or the longest training recording, up to a multiple of what the net's strides divide."""
+    if recipe.model.time_steps is not None:
+        return recipe.model.time_steps
+    multiple = decimation(recipe.model)
+    return -(-int(dataset.train.lengths.max()) // multiple) * multiple
+
+
+def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
+    """Say which recordings a net of fixed length does not see whole."""
+    if isinstance(net, RecurrentNet) or dataset.train.x.ndim == 4:
+        return
+    length = net.plan.input_shape[0]
+    cut = sum(int((split.lengths > length).sum()) for split in (dataset.train, dataset.test))
+    if cut:
+        listener.warning(f"{cut} recordings are longer than the {length} steps that the net reads: what lies behind is left out")
+
+
+def _plan_file(net: Net) -> dict[str, bytes]:
+    """The steps of a net without state, from which later stages make it again."""
+    return {PLAN: net.plan.to_json()} if isinstance(net, FeedForwardNet) else {}
+
+
+def _fresh_net(recipe: Recipe, dataset: Dataset) -> Net:
     make_deterministic(recipe.train.seed, recipe.train.threads)
     keep_freed_memory()
     statistics = NORMALIZATIONS[recipe.model.normalization](dataset.train)
     centre, spread = (torch.from_numpy(array.astype(np.float32)) for array in statistics)
-    net = build(recipe.model, dataset.train.channels, len(dataset.classes), centre, spread)
+    net = build_net(recipe.model, input_shape(recipe, dataset), len(dataset.classes), centre, spread)
     net.dropout = recipe.train.dropout
     use_loop(net, recipe.train.loop)
     return net
@@ -168,6 +213,7 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
             "scale": 2.0**-bits,
             "unit": recipe.data.unit,
             "channels": list(dataset.channels),
+            "shape": list(input_shape(recipe, dataset)),
             "readings_a_step": recipe.model.window,
             "stride": recipe.model.stride or recipe.model.window,
         },

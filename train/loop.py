@@ -42,6 +42,7 @@ def fit(
     loss: Loss | None = None,
     on_step: OnStep | None = None,
     spread: Tensor | None = None,
+    center: Tensor | None = None,
     report: OnEpoch | None = None,
     describe: Describe | None = None,
     checkpoint: CheckpointFile | None = None,
@@ -55,7 +56,8 @@ def fit(
     a scalar; None: cross entropy with the schedule's label smoothing. Adam, gradients clipped, the schedule's learning rate.
     on_step(done, total) is called with 0 (or where a resumed run goes on) and after every optimizer step, before any evaluation;
     calling it twice with the same numbers must be the same as once. spread: float [channels], the unit of the schedule's input noise
-    (None: the standard deviation of `train`). report sees each epoch after it is on disk; describe says, for
+    (None: the standard deviation of `train`). center: float [channels], what moves in where samples are moved (None: 0).
+    report sees each epoch after it is on disk; describe says, for
     it, where the constraints' schedules are. The checkpoint is written at the start and after every epoch, so an interruption keeps
     the last complete epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted,
     given the same threads. identity: what else a resumed run must have in common (JSON). Everything random comes from
@@ -74,7 +76,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
-        run = _Run(net, train, schedule, loss, on_step, spread, known)
+        run = _Run(net, train, schedule, loss, on_step, _augmentation(train, schedule, spread, center), known)
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
@@ -118,15 +120,13 @@ class _Run:
         schedule: Schedule,
         loss: Loss | None,
         on_step: OnStep | None,
-        spread: Tensor | None,
+        augment: Augmentation,
         identity: dict[str, Any],
     ) -> None:
         self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
         self.loss = loss or self._cross_entropy
         self.data = Batch.whole(train)
-        if spread is None:
-            spread = torch.from_numpy(normalization(train)[1]).float()
-        self.augment = Augmentation(spread, schedule.input_noise, schedule.rotation)
+        self.augment = augment
         self.optimizer = _optimizer(net, schedule)
         self.generator = torch.Generator().manual_seed(schedule.seed)
         self.state = TrainingState(net, self.optimizer, self.generator)
@@ -220,6 +220,13 @@ class _Run:
         return DivergedError(
             f"training diverged, {what} is not finite in epoch {epoch} of {stage!r}: lower {stage}.learning_rate (now {rate:g})"
         )
+
+
+def _augmentation(train: Split, schedule: Schedule, spread: Tensor | None, center: Tensor | None) -> Augmentation:
+    if spread is None:
+        spread = torch.from_numpy(normalization(train)[1]).float()
+    moving = (schedule.time_shift, schedule.crop, schedule.flip)
+    return Augmentation(spread, schedule.input_noise, schedule.rotation, *moving, center)
 
 
 def _optimizer(net: torch.nn.Module, schedule: Schedule) -> torch.optim.Optimizer:

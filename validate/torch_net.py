@@ -14,9 +14,9 @@ from ..errors import UnsupportedError
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.ir import Graph
-from ..model_directory import QUANTIZED_NET, RECIPE, ModelDirectory
-from ..models import FixedPointArithmetic, RecurrentNet, build
-from ..recipe import parse_recipe
+from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, ModelDirectory
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, build
+from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
 from .witness import Answer, Job
@@ -44,23 +44,35 @@ class TorchNet:
         raise UnsupportedError("the torch net does not run integer graphs")
 
 
-def load_quantized(directory: ModelDirectory) -> RecurrentNet:
+def load_quantized(directory: ModelDirectory) -> Net:
     """The fine-tuned net of a model directory, in evaluation mode. Raises InputError when a file is missing or damaged."""
     manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
     directory.read(QUANTIZED_NET)
-    net = compress(build(recipe.model, manifest["data"]["channels"], len(manifest["classes"])), recipe.compress)
+    net = compress(empty_net(directory, recipe, manifest["data"]["channels"], len(manifest["classes"])), recipe.compress)
     load_net(net, directory.path / QUANTIZED_NET)
     return net.eval()
 
 
+def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes: int) -> Net:
+    """A net like the one in the directory, before its parameters are loaded. A user's own code is not run again."""
+    if not directory.has(PLAN):
+        return build(recipe.model, channels, classes)
+    net = FeedForwardNet(Plan.from_json(directory.read(PLAN), str(directory.path / PLAN)))
+    net.saturates = recipe.model.normalization == "robust"
+    return net
+
+
 @torch.no_grad()
-def trace(net: RecurrentNet, x: IntArray, lengths: IntArray) -> Trace:
+def trace(net: Net, x: IntArray, lengths: IntArray) -> Trace:
     """Every hidden state and score of a compressed net, as integers.
 
     x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1. `net` is not changed.
     """
-    if not isinstance(net.arithmetic, FixedPointArithmetic):
+    if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
         raise UnsupportedError("only a compressed net has an integer meaning: call compress and calibrate first")
+    if isinstance(net, FeedForwardNet):
+        return _trace_whole(net, x)
+    assert isinstance(net.arithmetic, FixedPointArithmetic)
     exact = copy.deepcopy(net).double().eval()
     formats = net.arithmetic.formats
     readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -formats.input))
@@ -75,6 +87,15 @@ def trace(net: RecurrentNet, x: IntArray, lengths: IntArray) -> Trace:
         last = h[torch.arange(len(h)), steps[batch] - 1]
         scores.append(_to_integers(exact.scores(last).numpy(), formats.scores))
     return Trace(np.concatenate(states), np.concatenate(scores))
+
+
+def _trace_whole(net: FeedForwardNet, x: IntArray) -> Trace:
+    integers = net.arithmetic
+    assert isinstance(integers, IntegerActivations)
+    exact = copy.deepcopy(net).double().eval()
+    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -integers.input_bits[0]))
+    scores = [_to_integers(exact(batch).numpy(), integers.bits(net.plan.output)) for batch in torch.split(readings, BATCH)]
+    return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
 
 
 def _to_integers(values: FloatArray, fraction_bits: int) -> IntArray:

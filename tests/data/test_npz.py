@@ -128,7 +128,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"length_train": np.ones(4, INT)}, "has both 'lengths_train' and 'length_train': keep one"),
     (
         {"x_train": np.zeros(4)},
-        ": the train split has x of shape [4]: reshape it to [sequences, time, channels], or [sequences, time] for one channel",
+        ": the train split has x of shape [4]: reshape it to [sequences, time, channels], [sequences, time] for one channel, or",
     ),
     ({"x_test": np.zeros((2, 5, 2, 1))}, ": the test split has x of shape [2, 5, 2, 1]: reshape it"),
     ({"x_test": np.zeros((2, 5, 3))}, ": the test split has 3 channels and the train split has 2: store the same channels in both"),

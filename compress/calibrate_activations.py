@@ -1,0 +1,156 @@
+"""Choosing the formats of a net without state from the values that the float net shows on training data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError, UnsupportedError
+from ..graph.fixed_point import TERNARY_INPUT_BOUND, Requantization, split_scale
+from ..graph.ops.product import prove_tie_free
+from ..models import FeedForwardNet, FloatActivations, IntegerActivations, Step
+from ..models.activations import NORMALIZED
+from ..models.plan import INPUT
+from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, raise_deviation
+
+MARGIN = 1.25
+"""Room above the largest value seen in int16, because fine-tuning moves the ranges."""
+SAMPLES, BATCH = 1024, 128
+"""Samples looked at, and how many at a time."""
+INT8_LIMIT = 127
+CLIPPED = (0, 1, 2)
+"""Fraction bits beyond those that hold the largest value which int8 tries: each clips more and rounds less."""
+
+
+@torch.no_grad()
+def calibrate_activations(net: FeedForwardNet, x: Tensor, input_fraction_bits: int) -> None:
+    """Choose and set the formats of a compressed net, in place.
+
+    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; the first SAMPLES count. int16: the finest format
+    that holds the largest value with a margin. int8: of the formats about that, the one with the least squared error. Operands of a sum
+    get its format where nobody else reads them.
+    """
+    integers = net.arithmetic
+    if not isinstance(integers, IntegerActivations):
+        raise InputError("only a compressed net has formats to calibrate: call compress first")
+    seen = _Seen(net, x[:SAMPLES], integers.dtype == "int8")
+    bits = seen.bits(NORMALIZED)
+    raise_deviation(net.std, input_fraction_bits, bits)
+    integers.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
+    integers.set_bits(NORMALIZED, bits)
+    chosen = {INPUT: bits}
+    for step in net.plan.steps:
+        chosen[step.name] = _step_bits(net, step, chosen, seen)
+    for step in net.plan.steps:
+        integers.set_bits(step.name, chosen[step.name])
+    widen_unproved(net)
+
+
+def _step_bits(net: FeedForwardNet, step: Step, chosen: dict[str, int], seen: _Seen) -> int:
+    """Fraction bits of a step's value; may lower those of its operands where it is an addition."""
+    read = [chosen[name] for name in step.inputs]
+    if step.kind in ("relu", "max_pool", "flatten"):
+        return read[0]
+    bits = seen.bits(step.name)
+    if step.kind == "add":
+        bits = min(bits, *read)
+        for name in step.inputs:
+            if _belongs_to(net, name):
+                chosen[name] = bits
+    if step.kind == "average_pool" and seen.narrow and math.log2(step.factor).is_integer():
+        bits = min(bits, read[0] - 1 - round(math.log2(step.factor)))
+    return bits
+
+
+def _belongs_to(net: FeedForwardNet, name: str) -> bool:
+    """Whether a value is a convolution's that only one step reads."""
+    return name != INPUT and net.plan.step(name).kind == "convolution" and len(list(net.plan.users(name))) == 1
+
+
+class _Seen:
+    """What the net's values are in real arithmetic: the largest magnitude of each, and the squared errors of int8 formats."""
+
+    def __init__(self, net: FeedForwardNet, x: Tensor, narrow: bool) -> None:
+        self.narrow = narrow
+        self.largest: dict[str, float] = {}
+        self.errors: dict[str, Tensor] = {}
+        for batch in (self._values(net, part) for part in torch.split(x, BATCH)):
+            for name, value in batch.items():
+                self.largest[name] = max(self.largest.get(name, 0.0), float(value.abs().max()))
+        if narrow:
+            for batch in (self._values(net, part) for part in torch.split(x, BATCH)):
+                for name, value in batch.items():
+                    errors = torch.stack([_error(value, bits) for bits in self._candidates(name)])
+                    self.errors[name] = self.errors.get(name, torch.zeros_like(errors)) + errors
+
+    def bits(self, name: str) -> int:
+        """The best fraction bits of a value."""
+        if not self.narrow:
+            return fraction_bits(self.largest[name] * (1.0 if name == NORMALIZED else MARGIN), TERNARY_INPUT_BOUND)
+        return self._candidates(name)[int(self.errors[name].argmin())]
+
+    def _candidates(self, name: str) -> list[int]:
+        whole = fraction_bits(self.largest[name], INT8_LIMIT)
+        return [min(HIGHEST_FRACTION_BITS, whole + more) for more in CLIPPED]
+
+    @staticmethod
+    def _values(net: FeedForwardNet, x: Tensor) -> Mapping[str, Tensor]:
+        kept, training = net.arithmetic, net.training
+        net.arithmetic = FloatActivations()
+        values = net.eval().values(x)
+        net.arithmetic = kept
+        net.train(training)
+        values[NORMALIZED] = values.pop(INPUT)
+        return values
+
+
+def _error(value: Tensor, bits: int) -> Tensor:
+    """Summed squared error of int8 in Q(bits)."""
+    rounded = torch.floor(value * 2.0**bits + 0.5).clamp(-INT8_LIMIT - 1, INT8_LIMIT) * 2.0**-bits
+    return (rounded - value).double().square().sum()
+
+
+@torch.no_grad()
+def widen_unproved(net: FeedForwardNet) -> list[str]:
+    """Let every step of an int8 net that could round differently from one runtime to the next compute in int16; returns their names.
+
+    To be called when the weights are final: the proof is of them.
+    """
+    integers = net.arithmetic
+    if not isinstance(integers, IntegerActivations) or integers.dtype == "int16":
+        return []
+    widened = []
+    for step in net.plan.steps:
+        if step.kind not in ("convolution", "average_pool", "scale") or integers.is_wide(step.name):
+            continue
+        if not _is_proved(*_product(net, step, integers)):
+            integers.set_wide(step.name)
+            widened.append(step.name)
+    return widened
+
+
+def _product(net: FeedForwardNet, step: Step, integers: IntegerActivations) -> tuple[int, int, Requantization]:
+    """(largest weight, largest accumulator, requantization) of a step's sums of int8 values."""
+    difference = integers.bits(net.read_name(step)) - integers.bits(step.name)
+    if step.kind != "convolution":
+        mantissa, exponent = split_scale(np.array([step.factor]))
+        return 1, step.area * 128, Requantization(mantissa, (exponent + difference).astype(np.int32))
+    layer = net.parameters_of(step.layer)
+    gain, bias = layer.folded(step)
+    entries, mantissa, exponent = layer.matrix.integers(gain)
+    counted = integers.bias(bias, layer.matrix.scale(gain), step.name, net.read_name(step)).detach().double().numpy()
+    unit = np.ldexp(mantissa.astype(np.float64), -exponent - integers.bits(net.read_name(step)))
+    sums = np.abs(entries.astype(np.int64)).sum(axis=1) * 128 + np.ceil(np.abs(counted / unit)).astype(np.int64)
+    return int(np.abs(entries).max()), int(sums.max()), Requantization(mantissa, (exponent + difference).astype(np.int32))
+
+
+def _is_proved(weight: int, largest: int, requantization: Requantization) -> bool:
+    try:
+        prove_tie_free(weight, largest, requantization)
+    except UnsupportedError:
+        return False
+    return True

@@ -1,0 +1,167 @@
+"""How a net without state is spelled in the ops of the integer graph, step by step of its plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from torch import Tensor
+
+from ..errors import UnsupportedError
+from ..graph import ops
+from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
+from ..graph.ir import Format, Graph, Node, TensorType, Value
+from ..models import FeedForwardNet, IntegerActivations, Step
+from ..models.activations import BIAS_LIMIT, NORMALIZED
+from ..models.plan import INPUT
+from .lower_cells import numpy_of
+
+SOURCE = "input"
+
+
+def lower_whole(net: FeedForwardNet) -> Graph:
+    """The graph `whole` of a calibrated net in float64 and evaluation mode."""
+    return _Lowering(net).graph()
+
+
+def normalization(mean: Tensor, std: Tensor, bits: tuple[int, int], output: Format) -> ops.Requantize:
+    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a frame.
+
+    bits: fraction bits of the readings, and pre_shift.
+    """
+    mantissa, exponent = split_scale(1 / numpy_of(std))
+    bias = to_fixed(-numpy_of(mean), sum(bits), -(1 << 31), (1 << 31) - 1).astype(np.int32)
+    shift = (exponent + sum(bits) - output.fraction_bits).astype(np.int32)
+    n = _period(bias, mantissa, shift)
+    return ops.Requantize(bits[1], bias[:n], Requantization(mantissa[:n], shift[:n]), output)
+
+
+def accumulator_bias(bias: FloatArray, mantissa: IntArray, exponent: IntArray, read_bits: int, limit: int) -> IntArray:
+    """A bias [rows] in units of the accumulators: int32 [rows], within +-limit."""
+    unit = np.ldexp(mantissa.astype(np.float64), -exponent - read_bits)
+    return to_fixed(bias / unit, 0, -limit, limit).astype(np.int32)
+
+
+def _period(*constants: IntArray) -> int:
+    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
+    size = len(constants[0])
+    evenly = (n for n in range(1, size + 1) if size % n == 0)
+    return next(n for n in evenly if all(np.array_equal(each, np.resize(each[:n], size)) for each in constants))
+
+
+def _scaling(factor: float, difference: int) -> Requantization:
+    """By `factor`, rounded to 15 bits, from a format to one with `difference` fraction bits fewer."""
+    mantissa, exponent = split_scale(np.array([factor]))
+    return Requantization(mantissa, (exponent + difference).astype(np.int32))
+
+
+class _Lowering:
+    """Walks the steps; `types` and `names` say what each value of the plan has become."""
+
+    def __init__(self, net: FeedForwardNet) -> None:
+        if not isinstance(net.arithmetic, IntegerActivations):
+            raise UnsupportedError("only a compressed net can be lowered: call compress and calibrate first")
+        self.net, self.integers = net, net.arithmetic
+        self.nodes: list[Node] = []
+        self.types: dict[str, TensorType] = {}
+
+    def graph(self) -> Graph:
+        read = TensorType(self.net.plan.input_shape, Format(self.integers.input_bits[0]))
+        self.types[SOURCE] = read
+        normalize = normalization(self.net.mean, self.net.std, self.integers.input_bits, self.integers.format(NORMALIZED))
+        self.values: dict[str, str] = {INPUT: self._add(NORMALIZED, normalize, SOURCE)}
+        for step in self.net.plan.steps:
+            self.values[step.name] = _SPELLINGS[step.kind](self, step)
+        return Graph("whole", (Value(SOURCE, read),), tuple(self.nodes), (self.values[self.net.plan.output],))
+
+    def _add(self, name: str, op: ops.Op, *inputs: str) -> str:
+        (self.types[name],) = op.infer(*(self.types[value] for value in inputs))
+        self.nodes.append(Node(name, op, inputs, (name,)))
+        return name
+
+    def _source(self, step: Step, operand: int = 0) -> str:
+        return self.values[step.inputs[operand]]
+
+    def _bits(self, value: str) -> int:
+        return self.types[value].format.fraction_bits
+
+    def _vector(self, value: str) -> str:
+        """The value as a vector."""
+        size = self.types[value].size
+        return value if self.types[value].shape == (size,) else self._add(f"{value}_vector", ops.Reshape((size,)), value)
+
+    def _requantize(self, name: str, value: str, output: Format, factor: float = 1.0) -> str:
+        """The value times `factor` in another format."""
+        reads = self.types[value].format
+        scale = _scaling(factor, reads.fraction_bits - output.fraction_bits)
+        return self._add(name, ops.Requantize(0, np.zeros(1, np.int32), scale, output, reads.dtype), value)
+
+    def _computed(self, step: Step, value: str, spell: Callable[[str, str, Format], str]) -> str:
+        """`spell(name, input, output format)`, in int16 between two changes of format where the step is wide in an int8 net."""
+        kept = self.integers.format(step.name, relu=step.relu)
+        computed = self.integers.computed_format(step.name, relu=step.relu)
+        if computed == kept:
+            return spell(step.name, value, kept)
+        widened = self._requantize(f"{step.name}_widened", value, Format(self._bits(value), "int16", 128))
+        return self._requantize(step.name, spell(f"{step.name}_wide", widened, computed), kept)
+
+    def _convolution(self, step: Step) -> str:
+        source = self._source(step)
+        if step.kernel_size == (1, 1) and math.prod(self.types[source].shape[:-1]) == 1:
+            source = self._vector(source)
+        return self._computed(step, source, lambda name, value, output: self._add(name, self._product(step, value, output), value))
+
+    def _product(self, step: Step, value: str, output: Format) -> ops.Op:
+        """The op of a layer, from a value to a format."""
+        layer, read = self.net.parameters_of(step.layer), self.types[value]
+        gain, bias = layer.folded(step)
+        entries, mantissa, exponent = layer.matrix.integers(gain)
+        weight = layer.matrix.graph_weight(entries)
+        requantization = Requantization(mantissa, (exponent + read.format.fraction_bits - output.fraction_bits).astype(np.int32))
+        integers = accumulator_bias(numpy_of(bias), mantissa, exponent, read.format.fraction_bits, BIAS_LIMIT[output.dtype])
+        if len(read.shape) == 1:
+            return ops.FullyConnected(weight, integers, requantization, output)
+        op = ops.DepthwiseConv2d if layer.layer.depthwise else ops.Conv2d
+        return op(weight, integers, requantization, output, step.kernel_size, step.stride, step.padding)
+
+    def _sum(self, step: Step) -> str:
+        output = self.integers.format(step.name)
+        operands = []
+        for number in range(2):
+            value = self._source(step, number)
+            same = self._bits(value) == output.fraction_bits
+            operands.append(value if same else self._requantize(f"{step.name}_operand{number + 1}", value, output))
+        return self._add(step.name, ops.Add(output.dtype, step.relu, 0 if output.dtype == "int8" else output.bound), *operands)
+
+    def _relu(self, step: Step) -> str:
+        return self._add(step.name, ops.Relu(self.integers.dtype), self._source(step))
+
+    def _max_pool(self, step: Step) -> str:
+        op = ops.MaxPool(step.kernel_size, step.stride, step.padding, self.integers.dtype)
+        return self._add(step.name, op, self._source(step))
+
+    def _average_pool(self, step: Step) -> str:
+        def spell(name: str, value: str, output: Format) -> str:
+            scale = _scaling(step.factor, self._bits(value) - output.fraction_bits)
+            return self._add(name, ops.AveragePool(scale, output, step.kernel_size, step.stride, step.padding), value)
+
+        return self._computed(step, self._source(step), spell)
+
+    def _flatten(self, step: Step) -> str:
+        value = self._source(step)
+        return self._add(step.name, ops.Reshape((self.types[value].size,)), value)
+
+    def _scale(self, step: Step) -> str:
+        return self._computed(step, self._source(step), lambda name, value, output: self._requantize(name, value, output, step.factor))
+
+
+_SPELLINGS: Mapping[str, Callable[[_Lowering, Step], str]] = {
+    "convolution": _Lowering._convolution,
+    "add": _Lowering._sum,
+    "relu": _Lowering._relu,
+    "max_pool": _Lowering._max_pool,
+    "average_pool": _Lowering._average_pool,
+    "flatten": _Lowering._flatten,
+    "scale": _Lowering._scale,
+}

@@ -1,0 +1,121 @@
+"""A net without state as plain data: its steps in order of execution, and the layers whose parameters they read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from ..errors import InputError
+
+Kind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+INPUT = "input"
+"""The value that the first steps read: the normalised input."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Parameters that one or several steps read. A linear layer is a convolution over a map of 1 x 1.
+
+    columns: entries of one row: kernel height * kernel width * channels, channels fastest; without the channels where depthwise.
+    normalized: a batch normalisation follows. scaled: a learned factor multiplies all of it (SkipInit).
+    """
+
+    name: str
+    rows: int
+    columns: int
+    depthwise: bool = False
+    biased: bool = True
+    normalized: bool = False
+    scaled: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; its value has its name. shape: of the value, channels last, without batch; time is a width, of height 1.
+
+    kernel_size, stride, padding (top, bottom, left, right): of convolutions and pools. relu: max(value, 0) at the end. factor: of a
+    scale step; of an average pool, what the sum over the window is multiplied by. gain_in: multiplies a convolution's weights; gain_out:
+    multiplies its result, after the normalisation.
+    """
+
+    name: str
+    kind: Kind
+    inputs: tuple[str, ...]
+    shape: tuple[int, int, int]
+    layer: str = ""
+    kernel_size: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    relu: bool = False
+    factor: float = 1.0
+    gain_in: float = 1.0
+    gain_out: float = 1.0
+
+    @property
+    def area(self) -> int:
+        """Entries of a window."""
+        return self.kernel_size[0] * self.kernel_size[1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """input_shape: channels last, (time, channels) or (height, width, channels)."""
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def output(self) -> str:
+        """The value that holds the scores."""
+        return self.steps[-1].name
+
+    def step(self, name: str) -> Step:
+        """The step of that name."""
+        return next(step for step in self.steps if step.name == name)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def users(self, name: str) -> Iterator[Step]:
+        """The steps that read a value."""
+        return (step for step in self.steps if name in step.inputs)
+
+    def to_json(self) -> bytes:
+        """For net.json."""
+        return (json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, origin: str) -> Plan:
+        """What to_json wrote. Raises InputError naming `origin` when it is damaged."""
+        try:
+            document = json.loads(data)
+            if document["schema"] != 1:
+                raise InputError(f"{origin} has schema {document['schema']}, this rescomp reads 1: use the rescomp that wrote it")
+            layers = tuple(_decode(Layer, item) for item in document["layers"])
+            plan = cls(tuple(map(int, document["input_shape"])), layers, tuple(_decode(Step, item) for item in document["steps"]))
+            _check(plan)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{origin} is damaged ({type(error).__name__}: {error}): train the model again") from error
+        return plan
+
+
+def _decode(kind: type[Any], item: dict[str, Any]) -> Any:
+    """A Layer or a Step, every field of the type that it has by default."""
+    values = {field.name: item[field.name] for field in fields(kind)}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return kind(**values)
+
+
+def _check(plan: Plan) -> None:
+    """Raise ValueError unless every step reads what is there before it."""
+    known, layers = {INPUT}, {layer.name for layer in plan.layers}
+    for step in plan.steps:
+        if step.kind not in get_args(Kind) or not set(step.inputs) <= known or (step.kind == "convolution" and step.layer not in layers):
+            raise ValueError(f"step {step.name!r} does not fit the others")
+        known.add(step.name)
