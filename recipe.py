@@ -103,8 +103,8 @@ class ModelSection(_Section):
     Nets without state (resnet1d, dscnn1d over time; resnet2d, dscnn2d over images) read windows of time_steps readings, to which shorter
     recordings are filled up with zeros (unset: the longest training recording, up to a multiple of what the net's strides divide).
     widths: channels of each stage, each but the first halving every axis. blocks: of a stage. kernel_size; stem_kernel, stem_stride: of
-    the first convolution. norm `none`: no batch normalisation, but a learned scale on every branch. causal: outputs see no later
-    readings.
+    the first convolution. norm `none`: no batch normalisation, but a learned scale on every branch. streaming: layers see
+    no later readings, and the device takes a few readings at a time and keeps what the layers still need.
 
     kind `package.module:function`: your own net, what function(input_shape, classes) gives, channels last in input_shape; weights: its
     state dict in a .safetensors file.
@@ -126,7 +126,7 @@ class ModelSection(_Section):
     stem_kernel: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=2, strict=False)] | None = None
     stem_stride: Annotated[int, Field(ge=1, le=16)] | None = None
     norm: Literal["batch", "none"] = "batch"
-    causal: bool = False
+    streaming: bool = False
     time_steps: Annotated[int, Field(ge=1)] | None = None
     weights: str | None = None
 
@@ -144,7 +144,7 @@ class ModelSection(_Section):
 class TrainSection(_Section):
     """The float training.
 
-    threads: of torch, pinned because the count changes the weights. For nets of this size one is as fast as two, and far faster
+    optimizer: AdamW, or gradient descent with Nesterov momentum 0.9. threads: of torch, pinned because the count changes the weights. For nets of this size one is as fast as two, and far faster
     when the machine is busy. input_noise: standard deviation of Gaussian noise on the readings, in units of each channel's spread.
     rotation: standard deviation in radians of the three components of a rotation, drawn for each sequence and turning every three
     successive channels (x, y, z of one sensor), as a sensor worn a little askew would. time_shift: the most steps by which a sequence
@@ -158,6 +158,7 @@ class TrainSection(_Section):
     batch_size: Annotated[int, Field(ge=1)] = 18
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    optimizer: Literal["adam", "sgd"] = "adam"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     input_noise: Annotated[float, Field(ge=0)] = 0.6
     rotation: Annotated[float, Field(ge=0)] = 0.0
@@ -180,10 +181,14 @@ class TrainSection(_Section):
 
 
 class QuantizeSection(_Section):
-    """The fine-tuning under the constraints, against the integer formats."""
+    """The fine-tuning under the constraints, against the integer formats.
+
+    vectors: how many test samples are kept as golden vectors, which every witness runs (unset: all of them).
+    """
 
     epochs: Annotated[int, Field(ge=0)] = 60
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    vectors: Annotated[int, Field(ge=1)] | None = None
 
 
 class _WeightFormat(_Section):

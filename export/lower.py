@@ -12,6 +12,7 @@ from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import IntArray, Requantization
 from ..graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from ..graph.stream import stream
 from ..graph.verify import verify_model
 from ..models import FeedForwardNet, FixedPointArithmetic, Formats, IntegerActivations, Matrix, Net, Projection, RecurrentNet
 from ..models.arithmetic import BIAS_LIMIT
@@ -19,10 +20,11 @@ from .lower_cells import SPELLINGS, LayerNodes, numpy_of
 from .lower_layers import accumulator_bias, lower_whole, normalization
 
 
-def lower(net: Net, name: str, classes: Sequence[str] = ()) -> IntegerModel:
+def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool = False) -> IntegerModel:
     """The verified integer model of a compressed and calibrated net.
 
-    name: a C identifier. classes: one label a score. Raises UnsupportedError where the contract cannot hold the net.
+    name: a C identifier. classes: one label a score. streaming: a net over a window as one that takes a few readings at a time.
+    Raises UnsupportedError where the contract cannot hold the net.
     """
     if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
         raise UnsupportedError("only a compressed net can be lowered: call compress and calibrate first")
@@ -33,7 +35,7 @@ def lower(net: Net, name: str, classes: Sequence[str] = ()) -> IntegerModel:
         graphs = {"step": _lower_step(exact), "head": _lower_head(exact)}
     model = IntegerModel(name, graphs, tuple(classes))
     verify_model(model)
-    return model
+    return stream(model) if streaming else model
 
 
 def _formats(net: RecurrentNet) -> Formats:

@@ -13,7 +13,7 @@ from ..graph import ops
 from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
 from ..graph.ir import Format, Graph, Node, TensorType, Value
 from ..models import FeedForwardNet, IntegerActivations, Step
-from ..models.activations import BIAS_LIMIT, NORMALIZED
+from ..models.activations import BIAS_LIMIT, NORMALIZED, WIDENED
 from ..models.plan import INPUT
 from .lower_cells import numpy_of
 
@@ -103,7 +103,7 @@ class _Lowering:
         computed = self.integers.computed_format(step.name, relu=step.relu)
         if computed == kept:
             return spell(step.name, value, kept)
-        widened = self._requantize(f"{step.name}_widened", value, Format(self._bits(value), "int16", 128))
+        widened = self._requantize(f"{step.name}{WIDENED}", value, Format(self._bits(value), "int16", 128))
         return self._requantize(step.name, spell(f"{step.name}_wide", widened, computed), kept)
 
     def _convolution(self, step: Step) -> str:

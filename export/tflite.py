@@ -26,11 +26,13 @@ SIGNATURE = "serving_default"
 OPTIONS: Mapping[str, str] = {
     "ADD": "AddOptions",
     "CAST": "CastOptions",
+    "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "DIV": "DivOptions",
     "GATHER": "GatherOptions",
     "MAXIMUM": "MaximumMinimumOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
     "MINIMUM": "MaximumMinimumOptions",
     "MUL": "MulOptions",
     "PAD": "PadOptions",
@@ -39,7 +41,15 @@ OPTIONS: Mapping[str, str] = {
     "SUB": "SubOptions",
 }
 """The options table of each builtin operator in use."""
-VERSIONS: Mapping[str, int] = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "MAXIMUM": 4, "MINIMUM": 4, "PAD": 4, "SLICE": 4}
+VERSIONS: Mapping[str, int] = {
+    "CONV_2D": 4,
+    "DEPTHWISE_CONV_2D": 5,
+    "MAXIMUM": 4,
+    "MAX_POOL_2D": 3,
+    "MINIMUM": 4,
+    "PAD": 4,
+    "SLICE": 4,
+}
 """Versions of the operators whose int16 form came later than the operator."""
 
 

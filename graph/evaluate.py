@@ -11,6 +11,9 @@ from ..errors import InputError
 from .fixed_point import IntArray
 from .ir import Graph, IntegerModel
 
+SAMPLES = 64
+"""Samples of a net without state evaluated at a time: every patch of every window is held in memory."""
+
 
 def evaluate_graph(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
     """Every value of `graph` by name, int64 [batch, *shape], for inputs [batch, *shape] within their formats."""
@@ -68,8 +71,9 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None) 
     Otherwise: x int [samples, *input shape].
     """
     if not model.is_recurrent:
-        values = evaluate_graph(model.graphs["whole"], {model.input.name: x})
-        return Trace(np.zeros((len(x), 0, 0), np.int16), values[model.output.name])
+        parts = np.split(x, range(SAMPLES, len(x), SAMPLES))
+        scores = [evaluate_graph(model.graphs["whole"], {model.input.name: part})[model.output.name] for part in parts]
+        return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
     if lengths is None:
         lengths = np.full(len(x), x.shape[1])
     step = model.graphs["step"]

@@ -89,6 +89,10 @@ class Requantization:
         """The real factor of each row, exact in float64."""
         return np.ldexp(self.multiplier.astype(np.float64), -self.shift)
 
+    def repeated(self, rows: int) -> Requantization:
+        """For so many rows, row i being row i mod rows of this one."""
+        return Requantization(np.resize(self.multiplier, rows), np.resize(self.shift, rows))
+
     def __call__(self, accumulator: IntArray, low: int, high: int) -> IntArray:
         """saturate(R(accumulator), low, high); rows are the last axis."""
         wide = accumulator.astype(np.int64) * self.multiplier.astype(np.int64)

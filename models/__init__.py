@@ -75,7 +75,9 @@ NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn"
 """The kinds without state, by name less 1d or 2d."""
 
 
-def build(section: ModelSection, input_shape: tuple[int, ...], classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> Net:
+def build_net(
+    section: ModelSection, input_shape: tuple[int, ...], classes: int, mean: Tensor | None = None, std: Tensor | None = None
+) -> Net:
     """A fresh float net, its weights drawn from torch's global generator (or its owner's).
 
     input_shape: (channels,) of a reading for a recurrent net, which reads frames: `section.window` readings side by side; (time, channels)
@@ -142,7 +144,7 @@ def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) ->
         section.stem_kernel or (),
         section.stem_stride or (2 if separable else 1),
         section.norm,
-        section.causal,
+        section.streaming,
     )
 
 

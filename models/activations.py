@@ -16,6 +16,8 @@ WIDE_BITS = 6
 """Fraction bits that a layer computed in int16 has more than the int8 value it becomes."""
 BIAS_LIMIT = {"int16": 1 << 29, "int8": 1 << (TIE_FREE_BITS - 4)}
 """Largest bias in units of the accumulator, so that sum and bias together keep their bounds."""
+WIDENED = "_widened"
+"""What the name of a layer's int8 input ends with once it is int16."""
 NORMALIZED = "normalize"
 """The value that the first layers read."""
 

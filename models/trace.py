@@ -208,7 +208,7 @@ class _Reader:
         raise UnsupportedError(f"{where} is not supported: {hint}")
 
     def _call_function(self, node: torch.fx.Node) -> _Value:
-        name, target = node.name, node.target
+        name, target = self._scoped_name(node), node.target
         where = f"{getattr(target, '__name__', target)} in forward"
         if target in _ADDITIONS:
             return self._addition(name, self._plain(node.args[0], where), self._plain(node.args[1], where), where)
@@ -222,6 +222,12 @@ class _Reader:
         if target == "mean" or target is torch.mean:
             return self._mean(name, node, self._plain(node.args[0], where), where)
         raise UnsupportedError(f"{where} is not supported: supported are {SUPPORTED}")
+
+    def _scoped_name(self, node: torch.fx.Node) -> str:
+        """The module in whose forward a function is called, and the function."""
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        path = stack[-1][0] if stack else ""
+        return f"{path}_{re.sub(r'_[0-9]+$', '', node.name)}"
 
     def _add(self, step: Step, *, flat: bool = False) -> _Value:
         if min(step.shape) < 1:
@@ -351,7 +357,7 @@ class _Reader:
             return x
         if factor.number <= 0:
             raise UnsupportedError(f"{where} multiplies a value by {factor.number:g}: the factor must be positive")
-        return self._add(Step(self._new_name(node.name), "scale", (x.name,), x.shape, factor=factor.number), flat=x.flat)
+        return self._add(Step(self._new_name(self._scoped_name(node)), "scale", (x.name,), x.shape, factor=factor.number), flat=x.flat)
 
     def _flatten(self, path: str, x: _Value, dims: Sequence[Any], where: str) -> _Value:
         if tuple(dims) != (1, -1):

@@ -15,7 +15,7 @@ from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError
 from ..export.lower import lower
-from ..graph.evaluate import evaluate
+from ..graph.evaluate import Trace, evaluate
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import (
@@ -177,11 +177,16 @@ def _readings(split: Split, manifest: dict[str, Any]) -> Split:
 def _lower_and_record(directory: ModelDirectory, net: Net, test: Split, classes: Sequence[str]) -> float:
     """Write the integer model, its golden vectors and what the manifest says of them; returns its accuracy on the test set."""
     manifest = directory.manifest()
-    model = lower(net, manifest["name"], classes)
-    x = to_device_integers(test.x, manifest["input"]["fraction_bits"])
-    trace = evaluate(model, x, test.lengths)
+    recipe = read_recipe(directory)
+    streaming, kept = recipe.model.streaming, recipe.quantize.vectors
+    model = lower(net, manifest["name"], classes, streaming=streaming)
+    x, lengths = to_device_integers(test.x, manifest["input"]["fraction_bits"]), test.lengths
+    if streaming:
+        x = x.reshape(len(x), -1, *model.input.type.shape)
+        lengths = np.full(len(x), x.shape[1])
+    trace = evaluate(model, x, lengths)
     write_model(directory, model)
-    write_vectors(directory, x, test.lengths, test.y, trace)
+    write_vectors(directory, x[:kept], lengths[:kept], test.y[:kept], Trace(trace.states[:kept], trace.scores[:kept]))
     accuracy = float((answers(trace.scores) == test.y).mean())
     directory.update_manifest(accuracy={**manifest["accuracy"], "integer": accuracy}, graph_sha256=digest(model), formats=_formats(model))
     return accuracy

@@ -20,7 +20,10 @@ from .early_stopping import BestEpoch
 SCHEMA = 1
 """Version of the files written here."""
 
-_SLOTS = ("step", "exp_avg", "exp_avg_sq")
+_SLOTS: Mapping[type[torch.optim.Optimizer], tuple[str, ...]] = {
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+    torch.optim.SGD: ("momentum_buffer",),
+}
 _KEY = "rescomp"
 
 
@@ -57,8 +60,9 @@ class TrainingState:
 
     def _restore_optimizer(self, tensors: dict[str, Tensor], what: str) -> None:
         for name, parameter in self.net.named_parameters():
-            slots = {slot: tensors.pop(f"{name}.{slot}") for slot in _SLOTS if f"{name}.{slot}" in tensors}
-            if slots and set(slots) != set(_SLOTS):
+            known = _SLOTS[type(self.optimizer)]
+            slots = {slot: tensors.pop(f"{name}.{slot}") for slot in known if f"{name}.{slot}" in tensors}
+            if slots and set(slots) != set(known):
                 raise InputError(f"{what} lacks part of the optimizer's state of {name!r}: train anew")
             for slot, value in slots.items():
                 _check(f"optimizer.{name}.{slot}", value, torch.zeros(()) if slot == "step" else parameter, what)

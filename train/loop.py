@@ -230,11 +230,14 @@ def _augmentation(train: Split, schedule: Schedule, spread: Tensor | None, cente
 
 
 def _optimizer(net: torch.nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    """AdamW (Adam when weight_decay is 0); only matrices decay, neither biases nor scalars."""
+    """AdamW (Adam when weight_decay is 0), or momentum; only matrices decay, neither biases nor scalars."""
     matrices = [value for value in net.parameters() if value.dim() >= 2]
     others = [value for value in net.parameters() if value.dim() < 2]
     groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=schedule.learning_rate)
+    groups = [group for group in groups if group["params"]]
+    if schedule.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=schedule.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate)
 
 
 def _identity(net: torch.nn.Module, train: Split, validation: Split | None, schedule: Schedule) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class Schedule:
 
     stage: the recipe's section, for reports. weight_decay: decoupled (AdamW), on matrices only. input_noise: standard deviation of
     Gaussian noise on the inputs, in units of each channel's own. rotation: that of a random rotation of every three channels, in
-    radians. time_shift, crop, flip: see Augmentation. gradient_clip: largest gradient norm, 0 for no limit. warmup:
+    radians. time_shift, crop, flip: see Augmentation. optimizer: adam or sgd. gradient_clip: largest gradient norm, 0 for no limit. warmup:
     fraction of all steps in which the learning rate rises. patience: epochs without a better validation accuracy after which to stop
     and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
     any epoch's weights; earlier epochs are not among the best.
@@ -33,6 +33,7 @@ class Schedule:
     time_shift: int = 0
     crop: int = 0
     flip: bool = False
+    optimizer: str = "adam"
     gradient_clip: float = 1.0
     warmup: float = 0.02
     patience: int | None = None
@@ -61,6 +62,7 @@ def train_schedule(train: TrainSection) -> Schedule:
         train.time_shift,
         train.crop,
         train.flip,
+        train.optimizer,
         patience=train.patience,
     )
 

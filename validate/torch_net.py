@@ -8,14 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..compress import compress
 from ..errors import UnsupportedError
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import FloatArray, IntArray
-from ..graph.ir import Graph
+from ..graph.ir import Graph, IntegerModel
+from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, ModelDirectory
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, build
+from ..models.activations import NORMALIZED, WIDENED
+from ..models.plan import INPUT
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
@@ -37,7 +41,10 @@ class TorchNet:
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness."""
         net = load_quantized(ModelDirectory.open(job.directory))
-        yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths))
+        if job.model.is_recurrent and isinstance(net, FeedForwardNet):
+            yield Answer("float64", torch.__version__, trace_stream(net, job.model, job.x))
+        else:
+            yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
         """Refused."""
@@ -96,6 +103,43 @@ def _trace_whole(net: FeedForwardNet, x: IntArray) -> Trace:
     readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -integers.input_bits[0]))
     scores = [_to_integers(exact(batch).numpy(), integers.bits(net.plan.output)) for batch in torch.split(readings, BATCH)]
     return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
+
+
+@torch.no_grad()
+def trace_stream(net: FeedForwardNet, model: IntegerModel, x: IntArray) -> Trace:
+    """The same for a streamed model, whose states are rows of the values that the net computes over whole windows.
+
+    x: int [windows, steps, readings a step, channels].
+    """
+    integers = net.arithmetic
+    assert isinstance(integers, IntegerActivations)
+    exact = copy.deepcopy(net).double().eval()
+    whole = x.reshape(len(x), -1, x.shape[-1])
+    readings = torch.from_numpy(np.ldexp(whole.astype(np.float64), -integers.input_bits[0]))
+    states, scores = [], []
+    for batch in torch.split(readings, BATCH):
+        values = exact.values(batch)
+        scores.append(_to_integers(values[net.plan.output].flatten(1).numpy(), integers.bits(net.plan.output)))
+        states.append(_stream_states(net, model, values, x.shape[1]))
+    return Trace(np.concatenate(states), np.concatenate(scores))
+
+
+def _stream_states(net: FeedForwardNet, model: IntegerModel, values: Mapping[str, Tensor], steps: int) -> IntArray:
+    """Int16 [windows, steps, state entries]: after each step the last rows of every value that is kept, zeros before the first."""
+    integers = net.arithmetic
+    assert isinstance(integers, IntegerActivations)
+    parts = []
+    for name, rows in streaming_states(model):
+        widened = name.endswith(WIDENED)
+        source = net.plan.step(name.removesuffix(WIDENED)).inputs[0] if widened else name.replace(NORMALIZED, INPUT)
+        rows_first = values[source][:, :, 0].transpose(1, 2)
+        whole = _to_integers(rows_first.numpy(), integers.bits(NORMALIZED if source == INPUT else source))
+        padded = np.pad(whole, ((0, 0), (rows, 0), (0, 0)))
+        new = whole.shape[1] // steps
+        kept = [padded[:, (t + 1) * new : (t + 1) * new + rows].reshape(len(whole), -1) for t in range(steps)]
+        parts.append(np.stack(kept, axis=1))
+    states: IntArray = np.concatenate(parts, axis=2).astype(np.int16)
+    return states
 
 
 def _to_integers(values: FloatArray, fraction_bits: int) -> IntArray:

@@ -32,7 +32,7 @@ void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16
 void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
-/* The geometry of a convolution. Padding is zeros; what lies right and below follows from the output's size. */
+/* The geometry of a convolution or a pool. Padding is zeros; what lies right and below follows from the output's size. */
 typedef struct {
     uint16_t height, width, channels;
 } rescomp_size;
@@ -90,9 +90,27 @@ void rescomp_conv2d_int16_int4(const int16_t *input, int16_t *output, rescomp_co
 void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
+/* output[y][x][c] = requantize(weight[..][..][c] . patch(y, x)[..][..][c]). weight: [kernel_height][kernel_width][channels]. */
+void rescomp_depthwise_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                         const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+void rescomp_depthwise_conv2d_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                        const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+
+/* output[y][x][c] = requantize(sum of patch(y, x)[..][..][c]), one requantization for all channels. */
+void rescomp_average_pool_int16(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape, rescomp_requantization by);
+void rescomp_average_pool_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape, rescomp_requantization by);
+
+/* output[y][x][c] = max of patch(y, x)[..][..][c], of what lies inside the input; pad < kernel on every side. */
+void rescomp_max_pool_int16(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape);
+void rescomp_max_pool_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape);
+
 /* output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place. */
 void rescomp_requantize_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
                               uint8_t pre_shift, rescomp_requantization by);
+
+/* output = the last `count` entries of state[count], input[new_count]. The output may be the state, not the input. */
+void rescomp_shift_in_int16(const int16_t *state, const int16_t *input, int16_t *output, uint16_t count, uint16_t new_count);
+void rescomp_shift_in_int8(const int8_t *state, const int8_t *input, int8_t *output, uint16_t count, uint16_t new_count);
 
 /* output = saturate(a + b). In place. */
 void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count);

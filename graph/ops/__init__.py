@@ -6,32 +6,42 @@ from collections.abc import Mapping
 
 from .activation import Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
+from .average_pool import AveragePool
 from .base import Op
 from .conv2d import Conv2d
+from .depthwise_conv2d import DepthwiseConv2d
 from .fastgrnn_gate import FastGrnnGate
 from .fully_connected import FullyConnected
 from .gated_state import FastRnnState, GruState, LstmCell
+from .max_pool import MaxPool
 from .mul import Mul
 from .relu import Relu
 from .requantize import Requantize
+from .reshape import Reshape
+from .shift_in import ShiftIn
 from .slice import Slice
 
 REGISTRY: Mapping[str, type[Op]] = {
     op.name: op
     for op in (
         Add,
+        AveragePool,
         BiasAdd,
         Conv2d,
+        DepthwiseConv2d,
         FastGrnnGate,
         FastRnnState,
         FullyConnected,
         GruState,
         Lookup,
         LstmCell,
+        MaxPool,
         Mul,
         PiecewiseLinear,
         Relu,
         Requantize,
+        Reshape,
+        ShiftIn,
         Slice,
     )
 }
@@ -39,18 +49,23 @@ REGISTRY: Mapping[str, type[Op]] = {
 __all__ = [
     "REGISTRY",
     "Add",
+    "AveragePool",
     "BiasAdd",
     "Conv2d",
+    "DepthwiseConv2d",
     "FastGrnnGate",
     "FastRnnState",
     "FullyConnected",
     "GruState",
     "Lookup",
     "LstmCell",
+    "MaxPool",
     "Mul",
     "Op",
     "PiecewiseLinear",
     "Relu",
     "Requantize",
+    "Reshape",
+    "ShiftIn",
     "Slice",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..fixed_point import IntArray, saturate
+from ..fixed_point import TERNARY_INPUT_BOUND, IntArray, saturate
 from ..ir import DType, Format, TensorType
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
@@ -17,7 +17,7 @@ from .tflite_arithmetic import format_of, saturating_add, scale_of
 
 @dataclass(frozen=True)
 class Add(Elementwise):
-    """y = saturate(a + b), int16 or int8; `nonnegative`: with a ReLU, max(y, 0).
+    """y = saturate(a + b), int16 or int8; `nonnegative`: with a ReLU, max(y, 0). bound: the largest magnitude (0: the dtype's own limit).
 
     Both operands have equal shape, dtype and fraction bits (a change of format is a requantize).
     """
@@ -27,6 +27,12 @@ class Add(Elementwise):
 
     dtype: DType = "int16"
     nonnegative: bool = False
+    bound: int = 0
+
+    @property
+    def limits(self) -> Format:
+        """A format with the range of the result."""
+        return Format(0, self.dtype, self.bound, self.nonnegative)
 
     @property
     def kernel(self) -> str:
@@ -39,12 +45,12 @@ class Add(Elementwise):
         require(same, f"add needs equal formats, not {a.format} and {b.format}: requantize one of them")
         require(a.format.dtype == self.dtype, f"an add of {self.dtype} cannot read {a.format}")
         nonnegative = self.nonnegative or (a.format.nonnegative and b.format.nonnegative)
-        return (TensorType(a.shape, _sum_format(a.format, b.format.bound, nonnegative)),)
+        result = _sum_format(a.format, b.format.bound, nonnegative)
+        return (TensorType(a.shape, replace(result, bound=min(result.bound, self.limits.bound))),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         a, b = inputs
-        limits = Format(0, self.dtype, nonnegative=self.nonnegative)
-        return (saturate(a + b, limits.low, limits.high),)
+        return (saturate(a + b, self.limits.low, self.limits.high),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         return (_saturating_sum(b, *inputs),)
@@ -61,7 +67,8 @@ class Add(Elementwise):
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         dtype = draw_dtype(rng)
         x = TensorType((int(rng.integers(1, 40)),), draw_format(rng, dtype=dtype))
-        return cls(dtype, rng.random() < 0.5), (x, x)
+        bound = TERNARY_INPUT_BOUND if dtype == "int16" and rng.random() < 0.5 else 0
+        return cls(dtype, rng.random() < 0.5, bound), (x, x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
-from .drawing import draw_product
+from .drawing import DENSE, draw_product
 from .product import prove_product
 from .tflite_arithmetic import convolution, pad
 from .window import Padding, Pair, Window
@@ -76,12 +76,10 @@ class Conv2d:
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
         shape, (rows, columns) = b.type(x).shape, self.weight.matrix.shape
-        flat = b.node("Reshape", x, b.constant(np.array([0, -1])))
-        padded = b.node("Pad", flat, b.constant(np.array([0, 0, 0, 1])))
-        patches = b.node("Gather", padded, b.constant(self.window.patches(shape).reshape(-1, columns)), axis=1)
+        patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape).reshape(-1, columns))
         accumulator = onnx_arithmetic.matrix_product(b, patches, self.weight.matrix, self.bias)
         result = onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output)
-        return (b.node("Reshape", result, b.constant(np.array([0, *self.window.output_shape(self.name, shape, rows)]))),)
+        return (onnx_arithmetic.reshape(b, result, self.window.output_shape(self.name, shape, rows)),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
@@ -100,5 +98,5 @@ class Conv2d:
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         window, shape = Window.random(rng)
         rows, patch = int(rng.integers(3, 8)), window.kernel_size[0] * window.kernel_size[1] * shape[-1]
-        product, format = draw_product(rng, rows, patch, sparse=False)
+        product, format = draw_product(rng, rows, patch, DENSE)
         return cls(*product, window.kernel_size, window.stride, window.padding), (TensorType(shape, format),)

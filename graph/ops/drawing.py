@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, TIE_FREE_WEIGHT, IntArray, Requantization
@@ -50,11 +52,15 @@ def draw_tie_free(rng: np.random.Generator, rows: int, largest: int) -> Requanti
 
 
 def draw_product(
-    rng: np.random.Generator, rows: int, columns: int, *, sparse: bool = True
+    rng: np.random.Generator, rows: int, columns: int, storages: Sequence[str] = (*DENSE, *SPARSE)
 ) -> tuple[tuple[Weight, IntArray, Requantization, Format], Format]:
-    """((weight, bias, requantization, output), input): a product of int16 values, or a third of the time of int8 values."""
+    """((weight, bias, requantization, output), input): a product of int16 values, or a third of the time of int8 values.
+
+    storages: what the weight is drawn from, the sparse ones for int16 values only.
+    """
     dtype = draw_dtype(rng)
-    weight = draw_weight(rng, rows, columns, sparse=sparse and dtype == "int16")
+    kinds = [storage for storage in storages if dtype == "int16" or storage in DENSE]
+    weight = draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns)
     if dtype == "int8" and isinstance(weight, Int8Weight):
         weight = Int8Weight(np.clip(weight.matrix, -TIE_FREE_WEIGHT, TIE_FREE_WEIGHT))
     x = draw_format(rng, ternary_input=weight.format == "ternary", dtype=dtype)
@@ -62,12 +68,6 @@ def draw_product(
     bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
     requantization = (draw_tie_free if dtype == "int8" else draw_requantization)(rng, rows, largest)
     return (weight, bias, requantization, draw_format(rng, dtype=dtype)), x
-
-
-def draw_weight(rng: np.random.Generator, rows: int, columns: int, *, sparse: bool = True) -> Weight:
-    """A matrix in any storage, or in any dense one."""
-    kinds = (*DENSE, *(SPARSE if sparse else ()))
-    return draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns)
 
 
 def draw_storage(rng: np.random.Generator, format: str, rows: int, columns: int, density: float | None = None) -> Weight:

@@ -37,6 +37,22 @@ class OnnxInt32(Int32Arithmetic[str]):
         return x if isinstance(x, str) else self.builder.constant(np.array(x, np.int32))
 
 
+def reshape(b: OnnxBuilder, x: str, shape: tuple[int, ...]) -> str:
+    """x [batch, ...] as [batch, *shape]."""
+    return b.node("Reshape", x, b.constant(np.array([0, *shape])))
+
+
+def gather_entries(b: OnnxBuilder, x: str, indices: IntArray) -> str:
+    """The entries of x [batch, *shape] at flat `indices`; the index past the last reads a zero. Gives [batch, *indices.shape]."""
+    padded = b.node("Pad", reshape(b, x, (-1,)), b.constant(np.array([0, 0, 0, 1])))
+    return b.node("Gather", padded, b.constant(indices), axis=1)
+
+
+def sum_patches(b: OnnxBuilder, patches: str) -> str:
+    """The sums over each patch of [batch, positions, kernel entries, channels]: [batch, positions, channels]."""
+    return b.node("ReduceSum", patches, b.constant(np.array([2])), keepdims=0)
+
+
 def matrix_product(b: OnnxBuilder, x: str, matrix: IntArray, bias: IntArray) -> str:
     """x [..., columns] times matrix^T [rows, columns], plus bias [rows] unless it is empty: the int32 accumulator [..., rows]."""
     weight = b.node("Cast", b.constant(np.ascontiguousarray(matrix.T)), to=INT32)

@@ -15,7 +15,7 @@ from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .onnx_arithmetic import OnnxInt32
 from .product import prove_requantization, prove_tie_free
-from .tflite_arithmetic import scale_channels
+from .tflite_arithmetic import depthwise_convolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,8 @@ class Requantize(Elementwise):
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        return (scale_channels(b, x, 1 << self.pre_shift, *self._of_entries(x.shape[-1]), self.output),)
+        weight = np.full((1, 1, x.shape[-1]), 1 << self.pre_shift, np.int8)
+        return (depthwise_convolution(b, x, weight, *self._of_entries(x.shape[-1]), self.output),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
@@ -89,6 +90,4 @@ class Requantize(Elementwise):
 
     def _of_entries(self, count: int) -> tuple[IntArray, Requantization]:
         """The bias and the requantization of each of `count` entries of the last axis."""
-        constants = (self.bias, self.requantization.multiplier, self.requantization.shift)
-        bias, multiplier, shift = (np.resize(each, count) for each in constants)
-        return bias, Requantization(multiplier, shift)
+        return np.resize(self.bias, count), self.requantization.repeated(count)

@@ -1,7 +1,7 @@
 """Pieces of the contract spelled in TFLite builtin operators, shared by the ops' `tflite` methods.
 
 Only operators that every interpreter computes alike: CONV_2D and DEPTHWISE_CONV_2D of int16 by int8 with an int64 bias, int16 ADD of
-equal scales, MINIMUM and MAXIMUM, and int32 arithmetic. docs/contract.md names those that are left out.
+equal scales, MINIMUM, MAXIMUM and MAX_POOL_2D, and int32 arithmetic. docs/contract.md names those that are left out.
 """
 
 from __future__ import annotations
@@ -96,10 +96,8 @@ def convolution(
 ) -> TfliteTensor:
     """R(W patch + bias) without padding. weight: int8 [rows, height, width, channels]; bias: int [rows], or empty for none."""
     rows, height, width, _ = weight.shape
-    size = ((x.shape[1] - height) // stride[0] + 1, (x.shape[2] - width) // stride[1] + 1)
-    operands = (weight, 0, bias if bias.size else np.zeros(rows, np.int64))
-    options = {"padding": VALID_PADDING, "stride_h": stride[0], "stride_w": stride[1]}
-    return _product(b, "CONV_2D", x, operands, requantization, output, (1, *size, rows), options)
+    size, options = slide(x, (height, width), stride)
+    return _product(b, "CONV_2D", x, (weight, 0, bias), requantization, output, (*size, rows), options)
 
 
 def matrix_product(
@@ -110,13 +108,26 @@ def matrix_product(
     return convolution(b, x, matrix.reshape(rows, 1, 1, columns), bias, requantization, output)
 
 
-def scale_channels(
-    b: TfliteBuilder, x: TfliteTensor, factor: int, bias: IntArray, requantization: Requantization, output: Format
+def depthwise_convolution(
+    b: TfliteBuilder,
+    x: TfliteTensor,
+    weight: IntArray,
+    bias: IntArray,
+    requantization: Requantization,
+    output: Format,
+    stride: tuple[int, int] = (1, 1),
 ) -> TfliteTensor:
-    """R(factor x + bias) with a bias and a scale for each channel, as a 1x1 DEPTHWISE_CONV_2D. factor: int8."""
-    operands = (np.full((1, 1, 1, x.shape[-1]), factor, np.int8), 3, bias)
-    options = {"padding": VALID_PADDING, "stride_h": 1, "stride_w": 1, "depth_multiplier": 1}
-    return _product(b, "DEPTHWISE_CONV_2D", x, operands, requantization, output, x.shape, options)
+    """R(w patch + bias) in each channel by itself, without padding. weight: int8 [height, width, channels]; bias as in convolution."""
+    height, width, channels = weight.shape
+    size, options = slide(x, (height, width), stride)
+    shape = (*size, channels)
+    return _product(b, "DEPTHWISE_CONV_2D", x, (weight[None], 3, bias), requantization, output, shape, {**options, "depth_multiplier": 1})
+
+
+def slide(x: TfliteTensor, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """(batch, height, width) of what a window that stays inside x gives, and the options that every such operator has."""
+    size = ((x.shape[1] - kernel[0]) // stride[0] + 1, (x.shape[2] - kernel[1]) // stride[1] + 1)
+    return (1, *size), {"padding": VALID_PADDING, "stride_h": stride[0], "stride_w": stride[1]}
 
 
 def pad(b: TfliteBuilder, x: TfliteTensor, padding: tuple[int, int, int, int]) -> TfliteTensor:
@@ -139,7 +150,7 @@ def _product(
     shape: tuple[int, ...],
     options: Mapping[str, int],
 ) -> TfliteTensor:
-    """A convolution operator and the clamp of its output. operands: the int8 weight, its axis of output channels, the bias.
+    """A convolution operator and the clamp of its output. operands: the int8 weight, its axis of output channels, the bias or none.
 
     The interpreter computes multiplier * 2^-shift back from the three scales; they hold it exactly. The bias is always there and
     int64: without one, or with int32, the interpreters round in other ways.
@@ -148,7 +159,7 @@ def _product(
     input_bits, output_bits = format_of(x).fraction_bits, output.fraction_bits
     scale = np.ldexp(requantization.scale, input_bits - output_bits)
     weight_tensor = b.constant(weight, scale, axis)
-    bias_tensor = b.constant(bias.astype(np.int64), np.ldexp(scale, -input_bits))
+    bias_tensor = b.constant(bias.astype(np.int64) if bias.size else np.zeros(shape[-1], np.int64), np.ldexp(scale, -input_bits))
     saturated = Format(output_bits)
     require(output.dtype == "int16", f"the TFLite export has no products of format {output}: it computes int16 values only")
     return bound(b, b.operator(code, (x, weight_tensor, bias_tensor), shape, "int16", saturated, **options), output)

@@ -8,7 +8,7 @@ import pytest
 from rescomp.export.memory import Place, plan_memory
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
-from rescomp.graph.ops import Add, BiasAdd, FastGrnnGate, FullyConnected, Relu, Slice
+from rescomp.graph.ops import Add, BiasAdd, FastGrnnGate, FullyConnected, Relu, Reshape, Slice
 from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.weights import Int8Weight
 
@@ -67,31 +67,29 @@ def execute(graph, outputs):
     return plan
 
 
+def random_op(rng, shape):
+    """An op that reads values of that shape: vectors, and images that vectors are reshaped to."""
+    size = int(np.prod(shape))
+    kinds = [Add(), Relu(), BiasAdd(np.zeros(shape[-1], np.int16)), Reshape((1, size, 1)), Reshape((size,))]
+    if len(shape) == 1:
+        start = int(rng.integers(size))
+        part = Slice(start, int(rng.integers(1, size - start + 1)))
+        kinds += [part, part, fully_connected(int(rng.choice([1, 3, 4, 8])), size)]
+    return kinds[rng.integers(len(kinds))]
+
+
 def random_graph(rng):
     sizes = [int(n) for n in rng.choice([1, 3, 4, 8], 3)]
     inputs = [Value(f"x{i}", TensorType((n,), Q12)) for i, n in enumerate(sizes)]
     states = [Value(f"h{i}", TensorType((int(rng.choice([1, 3, 4])),), Q12)) for i in range(rng.integers(0, 4))]
-    known = {value.name: value.type.shape[0] for value in (*inputs, *states)}
+    known = {value.name: value.type.shape for value in (*inputs, *states)}
     nodes = []
     for i in range(rng.integers(1, 14)):
         name = str(rng.choice(list(known)))
-        alike = [other for other, size in known.items() if size == known[name]]
-        kind = rng.integers(6)
-        if kind == 0:
-            rows = int(rng.choice([1, 3, 4, 8]))
-            node, size = Node(f"n{i}", fully_connected(rows, known[name]), (name,), (f"v{i}",)), rows
-        elif kind == 1:
-            node, size = Node(f"n{i}", Add(), (name, str(rng.choice(alike))), (f"v{i}",)), known[name]
-        elif kind >= 4:
-            start = int(rng.integers(known[name]))
-            size = int(rng.integers(1, known[name] - start + 1))
-            node = Node(f"n{i}", Slice(start, size), (name,), (f"v{i}",))
-        else:
-            op = Relu() if kind == 2 else BiasAdd(np.zeros(known[name], np.int16))
-            node, size = Node(f"n{i}", op, (name,), (f"v{i}",)), known[name]
-        nodes.append(node)
-        known[f"v{i}"] = size
-    state = {h.name: str(rng.choice([name for name, size in known.items() if size == h.type.size])) for h in states}
+        op, other = random_op(rng, known[name]), rng.choice([other for other, shape in known.items() if shape == known[name]])
+        nodes.append(Node(f"n{i}", op, (name, str(other)) if isinstance(op, Add) else (name,), (f"v{i}",)))
+        known[f"v{i}"] = op.infer(*(TensorType(known[read], Q12) for read in nodes[-1].inputs))[0].shape
+    state = {h.name: str(rng.choice([name for name, shape in known.items() if shape == h.type.shape])) for h in states}
     outputs = tuple(sorted({str(rng.choice(list(known))), *map(str, rng.choice([node.outputs[0] for node in nodes], 2))}))
     return Graph("random", (*inputs, *states), tuple(nodes), outputs, state), outputs
 
@@ -196,6 +194,47 @@ def test_views_of_inputs_and_states_point_there():
     plan = execute(Graph("step", values, nodes, (), {"h": "h", "k": "part"}), ("sum",))
     assert plan.places["low"] == Place("input", "x", 4)
     assert plan.places["part"] == Place("state", "h", 2)
+
+
+def test_a_reshape_takes_no_memory_and_its_input_may_be_overwritten_through_it():
+    nodes = (
+        Node("a", fully_connected(24, 12), ("x",), ("a",)),
+        Node("image", Reshape((2, 3, 4)), ("a",), ("image",)),
+        Node("bent", Relu(), ("image",), ("bent",)),
+        Node("flat", Reshape((24,)), ("bent",), ("flat",)),
+        Node("part", Slice(8, 12), ("flat",), ("part",)),
+        Node("small", Reshape((3, 2, 2)), ("part",), ("small",)),
+        Node("small_relu", Relu(), ("small",), ("small_relu",)),
+        Node("again", Reshape((12,)), ("small_relu",), ("again",)),
+        Node("out", fully_connected(4, 12), ("again",), ("out",)),
+    )
+    plan = execute(sliced(*nodes), ("out",))
+    assert plan.arena_bytes == 2 * 24
+    assert plan.places["again"] == Place("arena", offset=16)
+
+
+def test_a_reshape_of_an_image_that_is_read_later_is_not_overwritten():
+    nodes = (
+        Node("image", Relu(), ("x",), ("image",)),
+        Node("flat", Reshape((12,)), ("image",), ("flat",)),
+        Node("bent", Relu(), ("flat",), ("bent",)),
+        Node("late", Reshape((12,)), ("image",), ("late",)),
+        Node("out", Add(), ("bent", "late"), ("out",)),
+    )
+    graph = Graph("whole", (Value("x", TensorType((2, 3, 2), Q12)),), nodes, ("out",))
+    assert execute(graph, ("out",)).arena_bytes == 2 * 24
+
+
+def test_reshapes_of_inputs_states_and_outputs_point_there_or_are_copied():
+    nodes = (
+        Node("image", Reshape((1, 3, 2)), ("x",), ("image",)),
+        Node("other", Reshape((2, 3)), ("h",), ("other",)),
+        Node("out", Reshape((3, 2)), ("image",), ("out",)),
+    )
+    values = (Value("x", TensorType((6,), Q12)), Value("h", TensorType((6,), Q12)), Value("k", TensorType((2, 3), Q12)))
+    plan = execute(Graph("step", values, nodes, (), {"h": "h", "k": "other"}), ("out",))
+    assert plan.places["image"] == plan.places["out"] == Place("input", "x")
+    assert plan.places["other"] == Place("state", "h")
 
 
 @pytest.mark.parametrize(("cell", "vectors", "states"), [("fastrnn", 2, 1), ("gru", 6, 1), ("lstm", 8, 2)])

@@ -7,9 +7,10 @@ import pytest
 
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
-from rescomp.graph.fixed_point import tanh_table
+from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
 from rescomp.graph.ops.activation import UNIT_Q15
+from rescomp.graph.weights import Int8Weight
 
 SEEDS = 25
 
@@ -116,6 +117,50 @@ def test_the_first_rounding_of_a_gated_sum(witness):
     inputs = {f"x{i}_{k}": np.array([[value]]) for i, (_, values) in enumerate(cases) for k, value in enumerate(values)}
     assert [int(evaluate_graph(graph, inputs)[f"y{i}_0"][0, 0]) for i in range(3)] == [1, 1, 1]
     assert_equal(witness, graph, inputs)
+
+
+def scale(rows, factor):
+    return Requantization.from_scale(np.full(rows, factor))
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 3), (9, 3)], ids=["image", "time"])
+def test_a_small_net_of_convolutions_and_pools(witness, shape):
+    """Every value of it: a padded depthwise convolution, a padded pool, a pool of the whole map, and what reads it as a vector."""
+    rng, x = np.random.default_rng(2), TensorType(shape, Format(10))
+    high, edge = (3, 1) if len(shape) == 3 else (1, 0)
+    map_size = (3, 3) if len(shape) == 3 else (1, 5)
+    depthwise = Int8Weight(rng.integers(-127, 128, (3, 3 * high), dtype=np.int8))
+    classifier = Int8Weight(rng.integers(-127, 128, (4, 3), dtype=np.int8))
+    bias, no_bias = rng.integers(-9999, 9999, 3, dtype=np.int32), np.zeros(0, np.int32)
+    ops_in_order = {
+        "filtered": ops.DepthwiseConv2d(depthwise, bias, scale(3, 2.0**-8), Format(9), (high, 3), padding=(edge, edge, 1, 1)),
+        "positive": ops.Relu(),
+        "largest": ops.MaxPool((min(2, high), 2), (min(2, high), 2), (0, 0, 1, 0)),
+        "mean": ops.AveragePool(scale(1, 0.25), Format(9), map_size),
+        "vector": ops.Reshape((3,)),
+        "scores": ops.FullyConnected(classifier, no_bias, scale(4, 2.0**-7), Format(8)),
+    }
+    names = ["x", *ops_in_order]
+    nodes = tuple(Node(name, op, (before,), (name,)) for before, (name, op) in zip(names, ops_in_order.items(), strict=False))
+    graph = Graph("net", (Value("x", x),), nodes, ("scores",))
+    assert graph.types()["mean"].shape == ((1, 1, 3) if len(shape) == 3 else (1, 3))
+    assert_equal(witness, graph, {"x": edge_values(rng, x)})
+
+
+def test_reshapes_of_inputs_of_slices_and_of_reshapes(witness):
+    t = TensorType((2, 3, 4), Format(12))
+    nodes = (
+        Node("flat", ops.Reshape((24,)), ("x",), ("flat",)),
+        Node("part", ops.Slice(4, 12), ("flat",), ("part",)),
+        Node("image", ops.Reshape((3, 2, 2)), ("part",), ("image",)),
+        Node("again", ops.Reshape((3, 2, 2)), ("image",), ("again",)),
+        Node("bent", ops.Relu(), ("again",), ("bent",)),
+        Node("sum", ops.Add(), ("bent", "image"), ("sum",)),
+        Node("wide", ops.Reshape((2, 6)), ("sum",), ("wide",)),
+        Node("late", ops.Relu(), ("wide",), ("late",)),
+        Node("out", ops.Reshape((12,)), ("late",), ("out",)),
+    )
+    assert_equal(witness, Graph("reshapes", (Value("x", t),), nodes, ("out",)), {"x": edge_values(np.random.default_rng(1), t)})
 
 
 def test_slices_of_slices_of_inputs_and_of_results(witness):

@@ -9,7 +9,7 @@ from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, TensorType
 from rescomp.graph.ops.window import image_shape
-from rescomp.graph.weights import Int8Weight, SparseWeight, TernaryWeight
+from rescomp.graph.weights import Int4Weight, Int8Weight, SparseWeight, TernaryWeight
 
 
 def extreme_inputs(types, rng, batch=6):
@@ -45,21 +45,76 @@ def test_every_op_honours_the_protocol(name):
 def test_conv2d_equals_torch_before_requantization(seed):
     rng = np.random.default_rng(seed)
     op, (x_type,) = ops.Conv2d.random(rng)
-    x = rng.integers(x_type.format.low, x_type.format.high + 1, (3, *x_type.shape))
-    image = x.reshape(3, *image_shape(x_type.shape))
+    x, padded = padded_images(rng, op, x_type)
     rows = len(op.weight.matrix)
     kernel = op.weight.matrix.reshape(rows, *op.kernel_size, -1).transpose(0, 3, 1, 2)
+    sums = torch.nn.functional.conv2d(padded, torch.from_numpy(kernel).double(), torch_bias(op), stride=op.stride)
+    assert_requantizes(op, x_type, x, sums)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_depthwise_conv2d_equals_torch_before_requantization(seed):
+    rng = np.random.default_rng(seed)
+    op, (x_type,) = ops.DepthwiseConv2d.random(rng)
+    x, padded = padded_images(rng, op, x_type)
+    channels = x_type.shape[-1]
+    kernel = torch.from_numpy(op.weight.matrix.reshape(channels, 1, *op.kernel_size)).double()
+    assert_requantizes(op, x_type, x, torch.nn.functional.conv2d(padded, kernel, torch_bias(op), stride=op.stride, groups=channels))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_average_pool_equals_torch_before_requantization(seed):
+    rng = np.random.default_rng(seed)
+    op, (x_type,) = ops.AveragePool.random(rng)
+    x, padded = padded_images(rng, op, x_type)
+    assert_requantizes(op, x_type, x, torch.nn.functional.avg_pool2d(padded, op.kernel_size, op.stride, divisor_override=1))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_max_pool_equals_torch_which_pads_with_minus_infinity(seed):
+    rng = np.random.default_rng(seed)
+    op, (x_type,) = ops.MaxPool.random(rng)
+    x, padded = padded_images(rng, op, x_type, -np.inf)
+    largest = torch.nn.functional.max_pool2d(padded, op.kernel_size, op.stride).numpy()
+    assert np.isfinite(largest).all()
+    assert np.array_equal(op.evaluate(x)[0], largest.transpose(0, 2, 3, 1).reshape(3, *op.infer(x_type)[0].shape))
+
+
+def padded_images(rng, op, x_type, fill=0.0):
+    """Random x for an op with a window, and the same for torch: double [3, channels, height, width], padded with `fill`."""
+    x = rng.integers(x_type.format.low, x_type.format.high + 1, (3, *x_type.shape))
+    image = torch.from_numpy(x.reshape(3, *image_shape(x_type.shape)).transpose(0, 3, 1, 2)).double()
     top, bottom, left, right = op.padding
-    padded = torch.nn.functional.pad(torch.from_numpy(image.transpose(0, 3, 1, 2)).double(), (left, right, top, bottom))
-    bias = torch.from_numpy(op.bias).double() if op.bias.size else None
-    sums = torch.nn.functional.conv2d(padded, torch.from_numpy(kernel).double(), bias, stride=op.stride)
+    return x, torch.nn.functional.pad(image, (left, right, top, bottom), value=fill)
+
+
+def torch_bias(op):
+    return torch.from_numpy(op.bias).double() if op.bias.size else None
+
+
+def assert_requantizes(op, x_type, x, sums):
+    """op.evaluate(x) is the requantization of torch's sums [3, channels, height, width]."""
     accumulator = sums.numpy().astype(np.int64).transpose(0, 2, 3, 1)
     expected = op.requantization(accumulator, op.output.low, op.output.high)
     assert np.array_equal(op.evaluate(x)[0], expected.reshape(3, *op.infer(x_type)[0].shape))
 
 
-def scale(rows):
-    return Requantization(np.full(rows, 1 << 14, np.int32), np.full(rows, 20, np.int32))
+def test_a_pool_of_the_whole_map_is_the_rounded_mean():
+    op = ops.AveragePool(scale(1, 14 + 3), INT16, (2, 4))
+    x = np.arange(-40, 40).reshape(2, 2, 4, 5)
+    assert op.infer(TensorType((2, 4, 5), INT16))[0].shape == (1, 1, 5)
+    assert np.array_equal(op.evaluate(x)[0][:, 0, 0], np.floor(x.mean(axis=(1, 2)) + 0.5))
+
+
+def test_only_a_depthwise_convolution_multiplies():
+    image = TensorType((4, 4, 3), INT16)
+    depthwise = ops.DepthwiseConv2d(Int8Weight(np.ones((3, 4), np.int8)), NO_BIAS, scale(3), INT16, (2, 2), (2, 2))
+    others = ops.AveragePool(scale(1), INT16, (2, 2)), ops.MaxPool((2, 2)), ops.Reshape((48,))
+    assert [op.multiply_accumulates(image) for op in (depthwise, *others)] == [4 * 3 * 4, 0, 0, 0]
+
+
+def scale(rows, shift=20, multiplier=1 << 14):
+    return Requantization(np.full(rows, multiplier, np.int32), np.full(rows, shift, np.int32))
 
 
 def vectors(*formats, size=4):
@@ -68,7 +123,16 @@ def vectors(*formats, size=4):
 
 UNIT, Q15 = Format(15, nonnegative=True), Format(15)
 NO_BIAS = np.zeros(0, np.int32)
-INT16 = Format(8)
+INT16, INT8 = Format(8), Format(4, "int8")
+ONES = Int8Weight(np.ones((2, 9), np.int8))
+
+
+def images(format):
+    return (TensorType((4, 5, 2), format),)
+
+
+def depthwise(weight, requantization=None, output=INT16, padding=(0, 0, 0, 0)):
+    return ops.DepthwiseConv2d(weight, NO_BIAS, requantization or scale(2), output, (3, 3), padding=padding)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +171,36 @@ INT16 = Format(8)
             (TensorType((1, 1, 4), INT16),),
             "no sparse weights: store its matrix dense",
         ),
+        (depthwise(Int4Weight(np.ones((2, 9), np.int8))), images(INT16), "no int4 weights: depthwise weights stay int8"),
+        (depthwise(TernaryWeight(np.array([[0, 1, 1, 1]], np.int8))), images(INT16), "no ternary weights: depthwise weights stay int8"),
+        (depthwise(Int8Weight(np.ones((3, 9), np.int8))), images(INT16), "kernels for 3 channels cannot read a value of 2 channels"),
+        (depthwise(Int8Weight(np.ones((2, 8), np.int8))), images(INT16), "8 columns cannot read patches of 9 entries a channel"),
+        (depthwise(ONES), images(Format(8, "int8")), "a product of int8 values gives int8 values, not int16"),
+        (depthwise(ONES, scale(1)), images(INT16), "1 multipliers"),
+        (
+            depthwise(ONES, padding=(0, 0, -1, 0)),
+            images(INT16),
+            "depthwise_conv2d needs a kernel and a stride of at least 1 and no negative",
+        ),
+        (depthwise(ONES, scale(2, 14), output=INT8), images(INT8), "1/2 or less"),
+        (depthwise(Int8Weight(np.full((2, 9), 32, np.int8)), scale(2, 15), output=INT8), images(INT8), "a weight of 32 is past 31"),
+        (ops.AveragePool(scale(1), INT16, (3, 3)), (TensorType((9,), INT16),), "an image is height x width x channels"),
+        (ops.AveragePool(scale(2), INT16, (3, 3)), images(INT16), "2 multipliers and 2 shifts for 1 rows"),
+        (ops.AveragePool(scale(1), INT16, (3, 7)), images(INT16), r"a \(3, 7\) kernel does not fit into \(4, 5\)"),
+        (ops.AveragePool(scale(1), INT8, (3, 3)), images(INT16), "gives int16 values, not int8: requantize the result"),
+        (ops.AveragePool(scale(1), INT16, (200, 200)), (TensorType((200, 200, 1), INT16),), "accumulator may reach"),
+        (ops.AveragePool(scale(1, 20, 20000), INT8, (3, 3)), images(INT8), "powers of two"),
+        (ops.AveragePool(scale(1, 15), INT8, (200, 200)), (TensorType((200, 200, 1), INT8),), r"past 2\^24"),
+        (ops.MaxPool((2, 2)), images(INT8), "a max_pool of int16 cannot read int8"),
+        (ops.MaxPool((2, 2), padding=(1, 1, 0, 0)), images(INT16), "int16 Q8 has negative ones: put a ReLU before it"),
+        (ops.MaxPool((2, 3), padding=(0, 2, 0, 0)), images(UNIT), r"fewer positions than its \(2, 3\) kernel has"),
+        (ops.MaxPool((2, 3), padding=(0, 0, 3, 0)), images(UNIT), r"not \(0, 0, 3, 0\): pad less"),
+        (ops.MaxPool((2, 1)), (TensorType((4, 2), INT16),), r"a \(2, 1\) kernel does not fit into \(1, 4\)"),
+        (ops.Reshape((5, 9)), images(INT16), r"the 40 entries of a value of shape \(4, 5, 2\) do not fill the shape \(5, 9\)"),
+        (ops.Reshape((-1, 40)), images(INT16), "do not fill"),
+        (ops.Reshape((-4, -10)), images(INT16), "do not fill"),
+        (ops.Reshape((1, 2, 4, 5)), images(INT16), r"one to three axes, not the shape \(1, 2, 4, 5\)"),
+        (ops.Reshape(()), (TensorType((1,), INT16),), r"one to three axes, not the shape \(\)"),
         (ops.Slice(2, 3), vectors(INT16), "a slice from 2 of size 3 does not lie inside a value of 4 entries"),
         (ops.Slice(-1, 3), vectors(INT16), "does not lie inside"),
         (ops.Slice(1, 0), vectors(INT16), "does not lie inside"),

@@ -4,6 +4,7 @@ import ctypes
 import itertools
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
-from rescomp.graph.fixed_point import Requantization, tanh_table
+from rescomp.graph.fixed_point import TIE_FREE_WEIGHT, Requantization, tanh_table
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.ops.c_arguments import stored_scales
-from rescomp.graph.ops.drawing import DENSE, SPARSE, draw_storage
-from rescomp.graph.weights import SparseWeight
+from rescomp.graph.ops.drawing import DENSE, SPARSE, draw_requantization, draw_storage, draw_tie_free
+from rescomp.graph.ops.window import Window
+from rescomp.graph.weights import Int8Weight, SparseWeight
 from rescomp.validate.host_c import SANITIZED, HostC
 
 KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
@@ -50,6 +52,12 @@ class State(ctypes.Structure):
     _fields_ = (("f", ctypes.c_uint8), ("low", ctypes.c_int16), ("high", ctypes.c_int16))
 
 
+class WindowShape(ctypes.Structure):
+    """rescomp_conv2d_shape: input and output size; kernel, stride and pad."""
+
+    _fields_ = (("sizes", ctypes.c_uint16 * 6), ("pairs", ctypes.c_uint16 * 6))
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("kernels") / "kernels.so"
@@ -59,19 +67,20 @@ def library(tmp_path_factory):
 
 
 class Guarded:
-    """An int16 buffer between guards of eight entries."""
+    """An int16 or int8 buffer between guards of eight entries."""
 
-    def __init__(self, values):
-        self.all = np.full(len(values) + 16, GUARD, np.int16)
+    def __init__(self, values, dtype="int16"):
+        self.guard = np.array(GUARD).astype(dtype)
+        self.all = np.full(len(values) + 16, self.guard)
         self.all[8:-8] = values
 
     @property
     def pointer(self):
-        return ctypes.c_void_p(self.all.ctypes.data + 16)
+        return ctypes.c_void_p(self.all.ctypes.data + 8 * self.all.itemsize)
 
     def check(self):
-        assert np.all(self.all[:8] == GUARD)
-        assert np.all(self.all[-8:] == GUARD)
+        assert np.all(self.all[:8] == self.guard)
+        assert np.all(self.all[-8:] == self.guard)
         return self.all[8:-8].astype(np.int64)
 
 
@@ -92,21 +101,27 @@ def product(rng, weights, rows, columns, power_of_two):
     return ops.FullyConnected(weight, bias, by, Format(12, bound=20000))
 
 
-def call_product(library, op, x):
-    """The kernel's output, from exactly the arrays that an export declares."""
-    rows, columns = op.weight.matrix.shape
-    packed, bias = op.weight.pack(), op.bias
-    multiplier, shift = stored_scales(op.requantization)
-    source, target = Guarded(x), Guarded(np.full(rows, 77))
+def requantize_by(bias, requantization, output):
+    """The argument as an export writes it; it keeps its arrays alive."""
+    multiplier, shift = stored_scales(requantization)
     by = By(
         bias.ctypes.data if bias.size else None,
         multiplier.ctypes.data if multiplier.size else None,
         shift.ctypes.data,
         multiplier.size > 1,
         shift.size > 1,
-        op.output.low,
-        op.output.high,
+        output.low,
+        output.high,
     )
+    by.arrays = bias, multiplier, shift
+    return by
+
+
+def call_product(library, op, x):
+    """The kernel's output, from exactly the arrays that an export declares."""
+    rows, columns = op.weight.matrix.shape
+    packed, by = op.weight.pack(), requantize_by(op.bias, op.requantization, op.output)
+    source, target = Guarded(x), Guarded(np.full(rows, 77))
     function = getattr(library, f"rescomp_{op.kernel}")
     function(source.pointer, target.pointer, ctypes.c_uint16(columns), ctypes.c_uint16(rows), ctypes.c_void_p(packed.ctypes.data), by)
     np.testing.assert_array_equal(source.check(), x)
@@ -244,22 +259,93 @@ def test_products_read_nothing_past_their_buffers(weights):
 def test_convolutions_read_nothing_past_their_buffers(weights):
     """Sizes, strides and paddings in one program, paddings wider than the kernel and larger than the image among them."""
     rng = np.random.default_rng(5)
-    inputs, nodes = [], []
-    for i in range(16):
-        height, width, channels, kernel_height, kernel_width = (int(n) for n in rng.integers(1, 5, 5))
+    instances = []
+    for i, (shape, window) in enumerate(edge_windows(rng)):
+        rows, columns = int(rng.choice(ROWS)), window.kernel_size[0] * window.kernel_size[1] * shape[-1]
+        dense = product(rng, weights, rows, columns, bool(i % 3))
+        op = ops.Conv2d(dense.weight, dense.bias, dense.requantization, dense.output, window.kernel_size, window.stride, window.padding)
+        instances.append((op, TensorType(shape, Format(12, bound=10922))))
+    assert_windows_equal_under_sanitizers(rng, instances)
+
+
+def edge_windows(rng, count=16):
+    """Images and what moves over them: paddings wider than the kernel and larger than the image among them."""
+    found = []
+    for i in range(count):
+        *shape, kernel_height, kernel_width = (int(n) for n in rng.integers(1, 5, 5))
         padding = tuple(int(n) for n in rng.integers(0, 6, 4)) if i % 2 else (kernel_height, kernel_height, kernel_width, kernel_width)
         stride = tuple(int(n) for n in rng.integers(1, 4, 2))
-        rows, columns = int(rng.choice(ROWS)), kernel_height * kernel_width * channels
-        dense = product(rng, weights, rows, columns, bool(i % 3))
-        op = ops.Conv2d(dense.weight, dense.bias, dense.requantization, dense.output, (kernel_height, kernel_width), stride, padding)
-        if min(op.output_size((height, width, channels))) < 1:
-            continue
-        inputs.append(Value(f"x{i}", TensorType((height, width, channels), Format(12, bound=10922))))
-        nodes.append(Node(f"convolution_{i}", op, (f"x{i}",), (f"y{i}",)))
-    assert len(nodes) > 10
-    graph = Graph("edges", tuple(inputs), tuple(nodes), (nodes[-1].outputs[0],))
-    samples = {x.name: np.stack([v.reshape(x.type.shape) for v in extremes(rng, x.type.size, 10922)]) for x in inputs}
-    assert_equal_under_sanitizers(graph, samples)
+        window = Window((kernel_height, kernel_width), stride, padding)
+        if min(window.output_size(tuple(shape))) > 0:
+            found.append((tuple(shape), window))
+    assert len(found) > 10
+    return found
+
+
+def of_each_channel(rng, dtype, shape, window):
+    """(op, input type) of the ops that move over each channel by itself; max_pool with as much of the padding as it takes."""
+    x, output = Format(5, dtype), Format(5, dtype, nonnegative=rng.random() < 0.2)
+    channels, entries = shape[-1], window.kernel_size[0] * window.kernel_size[1]
+    limit, draw_scale = (TIE_FREE_WEIGHT, draw_tie_free) if dtype == "int8" else (127, draw_requantization)
+    weight = Int8Weight(rng.integers(-limit, limit + 1, (channels, entries), dtype=np.int8))
+    bias = rng.integers(-5000, 5000, channels, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
+    scales = (draw_scale(rng, rows, entries * x.bound * limit) for rows in (channels, 1))
+    yield ops.DepthwiseConv2d(weight, bias, next(scales), output, window.kernel_size, window.stride, window.padding), TensorType(shape, x)
+    yield ops.AveragePool(next(scales), output, window.kernel_size, window.stride, window.padding), TensorType(shape, x)
+    padding = tuple(min(pad, window.kernel_size[side // 2] - 1) for side, pad in enumerate(window.padding))
+    op = ops.MaxPool(window.kernel_size, window.stride, padding, dtype)
+    if min(op.window.output_size(shape)) > 0:
+        yield op, TensorType(shape, replace(x, nonnegative=any(padding)))
+
+
+def image_extremes(rng, x):
+    """[samples, *shape], the smallest entry of the format included."""
+    samples = [*extremes(rng, x.size, x.format.high), np.full(x.size, x.format.low)]
+    return np.clip(np.stack(samples), x.format.low, x.format.high).reshape(-1, *x.shape)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int8"])
+def test_windows_over_each_channel_at_the_edges_of_the_map(library, dtype):
+    rng = np.random.default_rng(6)
+    kernels = set()
+    for shape, window in edge_windows(rng, 40):
+        for op, x_type in of_each_channel(rng, dtype, shape, window):
+            kernels.add(op.kernel)
+            samples = image_extremes(rng, x_type)
+            for x, wanted in zip(samples, op.evaluate(samples)[0], strict=True):
+                np.testing.assert_array_equal(call_over_windows(library, op, x_type, x.reshape(-1)), wanted.reshape(-1), err_msg=str(op))
+    assert len(kernels) == 3
+
+
+def call_over_windows(library, op, x_type, x):
+    """The output of a kernel that moves over each channel by itself, from exactly the arrays that an export declares."""
+    (y_type,) = op.infer(x_type)
+    dtype = x_type.format.dtype
+    source, target = Guarded(x, dtype), Guarded(np.full(y_type.size, 77), dtype)
+    geometry = WindowShape((*x_type.shape, *y_type.shape), (*op.kernel_size, *op.stride, *op.padding[::2]))
+    arguments = [source.pointer, target.pointer, geometry]
+    if isinstance(op, ops.DepthwiseConv2d):
+        weight = np.ascontiguousarray(op.weight.matrix.T)
+        arguments.append(ctypes.c_void_p(weight.ctypes.data))
+    if not isinstance(op, ops.MaxPool):
+        arguments.append(requantize_by(getattr(op, "bias", np.zeros(0, np.int32)), op.requantization, op.output))
+    getattr(library, f"rescomp_{op.kernel}")(*arguments)
+    np.testing.assert_array_equal(source.check(), x)
+    return target.check()
+
+
+def test_windows_over_each_channel_read_nothing_past_their_buffers():
+    rng = np.random.default_rng(7)
+    windows = edge_windows(rng)
+    assert_windows_equal_under_sanitizers(rng, [each for shape, window in windows for each in of_each_channel(rng, "int16", shape, window)])
+
+
+def assert_windows_equal_under_sanitizers(rng, instances):
+    """Independent (op, input type) in one program."""
+    inputs = tuple(Value(f"x{i}", x) for i, (_, x) in enumerate(instances))
+    nodes = tuple(Node(f"layer_{i}", op, (f"x{i}",), (f"y{i}",)) for i, (op, _) in enumerate(instances))
+    graph = Graph("edges", inputs, nodes, (nodes[-1].outputs[0],))
+    assert_equal_under_sanitizers(graph, {x.name: image_extremes(rng, x.type) for x in inputs})
 
 
 def assert_equal_under_sanitizers(graph, samples):

@@ -1,0 +1,110 @@
+"""depthwise_conv2d: a convolution with one kernel a channel, a bias, and one requantization a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..fixed_point import IntArray, Requantization
+from ..ir import Format, TensorType
+from ..weights import Int8Weight, Weight
+from . import onnx_arithmetic
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .c_arguments import requantization_argument
+from .drawing import draw_product
+from .product import prove_product
+from .tflite_arithmetic import depthwise_convolution, pad
+from .window import Padding, Pair, Window
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2d:
+    """y[i, j, c] = R(w[c] patch(i, j, c) + bias[c]): [height, width, channels] -> [out_height, out_width, channels].
+
+    A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.
+    weight: int8 [channels, kernel_height * kernel_width]. bias: int32 [channels], or of length 0 for none.
+    padding: zeros added (top, bottom, left, right).
+    """
+
+    name: ClassVar[str] = "depthwise_conv2d"
+    in_place: ClassVar[tuple[int, ...]] = ()
+    view: ClassVar[int | None] = None
+
+    weight: Weight
+    bias: IntArray
+    requantization: Requantization
+    output: Format
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+
+    @property
+    def kernel(self) -> str:
+        return f"depthwise_conv2d_{self.output.dtype}_int8"
+
+    @property
+    def window(self) -> Window:
+        """What moves over the input."""
+        return Window(self.kernel_size, self.stride, self.padding)
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        stored = self.weight.format
+        require(isinstance(self.weight, Int8Weight), f"depthwise_conv2d reads no {stored} weights: depthwise weights stay int8")
+        rows, columns = self.weight.matrix.shape
+        shape = self.window.output_shape(self.name, x.shape, rows)
+        require(rows == x.shape[-1], f"kernels for {rows} channels cannot read a value of {x.shape[-1]} channels")
+        patch = self.kernel_size[0] * self.kernel_size[1]
+        require(columns == patch, f"a weight of {columns} columns cannot read patches of {patch} entries a channel")
+        prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
+        return (TensorType(shape, self.output),)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        accumulator = (self.window.gather(x) * self._by_position.astype(np.int64)).sum(axis=2)
+        if self.bias.size:
+            accumulator = accumulator + self.bias
+        result = self.requantization(accumulator, self.output.low, self.output.high)
+        return (result.reshape(len(x), *self.window.output_shape(self.name, x.shape[1:], x.shape[-1])),)
+
+    def multiply_accumulates(self, *inputs: TensorType) -> int:
+        height, width = self.window.output_size(inputs[0].shape)
+        return height * width * self.weight.matrix.size
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        (x,) = inputs
+        shape = b.type(x).shape
+        patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape))
+        weight = b.node("Cast", b.constant(self._by_position), to=onnx_arithmetic.INT32)
+        accumulator = onnx_arithmetic.sum_patches(b, b.node("Mul", patches, weight))
+        if self.bias.size:
+            accumulator = b.node("Add", accumulator, b.constant(self.bias.astype(np.int32)))
+        result = onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output)
+        return (onnx_arithmetic.reshape(b, result, self.window.output_shape(self.name, shape, shape[-1])),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (x,) = inputs
+        weight = self._by_position.reshape(*self.kernel_size, -1)
+        padded = pad(b, x, self.padding)
+        return (depthwise_convolution(b, padded, weight, self.bias, self.requantization, self.output, self.stride),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (x,), (y,) = inputs, outputs
+        positions, channels = self._by_position.shape
+        note = f"int8, {positions} kernel positions x {channels} channels, channels fastest"
+        weight = b.constant("weight", self._by_position.reshape(-1), "weights", note)
+        by = requantization_argument(b, self.bias, self.requantization, self.output)
+        b.call(self.kernel, x.expression, y.expression, self.window.c_shape(x.type, y.type), weight, by)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        window, shape = Window.random(rng)
+        product, format = draw_product(rng, shape[-1], window.kernel_size[0] * window.kernel_size[1], ("int8",))
+        return cls(*product, window.kernel_size, window.stride, window.padding), (TensorType(shape, format),)
+
+    @property
+    def _by_position(self) -> IntArray:
+        """The weights as every export stores them: int8 [kernel_height * kernel_width, channels]."""
+        return np.ascontiguousarray(self.weight.matrix.T)
