@@ -1,6 +1,7 @@
-"""The integer model as ONNX, in operators of the default domain that compute in integers only.
+"""The integer model as ONNX, in operators of the default domain.
 
-Between ops every value is an int32 tensor [batch, *shape]; inputs and outputs are of the formats' own dtypes.
+Between ops a value is an int32 tensor [batch, *shape], computed with in integers only; or of int8 format an int8 tensor with the
+channels in front, between DequantizeLinear and QuantizeLinear. Inputs and outputs are of the formats' own dtypes, channels last.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from .. import __version__
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, IntegerModel, TensorType
 from ..graph.ops.base import Array
+from ..graph.ops.onnx_arithmetic import channels_first, channels_last
 from ..graph.passes import compose
 from .optional_package import import_optional
 from .provenance import PRODUCER, provenance
@@ -49,11 +51,11 @@ def graph_to_onnx(graph: Graph, expose: bool = False, metadata: Mapping[str, str
     """One graph with a dynamic batch axis in front of every shape. `expose` makes every node's value an output."""
     b = _Builder()
     types = graph.types()
-    values = {value.name: b.cast(b.input(value.name, value.type, ("batch",)), "int32") for value in graph.inputs}
+    values = {value.name: b.enter(b.input(value.name, value.type, ("batch",)), value.type) for value in graph.inputs}
     b.translate(graph, values)
     names = [name for node in graph.nodes for name in node.outputs] if expose else graph.outputs
     for name in names:
-        b.output(values[name], name, types[name], ("batch",))
+        b.output(b.leave(values[name], types[name]), name, types[name], ("batch",))
     proto: ModelProto = b.model(graph.name, metadata or {})
     return proto
 
@@ -70,34 +72,44 @@ def sequence_model(model: IntegerModel) -> ModelProto:
     x = b.input(model.input.name, model.input.type, ("time", "batch"))
     start = [_zero_state(b, x, value.type) for value in step.state_inputs]
     count = len(start)
-    scanned = b.nodes_of("Scan", *start, b.cast(x, "int32"), outputs=2 * count, body=_scan_body(step), num_scan_inputs=1)
+    readings = b.widen(x, model.input.type)
+    scanned = b.nodes_of("Scan", *start, readings, outputs=2 * count, body=_scan_body(step), num_scan_inputs=1)
     *following, scores = compose(model).outputs
     for value, states, name in zip(step.state_inputs, scanned[count:], following, strict=True):
         b.output(states, name, value.type, ("time", "batch"))
-    last = {value.name: state for value, state in zip(step.state_inputs, scanned[:count], strict=True)}
+    last = {value.name: b.lay_out(state, value.type) for value, state in zip(step.state_inputs, scanned[:count], strict=True)}
     b.translate(head, last)
-    b.output(last[model.output.name], scores, model.output.type, ("batch",))
+    b.output(b.leave(last[model.output.name], model.output.type), scores, model.output.type, ("batch",))
     proto: ModelProto = b.model(model.name, provenance(model))
     return proto
 
 
 def _scan_body(step: Graph) -> Any:
-    """The graph of one iteration: int32 states and one int32 input to the next states, and their int16 copies to be stacked."""
+    """The graph of one iteration: states and one input, in the dtypes that ops read, to the next states and their copies to be stacked."""
     b = _Builder(prefix="step/")
-    values = {value.name: b.input(f"step/{value.name}", value.type, ("batch",), "int32") for value in step.state_inputs + step.data_inputs}
+    values = {
+        value.name: b.lay_out(b.input(f"step/{value.name}", value.type, ("batch",), _inner(value.type)), value.type)
+        for value in step.state_inputs + step.data_inputs
+    }
     b.translate(step, values)
-    for suffix, dtype in (("next", "int32"), ("stacked", "")):
+    for suffix in ("next", "stacked"):
         for value in step.state_inputs:
             state = values[step.state[value.name]]
-            b.output(state, f"{state}/{suffix}", value.type, ("batch",), dtype)
+            dtype = _inner(value.type) if suffix == "next" else ""
+            b.output(b.leave(state, value.type), f"{state}/{suffix}", value.type, ("batch",), dtype)
     return b.graph("step")
+
+
+def _inner(type: TensorType) -> str:
+    """The dtype of a value between ops."""
+    return "int8" if type.format.dtype == "int8" else "int32"
 
 
 def _zero_state(b: _Builder, x: str, type: TensorType) -> str:
     """Zeros [batch, *shape] for an input x [time, batch, ...]."""
     batch = b.node("Slice", b.node("Shape", x), b.constant(np.array([1])), b.constant(np.array([2])))
     shape = b.node("Concat", batch, b.constant(np.array(type.shape, np.int64)), axis=0)
-    return b.node("Expand", b.constant(np.zeros(1, np.int32)), shape)
+    return b.node("Expand", b.constant(np.zeros(1, _inner(type))), shape)
 
 
 def _to_bytes(model: ModelProto) -> bytes:
@@ -107,8 +119,8 @@ def _to_bytes(model: ModelProto) -> bytes:
 class _Builder:
     """Collects the nodes and initializers of one ONNX graph; what the ops write through (OnnxBuilder).
 
-    Names: node `<layer>/<operator>_<n>`, the last value of a layer `<value>/int32`. Names inside a Scan body carry a prefix, since
-    a subgraph sees the names around it.
+    Names: node `<layer>/<operator>_<n>`, the last value of a layer `<value>/int32` or `<value>/int8`. Names inside a Scan body
+    carry a prefix, since a subgraph sees the names around it.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -122,15 +134,17 @@ class _Builder:
         self._outputs: list[Any] = []
         self._types: dict[str, TensorType] = {}
 
-    def constant(self, array: Array) -> str:
+    def constant(self, array: Array, *, shared: bool = True) -> str:
         """See OnnxBuilder."""
         array = np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._constants:
-            name = f"{self._prefix}{self._scope}/constant_{len(self._constants)}"
+        if shared and key in self._constants:
+            return self._constants[key]
+        name = f"{self._prefix}{self._scope}/constant_{len(self._initializers)}"
+        self._initializers.append(self._onnx.numpy_helper.from_array(array, name))
+        if shared:
             self._constants[key] = name
-            self._initializers.append(self._onnx.numpy_helper.from_array(array, name))
-        return self._constants[key]
+        return name
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """See OnnxBuilder."""
@@ -152,16 +166,34 @@ class _Builder:
         """x in another dtype."""
         return self.node("Cast", x, to=self._element(dtype))
 
+    def enter(self, x: str, type: TensorType) -> str:
+        """An input of the file, [batch, *shape], as ops read it."""
+        return self.lay_out(self.widen(x, type), type)
+
+    def widen(self, x: str, type: TensorType) -> str:
+        """A tensor of the format's dtype in the dtype that ops read."""
+        return x if type.format.dtype == _inner(type) else self.cast(x, _inner(type))
+
+    def lay_out(self, x: str, type: TensorType) -> str:
+        """A tensor [batch, *shape] of the dtype that ops read, as they read it."""
+        return channels_first(self, x, len(type.shape)) if type.format.dtype == "int8" else x
+
+    def leave(self, x: str, type: TensorType) -> str:
+        """The inverse of lay_out."""
+        return channels_last(self, x, len(type.shape)) if type.format.dtype == "int8" else x
+
     def input(self, name: str, type: TensorType, axes: Sequence[str], dtype: str = "") -> str:
         """Declare an input of shape [*axes, *shape], in the format's dtype unless another is given."""
         self._inputs.append(self._declare(name, type, axes, dtype))
         return name
 
     def output(self, x: str, name: str, type: TensorType, axes: Sequence[str], dtype: str = "") -> None:
-        """Declare an output, cast from the int32 (or already right) value x."""
+        """Declare an output, a copy of the tensor x [*axes, *shape] in its dtype."""
         self._scope = "edge"
-        element = self._element(dtype or type.format.dtype)
-        self._nodes.append(self._onnx.helper.make_node("Cast", [x], [name], name=f"{name}/output", to=element))
+        int8 = type.format.dtype == "int8"  # and so is x
+        cast = {} if int8 else {"to": self._element(dtype or type.format.dtype)}
+        copy = self._onnx.helper.make_node("Identity" if int8 else "Cast", [x], [name], name=f"{name}/output", **cast)
+        self._nodes.append(copy)
         self._outputs.append(self._declare(name, type, axes, dtype))
 
     def translate(self, graph: Graph, values: dict[str, str]) -> None:
@@ -172,7 +204,7 @@ class _Builder:
             self._scope = node.name
             results = node.op.onnx(self, *(values[name] for name in node.inputs))
             for name, result in zip(node.outputs, results, strict=True):
-                values[name] = self._named(result, f"{self._prefix}{name}/int32")
+                values[name] = self._named(result, f"{self._prefix}{name}/{_inner(types[name])}")
                 self._types[values[name]] = types[name]
         self._scope = "edge"
 

@@ -30,6 +30,7 @@ OPTIONS: Mapping[str, str] = {
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "DIV": "DivOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
     "MAXIMUM": "MaximumMinimumOptions",
     "MAX_POOL_2D": "Pool2DOptions",
@@ -42,15 +43,17 @@ OPTIONS: Mapping[str, str] = {
 }
 """The options table of each builtin operator in use."""
 VERSIONS: Mapping[str, int] = {
+    "ADD": 2,
     "CONV_2D": 4,
     "DEPTHWISE_CONV_2D": 5,
+    "FULLY_CONNECTED": 5,
     "MAXIMUM": 4,
     "MAX_POOL_2D": 3,
     "MINIMUM": 4,
     "PAD": 4,
     "SLICE": 4,
 }
-"""Versions of the operators whose int16 form came later than the operator."""
+"""Versions of the operators whose int8 or int16 form, or an option in use, came later than the operator."""
 
 
 def export_tflite(model: IntegerModel) -> dict[str, bytes]:
@@ -61,7 +64,7 @@ def export_tflite(model: IntegerModel) -> dict[str, bytes]:
 def graph_to_tflite(graph: Graph, expose: bool = False, metadata: Mapping[str, str] | None = None) -> bytes:
     """One graph for a single sample: [1, *shape] in and out. `expose` makes every node's value an output.
 
-    Raises UnsupportedError for values that are not int16, or have more than three axes.
+    Raises UnsupportedError for inputs that are neither int8 nor int16, or have more than three axes.
     """
     b = _Builder()
     types = graph.types()
@@ -141,7 +144,8 @@ class _Builder:
 
     def input(self, name: str, type: TensorType) -> TfliteTensor:
         """Declare an input [1, *shape]; returns it in rank 4."""
-        require(type.format.dtype == "int16", f"the TFLite export reads int16 values only, and {name!r} is {type}")
+        narrow = type.format.dtype in ("int8", "int16")
+        require(narrow, f"the TFLite export reads int8 and int16 values only, and {name!r} is {type}")
         require(1 <= len(type.shape) <= 3, f"the TFLite export reads values of one to three axes, and {name!r} is {type}")
         shape = (1, *type.shape)
         tensor = self._add(_Tensor(name, shape, type.format.dtype, scale_of(type.format)), type.format)

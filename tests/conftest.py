@@ -32,6 +32,7 @@ from rescomp.graph.ops import (
 )
 from rescomp.graph.ops.drawing import draw_storage
 from rescomp.graph.verify import verify_model
+from rescomp.graph.weights import Int8Weight
 from rescomp.models.compiled import build as shared_objects
 from rescomp.models.compiled.recurrence import library
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
@@ -119,11 +120,17 @@ def random_block():
 
 
 @pytest.fixture
-def export_job(tmp_path):
-    """A function (model, x, lengths) -> Job with every export written into a temporary directory."""
+def random_int8_block():
+    """The builder of an untrained residual block of int8 values: random_int8_block(rng, shape=...)."""
+    return build_int8_block
 
-    def export(model, x, lengths=None):
-        for name, data in all_exports(model).items():
+
+@pytest.fixture
+def export_job(tmp_path):
+    """A function (model, x, lengths) -> Job with every export written into a temporary directory, or the files that `exports` gives."""
+
+    def export(model, x, lengths=None, exports=all_exports):
+        for name, data in exports(model).items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
@@ -322,5 +329,42 @@ def build_block(rng, weights="int8", power_of_two=True, size=(5, 4), channels=4)
     )
     value = Value("input", TensorType((*size, channels), Format(9, bound=10922)))
     model = IntegerModel("block", {"whole": Graph("whole", (value,), nodes, ("features",))})
+    verify_model(model)
+    return model
+
+
+def draw_int8_product(rng, rows, columns, output, powers=1):
+    """The same of int8 values: six-bit weights and `powers` neighbouring powers of two, which bring the sums near the range."""
+    weight = rng.integers(-31, 32, (rows, columns), dtype=np.int8)
+    shift = 12 + round(np.log2(np.sqrt(columns) * 31)) + np.arange(rows) % powers
+    bias = rng.integers(-500, 500, rows, dtype=np.int32)
+    return Int8Weight(weight), bias, Requantization(np.full(rows, 1 << 14, np.int32), shift.astype(np.int32)), output
+
+
+def build_int8_block(rng, shape=(6,)):
+    """A verified net without state, int16 to int8: product(relu(x + product(relu(product(x))))), x being the input in int8.
+
+    The products are fully connected for a vector, and convolutions that keep the size for time and images.
+    """
+    channels, kernel_size = shape[-1], (1 if len(shape) == 2 else 3, 3)
+
+    def product(name, source, output, powers=1):
+        if len(shape) == 1:
+            return Node(name, FullyConnected(*draw_int8_product(rng, channels, channels, output, powers)), (source,), (name,))
+        columns, padding = 3 * kernel_size[0] * channels, (kernel_size[0] // 2,) * 2 + (1, 1)
+        op = Conv2d(*draw_int8_product(rng, channels, columns, output, powers), kernel_size, padding=padding)
+        return Node(name, op, (source,), (name,))
+
+    scale = Requantization(np.full(channels, 1 << 14, np.int32), np.full(channels, 14 + 11, np.int32))
+    normalize = Requantize(4, rng.integers(-(1 << 14), 1 << 14, channels, dtype=np.int32), scale, Format(5, "int8"))
+    nodes = (
+        Node("normalized", normalize, ("input",), ("normalized",)),
+        product("first", "normalized", Format(4, "int8", nonnegative=True), powers=3),
+        product("second", "first", Format(5, "int8")),
+        Node("sum", Add("int8", nonnegative=True), ("normalized", "second"), ("sum",)),
+        product("scores", "sum", Format(3, "int8")),
+    )
+    graph = Graph("whole", (Value("input", TensorType(shape, Format(8))),), nodes, ("scores",))
+    model = IntegerModel("int8_block", {"whole": graph})
     verify_model(model)
     return model

@@ -14,7 +14,7 @@ from ..export.onnx import SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph
+from ..graph.ir import Graph, Value
 from ..graph.passes import compose
 from .variants import beside, choose, read_artefact
 from .witness import Answer, Job
@@ -54,7 +54,7 @@ class OnnxruntimeWitness:
         """See Witness."""
         types = graph.types()
         session = _Session(graph_to_onnx(graph, expose=True).SerializeToString(), Path(f"{graph.name}.onnx"), self.optimize)
-        feeds = {value.name: np.asarray(inputs[value.name], value.type.format.numpy_dtype) for value in graph.inputs}
+        feeds = {value.name: np.asarray(inputs[value.name], _dtype(value)) for value in graph.inputs}
         names = [name for name in types if name not in feeds]
         return {name: array.astype(np.int64) for name, array in zip(names, session.run(names, feeds), strict=True)}
 
@@ -67,6 +67,8 @@ class _Session:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        # Else it makes int8 activations uint8, whose products its kernels for AVX2 without VNNI saturate in the middle of a sum.
+        options.add_session_config_entry("session.qdqisint8allowed", "1")
         level = runtime.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
         self._path = path
@@ -87,9 +89,13 @@ class _Session:
         return InputError(f"onnxruntime cannot run {self._path} as this model ({cause}): write it again with `rescomp export`")
 
 
+def _dtype(value: Value) -> np.dtype[Any]:
+    return value.type.format.numpy_dtype
+
+
 def _trace(job: Job, session: _Session, file: str) -> Trace:
     if not job.model.is_recurrent:
-        (scores,) = session.run(compose(job.model).outputs, {job.model.input.name: job.x.astype(np.int16)})
+        (scores,) = session.run(compose(job.model).outputs, {job.model.input.name: job.x.astype(_dtype(job.model.input))})
         return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
     states = np.zeros((*job.x.shape[:2], sum(value.type.size for value in job.model.graphs["step"].state_inputs)), np.int16)
     scores = np.zeros((len(job.x), *job.model.output.type.shape), np.int64)
@@ -102,7 +108,7 @@ def _run_sequences(job: Job, session: _Session, trace: Trace) -> None:
     names = compose(job.model).outputs
     for length in np.unique(job.lengths):
         rows = np.flatnonzero(job.lengths == length)
-        x = np.ascontiguousarray(job.x[rows, :length].swapaxes(0, 1), np.int16)
+        x = np.ascontiguousarray(job.x[rows, :length].swapaxes(0, 1), _dtype(job.model.input))
         *states, scores = session.run(names, {job.model.input.name: x})
         trace.states[rows, :length] = beside(states, 2).swapaxes(0, 1)
         trace.scores[rows] = scores
@@ -113,10 +119,10 @@ def _run_steps(job: Job, session: _Session, trace: Trace) -> None:
     step = job.model.graphs["step"]
     names = [value.name for value in step.state_inputs]
     following = compose(job.model).outputs
-    state = {value.name: np.zeros((len(job.x), *value.type.shape), np.int16) for value in step.state_inputs}
+    state = {value.name: np.zeros((len(job.x), *value.type.shape), _dtype(value)) for value in step.state_inputs}
     for t in range(int(job.lengths.max(initial=0))):
         rows = np.flatnonzero(job.lengths > t)
-        feeds = {job.model.input.name: job.x[rows, t].astype(np.int16), **{name: state[name][rows] for name in names}}
+        feeds = {job.model.input.name: job.x[rows, t].astype(_dtype(job.model.input)), **{name: state[name][rows] for name in names}}
         *states, scores = session.run(following, feeds)
         for name, value in zip(names, states, strict=True):
             state[name][rows] = value

@@ -58,7 +58,7 @@ class TfliteWitness:
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
         interpreter = _Interpreter(graph_to_tflite(graph, expose=True), Path(f"{graph.name}.tflite"), self.resolver)
-        feeds = {value.name: np.asarray(inputs[value.name], np.int16) for value in graph.inputs}
+        feeds = {value.name: np.asarray(inputs[value.name], value.type.format.numpy_dtype) for value in graph.inputs}
         batch = len(next(iter(feeds.values())))
         values = {name: np.zeros((batch, *t.shape), np.int64) for name, t in graph.types().items() if name not in feeds}
         for row in range(batch):
@@ -89,11 +89,11 @@ class _Interpreter:
         self.invoke = self._interpreter.invoke
 
     def write(self, name: str, value: IntArray) -> None:
-        """Set an input from int16 [*shape]."""
+        """Set an input from [*shape] of its dtype."""
         self._interpreter.set_tensor(self._index[name], value[None])
 
     def read(self, name: str) -> IntArray:
-        """A copy of an output: int16 [*shape]."""
+        """A copy of an output: [*shape]."""
         array: IntArray = self._interpreter.get_tensor(self._index[name])[0]
         return array
 
@@ -144,7 +144,7 @@ def _trace(job: Job, interpreter: _Interpreter) -> Trace:
     model = job.model
     answer, shape = compose(model).outputs[-1], model.output.type.shape
     interpreter.expect({model.input.name: model.input.type.shape, answer: shape})
-    x = job.x.astype(np.int16)
+    x = job.x.astype(model.input.type.format.numpy_dtype)
     scores = np.zeros((len(x), *shape), np.int64)
     if model.is_recurrent:
         return Trace(_run_steps(job, interpreter, x, scores), scores)
@@ -164,7 +164,7 @@ def _run_steps(job: Job, interpreter: _Interpreter, x: IntArray, scores: IntArra
     name = job.model.input.name
     for row, length in enumerate(job.lengths):
         for value in inputs:
-            interpreter.write(value.name, np.zeros(value.type.shape, np.int16))
+            interpreter.write(value.name, np.zeros(value.type.shape, value.type.format.numpy_dtype))
         for t in range(length):
             interpreter.write(name, x[row, t])
             interpreter.invoke()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..fixed_point import TERNARY_INPUT_BOUND, IntArray, saturate
 from ..ir import DType, Format, TensorType
+from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
@@ -53,11 +54,16 @@ class Add(Elementwise):
         return (saturate(a + b, self.limits.low, self.limits.high),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
-        return (_saturating_sum(b, *inputs),)
+        if self.dtype == "int16":
+            total = _saturating_sum(b, *inputs)
+            return (OnnxInt32(b).binary("maximum", total, 0) if self.nonnegative else total,)
+        format = Format(b.type(inputs[0]).format.fraction_bits, "int8", nonnegative=self.nonnegative)
+        terms = (onnx_arithmetic.dequantize(b, x, b.type(x).format) for x in inputs)
+        return (onnx_arithmetic.quantize(b, b.node("Add", *terms), format),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         x, y = inputs
-        return (saturating_add(b, x, y),)
+        return (saturating_add(b, x, y, nonnegative=self.nonnegative),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (left, right), (y,) = inputs, outputs

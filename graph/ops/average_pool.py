@@ -9,12 +9,11 @@ import numpy as np
 
 from ..fixed_point import IntArray, Requantization
 from ..ir import Format, TensorType
-from . import onnx_arithmetic
+from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .product import prove_requantization, prove_tie_free
-from .tflite_arithmetic import depthwise_convolution, pad
 from .window import Padding, Pair, Window
 
 NO_BIAS = np.zeros(0, np.int32)
@@ -68,6 +67,8 @@ class AveragePool(Elementwise):
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
         shape = b.type(x).shape
+        if self.output.dtype == "int8":
+            return (onnx_arithmetic.convolution(b, x, self.window, *self._product(shape[-1]), depthwise=True),)
         accumulator = onnx_arithmetic.sum_patches(b, onnx_arithmetic.gather_entries(b, x, self.window.patches(shape)))
         result = onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output)
         return (onnx_arithmetic.reshape(b, result, self.window.output_shape(self.name, shape, shape[-1])),)
@@ -75,9 +76,12 @@ class AveragePool(Elementwise):
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         """A DEPTHWISE_CONV_2D of ones: the interpreters' AVERAGE_POOL_2D rounds half away from zero."""
         (x,) = inputs
-        padded, channels = pad(b, x, self.padding), x.shape[-1]
-        ones = np.ones((*self.kernel_size, channels), np.int8)
-        return (depthwise_convolution(b, padded, ones, NO_BIAS, self.requantization.repeated(channels), self.output, self.stride),)
+        return (tflite_arithmetic.convolution(b, x, self.window, *self._product(x.shape[-1]), depthwise=True),)
+
+    def _product(self, channels: int) -> tuple[IntArray, IntArray, Requantization, Format]:
+        """The same as a depthwise convolution: a matrix of ones, no bias, the scale of each channel, the output."""
+        ones = np.ones((channels, self.kernel_size[0] * self.kernel_size[1]), np.int8)
+        return ones, NO_BIAS, self.requantization.repeated(channels), self.output
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

@@ -17,10 +17,13 @@ ConstantKind = Literal["weights", "scales", "biases", "tables"]
 
 
 class OnnxBuilder(Protocol):
-    """Writes ONNX nodes. Every value is an int32 tensor [batch, *shape]; the graph's int16 edges are cast outside."""
+    """Writes ONNX nodes. A value is an int32 tensor [batch, *shape], or of int8 format an int8 tensor [batch, channels, ...].
 
-    def constant(self, array: Array) -> str:
-        """Name of an initializer (equal arrays are shared)."""
+    The file's edges have the dtypes of the formats and the channels last: the builder converts them.
+    """
+
+    def constant(self, array: Array, *, shared: bool = True) -> str:
+        """Name of an initializer; equal arrays that are `shared` have one."""
         ...
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:

@@ -10,12 +10,11 @@ import numpy as np
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
 from ..weights import SparseWeight, Weight
-from . import onnx_arithmetic
+from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
 from .drawing import DENSE, draw_product
 from .product import prove_product
-from .tflite_arithmetic import convolution, pad
 from .window import Padding, Pair, Window
 
 
@@ -75,6 +74,9 @@ class Conv2d:
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
+        if self.output.dtype == "int8":
+            product = (self.weight.matrix, self.bias, self.requantization, self.output)
+            return (onnx_arithmetic.convolution(b, x, self.window, *product),)
         shape, (rows, columns) = b.type(x).shape, self.weight.matrix.shape
         patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape).reshape(-1, columns))
         accumulator = onnx_arithmetic.matrix_product(b, patches, self.weight.matrix, self.bias)
@@ -83,9 +85,8 @@ class Conv2d:
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        weight = self.weight.matrix.reshape(len(self.weight.matrix), *self.kernel_size, -1)
-        padded = pad(b, x, self.padding)
-        return (convolution(b, padded, weight, self.bias, self.requantization, self.output, self.stride),)
+        product = (self.weight.matrix, self.bias, self.requantization, self.output)
+        return (tflite_arithmetic.convolution(b, x, self.window, *product),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

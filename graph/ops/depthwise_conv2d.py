@@ -10,12 +10,11 @@ import numpy as np
 from ..fixed_point import IntArray, Requantization
 from ..ir import Format, TensorType
 from ..weights import Int8Weight, Weight
-from . import onnx_arithmetic
+from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
 from .drawing import draw_product
 from .product import prove_product
-from .tflite_arithmetic import depthwise_convolution, pad
 from .window import Padding, Pair, Window
 
 
@@ -75,6 +74,9 @@ class DepthwiseConv2d:
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
+        if self.output.dtype == "int8":
+            product = (self.weight.matrix, self.bias, self.requantization, self.output)
+            return (onnx_arithmetic.convolution(b, x, self.window, *product, depthwise=True),)
         shape = b.type(x).shape
         patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape))
         weight = b.node("Cast", b.constant(self._by_position), to=onnx_arithmetic.INT32)
@@ -86,9 +88,8 @@ class DepthwiseConv2d:
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        weight = self._by_position.reshape(*self.kernel_size, -1)
-        padded = pad(b, x, self.padding)
-        return (depthwise_convolution(b, padded, weight, self.bias, self.requantization, self.output, self.stride),)
+        product = (self.weight.matrix, self.bias, self.requantization, self.output)
+        return (tflite_arithmetic.convolution(b, x, self.window, *product, depthwise=True),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

@@ -60,6 +60,8 @@ class FullyConnected:
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
+        if self.output.dtype == "int8":
+            return (onnx_arithmetic.fully_connected(b, x, self.weight.matrix, self.bias, self.requantization, self.output),)
         accumulator = onnx_arithmetic.matrix_product(b, x, self.weight.matrix, self.bias)
         return (onnx_arithmetic.requantize(b, accumulator, self.requantization, self.output),)
 

@@ -12,7 +12,7 @@ from ..ir import DType, TensorType
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
-from .tflite_arithmetic import format_of, pad, slide
+from .tflite_arithmetic import format_of, slide
 from .window import Padding, Pair, Window
 
 
@@ -60,19 +60,18 @@ class MaxPool(Elementwise):
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
         shape = b.type(x).shape
+        if self.dtype == "int8":
+            return (b.node("MaxPool", x, **onnx_arithmetic.slide(self.window, len(shape) - 1)),)
         patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape))
         result = b.node("ReduceMax", patches, axes=[2], keepdims=0)
         return (onnx_arithmetic.reshape(b, result, self.window.output_shape(self.name, shape, shape[-1])),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        padded = pad(b, x, self.padding)
-        size, options = slide(padded, self.kernel_size, self.stride)
-        height, width = self.kernel_size
-        result = b.operator(
-            "MAX_POOL_2D", (padded,), (*size, x.shape[-1]), x.dtype, format_of(x), **options, filter_height=height, filter_width=width
-        )
-        return (result,)
+        shape = (1, *self.window.output_size(x.shape[1:]), x.shape[-1])
+        padded, options = slide(b, x, self.window)
+        options |= dict(zip(("filter_height", "filter_width"), self.kernel_size, strict=True))
+        return (b.operator("MAX_POOL_2D", (padded,), shape, x.dtype, format_of(x), **options),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

@@ -1,4 +1,9 @@
-"""Pieces of the contract spelled in standard ONNX operators, shared by the ops' `onnx` methods."""
+"""Pieces of the contract spelled in standard ONNX operators, shared by the ops' `onnx` methods.
+
+int16 values are int32 tensors, computed with in integers. int8 values are int8 tensors with the channels in front, between
+DequantizeLinear and QuantizeLinear: what runtimes know as QDQ, and replace by their own int8 operators. All scales are powers of two and
+all sums lie below 2^24 units, so that float32 is exact; products are free of ties (tie_free.py).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,11 @@ from ..fixed_point import IntArray, Requantization
 from ..ir import Format
 from .base import OnnxBuilder
 from .int32_arithmetic import Int32Arithmetic, Operator
+from .tie_free import has_relu, tie_free
+from .window import POINT, Window
 
-INT32, INT64 = 6, 7
-"""onnx.TensorProto.INT32 and INT64 (the graph does not import onnx)."""
+INT8, INT32, INT64 = 3, 6, 7
+"""onnx.TensorProto.INT8, INT32 and INT64 (the graph does not import onnx)."""
 WIDE_OFFSET_BITS = 60
 """2^60 lifts every product of accumulator and multiplier (below 2^45) above zero, and divides by 2^MAX_SHIFT."""
 OPERATORS: Mapping[Operator, str] = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "minimum": "Min", "maximum": "Max"}
@@ -73,3 +80,106 @@ def requantize(b: OnnxBuilder, accumulator: str, requantization: Requantization,
     shifted = b.node("Sub", b.node("Div", lifted, b.constant(one << shift)), b.constant(one << (WIDE_OFFSET_BITS - shift)))
     limits = (b.constant(np.array(limit, np.int64)) for limit in (output.low, output.high))
     return b.node("Cast", b.node("Clip", shifted, *limits), to=INT32)
+
+
+def channels_first(b: OnnxBuilder, x: str, axes: int) -> str:
+    """x [batch, ..., channels], of so many axes besides the batch, as [batch, channels, ...]."""
+    return b.node("Transpose", x, perm=[0, axes, *range(1, axes)]) if axes > 1 else x
+
+
+def channels_last(b: OnnxBuilder, x: str, axes: int) -> str:
+    """The inverse of channels_first."""
+    return b.node("Transpose", x, perm=[0, *range(2, axes + 1), 1]) if axes > 1 else x
+
+
+def widen(b: OnnxBuilder, x: str) -> str:
+    """An int8 value as int32 [batch, *shape], which is what an int16 value is."""
+    return b.node("Cast", channels_last(b, x, len(b.type(x).shape)), to=INT32)
+
+
+def narrow(b: OnnxBuilder, x: str, axes: int) -> str:
+    """int32 [batch, *shape] of so many axes, within int8, as an int8 value."""
+    return channels_first(b, b.node("Cast", x, to=INT8), axes)
+
+
+def dequantize(b: OnnxBuilder, x: str, format: Format) -> str:
+    """The real numbers of an int8 tensor in `format`, float32."""
+    return b.node("DequantizeLinear", x, _scale(b, format), b.constant(np.array(0, np.int8)))
+
+
+def quantize(b: OnnxBuilder, real: str, output: Format) -> str:
+    """Real numbers as an int8 tensor in `output`: the tensor saturates, and a ReLU clamps at 0."""
+    clamped = b.node("Relu", real) if has_relu(output) else real
+    return b.node("QuantizeLinear", clamped, _scale(b, output), b.constant(np.array(0, np.int8)))
+
+
+def fully_connected(b: OnnxBuilder, x: str, matrix: IntArray, bias: IntArray, requantization: Requantization, output: Format) -> str:
+    """saturate(R(W x + bias)) of int8 values [columns] -> [rows]. bias: int [rows], or empty."""
+    format = b.type(x).format
+    operands = _weight_and_bias(b, matrix, bias, requantization, format, output)
+    return quantize(b, b.node("Gemm", dequantize(b, x, format), *operands, transB=1), output)
+
+
+def convolution(
+    b: OnnxBuilder,
+    x: str,
+    window: Window,
+    matrix: IntArray,
+    bias: IntArray,
+    requantization: Requantization,
+    output: Format,
+    *,
+    depthwise: bool = False,
+) -> str:
+    """saturate(R(W patch + bias)) of int8 values at every position of the window. A vector counts as a single moment of time.
+
+    matrix: int8 [rows, kernel height * kernel width * channels], channels fastest; depthwise: row i reads channel i alone, so that
+    matrix is [channels, kernel height * kernel width]. bias: int [rows], or empty.
+    """
+    (*positions, channels), format = b.type(x).shape, b.type(x).format
+    axes = max(len(positions), 1)
+    weight = np.moveaxis(matrix.reshape(len(matrix), *window.kernel_size[-axes:], -1), -1, 1)
+    operands = _weight_and_bias(b, np.ascontiguousarray(weight), bias, requantization, format, output)
+    pixels = x if positions else b.node("Unsqueeze", x, b.constant(np.array([2])))
+    sums = b.node(
+        "Conv",
+        dequantize(b, pixels, format),
+        *operands,
+        **slide(window, axes),
+        group=channels if depthwise else 1,
+    )
+    result = quantize(b, sums, output)
+    return result if positions else b.node("Squeeze", result, b.constant(np.array([2])))
+
+
+def slide(window: Window, axes: int) -> dict[str, tuple[int, ...]]:
+    """The attributes of an operator with a window over so many axes."""
+    top, bottom, left, right = window.padding
+    pads = (top, left)[-axes:] + (bottom, right)[-axes:]
+    return {"kernel_shape": window.kernel_size[-axes:], "strides": window.stride[-axes:], "pads": pads}
+
+
+def scale_channels(b: OnnxBuilder, x: str, factor: int, bias: IntArray, requantization: Requantization, output: Format) -> str:
+    """saturate(R(factor x + bias)) of int8 values with a bias and a scale for each channel, as a 1x1 depthwise convolution."""
+    matrix = np.full((len(bias), 1), factor, np.int8)
+    return convolution(b, x, POINT, matrix, bias, requantization, output, depthwise=True)
+
+
+def _weight_and_bias(
+    b: OnnxBuilder, weight: IntArray, bias: IntArray, requantization: Requantization, x: Format, output: Format
+) -> tuple[str, str]:
+    """A product free of ties as real numbers. weight: int8 [rows, ...].
+
+    Its int8 constants are its own: onnxruntime's option session.x64quantprecision cannot load a model that shares them.
+    """
+    product = tie_free(weight, bias, requantization, x, output)
+    stored, zero = (b.constant(array, shared=False) for array in (product.weight, np.zeros(product.scale.shape, np.int8)))
+    scale, bias_scale = (b.constant(scales.astype(np.float32)) for scales in (product.scale, product.bias_scale))
+    return (
+        b.node("DequantizeLinear", stored, scale, zero, axis=0),
+        b.node("DequantizeLinear", b.constant(product.bias), bias_scale, axis=0),
+    )
+
+
+def _scale(b: OnnxBuilder, format: Format) -> str:
+    return b.constant(np.ldexp(np.float32(1), -format.fraction_bits))

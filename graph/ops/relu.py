@@ -8,7 +8,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray
-from ..ir import DType, TensorType
+from ..ir import DType, Format, TensorType
+from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
@@ -39,6 +40,9 @@ class Relu(Elementwise):
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
+        if self.dtype == "int8":
+            format = Format(b.type(x).format.fraction_bits, "int8", nonnegative=True)
+            return (onnx_arithmetic.quantize(b, onnx_arithmetic.dequantize(b, x, format), format),)
         return (OnnxInt32(b).binary("maximum", x, 0),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:

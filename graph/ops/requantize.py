@@ -15,7 +15,7 @@ from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .onnx_arithmetic import OnnxInt32
 from .product import prove_requantization, prove_tie_free
-from .tflite_arithmetic import depthwise_convolution
+from .tflite_arithmetic import scale_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +61,18 @@ class Requantize(Elementwise):
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
-        a, (bias, requantization) = OnnxInt32(b), self._of_entries(b.type(x).shape[-1])
-        accumulator = a.add(a.mul(x, 1 << self.pre_shift), b.constant(bias.astype(np.int32)))
-        return (onnx_arithmetic.requantize(b, accumulator, requantization, self.output),)
+        shape = b.type(x).shape
+        a, (bias, requantization) = OnnxInt32(b), self._of_entries(shape[-1])
+        if self.reads == self.output.dtype == "int8":
+            return (onnx_arithmetic.scale_channels(b, x, 1 << self.pre_shift, bias, requantization, self.output),)
+        wide = onnx_arithmetic.widen(b, x) if self.reads == "int8" else x
+        accumulator = a.add(a.mul(wide, 1 << self.pre_shift), b.constant(bias.astype(np.int32)))
+        result = onnx_arithmetic.requantize(b, accumulator, requantization, self.output)
+        return (onnx_arithmetic.narrow(b, result, len(shape)) if self.output.dtype == "int8" else result,)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        weight = np.full((1, 1, x.shape[-1]), 1 << self.pre_shift, np.int8)
-        return (depthwise_convolution(b, x, weight, *self._of_entries(x.shape[-1]), self.output),)
+        return (scale_channels(b, x, 1 << self.pre_shift, *self._of_entries(x.shape[-1]), self.output),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

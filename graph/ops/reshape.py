@@ -42,7 +42,10 @@ class Reshape(Elementwise):
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
-        return (onnx_arithmetic.reshape(b, x, self.shape),)
+        if b.type(x).format.dtype == "int16":
+            return (onnx_arithmetic.reshape(b, x, self.shape),)
+        last = onnx_arithmetic.channels_last(b, x, len(b.type(x).shape))
+        return (onnx_arithmetic.channels_first(b, onnx_arithmetic.reshape(b, last, self.shape), len(self.shape)),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs

@@ -55,7 +55,7 @@ class Slice:
         (x,) = inputs
         shape = (*x.shape[:-1], self.size)
         start, size = (b.constant(np.array(numbers, np.int32)) for numbers in ((0, 0, 0, self.start), shape))
-        return (b.operator("SLICE", (x, start, size), shape, "int16", format_of(x)),)
+        return (b.operator("SLICE", (x, start, size), shape, x.dtype, format_of(x)),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         """None: the planner of memory has placed the output inside the input."""

@@ -1,7 +1,8 @@
 """Pieces of the contract spelled in TFLite builtin operators, shared by the ops' `tflite` methods.
 
-Only operators that every interpreter computes alike: CONV_2D and DEPTHWISE_CONV_2D of int16 by int8 with an int64 bias, int16 ADD of
-equal scales, MINIMUM, MAXIMUM and MAX_POOL_2D, and int32 arithmetic. docs/contract.md names those that are left out.
+Only operators that every interpreter computes alike: CONV_2D and DEPTHWISE_CONV_2D of int16 by int8 with an int64 bias, the same and
+FULLY_CONNECTED of int8 by int8 without ties (tie_free.py), ADD of equal scales, MINIMUM, MAXIMUM and MAX_POOL_2D, and int32 arithmetic.
+docs/contract.md names those that are left out.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import numpy as np
 
 from ..fixed_point import FloatArray, IntArray, Requantization
 from ..ir import Format
-from .base import TfliteBuilder, TfliteTensor, require
+from .base import TfliteBuilder, TfliteTensor
 from .int32_arithmetic import Int32Arithmetic, Operator
+from .tie_free import has_relu, quantized_product, tie_free
+from .window import POINT, Padding, Window
 
 OPERATORS: Mapping[Operator, str] = {op: op.upper() for op in ("add", "sub", "mul", "div", "minimum", "maximum")}
-VALID_PADDING = 1
-"""tflite.Padding.VALID (the graph does not import tflite)."""
+SAME_PADDING, VALID_PADDING = 0, 1
+"""tflite.Padding (the graph does not import tflite)."""
+RELU = 1
+"""tflite.ActivationFunctionType.RELU."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def widen(b: TfliteBuilder, x: TfliteTensor) -> TfliteTensor:
 
 
 def narrow(b: TfliteBuilder, x: TfliteTensor, format: Format) -> TfliteTensor:
-    """Plain int32 integers, which must lie in `format`, as a value of that format."""
+    """Integers of a wider dtype, which must lie in `format`, as a value of that format."""
     return b.operator("CAST", (x,), x.shape, format.dtype, format)
 
 
@@ -64,102 +69,130 @@ def scale_of(format: Format) -> FloatArray:
 
 
 def format_of(x: TfliteTensor) -> Format:
-    """The format of a value. Raises UnsupportedError unless it is int16."""
-    require(x.format is not None and x.format.dtype == "int16", "the TFLite export computes with int16 values only")
-    assert x.format is not None
+    """The format of a value."""
+    assert x.format is not None, "plain int32 arithmetic has no format"
     return x.format
 
 
 def bound(b: TfliteBuilder, x: TfliteTensor, format: Format) -> TfliteTensor:
-    """x clamped to `format` (of x's own scale); nothing where int16 saturation is all the clamping it needs."""
+    """x, in its own dtype and scale, clamped to the limits of `format`; nothing where it lies within them already."""
     current = format_of(x)
     for code, limit, loose in (("MINIMUM", format.high, current.high), ("MAXIMUM", format.low, current.low)):
         if limit != loose:
-            constant = b.constant(np.full((1, 1, 1, 1), limit, np.int16), scale_of(format))
-            x = b.operator(code, (x, constant), x.shape, "int16", format)
+            constant = b.constant(np.full((1, 1, 1, 1), limit, x.dtype), scale_of(format))
+            x = b.operator(code, (x, constant), x.shape, x.dtype, format)
     return x
 
 
-def saturating_add(b: TfliteBuilder, x: TfliteTensor, y: TfliteTensor) -> TfliteTensor:
-    """The saturating int16 sum of two values of equal shape and scale."""
-    return b.operator("ADD", (x, y), x.shape, "int16", Format(format_of(x).fraction_bits))
+def saturating_add(b: TfliteBuilder, x: TfliteTensor, y: TfliteTensor, *, nonnegative: bool = False) -> TfliteTensor:
+    """The saturating sum of two values of equal shape, dtype and scale; `nonnegative`: at least 0."""
+    format = Format(format_of(x).fraction_bits, format_of(x).dtype, nonnegative=nonnegative)
+    return b.operator("ADD", (x, y), x.shape, x.dtype, format, **_activation(nonnegative))
 
 
 def convolution(
     b: TfliteBuilder,
     x: TfliteTensor,
-    weight: IntArray,
+    window: Window,
+    matrix: IntArray,
     bias: IntArray,
     requantization: Requantization,
     output: Format,
-    stride: tuple[int, int] = (1, 1),
+    *,
+    depthwise: bool = False,
 ) -> TfliteTensor:
-    """R(W patch + bias) without padding. weight: int8 [rows, height, width, channels]; bias: int [rows], or empty for none."""
-    rows, height, width, _ = weight.shape
-    size, options = slide(x, (height, width), stride)
-    return _product(b, "CONV_2D", x, (weight, 0, bias), requantization, output, (*size, rows), options)
+    """R(W patch + bias) at every position of the window. matrix: int8 [rows, kernel height * kernel width * channels], channels fastest.
+
+    depthwise: row i reads channel i alone, so that matrix is [channels, kernel height * kernel width]. bias: int [rows], or empty.
+    """
+    rows = len(matrix)
+    weight = matrix.reshape(rows, *window.kernel_size, -1)
+    shape = (1, *window.output_size(x.shape[1:]), rows)
+    padded, options = slide(b, x, window)
+    if not depthwise:
+        return _product(b, "CONV_2D", padded, (weight, 0, bias), requantization, output, shape, options)
+    operands = (np.ascontiguousarray(weight.transpose(3, 1, 2, 0)), 3, bias)
+    return _product(b, "DEPTHWISE_CONV_2D", padded, operands, requantization, output, shape, {**options, "depth_multiplier": 1})
 
 
 def matrix_product(
     b: TfliteBuilder, x: TfliteTensor, matrix: IntArray, bias: IntArray, requantization: Requantization, output: Format
 ) -> TfliteTensor:
-    """R(W x + bias) as a 1x1 CONV_2D: FULLY_CONNECTED of int16 rounds differently from one interpreter to the next."""
-    rows, columns = matrix.shape
-    return convolution(b, x, matrix.reshape(rows, 1, 1, columns), bias, requantization, output)
+    """R(W x + bias). A 1x1 CONV_2D: FULLY_CONNECTED of int16 rounds differently from one interpreter to the next.
+
+    A FULLY_CONNECTED for int8 where all rows share one scale: not all interpreters read more than one.
+    """
+    if output.dtype == "int8" and np.unique(requantization.shift).size == 1:
+        shape, options = (*x.shape[:-1], len(matrix)), {"keep_num_dims": True}
+        return _product(b, "FULLY_CONNECTED", x, (matrix, None, bias), requantization, output, shape, options)
+    return convolution(b, x, POINT, matrix, bias, requantization, output)
 
 
-def depthwise_convolution(
-    b: TfliteBuilder,
-    x: TfliteTensor,
-    weight: IntArray,
-    bias: IntArray,
-    requantization: Requantization,
-    output: Format,
-    stride: tuple[int, int] = (1, 1),
+def scale_channels(
+    b: TfliteBuilder, x: TfliteTensor, factor: int, bias: IntArray, requantization: Requantization, output: Format
 ) -> TfliteTensor:
-    """R(w patch + bias) in each channel by itself, without padding. weight: int8 [height, width, channels]; bias as in convolution."""
-    height, width, channels = weight.shape
-    size, options = slide(x, (height, width), stride)
-    shape = (*size, channels)
-    return _product(b, "DEPTHWISE_CONV_2D", x, (weight[None], 3, bias), requantization, output, shape, {**options, "depth_multiplier": 1})
+    """R(factor x + bias) with a bias and a scale for each channel, as a 1x1 DEPTHWISE_CONV_2D. factor: int8. Any two dtypes.
+
+    A change of dtype is an int16 product, between casts.
+    """
+    if x.dtype != output.dtype == "int16":
+        x = b.operator("CAST", (x,), x.shape, "int16", format_of(x))
+    matrix = np.full((x.shape[-1], 1), factor, np.int8)
+    return convolution(b, x, POINT, matrix, bias, requantization, output, depthwise=True)
 
 
-def slide(x: TfliteTensor, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[tuple[int, int, int], dict[str, int]]:
-    """(batch, height, width) of what a window that stays inside x gives, and the options that every such operator has."""
-    size = ((x.shape[1] - kernel[0]) // stride[0] + 1, (x.shape[2] - kernel[1]) // stride[1] + 1)
-    return (1, *size), {"padding": VALID_PADDING, "stride_h": stride[0], "stride_w": stride[1]}
+def slide(b: TfliteBuilder, x: TfliteTensor, window: Window) -> tuple[TfliteTensor, dict[str, int]]:
+    """What an operator with a window reads, and its options: x with zeros around it unless an option puts them there."""
+    padding = VALID_PADDING
+    if any(window.padding) and window.padding == _same_padding(x, window):
+        padding = SAME_PADDING
+    elif any(window.padding):
+        x = pad(b, x, window.padding)
+    return x, {"padding": padding, "stride_h": window.stride[0], "stride_w": window.stride[1]}
 
 
-def pad(b: TfliteBuilder, x: TfliteTensor, padding: tuple[int, int, int, int]) -> TfliteTensor:
+def _same_padding(x: TfliteTensor, window: Window) -> Padding:
+    """The zeros of SAME: so many that each stride begins inside x, the odd one below and to the right."""
+    sizes = zip(x.shape[1:3], window.kernel_size, window.stride, strict=True)
+    rows, columns = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size, kernel, stride in sizes)
+    return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
+
+
+def pad(b: TfliteBuilder, x: TfliteTensor, padding: Padding) -> TfliteTensor:
     """x [1, height, width, channels] with zeros added (top, bottom, left, right)."""
-    if not any(padding):
-        return x
     top, bottom, left, right = padding
     amounts = b.constant(np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
     shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.shape[3])
-    return b.operator("PAD", (x, amounts), shape, "int16", format_of(x))
+    return b.operator("PAD", (x, amounts), shape, x.dtype, format_of(x))
 
 
 def _product(
     b: TfliteBuilder,
     code: str,
     x: TfliteTensor,
-    operands: tuple[IntArray, int, IntArray],
+    operands: tuple[IntArray, int | None, IntArray],
     requantization: Requantization,
     output: Format,
     shape: tuple[int, ...],
     options: Mapping[str, int],
 ) -> TfliteTensor:
-    """A convolution operator and the clamp of its output. operands: the int8 weight, its axis of output channels, the bias or none.
+    """A product operator and the clamp of its output. operands: the int8 weight, its axis of rows (None: all have one scale), the bias.
 
-    The interpreter computes multiplier * 2^-shift back from the three scales; they hold it exactly. The bias is always there and
-    int64: without one, or with int32, the interpreters round in other ways.
+    The interpreter computes multiplier * 2^-shift back from the three scales; they hold it exactly. Of int16 values, the bias is
+    int64: without one, or with int32, the interpreters round in other ways. Of int8 values, the product is free of ties.
     """
     weight, axis, bias = operands
-    input_bits, output_bits = format_of(x).fraction_bits, output.fraction_bits
-    scale = np.ldexp(requantization.scale, input_bits - output_bits)
-    weight_tensor = b.constant(weight, scale, axis)
-    bias_tensor = b.constant(bias.astype(np.int64) if bias.size else np.zeros(shape[-1], np.int64), np.ldexp(scale, -input_bits))
-    saturated = Format(output_bits)
-    require(output.dtype == "int16", f"the TFLite export has no products of format {output}: it computes int16 values only")
-    return bound(b, b.operator(code, (x, weight_tensor, bias_tensor), shape, "int16", saturated, **options), output)
+    encode = tie_free if x.dtype == "int8" else quantized_product
+    product = encode(weight, bias, requantization, format_of(x), output)
+    rows = slice(1) if axis is None else slice(None)
+    weight_tensor = b.constant(product.weight, product.scale[rows], axis or 0)
+    inputs = (x, weight_tensor, b.constant(product.bias, product.bias_scale[rows]))
+    if x.dtype == "int8":
+        return b.operator(code, inputs, shape, "int8", output, **options, **_activation(has_relu(output)))
+    result = bound(b, b.operator(code, inputs, shape, "int16", Format(output.fraction_bits), **options), output)
+    return result if output.dtype == "int16" else narrow(b, result, output)
+
+
+def _activation(relu: bool) -> Mapping[str, int]:
+    """The options of an operator that may end with a ReLU."""
+    return {"fused_activation_function": RELU} if relu else {}

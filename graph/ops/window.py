@@ -83,6 +83,10 @@ class Window:
         return cls(kernel_size, stride, padding), (height, width, channels)
 
 
+POINT = Window((1, 1), (1, 1), (0, 0, 0, 0))
+"""The window of a product at every position."""
+
+
 def _pair(rng: np.random.Generator, low: int, high: int) -> Pair:
     first, second = rng.integers(low, high, 2)
     return int(first), int(second)

@@ -10,8 +10,14 @@ import pytest
 from rescomp.errors import InputError, MissingToolError, UnsupportedError
 from rescomp.export.onnx import IR_VERSION, OPSET, export_onnx, graph_to_onnx, sequence_model, step_model, whole_model
 from rescomp.graph.evaluate import evaluate
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.ops import FullyConnected
 from rescomp.graph.serialize import CONTRACT, digest
+from rescomp.graph.weights import Int8Weight
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
+
+HALF = Requantization(np.full(1, 1 << 14, np.int32), np.full(1, 15, np.int32))
 
 
 @pytest.fixture
@@ -75,6 +81,80 @@ def test_provenance_and_standard_operators(build, model):
         names = [name for node in graph.node for name in node.output]
         assert len(names) == len(set(names))
         assert all(tensor.data_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) for tensor in graph.initializer)
+
+
+INT8_SHAPES = pytest.mark.parametrize(("shape", "product"), [((6,), "Gemm"), ((9, 6), "Conv"), ((5, 4, 6), "Conv")])
+
+
+@INT8_SHAPES
+def test_int8_layers_are_quantized_and_dequantized(shape, product, random_int8_block):
+    proto = whole_model(random_int8_block(np.random.default_rng(0), shape))
+    assert edges(proto.graph.output) == {"scores": ("INT8", ["batch", *shape])}
+    first = next(i for i, node in enumerate(proto.graph.node) if node.name == "normalized/int8")
+    nodes = proto.graph.node[first:]
+    types = [node.op_type for node in nodes if node.op_type not in ("DequantizeLinear", "QuantizeLinear", "Identity", "Transpose")]
+    assert types == [product, "Relu", product, "Add", "Relu", product]
+    origins = {name: node.op_type for node in nodes for name in node.output}
+    readers = {name: node.op_type for node in nodes for name in node.input}
+    for node in nodes:
+        if node.op_type in ("Gemm", "Conv", "Add"):
+            assert {origins[name] for name in node.input} == {"DequantizeLinear"}
+            assert readers[node.output[0]] in ("Relu", "QuantizeLinear")
+    transposed = [node.op_type for node in proto.graph.node].count("Transpose")
+    assert transposed == (0 if len(shape) == 1 else 2), "into int8 and out of the file"
+
+
+def test_int8_weights_are_free_of_ties_and_not_shared(random_int8_block):
+    model = random_int8_block(np.random.default_rng(0), (9, 6))
+    graph = whole_model(model).graph
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    dequantized = [node.input for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in arrays]
+    weights, biases = (dequantized[start::2] for start in (0, 1))
+    ops = [node.op for node in model.graphs["whole"].nodes if node.op.name == "conv2d"]
+    for op, (weight, scale, zero), (bias, bias_scale) in zip(ops, weights, biases, strict=True):
+        kernel = np.moveaxis(arrays[weight], 1, -1).reshape(op.weight.matrix.shape)
+        np.testing.assert_array_equal(kernel, 4 * op.weight.matrix)
+        np.testing.assert_array_equal(arrays[bias], 4 * op.bias + 1)
+        assert np.all(np.frexp(arrays[scale])[0] == 0.5)
+        assert np.all(np.frexp(arrays[bias_scale])[0] == 0.5)
+        assert not arrays[zero].any()
+    own = [name for weight, _, zero in weights for name in (weight, zero)]
+    assert len(own) == len(set(own))
+
+
+@INT8_SHAPES
+def test_an_int8_block_equals_numpy(shape, product, random_int8_block, export_job):
+    rng = np.random.default_rng(1)
+    model = random_int8_block(rng, shape)
+    job = export_job(model, rng.integers(-(1 << 15), 1 << 15, (1000, *shape)), exports=export_onnx)
+    expected = evaluate(model, job.x).scores
+    assert np.unique(expected).size > 100
+    answers = {answer.variant: answer.trace.scores for answer in OnnxruntimeWitness().answers(job)}
+    assert set(answers) == {"whole", "whole without optimization"}
+    for scores in answers.values():
+        np.testing.assert_array_equal(scores, expected)
+
+
+@INT8_SHAPES
+def test_the_block_loads_and_is_exact_with_unsigned_kernels(shape, product, random_int8_block):
+    """session.x64quantprecision makes activations and weights uint8; it takes no weight or zero point that two layers share."""
+    rng = np.random.default_rng(1)
+    model = random_int8_block(rng, shape)
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(export_onnx(model)["model.onnx"], options, providers=["CPUExecutionProvider"])
+    x = rng.integers(-(1 << 15), 1 << 15, (1000, *shape))
+    (scores,) = session.run(None, {"input": x.astype(np.int16)})
+    assert scores.dtype == np.int8
+    np.testing.assert_array_equal(scores, evaluate(model, x).scores)
+
+
+def test_an_int8_bound_is_refused():
+    format = Format(4, "int8")
+    op = FullyConnected(Int8Weight(np.ones((1, 1), np.int8)), np.zeros(0, np.int32), HALF, Format(4, "int8", bound=100))
+    graph = Graph("g", (Value("x", TensorType((1,), format)),), (Node("y", op, ("x",), ("y",)),), ("y",))
+    with pytest.raises(UnsupportedError, match=r"clamp int8 results at 0 or not at all, not to int8 Q4, -100\.\.100"):
+        graph_to_onnx(graph)
 
 
 def test_values_keep_their_names(model):

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,15 @@ import tflite
 from rescomp.errors import InputError, MissingToolError, UnsupportedError
 from rescomp.export.flatbuffer import check_flatbuffer
 from rescomp.export.tflite import OPTIONS, export_tflite, graph_to_tflite
+from rescomp.graph.evaluate import evaluate
+from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
-from rescomp.graph.ops import Relu
+from rescomp.graph.ops import FullyConnected, Relu, Slice, tflite_arithmetic, tie_free
 from rescomp.graph.serialize import digest
-from rescomp.validate.tflite import INTERPRETERS, TfliteWitness
+from rescomp.graph.weights import Int8Weight
+from rescomp.validate.tflite import INTERPRETERS, RESOLVERS, TfliteWitness
+
+HALF = Requantization(np.full(1, 1 << 14, np.int32), np.full(1, 15, np.int32))
 
 
 @pytest.fixture
@@ -107,12 +113,95 @@ def test_files_are_the_same_again(model):
     assert export_tflite(model) == export_tflite(model)
 
 
-@pytest.mark.parametrize("t", [TensorType((3,), Format(2, "int8")), TensorType((2, 2, 2, 2), Format(2))])
-def test_what_tflite_does_not_offer_is_refused(t):
-    graph = Graph("g", (Value("x", t),), (Node("relu", Relu(), ("x",), ("y",)),), ("y",))
-    if t.format.dtype == "int16":
-        assert graph.types()
-    with pytest.raises(UnsupportedError, match=r"TFLite|relu works on int16"):
+INT8_SHAPES = pytest.mark.parametrize(
+    ("shape", "products"),
+    [
+        ((6,), ["CONV_2D", "FULLY_CONNECTED", "ADD", "FULLY_CONNECTED"]),  # the first has a scale for each row
+        ((9, 6), ["CONV_2D", "CONV_2D", "ADD", "CONV_2D"]),
+        ((5, 4, 6), ["CONV_2D", "CONV_2D", "ADD", "CONV_2D"]),
+    ],
+)
+
+
+@INT8_SHAPES
+def test_int8_layers_are_native_operators(shape, products, random_int8_block):
+    model = random_int8_block(np.random.default_rng(0), shape)
+    root, subgraph = parse(export_tflite(model)["model.tflite"])
+    names = {number: name for name, number in vars(tflite.BuiltinOperator).items() if isinstance(number, int)}
+    operators = [subgraph.Operators(i) for i in range(subgraph.OperatorsLength())]
+    named = [(names[root.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()], operator) for operator in operators]
+    entry = ["DEPTHWISE_CONV_2D", "MINIMUM", "MAXIMUM", "CAST"]
+    assert [name for name, _ in named if name != "RESHAPE"] == entry + products
+    relu = []
+    for name, operator in named:
+        operands = [subgraph.Tensors(i) for i in (*operator.InputsAsNumpy(), operator.Outputs(0))]
+        if name in products:
+            bias = [tflite.TensorType.INT32] if name != "ADD" else []
+            assert [t.Type() for t in operands] == [tflite.TensorType.INT8, tflite.TensorType.INT8, *bias, tflite.TensorType.INT8]
+            assert not any(t.Quantization().ZeroPointAsNumpy().any() for t in operands)
+            kind = {"CONV_2D": tflite.Conv2DOptions, "FULLY_CONNECTED": tflite.FullyConnectedOptions, "ADD": tflite.AddOptions}[name]
+            options = kind()
+            options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+            relu.append(options.FusedActivationFunction() == tflite.ActivationFunctionType.RELU)
+    assert relu == [True, False, True, False]
+
+
+@INT8_SHAPES
+def test_an_int8_block_equals_numpy(shape, products, random_int8_block, export_job):
+    rng = np.random.default_rng(1)
+    model = random_int8_block(rng, shape)
+    job = export_job(model, rng.integers(-(1 << 15), 1 << 15, (1000, *shape)), exports=export_tflite)
+    expected = evaluate(model, job.x).scores
+    assert np.unique(expected).size > 100
+    answers = {answer.variant: answer.trace.scores for answer in TfliteWitness().answers(job)}
+    assert set(answers) == set(RESOLVERS)
+    for scores in answers.values():
+        np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("powers", [[4] * 8, [3, 4, 5, 6] * 2])
+def test_without_the_tie_free_encoding_the_runtimes_differ(powers, monkeypatch):
+    """The integers as they are, in the same operators: no resolver rounds all sums as numpy does, nor all of them as the next one."""
+
+    def as_it_is(*product):
+        plain = tie_free.quantized_product(*product)
+        return replace(plain, bias=plain.bias.astype(np.int32))
+
+    rng, format = np.random.default_rng(0), Format(3, "int8")
+    matrix, bias = rng.integers(-1, 2, (8, 16), dtype=np.int8), rng.integers(-99, 99, 8, dtype=np.int32)
+    scale = Requantization(np.full(8, 1 << 14, np.int32), 14 + np.array(powers, np.int32))
+    op, t = FullyConnected(Int8Weight(matrix), bias, scale, format), TensorType((16,), format)
+    graph = Graph("g", (Value("x", t),), (Node("y", op, ("x",), ("y",)),), ("y",))
+    x = rng.integers(-128, 128, (500, 16))
+    expected = op.evaluate(x)[0]
+
+    def off_by():
+        return {resolver: TfliteWitness(resolver).run_graph(graph, {"x": x})["y"] - expected for resolver in RESOLVERS}
+
+    assert not any(difference.any() for difference in off_by().values())
+    monkeypatch.setattr(tflite_arithmetic, "tie_free", as_it_is)
+    naive = off_by()
+    assert all(difference.any() for difference in naive.values())
+    assert len({difference.tobytes() for difference in naive.values()}) > 1
+    assert max(np.abs(difference).max() for difference in naive.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("op", "t", "message"),
+    [
+        (Slice(0, 1), TensorType((3,), Format(2, "int32")), "reads int8 and int16 values only, and 'x' is 3 int32"),
+        (Relu(), TensorType((2, 2, 2, 2), Format(2)), "reads values of one to three axes"),
+        (
+            FullyConnected(Int8Weight(np.ones((1, 1), np.int8)), np.zeros(0, np.int32), HALF, Format(4, "int8", bound=100)),
+            TensorType((1,), Format(4, "int8")),
+            r"clamp int8 results at 0 or not at all, not to int8 Q4, -100\.\.100",
+        ),
+    ],
+)
+def test_what_tflite_does_not_offer_is_refused(op, t, message):
+    graph = Graph("g", (Value("x", t),), (Node("y", op, ("x",), ("y",)),), ("y",))
+    assert graph.types()
+    with pytest.raises(UnsupportedError, match=message):
         graph_to_tflite(graph)
 
 

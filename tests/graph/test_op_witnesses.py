@@ -69,6 +69,30 @@ def test_bias_add_and_requantize_read_images(witness):
     assert_equal(witness, graph, {value.name: edge_values(rng, t) for value in graph.inputs})
 
 
+@pytest.mark.parametrize("shape", [(6,), (5, 6), (2, 3, 6)])
+def test_int8_values_keep_their_axes(shape, witness):
+    """Every way into int8 and out of it, in one chain."""
+    rng = np.random.default_rng(2)
+
+    def requantize(reads, writes):
+        bias, power = rng.integers(-50, 50, 6, dtype=np.int32), {"int16": 6, "int8": 14}[writes] - {"int16": 0, "int8": 8}[reads] + 1
+        scale = Requantization(np.full(6, 1 << 14, np.int32), 14 + power + np.arange(6, dtype=np.int32) % 2)
+        return ops.Requantize(4, bias, scale, Format(3, writes), reads)
+
+    nodes = (
+        Node("a", requantize("int16", "int8"), ("wide",), ("a",)),
+        Node("b", requantize("int8", "int8"), ("narrow",), ("b",)),
+        Node("c", ops.Add("int8"), ("a", "b"), ("c",)),
+        Node("d", ops.Relu("int8"), ("c",), ("d",)),
+        Node("e", requantize("int8", "int16"), ("d",), ("e",)),
+    )
+    inputs = (Value("wide", TensorType(shape, Format(7))), Value("narrow", TensorType(shape, Format(4, "int8"))))
+    graph = Graph("axes", inputs, nodes, ("c", "e"))
+    drawn = {value.name: edge_values(rng, value.type, batch=50) for value in inputs}
+    assert all(np.unique(array).size > 20 for array in evaluate_graph(graph, drawn).values())
+    assert_equal(witness, graph, drawn)
+
+
 def test_relu_of_what_is_non_negative_already(witness):
     t = TensorType((6,), Format(3))
     nodes = (Node("a", ops.Relu(), ("x",), ("once",)), Node("b", ops.Relu(), ("once",), ("again",)))
@@ -85,6 +109,18 @@ def test_products_at_the_edge_of_32_bits(witness):
     outputs = (Format(15), Format(14), Format(13, bound=10922), Format(0), Format(1))
     graph = graph_of(*((ops.Mul(output, 30 - output.fraction_bits), types) for output in outputs))
     assert_equal(witness, graph, {value.name: (a, b)[int(value.name[-1])] for value in graph.inputs})
+
+
+def test_int8_products_at_the_edge_of_24_bits(witness):
+    """4 * 1057 * 31 * 128 + 1 < 2^24, and a scale of 1/2: one row all the way up, one down, one about 0."""
+    matrix = np.array([[31] * 1057, [-31] * 1057, [31, -31] * 528 + [1], [1] + [0] * 1056], np.int8)
+    powers = [np.full(4, power) for power in (1, 2, 15, 22)] + [np.array([16, 17, 1, 2])]
+    scales = [Requantization(np.full(4, 1 << 14, np.int32), (14 + power).astype(np.int32)) for power in powers]
+    t = TensorType((1057,), Format(4, "int8"))
+    layers = [(ops.FullyConnected(Int8Weight(matrix), np.zeros(0, np.int32), scale, Format(3, "int8")), (t,)) for scale in scales]
+    graph = graph_of(*layers)
+    x = edge_values(np.random.default_rng(0), t, batch=20)
+    assert_equal(witness, graph, {value.name: x for value in graph.inputs})
 
 
 def test_gated_sums_at_their_bounds(witness):

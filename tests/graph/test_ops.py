@@ -135,6 +135,12 @@ def depthwise(weight, requantization=None, output=INT16, padding=(0, 0, 0, 0)):
     return ops.DepthwiseConv2d(weight, NO_BIAS, requantization or scale(2), output, (3, 3), padding=padding)
 
 
+def product(matrix, power=1, multiplier=1 << 14):
+    """Of int8 values."""
+    requantization = Requantization(np.full(len(matrix), multiplier, np.int32), np.full(len(matrix), 14 + power, np.int32))
+    return ops.FullyConnected(Int8Weight(np.array(matrix, np.int8)), NO_BIAS, requantization, INT8)
+
+
 @pytest.mark.parametrize(
     ("op", "types", "message"),
     [
@@ -201,6 +207,13 @@ def depthwise(weight, requantization=None, output=INT16, padding=(0, 0, 0, 0)):
         (ops.Reshape((-4, -10)), images(INT16), "do not fill"),
         (ops.Reshape((1, 2, 4, 5)), images(INT16), r"one to three axes, not the shape \(1, 2, 4, 5\)"),
         (ops.Reshape(()), (TensorType((1,), INT16),), r"one to three axes, not the shape \(\)"),
+        (product([[1]], power=0), vectors(INT8, size=1), "scales of 1/2 or less"),
+        (product([[1]], multiplier=24576), vectors(INT8, size=1), "scales that are powers of two"),
+        (product([[1, -32]]), vectors(INT8, size=2), "a weight of 32 is past 31"),
+        (product([[31] * 1058]), vectors(INT8, size=1058), r"may reach 16792577, past 2\^24"),
+        (ops.Requantize(5, np.zeros(4, np.int32), scale(4), INT8, "int8"), vectors(INT8), "a weight of 32 is past 31"),
+        (ops.Requantize(0, np.full(4, 1 << 22, np.int32), scale(4), INT8, "int8"), vectors(INT8), r"past 2\^24"),
+        (ops.FullyConnected(Int8Weight(np.ones((1, 4), np.int8)), NO_BIAS, scale(1), INT16), vectors(INT8), "gives int8 values, not int16"),
         (ops.Slice(2, 3), vectors(INT16), "a slice from 2 of size 3 does not lie inside a value of 4 entries"),
         (ops.Slice(-1, 3), vectors(INT16), "does not lie inside"),
         (ops.Slice(1, 0), vectors(INT16), "does not lie inside"),

@@ -5,8 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
+from rescomp.export.onnx import export_onnx
+from rescomp.export.tflite import export_tflite
 from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.ops import Add, Conv2d
+from rescomp.graph.weights import Int8Weight
 from rescomp.validate.compare import compare, expected_count
+from rescomp.validate.registry import load_witness
 
 COMBINATIONS = list(itertools.product(("ternary", "int8"), (False, True), (False, True), (False, True)))
 
@@ -68,6 +75,27 @@ def test_convolution_relu_add_block(weights, power_of_two, exporting_witness, ra
     x = rng.integers(t.format.low, t.format.high + 1, (10, *t.shape))
     assert np.unique(evaluate(model, x).scores).size > 100
     assert_agrees(exporting_witness, export_job(model, x))
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "tflite"])
+def test_int8_inputs_and_states(name, export_job, random_sequences):
+    """h' = W (x + h) and scores = V h, all [time, channels]."""
+    rng, t = np.random.default_rng(4), TensorType((5, 6), Format(5, "int8"))
+
+    def pointwise():
+        power = np.full(6, 14 + 6, np.int32)
+        weight = Int8Weight(rng.integers(-31, 32, (6, 6), dtype=np.int8))
+        return Conv2d(weight, np.zeros(0, np.int32), Requantization(np.full(6, 1 << 14, np.int32), power), t.format, (1, 1))
+
+    h = Value("h", t)
+    nodes = (Node("sum", Add("int8"), ("x", "h"), ("sum",)), Node("product", pointwise(), ("sum",), ("product",)))
+    step = Graph("step", (Value("x", t), h), nodes, ("product",), {"h": "product"})
+    head = Graph("head", (h,), (Node("scores", pointwise(), ("h",), ("scores",)),), ("scores",))
+    model = IntegerModel("states", {"step": step, "head": head})
+    x, lengths = random_sequences(rng, model)
+    assert len(np.unique(evaluate(model, x, lengths).states)) > 100
+    job = export_job(model, x, lengths, exports=lambda model: export_onnx(model) | export_tflite(model))
+    assert_agrees(load_witness(name), job)
 
 
 def test_run_graph_gives_every_layer(witness, random_fastgrnn):
