@@ -145,12 +145,13 @@ class TrainSection(_Section):
     """The float training.
 
     optimizer: AdamW, or gradient descent with Nesterov momentum 0.9. threads: of torch, pinned because the count changes the weights.
-    For nets of this size one is as fast as two, and far faster when the machine is busy. input_noise: standard deviation of Gaussian noise on the readings, in units of each channel's spread.
-    rotation: standard deviation in radians of the three components of a rotation, drawn for each sequence and turning every three
-    successive channels (x, y, z of one sensor), as a sensor worn a little askew would. time_shift: the most steps by which a sequence
-    is moved in time; crop: the most pixels by which an image is moved; flip: images are mirrored half of the time. patience: stop
-    after this many epochs without a better validation accuracy; the weights of the best epoch are kept (unset: train all epochs and
-    keep the last one's). It holds for the fine-tuning too. loop: what runs the loop over time; `compiled`: C that gcc compiles
+    For nets of this size one is as fast as two, and far faster when the machine is busy. input_noise: standard deviation of Gaussian
+    noise on the readings, in units of each channel's spread. rotation: standard deviation in radians of the three components of a
+    rotation, drawn for each sequence and turning every three successive channels (x, y, z of one sensor), as a sensor worn a little
+    askew would. time_shift: the most steps by which a sequence is moved in time; crop: the most pixels by which an image is moved;
+    flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
+    of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. loop: what runs the
+    loop over time; `compiled`: C that gcc compiles
     for this machine, several times as fast, with weights that differ from torch's in the last bits.
     """
 

@@ -19,11 +19,13 @@ from ..graph.ops.base import Array, ConstantKind, CValue
 from ..graph.verify import verify_model
 from ..recipe import is_model_name
 from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
-from .c_source import WIDTH, Constant, Function, Layer, Parameter, Source, Tap
-from .memory import Place, Plan, plan_memory
+from .c_source import WIDTH, Constant, Function, Layer, Parameter, Source, Tap, c_type
+from .memory import Place, plan_memory
 
 MAX_ENTRIES = 32767
 """Of a value: kernels count in 16 bits."""
+CHANCE_BYTES = 16
+"""Arrays up to this size may be equal by chance: they make no layer share another one's constants."""
 
 
 def export_c(model: IntegerModel) -> dict[str, bytes]:
@@ -75,9 +77,10 @@ class _Translator:
         self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *functions)
         self.values: dict[str, str] = {}
         self.constants: dict[str, Constant] = {}
+        self.stored: dict[tuple[str, str, str, bytes], dict[str, str]] = {}
         self.taps: list[Tap] = []
         self.tap_names = Identifiers()
-        self.fields = Identifiers(*KEYWORDS, "scratch")
+        self.fields = Identifiers(*KEYWORDS, "scratch", "padding")
         self.states = {value.name: Parameter(self.fields.take(value.name), value.type) for value in self._graph.state_inputs}
         self.inputs = self._parameters(self._graph.data_inputs)
 
@@ -103,10 +106,10 @@ class _Translator:
         for node in graph.nodes:
             for name in node.outputs:
                 if plan.places[name].region == "arena":
-                    pointers.append((self._value(name), self._place(plan.places[name]), types[name]))
-        buffers = {name: CValue(self._expression(name, plan), types[name]) for name in types}
+                    pointers.append((self._value(name), self._place(plan.places[name], types[name]), types[name]))
+        buffers = {name: CValue(self._expression(plan.places[name], name, type), type) for name, type in types.items()}
         layers = tuple(self._layer(role, node, buffers) for node in graph.nodes)
-        copies = tuple((self._place(copy.target), self._place(copy.source), copy.type.size) for copy in plan.copies)
+        copies = tuple((self._place(copy.target, copy.type), self._place(copy.source, copy.type), copy.type.nbytes) for copy in plan.copies)
         read = {place.region for place in plan.places.values()} | {copy.source.region for copy in plan.copies}
         unused = [] if read & {"arena", "state"} or role == "head" else ["state"]
         unused += [self.inputs[value.name].identifier for value in graph.data_inputs if role != "head" and not _is_read(graph, value)]
@@ -117,16 +120,16 @@ class _Translator:
             self.values[name] = self.names.take(name)
         return self.values[name]
 
-    def _expression(self, name: str, plan: Plan) -> str:
-        place = plan.places[name]
-        return self._value(name) if place.region == "arena" else self._place(place)
+    def _expression(self, place: Place, name: str, type: TensorType) -> str:
+        return self._value(name) if place.region == "arena" else self._place(place, type)
 
-    def _place(self, place: Place) -> str:
-        return _shifted(self._buffer(place), place)
+    def _place(self, place: Place, type: TensorType) -> str:
+        entries = place.offset // type.format.numpy_dtype.itemsize
+        return f"{self._buffer(place, type)} + {entries}" if entries else self._buffer(place, type)
 
-    def _buffer(self, place: Place) -> str:
+    def _buffer(self, place: Place, type: TensorType) -> str:
         if place.region == "arena":
-            return "state->scratch"
+            return "state->scratch" if type.format.dtype == "int16" else f"({c_type(type)} *)state->scratch"
         if place.region == "output":
             return "scores"
         if place.name in self.states:
@@ -158,7 +161,7 @@ class _Translator:
 
 
 class _NodeWriter:
-    """The CBuilder of one node."""
+    """The CBuilder of one node. A layer that is applied again reads the constants of its first application."""
 
     def __init__(self, translator: _Translator, layer: str) -> None:
         self.layer = layer
@@ -166,9 +169,15 @@ class _NodeWriter:
         self.text = ""
         self.nbytes = 0
         self._translator = translator
+        self._twins: set[str] = set()
 
     def constant(self, role: str, array: Array, kind: ConstantKind, note: str) -> str:
-        identifier = self._translator.names.take(f"{self.layer}_{role}")
+        equal = self._translator.stored.setdefault((role, note, array.dtype.str, array.tobytes()), {})
+        for owner, identifier in equal.items():
+            if array.nbytes > CHANCE_BYTES or owner in self._twins:
+                self._twins.add(owner)
+                return identifier
+        identifier = equal[self.layer] = self._translator.names.take(f"{self.layer}_{role}")
         self._translator.constants[identifier] = Constant(identifier, self.layer, array, kind, note)
         self.nbytes += array.nbytes
         return identifier
@@ -199,8 +208,8 @@ def _check_supported(model: IntegerModel) -> None:
     for graph in model.graphs.values():
         for name, type in graph.types().items():
             where = f"value {name!r} of graph {graph.name!r}"
-            if type.format.dtype != "int16":
-                raise UnsupportedError(f"{where} is {type.format.dtype}: the C kernels compute on int16 values")
+            if type.format.dtype == "int32":
+                raise UnsupportedError(f"{where} is int32: the C kernels compute on int8 and int16 values")
             if type.size > MAX_ENTRIES:
                 raise UnsupportedError(f"{where} has {type.size} entries: the C kernels count up to {MAX_ENTRIES}")
 
@@ -209,12 +218,8 @@ def _is_read(graph: Graph, value: Value) -> bool:
     return value.name in (*graph.outputs, *graph.state.values(), *(name for node in graph.nodes for name in node.inputs))
 
 
-def _shifted(buffer: str, place: Place) -> str:
-    return f"{buffer} + {place.offset // 2}" if place.offset else buffer
-
-
 def _short(type: TensorType) -> str:
-    return f"{'x'.join(map(str, type.shape))} Q{type.format.fraction_bits}"
+    return f"{'x'.join(map(str, type.shape))} {type.format.dtype} Q{type.format.fraction_bits}"
 
 
 def _format_call(function: str, arguments: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
 
-API_VERSION = 2
+API_VERSION = 3
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
 WIDTH = 112
 """Columns of generated code."""
@@ -20,7 +20,7 @@ WIDTH = 112
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A const array of the generated C. owner: the layer it belongs to, or "" if layers share it."""
+    """A const array of the generated C. owner: the first layer that needs it, or "" if it belongs to none in particular."""
 
     identifier: str
     owner: str
@@ -42,6 +42,11 @@ class Constant:
         per_line = 15 if packed else min(16, (WIDTH - 4) // (width + 2))
         cells = [f"{text:>{width}}," for text in texts]
         return [" ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
+
+
+def c_type(type: TensorType) -> str:
+    """Of the entries of a value: int8_t or int16_t."""
+    return f"{type.format.dtype}_t"
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Layer:
 class Function:
     """The body of one graph's function.
 
-    pointers: (identifier, expression, type) of the values in the scratch arena. copies: (target, source, entries) at the end.
+    pointers: (identifier, expression, type) of the values in the scratch arena. copies: (target, source, bytes) at the end.
     unused: parameters that nothing in the body reads.
     """
 
@@ -91,9 +96,8 @@ class Function:
     @property
     def declarations(self) -> list[str]:
         """The pointers as lines of C, their comments aligned."""
-        lines = [f"int16_t *const {identifier} = {expression};" for identifier, expression, _ in self.pointers]
-        width = max(map(len, lines), default=0)
-        return [f"{line:<{width}} /* {type} */" for line, (_, _, type) in zip(lines, self.pointers, strict=True)]
+        lines = [f"{c_type(type)} *const {identifier} = {expression};" for identifier, expression, type in self.pointers]
+        return _commented(lines, [type for _, _, type in self.pointers])
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,11 @@ class Parameter:
     def macro(self) -> str:
         """Upper case, for macros."""
         return self.identifier.upper()
+
+    @property
+    def c_type(self) -> str:
+        """Of its entries."""
+        return c_type(self.type)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +160,7 @@ class Source:
     def tap_macros(self) -> list[str]:
         """The layers' numbers as lines of C, their comments aligned."""
         lines = [f"#define {tap.macro} {tap.index}" for tap in self.taps]
-        width = max(map(len, lines), default=0)
-        return [f"{line:<{width}} /* {tap.type} */" for line, tap in zip(lines, self.taps, strict=True)]
+        return _commented(lines, [tap.type for tap in self.taps])
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -160,9 +168,22 @@ class Source:
         return tuple(sorted({layer.kernel for layer in self.layers if layer.kernel}))
 
     @property
+    def fields(self) -> list[str]:
+        """The states as they lie in memory, as lines of C: int16 first, whose addresses are even."""
+        states = sorted(self.states, key=lambda state: -state.type.format.numpy_dtype.itemsize)
+        lines = [f"{state.c_type} {state.identifier}[{state.type.size}];" for state in states]
+        return _commented(lines, [state.type for state in states])
+
+    @property
+    def padding_bytes(self) -> int:
+        """After an odd number of int8 entries, where int16 entries lie in the same struct."""
+        nbytes = sum(state.type.nbytes for state in self.states)
+        return nbytes % 2 if self.scratch_bytes or len({state.c_type for state in self.states}) > 1 else 0
+
+    @property
     def state_bytes(self) -> int:
-        """Of what is kept between steps."""
-        return sum(state.type.nbytes for state in self.states)
+        """Of what is kept between steps, padding included."""
+        return sum(state.type.nbytes for state in self.states) + self.padding_bytes
 
     @property
     def scratch_bytes(self) -> int:
@@ -186,6 +207,12 @@ class Source:
     def quoted_classes(self) -> list[str]:
         """The class labels as C string literals in plain ASCII."""
         return [_quote(label) for label in self.model.classes]
+
+
+def _commented(lines: Sequence[str], types: Sequence[TensorType]) -> list[str]:
+    """Lines of C, each with what it declares behind it, aligned."""
+    width = max(map(len, lines), default=0)
+    return [f"{line:<{width}} /* {type} */" for line, type in zip(lines, types, strict=True)]
 
 
 def _quote(label: str) -> str:

@@ -8,8 +8,8 @@ from typing import Literal
 
 from ..graph.ir import Graph, Node, TensorType
 
-ALIGNMENT = 2
-"""Bytes: the arena is an array of int16."""
+ARENA_ALIGNMENT = 2
+"""Bytes: the arena is an array of int16, of which a value begins at a multiple of its entries' size."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,7 @@ def plan_memory(graph: Graph, outputs: Sequence[str]) -> Plan:
             if name in produced and name not in places:
                 sharing.place(node, name, i)
     staged = _crossing_states(graph, lives)
-    buffers = sharing.buffers + [
-        _Buffer(len(graph.nodes), len(graph.nodes) + 1, types[name].nbytes, {f"{name} before": 0}) for name in staged
-    ]
+    buffers = sharing.buffers + [_Buffer(len(graph.nodes), len(graph.nodes) + 1, types[name], {f"{name} before": 0}) for name in staged]
     offsets, arena_bytes = _first_fit(buffers)
     places.update({name: Place("arena", offset=offset) for name, offset in offsets.items()})
     for name, (base, offset) in lives.views.items():
@@ -120,12 +118,23 @@ def _views(graph: Graph) -> dict[str, tuple[str, int]]:
 
 @dataclass
 class _Buffer:
-    """Memory of one size, held from node `first` to node `last`. offsets: the values in it that are no views, one after the other."""
+    """Memory for a value of `type`, held from node `first` to node `last`.
+
+    offsets: the values in it that are no views, one after the other; their entries are of one dtype.
+    """
 
     first: int
     last: int
-    nbytes: int
+    type: TensorType
     offsets: dict[str, int]
+
+    @property
+    def nbytes(self) -> int:
+        return self.type.nbytes
+
+    @property
+    def alignment(self) -> int:
+        return self.type.format.numpy_dtype.itemsize
 
 
 def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Place]:
@@ -158,7 +167,7 @@ class _Sharing:
         """Find room for an output of the node, which is number `at`."""
         old = next((x for x in node.inputs if len(node.outputs) == 1 and self._inherits(node, x, name, at)), None)
         if old is None:
-            self._holding[name] = _Buffer(at, at, self._types[name].nbytes, {name: 0})
+            self._holding[name] = _Buffer(at, at, self._types[name], {name: 0})
             self.buffers.append(self._holding[name])
         else:
             offset = self._span(old)[0]
@@ -169,7 +178,7 @@ class _Sharing:
     def _inherits(self, node: Node, old: str, new: str, at: int) -> bool:
         """Whether `new` may be written where `old` lies: nothing there is read later, or at another entry by the same node."""
         buffer = self._holding.get(self._lives.base(old))
-        if buffer is None or not _may_overwrite(node, old) or self._types[old].nbytes != self._types[new].nbytes:
+        if buffer is None or not _may_overwrite(node, old) or not self._alike(old, new):
             return False
         start, end = self._span(old)
         for name, last in self._lives.read.items():
@@ -180,6 +189,10 @@ class _Sharing:
                 if not apart and (last > at or not harmless):
                     return False
         return True
+
+    def _alike(self, old: str, new: str) -> bool:
+        before, after = self._types[old], self._types[new]
+        return (before.format.dtype, before.size) == (after.format.dtype, after.size)
 
     def _span(self, name: str) -> tuple[int, int]:
         """Where a value, or a view, begins and ends in its buffer."""
@@ -196,14 +209,14 @@ def _first_fit(buffers: Sequence[_Buffer]) -> tuple[dict[str, int], int]:
         for other, taken in sorted(placed, key=lambda pair: pair[1]):
             meets = buffer.first <= other.last and other.first <= buffer.last
             if meets and taken < start + buffer.nbytes:
-                start = max(start, _aligned(taken + other.nbytes))
+                start = max(start, _aligned(taken + other.nbytes, buffer.alignment))
         placed.append((buffer, start))
     offsets = {name: start + offset for buffer, start in placed for name, offset in buffer.offsets.items()}
-    return offsets, max((_aligned(start + buffer.nbytes) for buffer, start in placed), default=0)
+    return offsets, max((_aligned(start + buffer.nbytes, ARENA_ALIGNMENT) for buffer, start in placed), default=0)
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _aligned(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
 
 
 def _crossing_states(graph: Graph, lives: _Lifetimes) -> list[str]:

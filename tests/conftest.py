@@ -3,6 +3,7 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -30,7 +31,7 @@ from rescomp.graph.ops import (
     Requantize,
     Slice,
 )
-from rescomp.graph.ops.drawing import draw_storage
+from rescomp.graph.ops.drawing import draw_storage, draw_tie_free
 from rescomp.graph.verify import verify_model
 from rescomp.graph.weights import Int8Weight
 from rescomp.models.compiled import build as shared_objects
@@ -152,6 +153,12 @@ def random_sequences():
         return x, lengths
 
     return draw
+
+
+@pytest.fixture
+def random_mixed():
+    """The builder of small recurrent models of int8 and int16 values: random_mixed(rng, reads=..., answers=...), both dtypes."""
+    return build_mixed
 
 
 def all_exports(model):
@@ -366,5 +373,55 @@ def build_int8_block(rng, shape=(6,)):
     )
     graph = Graph("whole", (Value("input", TensorType(shape, Format(8))),), nodes, ("scores",))
     model = IntegerModel("int8_block", {"whole": graph})
+    verify_model(model)
+    return model
+
+
+def build_mixed(rng, reads="int16", answers="int8"):
+    """A verified recurrent IntegerModel with a state of five int8 values and one of seven int16 values; two layers share one weight."""
+    narrow, wide = Format(5, "int8"), Format(9)
+
+    def product(rows, columns, weights="int8"):
+        weight = draw_storage(rng, weights, rows, columns)
+        if weights == "int8":
+            weight = replace(weight, matrix=weight.matrix // 5)
+        largest = 30 * int(np.abs(weight.matrix.astype(int)).sum(axis=1).max())
+        return FullyConnected(weight, rng.integers(-largest, largest + 1, rows, dtype=np.int32), draw_tie_free(rng, rows, largest), narrow)
+
+    def requantize(channels, before, after, scale):
+        return Requantize(
+            1, rng.integers(-9, 9, channels, dtype=np.int32), Requantization.from_scale(np.full(channels, scale)), after, before
+        )
+
+    reading = Value("input", TensorType((7,), Format(8) if reads == "int16" else narrow))
+    h, total = Value("h", TensorType((5,), narrow)), Value("total", TensorType((7,), wide))
+    mixing = product(7, 7)
+    nodes = (
+        Node("normalized", requantize(7, reads, narrow, 2.0**-9 if reads == "int16" else 0.25), ("input",), ("normalized",)),
+        Node("first", mixing, ("normalized",), ("first",)),
+        Node("second", mixing, ("first",), ("second",)),
+        Node("joined", Add("int8", nonnegative=True), ("normalized", "second"), ("joined",)),
+        Node("widened", requantize(7, "int8", wide, 3.5), ("joined",), ("widened",)),
+        Node("total_next", Add(), ("widened", "total"), ("total_next",)),
+        Node("w", product(5, 7, "ternary"), ("joined",), ("w",)),
+        Node("u", product(5, 5, "int4"), ("h",), ("u",)),
+        Node("h_next", Add("int8"), ("w", "u"), ("h_next",)),
+    )
+    step = Graph("step", (reading, h, total), nodes, ("h_next",), {"h": "h_next", "total": "total_next"})
+    head_nodes = (
+        Node("recent", Slice(1, 3), ("h",), ("recent",)),
+        Node("late", Slice(2, 3), ("total",), ("late",)),
+        Node("narrowed", requantize(3, "int16", narrow, 3 / 128), ("late",), ("narrowed",)),
+        Node("sum", Add("int8"), ("recent", "narrowed"), ("sum",)),
+        Node("answer", product(4, 3), ("sum",), ("answer",)),
+        Node(
+            "scores",
+            requantize(4, "int8", replace(wide if answers == "int16" else narrow, fraction_bits=4), 0.25),
+            ("answer",),
+            ("scores",),
+        ),
+    )
+    head = Graph("head", (h, total), head_nodes, ("scores",))
+    model = IntegerModel("mixed", {"step": step, "head": head})
     verify_model(model)
     return model

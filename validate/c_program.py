@@ -19,7 +19,7 @@ from ..errors import BudgetError, DeviceError, InputError, RescompError, Unsuppo
 from ..export.c import export_c, read_template, render, translate
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, IntegerModel
+from ..graph.ir import Graph, IntegerModel, TensorType, Value
 from .witness import Job
 
 WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")
@@ -123,7 +123,7 @@ def tool_version(command: str) -> str:
 def encode_vectors(job: Job) -> bytes:
     """The sequences (or samples) of a job as main.c reads them."""
     count = np.array([len(job.x)], "<u4").tobytes()
-    x = job.x.astype("<i2")
+    x = job.x.astype(_stored(job.model.input.type))
     if not job.model.is_recurrent:
         return count + x.tobytes()
     if int(job.lengths.max(initial=0)) > 0xFFFF:
@@ -134,19 +134,22 @@ def encode_vectors(job: Job) -> bytes:
 
 def decode_trace(job: Job, output: bytes) -> Trace:
     """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
-    model, scores = job.model, job.model.output.type
-    width = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 0
-    entries = int(job.lengths.sum()) * width + len(job.x) * scores.size
-    values = _integers(output, entries)
-    if not model.is_recurrent:
-        return Trace(np.zeros((len(job.x), 0, 0), np.int16), values.reshape(-1, *scores.shape).astype(np.int64))
-    trace = Trace(np.zeros((*job.x.shape[:2], width), np.int16), np.zeros((len(job.x), *scores.shape), np.int64))
+    model = job.model
+    values = model.graphs["step"].state_inputs if model.is_recurrent else ()
+    state, scores = _record(values), _record([model.output])
+    steps = job.lengths if model.is_recurrent else np.zeros(len(job.x), np.int64)
+    _check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
+    width = sum(value.type.size for value in values)
+    longest = job.x.shape[1] if model.is_recurrent else 0
+    trace = Trace(np.zeros((len(job.x), longest, width), np.int16), np.zeros((len(job.x), *model.output.type.shape), np.int64))
     start = 0
-    for i, steps in enumerate(job.lengths.tolist()):
-        end = start + steps * width
-        trace.states[i, :steps] = values[start:end].reshape(steps, width)
-        trace.scores[i] = values[end : end + scores.size].reshape(scores.shape)
-        start = end + scores.size
+    for i, count in enumerate(steps.tolist()):
+        end = start + count * state.itemsize
+        if values:
+            after: Any = np.ndarray(count, state, output, start)
+            trace.states[i, :count] = np.concatenate([after[value.name].reshape(count, -1) for value in values], axis=1)
+        start = end + scores.itemsize
+        trace.scores[i] = np.frombuffer(output, scores, 1, end)[model.output.name][0]
     return trace
 
 
@@ -160,20 +163,20 @@ def probe_model(graph: Graph) -> IntegerModel:
 
 def encode_samples(graph: Graph, inputs: Mapping[str, IntArray]) -> bytes:
     """Samples for a probe: of every input in turn, sample by sample."""
-    columns = [np.asarray(inputs[value.name]).astype("<i2").reshape(-1, value.type.size) for value in graph.inputs]
-    return b"".join((np.array([len(columns[0])], "<u4").tobytes(), np.concatenate(columns, axis=1).tobytes()))
+    records = np.zeros(len(inputs[graph.inputs[0].name]), _record(graph.inputs))
+    for value in graph.inputs:
+        records[value.name] = inputs[value.name]
+    return np.array([len(records)], "<u4").tobytes() + records.tobytes()
 
 
 def decode_values(graph: Graph, output: bytes, batch: int) -> dict[str, IntArray]:
     """Every value of a probe, int64 [batch, *shape], from what its main.c wrote with the tap compiled in."""
     types = graph.types()
-    names = [name for node in graph.nodes for name in node.outputs]
-    last = types[graph.nodes[-1].outputs[0]]
-    fields: list[Any] = [*((name, "<i2", types[name].shape) for name in names), ("scores of main.c", "<i2", last.shape)]
-    record = np.dtype(fields)
-    _integers(output, batch * record.itemsize // 2)
+    values = [Value(name, types[name]) for node in graph.nodes for name in node.outputs]
+    record = _record([*values, Value("scores of main.c", types[graph.nodes[-1].outputs[0]])])
+    _check_length(output, batch * record.itemsize)
     records = np.frombuffer(output, record)
-    return {name: records[name].astype(np.int64) for name in names}
+    return {value.name: records[value.name].astype(np.int64) for value in values}
 
 
 def run_probe(
@@ -190,7 +193,16 @@ def run_probe(
     return decode_values(graph, output, len(next(iter(inputs.values()))))
 
 
-def _integers(output: bytes, entries: int) -> IntArray:
-    if len(output) != 2 * entries:
-        raise DeviceError(f"the program wrote {len(output)} bytes where {2 * entries} were expected: it is of another model")
-    return np.frombuffer(output, "<i2")
+def _stored(type: TensorType) -> np.dtype[Any]:
+    """An entry of a value as main.c reads and writes it."""
+    return type.format.numpy_dtype.newbyteorder("<")
+
+
+def _record(values: Sequence[Value]) -> np.dtype[Any]:
+    """Values one behind the other, without gaps, as main.c reads and writes them."""
+    return np.dtype([(value.name, _stored(value.type), value.type.shape) for value in values])
+
+
+def _check_length(output: bytes, expected: int) -> None:
+    if len(output) != expected:
+        raise DeviceError(f"the program wrote {len(output)} bytes where {expected} were expected: it is of another model")

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: 0BSD */
-#include "rescomp_kernels.h"
-
-void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count)
-{
-    for (uint16_t i = 0; i < count; ++i) {
-        output[i] = rescomp_saturate_int16((int32_t)a[i] + b[i]);
-    }
-}
+#define RESCOMP_KERNEL rescomp_add_int16
+#define RESCOMP_ACTIVATION int16_t
+#include "rescomp_add_body.h"

@@ -2,8 +2,9 @@
 /*
  * The layers of a rescomp model. Plain C99: no heap, no float, no state of their own.
  *
- * Tensors are int16, channels last. Where a function is marked "in place", its output may be one of its inputs;
- * elsewhere they must not overlap.
+ * Tensors are channels last. A function is named after the type of its tensors, then after its weights: conv2d_int8_int4 reads
+ * and writes int8 and has int4 weights. Only requantize_int16_int8 and requantize_int8_int16 write another type than they read.
+ * Where a function is marked "in place", its output may be one of its inputs; elsewhere they must not overlap.
  */
 #ifndef RESCOMP_KERNELS_H
 #define RESCOMP_KERNELS_H
@@ -13,14 +14,20 @@
 /* output[row] = requantize(weight[row] . input). weight: int8, row after row. */
 void rescomp_fully_connected_int16_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                         const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int8_int8(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
+                                       const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
 
 /* The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922. */
 void rescomp_fully_connected_int16_ternary(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int8_ternary(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
+                                          const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /* The same with int4 weights, two to a byte, each row padded to whole bytes. */
 void rescomp_fully_connected_int16_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                         const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int8_int4(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
+                                       const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /* The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes. */
 void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
@@ -81,14 +88,20 @@ static inline rescomp_conv2d_shape rescomp_conv2d_shape_of(rescomp_size input, r
 /* output[y][x][row] = requantize(weight[row] . patch(y, x)). weight: [rows][kernel_height][kernel_width][channels]. */
 void rescomp_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                              const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
 
 /* The same with int4 weights, two to a byte, each row padded to whole bytes. */
 void rescomp_conv2d_int16_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /* The same with 3:4 ternary weights over patches in that order, packed as rescomp_ternary.h says. |input| <= 10922. */
 void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_ternary(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                 const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /* output[y][x][c] = requantize(weight[..][..][c] . patch(y, x)[..][..][c]). weight: [kernel_height][kernel_width][channels]. */
 void rescomp_depthwise_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
@@ -104,16 +117,26 @@ void rescomp_average_pool_int8(const int8_t *input, int8_t *output, rescomp_conv
 void rescomp_max_pool_int16(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape);
 void rescomp_max_pool_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape);
 
-/* output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place. */
+/*
+ * output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place where input and
+ * output have one type.
+ */
 void rescomp_requantize_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
                               uint8_t pre_shift, rescomp_requantization by);
+void rescomp_requantize_int16_int8(const int16_t *input, int8_t *output, uint16_t positions, uint16_t channels,
+                                   uint8_t pre_shift, rescomp_requantization by);
+void rescomp_requantize_int8_int16(const int8_t *input, int16_t *output, uint16_t positions, uint16_t channels,
+                                   uint8_t pre_shift, rescomp_requantization by);
+void rescomp_requantize_int8(const int8_t *input, int8_t *output, uint16_t positions, uint16_t channels,
+                             uint8_t pre_shift, rescomp_requantization by);
 
 /* output = the last `count` entries of state[count], input[new_count]. The output may be the state, not the input. */
 void rescomp_shift_in_int16(const int16_t *state, const int16_t *input, int16_t *output, uint16_t count, uint16_t new_count);
 void rescomp_shift_in_int8(const int8_t *state, const int8_t *input, int8_t *output, uint16_t count, uint16_t new_count);
 
-/* output = saturate(a + b). In place. */
-void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count);
+/* output = a + b, clamped to low..high; a low of 0 makes it a sum and a ReLU. In place. */
+void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count, int16_t low, int16_t high);
+void rescomp_add_int8(const int8_t *a, const int8_t *b, int8_t *output, uint16_t count, int16_t low, int16_t high);
 
 /* output = saturate(a * b * 2^-shift) in low..high, 1 <= shift <= 30. a * b < 2^30. In place. */
 void rescomp_mul_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count, uint8_t shift, int16_t low,
@@ -125,6 +148,7 @@ void rescomp_bias_add_int16(const int16_t *input, int16_t *output, uint16_t posi
 
 /* output = max(input, 0). In place. */
 void rescomp_relu_int16(const int16_t *input, int16_t *output, uint16_t count);
+void rescomp_relu_int8(const int8_t *input, int8_t *output, uint16_t count);
 
 /* Q12 -> Q15 by linear interpolation in the half table of tanh described in rescomp_half_table.h. In place. */
 void rescomp_lookup_sigmoid_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table);

@@ -5,6 +5,7 @@
  * Stream: blocks of 8 rows; in a block, groups of 4 columns; for each, 40 bits, lowest byte first: the codes of the
  * 8 rows, row 0 in the lowest bits. A code's bits 4..3 are the position of the zero; bits 2..0 are the signs of the
  * other three in column order, bit 0 the first, 1 = negative. Rows and columns that only pad are ignored.
+ * Inputs and outputs are of type RESCOMP_ACTIVATION.
  */
 #ifndef RESCOMP_TERNARY_H
 #define RESCOMP_TERNARY_H
@@ -15,13 +16,13 @@
 #define RESCOMP_TERNARY_ROWS 8
 #define RESCOMP_TERNARY_BYTES 5
 
-static inline int32_t rescomp_ternary_signed(int16_t value, unsigned negative)
+static inline int32_t rescomp_ternary_signed(RESCOMP_ACTIVATION value, unsigned negative)
 {
     return negative ? -(int32_t)value : value;
 }
 
 /* What one row's code makes of four inputs. */
-static inline int32_t rescomp_ternary_sum(const int16_t input[RESCOMP_TERNARY_COLUMNS], unsigned code)
+static inline int32_t rescomp_ternary_sum(const RESCOMP_ACTIVATION input[RESCOMP_TERNARY_COLUMNS], unsigned code)
 {
     const unsigned zero = code >> 3;
 
@@ -32,7 +33,7 @@ static inline int32_t rescomp_ternary_sum(const int16_t input[RESCOMP_TERNARY_CO
 
 /* Adds four inputs, weighted by the 5 bytes at `packed`, to the accumulators of a block's 8 rows. */
 static inline void rescomp_ternary_accumulate(int32_t accumulator[RESCOMP_TERNARY_ROWS],
-                                              const int16_t input[RESCOMP_TERNARY_COLUMNS],
+                                              const RESCOMP_ACTIVATION input[RESCOMP_TERNARY_COLUMNS],
                                               const RESCOMP_FLASH uint8_t *packed)
 {
     uint32_t codes = packed[0] | (uint32_t)packed[1] << 8 | (uint32_t)packed[2] << 16 | (uint32_t)packed[3] << 24;
@@ -47,11 +48,12 @@ static inline void rescomp_ternary_accumulate(int32_t accumulator[RESCOMP_TERNAR
 }
 
 /* Requantizes the rows of a block that exist and returns where the next block's outputs begin. */
-static inline int16_t *rescomp_ternary_store(const int32_t accumulator[RESCOMP_TERNARY_ROWS], int16_t *output,
-                                             uint16_t first_row, uint16_t rows, const rescomp_requantization *by)
+static inline RESCOMP_ACTIVATION *rescomp_ternary_store(const int32_t accumulator[RESCOMP_TERNARY_ROWS],
+                                                        RESCOMP_ACTIVATION *output, uint16_t first_row, uint16_t rows,
+                                                        const rescomp_requantization *by)
 {
     for (uint16_t row = first_row; row < rows && row - first_row < RESCOMP_TERNARY_ROWS; ++row) {
-        *output++ = rescomp_requantize(accumulator[row - first_row], by, row);
+        *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(accumulator[row - first_row], by, row);
     }
     return output;
 }

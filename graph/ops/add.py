@@ -13,7 +13,7 @@ from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
-from .tflite_arithmetic import format_of, saturating_add, scale_of
+from .tflite_arithmetic import bound, format_of, saturating_add, scale_of
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,22 @@ class Add(Elementwise):
         return (saturate(a + b, self.limits.low, self.limits.high),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        x, y = inputs
         if self.dtype == "int16":
-            total = _saturating_sum(b, *inputs)
-            return (OnnxInt32(b).binary("maximum", total, 0) if self.nonnegative else total,)
-        format = Format(b.type(inputs[0]).format.fraction_bits, "int8", nonnegative=self.nonnegative)
-        terms = (onnx_arithmetic.dequantize(b, x, b.type(x).format) for x in inputs)
+            return (_clamped_sum(b, x, y, self.limits),)
+        format = Format(b.type(x).format.fraction_bits, "int8", nonnegative=self.nonnegative)
+        terms = (onnx_arithmetic.dequantize(b, term, b.type(term).format) for term in inputs)
         return (onnx_arithmetic.quantize(b, b.node("Add", *terms), format),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         x, y = inputs
-        return (saturating_add(b, x, y, nonnegative=self.nonnegative),)
+        result = saturating_add(b, x, y, nonnegative=self.nonnegative)
+        return (bound(b, result, replace(self.limits, fraction_bits=format_of(x).fraction_bits)),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (left, right), (y,) = inputs, outputs
-        b.call(self.kernel, left.expression, right.expression, y.expression, str(y.type.size))
+        buffers = (left.expression, right.expression, y.expression)
+        b.call(self.kernel, *buffers, str(y.type.size), str(self.limits.low), str(self.limits.high))
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
@@ -103,7 +105,7 @@ class BiasAdd(Elementwise):
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
-        return (_saturating_sum(b, x, b.constant(self.bias.astype(np.int32))),)
+        return (_clamped_sum(b, x, b.constant(self.bias.astype(np.int32)), Format(0)),)
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
@@ -127,6 +129,6 @@ def _sum_format(x: Format, bound: int, nonnegative: bool) -> Format:
     return Format(x.fraction_bits, x.dtype, min(limit, x.bound + bound), nonnegative)
 
 
-def _saturating_sum(b: OnnxBuilder, x: str, y: str) -> str:
+def _clamped_sum(b: OnnxBuilder, x: str, y: str, limits: Format) -> str:
     a = OnnxInt32(b)
-    return a.clamp(a.add(x, y), -(1 << 15), (1 << 15) - 1)
+    return a.clamp(a.add(x, y), limits.low, limits.high)

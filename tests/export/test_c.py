@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.export.c import constant_bytes, export_c, read_template
+from rescomp.export.c import constant_bytes, export_c, read_template, translate
 from rescomp.export.c_source import API_VERSION
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.fixed_point import Requantization
@@ -22,7 +22,9 @@ from rescomp.graph.serialize import CONTRACT, digest
 from rescomp.graph.weights import Int8Weight
 from rescomp.stages.inspection import inspect_model
 from rescomp.validate.c_program import WARNINGS, write_export
+from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.host_c import HostC
+from rescomp.validate.witness import Job
 
 FORMS = [
     {"weights": "ternary", "power_of_two": False, "low_rank": True},
@@ -162,7 +164,7 @@ def test_what_all_rows_share_is_stored_once(multiplier, shift, scales):
 def test_views_are_pointers(random_gru):
     source = export_c(random_gru(np.random.default_rng(0), hidden=10))["tiny.c"].decode()
     assert "int16_t *const l0_z = state->scratch + 10;" in source
-    assert "slice(l0_gates), 20 Q15 -> 10 Q15, a part of its input */\n    TAP(" in source
+    assert "slice(l0_gates), 20 int16 Q15 -> 10 int16 Q15, a part of its input */\n    TAP(" in source
     assert "rescomp_slice" not in source
 
 
@@ -181,20 +183,111 @@ def test_a_view_as_the_answer_and_one_that_nothing_reads(tmp_path):
     np.testing.assert_array_equal(values["part"], [[3, 0, 32767]])
 
 
-def test_run_classify_and_step_agree(model, exported, random_sequences):
-    run("gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", "tiny.so", "tiny.c", *map(str, exported.glob("rescomp/*.c")), cwd=exported)
-    library = ctypes.CDLL(str(exported / "tiny.so"))
+def call_as_a_caller_would(model, folder, random_sequences):
+    """run and classify, with buffers of the model's own types."""
+    name = model.name
+    run("gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", "it.so", f"{name}.c", *map(str, folder.glob("rescomp/*.c")), cwd=folder)
+    library = ctypes.CDLL(str(folder / "it.so"))
     x, _ = random_sequences(np.random.default_rng(2), model, count=6, longest=9)
-    x = np.ascontiguousarray(x, np.int16)
+    x = np.ascontiguousarray(x, model.input.type.format.dtype)
     trace = evaluate(model, x)
     state = (ctypes.c_int16 * 4096)(*[123] * 4096)
+    call, classify = (getattr(library, f"{name}_{verb}") for verb in ("run", "classify"))
     for sequence, wanted in zip(x, trace.scores, strict=True):
-        scores = np.zeros(len(wanted), np.int16)
-        library.tiny_run(state, ctypes.c_void_p(sequence.ctypes.data), ctypes.c_uint16(len(sequence)), ctypes.c_void_p(scores.ctypes.data))
+        scores = np.zeros(len(wanted), model.output.type.format.dtype)
+        call(state, ctypes.c_void_p(sequence.ctypes.data), ctypes.c_uint16(len(sequence)), ctypes.c_void_p(scores.ctypes.data))
         np.testing.assert_array_equal(scores, wanted)
-        assert library.tiny_classify(ctypes.c_void_p(scores.ctypes.data)) == np.argmax(wanted)
-    ties = np.array([3, 9, 9, 1], np.int16)
-    assert library.tiny_classify(ctypes.c_void_p(ties.ctypes.data)) == 1
+        assert classify(ctypes.c_void_p(scores.ctypes.data)) == np.argmax(wanted)
+    ties = np.array([3, 9, 9, 1], model.output.type.format.dtype)
+    assert classify(ctypes.c_void_p(ties.ctypes.data)) == 1
+
+
+def test_run_classify_and_step_agree(model, exported, random_sequences):
+    call_as_a_caller_would(model, exported, random_sequences)
+
+
+MIXED = [{"reads": reads, "answers": answers} for reads in ("int16", "int8") for answers in ("int16", "int8")]
+
+
+@pytest.fixture(params=MIXED, ids=lambda form: "-".join(form.values()))
+def mixed(request, random_mixed):
+    return random_mixed(np.random.default_rng(3), **request.param)
+
+
+def test_int8_and_int16_side_by_side(mixed, tmp_path, random_sequences):
+    """Without a warning, called with buffers of both types, and every state and score as numpy says, also under the sanitizers."""
+    write_export(tmp_path / "c", mixed)
+    for compiler, flags in ((["gcc"], ["-std=c99", "-Os"]), (["gcc"], ["-std=c11", "-O3", "-DRESCOMP_TAP"])):
+        compile_all(tmp_path / "c", compiler, *flags, "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef")
+    call_as_a_caller_would(mixed, tmp_path / "c", random_sequences)
+    x, lengths = random_sequences(np.random.default_rng(4), mixed, count=40)
+    job = Job(mixed, tmp_path, x.astype(np.int16), lengths)
+    reference = evaluate(mixed, x, lengths)
+    for answer in HostC().answers(job):
+        result = compare(job, reference, answer.trace)
+        assert (result.mismatches, result.compared) == (0, expected_count(job)), answer.variant
+
+
+def test_every_layer_of_both_types_is_tapped(mixed):
+    for graph in mixed.graphs.values():
+        rng = np.random.default_rng(5)
+        inputs = {v.name: rng.integers(v.type.format.low, v.type.format.high + 1, (20, *v.type.shape)) for v in graph.inputs}
+        expected, values = evaluate_graph(graph, inputs), HostC().run_graph(graph, inputs)
+        assert set(values) == set(expected) - set(inputs)
+        for name, value in values.items():
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_int8_is_declared_and_packed_as_such(random_mixed):
+    files = export_c(random_mixed(np.random.default_rng(3), reads="int8", answers="int8"))
+    source, header, readme = (files[name].decode() for name in ("mixed.c", "mixed.h", "README.md"))
+    assert re.search(r"    int8_t \*const \w+ = \(int8_t \*\)state->scratch \+ \d*[13579];", source), "no value at an odd byte"
+    assert "void mixed_run(mixed_state *state, const int8_t *input, uint16_t steps, int8_t *scores);" in header
+    assert "uint16_t mixed_classify(const int8_t *scores);" in header
+    assert "void mixed_tap(uint16_t layer, const void *data, uint16_t size);" in header
+    fields = re.search(r"typedef struct {\n(.*?)}", header, re.DOTALL)[1].split("\n")
+    assert [field.split(";")[0].split("[")[0].strip() for field in fields] == [
+        "int16_t total",
+        "int8_t h",
+        "uint8_t padding",
+        "int16_t scratch",
+        "",
+    ]
+    assert "#define MIXED_STATE_BYTES 20\n" in header
+    assert "| input | 7 | int8, -128..127 | integer / 2^5 |" in readme
+    assert "int8_t scores[MIXED_CLASSES];" in readme
+
+
+def test_int8_states_without_scratch_need_no_padding(tmp_path):
+    t = TensorType((5,), Format(5, "int8"))
+    values = (Value("x", t), Value("h", t))
+    step = Graph("step", values, (Node("sum", Add("int8"), ("x", "h"), ("sum",)),), ("sum",), {"h": "sum"})
+    head = Graph("head", values[1:], (Node("scores", Relu("int8"), ("h",), ("scores",)),), ("scores",))
+    write_export(tmp_path, IntegerModel("tiny", {"step": step, "head": head}))
+    compile_all(tmp_path, ["gcc"], "-std=c99")
+    assert "#define TINY_STATE_BYTES 5\n#define TINY_SCRATCH_BYTES 0\n" in (tmp_path / "tiny.h").read_text()
+
+
+def test_a_layer_applied_again_stores_nothing(random_mixed):
+    model = random_mixed(np.random.default_rng(3))
+    layers = {layer.name: layer for layer in translate(model).layers}
+    assert layers["first"].constant_bytes == 49 + 28 + 7
+    assert layers["second"].constant_bytes == 0
+    source = export_c(model)["mixed.c"].decode()
+    assert source.count("first_weight") == 1 + 1 + 2  # its definition, the sum of sizes, and both calls
+    assert "/* ---- second ---- */" not in source
+    assert constant_bytes(model)["model"] == sum(layer.constant_bytes for layer in layers.values())
+
+
+def test_what_is_equal_by_chance_is_not_shared():
+    """Two layers of equal scales: one apart from the other, they keep their own."""
+    rng, t = np.random.default_rng(0), TensorType((4,), Format(8))
+    by = Requantization(np.full(4, 20000, np.int32), np.arange(20, 24, dtype=np.int32))
+    weights = (Int8Weight(rng.integers(-99, 99, (4, 4), dtype=np.int8)) for _ in range(2))
+    products = [FullyConnected(weight, np.zeros(0, np.int32), by, Format(8)) for weight in weights]
+    nodes = (Node("a", products[0], ("x",), ("a",)), Node("b", products[1], ("a",), ("b",)))
+    account = constant_bytes(IntegerModel("tiny", {"whole": Graph("whole", (Value("x", t),), nodes, ("b",))}))
+    assert account["scales"] == 2 * (2 + 4)
 
 
 def test_every_file_says_its_licence(model):
@@ -276,7 +369,7 @@ def test_layers_of_one_name_in_two_graphs_are_told_apart(random_fastgrnn):
 @pytest.mark.parametrize(
     ("graph", "reason"),
     [
-        (Graph("whole", (Value("x", TensorType((4,), Format(3, "int8"))),), (), ("x",)), "int16"),
+        (Graph("whole", (Value("x", TensorType((4,), Format(3, "int32"))),), (), ("x",)), "int8 and int16"),
         (Graph("whole", (Value("x", TensorType((40000,), Format(3))),), (), ("x",)), "32767"),
         (Graph("whole", (), (), ()), "reads no input"),
         (Graph("whole", (Value("x", TensorType((4,), Format(3))),), (), ("x", "x")), "gives 2 values"),

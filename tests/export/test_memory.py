@@ -8,56 +8,64 @@ import pytest
 from rescomp.export.memory import Place, plan_memory
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
-from rescomp.graph.ops import Add, BiasAdd, FastGrnnGate, FullyConnected, Relu, Reshape, Slice
+from rescomp.graph.ops import Add, FastGrnnGate, FullyConnected, Relu, Requantize, Reshape, Slice
 from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.weights import Int8Weight
 
-Q12 = Format(12)
+Q12, Q5 = Format(12), Format(5, "int8")
 
 
-def fully_connected(rows, columns):
+def fully_connected(rows, columns, format=Q12):
     weight = Int8Weight(np.ones((rows, columns), np.int8))
-    return FullyConnected(weight, np.zeros(0, np.int32), Requantization(np.full(rows, 1 << 14), np.full(rows, 20)), Q12)
+    return FullyConnected(weight, np.zeros(0, np.int32), Requantization(np.full(rows, 1 << 14), np.full(rows, 20)), format)
+
+
+def requantize(size, before, after):
+    return Requantize(0, np.zeros(size, np.int32), Requantization(np.full(size, 1 << 14), np.full(size, 20)), after, before.dtype)
 
 
 def execute(graph, outputs):
     """Run the plan on labels, (value, byte); assert that every read finds what it should, and that everything arrives."""
     types, plan = graph.types(), plan_memory(graph, outputs)
     memory, labels = defaultdict(dict), {}
+    assert plan.arena_bytes % 2 == 0
 
-    def span(place, size):
+    def span(place, type):
         start = place.offset
-        assert place.region != "arena" or start % 2 == 0 <= start <= start + size <= plan.arena_bytes
+        assert start % type.format.numpy_dtype.itemsize == 0
+        assert place.region != "arena" or 0 <= start <= start + type.nbytes <= plan.arena_bytes
         key = place.region if place.region == "arena" else (place.region, place.name)
-        return [(key, byte) for byte in range(start, start + size)]
+        return [(key, byte) for byte in range(start, start + type.nbytes)]
 
     def write(name, place):
         labels[name] = [(name, byte) for byte in range(types[name].nbytes)]
-        memory.update(zip(span(place, types[name].nbytes), labels[name], strict=True))
+        memory.update(zip(span(place, types[name]), labels[name], strict=True))
 
     def holds(place, name):
-        return [memory[cell] for cell in span(place, types[name].nbytes)] == labels[name]
+        return [memory[cell] for cell in span(place, types[name])] == labels[name]
 
     for value in graph.inputs:
         write(value.name, plan.places[value.name])
     for node in graph.nodes:
         if node.op.view is not None:
             (seen,), (name,) = node.inputs, node.outputs
-            labels[name] = labels[seen][2 * node.op.view :][: types[name].nbytes]
+            start = node.op.view * types[seen].format.numpy_dtype.itemsize
+            labels[name] = labels[seen][start:][: types[name].nbytes]
             assert holds(plan.places[name], name), f"{name} is not the part of {seen} that it should be"
             continue
         for name in node.inputs:
             assert holds(plan.places[name], name), f"{node.name} reads {name} after it was overwritten"
         for target in node.outputs:
             assert plan.places[target].region != "input"
-            written = set(span(plan.places[target], types[target].nbytes))
+            written = set(span(plan.places[target], types[target]))
             for i, name in enumerate(node.inputs):
-                if written & set(span(plan.places[name], types[name].nbytes)):
+                if written & set(span(plan.places[name], types[name])):
+                    assert types[name].format.dtype == types[target].format.dtype
                     assert plan.places[name] == plan.places[target]
                     assert i in node.op.in_place
             write(target, plan.places[target])
     for copy in plan.copies:
-        cells = zip(span(copy.target, copy.type.nbytes), span(copy.source, copy.type.nbytes), strict=True)
+        cells = zip(span(copy.target, copy.type), span(copy.source, copy.type), strict=True)
         assert copy.target.region != "input"
         memory.update({to: memory[origin] for to, origin in cells})
     for before, after in graph.state.items():
@@ -67,29 +75,39 @@ def execute(graph, outputs):
     return plan
 
 
-def random_op(rng, shape):
-    """An op that reads values of that shape: vectors, and images that vectors are reshaped to."""
-    size = int(np.prod(shape))
-    kinds = [Add(), Relu(), BiasAdd(np.zeros(shape[-1], np.int16)), Reshape((1, size, 1)), Reshape((size,))]
-    if len(shape) == 1:
-        start = int(rng.integers(size))
-        part = Slice(start, int(rng.integers(1, size - start + 1)))
-        kinds += [part, part, fully_connected(int(rng.choice([1, 3, 4, 8])), size)]
-    return kinds[rng.integers(len(kinds))]
-
-
 def random_graph(rng):
     sizes = [int(n) for n in rng.choice([1, 3, 4, 8], 3)]
-    inputs = [Value(f"x{i}", TensorType((n,), Q12)) for i, n in enumerate(sizes)]
-    states = [Value(f"h{i}", TensorType((int(rng.choice([1, 3, 4])),), Q12)) for i in range(rng.integers(0, 4))]
-    known = {value.name: value.type.shape for value in (*inputs, *states)}
+    formats = (Q12, Q5) if rng.random() < 0.7 else (Q12,)
+
+    def draw_format():
+        return formats[rng.integers(len(formats))]
+
+    inputs = [Value(f"x{i}", TensorType((n,), draw_format())) for i, n in enumerate(sizes)]
+    states = [Value(f"h{i}", TensorType((int(rng.choice([1, 3, 4])),), draw_format())) for i in range(rng.integers(0, 4))]
+    known = {value.name: (value.type.shape[0], value.type.format) for value in (*inputs, *states)}
     nodes = []
     for i in range(rng.integers(1, 14)):
         name = str(rng.choice(list(known)))
-        op, other = random_op(rng, known[name]), rng.choice([other for other, shape in known.items() if shape == known[name]])
-        nodes.append(Node(f"n{i}", op, (name, str(other)) if isinstance(op, Add) else (name,), (f"v{i}",)))
-        known[f"v{i}"] = op.infer(*(TensorType(known[read], Q12) for read in nodes[-1].inputs))[0].shape
-    state = {h.name: str(rng.choice([name for name, shape in known.items() if shape == h.type.shape])) for h in states}
+        size, format = known[name]
+        read, kind = (name,), rng.integers(6)
+        if kind == 0:
+            columns, size = size, int(rng.choice([1, 3, 4, 8]))
+            op = fully_connected(size, columns, format)
+        elif kind == 1:
+            op = Add(format.dtype)
+            read = name, str(rng.choice([other for other, type in known.items() if type == known[name]]))
+        elif kind == 2:
+            op = Relu(format.dtype)
+        elif kind == 3:
+            before, format = format, draw_format()
+            op = requantize(size, before, format)
+        else:
+            start = int(rng.integers(size))
+            size = int(rng.integers(1, size - start + 1))
+            op = Slice(start, size)
+        nodes.append(Node(f"n{i}", op, read, (f"v{i}",)))
+        known[f"v{i}"] = size, format
+    state = {h.name: str(rng.choice([name for name, type in known.items() if type == (h.type.size, h.type.format)])) for h in states}
     outputs = tuple(sorted({str(rng.choice(list(known))), *map(str, rng.choice([node.outputs[0] for node in nodes], 2))}))
     return Graph("random", (*inputs, *states), tuple(nodes), outputs, state), outputs
 
@@ -98,6 +116,33 @@ def random_graph(rng):
 def test_nothing_is_read_after_it_was_overwritten_and_everything_arrives(seed):
     graph, outputs = random_graph(np.random.default_rng(seed))
     execute(graph, outputs)
+
+
+def test_int8_values_lie_packed_and_int16_values_at_even_bytes():
+    """Three values of five bytes at once, then an int16 value beside one of them."""
+    x = Value("x", TensorType((5,), Q5))
+    nodes = (
+        *(Node(f"a{i}", fully_connected(5, 5, Q5), ("x",), (f"a{i}",)) for i in range(3)),
+        Node("b", Add("int8"), ("a0", "a1"), ("b",)),
+        Node("c", Add("int8"), ("b", "a2"), ("c",)),
+        Node("wide", requantize(5, Q5, Q12), ("c",), ("wide",)),
+        Node("out", fully_connected(2, 5), ("wide",), ("out",)),
+    )
+    plan = execute(Graph("whole", (x,), nodes, ("out",)), ("out",))
+    assert sorted(plan.places[f"a{i}"].offset for i in range(3)) == [0, 5, 10]
+    assert plan.arena_bytes == 16
+    assert plan.places["wide"].offset % 2 == 0
+
+
+def test_a_part_of_an_int8_value_begins_at_any_byte():
+    x = Value("x", TensorType((5,), Q5))
+    nodes = (
+        Node("a", fully_connected(5, 5, Q5), ("x",), ("a",)),
+        Node("part", Slice(3, 2), ("a",), ("part",)),
+        Node("out", Relu("int8"), ("part",), ("out",)),
+    )
+    plan = execute(Graph("whole", (x,), nodes, ("out",)), ("out",))
+    assert plan.places["part"].offset == plan.places["a"].offset + 3
 
 
 def test_fastgrnn_needs_two_vectors_of_scratch_and_no_copy(random_fastgrnn):

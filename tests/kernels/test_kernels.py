@@ -22,9 +22,10 @@ from rescomp.graph.weights import Int8Weight, SparseWeight
 from rescomp.validate.host_c import SANITIZED, HostC
 
 KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
-GUARD = 0x5AA5 - 0x8000
+GUARDS = {"int16": 0x5AA5 - 0x8000, "int8": 0x5A}
 ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
-STORAGES = (*DENSE, *SPARSE)
+PRODUCTS = [*(("int16", weights) for weights in (*DENSE, *SPARSE)), *(("int8", weights) for weights in DENSE)]
+DENSE_PRODUCTS = [(dtype, weights) for dtype, weights in PRODUCTS if weights in DENSE]
 
 
 def edge_rows(weights):
@@ -67,32 +68,41 @@ def library(tmp_path_factory):
 
 
 class Guarded:
-    """An int16 or int8 buffer between guards of eight entries."""
+    """A buffer between guards of eight entries; of int8 it begins at an odd address."""
 
     def __init__(self, values, dtype="int16"):
-        self.guard = np.array(GUARD).astype(dtype)
-        self.all = np.full(len(values) + 16, self.guard)
-        self.all[8:-8] = values
+        self.guard, self.front = GUARDS[dtype], 9 if dtype == "int8" else 8
+        self.all = np.full(len(values) + 16, self.guard, dtype)
+        self.all[self.front : self.front + len(values)] = values
+        self.size = len(values)
 
     @property
     def pointer(self):
-        return ctypes.c_void_p(self.all.ctypes.data + 8 * self.all.itemsize)
+        return ctypes.c_void_p(self.all[self.front :].ctypes.data)
 
     def check(self):
-        assert np.all(self.all[:8] == self.guard)
-        assert np.all(self.all[-8:] == self.guard)
-        return self.all[8:-8].astype(np.int64)
+        assert np.all(self.all[: self.front] == self.guard)
+        assert np.all(self.all[self.front + self.size :] == self.guard)
+        return self.all[self.front : self.front + self.size].astype(np.int64)
+
+
+def largest(dtype, weights=""):
+    """The magnitude up to which inputs beside `weights` are drawn."""
+    return 128 if dtype == "int8" else 10922 if weights == "ternary" else 32767
 
 
 def extremes(rng, count, bound=32767):
-    yield from (np.full(count, fill) for fill in (-bound, bound, 0, -1, 1))
-    yield np.where(np.arange(count) % 2, bound, -bound)
-    yield rng.integers(-bound, bound + 1, count)
+    high = bound - (bound in (128, 32768))
+    yield from (np.full(count, fill) for fill in (-bound, high, 0, -1, 1))
+    yield np.where(np.arange(count) % 2, high, -bound)
+    yield rng.integers(-bound, high + 1, count)
 
 
-def product(rng, weights, rows, columns, power_of_two):
+def product(rng, dtype, weights, rows, columns, power_of_two):
     """A random product; in a third of them all rows have one scale."""
     weight = draw_storage(rng, weights, rows, columns)
+    if dtype == "int8":
+        return int8_product(rng, weight)
     shift = rng.integers(15, 19, rows) + {"ternary": 0, "int4": 2}.get(weights.rpartition("_")[2], 6)
     multiplier = np.full(rows, 1 << 14) if power_of_two else rng.integers(1 << 14, 1 << 15, rows)
     multiplier, shift = (np.full(rows, each[0]) if rng.random() < 0.3 else each for each in (multiplier, shift))
@@ -117,25 +127,33 @@ def requantize_by(bias, requantization, output):
     return by
 
 
+def int8_product(rng, weight):
+    if weight.format == "int8":
+        weight = replace(weight, matrix=weight.matrix // 5)
+    rows, reach = len(weight.matrix), 128 * int(np.abs(weight.matrix.astype(int)).sum(axis=1).max())
+    bias = rng.integers(-reach, reach + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
+    return ops.FullyConnected(weight, bias, draw_tie_free(rng, rows, reach), Format(5, "int8", bound=int(rng.choice([100, 128]))))
+
+
 def call_product(library, op, x):
     """The kernel's output, from exactly the arrays that an export declares."""
     rows, columns = op.weight.matrix.shape
     packed, by = op.weight.pack(), requantize_by(op.bias, op.requantization, op.output)
-    source, target = Guarded(x), Guarded(np.full(rows, 77))
+    source, target = Guarded(x, op.output.dtype), Guarded(np.full(rows, 77), op.output.dtype)
     function = getattr(library, f"rescomp_{op.kernel}")
     function(source.pointer, target.pointer, ctypes.c_uint16(columns), ctypes.c_uint16(rows), ctypes.c_void_p(packed.ctypes.data), by)
     np.testing.assert_array_equal(source.check(), x)
     return target.check()
 
 
-@pytest.mark.parametrize("weights", STORAGES)
+@pytest.mark.parametrize(("dtype", "weights"), PRODUCTS)
 @pytest.mark.parametrize("power_of_two", [False, True])
-def test_fully_connected_around_its_tiles(library, weights, power_of_two):
+def test_fully_connected_around_its_tiles(library, dtype, weights, power_of_two):
     rng = np.random.default_rng(0)
     for rows in edge_rows(weights):
         for columns in (*COLUMNS, 40):
-            op = product(rng, weights, rows, columns, power_of_two)
-            for x in extremes(rng, columns, 10922 if weights == "ternary" else 32767):
+            op = product(rng, dtype, weights, rows, columns, power_of_two)
+            for x in extremes(rng, columns, largest(dtype, weights)):
                 np.testing.assert_array_equal(call_product(library, op, x), op.evaluate(x[None])[0][0], err_msg=f"{rows} x {columns}")
 
 
@@ -160,17 +178,52 @@ def test_elementwise_kernels_write_their_output_only_and_work_in_place(library, 
                 source.check()
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_relu_of_every_int8(library, in_place):
+    x = np.arange(-128, 128)
+    source = Guarded(x, "int8")
+    target = source if in_place else Guarded(np.full(256, 77), "int8")
+    library.rescomp_relu_int8(source.pointer, target.pointer, ctypes.c_uint16(256))
+    np.testing.assert_array_equal(target.check(), np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("dtype", GUARDS)
+@pytest.mark.parametrize("nonnegative", [False, True])
 @pytest.mark.parametrize("count", [1, 8, 9])
-def test_binary_kernels_work_in_place_on_either_side(library, count):
-    rng = np.random.default_rng(count)
-    for a in extremes(rng, count):
-        for b in extremes(rng, count):
-            wanted = ops.Add().evaluate(a[None], b[None])[0][0]
-            for side in (0, 1):
-                buffers = Guarded(a), Guarded(b)
-                library.rescomp_add_int16(buffers[0].pointer, buffers[1].pointer, buffers[side].pointer, ctypes.c_uint16(count))
-                np.testing.assert_array_equal(buffers[side].check(), wanted)
-                np.testing.assert_array_equal(buffers[1 - side].check(), (b, a)[side])
+def test_add_works_in_place_on_either_side(library, dtype, nonnegative, count):
+    rng, op = np.random.default_rng(count), ops.Add(dtype, nonnegative)
+    limits = ctypes.c_int16(op.limits.low), ctypes.c_int16(op.limits.high)
+    for a, b in itertools.product(extremes(rng, count, largest(dtype)), repeat=2):
+        for side in (0, 1):
+            buffers = Guarded(a, dtype), Guarded(b, dtype)
+            pointers = [buffer.pointer for buffer in buffers]
+            getattr(library, f"rescomp_{op.kernel}")(*pointers, pointers[side], ctypes.c_uint16(count), *limits)
+            np.testing.assert_array_equal(buffers[side].check(), op.evaluate(a[None], b[None])[0][0])
+            np.testing.assert_array_equal(buffers[1 - side].check(), (b, a)[side])
+
+
+@pytest.mark.parametrize("reads", GUARDS)
+@pytest.mark.parametrize("writes", GUARDS)
+def test_requantize_reads_and_writes_either_type(library, reads, writes):
+    """Every integer of the input's type but the rarest of int16, through scales below and above 1, into full and clamped ranges."""
+    rng = np.random.default_rng(0)
+    low = -128 if reads == "int8" else -32768
+    x = np.arange(low, -low) if reads == "int8" else np.concatenate([np.arange(low, -low, 97), [-2, -1, 0, 1, 2, 32767]])
+    for channels, pre_shift, clamp in itertools.product((1, 2), (0, 4), (0, 100)):
+        x = x[: len(x) // channels * channels]
+        tie_free = reads == writes == "int8"
+        scale = draw_tie_free(rng, channels, 128 << pre_shift) if tie_free else draw_requantization(rng, channels, -low << pre_shift)
+        bias = rng.integers(-99, 100, channels, dtype=np.int32)
+        op = ops.Requantize(pre_shift, bias, scale, Format(5, writes, bound=clamp), reads)
+        op.infer(TensorType(x.shape, Format(5, reads)))
+        by = requantize_by(op.bias, op.requantization, op.output)
+        sizes = ctypes.c_uint16(len(x) // channels), ctypes.c_uint16(channels), ctypes.c_uint8(pre_shift)
+        for in_place in {False, reads == writes}:
+            source = Guarded(x, reads)
+            target = source if in_place else Guarded(np.full(len(x), 77), writes)
+            getattr(library, f"rescomp_{op.kernel}")(source.pointer, target.pointer, *sizes, by)
+            np.testing.assert_array_equal(target.check(), op.evaluate(x[None])[0][0])
+            source.check()
 
 
 def test_gate_kernel_works_in_place_on_each_input(library):
@@ -204,7 +257,6 @@ def test_mul_kernel_works_in_place_on_either_side(library):
     for output, shift in ((Format(12, bound=10922), 15), (Format(13), 17), (Format(0), 30), (Format(14, nonnegative=True), 1)):
         op = ops.Mul(output, shift)
         for a, b in itertools.product(extremes(rng, count), extremes(rng, count, 32768)):
-            b = np.minimum(b, 32767)
             for side in (0, 1):
                 buffers = Guarded(a), Guarded(b)
                 arguments = (ctypes.c_uint16(count), ctypes.c_uint8(shift), ctypes.c_int16(output.low), ctypes.c_int16(output.high))
@@ -240,14 +292,14 @@ def test_gated_sums_work_in_place_on_each_input(library, op, factors):
             np.testing.assert_array_equal(buffers[side].check(), wanted)
 
 
-@pytest.mark.parametrize("weights", STORAGES)
-def test_products_read_nothing_past_their_buffers(weights):
+@pytest.mark.parametrize(("dtype", "weights"), PRODUCTS)
+def test_products_read_nothing_past_their_buffers(dtype, weights):
     """All edge sizes in one program under the address sanitizer; inputs and constants are arrays of exactly their size."""
     rng = np.random.default_rng(4)
-    bound = 10922 if weights == "ternary" else 32767
-    inputs = {n: Value(f"x{n}", TensorType((n,), Format(12, bound=bound))) for n in COLUMNS}
+    bound = largest(dtype, weights)
+    inputs = {n: Value(f"x{n}", TensorType((n,), Format(5, dtype, bound=bound))) for n in COLUMNS}
     nodes = [
-        Node(f"product_{rows}_{n}", product(rng, weights, rows, n, bool(rng.integers(2))), (f"x{n}",), (f"y_{rows}_{n}",))
+        Node(f"product_{rows}_{n}", product(rng, dtype, weights, rows, n, bool(rng.integers(2))), (f"x{n}",), (f"y_{rows}_{n}",))
         for n in inputs
         for rows in edge_rows(weights)
     ]
@@ -255,16 +307,16 @@ def test_products_read_nothing_past_their_buffers(weights):
     assert_equal_under_sanitizers(graph, {f"x{n}": np.stack(list(extremes(rng, n, bound))) for n in inputs})
 
 
-@pytest.mark.parametrize("weights", DENSE)
-def test_convolutions_read_nothing_past_their_buffers(weights):
+@pytest.mark.parametrize(("dtype", "weights"), DENSE_PRODUCTS)
+def test_convolutions_read_nothing_past_their_buffers(dtype, weights):
     """Sizes, strides and paddings in one program, paddings wider than the kernel and larger than the image among them."""
-    rng = np.random.default_rng(5)
+    rng, bound = np.random.default_rng(5), min(10922, largest(dtype))
     instances = []
     for i, (shape, window) in enumerate(edge_windows(rng)):
         rows, columns = int(rng.choice(ROWS)), window.kernel_size[0] * window.kernel_size[1] * shape[-1]
-        dense = product(rng, weights, rows, columns, bool(i % 3))
+        dense = product(rng, dtype, weights, rows, columns, bool(i % 3))
         op = ops.Conv2d(dense.weight, dense.bias, dense.requantization, dense.output, window.kernel_size, window.stride, window.padding)
-        instances.append((op, TensorType(shape, Format(12, bound=10922))))
+        instances.append((op, TensorType(shape, Format(5, dtype, bound=bound))))
     assert_windows_equal_under_sanitizers(rng, instances)
 
 
@@ -334,10 +386,11 @@ def call_over_windows(library, op, x_type, x):
     return target.check()
 
 
-def test_windows_over_each_channel_read_nothing_past_their_buffers():
+@pytest.mark.parametrize("dtype", ["int16", "int8"])
+def test_windows_over_each_channel_read_nothing_past_their_buffers(dtype):
     rng = np.random.default_rng(7)
     windows = edge_windows(rng)
-    assert_windows_equal_under_sanitizers(rng, [each for shape, window in windows for each in of_each_channel(rng, "int16", shape, window)])
+    assert_windows_equal_under_sanitizers(rng, [each for shape, window in windows for each in of_each_channel(rng, dtype, shape, window)])
 
 
 def assert_windows_equal_under_sanitizers(rng, instances):

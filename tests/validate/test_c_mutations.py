@@ -64,6 +64,24 @@ def test_packed_ternary_code(planted, bit):
     assert planted("tiny.c", pattern, lambda match: f"{match[1]}{int(match[2], 16) ^ 1 << bit:02x}", power_of_two=True) > 0
 
 
+def test_rounding_between_int8_values(planted):
+    wrong = "return (value + (INT32_C(1) << (shift - 1)) - 1) >> shift;"
+    assert planted("rescomp/rescomp_math.h", re.escape(ROUNDING), wrong, cell="mixed") > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "replacement"),
+    [
+        ("rescomp/rescomp_add_body.h", r", low, high\)", ", low, high - 1)"),
+        ("rescomp/rescomp_dot_int4.h", r"pair >> 4", "pair >> 3"),
+        ("mixed.c", r"joined, 7, 0, 127", "joined, 7, -128, 127"),
+        ("mixed.c", r"scratch \+ 5;", "scratch + 4;"),
+    ],
+)
+def test_int8_kernels_and_their_memory(planted, name, pattern, replacement):
+    assert planted(name, pattern, replacement, cell="mixed") > 0
+
+
 def test_ternary_decoder(planted):
     assert planted("rescomp/rescomp_ternary.h", r"packed\[4\] << 2", "packed[4] << 3", power_of_two=True) > 0
 
