@@ -155,7 +155,7 @@ class TrainSection(_Section):
     for this machine, several times as fast, with weights that differ from torch's in the last bits.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 60
+    epochs: Annotated[int, Field(ge=0)] = 60
     batch_size: Annotated[int, Field(ge=1)] = 18
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

@@ -158,5 +158,6 @@ def to_fixed(real: FloatArray, fraction_bits: int, low: int, high: int) -> IntAr
 
 def exact_matmul(left: IntArray, right: IntArray) -> IntArray:
     """The integer matrix product, int64, computed by the float64 BLAS: exact while every |sum| < 2^53 (the contract says 2^30)."""
-    product: IntArray = np.matmul(left.astype(np.float64), right.astype(np.float64)).astype(np.int64)
+    factors = (each.astype(np.float64, copy=False) for each in (left, right))
+    product: IntArray = np.matmul(*factors).astype(np.int64)
     return product

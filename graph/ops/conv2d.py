@@ -61,8 +61,8 @@ class Conv2d:
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         rows, columns = self.weight.matrix.shape
-        patches = self.window.gather(x)
-        accumulator = exact_matmul(patches.reshape(*patches.shape[:2], columns), self.weight.matrix.T)
+        patches = self.window.gather(x.astype(np.float64))  # exact_matmul's own type: one copy of the patches, not two
+        accumulator = exact_matmul(patches.reshape(-1, columns), self.weight.matrix.T).reshape(*patches.shape[:2], rows)
         if self.bias.size:
             accumulator = accumulator + self.bias
         result = self.requantization(accumulator, self.output.low, self.output.high)

@@ -63,9 +63,13 @@ class Window:
         return windows.transpose(0, 1, 3, 4, 2).reshape(-1, self.kernel_size[0] * self.kernel_size[1], channels)
 
     def gather(self, x: IntArray) -> IntArray:
-        """The patches of x [batch, *shape]: [batch, positions, kernel height * kernel width, channels]."""
-        flat = np.concatenate([x.reshape(len(x), -1), np.zeros((len(x), 1), x.dtype)], axis=1)
-        return np.asarray(flat[:, self.patches(x.shape[1:])])
+        """The patches of x [batch, *shape]: [batch, positions, kernel height * kernel width, channels], in the dtype of x."""
+        height, width, channels = image_shape(x.shape[1:])
+        top, bottom, left, right = self.padding
+        padded = np.pad(x.reshape(-1, height, width, channels), ((0, 0), (top, bottom), (left, right), (0, 0)))
+        windows: IntArray = np.lib.stride_tricks.sliding_window_view(padded, self.kernel_size, axis=(1, 2))  # type: ignore[call-overload]
+        windows = windows[:, :: self.stride[0], :: self.stride[1]].transpose(0, 1, 2, 4, 5, 3)
+        return windows.reshape(len(x), -1, self.kernel_size[0] * self.kernel_size[1], channels)
 
     def c_shape(self, x: TensorType, y: TensorType) -> str:
         """The argument that tells a C kernel the geometry."""
