@@ -36,7 +36,9 @@ _weights_option = click.option(
 _density_option = click.option("--density", type=float, help="Fraction of weights kept in the cell's matrices (sparse).")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 _directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
-_against_option = click.option("--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, qemu:cortex-m0.")
+_against_option = click.option(
+    "--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, tflite-micro, qemu:cortex-m0."
+)
 
 
 _KINDS = "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, resnet2d, dscnn2d; or package.module:function, your own net."

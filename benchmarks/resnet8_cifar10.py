@@ -161,6 +161,7 @@ def table(options: argparse.Namespace) -> str:
         differing += sum(witness["mismatches"] for witness in report["witnesses"])
         rows.append(row(name, ModelDirectory.open(path).manifest(), stages.inspect(path)))
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("rescomp", "torch", "numpy", "onnxruntime"))
+    epochs = f"--epochs {options.epochs} --quantize-epochs {options.quantize_epochs}"
     return PAGE.format(
         float=f"{manifest['accuracy']['float']:.2%}",
         rows="\n".join(rows),
@@ -168,7 +169,7 @@ def table(options: argparse.Namespace) -> str:
         differing=differing,
         vectors=VECTORS,
         versions=f"{versions}, Python {platform.python_version()}",
-        command=f"python benchmarks/resnet8_cifar10.py --work DIRECTORY --epochs {options.epochs} --quantize-epochs {options.quantize_epochs}",
+        command=f"python benchmarks/resnet8_cifar10.py --work DIRECTORY {epochs}",
     )
 
 

@@ -145,4 +145,4 @@ def _excuse(directory: ModelDirectory, name: str) -> str | None:
 def _exports_read_by(directory: ModelDirectory, name: str, model: IntegerModel) -> Sequence[str]:
     onnx = (ONNX_STEP, ONNX_SEQUENCE) if model.is_recurrent else (ONNX_STEP,)
     c = (f"{C_FOLDER}/{model.name}.c", *directory.files(C_FOLDER))
-    return {"onnxruntime": onnx, "tflite": (TFLITE,), "torch": (QUANTIZED_NET,)}.get(name, c)
+    return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": (QUANTIZED_NET,)}.get(name, c)

@@ -13,6 +13,7 @@ WITNESSES: Mapping[str, tuple[str, str]] = {
     "tflite": (".tflite", "TfliteWitness"),
     "c": (".host_c", "HostC"),
     "torch": (".torch_net", "TorchNet"),
+    "tflite-micro": (".tflite_micro", "TfliteMicro"),
     "qemu": (".qemu", "Qemu"),
 }
 DEFAULT: Sequence[str] = ("onnxruntime", "tflite", "c", "torch")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -52,22 +52,47 @@ class TfliteWitness:
         package = _interpreter_package()
         path = job.directory / FILE
         for variant in choose(self.name, RESOLVERS, job.argument):
-            interpreter = _Interpreter(_read(path), path, variant)
-            yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", _trace(job, interpreter))
+            interpreter = _Interpreter(read_model(path), path, variant)
+            yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", trace(job, interpreter))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
         interpreter = _Interpreter(graph_to_tflite(graph, expose=True), Path(f"{graph.name}.tflite"), self.resolver)
-        feeds = {value.name: np.asarray(inputs[value.name], value.type.format.numpy_dtype) for value in graph.inputs}
-        batch = len(next(iter(feeds.values())))
-        values = {name: np.zeros((batch, *t.shape), np.int64) for name, t in graph.types().items() if name not in feeds}
-        for row in range(batch):
-            for name, array in feeds.items():
-                interpreter.write(name, array[row])
-            interpreter.invoke()
-            for name in values:
-                values[name][row] = interpreter.read(name)
-        return dict(values)
+        return run_samples(interpreter, graph, inputs)
+
+
+class NamedTensors(Protocol):
+    """An interpreter whose boundary tensors have names."""
+
+    def write(self, name: str, value: IntArray) -> None:
+        """Set an input from [*shape] of its dtype."""
+        ...
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        ...
+
+    def read(self, name: str) -> IntArray:
+        """A copy of an output: [*shape]."""
+        ...
+
+    def expect(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise InputError unless there are boundary tensors [1, *shape] of these names."""
+        ...
+
+
+def run_samples(interpreter: NamedTensors, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Every value that a node of `graph` defines, int64 [batch, *shape], sample after sample; the interpreter's outputs are these."""
+    feeds = {value.name: np.asarray(inputs[value.name], value.type.format.numpy_dtype) for value in graph.inputs}
+    batch = len(next(iter(feeds.values())))
+    values = {name: np.zeros((batch, *t.shape), np.int64) for name, t in graph.types().items() if name not in feeds}
+    for row in range(batch):
+        for name, array in feeds.items():
+            interpreter.write(name, array[row])
+        interpreter.invoke()
+        for name in values:
+            values[name][row] = interpreter.read(name)
+    return dict(values)
 
 
 class _Interpreter:
@@ -82,7 +107,7 @@ class _Interpreter:
                 self._interpreter = module.Interpreter(model_content=data, num_threads=1, experimental_op_resolver_type=resolver)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise _damaged(self._path, str(error).splitlines()[0]) from error
+            raise damaged(self._path, str(error).splitlines()[0]) from error
         details = self._interpreter.get_input_details() + self._interpreter.get_output_details()
         self._index = {entry["name"]: entry["index"] for entry in details}
         self._shape = {entry["name"]: tuple(entry["shape"]) for entry in details}
@@ -101,19 +126,21 @@ class _Interpreter:
         """Raise InputError unless there are boundary tensors [1, *shape] of these names."""
         for name, shape in shapes.items():
             if self._shape.get(name) != (1, *shape):
-                raise _damaged(self._path, f"its tensor {name!r} has shape {self._shape.get(name)}, not {(1, *shape)}")
+                raise damaged(self._path, f"its tensor {name!r} has shape {self._shape.get(name)}, not {(1, *shape)}")
 
 
-def _read(path: Path) -> bytes:
+def read_model(path: Path) -> bytes:
+    """A TFLite file, checked for what an interpreter would follow blindly. Raises InputError."""
     data = read_artefact(path)
     try:
         check_flatbuffer(data)
     except ValueError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     return data
 
 
-def _damaged(path: Path, cause: str) -> InputError:
+def damaged(path: Path, cause: str) -> InputError:
+    """What to tell a user whose file an interpreter refuses."""
     return InputError(f"the TFLite interpreter cannot run {path} as this model ({cause}): write it again with `rescomp export`")
 
 
@@ -140,7 +167,8 @@ def _silent_stderr() -> Iterator[None]:
         os.close(null)
 
 
-def _trace(job: Job, interpreter: _Interpreter) -> Trace:
+def trace(job: Job, interpreter: NamedTensors) -> Trace:
+    """Every state and score of a job."""
     model = job.model
     answer, shape = compose(model).outputs[-1], model.output.type.shape
     interpreter.expect({model.input.name: model.input.type.shape, answer: shape})
@@ -155,7 +183,7 @@ def _trace(job: Job, interpreter: _Interpreter) -> Trace:
     return Trace(np.zeros((len(x), 0, 0), np.int16), scores)
 
 
-def _run_steps(job: Job, interpreter: _Interpreter, x: IntArray, scores: IntArray) -> IntArray:
+def _run_steps(job: Job, interpreter: NamedTensors, x: IntArray, scores: IntArray) -> IntArray:
     """Sequence after sequence, step after step; the state travels through numpy. Fills `scores`, returns the states."""
     inputs, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
     pairs = [(value.name, name) for value, name in zip(inputs, following, strict=True)]
@@ -163,13 +191,14 @@ def _run_steps(job: Job, interpreter: _Interpreter, x: IntArray, scores: IntArra
     states = np.zeros((*x.shape[:2], sum(value.type.size for value in inputs)), np.int16)
     name = job.model.input.name
     for row, length in enumerate(job.lengths):
-        for value in inputs:
-            interpreter.write(value.name, np.zeros(value.type.shape, value.type.format.numpy_dtype))
+        state = [np.zeros(value.type.shape, value.type.format.numpy_dtype) for value in inputs]
         for t in range(length):
+            # Inputs may lie where outputs do: everything is read before anything is written.
+            for (before, _), value in zip(pairs, state, strict=True):
+                interpreter.write(before, value)
             interpreter.write(name, x[row, t])
             interpreter.invoke()
-            states[row, t] = beside([interpreter.read(after) for _, after in pairs], 0)
-            for before, after in pairs:
-                interpreter.write(before, interpreter.read(after))
+            state = [interpreter.read(after) for _, after in pairs]
+            states[row, t] = beside(state, 0)
         scores[row] = interpreter.read(answer)
     return states
