@@ -1,0 +1,143 @@
+"""Every witness on every kind of model in every format: values compared and differing. Writes docs/witnesses.md.
+
+    python benchmarks/witness_table.py --work DIRECTORY
+    python benchmarks/witness_table.py --work DIRECTORY          again in an environment with numpy 2 and ai-edge-litert, for its columns
+
+Models are trained for a few epochs: what counts here is their arithmetic, not their accuracy. The windows are JapaneseVowels' whole test
+set, the images random ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rescomp import stages
+from rescomp.errors import RescompError
+from rescomp.model_directory import write_atomically
+from rescomp.recipe import load_recipe
+from rescomp.validate.registry import load_witness
+
+OUTPUT = Path(__file__).parent.parent / "docs" / "witnesses.md"
+WITNESSES = ("onnxruntime", "tflite", "tflite-micro", "c", "qemu:cortex-m0", "torch")
+INT8 = ("compress.0.scale=power_of_two", "compress.0.activations=int8")
+FORMATS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "int8": ("int8", ()),
+    "int8, powers of two": ("int8", ("compress.0.scale=power_of_two",)),
+    "int4": ("int4", ()),
+    "ternary": ("ternary", ()),
+    "ternary, powers of two": ("ternary", ("compress.0.scale=power_of_two",)),
+    "6-bit beside int8": ("int6", INT8),
+    "int4 beside int8": ("int4", INT8),
+    "ternary beside int8": ("ternary", INT8),
+}
+MODELS: Mapping[str, Sequence[str]] = {
+    "fastgrnn": ("model.hidden_size=16",),
+    "resnet1d": ("model.kind=resnet1d",),
+    "resnet1d, no norm": ("model.kind=resnet1d", "model.norm=none"),
+    "resnet1d, streaming": ("model.kind=resnet1d", "model.streaming=true"),
+    "dscnn1d": ("model.kind=dscnn1d", "model.widths=[24]"),
+    "resnet2d": ("model.kind=resnet2d", "model.widths=[8,12,16]"),
+    "dscnn2d": ("model.kind=dscnn2d", "model.widths=[16]"),
+}
+EPOCHS = ("train.epochs=2", "quantize.epochs=2", "train.learning_rate=0.005", "quantize.learning_rate=0.002")
+IMAGES = (16, 16, 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    record = options.work / "results.json"
+    results: dict[str, dict[str, list[int]]] = json.loads(record.read_text()) if record.exists() else {}
+    for title, path in models(options.work):
+        for witness, compared, differing in verified(path):
+            results.setdefault(witness, {})[title] = [compared, differing]
+        write_atomically(record, json.dumps(results, indent=1).encode())
+    write_atomically(options.output, page(results).encode())
+    print(f"wrote {options.output}")
+
+
+def models(work: Path) -> Iterator[tuple[str, Path]]:
+    """(title, model directory) of each combination; made where missing."""
+    for model, keys in MODELS.items():
+        for name, (weights, overrides) in FORMATS.items():
+            if model == "fastgrnn" and "beside" in name:
+                continue
+            path = work / f"{model}-{name}".replace(", ", "-").replace(" ", "_")
+            if not (path / "report.json").exists():
+                source = [f"data.source={images(work)}"] if model.endswith("2d") else []
+                recipe = load_recipe(overrides=[*keys, *EPOCHS, *source, *overrides], weights=weights)
+                stages.run(recipe, path, force=path.exists(), against="torch")
+            yield f"{model} | {name}", path
+
+
+def images(work: Path) -> Path:
+    """Random ones of four classes."""
+    path = work / "images.npz"
+    if not path.exists():
+        rng = np.random.default_rng(0)
+        arrays = {f"x_{split}": rng.integers(0, 256, (count, *IMAGES), dtype=np.uint8) for split, count in (("train", 200), ("test", 100))}
+        np.savez(path, **arrays, y_train=np.arange(200) % 4, y_test=np.arange(100) % 4)
+    return path
+
+
+def verified(path: Path) -> Iterator[tuple[str, int, int]]:
+    """(witness with variant and version, values compared, values that differ) of every witness that runs here."""
+    for name in WITNESSES:
+        try:
+            load_witness(name.partition(":")[0]).check(name.partition(":")[2])
+            result = stages.verify(path, name)
+        except RescompError as error:
+            print(f"{path.name}: {name} does not run: {error}")
+            continue
+        for report in result.witnesses:
+            print(f"{path.name}: {report.name} {report.variant} {report.compared} {report.mismatches}", flush=True)
+            yield f"{report.name} | {report.variant} | {report.version}", report.compared, report.mismatches
+
+
+def page(results: Mapping[str, Mapping[str, Any]]) -> str:
+    titles = list(dict.fromkeys(title for cells in results.values() for title in cells))
+    witnesses = [
+        f"| {witness} | {len(cells)} | {sum(c for c, _ in cells.values()):,} | {sum(d for _, d in cells.values()):,} |"
+        for witness, cells in sorted(results.items())
+    ]
+    rows = []
+    for title in titles:
+        cells = [found[title] for found in results.values() if title in found]
+        rows.append(f"| {title} | {len(cells)} | {sum(c for c, _ in cells):,} | {sum(d for _, d in cells):,} |")
+    return PAGE.format(
+        witnesses="\n".join(witnesses), rows="\n".join(rows), platform=f"{platform.machine()}, Python {platform.python_version()}"
+    )
+
+
+PAGE = """# Who computed what, and how often it differed
+
+Every value that a model gives out, states and scores, on JapaneseVowels' 370 test recordings (100 random images for the 2-D nets), from
+each witness, compared with numpy. The models were trained for two epochs each: what counts here is their arithmetic.
+
+| witness | variant | version | models | values compared | differ |
+|---|---|---|---|---|---|
+{witnesses}
+
+| model | weights | witnesses | values compared | differ |
+|---|---|---|---|---|
+{rows}
+
+`beside int8`: with int8 activations; the others have int16 activations. Documented exceptions: onnxruntime with its default options on x86
+processors without VNNI, see [contract.md](contract.md), int8 activations; the witness sets the option that cures it.
+
+Made by `python benchmarks/witness_table.py --work DIRECTORY`, once with tflite-runtime, numpy 1 and once with ai-edge-litert, numpy 2,
+on {platform}.
+"""
+
+if __name__ == "__main__":
+    main()
