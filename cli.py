@@ -41,7 +41,10 @@ _against_option = click.option(
 )
 
 
-_KINDS = "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, resnet2d, dscnn2d; or package.module:function, your own net."
+_KINDS = (
+    "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, score1d; resnet2d, dscnn2d, score2d; hourglass; "
+    "or package.module:function, your own net."
+)
 _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
     click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),

@@ -77,7 +77,7 @@ def _model_name(name: str) -> str:
 
 
 CELL_KINDS = ("fastrnn", "fastgrnn", "gru", "lstm")
-NET_KINDS = ("resnet1d", "resnet2d", "dscnn1d", "dscnn2d")
+NET_KINDS = ("resnet1d", "resnet2d", "dscnn1d", "dscnn2d", "score1d", "score2d", "hourglass")
 MODEL_KINDS = (*CELL_KINDS, *NET_KINDS)
 
 
@@ -100,10 +100,13 @@ class ModelSection(_Section):
     mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution),
     limited to 2.67 of them, for channels whose rare large readings would hide the small ones.
 
-    Nets without state (resnet1d, dscnn1d over time; resnet2d, dscnn2d over images) read windows of time_steps readings, to which shorter
-    recordings are filled up with zeros (unset: the longest training recording, up to a multiple of what the net's strides divide).
-    widths: channels of each stage, each but the first halving every axis. blocks: of a stage. kernel_size; stem_kernel, stem_stride: of
-    the first convolution. norm `none`: no batch normalisation, but a learned scale on every branch. streaming: layers see
+    Nets without state (resnet1d, dscnn1d, score1d over time; resnet2d, dscnn2d, score2d over images; hourglass over either) read windows
+    of time_steps readings, to which shorter recordings are filled up with zeros (unset: the longest training recording, up to a multiple
+    of what the net's strides divide). widths: channels of each stage, each but the first halving every axis; of score the one width; of
+    hourglass the wide and the narrow one. blocks: of a stage; of score how often its one block is applied, in steps of dt:
+    x <- (1 - dt) x + dt block(x); of hourglass the residual blocks. fixed_projection: hourglass projects its input by random signs, which
+    are not trained and which the device draws from a seed instead of storing them. kernel_size; stem_kernel, stem_stride: of the first
+    convolution. norm `none`: no batch normalisation, but a learned scale on every branch. streaming: layers see
     no later readings, and the device takes a few readings at a time and keeps what the layers still need.
 
     kind `package.module:function`: your own net, what function(input_shape, classes) gives, channels last in input_shape; weights: its
@@ -126,6 +129,8 @@ class ModelSection(_Section):
     stem_kernel: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=2, strict=False)] | None = None
     stem_stride: Annotated[int, Field(ge=1, le=16)] | None = None
     norm: Literal["batch", "none"] = "batch"
+    dt: Annotated[float, Field(gt=0, le=1)] = 0.5
+    fixed_projection: bool = False
     streaming: bool = False
     time_steps: Annotated[int, Field(ge=1)] | None = None
     weights: str | None = None

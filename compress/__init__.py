@@ -19,12 +19,14 @@ from .calibrate_activations import calibrate_activations, widen_unproved
 from .distill import DistillationLoss
 from .lowrank import cut_rank
 from .quantize import Bits, IntegerFormat
+from .seeded import SeededFormat
 from .sparse import SparseSupport, largest_magnitudes
 from .ternary import TernaryFormat, arenas_residual, ternary_pattern
 
 __all__ = [
     "DistillationLoss",
     "IntegerFormat",
+    "SeededFormat",
     "SparseSupport",
     "TernaryFormat",
     "anneal",
@@ -108,14 +110,19 @@ def _check(constraints: Sequence[Constraint]) -> None:
 
 
 def _apply_to_layers(constraint: Constraint, net: FeedForwardNet) -> None:
-    """Of a net without state: weight and activation formats. Depthwise kernels, a few bytes a channel, stay dense integers."""
+    """Of a net without state: weight and activation formats. Depthwise kernels, a few bytes a channel, stay dense integers.
+
+    Random projections keep their signs and take the form of the scales alone.
+    """
     if isinstance(constraint, Distill):
         return
     if not isinstance(constraint, Ternary | Quantize):
         raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
     net.arithmetic = IntegerActivations([step.name for step in net.plan.steps], constraint.activations)
     for layer in layer_parameters(net).values():
-        if isinstance(constraint, Ternary) and not layer.layer.depthwise:
+        if layer.layer.seed is not None:
+            layer.matrix.storage = SeededFormat(layer.layer.seed, constraint.scale)
+        elif isinstance(constraint, Ternary) and not layer.layer.depthwise:
             layer.matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
         else:
             dense: Bits = 6 if constraint.activations == "int8" else 8

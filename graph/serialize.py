@@ -20,7 +20,7 @@ from . import ops
 from .fixed_point import Requantization
 from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from .verify import verify_model
-from .weights import Int4Weight, Int8Weight, SparseWeight, TernaryWeight, Weight
+from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
 
 SCHEMA = 1
 """Version of graph.json."""
@@ -28,7 +28,9 @@ CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
 Arrays = dict[str, npt.NDArray[Any]]
-WEIGHTS: Mapping[str, type[Weight]] = {weight.storage: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight)}
+WEIGHTS: Mapping[str, type[Weight]] = {
+    weight.storage: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight, SeededWeight)
+}
 
 
 def encode(model: IntegerModel) -> tuple[bytes, Arrays]:

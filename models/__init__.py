@@ -23,12 +23,14 @@ from .fastgrnn import FastGrnnCell
 from .fastrnn import FastRnnCell
 from .feed_forward import FeedForwardNet, LayerParameters, layer_parameters
 from .gru import GruCell
+from .hourglass import RandomProjection, hourglass
 from .lstm import LstmCell
 from .matrix import FloatFormat, FullSupport, Matrix, Projection, Support, WeightFormat
 from .net import RecurrentNet
 from .plan import Layer, Plan, Step
 from .recurrence import run_layer
 from .resnet import resnet
+from .score import score
 from .trace import trace
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "NetShape",
     "Plan",
     "Projection",
+    "RandomProjection",
     "RecurrentNet",
     "Step",
     "Support",
@@ -71,8 +74,18 @@ Net = RecurrentNet | FeedForwardNet
 """Either kind of net."""
 CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
 """The recurrent kinds of [model]."""
-NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn}
-"""The kinds without state, by name less 1d or 2d."""
+NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn, "score": score, "hourglass": hourglass}
+"""The kinds without state, by name less 1d or 2d. A kind without either reads both windows and images, as one long vector."""
+WIDTHS: Mapping[str, tuple[int, ...]] = {
+    "resnet1d": (16, 32),
+    "resnet2d": (16, 32, 64),
+    "dscnn1d": (64,),
+    "dscnn2d": (64,),
+    "score1d": (32,),
+    "score2d": (32,),
+    "hourglass": (128, 16),
+}
+"""model.widths where it is unset."""
 
 
 def build_net(
@@ -102,7 +115,7 @@ def build_net(
 
 def decimation(section: ModelSection) -> int:
     """What the time of a net without state must be a multiple of."""
-    return 1 if section.is_own else _shape(section, (1, 1), 1).decimation
+    return 1 if section.is_own or _axes(section.kind) is None else _shape(section, (1, 1), 1).decimation
 
 
 def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
@@ -124,27 +137,37 @@ def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -
     """The torch module of a net without state."""
     if section.is_own:
         return _own_module(section, input_shape, classes)
-    wanted = 3 if section.kind.endswith("2d") else 2
-    if len(input_shape) != wanted:
-        axes = "(height, width, channels)" if wanted == 3 else "(time, channels)"
+    if _axes(section.kind) not in (None, len(input_shape) - 1):
+        axes = "(height, width, channels)" if _axes(section.kind) == 2 else "(time, channels)"
         raise InputError(f"model.kind {section.kind} reads samples of {axes}, and the data's have the shape {input_shape}")
-    return NETS[section.kind[:-2]](_shape(section, input_shape, classes))
+    return NETS[_family(section.kind)](_shape(section, input_shape, classes))
+
+
+def _family(kind: str) -> str:
+    """The kind less 1d or 2d."""
+    return kind.removesuffix("1d").removesuffix("2d")
+
+
+def _axes(kind: str) -> int | None:
+    """1 of a kind over time, 2 over images, None of one that reads both."""
+    return None if kind in NETS else int(kind[-2])
 
 
 def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> NetShape:
     """The sizes that the recipe asks for."""
-    separable = section.kind.startswith("dscnn")
-    widths, blocks = ((64,), 4) if separable else ((16, 32, 64) if section.kind.endswith("2d") else (16, 32), 1)
+    family = _family(section.kind)
     return NetShape(
         input_shape,
         classes,
-        section.widths or widths,
-        section.blocks or blocks,
+        section.widths or WIDTHS[section.kind],
+        section.blocks or (1 if family == "resnet" else 4),
         section.kernel_size,
         section.stem_kernel or (),
-        section.stem_stride or (2 if separable else 1),
+        section.stem_stride or (2 if family == "dscnn" else 1),
         section.norm,
         section.streaming,
+        section.dt,
+        section.fixed_projection,
     )
 
 

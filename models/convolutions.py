@@ -23,12 +23,13 @@ STAGE_STRIDE = 2
 
 @dataclass(frozen=True)
 class NetShape:
-    """The sizes of a convolutional net.
+    """The sizes of a net without state.
 
     input_shape: (time, channels) or (height, width, channels). widths: channels of each stage; from the second on, the first block of
     a stage halves every axis. blocks: of each stage. kernel_size: of every convolution but the stem's and 1x1 ones; stem_kernel: of the
     stem, one number an axis (empty: kernel_size); stem_stride: what the stem divides every axis by. norm: batch normalisation, or none.
-    causal: over time, outputs see no later readings.
+    causal: over time, outputs see no later readings. dt: of score nets, the share of each step that the block makes.
+    fixed_projection: of hourglass nets, whether the projection of the input is random and not trained.
     """
 
     input_shape: tuple[int, ...]
@@ -40,6 +41,8 @@ class NetShape:
     stem_stride: int = 1
     norm: Norm = "batch"
     causal: bool = False
+    dt: float = 0.5
+    fixed_projection: bool = False
 
     @property
     def dimensions(self) -> int:

@@ -22,7 +22,7 @@ class LayerParameters(nn.Module):
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         self.layer = layer
-        self.matrix = Matrix(layer.rows, layer.columns)
+        self.matrix = Matrix(layer.rows, layer.columns, layer.seed)
         self.bias = nn.Parameter(torch.zeros(layer.rows)) if layer.biased else None
         self.norm = nn.BatchNorm2d(layer.rows) if layer.normalized else None
         self.scale = nn.Parameter(torch.ones(())) if layer.scaled else None
@@ -57,6 +57,10 @@ class LayerParameters(nn.Module):
             bias = self.norm.bias + (bias - self.norm.running_mean) * gain
         after = step.gain_out if self.scale is None else step.gain_out * self.scale
         return gain * (step.gain_in * after), bias * after
+
+
+Statistics = dict[str, tuple[Tensor, Tensor]]
+"""By layer: the mean and the variance of a batch, [rows] each."""
 
 
 class FeedForwardNet(nn.Module):
@@ -110,8 +114,9 @@ class FeedForwardNet(nn.Module):
         x = self.normalize(x, self.arithmetic)
         image = x if x.dim() == 4 else x[:, None]
         values = {INPUT: image.permute(0, 3, 1, 2)}
+        statistics: Statistics = {}
         for step in self.plan.steps:
-            values[step.name] = self._run(step, [values[name] for name in step.inputs])
+            values[step.name] = self._run(step, [values[name] for name in step.inputs], statistics)
         return values
 
     def normalize(self, x: Tensor, arithmetic: Activations) -> Tensor:
@@ -119,12 +124,12 @@ class FeedForwardNet(nn.Module):
         x = arithmetic.normalize(x, self.mean, self.std)
         return x.clamp(-INPUT_LIMIT, INPUT_LIMIT) if self.saturates else x
 
-    def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
+    def _run(self, step: Step, inputs: list[Tensor], statistics: Statistics) -> Tensor:
         x = inputs[0]
         if step.kind == "convolution":
             if step.name == self.plan.output:
                 x = F.dropout(x, self.dropout, self.training)
-            return self._convolve(step, x)
+            return self._convolve(step, x, statistics)
         if step.kind == "max_pool":
             return F.max_pool2d(_padded(x, step), step.kernel_size, step.stride)
         if step.kind == "flatten":
@@ -153,20 +158,34 @@ class FeedForwardNet(nn.Module):
 
         return float(round_scale(torch.tensor(step.factor, dtype=torch.float64), "multiplier"))
 
-    def _convolve(self, step: Step, x: Tensor) -> Tensor:
+    def _convolve(self, step: Step, x: Tensor, statistics: Statistics) -> Tensor:
         layer = self.parameters_of(step.layer)
         if layer.norm is not None and self.training and not self.folds:
-            return self.arithmetic.store(self._normalized(step, layer, x), step.name, relu=step.relu)
+            return self.arithmetic.store(self._normalized(step, layer, x, statistics), step.name, relu=step.relu)
         gain, bias = layer.folded(step)
         if isinstance(self.arithmetic, IntegerActivations):
             bias = self.arithmetic.bias(bias, layer.matrix.scale(gain), step.name, self.read_name(step))
         result = _convolution(step, x, self._kernel(step, layer.matrix(gain)), bias)
         return self.arithmetic.store(result, step.name, relu=step.relu)
 
-    def _normalized(self, step: Step, layer: LayerParameters, x: Tensor) -> Tensor:
-        """With the batch's own mean and variance, as batch normalisation is trained."""
-        assert layer.norm is not None
-        result: Tensor = layer.norm(_convolution(step, x, self._kernel(step, layer.matrix()) * step.gain_in, layer.bias))
+    def _normalized(self, step: Step, layer: LayerParameters, x: Tensor, statistics: Statistics) -> Tensor:
+        """With the batch's own mean and variance, as batch normalisation is trained.
+
+        A layer that is applied several times always takes those of its first application, so that it is the same function each time,
+        as it is once the running statistics are folded.
+        """
+        norm = layer.norm
+        assert norm is not None
+        sums = _convolution(step, x, self._kernel(step, layer.matrix()) * step.gain_in, layer.bias)
+        if step.layer in statistics:
+            mean, variance = statistics[step.layer]
+            gain = norm.weight * torch.rsqrt(variance + norm.eps)
+            result = sums * gain[:, None, None] + (norm.bias - mean * gain)[:, None, None]
+        else:
+            result = norm(sums)
+            if len(list(self.plan.uses(step.layer))) > 1:
+                variance, mean = torch.var_mean(sums, (0, 2, 3), correction=0)
+                statistics[step.layer] = mean, variance
         after = step.gain_out if layer.scale is None else step.gain_out * layer.scale
         return result * after if layer.scale is not None or step.gain_out != 1.0 else result
 

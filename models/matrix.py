@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, UnsupportedError
 from ..graph.fixed_point import IntArray
-from ..graph.weights import Weight
+from ..graph.weights import Weight, seeded_signs
 
 INITIAL_WEIGHT = 0.1
 """Standard deviation of fresh weights (FastGRNN's released code)."""
@@ -88,12 +89,25 @@ class FullSupport(nn.Module):
         """Nothing changes."""
 
 
-class Matrix(nn.Module):
-    """A weight [rows, columns], its support and its format. Calling it gives the matrix that products use."""
+def random_projection(rows: int, columns: int, seed: int) -> Tensor:
+    """The signs of a seed over the square root of the columns, so that projections are as large as what they read: [rows, columns]."""
+    return torch.from_numpy(seeded_signs(rows, columns, seed)) / math.sqrt(columns)
 
-    def __init__(self, rows: int, columns: int) -> None:
+
+class Matrix(nn.Module):
+    """A weight [rows, columns], its support and its format. Calling it gives the matrix that products use.
+
+    seed: of a random projection, which is no parameter and not part of the state_dict.
+    """
+
+    weight: Tensor
+
+    def __init__(self, rows: int, columns: int, seed: int | None = None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(INITIAL_WEIGHT * torch.randn(rows, columns))
+        if seed is None:
+            self.weight = nn.Parameter(INITIAL_WEIGHT * torch.randn(rows, columns))
+        else:
+            self.register_buffer("weight", random_projection(rows, columns, seed), persistent=False)
         self.support: nn.Module = FullSupport()
         self.storage: nn.Module = FloatFormat()
 

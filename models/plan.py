@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from ..errors import InputError
+from ..graph.weights import SeededWeight
 
 Kind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
 Pair = tuple[int, int]
@@ -21,7 +22,8 @@ class Layer:
     """Parameters that one or several steps read. A linear layer is a convolution over a map of 1 x 1.
 
     columns: entries of one row: kernel height * kernel width * channels, channels fastest; without the channels where depthwise.
-    normalized: a batch normalisation follows. scaled: a learned factor multiplies all of it (SkipInit).
+    normalized: a batch normalisation follows. scaled: a learned factor multiplies all of it (SkipInit). seed: of a matrix that is not
+    trained: signs drawn from it, over the square root of the columns.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Layer:
     biased: bool = True
     normalized: bool = False
     scaled: bool = False
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class Plan:
         """The steps that read a value."""
         return (step for step in self.steps if name in step.inputs)
 
+    def uses(self, layer: str) -> Iterator[Step]:
+        """The steps that apply a layer."""
+        return (step for step in self.steps if step.layer == layer)
+
     def to_json(self) -> bytes:
         """For net.json."""
         return (json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n").encode()
@@ -113,8 +120,11 @@ def _decode(kind: type[Any], item: dict[str, Any]) -> Any:
 
 
 def _check(plan: Plan) -> None:
-    """Raise ValueError unless every step reads what is there before it."""
+    """Raise ValueError unless every step reads what is there before it, and UnsupportedError for a seed that draws no matrix."""
     known, layers = {INPUT}, {layer.name for layer in plan.layers}
+    for layer in plan.layers:
+        if layer.seed is not None:
+            SeededWeight(layer.rows, layer.columns, layer.seed)
     for step in plan.steps:
         if step.kind not in get_args(Kind) or not set(step.inputs) <= known or (step.kind == "convolution" and step.layer not in layers):
             raise ValueError(f"step {step.name!r} does not fit the others")

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError, UnsupportedError
+from .hourglass import RandomProjection
 from .plan import INPUT, Layer, Padding, Pair, Plan, Step
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
@@ -89,19 +90,23 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
 
 
 class _Tracer(torch.fx.Tracer):
-    """Stops at the modules of torch.nn; everything else is looked into."""
+    """Stops at the modules of torch.nn and at random projections; everything else is looked into."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, RandomProjection) or super().is_leaf_module(m, module_qualified_name)
 
 
 @dataclass(frozen=True)
 class _Value:
     """What an fx node stands for: a step's value, zeros still to be added around it, or a number.
 
-    padding: top, bottom, left, right. number: of a constant. parameter: a scalar parameter.
+    flat: of a vector, the shape of the map that it was: torch flattens channels first, the device channels last. padding: top, bottom,
+    left, right. number: of a constant. parameter: a scalar parameter.
     """
 
     name: str = ""
     shape: tuple[int, int, int] = (0, 0, 0)
-    flat: bool = False
+    flat: tuple[int, int, int] | None = None
     padding: Padding = (0, 0, 0, 0)
     number: float | None = None
     parameter: Tensor | None = None
@@ -193,6 +198,8 @@ class _Reader:
             return self._convolution(path, module, self._image(source, where), where)
         if isinstance(module, nn.Linear):
             return self._linear(path, module, self._plain(source, where), where)
+        if isinstance(module, RandomProjection):
+            return self._random_projection(path, module, self._plain(source, where), where)
         if isinstance(module, _BATCH_NORMS):
             return self._batch_norm(node, path, module, self._plain(source, where), where)
         if isinstance(module, _PADS):
@@ -229,7 +236,7 @@ class _Reader:
         path = stack[-1][0] if stack else ""
         return f"{path}_{re.sub(r'_[0-9]+$', '', node.name)}"
 
-    def _add(self, step: Step, *, flat: bool = False) -> _Value:
+    def _add(self, step: Step, *, flat: tuple[int, int, int] | None = None) -> _Value:
         if min(step.shape) < 1:
             raise InputError(f"layer {step.name!r} has no output left: its window {step.kernel_size} does not fit what it reads")
         self.steps[step.name] = step
@@ -274,24 +281,31 @@ class _Reader:
             raise InputError(f"{where} reads a map of {height} x {width}: put Flatten or a global pool before it")
         if module.in_features != channels:
             raise InputError(f"{where} reads {module.in_features} features, and there are {channels}")
-        rows = module.weight
-        flattened = self.steps.get(x.name)
-        if flattened is not None and flattened.kind == "flatten":
-            seen = self.steps[flattened.inputs[0]].shape if flattened.inputs[0] in self.steps else self._input_image()
-            rows = rows.reshape(len(rows), seen[2], seen[0], seen[1]).permute(0, 2, 3, 1).reshape(len(rows), -1)
-        layer = self._layer(path, rows, module.bias)
-        return self._add(Step(self._new_name(path), "convolution", (x.name,), (1, 1, module.out_features), layer), flat=True)
+        seen, rows = x.flat or x.shape, module.weight
+        rows = rows.reshape(len(rows), seen[2], seen[0], seen[1]).permute(0, 2, 3, 1).reshape(len(rows), -1)
+        return self._vector_step(path, x, self._layer(path, rows, module.bias))
 
-    def _input_image(self) -> tuple[int, int, int]:
-        height, width, channels = (1, *self.input_shape) if len(self.input_shape) == 2 else self.input_shape
-        return height, width, channels
+    def _vector_step(self, path: str, x: _Value, layer: str) -> _Value:
+        """A layer that reads a vector."""
+        shape = (1, 1, self.layers[layer].rows)
+        return self._add(Step(self._new_name(path), "convolution", (x.name,), shape, layer), flat=shape)
 
-    def _layer(self, path: str, rows: Tensor, bias: Tensor | None, *, depthwise: bool = False) -> str:
+    def _random_projection(self, path: str, module: RandomProjection, x: _Value, where: str) -> _Value:
+        size = math.prod(x.shape)
+        if size != module.features:
+            raise InputError(f"{where} reads {module.features} features, and there are {size}")
+        if x.flat and x.flat[:2] != (1, 1):
+            raise UnsupportedError(f"{where} follows a Flatten: leave that out, it flattens what it reads itself")
+        if x.shape[:2] != (1, 1):
+            x = self._add(Step(self._new_name(f"{path}_flatten"), "flatten", (x.name,), (1, 1, size)))
+        return self._vector_step(path, x, self._layer(path, module.matrix, module.bias, seed=module.seed))
+
+    def _layer(self, path: str, rows: Tensor, bias: Tensor | None, *, depthwise: bool = False, seed: int | None = None) -> str:
         """The layer of a module, which several steps share when the module is called several times."""
         if path not in self.of_module:
             name = self._new_name(path)
             self.of_module[path] = name
-            self.layers[name] = Layer(name, rows.shape[0], rows.shape[1], depthwise, bias is not None)
+            self.layers[name] = Layer(name, rows.shape[0], rows.shape[1], depthwise, bias is not None, seed=seed)
             self.parameters[name] = LayerModules(rows.detach(), None if bias is None else bias.detach())
         return self.of_module[path]
 
@@ -301,6 +315,8 @@ class _Reader:
         alone = isinstance(before, torch.fx.Node) and len(before.users) == 1
         if step is None or step.kind != "convolution" or step.relu or not alone:
             raise UnsupportedError(f"{where} does not follow a convolution or linear layer directly, so it cannot fold: move it there")
+        if self.layers[step.layer].seed is not None:
+            raise UnsupportedError(f"{where} follows a random projection, whose signs a negative gain would turn: leave it out there")
         if self.norms.setdefault(step.layer, path) != path:
             raise UnsupportedError(f"{where} follows a layer that {self.norms[step.layer]!r} normalises too: give each its own")
         norm: Any = module
@@ -332,7 +348,9 @@ class _Reader:
     def _addition(self, path: str, a: _Value, b: _Value, where: str) -> _Value:
         if a.shape != b.shape:
             raise InputError(f"{where} adds maps of {a.shape} and {b.shape} (height, width, channels): they must be equal")
-        return self._add(Step(self._new_name(path), "add", (a.name, b.name), a.shape), flat=a.flat)
+        if (a.flat or a.shape) != (b.flat or b.shape):
+            raise UnsupportedError(f"{where} adds vectors that were maps of {a.flat} and {b.flat}: add them before they are flattened")
+        return self._add(Step(self._new_name(path), "add", (a.name, b.name), a.shape), flat=a.flat or b.flat)
 
     def _product(self, node: torch.fx.Node, operands: Sequence[_Value], where: str) -> _Value:
         values = [value for value in operands if value.name]
@@ -345,6 +363,7 @@ class _Reader:
         step = self.steps.get(x.name)
         producer = next(argument for argument in node.args if isinstance(argument, torch.fx.Node) and self.values[argument].name)
         foldable = step is not None and step.kind == "convolution" and not step.relu and len(producer.users) == 1
+        foldable = foldable and step is not None and self.layers[step.layer].seed is None  # a negative factor would turn its signs
         if factor.parameter is not None:
             if step is None or not foldable:
                 raise UnsupportedError(f"{where} multiplies by a parameter something else than a convolution's own result: it cannot fold")
@@ -364,8 +383,8 @@ class _Reader:
             raise UnsupportedError(f"{where} flattens the axes {tuple(dims)}: flatten all but the batch (start_dim=1)")
         size = math.prod(x.shape)
         if x.flat or x.shape[:2] == (1, 1):
-            return replace(x, flat=True)
-        return self._add(Step(self._new_name(path), "flatten", (x.name,), (1, 1, size)), flat=True)
+            return replace(x, flat=x.flat or x.shape)
+        return self._add(Step(self._new_name(path), "flatten", (x.name,), (1, 1, size)), flat=x.shape)
 
     def _mean(self, path: str, node: torch.fx.Node, x: _Value, where: str) -> _Value:
         dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
@@ -374,7 +393,7 @@ class _Reader:
         if wanted != list(range(2, rank)):
             raise UnsupportedError(f"{where} averages the axes {dims}: average all positions, x.mean({tuple(range(2, rank))})")
         pooled = self._pool_step(path, "average_pool", x, x.shape[:2], (1, 1), (0, 0, 0, 0), where)
-        return replace(pooled, flat=True)
+        return replace(pooled, flat=pooled.shape)
 
     def _pool(self, path: str, module: nn.Module, x: _Value, where: str) -> _Value:
         p: Any = module

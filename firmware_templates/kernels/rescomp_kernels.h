@@ -29,6 +29,12 @@ void rescomp_fully_connected_int16_int4(const int16_t *input, int16_t *output, u
 void rescomp_fully_connected_int8_int4(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
                                        const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
+/* The same with weights of +1 and -1, which rescomp_fully_connected_seeded_body.h draws from `seed`: they take no memory. */
+void rescomp_fully_connected_int16_seeded(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows, uint32_t seed,
+                                          rescomp_requantization by);
+void rescomp_fully_connected_int8_seeded(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows, uint32_t seed,
+                                         rescomp_requantization by);
+
 /* The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes. */
 void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                                       const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);

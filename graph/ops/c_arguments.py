@@ -1,4 +1,4 @@
-"""How ops spell the requantization with which most of their C kernels end."""
+"""How ops spell the weight that their C kernels read and the requantization with which most of them end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import numpy as np
 
 from ..fixed_point import MULTIPLIER_BITS, IntArray, Requantization
 from ..ir import Format
+from ..weights import SeededWeight, Weight
 from .base import Array, CBuilder
+
+
+def weight_argument(b: CBuilder, weight: Weight) -> str:
+    """Declares what a weight stores and gives its name; of a seeded one, which stores nothing, gives the seed."""
+    if isinstance(weight, SeededWeight):
+        return f"0x{weight.seed:08x}u"
+    rows, columns = weight.matrix.shape
+    return b.constant("weight", weight.pack(), "weights", f"{rows} x {columns} {weight.layout}")
 
 
 def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requantization, output: Format) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
-from ..weights import SparseWeight, Weight
+from ..weights import SeededWeight, SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
-from .c_arguments import requantization_argument
+from .c_arguments import requantization_argument, weight_argument
 from .drawing import DENSE, draw_product
 from .product import prove_product
 from .window import Padding, Pair, Window
@@ -50,7 +50,8 @@ class Conv2d:
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        require(not isinstance(self.weight, SparseWeight), "conv2d reads no sparse weights: store its matrix dense, as int8 or int4")
+        stored = not isinstance(self.weight, SparseWeight | SeededWeight)
+        require(stored, f"conv2d reads no {self.weight.storage} weights: store its matrix dense, as int8 or int4")
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[-1]
@@ -90,8 +91,7 @@ class Conv2d:
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
-        rows, columns = self.weight.matrix.shape
-        weight = b.constant("weight", self.weight.pack(), "weights", f"{rows} x {columns} {self.weight.layout}")
+        weight = weight_argument(b, self.weight)
         by = requantization_argument(b, self.bias, self.requantization, self.output)
         b.call(self.kernel, x.expression, y.expression, self.window.c_shape(x.type, y.type), weight, by)
 

@@ -77,7 +77,8 @@ class Requantize(Elementwise):
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
         channels = len(self.bias)
-        by = requantization_argument(b, self.bias, self.requantization, self.output)
+        bias = self.bias if np.any(self.bias) else self.bias[:0]
+        by = requantization_argument(b, bias, self.requantization, self.output)
         b.call(self.kernel, x.expression, y.expression, str(x.type.size // channels), str(channels), str(self.pre_shift), by)
 
     @classmethod

@@ -10,7 +10,7 @@ from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
 from rescomp.graph.ops.activation import UNIT_Q15
-from rescomp.graph.weights import Int8Weight
+from rescomp.graph.weights import Int8Weight, SeededWeight
 
 SEEDS = 25
 
@@ -121,6 +121,17 @@ def test_int8_products_at_the_edge_of_24_bits(witness):
     graph = graph_of(*layers)
     x = edge_values(np.random.default_rng(0), t, batch=20)
     assert_equal(witness, graph, {value.name: x for value in graph.inputs})
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int8"])
+def test_seeded_products_around_the_words_of_their_signs(dtype, witness):
+    instances = []
+    for columns in (1, 31, 32, 33, 64, 65):
+        by = Requantization(np.full(5, 1 << 14, np.int32), np.full(5, 14 + 3, np.int32))
+        op = ops.FullyConnected(SeededWeight(5, columns, columns), np.zeros(0, np.int32), by, Format(3, dtype))
+        instances.append((op, (TensorType((columns,), Format(4, dtype)),)))
+    graph = graph_of(*instances)
+    assert_equal(witness, graph, {value.name: edge_values(np.random.default_rng(0), value.type) for value in graph.inputs})
 
 
 def test_gated_sums_at_their_bounds(witness):

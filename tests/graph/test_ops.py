@@ -9,7 +9,7 @@ from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.ir import Format, TensorType
 from rescomp.graph.ops.window import image_shape
-from rescomp.graph.weights import Int4Weight, Int8Weight, SparseWeight, TernaryWeight
+from rescomp.graph.weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight
 
 
 def extreme_inputs(types, rng, batch=6):
@@ -177,6 +177,12 @@ def product(matrix, power=1, multiplier=1 << 14):
             (TensorType((1, 1, 4), INT16),),
             "no sparse weights: store its matrix dense",
         ),
+        (
+            ops.Conv2d(SeededWeight(1, 4, 1), NO_BIAS, scale(1), INT16, (1, 1)),
+            (TensorType((1, 1, 4), INT16),),
+            "no seeded weights: store its matrix dense",
+        ),
+        (ops.FullyConnected(SeededWeight(1, 4, 1), NO_BIAS, scale(1, 14), INT8), vectors(INT8), "scales of 1/2 or less"),
         (depthwise(Int4Weight(np.ones((2, 9), np.int8))), images(INT16), "no int4 weights: depthwise weights stay int8"),
         (depthwise(TernaryWeight(np.array([[0, 1, 1, 1]], np.int8))), images(INT16), "no ternary weights: depthwise weights stay int8"),
         (depthwise(Int8Weight(np.ones((3, 9), np.int8))), images(INT16), "kernels for 3 channels cannot read a value of 2 channels"),

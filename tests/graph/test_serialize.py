@@ -10,7 +10,7 @@ from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
-from rescomp.graph.ops.drawing import DENSE, SPARSE, draw_storage
+from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_storage
 from rescomp.graph.serialize import WEIGHTS, decode, digest, encode, from_npz, to_npz
 
 
@@ -42,15 +42,47 @@ def test_ops_round_trip(name):
         assert_round_trips(single(*ops.REGISTRY[name].random(np.random.default_rng(seed))))
 
 
-@pytest.mark.parametrize("storage", [*DENSE, *SPARSE])
+@pytest.mark.parametrize("storage", [*DENSE, *SEEDED, *SPARSE])
 def test_storages_round_trip(storage):
     assert_round_trips(product(storage))
 
 
 def test_each_storage_has_its_own_digest():
-    digests = {digest(product(storage)) for storage in (*DENSE, *SPARSE)}
-    assert len(digests) == len(DENSE) + len(SPARSE)
-    assert set(WEIGHTS) == {"int8", "int4", "ternary", "sparse"}
+    digests = {digest(product(storage)) for storage in (*DENSE, *SEEDED, *SPARSE)}
+    assert len(digests) == len(DENSE) + len(SEEDED) + len(SPARSE)
+    assert set(WEIGHTS) == {"int8", "int4", "ternary", "sparse", "seeded"}
+
+
+def test_a_seeded_weight_is_three_numbers():
+    document, arrays = encode(product("seeded"))
+    weight = json.loads(document)["graphs"][0]["nodes"][0]["fields"]["weight"]
+    assert set(weight) == {"weight", "rows", "columns", "seed"}
+    assert (weight["weight"], weight["rows"], weight["columns"]) == ("seeded", 5, 9)
+    assert not any("weight" in name for name in arrays)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rows": 1 << 40, "columns": 1 << 40}, "a seeded weight cannot be 1099511627776 x 1099511627776"),
+        ({"rows": 32767, "columns": 32767}, "at most 4194304 entries"),
+        ({"rows": 1 << 15, "columns": 1}, "1 to 32767 rows and columns"),
+        ({"columns": 0}, "a seeded weight cannot be 5 x 0"),
+        ({"rows": -3}, "a seeded weight cannot be -3 x 9"),
+        ({"rows": 5.0}, "graph.json holds 5.0 where int belongs"),
+        ({"columns": 10}, "a weight of 10 columns cannot read a value of shape"),
+        ({"seed": 0}, "a seed of 0 draws no signs"),
+        ({"seed": 1 << 32}, "a seed of 4294967296 draws no signs"),
+        ({"seed": "1"}, "graph.json holds '1' where int belongs"),
+        ({"seed": True}, "graph.json holds True where int belongs"),
+    ],
+)
+def test_a_damaged_or_absurd_seeded_weight_is_refused(changes, reason):
+    document, arrays = encode(product("seeded"))
+    data = json.loads(document)
+    data["graphs"][0]["nodes"][0]["fields"]["weight"].update(changes)
+    with pytest.raises(RescompError, match=reason):
+        decode(json.dumps(data).encode(), arrays)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,16 @@ import pytest
 
 from rescomp.errors import UnsupportedError
 from rescomp.graph.ops.drawing import SPARSE, draw_storage, draw_ternary
-from rescomp.graph.weights import Int4Weight, Int8Weight, SparseWeight, TernaryWeight, smallest_storage, unpack_ternary
+from rescomp.graph.weights import (
+    Int4Weight,
+    Int8Weight,
+    SeededWeight,
+    SparseWeight,
+    TernaryWeight,
+    smallest_storage,
+    unpack_ternary,
+    xorshift32,
+)
 
 
 def read_packed(packed: bytes, rows: int, columns: int) -> list[list[int]]:
@@ -180,3 +189,48 @@ def test_dense_wins_ties_then_the_bitmap():
     assert smallest_storage(line, 8).format == "sparse_bitmap_int8"
     with pytest.raises(UnsupportedError, match=r"outside \[-7, 7\]"):
         smallest_storage(np.array([[9]], np.int8), 4)
+
+
+def test_the_words_behind_a_seed():
+    """Marsaglia's own example (2003), and what a seed of 1 gives by hand: 1 ^ 1 << 13 ^ 1 << 5 ^ 1 << 18."""
+    assert xorshift32(2463534242, 3).tolist() == [723471715, 2497366906, 2064144800]
+    assert xorshift32(1, 4).tolist() == [270369, 67634689, 2647435461, 307599695]
+    assert xorshift32(0xFFFFFFFF, 2).tolist() == [253983, 4228382207]
+
+
+def read_seeded(seed: int, rows: int, columns: int) -> list[list[int]]:
+    """rescomp_fully_connected_seeded_body.h, read literally."""
+    matrix = []
+    for _ in range(rows):
+        line = []
+        for column in range(columns):
+            if column % 32 == 0:
+                seed ^= seed << 13 & 0xFFFFFFFF
+                seed ^= seed >> 17
+                seed ^= seed << 5 & 0xFFFFFFFF
+            line.append(-1 if seed >> column % 32 & 1 else 1)
+        matrix.append(line)
+    return matrix
+
+
+@pytest.mark.parametrize("columns", [1, 31, 32, 33, 64, 65, 100])
+@pytest.mark.parametrize("seed", [1, 0x12345678, 0xFFFFFFFF])
+def test_signs_of_a_seed(seed, columns):
+    weight = SeededWeight(7, columns, seed)
+    assert weight.matrix.tolist() == read_seeded(seed, 7, columns)
+    assert weight.matrix.dtype == np.int8
+    assert weight.pack().nbytes == 0
+
+
+def test_the_first_signs_of_a_seed():
+    """270369 = 0b1000010000000100001, then 67634689 = 0b100000010000000011000000001."""
+    first, second = SeededWeight(2, 20, 1).matrix
+    assert np.flatnonzero(first == -1).tolist() == [0, 5, 13, 18]
+    assert np.flatnonzero(second == -1).tolist() == [0, 9, 10, 19]
+
+
+def test_signs_are_balanced_and_rows_differ():
+    matrix = SeededWeight(128, 348, 0xC0FFEE).matrix.astype(int)
+    assert abs(matrix.mean()) < 0.02
+    products = matrix @ matrix.T - 348 * np.eye(128, dtype=int)
+    assert np.abs(products).max() < 6 * np.sqrt(348)

@@ -16,21 +16,27 @@ from rescomp.graph.fixed_point import TIE_FREE_WEIGHT, Requantization, tanh_tabl
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.ops.c_arguments import stored_scales
-from rescomp.graph.ops.drawing import DENSE, SPARSE, draw_requantization, draw_storage, draw_tie_free
+from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_requantization, draw_storage, draw_tie_free
 from rescomp.graph.ops.window import Window
-from rescomp.graph.weights import Int8Weight, SparseWeight
+from rescomp.graph.weights import Int8Weight, SeededWeight, SparseWeight
 from rescomp.validate.host_c import SANITIZED, HostC
 
 KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
 GUARDS = {"int16": 0x5AA5 - 0x8000, "int8": 0x5A}
 ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
-PRODUCTS = [*(("int16", weights) for weights in (*DENSE, *SPARSE)), *(("int8", weights) for weights in DENSE)]
+WORDS = (1, 2, 31, 32, 33, 63, 64, 65)
+"""Columns around the words of 32 signs that a seeded kernel draws."""
+PRODUCTS = [*(("int16", weights) for weights in (*DENSE, *SEEDED, *SPARSE)), *(("int8", weights) for weights in (*DENSE, *SEEDED))]
 DENSE_PRODUCTS = [(dtype, weights) for dtype, weights in PRODUCTS if weights in DENSE]
 
 
 def edge_rows(weights):
     """Only the ternary kernel works on several rows at once."""
     return ROWS if weights == "ternary" else (1, 2, 5)
+
+
+def edge_columns(weights):
+    return WORDS if weights in SEEDED else COLUMNS
 
 
 class By(ctypes.Structure):
@@ -103,7 +109,7 @@ def product(rng, dtype, weights, rows, columns, power_of_two):
     weight = draw_storage(rng, weights, rows, columns)
     if dtype == "int8":
         return int8_product(rng, weight)
-    shift = rng.integers(15, 19, rows) + {"ternary": 0, "int4": 2}.get(weights.rpartition("_")[2], 6)
+    shift = rng.integers(15, 19, rows) + {"ternary": 0, "seeded": 0, "int4": 2}.get(weights.rpartition("_")[2], 6)
     multiplier = np.full(rows, 1 << 14) if power_of_two else rng.integers(1 << 14, 1 << 15, rows)
     multiplier, shift = (np.full(rows, each[0]) if rng.random() < 0.3 else each for each in (multiplier, shift))
     by = Requantization(multiplier.astype(np.int32), shift.astype(np.int32))
@@ -139,9 +145,10 @@ def call_product(library, op, x):
     """The kernel's output, from exactly the arrays that an export declares."""
     rows, columns = op.weight.matrix.shape
     packed, by = op.weight.pack(), requantize_by(op.bias, op.requantization, op.output)
+    weight = ctypes.c_uint32(op.weight.seed) if isinstance(op.weight, SeededWeight) else ctypes.c_void_p(packed.ctypes.data)
     source, target = Guarded(x, op.output.dtype), Guarded(np.full(rows, 77), op.output.dtype)
     function = getattr(library, f"rescomp_{op.kernel}")
-    function(source.pointer, target.pointer, ctypes.c_uint16(columns), ctypes.c_uint16(rows), ctypes.c_void_p(packed.ctypes.data), by)
+    function(source.pointer, target.pointer, ctypes.c_uint16(columns), ctypes.c_uint16(rows), weight, by)
     np.testing.assert_array_equal(source.check(), x)
     return target.check()
 
@@ -151,7 +158,7 @@ def call_product(library, op, x):
 def test_fully_connected_around_its_tiles(library, dtype, weights, power_of_two):
     rng = np.random.default_rng(0)
     for rows in edge_rows(weights):
-        for columns in (*COLUMNS, 40):
+        for columns in (*edge_columns(weights), 40):
             op = product(rng, dtype, weights, rows, columns, power_of_two)
             for x in extremes(rng, columns, largest(dtype, weights)):
                 np.testing.assert_array_equal(call_product(library, op, x), op.evaluate(x[None])[0][0], err_msg=f"{rows} x {columns}")
@@ -297,7 +304,7 @@ def test_products_read_nothing_past_their_buffers(dtype, weights):
     """All edge sizes in one program under the address sanitizer; inputs and constants are arrays of exactly their size."""
     rng = np.random.default_rng(4)
     bound = largest(dtype, weights)
-    inputs = {n: Value(f"x{n}", TensorType((n,), Format(5, dtype, bound=bound))) for n in COLUMNS}
+    inputs = {n: Value(f"x{n}", TensorType((n,), Format(5, dtype, bound=bound))) for n in edge_columns(weights)}
     nodes = [
         Node(f"product_{rows}_{n}", product(rng, dtype, weights, rows, n, bool(rng.integers(2))), (f"x{n}",), (f"y_{rows}_{n}",))
         for n in inputs

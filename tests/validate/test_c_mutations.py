@@ -107,6 +107,14 @@ def test_sparse_decoder(planted, pattern, replacement):
     assert planted("rescomp/rescomp_sparse.h", pattern, replacement, weights="sparse_delta_int4", hidden=70) > 0
 
 
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [(r"word >> 17", "word >> 16"), (r"SIGNS 32", "SIGNS 31"), (r"signs & 1", "~signs & 1"), (r"entry \+= count", "entry += 31")],
+)
+def test_signs_from_a_seed(planted, pattern, replacement):
+    assert planted("rescomp/rescomp_fully_connected_seeded_body.h", pattern, replacement, weights="seeded", inputs=40) > 0
+
+
 @pytest.mark.parametrize("cell", ["fastrnn", "gru", "lstm"])
 def test_rounding_of_a_gated_sum(planted, cell):
     """The last shift; the first one decides so rarely that test_op_witnesses.py picks the values where it does."""
