@@ -15,6 +15,7 @@ from .errors import InputError, nearest
 
 ScaleForm = Literal["multiplier", "power_of_two"]
 Loop = Literal["torch", "compiled"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class _Section(BaseModel):
@@ -156,8 +157,8 @@ class TrainSection(_Section):
     askew would. time_shift: the most steps by which a sequence is moved in time; crop: the most pixels by which an image is moved;
     flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
     of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. loop: what runs the
-    loop over time; `compiled`: C that gcc compiles
-    for this machine, several times as fast, with weights that differ from torch's in the last bits.
+    loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from torch's in the
+    last bits. device `auto`: a GPU where there is one, for nets without state; weights differ from one device to another.
     """
 
     epochs: Annotated[int, Field(ge=0)] = 60
@@ -177,6 +178,7 @@ class TrainSection(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     loop: Loop = "torch"
+    device: Device = "auto"
 
     @field_validator("patience")
     @classmethod

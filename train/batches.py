@@ -33,6 +33,10 @@ class Batch:
         lengths = self.lengths[indices]
         return Batch(self.x[indices, : int(lengths.max())], lengths, self.y[indices])
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(self.x.to(device), self.lengths.to(device), self.y.to(device))
+
     def split(self, order: Tensor, size: int) -> Iterator[Batch]:
         """Batches of `size` in the given order; the last may be smaller."""
         for start in range(0, len(order), size):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..model_directory import write_atomically
+from .device import device_of
 from .early_stopping import BestEpoch
 
 SCHEMA = 1
@@ -40,6 +41,10 @@ class TrainingState:
     generator: torch.Generator
     best: BestEpoch = field(default_factory=BestEpoch)
 
+    @property
+    def _on_gpu(self) -> bool:
+        return device_of(self.net).type == "cuda"
+
     def tensors(self) -> dict[str, Tensor]:
         """Copies by name: `net.*`, `optimizer.<parameter>.<slot>`, `best.*`, `random.*`."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
@@ -47,6 +52,8 @@ class TrainingState:
             tensors |= {f"optimizer.{name}.{slot}": value for slot, value in self.optimizer.state.get(parameter, {}).items()}
         tensors |= {f"best.{name}": value for name, value in self.best.tensors.items()}
         tensors |= {"random.batches": self.generator.get_state(), "random.torch": torch.get_rng_state()}
+        if self._on_gpu:
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
         return {name: value.detach().clone().contiguous() for name, value in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor], what: str) -> None:
@@ -67,12 +74,16 @@ class TrainingState:
             for slot, value in slots.items():
                 _check(f"optimizer.{name}.{slot}", value, torch.zeros(()) if slot == "step" else parameter, what)
             if slots:
-                self.optimizer.state[parameter] = slots
+                self.optimizer.state[parameter] = {
+                    slot: value if slot == "step" else value.to(parameter.device) for slot, value in slots.items()
+                }
         _check_names(set(tensors), set(), what)
 
     def _restore_generators(self, tensors: dict[str, Tensor], what: str) -> None:
-        _check_names(set(tensors), {"batches", "torch"}, what)
+        _check_names(set(tensors), {"batches", "torch", *(["cuda"] if self._on_gpu else [])}, what)
         try:
+            if self._on_gpu:
+                torch.cuda.set_rng_state(tensors["cuda"])
             self.generator.set_state(tensors["batches"])
             torch.set_rng_state(tensors["torch"])
         except (RuntimeError, TypeError) as error:

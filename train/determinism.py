@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,7 @@ def make_deterministic(seed: int, threads: int) -> Determinism:
     """
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"train.seed = {seed} is outside 0..2^63-1: choose a smaller one")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes a GPU's matrix products repeat themselves
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

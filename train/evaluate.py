@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from ..data.split import Split
 from .batches import Batch
+from .device import device_of
 
 EVALUATION_BATCH = 256
 
@@ -18,8 +19,9 @@ def scores(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATC
     net.eval()
     try:
         with torch.no_grad():
-            whole = Batch.whole(split)
-            return torch.cat([net(batch.x, batch.lengths) for batch in whole.split(torch.arange(len(whole)), batch_size)])
+            whole, device = Batch.whole(split), device_of(net)
+            batches = (batch.to(device) for batch in whole.split(torch.arange(len(whole)), batch_size))
+            return torch.cat([net(batch.x, batch.lengths).cpu() for batch in batches])
     finally:
         net.train(training)
 

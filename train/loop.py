@@ -19,6 +19,7 @@ from ..errors import InputError
 from .augment import Augmentation
 from .batches import Batch
 from .checkpoint import CheckpointFile, TrainingState
+from .device import device_of
 from .evaluate import accuracy_and_loss
 from .metrics import EpochReport, MetricsFile
 from .schedule import Schedule
@@ -128,6 +129,7 @@ class _Run:
         self.data = Batch.whole(train)
         self.augment = augment
         self.optimizer = _optimizer(net, schedule)
+        self.device = device_of(net)
         self.generator = torch.Generator().manual_seed(schedule.seed)
         self.state = TrainingState(net, self.optimizer, self.generator)
         self.steps_an_epoch = math.ceil(len(train) / schedule.batch_size)
@@ -188,7 +190,7 @@ class _Run:
     def _batches(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)
         for batch in self.data.split(order, self.schedule.batch_size):
-            yield self.augment(batch, self.generator)
+            yield self.augment(batch, self.generator).to(self.device)
 
     def _update(self, batch: Batch, epoch: int) -> tuple[float, Tensor]:
         """(loss, scores) of one optimizer step."""
