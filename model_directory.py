@@ -18,6 +18,8 @@ SCHEMA = 1
 MANIFEST, RECIPE, METRICS = "manifest.json", "recipe.toml", "metrics.jsonl"
 PLAN = "net.json"
 """The steps of a net without state."""
+STACK = "cells.json"
+"""The cells of a user's own recurrent net."""
 FLOAT_NET, QUANTIZED_NET, CHECKPOINT = "float.safetensors", "quantized.safetensors", "checkpoint.safetensors"
 GRAPH, WEIGHTS, VECTORS = "graph.json", "weights.npz", "vectors/test.npz"
 ONNX_STEP, ONNX_SEQUENCE, TFLITE, C_FOLDER = "model.onnx", "model_sequence.onnx", "model.tflite", "c"
@@ -202,6 +204,7 @@ _MAKER: Mapping[str, str] = {
     RECIPE: "train",
     FLOAT_NET: "train",
     PLAN: "train",
+    STACK: "train",
     GRAPH: "quantize",
     WEIGHTS: "quantize",
     VECTORS: "quantize",

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, UnsupportedError
-from ..graph.fixed_point import TERNARY_INPUT_BOUND, Requantization, split_scale
+from ..graph.fixed_point import MIN_SHIFT, TERNARY_INPUT_BOUND, Requantization, split_scale
 from ..graph.ops.product import prove_tie_free
 from ..models import FeedForwardNet, FloatActivations, IntegerActivations, Plan, Step
-from ..models.activations import NORMALIZED
+from ..models.activations import NORMALIZED, WIDE_BITS
 from ..models.plan import INPUT
 from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, raise_deviation
 
@@ -156,7 +156,7 @@ def _error(value: Tensor, bits: int) -> Tensor:
 
 @torch.no_grad()
 def widen_unproved(net: FeedForwardNet) -> list[str]:
-    """Let every step of an int8 net that could round differently from one runtime to the next compute in int16; returns their names.
+    """Let every step of an int8 net that could round differently from one runtime to the next compute in int16; returns all that do.
 
     To be called when the weights are final: the proof is of them.
     """
@@ -165,10 +165,12 @@ def widen_unproved(net: FeedForwardNet) -> list[str]:
         return []
     widened = []
     for step in net.plan.steps:
-        if step.kind not in ("convolution", "average_pool", "scale") or integers.is_wide(step.name):
+        if step.kind not in ("convolution", "average_pool", "scale"):
             continue
-        if not _is_proved(*_product(net, step, integers)):
-            integers.set_wide(step.name)
+        weight, largest, requantization = _product(net, step, integers)
+        if integers.is_wide(step.name) or not _is_proved(weight, largest, requantization):
+            room = int(requantization.shift.min()) - MIN_SHIFT
+            integers.set_wide(step.name, max(1, min(WIDE_BITS, room)))
             widened.append(step.name)
     return widened
 

@@ -105,7 +105,7 @@ def _check_agreement(raw: RawDataset, train: ValueArray, test: ValueArray) -> No
         raise InputError(
             f"{raw.test.where} has {test.shape[2]} channels and the train split has {train.shape[2]}: store the same channels in both"
         )
-    if train.dtype != test.dtype:
+    if train.dtype.kind != test.dtype.kind:
         raise InputError(
             f"{raw.test.where} holds {raw.test.x.dtype} and the train split {raw.train.x.dtype}: store integers in both or neither"
         )

@@ -70,6 +70,8 @@ def to_device_integers(x: ValueArray, fraction_bits: int) -> npt.NDArray[np.int1
     """
     if np.issubdtype(x.dtype, np.integer) and fraction_bits != 0:
         raise InputError(_SCALED_INTEGERS.format(fraction_bits))
+    if np.issubdtype(x.dtype, np.integer):
+        return x.clip(INT16_LOW, INT16_HIGH).astype(np.int16)
     real: npt.NDArray[np.floating[Any]] = x.astype(np.float64)
     return to_fixed(real, fraction_bits, INT16_LOW, INT16_HIGH).astype(np.int16)
 

@@ -73,10 +73,14 @@ class _Lowering:
         self.values: dict[str, str] = {INPUT: self._add(NORMALIZED, normalize, SOURCE)}
         for step in self.net.plan.steps:
             self.values[step.name] = _SPELLINGS[step.kind](self, step)
-        return Graph("whole", (Value(SOURCE, read),), tuple(self.nodes), (self.values[self.net.plan.output],))
+        scores = self._vector(self.values[self.net.plan.output])
+        return Graph("whole", (Value(SOURCE, read),), tuple(self.nodes), (scores,))
 
     def _add(self, name: str, op: ops.Op, *inputs: str) -> str:
-        (self.types[name],) = op.infer(*(self.types[value] for value in inputs))
+        try:
+            (self.types[name],) = op.infer(*(self.types[value] for value in inputs))
+        except UnsupportedError as error:
+            raise UnsupportedError(f"layer {name!r}: {error}") from error
         self.nodes.append(Node(name, op, inputs, (name,)))
         return name
 
@@ -88,8 +92,19 @@ class _Lowering:
 
     def _vector(self, value: str) -> str:
         """The value as a vector."""
-        size = self.types[value].size
-        return value if self.types[value].shape == (size,) else self._add(f"{value}_vector", ops.Reshape((size,)), value)
+        return self._reshaped(f"{value}_vector", value, (self.types[value].size,))
+
+    def _map(self, value: str) -> str:
+        """The value with the axes of the net's input, if it is a vector."""
+        shape = self.types[value].shape
+        axes = len(self.net.plan.input_shape)
+        return value if len(shape) == axes else self._reshaped(f"{value}_map", value, (1,) * (axes - 1) + shape)
+
+    def _reshaped(self, name: str, value: str, shape: tuple[int, ...]) -> str:
+        """The value in another shape, made once."""
+        if self.types[value].shape == shape or name in self.types:
+            return value if self.types[value].shape == shape else name
+        return self._add(name, ops.Reshape(shape), value)
 
     def _requantize(self, name: str, value: str, output: Format, factor: float = 1.0) -> str:
         """The value times `factor` in another format."""
@@ -108,8 +123,9 @@ class _Lowering:
 
     def _convolution(self, step: Step) -> str:
         source = self._source(step)
-        if step.kernel_size == (1, 1) and math.prod(self.types[source].shape[:-1]) == 1:
-            source = self._vector(source)
+        window = (math.prod(self.types[source].shape[:-1]), step.kernel_size, step.padding)
+        plain = window == (1, (1, 1), (0, 0, 0, 0)) and not self.net.parameters_of(step.layer).layer.depthwise
+        source = self._vector(source) if plain else self._map(source)
         return self._computed(step, source, lambda name, value, output: self._add(name, self._product(step, value, output), value))
 
     def _product(self, step: Step, value: str, output: Format) -> ops.Op:
@@ -127,9 +143,11 @@ class _Lowering:
 
     def _sum(self, step: Step) -> str:
         output = self.integers.format(step.name)
+        read = [self._source(step, number) for number in range(2)]
+        if self.types[read[0]].shape != self.types[read[1]].shape:
+            read = [self._vector(value) for value in read]
         operands = []
-        for number in range(2):
-            value = self._source(step, number)
+        for number, value in enumerate(read):
             same = self._bits(value) == output.fraction_bits
             operands.append(value if same else self._requantize(f"{step.name}_operand{number + 1}", value, output))
         return self._add(step.name, ops.Add(output.dtype, step.relu, 0 if output.dtype == "int8" else output.bound), *operands)
@@ -139,14 +157,14 @@ class _Lowering:
 
     def _max_pool(self, step: Step) -> str:
         op = ops.MaxPool(step.kernel_size, step.stride, step.padding, self.integers.dtype)
-        return self._add(step.name, op, self._source(step))
+        return self._add(step.name, op, self._map(self._source(step)))
 
     def _average_pool(self, step: Step) -> str:
         def spell(name: str, value: str, output: Format) -> str:
             scale = _scaling(step.factor, self._bits(value) - output.fraction_bits)
             return self._add(name, ops.AveragePool(scale, output, step.kernel_size, step.stride, step.padding), value)
 
-        return self._computed(step, self._source(step), spell)
+        return self._computed(step, self._map(self._source(step)), spell)
 
     def _flatten(self, step: Step) -> str:
         value = self._source(step)

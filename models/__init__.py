@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..recipe import Loop, ModelSection
 from .activations import FloatActivations, IntegerActivations
 from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
-from .cell import Cell, CellModule, CellShape
+from .cell import Cell, CellShape
 from .convolutions import NetShape
 from .dscnn import dscnn
 from .fastgrnn import FastGrnnCell
@@ -31,6 +31,7 @@ from .plan import Layer, Plan, Step
 from .recurrence import run_layer
 from .resnet import resnet
 from .score import score
+from .stack import CELLS, Stack
 from .trace import trace
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Projection",
     "RandomProjection",
     "RecurrentNet",
+    "Stack",
     "Step",
     "Support",
     "WeightFormat",
@@ -72,8 +74,6 @@ __all__ = [
 
 Net = RecurrentNet | FeedForwardNet
 """Either kind of net."""
-CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
-"""The recurrent kinds of [model]."""
 NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn, "score": score, "hourglass": hourglass}
 """The kinds without state, by name less 1d or 2d. A kind without either reads both windows and images, as one long vector."""
 WIDTHS: Mapping[str, tuple[int, ...]] = {
@@ -86,6 +86,7 @@ WIDTHS: Mapping[str, tuple[int, ...]] = {
     "hourglass": (128, 16),
 }
 """model.widths where it is unset."""
+_AXES = {2: "(time, channels)", 3: "(height, width, channels)"}
 
 
 def build_net(
@@ -104,13 +105,21 @@ def build_net(
     net: Net
     if isinstance(module, RecurrentNet):
         net = module
-        if mean is not None and std is not None:
-            net.mean.copy_(mean)
-            net.std.copy_(std)
+        _set_normalization(section, net, input_shape[-1], mean, std)
     else:
         net = FeedForwardNet.of(trace(module, input_shape, classes), mean, std)
     net.saturates = section.normalization == "robust"
     return net
+
+
+def _set_normalization(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
+    """Of an own net, which reads `section.window` readings side by side."""
+    if len(net.mean) != section.window * channels:
+        readings = f"{section.window} readings of {channels} channels"
+        raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
+    if mean is not None and std is not None:
+        net.mean.copy_(mean.repeat(section.window))
+        net.std.copy_(torch.where(std == 0, torch.ones_like(std), std).repeat(section.window))
 
 
 def decimation(section: ModelSection) -> int:
@@ -138,8 +147,8 @@ def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -
     if section.is_own:
         return _own_module(section, input_shape, classes)
     if _axes(section.kind) not in (None, len(input_shape) - 1):
-        axes = "(height, width, channels)" if _axes(section.kind) == 2 else "(time, channels)"
-        raise InputError(f"model.kind {section.kind} reads samples of {axes}, and the data's have the shape {input_shape}")
+        wanted, given = _AXES[1 + (_axes(section.kind) or 0)], _AXES[len(input_shape)]
+        raise InputError(f"model.kind {section.kind} reads samples of {wanted}, and the data's are {given}")
     return NETS[_family(section.kind)](_shape(section, input_shape, classes))
 
 

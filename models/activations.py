@@ -13,7 +13,7 @@ from ..graph.fixed_point import TERNARY_INPUT_BOUND, TIE_FREE_BITS
 from ..graph.ir import DType, Format
 
 WIDE_BITS = 6
-"""Fraction bits that a layer computed in int16 has more than the int8 value it becomes."""
+"""Fraction bits that a layer computed in int16 has more than the int8 value it becomes, where its scale leaves room for them."""
 BIAS_LIMIT = {"int16": 1 << 29, "int8": 1 << (TIE_FREE_BITS - 4)}
 """Largest bias in units of the accumulator, so that sum and bias together keep their bounds."""
 WIDENED = "_widened"
@@ -38,7 +38,7 @@ class IntegerActivations(nn.Module):
     """Integers as real numbers integer * 2^-fraction_bits. The formats travel in the state_dict.
 
     numbers: int64 [2 + names, 2]: fraction bits of the readings and pre_shift, then for `normalize` and every name its fraction bits and
-    whether the step that makes it computes in int16 although it is kept in int8 (wide).
+    how many more the step that makes it computes in int16 although it is kept in int8 (wide; 0 if it computes in int8).
     """
 
     numbers: Tensor
@@ -71,9 +71,9 @@ class IntegerActivations(nn.Module):
         """Whether the step that makes the value computes in int16."""
         return self.dtype == "int16" or bool(self.numbers[self.rows[name], 1])
 
-    def set_wide(self, name: str) -> None:
-        """Let it compute so."""
-        self.numbers[self.rows[name], 1] = 1
+    def set_wide(self, name: str, bits: int = WIDE_BITS) -> None:
+        """Let it compute so, with 1 to WIDE_BITS fraction bits more than it is kept with."""
+        self.numbers[self.rows[name], 1] = bits
 
     def format(self, name: str, *, relu: bool = False) -> Format:
         """How a value is kept. int16 values are limited to what ternary partial sums hold."""
@@ -82,7 +82,7 @@ class IntegerActivations(nn.Module):
     def computed_format(self, name: str, *, relu: bool = False) -> Format:
         """What the accumulators of the step become first: the same, or an int16 format with more fraction bits."""
         if self.dtype == "int8" and self.is_wide(name):
-            return Format(self.bits(name) + WIDE_BITS, "int16", TERNARY_INPUT_BOUND, relu)
+            return Format(self.bits(name) + int(self.numbers[self.rows[name], 1]), "int16", TERNARY_INPUT_BOUND, relu)
         return self.format(name, relu=relu)
 
     def normalize(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -120,7 +120,12 @@ def _decode(kind: type[Any], item: dict[str, Any]) -> Any:
 
 
 def _check(plan: Plan) -> None:
-    """Raise ValueError unless every step reads what is there before it, and UnsupportedError for a seed that draws no matrix."""
+    """Raise ValueError unless there are steps, and every one reads what is there before it.
+
+    Raises UnsupportedError for a seed that draws no matrix.
+    """
+    if not plan.steps:
+        raise ValueError("it has no steps")
     known, layers = {INPUT}, {layer.name for layer in plan.layers}
     for layer in plan.layers:
         if layer.seed is not None:

@@ -25,10 +25,19 @@ _PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ZeroPad1d, nn.ZeroPad2d)
 _TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 _MAX_POOLS, _AVERAGE_POOLS = (nn.MaxPool1d, nn.MaxPool2d), (nn.AvgPool1d, nn.AvgPool2d)
 _GLOBAL_AVERAGES, _GLOBAL_MAXIMA = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d), (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
+_SPATIAL = (*_CONVOLUTIONS, *_PADS, *_MAX_POOLS, *_AVERAGE_POOLS, *_GLOBAL_AVERAGES, *_GLOBAL_MAXIMA)
 _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
-_PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul")
-_RELUS = (F.relu, torch.relu, "relu", "relu_")
+_PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
+_RELUS = (F.relu, torch.relu, torch.relu_, "relu", "relu_")
 _FLATTENINGS = (torch.flatten, "flatten")
+_IN_PLACE = (operator.iadd, operator.imul, torch.relu_, "add_", "mul_", "relu_")
+_FLATTEN = "torch.flatten(x, 1)"
+_POOL_FUNCTIONS: Mapping[str, str] = {
+    "max_pool": "MaxPool",
+    "avg_pool": "AvgPool",
+    "adaptive_max_pool": "AdaptiveMaxPool",
+    "adaptive_avg_pool": "AdaptiveAvgPool",
+}
 _INSTEAD: Mapping[str, str] = {
     "ReLU6": "nn.ReLU",
     "LeakyReLU": "nn.ReLU",
@@ -46,9 +55,17 @@ _INSTEAD: Mapping[str, str] = {
     "RNN": "a rescomp.models.RecurrentNet of FastRnnCell",
     "ConvTranspose1d": "nn.Conv1d",
     "ConvTranspose2d": "nn.Conv2d",
+    **dict.fromkeys(("leaky_relu", "gelu", "silu", "hardswish", "relu6", "sigmoid", "tanh"), "nn.ReLU"),
+    **{f"{name}{axes}": f"the module nn.{module}{axes}" for name, module in _POOL_FUNCTIONS.items() for axes in ("1d", "2d")},
+    "dropout": "the module nn.Dropout",
+    "pad": "the module nn.ZeroPad1d or nn.ZeroPad2d",
+    **dict.fromkeys(("view", "reshape", "size", "getattr"), f"{_FLATTEN}, which asks for no shape"),
 }
-"""What to use in place of common modules."""
+"""What to use in place of common modules and functions."""
 SUPPORTED = "Conv1d, Conv2d, Linear, BatchNorm, ReLU, max and average pools, zero padding, Flatten, addition and multiplication by a number"
+
+
+Shape = tuple[int, int, int]
 
 
 @dataclass
@@ -79,7 +96,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
         raise InputError(f"a net without state reads (time, channels) or (height, width, channels), not {input_shape}")
     try:
         graph = _Tracer().trace(module)
-    except (torch.fx.proxy.TraceError, TypeError) as error:
+    except (torch.fx.proxy.TraceError, TypeError, RuntimeError) as error:
         raise UnsupportedError(
             f"{type(module).__name__}.forward cannot be followed ({error}): let it not depend on its input's values"
         ) from error
@@ -89,27 +106,50 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
     return reader.finish(classes)
 
 
+class _Proxy(torch.fx.Proxy):
+    """Remembers that += and *= change what they read, which torch's own forgets."""
+
+    def __iadd__(self, other: Any) -> torch.fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+    def __imul__(self, other: Any) -> torch.fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
+
+
 class _Tracer(torch.fx.Tracer):
     """Stops at the modules of torch.nn and at random projections; everything else is looked into."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """See torch.fx.Tracer."""
         return isinstance(m, RandomProjection) or super().is_leaf_module(m, module_qualified_name)
+
+    def proxy(self, node: torch.fx.Node) -> torch.fx.Proxy:
+        """See torch.fx.Tracer."""
+        return _Proxy(node, self)
 
 
 @dataclass(frozen=True)
 class _Value:
     """What an fx node stands for: a step's value, zeros still to be added around it, or a number.
 
-    flat: of a vector, the shape of the map that it was: torch flattens channels first, the device channels last. padding: top, bottom,
-    left, right. number: of a constant. parameter: a scalar parameter.
+    flattened: shape of the map whose entries a flat value holds; None where it is not flat. padding: top, bottom, left, right. number: of
+    a constant. parameter: the name of a scalar parameter.
     """
 
     name: str = ""
-    shape: tuple[int, int, int] = (0, 0, 0)
-    flat: tuple[int, int, int] | None = None
+    shape: Shape = (0, 0, 0)
+    flattened: Shape | None = None
     padding: Padding = (0, 0, 0, 0)
-    number: float | None = None
-    parameter: Tensor | None = None
+    number: float = 1.0
+    parameter: str = ""
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """What a convolution step takes into its weights, by name: a batch normalisation, then a scalar parameter."""
+
+    norm: str = ""
+    scale: str = ""
 
 
 class _Reader:
@@ -123,8 +163,8 @@ class _Reader:
         self.layers: dict[str, Layer] = {}
         self.parameters: dict[str, LayerModules] = {}
         self.of_module: dict[str, str] = {}
-        self.norms: dict[str, str] = {}
-        self.output = ""
+        self.folded: dict[str, _Folded] = {}
+        self.output = _Value()
 
     def read(self, node: torch.fx.Node) -> None:
         """Add what `node` does."""
@@ -141,16 +181,39 @@ class _Reader:
 
     def finish(self, classes: int) -> Traced:
         """The plan, once every node is read."""
-        result = self.steps.get(self.output)
-        if result is None or result.shape != (1, 1, classes):
-            shape = "its input" if result is None else f"shape {result.shape}"
-            raise InputError(f"the net gives {shape} where {classes} scores are wanted: end it with Flatten and Linear(..., {classes})")
-        steps = [step for step in self.steps.values() if self._is_needed(step.name)]
-        plan = Plan(self.input_shape, tuple(self.layers.values()), tuple(steps))
-        return Traced(_move_pool_factors(plan), self.parameters)
+        result = self.output
+        if result.name not in self.steps or result.shape != (1, 1, classes) or (result.flattened or result.shape)[:2] != (1, 1):
+            given = f"shape {result.flattened or result.shape}" if result.name in self.steps else "its input"
+            raise InputError(f"the net gives {given} where {classes} scores are wanted: end it with Flatten and Linear(..., {classes})")
+        steps = self._needed()
+        layers = {name: self._with_folded(self.layers[name], steps) for name in dict.fromkeys(step.layer for step in steps if step.layer)}
+        plan = Plan(self.input_shape, tuple(layers.values()), tuple(steps))
+        return Traced(_move_pool_factors(plan), {name: self.parameters[name] for name in layers})
 
-    def _is_needed(self, name: str) -> bool:
-        return name == self.output or any(name in step.inputs and self._is_needed(step.name) for step in self.steps.values())
+    def _needed(self) -> list[Step]:
+        """The steps that the scores depend on."""
+        names, steps = {self.output.name}, []
+        for step in reversed(self.steps.values()):
+            if step.name in names:
+                names.update(step.inputs)
+                steps.append(step)
+        return steps[::-1]
+
+    def _with_folded(self, layer: Layer, steps: Sequence[Step]) -> Layer:
+        """The layer and its parameters with the normalisation and the factor of all the steps that read it."""
+        first, *others = {self.folded.get(step.name, _Folded()) for step in steps if step.layer == layer.name}
+        if others:
+            path = next(path for path, name in self.of_module.items() if name == layer.name)
+            raise UnsupportedError(
+                f"{self._where(path)} is used several times, not always with the same normalisation and factor: use several layers"
+            )
+        parameters = self.parameters[layer.name]
+        parameters.norm = self.modules[first.norm] if first.norm else None
+        parameters.scale = operator.attrgetter(first.scale)(self.module).detach() if first.scale else None
+        return replace(layer, normalized=bool(first.norm), scaled=bool(first.scale))
+
+    def _where(self, path: str) -> str:
+        return f"layer {path!r} ({type(self.modules[path]).__name__})"
 
     def _placeholder(self, node: torch.fx.Node) -> None:
         if INPUT in (value.name for value in self.values.values()):
@@ -162,7 +225,7 @@ class _Reader:
         value = operator.attrgetter(str(node.target))(self.module)
         if isinstance(value, Tensor) and value.numel() == 1:
             if isinstance(value, nn.Parameter):
-                return _Value(parameter=value)
+                return _Value(parameter=str(node.target))
             return _Value(number=float(value))
         raise UnsupportedError(f"forward reads the tensor {node.target!r}: only scalars may stand beside the layers")
 
@@ -170,7 +233,7 @@ class _Reader:
         (result,) = node.args
         if not isinstance(result, torch.fx.Node):
             raise UnsupportedError("forward gives more than one result: return the scores alone")
-        self.output = self._value(result).name
+        self.output = self._value(result)
 
     def _value(self, node: Any) -> _Value:
         if isinstance(node, int | float):
@@ -186,26 +249,30 @@ class _Reader:
     def _plain(self, node: Any, where: str) -> _Value:
         value = self._image(node, where)
         if any(value.padding):
-            raise UnsupportedError(f"{where} reads a zero padding: padding may only stand before a convolution or an average pool")
+            raise _padding_error(where)
         return value
 
     def _call_module(self, node: torch.fx.Node, path: str, module: nn.Module) -> _Value:
-        where = f"layer {path!r} ({type(module).__name__})"
-        source = node.args[0]
+        where = self._where(path)
+        source = self._source(node, where)
+        axes = len(self.input_shape) - 1
+        if isinstance(module, _SPATIAL) and not type(module).__name__.endswith(f"{axes}d"):
+            what = "sequences" if axes == 1 else "images"
+            raise InputError(f"{where} stands in a net that reads {what}: take its {axes}d form")
         if isinstance(module, _TRANSPARENT):
             return self._image(source, where)
         if isinstance(module, _CONVOLUTIONS):
             return self._convolution(path, module, self._image(source, where), where)
-        if isinstance(module, nn.Linear):
-            return self._linear(path, module, self._plain(source, where), where)
         if isinstance(module, RandomProjection):
             return self._random_projection(path, module, self._plain(source, where), where)
+        if isinstance(module, nn.Linear):
+            return self._linear(path, module, self._plain(source, where), where)
         if isinstance(module, _BATCH_NORMS):
-            return self._batch_norm(node, path, module, self._plain(source, where), where)
+            return self._batch_norm(path, module, self._plain(source, where), where)
         if isinstance(module, _PADS):
             return self._pad(module, self._image(source, where), where)
         if isinstance(module, nn.ReLU):
-            return self._relu(node, path, self._plain(source, where))
+            return self._relu(path, self._plain(source, where), in_place=module.inplace)
         if isinstance(module, nn.Flatten):
             return self._flatten(path, self._plain(source, where), (module.start_dim, module.end_dim), where)
         if isinstance(module, (*_MAX_POOLS, *_AVERAGE_POOLS, *_GLOBAL_AVERAGES, *_GLOBAL_MAXIMA)):
@@ -216,31 +283,59 @@ class _Reader:
 
     def _call_function(self, node: torch.fx.Node) -> _Value:
         name, target = self._scoped_name(node), node.target
-        where = f"{getattr(target, '__name__', target)} in forward"
-        if target in _ADDITIONS:
-            return self._addition(name, self._plain(node.args[0], where), self._plain(node.args[1], where), where)
+        function = getattr(target, "__name__", str(target))
+        path = self._module_path(node)
+        where = f"{function} in forward" + (f" of {path!r}" if path else "")
+        if target in _ADDITIONS or target in _PRODUCTS:
+            a, b = (self._value(argument) for argument in self._operands(node, where))
+            combine = self._product if target in _PRODUCTS else self._addition
+            return combine(name, a, b, where, in_place=target in _IN_PLACE)
+        source = self._source(node, where)
         if target in _RELUS:
-            return self._relu(node, name, self._plain(node.args[0], where))
-        if target in _PRODUCTS:
-            return self._product(node, [self._value(argument) for argument in node.args], where)
+            in_place = target in _IN_PLACE or any((*node.args[1:], *node.kwargs.values()))
+            return self._relu(name, self._plain(source, where), in_place=in_place)
         if target in _FLATTENINGS:
-            dims = (*node.args[1:], *node.kwargs.values(), *((0, -1)[len(node.args) - 1 :]))[:2]
-            return self._flatten(name, self._plain(node.args[0], where), dims, where)
+            return self._flatten(name, self._plain(source, where), _dims(node), where)
         if target == "mean" or target is torch.mean:
-            return self._mean(name, node, self._plain(node.args[0], where), where)
-        raise UnsupportedError(f"{where} is not supported: supported are {SUPPORTED}")
+            return self._mean(name, node, self._plain(source, where), where)
+        instead = _INSTEAD.get(function)
+        hint = f"use {instead}" if instead else f"supported are {SUPPORTED}"
+        raise UnsupportedError(f"{where} is not supported: {hint}")
+
+    def _source(self, node: torch.fx.Node, where: str) -> Any:
+        """The first argument, the value that the node reads."""
+        if not node.args or any(isinstance(value, torch.fx.Node) for value in node.kwargs.values()):
+            raise UnsupportedError(f"{where} is given a value by keyword: give it by position")
+        return node.args[0]
+
+    def _operands(self, node: torch.fx.Node, where: str) -> Sequence[Any]:
+        if len(node.args) != 2 or node.kwargs:
+            raise UnsupportedError(f"{where} has more than two operands by position: leave out alpha and other keywords")
+        return node.args
+
+    def _module_path(self, node: torch.fx.Node) -> str:
+        """The module in whose forward a function is called."""
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        return str(stack[-1][0]) if stack else ""
 
     def _scoped_name(self, node: torch.fx.Node) -> str:
         """The module in whose forward a function is called, and the function."""
-        stack = list(node.meta.get("nn_module_stack", {}).values())
-        path = stack[-1][0] if stack else ""
-        return f"{path}_{re.sub(r'_[0-9]+$', '', node.name)}"
+        return f"{self._module_path(node)}_{re.sub(r'_[0-9]+$', '', node.name)}"
 
-    def _add(self, step: Step, *, flat: tuple[int, int, int] | None = None) -> _Value:
-        if min(step.shape) < 1:
-            raise InputError(f"layer {step.name!r} has no output left: its window {step.kernel_size} does not fit what it reads")
+    def _add(self, step: Step, flattened: Shape | None = None) -> _Value:
         self.steps[step.name] = step
-        return _Value(step.name, step.shape, flat)
+        return _Value(step.name, step.shape, flattened)
+
+    def _is_alone(self, value: _Value) -> bool:
+        """Whether one node alone reads a value, under whatever name."""
+        return all(len(node.users) == 1 for node, known in self.values.items() if known.name == value.name)
+
+    def _overwrite(self, old: _Value, new: _Value) -> _Value:
+        """What happens in place: whoever reads the old value from here on reads the new one."""
+        for node, value in self.values.items():
+            if value.name == old.name and not any(value.padding):
+                self.values[node] = replace(value, name=new.name)
+        return new
 
     def _new_name(self, path: str) -> str:
         """An identifier for the layer at `path` of the module, unlike all before."""
@@ -249,7 +344,7 @@ class _Reader:
         taken = {*self.steps, INPUT, "normalize"}
         number = 2
         name = plain
-        while name in taken:
+        while name in taken or hasattr(nn.ModuleDict, name):
             name, number = f"{plain}_{number}", number + 1
         return name
 
@@ -272,33 +367,22 @@ class _Reader:
         weight = c.weight if c.weight.dim() == 4 else c.weight[:, :, None]
         rows = weight.permute(0, 2, 3, 1).reshape(c.out_channels, -1)
         layer = self._layer(path, rows, c.bias, depthwise=depthwise)
-        shape = (*_size((height, width), kernel, stride, padding), c.out_channels)
+        shape = (*_size((height, width), kernel, stride, padding, where), c.out_channels)
         return self._add(Step(self._new_name(path), "convolution", (x.name,), shape, layer, kernel, stride, padding))
 
     def _linear(self, path: str, module: nn.Linear, x: _Value, where: str) -> _Value:
         height, width, channels = x.shape
-        if not x.flat and (height, width) != (1, 1):
+        if x.flattened is None:
             raise InputError(f"{where} reads a map of {height} x {width}: put Flatten or a global pool before it")
         if module.in_features != channels:
             raise InputError(f"{where} reads {module.in_features} features, and there are {channels}")
-        seen, rows = x.flat or x.shape, module.weight
-        rows = rows.reshape(len(rows), seen[2], seen[0], seen[1]).permute(0, 2, 3, 1).reshape(len(rows), -1)
-        return self._vector_step(path, x, self._layer(path, rows, module.bias))
-
-    def _vector_step(self, path: str, x: _Value, layer: str) -> _Value:
-        """A layer that reads a vector."""
-        shape = (1, 1, self.layers[layer].rows)
-        return self._add(Step(self._new_name(path), "convolution", (x.name,), shape, layer), flat=shape)
-
-    def _random_projection(self, path: str, module: RandomProjection, x: _Value, where: str) -> _Value:
-        size = math.prod(x.shape)
-        if size != module.features:
-            raise InputError(f"{where} reads {module.features} features, and there are {size}")
-        if x.flat and x.flat[:2] != (1, 1):
-            raise UnsupportedError(f"{where} follows a Flatten: leave that out, it flattens what it reads itself")
-        if x.shape[:2] != (1, 1):
-            x = self._add(Step(self._new_name(f"{path}_flatten"), "flatten", (x.name,), (1, 1, size)))
-        return self._vector_step(path, x, self._layer(path, module.matrix, module.bias, seed=module.seed))
+        height, width, channels = x.flattened
+        rows = module.weight.reshape(-1, channels, height, width).permute(0, 2, 3, 1).reshape(module.weight.shape)
+        layer = self._layer(path, rows, module.bias)
+        if not torch.equal(self.parameters[layer].weight, rows):
+            raise UnsupportedError(f"{where} reads flattened maps of different shapes: use several layers")
+        shape = (1, 1, module.out_features)
+        return self._add(Step(self._new_name(path), "convolution", (x.name,), shape, layer), shape)
 
     def _layer(self, path: str, rows: Tensor, bias: Tensor | None, *, depthwise: bool = False, seed: int | None = None) -> str:
         """The layer of a module, which several steps share when the module is called several times."""
@@ -309,22 +393,35 @@ class _Reader:
             self.parameters[name] = LayerModules(rows.detach(), None if bias is None else bias.detach())
         return self.of_module[path]
 
-    def _batch_norm(self, node: torch.fx.Node, path: str, module: nn.Module, x: _Value, where: str) -> _Value:
+    def _random_projection(self, path: str, module: RandomProjection, x: _Value, where: str) -> _Value:
+        size = math.prod(x.shape)
+        if size != module.features:
+            raise InputError(f"{where} reads {module.features} features, and there are {size}")
+        if x.flattened and x.flattened[:2] != (1, 1):
+            raise UnsupportedError(f"{where} follows a Flatten: leave that out, it flattens what it reads itself")
+        if x.shape[:2] != (1, 1):
+            x = self._add(Step(self._new_name(f"{path}_flatten"), "flatten", (x.name,), (1, 1, size)))
+        layer = self._layer(path, module.matrix, module.bias, seed=module.seed)
+        shape = (1, 1, self.layers[layer].rows)
+        return self._add(Step(self._new_name(path), "convolution", (x.name,), shape, layer), shape)
+
+    def _batch_norm(self, path: str, module: nn.Module, x: _Value, where: str) -> _Value:
         step = self.steps.get(x.name)
-        before = node.args[0]
-        alone = isinstance(before, torch.fx.Node) and len(before.users) == 1
-        if step is None or step.kind != "convolution" or step.relu or not alone:
-            raise UnsupportedError(f"{where} does not follow a convolution or linear layer directly, so it cannot fold: move it there")
-        if self.layers[step.layer].seed is not None:
+        if step is not None and step.layer and self.layers[step.layer].seed is not None:
             raise UnsupportedError(f"{where} follows a random projection, whose signs a negative gain would turn: leave it out there")
-        if self.norms.setdefault(step.layer, path) != path:
-            raise UnsupportedError(f"{where} follows a layer that {self.norms[step.layer]!r} normalises too: give each its own")
+        if step is None or not self._is_foldable(x) or step.gain_out != 1.0 or x.name in self.folded:
+            raise UnsupportedError(f"{where} does not follow a convolution or linear layer directly, so it cannot fold: move it there")
         norm: Any = module
         if not norm.track_running_stats:
             raise UnsupportedError(f"{where} keeps no running statistics: leave track_running_stats on")
-        self.layers[step.layer] = replace(self.layers[step.layer], normalized=True)
-        self.parameters[step.layer].norm = module
+        self.folded[x.name] = _Folded(norm=path)
         return x
+
+    def _is_foldable(self, x: _Value) -> bool:
+        """Whether x is a convolution's own result, which nobody else reads."""
+        step = self.steps.get(x.name)
+        foldable = step is not None and step.kind == "convolution" and not step.relu and self._is_alone(x)
+        return foldable and step is not None and self.layers[step.layer].seed is None  # a negative factor would turn drawn signs
 
     def _pad(self, module: nn.Module, x: _Value, where: str) -> _Value:
         pad: Any = module
@@ -336,72 +433,84 @@ class _Reader:
             raise UnsupportedError(f"{where} cuts off: padding must not be negative")
         return replace(x, padding=_sum(x.padding, (top, bottom, left, right)))
 
-    def _relu(self, node: torch.fx.Node, path: str, x: _Value) -> _Value:
+    def _relu(self, path: str, x: _Value, *, in_place: bool) -> _Value:
         step = self.steps.get(x.name)
-        before = node.args[0]
-        alone = isinstance(before, torch.fx.Node) and len(before.users) == 1
-        if step is not None and alone and step.kind in ("convolution", "add"):
+        if step is not None and step.kind in ("convolution", "add") and self._is_alone(x):
             self.steps[x.name] = replace(step, relu=True)
             return x
-        return self._add(Step(self._new_name(path), "relu", (x.name,), x.shape, relu=True), flat=x.flat)
+        result = self._add(Step(self._new_name(path), "relu", (x.name,), x.shape, relu=True), x.flattened)
+        return self._overwrite(x, result) if in_place else result
 
-    def _addition(self, path: str, a: _Value, b: _Value, where: str) -> _Value:
-        if a.shape != b.shape:
-            raise InputError(f"{where} adds maps of {a.shape} and {b.shape} (height, width, channels): they must be equal")
-        if (a.flat or a.shape) != (b.flat or b.shape):
-            raise UnsupportedError(f"{where} adds vectors that were maps of {a.flat} and {b.flat}: add them before they are flattened")
-        return self._add(Step(self._new_name(path), "add", (a.name, b.name), a.shape), flat=a.flat or b.flat)
+    def _addition(self, path: str, a: _Value, b: _Value, where: str, *, in_place: bool) -> _Value:
+        if not a.name or not b.name:
+            raise UnsupportedError(f"{where} reads a number: it takes values of the net")
+        if any(a.padding) or any(b.padding):
+            raise _padding_error(where)
+        if (a.shape, a.flattened) != (b.shape, b.flattened):
+            shapes = f"{a.flattened or a.shape} and {b.flattened or b.shape}"
+            raise InputError(f"{where} adds maps of {shapes} (height, width, channels): they must be equal")
+        result = self._add(Step(self._new_name(path), "add", (a.name, b.name), a.shape), a.flattened)
+        return self._overwrite(a, result) if in_place else result
 
-    def _product(self, node: torch.fx.Node, operands: Sequence[_Value], where: str) -> _Value:
-        values = [value for value in operands if value.name]
-        factors = [value for value in operands if not value.name]
-        if len(values) == 2:
+    def _product(self, path: str, a: _Value, b: _Value, where: str, *, in_place: bool) -> _Value:
+        if a.name and b.name:
             raise UnsupportedError(f"{where} multiplies two values of the net: only a number or a scalar parameter may stand beside one")
-        if not values:
-            return _Value(number=math.prod(value.number or 0.0 for value in factors))
-        (x,), (factor,) = values, factors
-        step = self.steps.get(x.name)
-        producer = next(argument for argument in node.args if isinstance(argument, torch.fx.Node) and self.values[argument].name)
-        foldable = step is not None and step.kind == "convolution" and not step.relu and len(producer.users) == 1
-        foldable = foldable and step is not None and self.layers[step.layer].seed is None  # a negative factor would turn its signs
-        if factor.parameter is not None:
-            if step is None or not foldable:
-                raise UnsupportedError(f"{where} multiplies by a parameter something else than a convolution's own result: it cannot fold")
-            self.layers[step.layer] = replace(self.layers[step.layer], scaled=True)
-            self.parameters[step.layer].scale = factor.parameter.detach()
-            return x
-        assert factor.number is not None
-        if step is not None and foldable:
+        x, factor = (a, b) if a.name else (b, a)
+        if not x.name:
+            if x.parameter or factor.parameter:
+                raise UnsupportedError(f"{where} multiplies a parameter by a number: multiply a convolution's result by each of them")
+            return _Value(number=x.number * factor.number)
+        if any(x.padding):
+            raise _padding_error(where)
+        if factor.parameter:
+            return self._scale(x, factor.parameter, where)
+        if self._is_foldable(x):
+            step = self.steps[x.name]
             self.steps[x.name] = replace(step, gain_out=step.gain_out * factor.number)
             return x
         if factor.number <= 0:
             raise UnsupportedError(f"{where} multiplies a value by {factor.number:g}: the factor must be positive")
-        return self._add(Step(self._new_name(self._scoped_name(node)), "scale", (x.name,), x.shape, factor=factor.number), flat=x.flat)
+        result = self._add(Step(self._new_name(path), "scale", (x.name,), x.shape, factor=factor.number), x.flattened)
+        return self._overwrite(x, result) if in_place else result
+
+    def _scale(self, x: _Value, parameter: str, where: str) -> _Value:
+        folded = self.folded.get(x.name, _Folded())
+        if not self._is_foldable(x) or folded.scale:
+            raise UnsupportedError(
+                f"{where} multiplies by a parameter something else than a convolution's own result: it cannot fold (one parameter can)"
+            )
+        self.folded[x.name] = replace(folded, scale=parameter)
+        return x
 
     def _flatten(self, path: str, x: _Value, dims: Sequence[Any], where: str) -> _Value:
         if tuple(dims) != (1, -1):
             raise UnsupportedError(f"{where} flattens the axes {tuple(dims)}: flatten all but the batch (start_dim=1)")
-        size = math.prod(x.shape)
-        if x.flat or x.shape[:2] == (1, 1):
-            return replace(x, flat=x.flat or x.shape)
-        return self._add(Step(self._new_name(path), "flatten", (x.name,), (1, 1, size)), flat=x.shape)
+        if x.flattened is not None:
+            return x
+        if x.shape[:2] == (1, 1):
+            return replace(x, flattened=x.shape)
+        return self._add(Step(self._new_name(path), "flatten", (x.name,), (1, 1, math.prod(x.shape))), x.shape)
 
     def _mean(self, path: str, node: torch.fx.Node, x: _Value, where: str) -> _Value:
         dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         rank = len(self.input_shape) + 1
         wanted = sorted(d % rank for d in (dims if isinstance(dims, tuple | list) else (dims,)) if isinstance(d, int))
-        if wanted != list(range(2, rank)):
+        if wanted != list(range(2, rank)) or x.flattened is not None:
             raise UnsupportedError(f"{where} averages the axes {dims}: average all positions, x.mean({tuple(range(2, rank))})")
         pooled = self._pool_step(path, "average_pool", x, x.shape[:2], (1, 1), (0, 0, 0, 0), where)
-        return replace(pooled, flat=pooled.shape)
+        keeps = node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim")
+        return pooled if keeps else replace(pooled, flattened=pooled.shape)
 
     def _pool(self, path: str, module: nn.Module, x: _Value, where: str) -> _Value:
         p: Any = module
         if isinstance(module, (*_GLOBAL_AVERAGES, *_GLOBAL_MAXIMA)):
             if any(size != 1 for size in (p.output_size if isinstance(p.output_size, tuple) else (p.output_size,))):
                 raise UnsupportedError(f"{where} gives a map of {p.output_size}: only a single position, 1, is supported")
-            kernel, stride, padding = x.shape[:2], (1, 1), (0, 0, 0, 0)
+            top, bottom, left, right = x.padding
+            kernel, stride, padding = (x.shape[0] + top + bottom, x.shape[1] + left + right), (1, 1), (0, 0, 0, 0)
         else:
+            if getattr(p, "divisor_override", None) is not None:
+                raise UnsupportedError(f"{where} divides by divisor_override: leave it out")
             if p.ceil_mode or max(_pair(getattr(p, "dilation", 1), 1)) > 1:
                 raise UnsupportedError(f"{where} uses ceil_mode or dilation: leave them off")
             if isinstance(module, _AVERAGE_POOLS) and not p.count_include_pad and max(_pair(p.padding, 0)):
@@ -412,7 +521,7 @@ class _Reader:
             padding = (down, down, across, across)
         averages = isinstance(module, (*_AVERAGE_POOLS, *_GLOBAL_AVERAGES))
         if not averages and any(x.padding):
-            raise UnsupportedError(f"{where} reads a zero padding: padding may only stand before a convolution or an average pool")
+            raise _padding_error(where)
         if not averages and any(padding) and not self._is_nonnegative(x.name):
             raise UnsupportedError(f"{where} pads a map that may be negative: put a ReLU before it, or do not pad")
         return self._pool_step(path, "average_pool" if averages else "max_pool", x, kernel, stride, _sum(x.padding, padding), where)
@@ -422,11 +531,7 @@ class _Reader:
         return step is not None and (step.relu or (step.kind in ("max_pool", "flatten") and self._is_nonnegative(step.inputs[0])))
 
     def _pool_step(self, path: str, kind: Any, x: _Value, kernel: Pair, stride: Pair, padding: Padding, where: str) -> _Value:
-        if kernel[0] > x.shape[0] + padding[0] + padding[1] or kernel[1] > x.shape[1] + padding[2] + padding[3]:
-            raise InputError(
-                f"{where} pools windows of {kernel[0]} x {kernel[1]} over a map of {x.shape[0]} x {x.shape[1]}: take a smaller one"
-            )
-        shape = (*_size(x.shape[:2], kernel, stride, padding), x.shape[2])
+        shape = (*_size(x.shape[:2], kernel, stride, padding, where), x.shape[2])
         factor = 1 / (kernel[0] * kernel[1]) if kind == "average_pool" else 1.0
         return self._add(Step(self._new_name(path), kind, (x.name,), shape, "", kernel, stride, padding, factor=factor))
 
@@ -452,9 +557,22 @@ def _sum(a: Padding, b: Padding) -> Padding:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
 
 
-def _size(size: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
+def _size(size: Pair, kernel: Pair, stride: Pair, padding: Padding, where: str) -> Pair:
     down, across = size[0] + padding[0] + padding[1], size[1] + padding[2] + padding[3]
+    if kernel[0] > down or kernel[1] > across:
+        raise InputError(f"{where} moves windows of {kernel[0]} x {kernel[1]} over a map of {down} x {across}: take smaller ones")
     return (down - kernel[0]) // stride[0] + 1, (across - kernel[1]) // stride[1] + 1
+
+
+def _dims(node: torch.fx.Node) -> tuple[Any, Any]:
+    """start_dim and end_dim of a call of flatten."""
+    names = ("start_dim", "end_dim")
+    given = {**dict(zip(names, node.args[1:], strict=False)), **node.kwargs}
+    return given.get("start_dim", 0), given.get("end_dim", -1)
+
+
+def _padding_error(where: str) -> UnsupportedError:
+    return UnsupportedError(f"{where} reads a zero padding: padding may only stand before a convolution or an average pool")
 
 
 def _move_pool_factors(plan: Plan) -> Plan:

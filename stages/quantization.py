@@ -30,7 +30,7 @@ from ..model_directory import (
     WEIGHTS,
     ModelDirectory,
 )
-from ..models import FeedForwardNet, IntegerActivations, Net, use_loop
+from ..models import FeedForwardNet, Net, use_loop
 from ..recipe import Recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, load_net, save_net
 from ..train.determinism import make_deterministic
@@ -151,10 +151,7 @@ def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, da
 
 def _widened(net: Net) -> list[str]:
     """The steps of an int8 net that compute in int16, now that its weights are final."""
-    if not isinstance(net, FeedForwardNet) or not isinstance(net.arithmetic, IntegerActivations) or net.arithmetic.dtype == "int16":
-        return []
-    widen_unproved(net)
-    return [step.name for step in net.plan.steps if net.arithmetic.is_wide(step.name)]
+    return widen_unproved(net) if isinstance(net, FeedForwardNet) else []
 
 
 def _schedules(net: Net) -> str | None:

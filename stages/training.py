@@ -15,15 +15,16 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..compress import compress
+from ..compress import calibrate, compress
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, normalization, robust_normalization, validation_split
 from ..errors import InputError
+from ..export.lower import lower
 from ..graph.serialize import CONTRACT
-from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, ModelDirectory
-from ..models import FeedForwardNet, Net, RecurrentNet, build_net, decimation, use_loop
+from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STACK, ModelDirectory
+from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, use_loop
 from ..models.compiled import compiler_version
 from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
 from ..train.augment import Augmentation
@@ -39,6 +40,8 @@ from .listener import Listener, Silent
 
 NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {"standard": normalization, "robust": robust_normalization}
 """Centre and spread of the channels, by model.normalization."""
+STREAMED = 8
+"""Samples that show whether a net can be streamed."""
 RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
 """Packages whose version a model directory's bytes may depend on."""
 
@@ -55,13 +58,13 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     dataset = load_dataset(recipe.data)
     origin = _origin(recipe, dataset)
     net = _fresh_net(recipe, dataset)
-    use_loop(compress(net, recipe.compress), recipe.train.loop)  # refuses now what quantize would refuse after the training
-    _check_augmentation(recipe, net, dataset)
+    plan = _plan_file(recipe, net)
+    _refuse_early(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
     directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
     if not resume:
         directory.update_manifest(**origin)
-        directory.write({RECIPE: to_toml(recipe), **_plan_file(net)})
+        directory.write({RECIPE: to_toml(recipe), **plan})
     _warn_of_lengths(net, dataset, listener)
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
@@ -89,9 +92,15 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     return result
 
 
-def _check_augmentation(recipe: Recipe, net: Net, dataset: Dataset) -> None:
-    """Refuse now what the first batch would refuse."""
+def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
+    """Refuse now what the first batch would refuse, and what quantize would after the training."""
     train = recipe.train
+    compressed = compress(net, recipe.compress)
+    use_loop(compressed, train.loop)
+    if recipe.model.streaming:
+        first = Batch.whole(steps(recipe, net, dataset.train.take(np.arange(min(len(dataset.train), STREAMED)))))
+        calibrate(compressed, first.x, first.lengths, choose_fraction_bits(dataset.train, recipe.data.fraction_bits))
+        lower(compressed, "net", streaming=True)
     augment = Augmentation(net.std, 0.0, train.rotation, train.time_shift, train.crop, train.flip)
     augment(Batch.whole(steps(recipe, net, dataset.train.take(np.arange(1)))), torch.Generator())
 
@@ -176,9 +185,11 @@ def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
         listener.warning(f"{cut} recordings are longer than the {length} steps that the net reads: what lies behind is left out")
 
 
-def _plan_file(net: Net) -> dict[str, bytes]:
-    """The steps of a net without state, from which later stages make it again."""
-    return {PLAN: net.plan.to_json()} if isinstance(net, FeedForwardNet) else {}
+def _plan_file(recipe: Recipe, net: Net) -> dict[str, bytes]:
+    """What later stages make the net again from, where the recipe alone does not tell."""
+    if isinstance(net, FeedForwardNet):
+        return {PLAN: net.plan.to_json()}
+    return {STACK: Stack.of(net).to_json()} if recipe.model.is_own else {}
 
 
 def _fresh_net(recipe: Recipe, dataset: Dataset) -> Net:

@@ -82,6 +82,18 @@ def test_toml_round_trip():
         ("train=3", "section.key=value"),
         ("model.name=string", "that no C header has"),
         ("model.name=rescomp_math", "that no C header has"),
+        ("model.kind=renset1d", "the nearest value is 'resnet1d' .*or package.module:function, your own net"),
+        ("model.kind=a.b:", "the nearest value is"),
+        ("model.widths=[]", r"model\.widths"),
+        ("model.widths=[0]", r"model\.widths"),
+        ("model.stem_kernel=[1, 2, 3]", r"model\.stem_kernel"),
+        ("compress.0.activations=int8", 'takes scale = "power_of_two", so that every runtime rounds alike'),
+        (
+            'compress=[{kind = "quantize", bits = 8, scale = "power_of_two", activations = "int8"}]',
+            "weights of at most six bits: set bits = 6",
+        ),
+        ('compress=[{kind = "quantize", bits = 6, activations = "int8"}]', 'takes scale = "power_of_two"'),
+        ("quantize.vectors=0", r"quantize\.vectors"),
     ],
 )
 def test_mistakes_are_named(override, message):
@@ -109,3 +121,25 @@ def test_overrides_leave_the_defaults_alone():
     load_recipe(None, ["compress.0.scale=power_of_two"], weights="ternary")
     load_recipe(None, ["compress.0.scale=power_of_two"])
     assert load_recipe(None, [], weights="ternary") == load_recipe() == Recipe()
+
+
+def test_an_own_net_may_stand_in_place_of_the_section(tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text('model = "my_package.nets:build"\n')
+    section = load_recipe(file).model
+    assert (section.kind, section.is_own, section.is_recurrent) == ("my_package.nets:build", True, False)
+    assert parse_recipe(to_toml(load_recipe(file)), "recipe.toml") == load_recipe(file)
+
+
+@pytest.mark.parametrize("weights", ["int6", "int4", "ternary"])
+def test_weights_keep_the_activations(weights):
+    asked = ['compress=[{kind = "quantize", bits = 6, scale = "power_of_two", activations = "int8"}]']
+    (entry,) = revise(load_recipe(None, asked), weights=weights).compress
+    assert (entry.activations, entry.scale) == ("int8", "power_of_two")
+
+
+def test_nets_without_state_in_toml():
+    asked = ["model.kind=resnet1d", "model.widths=[4, 8]", "model.stem_kernel=[5]", "model.streaming=true", "quantize.vectors=9"]
+    recipe = load_recipe(None, asked)
+    assert (recipe.model.widths, recipe.model.stem_kernel) == ((4, 8), (5,))
+    assert parse_recipe(to_toml(recipe), "recipe.toml") == recipe

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
@@ -77,15 +76,12 @@ def rotate(x: Tensor, vectors: Tensor) -> Tensor:
 
 def move(x: Tensor, amounts: Tensor, axis: int, fill: Tensor) -> Tensor:
     """x [batch, ..., channels] with sample i moved by amounts[i] positions along `axis` (1 or 2); `fill` [channels] moves in."""
-    most = int(amounts.abs().max())
-    lifted = x - fill
-    padding = [0, 0] * (x.dim() - 1 - axis) + [most, most]
-    padded = F.pad(lifted, padding)
-    start = most - amounts
-    index = start[:, None] + torch.arange(x.shape[axis])
-    rows = torch.arange(len(x))[:, None]
-    moved = padded[rows, index] if axis == 1 else padded.transpose(1, 2)[rows, index].transpose(1, 2)
-    return moved + fill
+    index = torch.arange(x.shape[axis]) - amounts[:, None]
+    inside = (index >= 0) & (index < x.shape[axis])
+    along = x.transpose(1, axis)
+    moved = along[torch.arange(len(x))[:, None], index.clamp(0, x.shape[axis] - 1)]
+    kept = inside.view(*inside.shape, *(1,) * (x.dim() - 2))
+    return torch.where(kept, moved, fill).transpose(1, axis)
 
 
 def _amounts(count: int, most: int, generator: torch.Generator) -> Tensor:

@@ -16,8 +16,8 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.stream import streaming_states
-from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, ModelDirectory
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, build
+from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
 from ..models.activations import NORMALIZED, WIDENED
 from ..models.plan import INPUT
 from ..recipe import Recipe, parse_recipe
@@ -62,9 +62,13 @@ def load_quantized(directory: ModelDirectory) -> Net:
 
 def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes: int) -> Net:
     """A net like the one in the directory, before its parameters are loaded. A user's own code is not run again."""
-    if not directory.has(PLAN):
-        return build(recipe.model, channels, classes)
-    net = FeedForwardNet(Plan.from_json(directory.read(PLAN), str(directory.path / PLAN)))
+    net: Net
+    if directory.has(PLAN):
+        net = FeedForwardNet(Plan.from_json(directory.read(PLAN), str(directory.path / PLAN)))
+    elif directory.has(STACK):
+        net = Stack.from_json(directory.read(STACK), str(directory.path / STACK)).net()
+    else:
+        net = build(recipe.model, channels, classes)
     net.saturates = recipe.model.normalization == "robust"
     return net
 
@@ -130,8 +134,7 @@ def _stream_states(net: FeedForwardNet, model: IntegerModel, values: Mapping[str
     assert isinstance(integers, IntegerActivations)
     parts = []
     for name, rows in streaming_states(model):
-        widened = name.endswith(WIDENED)
-        source = net.plan.step(name.removesuffix(WIDENED)).inputs[0] if widened else name.replace(NORMALIZED, INPUT)
+        source = _source(net, name)
         rows_first = values[source][:, :, 0].transpose(1, 2)
         whole = _to_integers(rows_first.numpy(), integers.bits(NORMALIZED if source == INPUT else source))
         padded = np.pad(whole, ((0, 0), (rows, 0), (0, 0)))
@@ -140,6 +143,13 @@ def _stream_states(net: FeedForwardNet, model: IntegerModel, values: Mapping[str
         parts.append(np.stack(kept, axis=1))
     states: IntArray = np.concatenate(parts, axis=2).astype(np.int16)
     return states
+
+
+def _source(net: FeedForwardNet, name: str) -> str:
+    """The net's value that a value of the graph is, though perhaps in another format."""
+    if name == NORMALIZED:
+        return INPUT
+    return name if any(step.name == name for step in net.plan.steps) else net.plan.step(name.removesuffix(WIDENED)).inputs[0]
 
 
 def _to_integers(values: FloatArray, fraction_bits: int) -> IntArray:

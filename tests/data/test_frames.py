@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rescomp.data import Split, frames
+from rescomp.data.frames import windows
 from rescomp.errors import InputError
 
 
@@ -33,3 +34,18 @@ def test_one_reading_a_step_changes_nothing() -> None:
 def test_too_short() -> None:
     with pytest.raises(InputError, match=r"sequence 1 has 4 readings and model\.window = 5: lower model\.window"):
         frames(split(), 5, 5)
+
+
+def test_windows_of_one_length() -> None:
+    whole = split()
+    longer, shorter, same = windows(whole, 9), windows(whole, 5), windows(whole, 7)
+    assert (longer.x.shape, shorter.x.shape) == ((2, 9, 2), (2, 5, 2))
+    np.testing.assert_array_equal(longer.x[:, :7], whole.x)
+    assert not longer.x[:, 7:].any()
+    np.testing.assert_array_equal(shorter.x, whole.x[:, :5])
+    np.testing.assert_array_equal(same.x, whole.x)
+    for each, length in ((longer, 9), (shorter, 5), (same, 7)):
+        assert each.lengths.tolist() == [length, length]
+        assert each.x.dtype == np.int32
+        assert each.y.tolist() == [0, 1]
+        assert each.groups is not None

@@ -130,7 +130,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"x_train": np.zeros(4)},
         ": the train split has x of shape [4]: reshape it to [sequences, time, channels], [sequences, time] for one channel, or",
     ),
-    ({"x_test": np.zeros((2, 5, 2, 1))}, ": the test split has x of shape [2, 5, 2, 1]: reshape it"),
+    ({"x_test": np.zeros((2, 5, 2, 1))}, ": the test split has samples of shape [5, 2, 1] and the train split [5, 2]: store both alike"),
     ({"x_test": np.zeros((2, 5, 3))}, ": the test split has 3 channels and the train split has 2: store the same channels in both"),
     ({"x_test": np.zeros((2, 5, 2), int)}, ": the test split holds int64 and the train split float64: store integers in both or neither"),
     (
@@ -296,3 +296,71 @@ def test_unusable_groups(write_npz: Any, groups: Any) -> None:
 def test_misspelt_groups(write_npz: Any) -> None:
     with pytest.raises(InputError, match=r"'groups_train', which is not read: did you mean 'group_train'\?"):
         load_dataset(write_npz(groups_train=np.arange(4)))
+
+
+def pictures(count: int, dtype: str = "uint8", high: int = 256) -> Any:
+    return np.random.default_rng(count).integers(0, high, (count, 3, 5, 2)).astype(dtype)
+
+
+def write_pictures(write_npz: Any, **changes: Any) -> str:
+    plain = {"x_train": pictures(4), "x_test": pictures(2), "lengths_train": None, "lengths_test": None}
+    return str(write_npz(**{**plain, **changes}))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int64"])
+def test_images_of_integers_stay_integers_of_16_bits(write_npz: Any, dtype: str) -> None:
+    x = pictures(4, high=128).astype(dtype)
+    data = load_dataset(write_pictures(write_npz, x_train=x))
+    assert data.train.x.dtype == data.test.x.dtype == np.int16
+    np.testing.assert_array_equal(data.train.x, x)
+    assert data.train.channels == 2
+    assert data.train.lengths.tolist() == [3] * 4
+    assert data.train.steps.shape == (4 * 3 * 5, 2)
+
+
+def test_images_beyond_16_bits_stay_whole(write_npz: Any) -> None:
+    x = pictures(4, "int64", 40000)
+    assert load_dataset(write_pictures(write_npz, x_train=x)).train.x.dtype == np.int32
+
+
+def test_images_of_numbers(write_npz: Any) -> None:
+    data = load_dataset(write_pictures(write_npz, x_train=pictures(4) / 255, x_test=pictures(2) / 255))
+    assert data.train.x.dtype == np.float32
+    assert data.train.x.shape == (4, 3, 5, 2)
+
+
+def test_equal_images_have_equal_digests_whatever_their_type(write_npz: Any) -> None:
+    first = load_dataset(write_pictures(write_npz, x_train=pictures(4, high=99))).digest
+    second = load_dataset(write_pictures(write_npz, x_train=pictures(4, "int64", 99))).digest
+    other = load_dataset(
+        write_pictures(write_npz, x_train=pictures(4, high=99).transpose(0, 2, 1, 3), x_test=pictures(2).transpose(0, 2, 1, 3))
+    )
+    assert first == second != other.digest
+
+
+def test_sequences_of_integers_stay_32_bits(write_npz: Any) -> None:
+    data = load_dataset(write_npz(x_train=np.ones((4, 5, 2), np.int8), x_test=np.ones((2, 5, 2), np.uint8)))
+    assert data.train.x.dtype == data.test.x.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"x_train": np.zeros(4)},
+            r"train.* has x of shape \[4\]: reshape it to \[sequences, time, channels\].*or \[samples, height, width, channels\] for images",
+        ),
+        ({"x_train": np.zeros((4, 1, 1, 1, 1))}, r"has x of shape \[4, 1, 1, 1, 1\]: reshape it"),
+        ({"x_train": np.zeros((4, 3, 0, 2))}, r"is empty \(x has shape \[4, 3, 0, 2\]\)"),
+        (
+            {"x_test": np.zeros((2, 3, 4, 2))},
+            r"the test split has samples of shape \[3, 4, 2\] and the train split \[3, 5, 2\]: store both alike",
+        ),
+        ({"x_test": np.zeros((2, 3, 5, 3))}, r"the test split has samples of shape \[3, 5, 3\] and the train split \[3, 5, 2\]"),
+        ({"x_test": np.zeros((2, 3, 5))}, r"the test split has samples of shape \[3, 5\] and the train split \[3, 5, 2\]"),
+        ({"x_train": np.full((4, 3, 5, 2), np.nan)}, "not a finite number"),
+    ],
+)
+def test_images_that_do_not_fit(write_npz: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_dataset(write_pictures(write_npz, **changes))

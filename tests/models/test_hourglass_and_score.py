@@ -258,7 +258,7 @@ def test_steps_between_flatten_and_linear_keep_the_order_of_the_features(module)
 
 
 def test_vectors_of_maps_of_different_shapes_cannot_be_added():
-    with pytest.raises(UnsupportedError, match="add them before they are flattened"):
+    with pytest.raises(InputError, match="they must be equal"):
         trace(Added(nn.Conv1d(3, 8, 2, stride=2)), WINDOW, CLASSES)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rescomp.errors import InputError
-from rescomp.train.augment import Augmentation, rotate
+from rescomp.train.augment import Augmentation, move, rotate
 from rescomp.train.batches import Batch
 
 
@@ -63,3 +63,80 @@ def test_repeatable_and_nothing_unasked() -> None:
 def test_channels_must_go_in_threes() -> None:
     with pytest.raises(InputError, match=r"in threes .* there are 4: set it to 0"):
         Augmentation(torch.ones(4), rotation=0.1)
+
+
+CENTER = torch.tensor([0.3, -7.0])
+
+
+def images(count: int = 60, height: int = 5, width: int = 4) -> Batch:
+    """Every pixel differs from every other, and from the centre."""
+    x = torch.randn(count, height, width, 2, generator=torch.Generator().manual_seed(2))
+    return Batch(x, torch.full((count,), height), torch.arange(count) % 3)
+
+
+def moved(x: torch.Tensor, down: int, right: int) -> torch.Tensor:
+    """One image [height, width, channels] moved, the centre behind it, pixel by pixel."""
+    result = CENTER.repeat(*x.shape[:2], 1)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            if 0 <= i - down < x.shape[0] and 0 <= j - right < x.shape[1]:
+                result[i, j] = x[i - down, j - right]
+    return result
+
+
+def test_a_crop_is_a_moved_copy_and_the_center_moves_in() -> None:
+    before = images()
+    after = Augmentation(torch.ones(2), crop=2, center=CENTER)(before, torch.Generator().manual_seed(0))
+    found = []
+    for old, new in zip(before.x, after.x, strict=True):
+        fits = [(down, right) for down in range(-2, 3) for right in range(-2, 3) if torch.equal(moved(old, down, right), new)]
+        assert len(fits) == 1
+        found += fits
+    assert {down for down, _ in found} == {right for _, right in found} == {-2, -1, 0, 1, 2}
+    assert any(down != right for down, right in found)
+    assert torch.equal(after.y, before.y)
+    assert torch.equal(after.lengths, before.lengths)
+
+
+def test_a_time_shift_is_a_moved_copy() -> None:
+    x = torch.randn(60, 6, 2, generator=torch.Generator().manual_seed(2))
+    before = Batch(x, torch.full((60,), 6), torch.zeros(60, dtype=torch.int64))
+    after = Augmentation(torch.ones(2), time_shift=3, center=CENTER)(before, torch.Generator().manual_seed(0)).x
+    found = []
+    for old, new in zip(x, after, strict=True):
+        fits = [amount for amount in range(-3, 4) if torch.equal(moved(old[None], 0, amount)[0], new)]
+        assert len(fits) == 1
+        found += fits
+    assert set(found) == set(range(-3, 4))
+
+
+def test_without_a_center_zeros_move_in() -> None:
+    x = torch.ones(40, 3, 2)
+    after = Augmentation(torch.ones(2), time_shift=2)(Batch(x, torch.full((40,), 3), torch.zeros(40)), torch.Generator().manual_seed(0)).x
+    assert set(after.unique().tolist()) == {0.0, 1.0}
+
+
+def test_moving_further_than_the_sample_leaves_the_center() -> None:
+    x = torch.randn(2, 3, 2)
+    assert torch.equal(move(x, torch.tensor([3, -7]), 1, CENTER), CENTER.expand(2, 3, 2))
+    assert torch.equal(move(x, torch.tensor([0, 0]), 1, CENTER), x)
+
+
+def test_flips_mirror_left_to_right_half_of_the_time() -> None:
+    before = images(400)
+    after = Augmentation(torch.ones(2), flip=True)(before, torch.Generator().manual_seed(0)).x
+    mirrored = [torch.equal(old.flip(1), new) for old, new in zip(before.x, after, strict=True)]
+    kept = [torch.equal(old, new) for old, new in zip(before.x, after, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, kept, strict=True))
+    assert 150 < sum(mirrored) < 250
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [("crop", 1, "images"), ("flip", True, "images"), ("rotation", 0.1, "sequences"), ("time_shift", 1, "sequences")],
+)
+def test_images_and_sequences_take_their_own(key: str, value: float, what: str) -> None:
+    x = torch.zeros(2, 3, 6) if what == "images" else torch.zeros(2, 3, 4, 6)
+    augmentation = Augmentation(torch.ones(6), **{key: value})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=rf"^train\.{key} is for {what}, and the data are none: leave it out$"):
+        augmentation(Batch(x, torch.full((2,), 3), torch.zeros(2)), torch.Generator())

@@ -100,10 +100,12 @@ def test_input_noise_is_relative_to_each_channel(train_split: Split, schedule: S
     np.testing.assert_allclose(noise.std(dim=(0, 1)).numpy() / scale, 0.1, rtol=0.15)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("at_step", [5, 13, 29])
 def test_resume_equals_an_uninterrupted_run(
-    make_net: Any, train_split: Split, validation: Split, schedule: Schedule, tmp_path: Path, at_step: int
+    make_net: Any, train_split: Split, validation: Split, schedule: Schedule, tmp_path: Path, at_step: int, optimizer: str
 ) -> None:
+    schedule = dataclasses.replace(schedule, optimizer=optimizer, time_shift=1)
     files = [(CheckpointFile(tmp_path / f"{name}.safetensors"), MetricsFile(tmp_path / f"{name}.jsonl")) for name in ("whole", "cut")]
     whole, cut, resumed = make_net(), make_net(), make_net()
     fit(whole, train_split, schedule, validation=validation, checkpoint=files[0][0], metrics=files[0][1])
@@ -129,6 +131,36 @@ def test_resume_equals_an_uninterrupted_run(
     assert weights(whole) == weights(resumed)
     assert files[0][0].path.read_bytes() == files[1][0].path.read_bytes()
     assert files[0][1].path.read_bytes() == files[1][1].path.read_bytes()
+
+
+def test_descent_is_nesterovs(make_net: Any, train_split: Split, schedule: Schedule) -> None:
+    """One step of momentum 0.9 from rest moves by 1.9 gradients."""
+    schedule = dataclasses.replace(
+        schedule,
+        optimizer="sgd",
+        epochs=1,
+        batch_size=99,
+        weight_decay=0.0,
+        input_noise=0.0,
+        gradient_clip=1e9,
+        warmup=0.0,
+        label_smoothing=0.0,
+    )
+    net, stepped = make_net(), make_net()
+    for each in (net, stepped):
+        each.dropout.p = 0.0
+    fit(stepped, train_split, schedule)
+    x, lengths, y = (torch.from_numpy(array) for array in (train_split.x, train_split.lengths, train_split.y))
+    torch.nn.functional.cross_entropy(net(x, lengths), y).backward()
+    moved = net.scores.weight - 1.9 * schedule.learning_rate * net.scores.weight.grad
+    torch.testing.assert_close(stepped.scores.weight, moved)
+
+
+def test_another_optimizer_is_not_resumed(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
+    checkpoint = CheckpointFile(tmp_path / "c.safetensors")
+    fit(make_net(), train_split, schedule, checkpoint=checkpoint)
+    with pytest.raises(InputError, match="was made with optimizer = adam, this run has sgd"):
+        fit(make_net(), train_split, dataclasses.replace(schedule, optimizer="sgd"), checkpoint=checkpoint, resume=True)
 
 
 def test_interrupted_before_the_first_epoch(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""The formats that calibration gives the values of nets without state."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rescomp.compress import calibrate, compress, widen_unproved
+from rescomp.errors import InputError
+from rescomp.models import FeedForwardNet, FloatActivations, IntegerActivations, trace
+from rescomp.models.activations import NORMALIZED
+from rescomp.models.plan import INPUT
+from rescomp.recipe import Quantize, Ternary
+
+INT16, INT8 = Quantize(), Quantize(bits=6, scale="power_of_two", activations="int8")
+SHAPE, CLASSES, BITS = (6, 6, 3), 4, 10
+
+
+class Residual(nn.Module):
+    """A sum of a convolution that nobody else reads and of one that somebody does; pools of 4, 9 and 36."""
+
+    def __init__(self, factor: float = 12.0) -> None:
+        super().__init__()
+        self.factor = factor
+        self.a, self.b, self.c = (nn.Conv2d(n, 4, 3, padding=1) for n in (3, 4, 4))
+        self.four, self.nine, self.all = nn.AvgPool2d(2, 1, padding=1), nn.AvgPool2d(3, 1, padding=0), nn.AdaptiveAvgPool2d(1)
+        self.d = nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x).relu()
+        x = (self.b(x) * self.factor + x).relu()
+        x = self.c(self.nine(self.four(x)))
+        return self.d(self.all(x).flatten(1))
+
+
+def readings(count: int = 60, spread: float = 1.0) -> Tensor:
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(np.floor(rng.normal(size=(count, *SHAPE)) * spread * 2.0**BITS)).float() * 2.0**-BITS
+
+
+def float_net(seed: int = 0, factor: float = 12.0) -> FeedForwardNet:
+    torch.manual_seed(seed)
+    x = readings().reshape(-1, 3)
+    return FeedForwardNet.of(trace(Residual(factor), SHAPE, CLASSES), x.mean(dim=0), x.std(dim=0))
+
+
+def calibrated(constraint: Quantize | Ternary, x: Tensor | None = None, net: FeedForwardNet | None = None) -> FeedForwardNet:
+    result = compress(net or float_net(), [constraint])
+    x = readings() if x is None else x
+    calibrate(result, x, torch.full((len(x),), SHAPE[0]), BITS)
+    return result
+
+
+def activations(net: FeedForwardNet) -> IntegerActivations:
+    assert isinstance(net.arithmetic, IntegerActivations)
+    return net.arithmetic
+
+
+@torch.no_grad()
+def largest(net: FeedForwardNet, x: Tensor) -> dict[str, float]:
+    values = net.eval().values(x)
+    return {(NORMALIZED if name == INPUT else name): float(value.abs().max()) for name, value in values.items()}
+
+
+def test_int16_holds_the_largest_value_with_a_margin_and_no_more() -> None:
+    net, seen = calibrated(INT16), largest(float_net(), readings())
+    for name in ("a", "c", "d", "four"):
+        step = 2.0 ** -activations(net).bits(name)
+        assert 10922 / 2 < seen[name] * 1.25 / step <= 10922 or activations(net).bits(name) == 14, name
+    assert 10922 / 2 < seen[NORMALIZED] * 2.0 ** activations(net).bits(NORMALIZED) <= 10922
+
+
+def test_int8_takes_the_format_of_the_least_squared_error() -> None:
+    """Of the finest that clips nothing and the two finer ones; the weights are those that will be stored."""
+    net = calibrated(INT8)
+    stored = compress(float_net(), [INT8]).eval()
+    stored.arithmetic = FloatActivations()
+    with torch.no_grad():
+        values = stored.values(readings())
+    for name in ("a", "c", "d"):
+        value = values[name].double()
+        whole = int(np.floor(np.log2(127 / float(value.abs().max()))))
+
+        def error(bits: int, value: Tensor = value) -> float:
+            step = 2.0**-bits
+            return float(((value / step + 0.5).floor().clamp(-128, 127) * step - value).square().sum())
+
+        assert activations(net).bits(name) == min(range(whole, whole + 3), key=error), name
+
+
+def test_rare_outliers_are_clipped_in_int8_alone() -> None:
+    x = readings(count=1000)
+    x[0, 0, 0, 0] = 30.0
+    narrow, whole = activations(calibrated(INT8, x)).bits(NORMALIZED), activations(calibrated(INT8)).bits(NORMALIZED)
+    assert 127 * 2.0**-narrow < 30 / 1.1
+    assert narrow <= whole
+    assert 10922 * 2.0 ** -activations(calibrated(INT16, x)).bits(NORMALIZED) > 30 / 1.1
+
+
+def test_operands_that_belong_to_a_sum_take_its_format() -> None:
+    """b is read by the sum alone; a, which b reads too, keeps its own."""
+    for constraint, factor in itertools.product((INT16, INT8), (12.0, 0.01)):
+        integers = activations(calibrated(constraint, net=float_net(factor=factor)))
+        assert integers.bits("b") == integers.bits("add")
+        assert integers.bits("add") <= integers.bits("a")
+    assert activations(calibrated(INT16)).bits("add") < activations(calibrated(INT16)).bits("a")
+
+
+def test_pools_of_powers_of_two_stay_narrow() -> None:
+    """Of 9 too, since its reader takes the rest of the factor; each gives up enough fraction bits for a scale of 1/2 at most."""
+    net = calibrated(INT8)
+    integers = activations(net)
+    for name, read, factor in (("four", "add", 1 / 4), ("nine", "four", None), ("all", "c", None)):
+        step = net.plan.step(name)
+        assert factor is None or step.factor == factor
+        if np.log2(step.factor).is_integer():
+            assert step.factor * 2.0 ** (integers.bits(name) - integers.bits(read)) <= 0.5
+            assert not integers.is_wide(name)
+    assert net.plan.step("nine").factor == 1 / 16
+    assert net.plan.step("c").gain_in == 16 / 9
+
+
+def test_only_int8_widens() -> None:
+    assert widen_unproved(calibrated(INT16)) == []
+    assert all(activations(calibrated(INT16)).is_wide(step.name) for step in float_net().plan.steps)
+    net = calibrated(INT8)
+    activations(net).set_bits("a", activations(net).bits("a") + 9)
+    assert "a" in widen_unproved(net)
+
+
+def test_formats_travel_in_the_state_dict() -> None:
+    net = calibrated(INT8)
+    activations(net).set_wide("a", 3)
+    again = compress(float_net(1), [INT8])
+    again.load_state_dict(net.state_dict())
+    for name in (NORMALIZED, *(step.name for step in net.plan.steps)):
+        assert activations(again).format(name) == activations(net).format(name)
+        assert activations(again).computed_format(name) == activations(net).computed_format(name)
+    assert activations(again).input_bits == activations(net).input_bits
+    assert activations(again).computed_format("a").fraction_bits == activations(net).bits("a") + 3
+
+
+def test_a_constant_channel_and_a_dead_layer() -> None:
+    x = readings()
+    x[..., 1] = 5.0
+    net = float_net()
+    with torch.no_grad():
+        net.parameters_of("a").matrix.weight.zero_()
+        bias = net.parameters_of("a").bias
+        assert bias is not None
+        bias.zero_()
+    for constraint in (INT16, INT8, Ternary()):
+        assert activations(calibrated(constraint, x, net)).bits("a") == 14
+
+
+def test_what_is_seen_is_the_float_net_and_it_is_left_alone() -> None:
+    net = compress(float_net(), [INT8]).train()
+    weights = {name: value.clone() for name, value in net.state_dict().items() if "arithmetic" not in name}
+    calibrate(net, readings(), torch.zeros(0), BITS)
+    assert net.training
+    assert isinstance(net.arithmetic, IntegerActivations)
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in weights.items() if name != "std")
+
+
+def test_a_float_net_is_refused() -> None:
+    net = float_net()
+    assert isinstance(net.arithmetic, FloatActivations)
+    with pytest.raises(InputError, match="call compress first"):
+        calibrate(net, readings(), torch.zeros(0), BITS)
