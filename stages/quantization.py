@@ -34,6 +34,7 @@ from ..models import FeedForwardNet, Net, use_loop
 from ..recipe import Recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, load_net, save_net
 from ..train.determinism import make_deterministic
+from ..train.device import choose_device
 from ..train.loop import fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import MetricsFile
@@ -81,6 +82,8 @@ def quantize(
     if recipe.quantize.epochs:
         listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
         training, validation = training_data(recipe, _readings(steps(recipe, net, dataset.train), manifest))
+        center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
+        net.to(device), teacher.to(device)
         with telling_how_to_resume(f"rescomp quantize --resume {path}"):
             reports = fit(
                 net,
@@ -89,8 +92,8 @@ def quantize(
                 validation=validation,
                 loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
                 on_step=lambda done, total: anneal(net, done, total),
-                spread=net.std,
-                center=net.mean,
+                spread=spread,
+                center=center,
                 report=listener.epoch,
                 describe=lambda: _schedules(net),
                 checkpoint=CheckpointFile(path / CHECKPOINT),
@@ -98,6 +101,7 @@ def quantize(
                 resume=resume,
                 identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
             )
+        net.to("cpu")
         tell_best(reports, listener)
     for name in _widened(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")

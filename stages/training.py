@@ -31,6 +31,7 @@ from ..train.augment import Augmentation
 from ..train.batches import Batch
 from ..train.checkpoint import CheckpointFile, save_net
 from ..train.determinism import make_deterministic
+from ..train.device import choose_device, device_name
 from ..train.evaluate import accuracy
 from ..train.loop import fit
 from ..train.memory import keep_freed_memory
@@ -69,26 +70,29 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
+    center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
+    net.to(device)
     with telling_how_to_resume(f"rescomp train --resume -o {path}"):
         reports = fit(
             net,
             training,
             train_schedule(recipe.train),
             validation=validation,
-            spread=net.std,
-            center=net.mean,
+            spread=spread,
+            center=center,
             report=listener.epoch,
             checkpoint=CheckpointFile(path / CHECKPOINT),
             metrics=MetricsFile(path / METRICS),
             resume=resume,
             identity={"loop": recipe.train.loop},
         )
+    net.to("cpu")
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, net, dataset.test))
     save_net(net, path / FLOAT_NET)
     directory.seal(FLOAT_NET, METRICS)
     directory.remove(CHECKPOINT)
-    directory.update_manifest(accuracy={"float": result})
+    directory.update_manifest(accuracy={"float": result}, device=device_name(device))
     return result
 
 
