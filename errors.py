@@ -54,7 +54,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
 
 
-_EXTRAS = {"torch": "train", "safetensors": "train", "onnx": "onnx", "onnxruntime": "onnx", "flatbuffers": "tflite", "tflite": "tflite"}
+_EXTRAS = {
+    "torch": "train",
+    "safetensors": "train",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "flatbuffers": "tflite",
+    "tflite": "tflite",
+    "PIL": "images",
+}
 
 
 def missing_package(error: ModuleNotFoundError) -> MissingToolError:

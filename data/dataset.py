@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..recipe import DataSection
 from .bundled import names, read_bundled
 from .check import check_splits
+from .images import holds_images, read_images
 from .logs import read_logs
 from .npz import read_npz
 from .raw import RawDataset
@@ -43,7 +44,8 @@ def load_dataset(data: DataSection | str) -> Dataset:
 
     A .npz holds x_train, x_test ([sequences, time, channels], or [sequences, time] for one channel; integers stay integers),
     y_train, y_test (0..classes-1, or strings), optionally lengths_train, lengths_test, classes and group_train. CSV logs are a file
-    with a label column, or a folder with a sub-folder a class; docs/your_data.md describes them. Raises InputError, naming file,
+    with a label column, or a folder with a sub-folder a class; docs/your_data.md describes them. A folder of images has a sub-folder a
+    class too, itself or in its sub-folders train and test. Raises InputError, naming file,
     split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
     """
     raw = _read(DataSection(source=data) if isinstance(data, str) else data)
@@ -53,6 +55,9 @@ def load_dataset(data: DataSection | str) -> Dataset:
 
 def _read(data: DataSection) -> RawDataset:
     source = data.source.strip()
+    if source not in names() and _is_folder(Path(source)) and holds_images(Path(source)):
+        _refuse_csv_keys(data, allowed=("test_fraction", "split_seed"))
+        return read_images(Path(source), data)
     if source not in names() and (source.lower().endswith(".csv") or _is_folder(Path(source))):
         return read_logs(Path(source), data)
     _refuse_csv_keys(data)
@@ -64,15 +69,15 @@ def _read(data: DataSection) -> RawDataset:
         return read_ts_pair(*_pair(source))
     if Path(source).suffix or Path(source).exists():
         raise InputError(
-            f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a .npz file, TRAIN.ts,TEST.ts "
-            f"or one of {', '.join(names())}"
+            f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of images, a .npz file, "
+            f"TRAIN.ts,TEST.ts or one of {', '.join(names())}"
         )
     return read_bundled(source)
 
 
-def _refuse_csv_keys(data: DataSection) -> None:
+def _refuse_csv_keys(data: DataSection, allowed: Collection[str] = ()) -> None:
     default = DataSection()
-    for key in sorted(set(DataSection.model_fields) - {"source", "fraction_bits", "unit"}):
+    for key in sorted(set(DataSection.model_fields) - {"source", "fraction_bits", "unit", *allowed}):
         if getattr(data, key) != getattr(default, key):
             raise InputError(f"data.{key} is for CSV logs, and {data.source!r} is none: leave it out, or give a .csv file or folder")
 

@@ -101,9 +101,7 @@ def test_an_unknown_name_like_none() -> None:
 
 
 def test_a_format_that_is_not_read(tmp_path: Path) -> None:
-    message = (
-        r"is no data that rescomp reads: give a \.csv file or a folder of them, a \.npz file, TRAIN\.ts,TEST\.ts or one of japanese_vowels$"
-    )
+    message = r"is no data that rescomp reads: give a \.csv file or a folder of them, a folder of images, a \.npz file, TRAIN\.ts,TEST\.ts or one of japanese_vowels$"
     (tmp_path / "log.wav").touch()
     for source in ("log.xlsx", str(tmp_path / "log.wav")):
         with pytest.raises(InputError, match=message):

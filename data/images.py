@@ -1,0 +1,92 @@
+"""A data set from folders of images: a sub-folder a class, under train/ and test/ or with a part of each class held out. Needs Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, missing_package
+from ..recipe import DataSection
+from .raw import RawDataset, RawSplit
+from .split import Split
+from .splits import validation_split
+
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"))
+MODES = {"L": 1, "RGB": 3}
+"""What is read as it is; palettes become RGB, and grey with more than 8 bits is refused."""
+
+
+def holds_images(path: Path) -> bool:
+    """Whether a folder has images in a sub-folder of it, or one further down."""
+    return any(file.suffix.lower() in SUFFIXES for pattern in ("*/*", "*/*/*") for file in path.glob(pattern))
+
+
+def read_images(path: Path, data: DataSection) -> RawDataset:
+    """uint8 [samples, height, width, channels] and labels from the sub-folders' names.
+
+    Where `path` has the sub-folders train and test these are the splits; otherwise data.test_fraction of each class, drawn from
+    data.split_seed, goes to test. Raises InputError naming the file for an unreadable image and for one of another size or mode than
+    the first.
+    """
+    if (path / "train").is_dir() and (path / "test").is_dir():
+        (x_train, y_train), (x_test, y_test) = _load(path / "train"), _load(path / "test")
+        _check_alike(path / "test", x_train, x_test)
+        return RawDataset(path.name, RawSplit(str(path), "train", x_train, y_train), RawSplit(str(path), "test", x_test, y_test))
+    x, labels = _load(path)
+    y = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    whole = Split(np.arange(len(x), dtype=np.int32)[:, None, None], y, np.ones(len(x), np.int64))
+    train, test = (side.x[:, 0, 0] for side in validation_split(whole, data.test_fraction, data.split_seed))
+    return RawDataset(path.name, RawSplit(str(path), "train", x[train], labels[train]), RawSplit(str(path), "test", x[test], labels[test]))
+
+
+def _load(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
+    """(images, labels) of every sub-folder, in the order of the names."""
+    images, labels = [], []
+    for label, file in _files(folder):
+        images.append(_image(file))
+        labels.append(label)
+        _check_alike(file, images[0], images[-1])
+    if not images:
+        raise InputError(
+            f"{folder} holds no images in sub-folders: put those of each class ({', '.join(sorted(SUFFIXES))}) into one of its own"
+        )
+    return np.stack(images), np.array(labels)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for group in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
+        yield from ((group.name, file) for file in sorted(group.iterdir()) if file.suffix.lower() in SUFFIXES)
+
+
+def _image(file: Path) -> npt.NDArray[np.uint8]:
+    """[height, width, channels]."""
+    try:
+        from PIL import Image
+    except ModuleNotFoundError as error:
+        raise missing_package(error) from error
+    try:
+        with Image.open(file) as image:
+            read = image if image.mode in MODES else image.convert("RGB") if image.mode in ("P", "1", "RGBA", "CMYK", "YCbCr") else None
+            if read is None:
+                raise InputError(f"{file} has the mode {image.mode}: store it as 8-bit grey or RGB")
+            pixels = np.asarray(read, np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{file} is no readable image ({error}): replace it, or move it away") from error
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _check_alike(where: Path, first: npt.NDArray[Any], other: npt.NDArray[Any]) -> None:
+    if first.shape[-3:] != other.shape[-3:]:
+        raise InputError(
+            f"{where} holds {_size(other.shape)} and the first image has {_size(first.shape)}: bring all of them to one size, and to "
+            "grey or RGB"
+        )
+
+
+def _size(shape: Sequence[int]) -> str:
+    height, width, channels = shape[-3:]
+    return f"{width} x {height} pixels of {channels} channel{'s' if channels > 1 else ''}"
