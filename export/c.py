@@ -145,7 +145,7 @@ class _Translator:
         before, after = (", ".join(_short(value.type) for value in side) for side in (inputs, outputs))
         comment = f"{writer.layer}: {node.op.name}({', '.join(node.inputs)}), {before} -> {after}"
         if not writer.kernel:
-            comment += ", a part of its input"
+            comment += ", a view of its input"
         return Layer(writer.layer, role, writer.kernel, writer.text, comment, writer.nbytes, taps)
 
     def _unique_layer(self, role: str, node: Node) -> str:

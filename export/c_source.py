@@ -71,12 +71,11 @@ class Layer:
     constant_bytes: int
     taps: tuple[Tap, ...]
 
-    @property
-    def row(self) -> str:
-        """The layer's line in the table of layers."""
+    def row(self, width: int) -> str:
+        """The layer's line in the table of layers, its name in so many columns."""
         shapes = ", ".join(str(tap.type) for tap in self.taps)
-        kernel = self.kernel or "(a part of its input)"
-        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<24}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
+        kernel = self.kernel or "(a view of its input)"
+        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<{width}}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
 
 
 @dataclass(frozen=True)
@@ -150,6 +149,11 @@ class Source:
     def layers(self) -> tuple[Layer, ...]:
         """All layers in execution order."""
         return tuple(layer for function in self.functions.values() for layer in function.layers)
+
+    @property
+    def name_width(self) -> int:
+        """Columns of the longest layer's name in the table of layers."""
+        return max(24, *(len(layer.name) for layer in self.layers))
 
     @property
     def taps(self) -> tuple[Tap, ...]:

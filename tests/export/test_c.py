@@ -164,7 +164,7 @@ def test_what_all_rows_share_is_stored_once(multiplier, shift, scales):
 def test_views_are_pointers(random_gru):
     source = export_c(random_gru(np.random.default_rng(0), hidden=10))["tiny.c"].decode()
     assert "int16_t *const l0_z = state->scratch + 10;" in source
-    assert "slice(l0_gates), 20 int16 Q15 -> 10 int16 Q15, a part of its input */\n    TAP(" in source
+    assert "slice(l0_gates), 20 int16 Q15 -> 10 int16 Q15, a view of its input */\n    TAP(" in source
     assert "rescomp_slice" not in source
 
 
