@@ -214,6 +214,11 @@ def round_scale_up(scale: Tensor, form: ScaleForm) -> Tensor:
     return _power_of_two(power - (fraction == 0.5).to(power.dtype))
 
 
+def raise_scale(scale: Tensor, least: Tensor | None, form: ScaleForm) -> Tensor:
+    """The scales, those below `least` raised to it; both float64 [rows]. None: as they are."""
+    return scale if least is None else torch.maximum(scale, round_scale_up(least.clamp(min=MIN_SCALE), form))
+
+
 def _power_of_two(exponent: Tensor) -> Tensor:
     """2^exponent as float64, exact (torch.ldexp computes a float32 power)."""
     return ((exponent.long() + 1023) << 52).view(torch.float64)

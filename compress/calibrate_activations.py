@@ -22,7 +22,7 @@ from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, r
 MARGIN = 1.25
 """Room above the largest value seen in int16, because fine-tuning moves the ranges."""
 SAMPLES, BATCH = 1024, 128
-"""Samples looked at, and how many at a time."""
+"""The most samples looked at, and how many at a time."""
 INT8_LIMIT = 127
 TRANSPARENT = ("relu", "max_pool", "flatten")
 """Kinds of steps whose value has the format of what they read."""
@@ -34,16 +34,16 @@ CLIPPED = (0, 1, 2)
 def calibrate_activations(net: FeedForwardNet, x: Tensor, input_fraction_bits: int) -> None:
     """Choose and set the formats of a compressed net, in place.
 
-    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; the first SAMPLES count. int16: the finest format
-    that holds the largest value with a margin. int8: of the formats about that, the one with the least squared error. Operands of a sum
-    get its format where nobody else reads them. Values that a repeated block makes get one format for all repetitions, so that these
-    share their biases and scales too.
+    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; SAMPLES of them count, from all over x, which may be
+    sorted by class. int16: the finest format that holds the largest value with a margin. int8: of the formats about that, the one with
+    the least squared error. Operands of a sum get its format where nobody else reads them. Values that a repeated block makes get one
+    format for all repetitions, so that these share their biases and scales too.
     """
     integers = net.arithmetic
     if not isinstance(integers, IntegerActivations):
         raise InputError("only a compressed net has formats to calibrate: call compress first")
     owners = format_owners(net.plan)
-    seen = _Seen(net, x[:SAMPLES], integers.dtype == "int8", owners)
+    seen = _Seen(net, _some(x), integers.dtype == "int8", owners)
     bits = seen.bits(INPUT)
     raise_deviation(net.std, input_fraction_bits, bits)
     integers.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
@@ -58,6 +58,12 @@ def calibrate_activations(net: FeedForwardNet, x: Tensor, input_fraction_bits: i
     for step in net.plan.steps:
         integers.set_bits(step.name, chosen[owners[step.name]])
     widen_unproved(net)
+
+
+def _some(x: Tensor) -> Tensor:
+    """At most SAMPLES samples from all over x."""
+    count = min(len(x), SAMPLES)
+    return x[torch.arange(count) * len(x) // max(count, 1)]
 
 
 def _lower_bits(net: FeedForwardNet, step: Step, chosen: dict[str, int], owners: Mapping[str, str], *, narrow: bool) -> None:
@@ -183,8 +189,9 @@ def _product(net: FeedForwardNet, step: Step, integers: IntegerActivations) -> t
         return 1, step.area * 128, Requantization(mantissa, (exponent + difference).astype(np.int32))
     layer = net.parameters_of(step.layer)
     gain, bias = layer.folded(step)
-    entries, mantissa, exponent = layer.matrix.integers(gain)
-    counted = integers.bias(bias, layer.matrix.scale(gain), step.name, net.read_name(step)).detach().double().numpy()
+    least = integers.least_scale(bias, step.name, net.read_name(step))
+    entries, mantissa, exponent = layer.matrix.integers(gain, least)
+    counted = integers.bias(bias, layer.matrix.scale(gain, least), step.name, net.read_name(step)).detach().double().numpy()
     unit = np.ldexp(mantissa.astype(np.float64), -exponent - integers.bits(net.read_name(step)))
     sums = np.abs(entries.astype(np.int64)).sum(axis=1) * 128 + np.ceil(np.abs(counted / unit)).astype(np.int64)
     return int(np.abs(entries).max()), int(sums.max()), Requantization(mantissa, (exponent + difference).astype(np.int32))

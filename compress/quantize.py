@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..fake_quantize import MIN_SCALE, round_scale_up, straight_through
+from ..fake_quantize import MIN_SCALE, raise_scale, round_scale_up, straight_through
 from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import Int4Weight, Int8Weight, Weight, smallest_storage
 from ..recipe import ScaleForm
@@ -48,13 +48,16 @@ class IntegerFormat(nn.Module):
         """Dense, or what takes the fewest bytes."""
         return smallest_storage(entries, 4 if self.bits == 4 else 8) if sparse else _DENSE[self.bits](entries)
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""
-        scale = self.scale(weight)[:, None]
+        scale = self.scale(weight, least)[:, None]
         return straight_through(self._to_integers(weight.detach().double(), scale) * scale, weight)
 
-    def scale(self, weight: Tensor) -> Tensor:
+    def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """float64 [rows]."""
+        return raise_scale(self._best_scale(weight), least, self.form)
+
+    def _best_scale(self, weight: Tensor) -> Tensor:
         exact = weight.detach().double()
         whole = (exact.abs().amax(dim=1) / self.largest).clamp(min=MIN_SCALE)
         shares = _SHARES.get((self.bits, self.form), (1.0,))
@@ -64,9 +67,9 @@ class IntegerFormat(nn.Module):
         error = (self._to_integers(exact, tried[..., None]) * tried[..., None] - exact).square().sum(dim=2)
         return tried.gather(0, error.argmin(dim=0)[None])[0]
 
-    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:
+    def integers(self, weight: Tensor, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows])."""
-        scale = self.scale(weight)
+        scale = self.scale(weight, least)
         entries = self._to_integers(weight.detach().double(), scale[:, None])
         return entries.numpy().astype(np.int8), *split_scale(scale.numpy())
 

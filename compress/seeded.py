@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UnsupportedError
-from ..fake_quantize import round_scale
+from ..fake_quantize import raise_scale, round_scale
 from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import SeededWeight, seeded_signs
 from ..recipe import ScaleForm
@@ -32,18 +32,18 @@ class SeededFormat(nn.Module):
         rows, columns = entries.shape
         return SeededWeight(rows, columns, self.seed)
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The quantized matrix [rows, columns]; there is nothing to train."""
-        return (torch.sign(weight).double() * self.scale(weight)[:, None]).to(weight.dtype)
+        return (torch.sign(weight).double() * self.scale(weight, least)[:, None]).to(weight.dtype)
 
-    def scale(self, weight: Tensor) -> Tensor:
+    def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """float64 [rows]."""
-        return round_scale(weight[:, 0].double().abs(), self.form)
+        return raise_scale(round_scale(weight[:, 0].double().abs(), self.form), least, self.form)
 
-    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:
+    def integers(self, weight: Tensor, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows]). Raises UnsupportedError for other signs than the seed's."""
         entries = np.sign(weight.detach().numpy()).astype(np.int8)
         rows, columns = entries.shape
         if not np.array_equal(entries, seeded_signs(rows, columns, self.seed)):
             raise UnsupportedError("a random projection has lost the signs of its seed: let no negative factor follow it")
-        return entries, *split_scale(self.scale(weight).numpy())
+        return entries, *split_scale(self.scale(weight, least).numpy())

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..fake_quantize import MIN_SCALE, round_scale, straight_through
+from ..fake_quantize import MIN_SCALE, raise_scale, round_scale, straight_through
 from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import GROUP, TernaryWeight
 from ..recipe import ScaleForm
@@ -60,22 +60,24 @@ class TernaryFormat(nn.Module):
         """TernaryWeight of the integer graph."""
         return TernaryWeight(entries)
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""
         pattern = ternary_pattern(weight)
-        result = straight_through(pattern.double() * self._scale(weight, pattern)[:, None], weight)
+        result = straight_through(pattern.double() * self._scale(weight, pattern, least)[:, None], weight)
         return result + self.residual * weight if self.training and self.residual else result
 
-    def scale(self, weight: Tensor) -> Tensor:
+    def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """float64 [rows]."""
-        return self._scale(weight, ternary_pattern(weight))
+        return self._scale(weight, ternary_pattern(weight), least)
 
-    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:
+    def integers(self, weight: Tensor, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows])."""
-        return ternary_pattern(weight).numpy().astype(np.int8), *split_scale(self.scale(weight).numpy())
+        return ternary_pattern(weight).numpy().astype(np.int8), *split_scale(self.scale(weight, least).numpy())
 
-    def _scale(self, weight: Tensor, pattern: Tensor) -> Tensor:
+    def _scale(self, weight: Tensor, pattern: Tensor, least: Tensor | None) -> Tensor:
         kept = pattern.double().abs()
         magnitude, count = (weight.detach().double().abs() * kept).sum(dim=1), kept.sum(dim=1)
         mean = magnitude / count if self.per == "row" else (magnitude.sum() / count.sum()).expand(len(weight))
-        return round_scale(mean.clamp(min=MIN_SCALE), self.form)
+        if least is not None and self.per == "tensor":
+            least = least.amax().expand(len(weight))
+        return raise_scale(round_scale(mean.clamp(min=MIN_SCALE), self.form), least, self.form)

@@ -38,6 +38,8 @@ def read_images(path: Path, data: DataSection) -> RawDataset:
         return RawDataset(path.name, RawSplit(str(path), "train", x_train, y_train), RawSplit(str(path), "test", x_test, y_test))
     x, labels = _load(path)
     y = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    if np.bincount(y).max() < 2:
+        raise InputError(f"{path} has one image a class, and none can be held out for test: add images, or sort them into train/ and test/")
     whole = Split(np.arange(len(x), dtype=np.int32)[:, None, None], y, np.ones(len(x), np.int64))
     train, test = (side.x[:, 0, 0] for side in validation_split(whole, data.test_fraction, data.split_seed))
     return RawDataset(path.name, RawSplit(str(path), "train", x[train], labels[train]), RawSplit(str(path), "test", x[test], labels[test]))

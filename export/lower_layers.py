@@ -132,7 +132,8 @@ class _Lowering:
         """The op of a layer, from a value to a format."""
         layer, read = self.net.parameters_of(step.layer), self.types[value]
         gain, bias = layer.folded(step)
-        entries, mantissa, exponent = layer.matrix.integers(gain)
+        least = self.integers.least_scale(bias, step.name, self.net.read_name(step))
+        entries, mantissa, exponent = layer.matrix.integers(gain, least)
         weight = layer.matrix.graph_weight(entries)
         requantization = Requantization(mantissa, (exponent + read.format.fraction_bits - output.fraction_bits).astype(np.int32))
         integers = accumulator_bias(numpy_of(bias), mantissa, exponent, read.format.fraction_bits, BIAS_LIMIT[output.dtype])

@@ -10,8 +10,7 @@ from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from .ops import AveragePool, Conv2d, DepthwiseConv2d, MaxPool, Op, ShiftIn
 from .verify import verify_model
 
-Windowed = Conv2d | DepthwiseConv2d | AveragePool | MaxPool
-_WINDOWED = (Conv2d, DepthwiseConv2d, AveragePool, MaxPool)
+_Windowed = Conv2d | DepthwiseConv2d | AveragePool | MaxPool
 
 
 def stream(model: IntegerModel) -> IntegerModel:
@@ -52,16 +51,27 @@ class _Streaming:
         (read,) = self.whole.inputs
         for node in self.whole.nodes[: self.end]:
             self.nodes.append(self._per_step(node))
-        last = self.whole.nodes[self.end]
-        (pooled,) = last.inputs
-        kept = self._kept(pooled, self._time(pooled), self.types[pooled].format)
-        head = (replace(last, inputs=(kept.removesuffix("_next"),)), *self.whole.nodes[self.end + 1 :])
+        (pooled,) = self.whole.nodes[self.end].inputs
+        state = self._kept(pooled, self._time(pooled), self.types[pooled].format).removesuffix("_next")
         inputs = (replace(read, type=self._type(read.name)), *self.states.values())
         following = {name: f"{name}_next" for name in self.states}
         return {
             "step": Graph("step", inputs, tuple(self.nodes), tuple(following.values()), following),
-            "head": Graph("head", (self.states[kept.removesuffix("_next")],), head, self.whole.outputs),
+            "head": Graph("head", (self.states[state],), self._head(pooled, state), self.whole.outputs),
         }
+
+    def _head(self, pooled: str, state: str) -> tuple[Node, ...]:
+        """The nodes from the global pool of `pooled` on, which read the rows kept of it and nothing else over time."""
+        assert self.end is not None
+        read = {pooled: state}
+        nodes = []
+        for node in self.whole.nodes[self.end :]:
+            for name in node.inputs:
+                if name not in read:
+                    raise UnsupportedError(f"layer {node.name} reads {name} past the global pool of {pooled}: a streamed net ends there")
+            nodes.append(replace(node, inputs=tuple(read[name] for name in node.inputs)))
+            read.update({name: name for name in node.outputs})
+        return tuple(nodes)
 
     def _time(self, value: str) -> int:
         return self.types[value].shape[0]
@@ -84,7 +94,7 @@ class _Streaming:
         """The node on the rows of one step; a window that reaches back reads the rows that are kept."""
         if any(len(self.types[name].shape) != 2 for name in (*node.inputs, *node.outputs)):
             raise UnsupportedError(f"layer {node.name} leaves time before the global pool: a streamed net cannot")
-        if not isinstance(node.op, _WINDOWED):
+        if not isinstance(node.op, _Windowed):
             return node
         (read,), op = node.inputs, node.op
         (_, size), (_, stride), (_, _, left, right) = op.kernel_size, op.stride, op.padding
@@ -107,7 +117,7 @@ class _Streaming:
         return f"{name}_next"
 
 
-def _without_padding(op: Windowed) -> Op:
+def _without_padding(op: _Windowed) -> Op:
     return replace(op, padding=(0, 0, 0, 0))
 
 

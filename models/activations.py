@@ -96,6 +96,11 @@ class IntegerActivations(nn.Module):
         value = fake_quantize.requantize(value, computed)
         return value if computed == kept else fake_quantize.requantize(value, kept)
 
+    def least_scale(self, bias: Tensor, name: str, read: str) -> Tensor:
+        """float64 [rows]: scales of the weights with which a bias [rows] keeps within its limit."""
+        limit = BIAS_LIMIT["int16" if self.is_wide(name) else "int8"]
+        return bias.detach().double().abs() * 2.0 ** self.bits(read) / limit
+
     def bias(self, value: Tensor, scale: Tensor, name: str, read: str) -> Tensor:
         """A bias [rows] in units of the accumulators: the rows' `scale` times the step of the value that they read."""
         limit = BIAS_LIMIT["int16" if self.is_wide(name) else "int8"]

@@ -163,9 +163,11 @@ class FeedForwardNet(nn.Module):
         if layer.norm is not None and self.training and not self.folds:
             return self.arithmetic.store(self._normalized(step, layer, x, statistics), step.name, relu=step.relu)
         gain, bias = layer.folded(step)
+        least = None
         if isinstance(self.arithmetic, IntegerActivations):
-            bias = self.arithmetic.bias(bias, layer.matrix.scale(gain), step.name, self.read_name(step))
-        result = _convolution(step, x, self._kernel(step, layer.matrix(gain)), bias)
+            least = self.arithmetic.least_scale(bias, step.name, self.read_name(step))
+            bias = self.arithmetic.bias(bias, layer.matrix.scale(gain, least), step.name, self.read_name(step))
+        result = _convolution(step, x, self._kernel(step, layer.matrix(gain, least)), bias)
         return self.arithmetic.store(result, step.name, relu=step.relu)
 
     def _normalized(self, step: Step, layer: LayerParameters, x: Tensor, statistics: Statistics) -> Tensor:

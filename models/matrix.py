@@ -22,15 +22,18 @@ _FLOAT = "a float matrix has no integer form: compress the net first"
 class WeightFormat(Protocol):
     """How a matrix is stored, as an nn.Module. A new storage is a new class of this kind; cells and nets do not change."""
 
-    def __call__(self, weight: Tensor) -> Tensor:
-        """The matrix that products use: the quantized one, through which gradients pass to `weight`. Both [rows, columns]."""
+    def __call__(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
+        """The matrix that products use: the quantized one, through which gradients pass to `weight`. Both [rows, columns].
+
+        least: float64 [rows], what the rows' scales must reach. Only rows whose weights are next to nothing beside their bias fall short.
+        """
         ...
 
-    def scale(self, weight: Tensor) -> Tensor:
+    def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """One factor a row, float64 [rows], mantissa * 2^-exponent exactly."""
         ...
 
-    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:
+    def integers(self, weight: Tensor, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows]): integer * mantissa * 2^-exponent."""
         ...
 
@@ -58,15 +61,15 @@ class Support(Protocol):
 class FloatFormat(nn.Module):
     """Weights as they are."""
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The same."""
         return weight
 
-    def scale(self, weight: Tensor) -> Tensor:  # noqa: ARG002
+    def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Refused."""
         raise UnsupportedError(_FLOAT)
 
-    def integers(self, weight: Tensor) -> tuple[IntArray, IntArray, IntArray]:  # noqa: ARG002
+    def integers(self, weight: Tensor, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:  # noqa: ARG002
         """Refused."""
         raise UnsupportedError(_FLOAT)
 
@@ -121,17 +124,20 @@ class Matrix(nn.Module):
         """Whether its support is not all of it."""
         return not isinstance(self.support, FullSupport)
 
-    def forward(self, gain: Tensor | None = None) -> Tensor:
-        """[rows, columns]. gain: [rows], multiplies the rows before they are stored, as a folded batch normalisation does."""
-        return self.format(self._supported(gain))
+    def forward(self, gain: Tensor | None = None, least: Tensor | None = None) -> Tensor:
+        """[rows, columns]. gain: [rows], multiplies the rows before they are stored, as a folded batch normalisation does.
 
-    def scale(self, gain: Tensor | None = None) -> Tensor:
+        least: see WeightFormat.
+        """
+        return self.format(self._supported(gain), least)
+
+    def scale(self, gain: Tensor | None = None, least: Tensor | None = None) -> Tensor:
         """One factor a row: float64 [rows]."""
-        return self.format.scale(self._supported(gain))
+        return self.format.scale(self._supported(gain), least)
 
-    def integers(self, gain: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
+    def integers(self, gain: Tensor | None = None, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
         """As WeightFormat.integers."""
-        return self.format.integers(self._supported(gain))
+        return self.format.integers(self._supported(gain), least)
 
     def graph_weight(self, entries: IntArray) -> Weight:
         """The storage in the integer graph of what `integers` gave."""

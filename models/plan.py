@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
@@ -15,6 +16,8 @@ Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 INPUT = "input"
 """The value that the first steps read: the normalised input."""
+DERIVED = re.compile(r"_(vector|map|wide|widened|operand[12]|rows|next|keep)$")
+"""Ends of the names that lowering and streaming give to values of their own, beside a step's: no step of a traced net ends so."""
 
 
 @dataclass(frozen=True)

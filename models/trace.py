@@ -1,8 +1,7 @@
-"""From a torch module to a Plan and its layers' parameters: which modules are supported, and what to use instead of others."""
+"""From a torch module to a Plan and its layers' parameters."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import operator
 import re
@@ -12,58 +11,29 @@ from typing import Any
 
 import torch
 import torch.fx
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError, UnsupportedError
 from .hourglass import RandomProjection
-from .plan import INPUT, Layer, Padding, Pair, Plan, Step
-
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-_PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ZeroPad1d, nn.ZeroPad2d)
-_TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-_MAX_POOLS, _AVERAGE_POOLS = (nn.MaxPool1d, nn.MaxPool2d), (nn.AvgPool1d, nn.AvgPool2d)
-_GLOBAL_AVERAGES, _GLOBAL_MAXIMA = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d), (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
-_SPATIAL = (*_CONVOLUTIONS, *_PADS, *_MAX_POOLS, *_AVERAGE_POOLS, *_GLOBAL_AVERAGES, *_GLOBAL_MAXIMA)
-_ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
-_PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
-_RELUS = (F.relu, torch.relu, torch.relu_, "relu", "relu_")
-_FLATTENINGS = (torch.flatten, "flatten")
-_IN_PLACE = (operator.iadd, operator.imul, torch.relu_, "add_", "mul_", "relu_")
-_FLATTEN = "torch.flatten(x, 1)"
-_POOL_FUNCTIONS: Mapping[str, str] = {
-    "max_pool": "MaxPool",
-    "avg_pool": "AvgPool",
-    "adaptive_max_pool": "AdaptiveMaxPool",
-    "adaptive_avg_pool": "AdaptiveAvgPool",
-}
-_INSTEAD: Mapping[str, str] = {
-    "ReLU6": "nn.ReLU",
-    "LeakyReLU": "nn.ReLU",
-    "GELU": "nn.ReLU",
-    "SiLU": "nn.ReLU",
-    "Hardswish": "nn.ReLU",
-    "Sigmoid": "nn.ReLU",
-    "Tanh": "nn.ReLU",
-    "Softmax": "nothing: rescomp trains on the scores and takes the largest",
-    "LogSoftmax": "nothing: rescomp trains on the scores and takes the largest",
-    "LayerNorm": "nn.BatchNorm1d, which folds into the layer before it",
-    "GroupNorm": "nn.BatchNorm1d or nn.BatchNorm2d, which fold into the layer before them",
-    "GRU": "a rescomp.models.RecurrentNet of GruCell",
-    "LSTM": "a rescomp.models.RecurrentNet of LstmCell",
-    "RNN": "a rescomp.models.RecurrentNet of FastRnnCell",
-    "ConvTranspose1d": "nn.Conv1d",
-    "ConvTranspose2d": "nn.Conv2d",
-    **dict.fromkeys(("leaky_relu", "gelu", "silu", "hardswish", "relu6", "sigmoid", "tanh"), "nn.ReLU"),
-    **{f"{name}{axes}": f"the module nn.{module}{axes}" for name, module in _POOL_FUNCTIONS.items() for axes in ("1d", "2d")},
-    "dropout": "the module nn.Dropout",
-    "pad": "the module nn.ZeroPad1d or nn.ZeroPad2d",
-    **dict.fromkeys(("view", "reshape", "size", "getattr"), f"{_FLATTEN}, which asks for no shape"),
-}
-"""What to use in place of common modules and functions."""
-SUPPORTED = "Conv1d, Conv2d, Linear, BatchNorm, ReLU, max and average pools, zero padding, Flatten, addition and multiplication by a number"
-
+from .plan import DERIVED, INPUT, Layer, Padding, Pair, Plan, Step
+from .pool_factors import move_pool_factors
+from .supported import (
+    ADDITIONS,
+    AVERAGE_POOLS,
+    BATCH_NORMS,
+    CONVOLUTIONS,
+    FLATTENINGS,
+    GLOBAL_AVERAGES,
+    GLOBAL_MAXIMA,
+    IN_PLACE,
+    MAX_POOLS,
+    PADS,
+    PRODUCTS,
+    RELUS,
+    SPATIAL,
+    TRANSPARENT,
+    advice,
+)
 
 Shape = tuple[int, int, int]
 
@@ -96,6 +66,8 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
         raise InputError(f"a net without state reads (time, channels) or (height, width, channels), not {input_shape}")
     try:
         graph = _Tracer().trace(module)
+    except NameError as error:
+        raise UnsupportedError(f"{type(module).__name__}.forward cannot be followed ({error}): make its layers in __init__") from error
     except (torch.fx.proxy.TraceError, TypeError, RuntimeError) as error:
         raise UnsupportedError(
             f"{type(module).__name__}.forward cannot be followed ({error}): let it not depend on its input's values"
@@ -188,7 +160,7 @@ class _Reader:
         steps = self._needed()
         layers = {name: self._with_folded(self.layers[name], steps) for name in dict.fromkeys(step.layer for step in steps if step.layer)}
         plan = Plan(self.input_shape, tuple(layers.values()), tuple(steps))
-        return Traced(_move_pool_factors(plan), {name: self.parameters[name] for name in layers})
+        return Traced(move_pool_factors(plan), {name: self.parameters[name] for name in layers})
 
     def _needed(self) -> list[Step]:
         """The steps that the scores depend on."""
@@ -256,51 +228,49 @@ class _Reader:
         where = self._where(path)
         source = self._source(node, where)
         axes = len(self.input_shape) - 1
-        if isinstance(module, _SPATIAL) and not type(module).__name__.endswith(f"{axes}d"):
+        if isinstance(module, SPATIAL) and not type(module).__name__.endswith(f"{axes}d"):
             what = "sequences" if axes == 1 else "images"
             raise InputError(f"{where} stands in a net that reads {what}: take its {axes}d form")
-        if isinstance(module, _TRANSPARENT):
+        if isinstance(module, SPATIAL) and self._value(source).flattened:
+            raise InputError(f"{where} reads what is flattened, whose positions are gone: put it before Flatten")
+        if isinstance(module, TRANSPARENT):
             return self._image(source, where)
-        if isinstance(module, _CONVOLUTIONS):
+        if isinstance(module, CONVOLUTIONS):
             return self._convolution(path, module, self._image(source, where), where)
         if isinstance(module, RandomProjection):
             return self._random_projection(path, module, self._plain(source, where), where)
         if isinstance(module, nn.Linear):
             return self._linear(path, module, self._plain(source, where), where)
-        if isinstance(module, _BATCH_NORMS):
+        if isinstance(module, BATCH_NORMS):
             return self._batch_norm(path, module, self._plain(source, where), where)
-        if isinstance(module, _PADS):
+        if isinstance(module, PADS):
             return self._pad(module, self._image(source, where), where)
         if isinstance(module, nn.ReLU):
-            return self._relu(path, self._plain(source, where), in_place=module.inplace)
+            return self._relu(path, self._plain(source, where), where, in_place=module.inplace)
         if isinstance(module, nn.Flatten):
             return self._flatten(path, self._plain(source, where), (module.start_dim, module.end_dim), where)
-        if isinstance(module, (*_MAX_POOLS, *_AVERAGE_POOLS, *_GLOBAL_AVERAGES, *_GLOBAL_MAXIMA)):
+        if isinstance(module, (*MAX_POOLS, *AVERAGE_POOLS, *GLOBAL_AVERAGES, *GLOBAL_MAXIMA)):
             return self._pool(path, module, self._image(source, where), where)
-        instead = _INSTEAD.get(type(module).__name__)
-        hint = f"use {instead}" if instead else f"supported are {SUPPORTED}"
-        raise UnsupportedError(f"{where} is not supported: {hint}")
+        raise UnsupportedError(f"{where} is not supported: {advice(type(module).__name__)}")
 
     def _call_function(self, node: torch.fx.Node) -> _Value:
         name, target = self._scoped_name(node), node.target
         function = getattr(target, "__name__", str(target))
         path = self._module_path(node)
         where = f"{function} in forward" + (f" of {path!r}" if path else "")
-        if target in _ADDITIONS or target in _PRODUCTS:
+        if target in ADDITIONS or target in PRODUCTS:
             a, b = (self._value(argument) for argument in self._operands(node, where))
-            combine = self._product if target in _PRODUCTS else self._addition
-            return combine(name, a, b, where, in_place=target in _IN_PLACE)
+            combine = self._product if target in PRODUCTS else self._addition
+            return combine(name, a, b, where, in_place=target in IN_PLACE)
         source = self._source(node, where)
-        if target in _RELUS:
-            in_place = target in _IN_PLACE or any((*node.args[1:], *node.kwargs.values()))
-            return self._relu(name, self._plain(source, where), in_place=in_place)
-        if target in _FLATTENINGS:
+        if target in RELUS:
+            in_place = target in IN_PLACE or any((*node.args[1:], *node.kwargs.values()))
+            return self._relu(name, self._plain(source, where), where, in_place=in_place)
+        if target in FLATTENINGS:
             return self._flatten(name, self._plain(source, where), _dims(node), where)
         if target == "mean" or target is torch.mean:
             return self._mean(name, node, self._plain(source, where), where)
-        instead = _INSTEAD.get(function)
-        hint = f"use {instead}" if instead else f"supported are {SUPPORTED}"
-        raise UnsupportedError(f"{where} is not supported: {hint}")
+        raise UnsupportedError(f"{where} is not supported: {advice(function)}")
 
     def _source(self, node: torch.fx.Node, where: str) -> Any:
         """The first argument, the value that the node reads."""
@@ -330,9 +300,16 @@ class _Reader:
         """Whether one node alone reads a value, under whatever name."""
         return all(len(node.users) == 1 for node, known in self.values.items() if known.name == value.name)
 
-    def _overwrite(self, old: _Value, new: _Value) -> _Value:
+    def _shown(self, name: str) -> str:
+        """The value whose memory a value shows in torch: a flattened one's map."""
+        step = self.steps.get(name)
+        return step.inputs[0] if step is not None and step.kind == "flatten" else name
+
+    def _overwrite(self, old: _Value, new: _Value, where: str) -> _Value:
         """What happens in place: whoever reads the old value from here on reads the new one."""
         for node, value in self.values.items():
+            if value.name != old.name and self._shown(value.name) == self._shown(old.name) and not node.users.keys() <= self.values.keys():
+                raise UnsupportedError(f"{where} changes in place what is read later on the other side of a Flatten: do not work in place")
             if value.name == old.name and not any(value.padding):
                 self.values[node] = replace(value, name=new.name)
         return new
@@ -344,7 +321,7 @@ class _Reader:
         taken = {*self.steps, INPUT, "normalize"}
         number = 2
         name = plain
-        while name in taken or hasattr(nn.ModuleDict, name):
+        while name in taken or hasattr(nn.ModuleDict, name) or DERIVED.search(name):
             name, number = f"{plain}_{number}", number + 1
         return name
 
@@ -433,13 +410,13 @@ class _Reader:
             raise UnsupportedError(f"{where} cuts off: padding must not be negative")
         return replace(x, padding=_sum(x.padding, (top, bottom, left, right)))
 
-    def _relu(self, path: str, x: _Value, *, in_place: bool) -> _Value:
+    def _relu(self, path: str, x: _Value, where: str, *, in_place: bool) -> _Value:
         step = self.steps.get(x.name)
         if step is not None and step.kind in ("convolution", "add") and self._is_alone(x):
             self.steps[x.name] = replace(step, relu=True)
             return x
         result = self._add(Step(self._new_name(path), "relu", (x.name,), x.shape, relu=True), x.flattened)
-        return self._overwrite(x, result) if in_place else result
+        return self._overwrite(x, result, where) if in_place else result
 
     def _addition(self, path: str, a: _Value, b: _Value, where: str, *, in_place: bool) -> _Value:
         if not a.name or not b.name:
@@ -450,7 +427,7 @@ class _Reader:
             shapes = f"{a.flattened or a.shape} and {b.flattened or b.shape}"
             raise InputError(f"{where} adds maps of {shapes} (height, width, channels): they must be equal")
         result = self._add(Step(self._new_name(path), "add", (a.name, b.name), a.shape), a.flattened)
-        return self._overwrite(a, result) if in_place else result
+        return self._overwrite(a, result, where) if in_place else result
 
     def _product(self, path: str, a: _Value, b: _Value, where: str, *, in_place: bool) -> _Value:
         if a.name and b.name:
@@ -471,7 +448,7 @@ class _Reader:
         if factor.number <= 0:
             raise UnsupportedError(f"{where} multiplies a value by {factor.number:g}: the factor must be positive")
         result = self._add(Step(self._new_name(path), "scale", (x.name,), x.shape, factor=factor.number), x.flattened)
-        return self._overwrite(x, result) if in_place else result
+        return self._overwrite(x, result, where) if in_place else result
 
     def _scale(self, x: _Value, parameter: str, where: str) -> _Value:
         folded = self.folded.get(x.name, _Folded())
@@ -503,7 +480,7 @@ class _Reader:
 
     def _pool(self, path: str, module: nn.Module, x: _Value, where: str) -> _Value:
         p: Any = module
-        if isinstance(module, (*_GLOBAL_AVERAGES, *_GLOBAL_MAXIMA)):
+        if isinstance(module, (*GLOBAL_AVERAGES, *GLOBAL_MAXIMA)):
             if any(size != 1 for size in (p.output_size if isinstance(p.output_size, tuple) else (p.output_size,))):
                 raise UnsupportedError(f"{where} gives a map of {p.output_size}: only a single position, 1, is supported")
             top, bottom, left, right = x.padding
@@ -513,13 +490,13 @@ class _Reader:
                 raise UnsupportedError(f"{where} divides by divisor_override: leave it out")
             if p.ceil_mode or max(_pair(getattr(p, "dilation", 1), 1)) > 1:
                 raise UnsupportedError(f"{where} uses ceil_mode or dilation: leave them off")
-            if isinstance(module, _AVERAGE_POOLS) and not p.count_include_pad and max(_pair(p.padding, 0)):
+            if isinstance(module, AVERAGE_POOLS) and not p.count_include_pad and max(_pair(p.padding, 0)):
                 raise UnsupportedError(f"{where} leaves padded zeros out of the average: set count_include_pad, or do not pad")
             over_time = len(self.input_shape) == 2
             kernel, stride = _pair(p.kernel_size, 1, over_time), _pair(p.stride or p.kernel_size, 1, over_time)
             down, across = _pair(p.padding, 0, over_time)
             padding = (down, down, across, across)
-        averages = isinstance(module, (*_AVERAGE_POOLS, *_GLOBAL_AVERAGES))
+        averages = isinstance(module, (*AVERAGE_POOLS, *GLOBAL_AVERAGES))
         if not averages and any(x.padding):
             raise _padding_error(where)
         if not averages and any(padding) and not self._is_nonnegative(x.name):
@@ -573,32 +550,3 @@ def _dims(node: torch.fx.Node) -> tuple[Any, Any]:
 
 def _padding_error(where: str) -> UnsupportedError:
     return UnsupportedError(f"{where} reads a zero padding: padding may only stand before a convolution or an average pool")
-
-
-def _move_pool_factors(plan: Plan) -> Plan:
-    """Let average pools divide by powers of two wherever the rest of the divisor can go into the weights that read them."""
-    for pool in (step for step in plan.steps if step.kind == "average_pool"):
-        power = 2.0 ** -math.ceil(math.log2(pool.area))
-        readers = _readers(plan, pool.name)
-        if power != pool.factor and readers:
-            rest = pool.factor / power
-            moved = {name: replace(plan.step(name), gain_in=plan.step(name).gain_in * rest) for name in readers}
-            moved[pool.name] = replace(pool, factor=power)
-            plan = dataclasses.replace(plan, steps=tuple(moved.get(step.name, step) for step in plan.steps))
-    return plan
-
-
-def _readers(plan: Plan, name: str) -> set[str]:
-    """The convolutions that read a value, directly or through steps that a positive factor passes; empty if anything else does."""
-    found: set[str] = set()
-    for user in plan.users(name):
-        if user.kind == "convolution":
-            found.add(user.name)
-        elif user.kind in ("relu", "max_pool", "flatten", "scale"):
-            further = _readers(plan, user.name)
-            if not further:
-                return set()
-            found |= further
-        else:
-            return set()
-    return found

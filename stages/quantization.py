@@ -76,33 +76,12 @@ def quantize(
         raise InputError(f"{path} holds no interrupted fine-tuning to resume: quantize without --resume")
     dataset = _same_data(recipe, manifest)
     teacher = _float_net(recipe, directory, dataset)
-    net = _compressed_net(recipe, manifest, teacher, dataset)
+    data = _readings(steps(recipe, teacher, dataset.train), manifest)
+    net = _compressed_net(recipe, manifest, teacher, data)
     _forget_old_model(directory, manifest)
     directory.write({RECIPE: to_toml(recipe)})
     if recipe.quantize.epochs:
-        listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
-        training, validation = training_data(recipe, _readings(steps(recipe, net, dataset.train), manifest))
-        center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
-        net.to(device), teacher.to(device)
-        with telling_how_to_resume(f"rescomp quantize --resume {path}"):
-            reports = fit(
-                net,
-                training,
-                quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
-                validation=validation,
-                loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
-                on_step=lambda done, total: anneal(net, done, total),
-                spread=spread,
-                center=center,
-                report=listener.epoch,
-                describe=lambda: _schedules(net),
-                checkpoint=CheckpointFile(path / CHECKPOINT),
-                metrics=MetricsFile(path / METRICS),
-                resume=resume,
-                identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
-            )
-        net.to("cpu")
-        tell_best(reports, listener)
+        _fine_tune(net, teacher, recipe, data, path, listener, resume=resume)
     for name in _widened(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     save_net(net, path / QUANTIZED_NET)
@@ -112,6 +91,33 @@ def quantize(
     if result < manifest["accuracy"]["float"] - LOSS_WORTH_A_WARNING:
         listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
     return result
+
+
+def _fine_tune(net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, listener: Listener, *, resume: bool) -> None:
+    """Train the compressed net on `data` under its constraints, in place; its checkpoint and metrics go to `path`."""
+    listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
+    training, validation = training_data(recipe, data)
+    center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
+    net.to(device), teacher.to(device)
+    with telling_how_to_resume(f"rescomp quantize --resume {path}"):
+        reports = fit(
+            net,
+            training,
+            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
+            validation=validation,
+            loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
+            on_step=lambda done, total: anneal(net, done, total),
+            spread=spread,
+            center=center,
+            report=listener.epoch,
+            describe=lambda: _schedules(net),
+            checkpoint=CheckpointFile(path / CHECKPOINT),
+            metrics=MetricsFile(path / METRICS),
+            resume=resume,
+            identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
+        )
+    net.to("cpu")
+    tell_best(reports, listener)
 
 
 def _forget_old_model(directory: ModelDirectory, manifest: dict[str, Any]) -> None:
@@ -144,12 +150,11 @@ def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> N
     return net
 
 
-def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, dataset: Dataset) -> Net:
+def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, data: Split) -> Net:
     net = compress(float_net, recipe.compress)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
-    readings = _readings(steps(recipe, net, dataset.train), manifest)
-    calibrate(net, torch.from_numpy(readings.x), torch.from_numpy(readings.lengths), manifest["input"]["fraction_bits"])
+    calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest["input"]["fraction_bits"])
     return net
 
 

@@ -14,13 +14,13 @@ from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, Tfl
 from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .product import prove_requantization, prove_tie_free
-from .window import Padding, Pair, Window
+from .window import Padding, Pair, Window, Windowed
 
 NO_BIAS = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
-class AveragePool(Elementwise):
+class AveragePool(Windowed, Elementwise):
     """y[i, j, c] = R(sum of patch(i, j, c)): [height, width, channels] -> [out_height, out_width, channels].
 
     A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.
@@ -41,18 +41,13 @@ class AveragePool(Elementwise):
     def kernel(self) -> str:
         return f"average_pool_{self.output.dtype}"
 
-    @property
-    def window(self) -> Window:
-        """What moves over the input."""
-        return Window(self.kernel_size, self.stride, self.padding)
-
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         shape = self.window.output_shape(self.name, x.shape, x.shape[-1])
         reads, writes = x.format.dtype, self.output.dtype
         require(reads == writes, f"an average_pool of {reads} values gives {reads} values, not {writes}: requantize the result")
         prove_requantization(self.requantization, 1)
-        largest = self.kernel_size[0] * self.kernel_size[1] * x.format.bound
+        largest = self.area * x.format.bound
         prove_accumulator(largest)
         if writes == "int8":
             prove_tie_free(1, largest, self.requantization)
@@ -62,7 +57,7 @@ class AveragePool(Elementwise):
         (x,) = inputs
         accumulator = self.window.gather(x).sum(axis=2)
         result = self.requantization(accumulator, self.output.low, self.output.high)
-        return (result.reshape(len(x), *self.window.output_shape(self.name, x.shape[1:], x.shape[-1])),)
+        return (self.results(result, x),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
@@ -80,7 +75,7 @@ class AveragePool(Elementwise):
 
     def _product(self, channels: int) -> tuple[IntArray, IntArray, Requantization, Format]:
         """The same as a depthwise convolution: a matrix of ones, no bias, the scale of each channel, the output."""
-        ones = np.ones((channels, self.kernel_size[0] * self.kernel_size[1]), np.int8)
+        ones = np.ones((channels, self.area), np.int8)
         return ones, NO_BIAS, self.requantization.repeated(channels), self.output
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:

@@ -7,46 +7,30 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..fixed_point import IntArray, Requantization, exact_matmul
-from ..ir import Format, TensorType
-from ..weights import SeededWeight, SparseWeight, Weight
+from ..fixed_point import IntArray, exact_matmul
+from ..ir import TensorType
+from ..weights import SeededWeight, SparseWeight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument, weight_argument
+from .convolution import Convolution
 from .drawing import DENSE, draw_product
 from .product import prove_product
-from .window import Padding, Pair, Window
+from .window import Window
 
 
 @dataclass(frozen=True, eq=False)
-class Conv2d:
+class Conv2d(Convolution):
     """y[i, j] = R(W patch(i, j) + bias): [height, width, channels] -> [out_height, out_width, rows].
 
-    A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.
-    weight: [rows, kernel_height * kernel_width * channels], channels fastest. bias: int32 [rows], or of length 0 for none.
-    padding: zeros added (top, bottom, left, right).
+    weight: [rows, kernel_height * kernel_width * channels], channels fastest.
     """
 
     name: ClassVar[str] = "conv2d"
-    in_place: ClassVar[tuple[int, ...]] = ()
-    view: ClassVar[int | None] = None
-
-    weight: Weight
-    bias: IntArray
-    requantization: Requantization
-    output: Format
-    kernel_size: Pair
-    stride: Pair = (1, 1)
-    padding: Padding = (0, 0, 0, 0)
 
     @property
     def kernel(self) -> str:
         return f"conv2d_{self.output.dtype}_{self.weight.format}"
-
-    @property
-    def window(self) -> Window:
-        """What moves over the input."""
-        return Window(self.kernel_size, self.stride, self.padding)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -54,7 +38,7 @@ class Conv2d:
         require(stored, f"conv2d reads no {self.weight.storage} weights: store its matrix dense, as int8 or int4")
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
-        patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[-1]
+        patch = self.area * x.shape[-1]
         require(columns == patch, f"a weight of {columns} columns cannot read patches of {patch} entries")
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType(shape, self.output),)
@@ -63,21 +47,13 @@ class Conv2d:
         (x,) = inputs
         rows, columns = self.weight.matrix.shape
         patches = self.window.gather(x.astype(np.float64))  # exact_matmul's own type: one copy of the patches, not two
-        accumulator = exact_matmul(patches.reshape(-1, columns), self.weight.matrix.T).reshape(*patches.shape[:2], rows)
-        if self.bias.size:
-            accumulator = accumulator + self.bias
-        result = self.requantization(accumulator, self.output.low, self.output.high)
-        return (result.reshape(len(x), *self.window.output_shape(self.name, x.shape[1:], rows)),)
-
-    def multiply_accumulates(self, *inputs: TensorType) -> int:
-        height, width = self.window.output_size(inputs[0].shape)
-        return height * width * self.weight.matrix.size
+        sums = exact_matmul(patches.reshape(-1, columns), self.weight.matrix.T)
+        return self.requantized(sums.reshape(*patches.shape[:2], rows), x)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
         if self.output.dtype == "int8":
-            product = (self.weight.matrix, self.bias, self.requantization, self.output)
-            return (onnx_arithmetic.convolution(b, x, self.window, *product),)
+            return (onnx_arithmetic.convolution(b, x, self.window, *self.product),)
         shape, (rows, columns) = b.type(x).shape, self.weight.matrix.shape
         patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape).reshape(-1, columns))
         accumulator = onnx_arithmetic.matrix_product(b, patches, self.weight.matrix, self.bias)
@@ -86,8 +62,7 @@ class Conv2d:
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        product = (self.weight.matrix, self.bias, self.requantization, self.output)
-        return (tflite_arithmetic.convolution(b, x, self.window, *product),)
+        return (tflite_arithmetic.convolution(b, x, self.window, *self.product),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

@@ -7,46 +7,30 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..fixed_point import IntArray, Requantization
-from ..ir import Format, TensorType
-from ..weights import Int8Weight, Weight
+from ..fixed_point import IntArray
+from ..ir import TensorType
+from ..weights import Int8Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
+from .convolution import Convolution
 from .drawing import draw_product
 from .product import prove_product
-from .window import Padding, Pair, Window
+from .window import Window
 
 
 @dataclass(frozen=True, eq=False)
-class DepthwiseConv2d:
+class DepthwiseConv2d(Convolution):
     """y[i, j, c] = R(w[c] patch(i, j, c) + bias[c]): [height, width, channels] -> [out_height, out_width, channels].
 
-    A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.
-    weight: int8 [channels, kernel_height * kernel_width]. bias: int32 [channels], or of length 0 for none.
-    padding: zeros added (top, bottom, left, right).
+    weight: int8 [channels, kernel_height * kernel_width].
     """
 
     name: ClassVar[str] = "depthwise_conv2d"
-    in_place: ClassVar[tuple[int, ...]] = ()
-    view: ClassVar[int | None] = None
-
-    weight: Weight
-    bias: IntArray
-    requantization: Requantization
-    output: Format
-    kernel_size: Pair
-    stride: Pair = (1, 1)
-    padding: Padding = (0, 0, 0, 0)
 
     @property
     def kernel(self) -> str:
         return f"depthwise_conv2d_{self.output.dtype}_int8"
-
-    @property
-    def window(self) -> Window:
-        """What moves over the input."""
-        return Window(self.kernel_size, self.stride, self.padding)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -55,28 +39,18 @@ class DepthwiseConv2d:
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
         require(rows == x.shape[-1], f"kernels for {rows} channels cannot read a value of {x.shape[-1]} channels")
-        patch = self.kernel_size[0] * self.kernel_size[1]
-        require(columns == patch, f"a weight of {columns} columns cannot read patches of {patch} entries a channel")
+        require(columns == self.area, f"a weight of {columns} columns cannot read patches of {self.area} entries a channel")
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType(shape, self.output),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
-        accumulator = (self.window.gather(x) * self._by_position.astype(np.int64)).sum(axis=2)
-        if self.bias.size:
-            accumulator = accumulator + self.bias
-        result = self.requantization(accumulator, self.output.low, self.output.high)
-        return (result.reshape(len(x), *self.window.output_shape(self.name, x.shape[1:], x.shape[-1])),)
-
-    def multiply_accumulates(self, *inputs: TensorType) -> int:
-        height, width = self.window.output_size(inputs[0].shape)
-        return height * width * self.weight.matrix.size
+        return self.requantized((self.window.gather(x) * self._by_position.astype(np.int64)).sum(axis=2), x)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
         if self.output.dtype == "int8":
-            product = (self.weight.matrix, self.bias, self.requantization, self.output)
-            return (onnx_arithmetic.convolution(b, x, self.window, *product, depthwise=True),)
+            return (onnx_arithmetic.convolution(b, x, self.window, *self.product, depthwise=True),)
         shape = b.type(x).shape
         patches = onnx_arithmetic.gather_entries(b, x, self.window.patches(shape))
         weight = b.node("Cast", b.constant(self._by_position), to=onnx_arithmetic.INT32)
@@ -88,8 +62,7 @@ class DepthwiseConv2d:
 
     def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
         (x,) = inputs
-        product = (self.weight.matrix, self.bias, self.requantization, self.output)
-        return (tflite_arithmetic.convolution(b, x, self.window, *product, depthwise=True),)
+        return (tflite_arithmetic.convolution(b, x, self.window, *self.product, depthwise=True),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

@@ -13,11 +13,11 @@ from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .tflite_arithmetic import format_of, slide
-from .window import Padding, Pair, Window
+from .window import Padding, Pair, Window, Windowed
 
 
 @dataclass(frozen=True)
-class MaxPool(Elementwise):
+class MaxPool(Windowed, Elementwise):
     """y[i, j, c] = max of patch(i, j, c): [height, width, channels] -> [out_height, out_width, channels], in the format of x.
 
     dtype: of x, int16 or int8. A value [time, channels] counts as an image of height 1, and so does its result.
@@ -37,11 +37,6 @@ class MaxPool(Elementwise):
     def kernel(self) -> str:
         return f"max_pool_{self.dtype}"
 
-    @property
-    def window(self) -> Window:
-        """What moves over the input."""
-        return Window(self.kernel_size, self.stride, self.padding)
-
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         require(x.format.dtype == self.dtype, f"a max_pool of {self.dtype} cannot read {x.format}")
@@ -54,8 +49,7 @@ class MaxPool(Elementwise):
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
-        result = self.window.gather(x).max(axis=2)
-        return (result.reshape(len(x), *self.window.output_shape(self.name, x.shape[1:], x.shape[-1])),)
+        return (self.results(self.window.gather(x).max(axis=2), x),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -37,7 +37,8 @@ class Window:
         require(positive, f"{name} needs a kernel and a stride of at least 1 and no negative padding")
         out = self.output_size(shape)
         require(min(out) > 0, f"a {self.kernel_size} kernel does not fit into {(height, width)}")
-        require(len(shape) == 3 or out[0] == 1, f"{name} over time has a kernel of height 1 and pads no rows")
+        flat = self.kernel_size[0] == 1 and not any(self.padding[:2])
+        require(len(shape) == 3 or flat, f"{name} over time has a kernel of height 1 and pads no rows")
         return (*out, channels)[3 - len(shape) :]
 
     def output_size(self, shape: tuple[int, ...]) -> Pair:
@@ -85,6 +86,29 @@ class Window:
         if rng.random() < 1 / 3:
             return cls((1, kernel_size[1]), (1, stride[1]), (0, 0, *padding[2:])), (width, channels)
         return cls(kernel_size, stride, padding), (height, width, channels)
+
+
+class Windowed:
+    """Shared by ops with a window: dataclasses with its sizes among their fields, so that graph.json holds them beside the others."""
+
+    name: ClassVar[str]
+    kernel_size: Pair
+    stride: Pair
+    padding: Padding
+
+    @property
+    def window(self) -> Window:
+        """What moves over the input."""
+        return Window(self.kernel_size, self.stride, self.padding)
+
+    @property
+    def area(self) -> int:
+        """Positions in a window."""
+        return self.kernel_size[0] * self.kernel_size[1]
+
+    def results(self, by_position: IntArray, x: IntArray) -> IntArray:
+        """Results [batch, positions, channels] for x [batch, *shape] in the shape of the output."""
+        return by_position.reshape(len(x), *self.window.output_shape(self.name, x.shape[1:], by_position.shape[-1]))
 
 
 POINT = Window((1, 1), (1, 1), (0, 0, 0, 0))

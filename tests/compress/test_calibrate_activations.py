@@ -101,6 +101,13 @@ def test_rare_outliers_are_clipped_in_int8_alone() -> None:
     assert 10922 * 2.0 ** -activations(calibrated(INT16, x)).bits(NORMALIZED) > 30 / 1.1
 
 
+def test_samples_sorted_by_size_are_all_represented() -> None:
+    """As those of a data set are that stores one class after the other."""
+    x = readings(count=1500)
+    x[1200:] *= 16
+    assert activations(calibrated(INT16, x)).bits(NORMALIZED) == activations(calibrated(INT16, x[1200:])).bits(NORMALIZED)
+
+
 def test_operands_that_belong_to_a_sum_take_its_format() -> None:
     """b is read by the sum alone; a, which b reads too, keeps its own."""
     for constraint, factor in itertools.product((INT16, INT8), (12.0, 0.01)):

@@ -65,3 +65,10 @@ def test_a_truncated_image_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(InputError, match=r"a/01.png is no readable image"):
         load_dataset(str(tmp_path))
+
+
+def test_one_image_a_class_cannot_be_held_out(tmp_path):
+    save(tmp_path / "a", 1, 0)
+    save(tmp_path / "b", 1, 50)
+    with pytest.raises(InputError, match="has one image a class, and none can be held out for test: add images"):
+        load_dataset(str(tmp_path))

@@ -20,6 +20,8 @@ from rescomp.graph.ir import Graph, IntegerModel
 from rescomp.graph.serialize import decode, encode
 from rescomp.models import FeedForwardNet, NetShape, build_net, layer_parameters
 from rescomp.models import trace as plan_of
+from rescomp.models.activations import NORMALIZED
+from rescomp.models.plan import DERIVED
 from rescomp.models.resnet import resnet
 from rescomp.recipe import ModelSection, Quantize, Sparse, Ternary
 from rescomp.validate.torch_net import trace
@@ -186,6 +188,55 @@ def test_one_forced_layer(name):
 
 def widened(net):
     return sorted(widen_unproved(net))
+
+
+@pytest.mark.parametrize("gain", [0.0, 1e-6, 1e-3])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "ternary, one scale"])
+def test_a_dead_channel_keeps_its_bias(name, gain):
+    """Its normalisation has learned a gain of next to nothing, so that its scale alone could not express the bias."""
+    torch.manual_seed(0)
+    net = FeedForwardNet.of(plan_of(chain(nn.Conv1d(3, 5, 3, bias=False), nn.BatchNorm1d(5), nn.ReLU()), (12, 3), CLASSES))
+    norm = layer_parameters(net)["layer_0"].norm
+    with torch.no_grad():
+        norm.weight[1], norm.bias[1] = gain, 1.0
+    net = tuned(net, FORMATS[name])
+    values = net_values(net, readings((12, 3), 2))["layer_0"]
+    assert (values[:, 1] - 1).abs().max() < 0.02
+    assert_equal(net)
+
+
+class Suffixed(nn.Module):
+    """Layers called like the values that lowering makes of `pool`."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool1d(1)
+        self.pool_vector, self.pool_map, self.pool_wide = nn.Linear(36, 3), nn.Linear(3, CLASSES), nn.Linear(3, CLASSES)
+
+    def forward(self, x):
+        before = self.pool_vector(torch.flatten(x, 1))
+        pooled = torch.flatten(self.pool(x), 1)
+        return self.pool_map(pooled) + self.pool_wide(before)
+
+
+def test_layers_called_like_derived_values():
+    assert_equal(own(Suffixed(), (12, 3), FORMATS["int8 multiplier"]))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_every_derived_name_is_known(streaming):
+    net = trained("resnet1d", INT8, streaming=streaming)
+    for step in net.plan.steps:
+        if step.kind in ("convolution", "average_pool"):
+            net.arithmetic.set_wide(step.name)
+    model = lower(net, "net", streaming=streaming)
+    steps = {NORMALIZED, "input", *(step.name for step in net.plan.steps)}
+    names = {name for graph in model.graphs.values() for node in graph.nodes for name in (node.name, *node.outputs, *node.inputs)}
+    assert len(names - steps) > 5
+    for name in names - steps:
+        while name not in steps:
+            assert DERIVED.search(name), name
+            name = DERIVED.sub("", name)
 
 
 def chain(*layers):

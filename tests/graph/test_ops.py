@@ -208,6 +208,8 @@ def product(matrix, power=1, multiplier=1 << 14):
         (ops.MaxPool((2, 3), padding=(0, 2, 0, 0)), images(UNIT), r"fewer positions than its \(2, 3\) kernel has"),
         (ops.MaxPool((2, 3), padding=(0, 0, 3, 0)), images(UNIT), r"not \(0, 0, 3, 0\): pad less"),
         (ops.MaxPool((2, 1)), (TensorType((4, 2), INT16),), r"a \(2, 1\) kernel does not fit into \(1, 4\)"),
+        (ops.MaxPool((2, 1), (1, 1), (1, 0, 0, 0)), (TensorType((4, 2), UNIT),), "max_pool over time has a kernel of height 1"),
+        (ops.AveragePool(scale(1), INT16, (3, 2), (1, 1), (1, 1, 0, 0)), (TensorType((4, 2), INT16),), "time .* pads no rows"),
         (ops.Reshape((5, 9)), images(INT16), r"the 40 entries of a value of shape \(4, 5, 2\) do not fill the shape \(5, 9\)"),
         (ops.Reshape((-1, 40)), images(INT16), "do not fill"),
         (ops.Reshape((-4, -10)), images(INT16), "do not fill"),

@@ -207,7 +207,33 @@ def test_pools_within_a_step(pool):
     np.testing.assert_array_equal(evaluate(model, in_steps(model, x)).scores, evaluate(whole, x).scores)
 
 
+class Pools(nn.Module):
+    """Two global pools, of one value or of two."""
+
+    def __init__(self, *, of_two):
+        super().__init__()
+        self.a, self.b = causal(2, 3), causal(3, 3)
+        self.mean, self.largest = nn.AdaptiveAvgPool1d(1), nn.AdaptiveMaxPool1d(1)
+        self.c, self.of_two = nn.Linear(3, CLASSES), of_two
+
+    def forward(self, x):
+        y = self.a(x)
+        z = self.b(y)
+        return self.c(torch.flatten(self.mean(z) + self.largest(y if self.of_two else z), 1))
+
+
+def test_two_pools_of_one_value():
+    torch.manual_seed(0)
+    net = own(Pools(of_two=False))
+    whole, model = lower(net, "net"), lower(net, "net", streaming=True)
+    x = readings((8, 2), 2)
+    streamed = evaluate(model, in_steps(model, x))
+    np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
+    np.testing.assert_array_equal(trace_stream(net, model, in_steps(model, x)).states, streamed.states)
+
+
 REFUSED = {
+    "pools of two values": (Pools(of_two=True), "layer largest reads a_1 past the global pool of b_1: a streamed net ends there"),
     "ahead": (nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), *pooled(3)), "layer layer_0 looks ahead: train the net with model.streaming"),
     "valid": (nn.Sequential(nn.Conv1d(2, 3, 3), *pooled(3)), "looks ahead"),
     "no pool": (

@@ -95,6 +95,9 @@ LAYERS = {
     "linear over a map": lambda: nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten(), nn.Linear(6 * 4 * 5, CLASSES)),
     "linear over the window itself": lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 6), nn.ReLU(), nn.Linear(6, CLASSES)),
     "relu between flatten and linear": lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.Flatten(), nn.ReLU(), nn.Linear(50, CLASSES)),
+    "relu in place between flatten and linear": lambda: nn.Sequential(
+        nn.Conv1d(3, 5, 3), nn.Flatten(), nn.ReLU(inplace=True), nn.Linear(50, CLASSES)
+    ),
     "dropout between flatten and linear": lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(36, CLASSES)),
     "batch norm after conv": lambda: images(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), channels=5),
     "batch norm without affine": lambda: windows(nn.Conv1d(3, 5, 3, bias=False), nn.BatchNorm1d(5, affine=False, eps=0.1), channels=5),
@@ -279,6 +282,18 @@ def block(inner: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Sequential(nn.Conv2d(3, 5, 3), inner), nn.AdaptiveAvgPool2d(1), nn.Flatten(), last())
 
 
+def shown(change: Callable[[Tensor, Tensor], object]) -> Callable[[Net, Tensor], Tensor]:
+    """A forward that reads a map and the same map flattened, which share their memory, after a change in place."""
+
+    def forward(net: Net, x: Tensor) -> Tensor:
+        y = net.a(x)
+        flat = torch.flatten(y, 1)
+        change(y, flat)
+        return net.b(flat) + net.b(torch.flatten(y, 1))
+
+    return forward
+
+
 def calling(function: Callable[[Tensor], Tensor]) -> Net:
     return Net(lambda n, x: n.b(function(n.a(x)).mean((2, 3))), a=conv(), b=last())
 
@@ -401,6 +416,18 @@ UNSUPPORTED = {
         Net(lambda n, x: n.b((n.a(x) * n.s).mean((2, 3))), a=conv(), b=last(), s=nn.Parameter(torch.ones(5, 1, 1))),
         "forward reads the tensor 's': only scalars",
     ),
+    "a layer made in forward": (
+        calling(lambda y: nn.ReLU()(y)),
+        r"Net.forward cannot be followed \(module is not installed as a submodule\): make its layers in __init__",
+    ),
+    "in place before its flattened self is read": (
+        Net(shown(lambda y, flat: y.relu_()), a=conv(), b=nn.Linear(240, CLASSES)),
+        "relu_ in forward changes in place what is read later on the other side of a Flatten",
+    ),
+    "in place after Flatten": (
+        Net(shown(lambda y, flat: flat.relu_()), a=conv(), b=nn.Linear(240, CLASSES)),
+        "relu_ in forward changes in place what is read later on the other side of a Flatten",
+    ),
     "control flow": (
         calling(lambda y: y if y.sum() > 0 else -y),
         "Net.forward cannot be followed .*: let it not depend on its input's values",
@@ -445,6 +472,11 @@ SHAPES = {
         windows(nn.AvgPool1d(13), channels=3),
         TIME,
         r"layer '0' \(AvgPool1d\) moves windows of 1 x 13 over a map of 1 x 12",
+    ),
+    "a pool over flattened values": (
+        nn.Sequential(nn.Conv1d(3, 5, 12), nn.Flatten(), nn.ReLU(), nn.MaxPool1d(3, 1, padding=1), nn.Linear(5, CLASSES)),
+        TIME,
+        r"layer '3' \(MaxPool1d\) reads what is flattened, whose positions are gone: put it before Flatten",
     ),
     "maps that differ": (calling(lambda y: y + F.relu(y).mean((2, 3), keepdim=True)), IMAGE, r"adds maps of \(8, 6, 5\) and \(1, 1, 5\)"),
     "the input as scores": (nn.Identity(), TIME, "the net gives its input where 4 scores are wanted"),
