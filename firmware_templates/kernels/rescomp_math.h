@@ -14,11 +14,24 @@
 #define RESCOMP_API_VERSION 3
 #define RESCOMP_CONTRACT_VERSION 1
 
-/* Constants stay in flash on AVR, whose data memory is a separate address space; elsewhere const alone does it. */
-#if defined(__AVR__) && defined(__FLASH)
+/*
+ * Constants stay in flash on AVR, whose data memory is a separate address space; elsewhere const alone does it. GNU C
+ * (-std=gnu99) is needed there: in plain C99, which cannot name an address space, they are copied to RAM.
+ */
+#if defined(__AVR__) && defined(__FLASH) && !defined(__STRICT_ANSI__)
 #define RESCOMP_FLASH __flash
 #else
 #define RESCOMP_FLASH
+#endif
+
+/*
+ * Bytes that are put together to a word. Of neighbouring ones in flash avr-gcc (5.4, -O2) makes one load, which by mistake reads
+ * RAM; it leaves volatile ones alone.
+ */
+#ifdef __AVR__
+#define RESCOMP_FLASH_BYTES volatile RESCOMP_FLASH
+#else
+#define RESCOMP_FLASH_BYTES RESCOMP_FLASH
 #endif
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Any Cortex-M under a debugger or an emulator: the files input.bin and output.bin of its host, by semihosting. */
+/* A core under a debugger or an emulator: the files input.bin and output.bin of its host, by semihosting. */
 #include "io.h"
+
+#include "semihosting.h"
 
 enum {
     SYS_OPEN = 0x01,
@@ -16,17 +18,6 @@ enum {
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026u
 #define ADP_STOPPED_RUN_TIME_ERROR 0x20023u
 
-void semihosting_exit(int failed);
-
-static uint32_t semihosting(uint32_t operation, uintptr_t argument)
-{
-    register uint32_t r0 __asm__("r0") = operation;
-    register uintptr_t r1 __asm__("r1") = argument;
-
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
-}
-
 void semihosting_exit(int failed)
 {
     semihosting(SYS_EXIT, failed ? ADP_STOPPED_RUN_TIME_ERROR : ADP_STOPPED_APPLICATION_EXIT);
@@ -34,11 +25,16 @@ void semihosting_exit(int failed)
     }
 }
 
+void semihosting_fail(const char *message)
+{
+    semihosting(SYS_WRITE0, (uintptr_t)message);
+    semihosting_exit(1);
+}
+
 static void require(int condition, const char *message)
 {
     if (!condition) {
-        semihosting(SYS_WRITE0, (uintptr_t)message);
-        semihosting_exit(1);
+        semihosting_fail(message);
     }
 }
 

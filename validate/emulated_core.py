@@ -1,0 +1,53 @@
+"""What the witnesses qemu and simavr have in common: the generated C, compiled for a core and run on its emulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from ..export.cores import Core, find_core
+from ..export.kernel_choice import Target
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph
+from .c_program import decode_trace, encode_vectors, run_probe
+from .emulation import check_tools, export_folder, run_model, tool_versions
+from .witness import Answer, Job
+
+
+class EmulatedCore:
+    """Compiles what the job's directory holds for a core, and runs it there. The argument names the core.
+
+    What is compiled is the export for this core alone (c-<core>/) where there is one, and c/ otherwise; the variant says which.
+    """
+
+    name: ClassVar[str]
+    default: ClassVar[str]
+
+    def __init__(self, core: str = "", target: Target | None = None) -> None:
+        """core: the one that run_graph uses. target: for which run_graph exports; without one, the plain C."""
+        self.core, self.target = core, target
+
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        check_tools(self._find(argument))
+
+    def folder(self, argument: str, directory: Path) -> str:
+        """Name of the folder in a model directory whose C it compiles."""
+        return export_folder(self._find(argument), directory)
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """One answer, of the core that the argument names."""
+        core = self._find(job.argument)
+        version, folder = tool_versions(core), export_folder(core, job.directory)
+        self.target = Target(core) if folder == core.export_folder else None
+        output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job))
+        yield Answer(f"{core.name} -O2, {folder}/", version, decode_trace(job, output))
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        """Every value, by the tap of a fresh export: for the core that answered last, if its own export did, else the plain one."""
+        core = self.target.core if self.target else self._find("")
+        return run_probe(graph, inputs, lambda model, folder, data: run_model(core, model, folder, ("-DRESCOMP_TAP",), data), self.target)
+
+    def _find(self, argument: str) -> Core:
+        return find_core(argument or self.core or self.default, self.name)
