@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from dataclasses import replace
 from typing import get_args
 
-import jinja2
 import numpy as np
 
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
-from ..graph.ops.base import Array, ConstantKind, CValue
+from ..graph.ops import Conv2d, FullyConnected
+from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
+from ..graph.ops.c_arguments import requantization_argument, rows_requantization, weight_argument
+from ..graph.ops.product import largest_accumulator
 from ..graph.verify import verify_model
+from ..graph.weights import Weight
 from ..recipe import is_model_name
 from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
-from .c_source import WIDTH, Constant, Function, Layer, Parameter, Source, Tap, c_type
+from .c_source import WIDTH, Call, Constant, Function, Layer, Parameter, Source, Tap, c_type
+from .c_templates import kernel_files, read_template, render
+from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on
 from .memory import Place, plan_memory
+from .scratch import Scratch, scratch_of
 
 MAX_ENTRIES = 32767
 """Of a value: kernels count in 16 bits."""
@@ -28,19 +32,20 @@ CHANCE_BYTES = 16
 """Arrays up to this size may be equal by chance: they make no layer share another one's constants."""
 
 
-def export_c(model: IntegerModel) -> dict[str, bytes]:
+def export_c(model: IntegerModel, target: Target | None = None) -> dict[str, bytes]:
     """The files of the C export by name: <model>.h, <model>.c, README.md, LICENSE, and rescomp/ with the kernels it calls.
 
+    target: a core, whose own kernels and layouts of weights are used; without one the C is plain and runs anywhere.
     Equal models give equal bytes. Raises UnsupportedError for a model that the kernels cannot run.
     """
-    source = translate(model)
+    source = translate(model, target)
     texts = {
         f"{model.name}.h": render("model.h.j2", source=source),
         f"{model.name}.c": render("model.c.j2", source=source),
         "README.md": render("README.md.j2", source=source),
         "LICENSE": read_template("LICENSE"),
     }
-    texts.update({f"rescomp/{name}": read_template(f"kernels/{name}") for name in _kernel_files(source.kernels)})
+    texts.update({f"rescomp/{name}": text for name, text in kernel_files(source.kernels, target.core.kernels if target else ()).items()})
     return {name: text.encode() for name, text in texts.items()}
 
 
@@ -51,28 +56,21 @@ def constant_bytes(model: IntegerModel) -> dict[str, int]:
     return {**accounts, "model": sum(accounts.values())}
 
 
-def translate(model: IntegerModel) -> Source:
+def translate(model: IntegerModel, target: Target | None = None) -> Source:
     """The model as declarations, buffers and calls. Raises UnsupportedError."""
     verify_model(model)
     _check_supported(model)
-    return _Translator(model).source()
-
-
-def read_template(path: str) -> str:
-    """A file of firmware_templates/ as it is."""
-    return _templates().joinpath(path).read_text(encoding="utf-8")
-
-
-def render(path: str, **context: object) -> str:
-    """A jinja2 template of firmware_templates/, filled in."""
-    return _environment().get_template(path).render(**context)
+    return _Translator(model, target).source()
 
 
 class _Translator:
     """Walks the graphs of one model in execution order and hands out identifiers."""
 
-    def __init__(self, model: IntegerModel) -> None:
+    def __init__(self, model: IntegerModel, target: Target | None) -> None:
         self.model = model
+        self.target = target
+        self.graphs: dict[str, Graph] = {name: graph_on(graph, target) for name, graph in model.graphs.items()}
+        self.products = _products(self.graphs, target)
         functions = (f"{model.name}_{verb}" for verb in ("state", "init", "step", "scores", "run", "classify", "class_names"))
         self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *functions)
         self.values: dict[str, str] = {}
@@ -86,13 +84,16 @@ class _Translator:
 
     @property
     def _graph(self) -> Graph:
-        return self.model.graphs["step" if self.model.is_recurrent else "whole"]
+        return self.graphs["step" if self.model.is_recurrent else "whole"]
 
     def source(self) -> Source:
-        functions = {name: self._function(name, self.model.graphs[name]) for name in ("step", "head", "whole") if name in self.model.graphs}
+        functions: dict[str, Function] = {
+            name: self._function(name, self.graphs[name]) for name in ("step", "head", "whole") if name in self.graphs
+        }
         scores = Parameter("scores", self.model.output.type)
         states = tuple(self.states.values())
-        return Source(self.model, tuple(self.inputs.values()), states, scores, functions, tuple(self.constants.values()))
+        constants = tuple(self.constants.values())
+        return Source(self.model, tuple(self.inputs.values()), states, scores, functions, constants, self.target)
 
     def _parameters(self, values: Sequence[Value]) -> dict[str, Parameter]:
         if len(values) == 1:
@@ -100,20 +101,27 @@ class _Translator:
         return {value.name: Parameter(self.names.take(value.name), value.type) for value in values}
 
     def _function(self, role: str, graph: Graph) -> Function:
-        plan = plan_memory(graph, () if role == "step" else graph.outputs)
-        types = graph.types()
+        outputs, types = () if role == "step" else graph.outputs, graph.types()
+        scratches = {
+            node.name: scratch_of(node.op, types[node.inputs[0]], product)
+            for node in graph.nodes
+            if isinstance(node.op, FullyConnected | Conv2d) and (product := self.products.get(id(node)))
+        }
+        plan = plan_memory(graph, outputs, {name: scratch.nbytes for name, scratch in scratches.items()})
+        values_bytes = plan_memory(graph, outputs).arena_bytes if scratches else plan.arena_bytes
         pointers = []
         for node in graph.nodes:
             for name in node.outputs:
                 if plan.places[name].region == "arena":
                     pointers.append((self._value(name), self._place(plan.places[name], types[name]), types[name]))
         buffers = {name: CValue(self._expression(plan.places[name], name, type), type) for name, type in types.items()}
-        layers = tuple(self._layer(role, node, buffers) for node in graph.nodes)
+        placed = {name: replace(scratch, offset=plan.scratch[name]) for name, scratch in scratches.items()}
+        layers = tuple(self._layer(role, node, buffers, placed.get(node.name)) for node in graph.nodes)
         copies = tuple((self._place(copy.target, copy.type), self._place(copy.source, copy.type), copy.type.nbytes) for copy in plan.copies)
         read = {place.region for place in plan.places.values()} | {copy.source.region for copy in plan.copies}
         unused = [] if read & {"arena", "state"} or role == "head" else ["state"]
         unused += [self.inputs[value.name].identifier for value in graph.data_inputs if role != "head" and not _is_read(graph, value)]
-        return Function(tuple(pointers), layers, copies, plan.arena_bytes, tuple(unused))
+        return Function(tuple(pointers), layers, copies, plan.arena_bytes, values_bytes, tuple(unused))
 
     def _value(self, name: str) -> str:
         if name not in self.values:
@@ -129,6 +137,8 @@ class _Translator:
 
     def _buffer(self, place: Place, type: TensorType) -> str:
         if place.region == "arena":
+            if self.target is not None:
+                return f"state->scratch.as_{type.format.dtype}"
             return "state->scratch" if type.format.dtype == "int16" else f"({c_type(type)} *)state->scratch"
         if place.region == "output":
             return "scores"
@@ -136,20 +146,20 @@ class _Translator:
             return f"state->{self.states[place.name].identifier}"
         return self.inputs[place.name].identifier
 
-    def _layer(self, role: str, node: Node, buffers: Mapping[str, CValue]) -> Layer:
+    def _layer(self, role: str, node: Node, buffers: Mapping[str, CValue], scratch: Scratch | None) -> Layer:
         inputs = tuple(buffers[name] for name in node.inputs)
         outputs = tuple(buffers[name] for name in node.outputs)
-        writer = _NodeWriter(self, self._unique_layer(role, node))
+        writer = _NodeWriter(self, self._unique_layer(role, node), scratch)
         node.op.c_call(writer, inputs, outputs)
         taps = tuple(self._tap(writer.layer, node, name, buffers[name]) for name in node.outputs)
         before, after = (", ".join(_short(value.type) for value in side) for side in (inputs, outputs))
         comment = f"{writer.layer}: {node.op.name}({', '.join(node.inputs)}), {before} -> {after}"
-        if not writer.kernel:
+        if not writer.calls:
             comment += ", a view of its input"
-        return Layer(writer.layer, role, writer.kernel, writer.text, comment, writer.nbytes, taps)
+        return Layer(writer.layer, role, tuple(writer.calls), comment, writer.nbytes, taps)
 
     def _unique_layer(self, role: str, node: Node) -> str:
-        count = sum(other.name == node.name for each in self.model.graphs.values() for other in each.nodes)
+        count = sum(other.name == node.name for each in self.graphs.values() for other in each.nodes)
         return node.name if count == 1 else f"{role}_{node.name}"
 
     def _tap(self, layer: str, node: Node, value: str, buffer: CValue) -> Tap:
@@ -163,10 +173,10 @@ class _Translator:
 class _NodeWriter:
     """The CBuilder of one node. A layer that is applied again reads the constants of its first application."""
 
-    def __init__(self, translator: _Translator, layer: str) -> None:
+    def __init__(self, translator: _Translator, layer: str, scratch: Scratch | None) -> None:
         self.layer = layer
-        self.kernel = ""
-        self.text = ""
+        self.scratch = scratch
+        self.calls: list[Call] = []
         self.nbytes = 0
         self._translator = translator
         self._twins: set[str] = set()
@@ -191,8 +201,40 @@ class _NodeWriter:
         return identifier
 
     def call(self, kernel: str, *arguments: str) -> None:
-        self.kernel = kernel
-        self.text = _format_call(f"rescomp_{kernel}", arguments)
+        self.calls.append(Call(kernel, _format_call(f"rescomp_{kernel}", arguments)))
+
+    def product(self, op: ProductOp, x: CValue, y: CValue, shape: str = "") -> None:
+        rows, columns = op.weight.matrix.shape
+        scratch, target = self.scratch, self._translator.target
+        sizes = (shape,) if shape else (str(columns), str(rows))
+        if scratch is None or target is None:
+            weight = weight_argument(self, op.weight)
+            by = requantization_argument(self, op.bias, op.requantization, op.output)
+            self.call(op.kernel, x.expression, y.expression, *sizes, weight, by)
+            return
+        weight = self._packed(op.weight, scratch.product)
+        kernel = f"{op.output.dtype}_{scratch.product.format}"
+        if shape:
+            by = requantization_argument(self, op.bias, op.requantization, op.output)
+            self.call(f"im2col_{kernel}", x.expression, y.expression, shape, weight, by, *scratch.arguments)
+        else:
+            self.call(f"product_{kernel}", x.expression, *sizes, weight, *scratch.arguments)
+            largest = largest_accumulator(op.weight, op.bias, x.type.format)
+            rescale, by = rows_requantization(self, op.bias, op.requantization, op.output, largest, multiply_on(target.core))
+            self.call(rescale, scratch.accumulator, y.expression, str(rows), by)
+
+    def _packed(self, weight: Weight, product: Product) -> str:
+        rows, columns = weight.matrix.shape
+        return self.constant("weight", product.packed, "weights", f"{rows} x {columns} {product.layout}")
+
+
+def _products(graphs: Mapping[str, Graph], target: Target | None) -> dict[int, Product]:
+    """How the target multiplies by the weight of a node, by the node's id; nothing where the plain kernels do."""
+    if target is None:
+        return {}
+    ops = {id(node): node.op for graph in graphs.values() for node in graph.nodes if isinstance(node.op, FullyConnected | Conv2d)}
+    chosen = choose_products([(op.weight, op.output.dtype) for op in ops.values()], target)
+    return {node: product for node, product in zip(ops, chosen, strict=True) if product}
 
 
 def _check_supported(model: IntegerModel) -> None:
@@ -244,31 +286,3 @@ def _wrap(text: str, *, first: bool) -> list[str]:
     width = WIDTH - 4 if first else WIDTH
     lines = textwrap.wrap(glued, width, initial_indent=start, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]
-
-
-def _kernel_files(kernels: Sequence[str]) -> list[str]:
-    """The kernels' source files and all headers that they include."""
-    wanted, found = ["rescomp_kernels.h", *(f"{kernel}.c" for kernel in kernels)], set()
-    while wanted:
-        name = wanted.pop()
-        if name not in found:
-            found.add(name)
-            wanted += re.findall(r'^#include "(.+)"$', read_template(f"kernels/{name}"), re.MULTILINE)
-    return sorted(found)
-
-
-def _templates() -> Traversable:
-    return files("rescomp") / "firmware_templates"
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FunctionLoader(read_template)
-    return jinja2.Environment(
-        loader=loader,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )

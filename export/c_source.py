@@ -11,6 +11,8 @@ import numpy as np
 from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
+from .kernel_choice import Target
+from .scratch import WORD
 
 API_VERSION = 3
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
@@ -60,13 +62,20 @@ class Tap:
 
 
 @dataclass(frozen=True)
+class Call:
+    """Of a kernel, as text."""
+
+    kernel: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Layer:
-    """A kernel call with everything a reader wants to know about it. A view has no kernel and no call."""
+    """What computes a layer, with everything a reader wants to know about it. A view has no calls."""
 
     name: str
     graph: str
-    kernel: str
-    call: str
+    calls: tuple[Call, ...]
     comment: str
     constant_bytes: int
     taps: tuple[Tap, ...]
@@ -74,7 +83,7 @@ class Layer:
     def row(self, width: int) -> str:
         """The layer's line in the table of layers, its name in so many columns."""
         shapes = ", ".join(str(tap.type) for tap in self.taps)
-        kernel = self.kernel or "(a view of its input)"
+        kernel = self.calls[0].kernel if self.calls else "(a view of its input)"
         return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<{width}}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
 
 
@@ -83,6 +92,7 @@ class Function:
     """The body of one graph's function.
 
     pointers: (identifier, expression, type) of the values in the scratch arena. copies: (target, source, bytes) at the end.
+    arena_bytes: of values and of what kernels need while they run; values_bytes: what the values alone would take.
     unused: parameters that nothing in the body reads.
     """
 
@@ -90,6 +100,7 @@ class Function:
     layers: tuple[Layer, ...]
     copies: tuple[tuple[str, str, int], ...]
     arena_bytes: int
+    values_bytes: int
     unused: tuple[str, ...]
 
     @property
@@ -127,6 +138,7 @@ class Source:
     scores: Parameter
     functions: Mapping[str, Function]
     constants: tuple[Constant, ...]
+    target: Target | None = None
     api_version: int = API_VERSION
     contract_version: int = CONTRACT
 
@@ -169,7 +181,7 @@ class Source:
     @property
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels called, sorted."""
-        return tuple(sorted({layer.kernel for layer in self.layers if layer.kernel}))
+        return tuple(sorted({call.kernel for layer in self.layers for call in layer.calls}))
 
     @property
     def fields(self) -> list[str]:
@@ -180,8 +192,10 @@ class Source:
 
     @property
     def padding_bytes(self) -> int:
-        """After an odd number of int8 entries, where int16 entries lie in the same struct."""
+        """After the states, where what follows them in the struct, or in an array of structs, has wider entries."""
         nbytes = sum(state.type.nbytes for state in self.states)
+        if self.target and self.scratch_bytes:
+            return -nbytes % WORD
         return nbytes % 2 if self.scratch_bytes or len({state.c_type for state in self.states}) > 1 else 0
 
     @property
@@ -193,7 +207,14 @@ class Source:
     def scratch_bytes(self) -> int:
         """Of the arena that all functions share (a struct in C must not be empty)."""
         needed = max(function.arena_bytes for function in self.functions.values())
+        if self.target:
+            return -(-needed // WORD) * WORD if needed or self.states else WORD
         return needed if needed or self.states else 2
+
+    @property
+    def values_bytes(self) -> int:
+        """What the arena would take without the kernels' own needs."""
+        return min(self.scratch_bytes, max(function.values_bytes for function in self.functions.values()))
 
     @property
     def constant_bytes(self) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..graph.ir import Graph, Node, TensorType
+from ..graph.ir import Format, Graph, Node, TensorType
 
 ARENA_ALIGNMENT = 2
-"""Bytes: the arena is an array of int16, of which a value begins at a multiple of its entries' size."""
+"""Bytes: the arena is a whole number of int16, and one with scratch in it, a whole number of int32. A value begins at a multiple of its
+entries' size."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,24 @@ class Copy:
 
 @dataclass(frozen=True)
 class Plan:
-    """The place of every value that lies somewhere, the arena's size, and what remains to be copied at the end."""
+    """The place of every value that lies somewhere, the arena's size, and what remains to be copied at the end.
+
+    scratch: offsets in the arena of what nodes need only while they run, by the node's name.
+    """
 
     places: Mapping[str, Place]
     arena_bytes: int
     copies: tuple[Copy, ...]
+    scratch: Mapping[str, int]
 
 
-def plan_memory(graph: Graph, outputs: Sequence[str]) -> Plan:
+def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int] | None = None) -> Plan:
     """Places for all values of `graph`; those named in `outputs` are delivered in buffers of the caller.
 
     Inputs are never overwritten. A next state is produced in its state's own buffer wherever nobody needs the old one any more.
-    Views lie inside what they show.
+    Views lie inside what they show. scratch: bytes, whole numbers of int32, that nodes need while they run, by the node's name.
     """
+    scratch = scratch or {}
     types = graph.types()
     lives = _Lifetimes(graph, outputs)
     places = {value.name: Place("input", value.name) for value in graph.data_inputs}
@@ -65,12 +71,22 @@ def plan_memory(graph: Graph, outputs: Sequence[str]) -> Plan:
                 sharing.place(node, name, i)
     staged = _crossing_states(graph, lives)
     buffers = sharing.buffers + [_Buffer(len(graph.nodes), len(graph.nodes) + 1, types[name], {f"{name} before": 0}) for name in staged]
+    for i, node in enumerate(graph.nodes):
+        if node.name in scratch:
+            buffers.append(_Buffer(i, i, TensorType((scratch[node.name] // 4,), Format(0, "int32")), {_scratch(node.name): 0}))
     offsets, arena_bytes = _first_fit(buffers)
+    scratch_offsets = {name: offsets.pop(_scratch(name)) for name in scratch}
     places.update({name: Place("arena", offset=offset) for name, offset in offsets.items()})
     for name, (base, offset) in lives.views.items():
         if name not in places:
             places[name] = places[base].shifted(offset)
-    return Plan(places, arena_bytes, (*_output_copies(outputs, places, types), *_state_copies(graph, places, types, staged)))
+    copies = (*_output_copies(outputs, places, types), *_state_copies(graph, places, types, staged))
+    return Plan(places, arena_bytes, copies, scratch_offsets)
+
+
+def _scratch(node: str) -> str:
+    """A name that no value has."""
+    return f"scratch of {node}"
 
 
 class _Lifetimes:
@@ -212,7 +228,8 @@ def _first_fit(buffers: Sequence[_Buffer]) -> tuple[dict[str, int], int]:
                 start = max(start, _aligned(taken + other.nbytes, buffer.alignment))
         placed.append((buffer, start))
     offsets = {name: start + offset for buffer, start in placed for name, offset in buffer.offsets.items()}
-    return offsets, max((_aligned(start + buffer.nbytes, ARENA_ALIGNMENT) for buffer, start in placed), default=0)
+    alignment = max((ARENA_ALIGNMENT, *(buffer.alignment for buffer in buffers)))
+    return offsets, max((_aligned(start + buffer.nbytes, alignment) for buffer, start in placed), default=0)
 
 
 def _aligned(size: int, alignment: int) -> int:

@@ -280,12 +280,17 @@ def unpack_ternary(packed: npt.NDArray[np.uint8], rows: int, columns: int) -> In
     words = np.zeros((len(packed) // BLOCK_BYTES, 8), np.uint8)
     words[:, :BLOCK_BYTES] = packed.reshape(-1, BLOCK_BYTES)
     codes = (words.view("<u8") >> (5 * np.arange(BLOCK_ROWS, dtype="<u8"))) & np.uint64(31)
-    codes = codes.reshape(-1, groups, BLOCK_ROWS).transpose(0, 2, 1).reshape(-1, groups).astype(np.int64)
+    return matrix_of_codes(codes.reshape(-1, groups, BLOCK_ROWS).transpose(0, 2, 1).reshape(-1, groups))[:rows, :columns]
+
+
+def matrix_of_codes(codes: npt.NDArray[np.integer[Any]]) -> IntArray:
+    """The inverse of `ternary_codes`, padding included: [rows, groups] to int8 [rows, 4 * groups]."""
+    codes = codes.astype(np.int64)
     zero, signs = codes >> 3, (codes[..., None] >> np.arange(3)) & 1
     kept = np.arange(3) + (np.arange(3) >= zero[..., None])
     matrix = np.zeros((*codes.shape, GROUP), np.int8)
     np.put_along_axis(matrix, kept, (1 - 2 * signs).astype(np.int8), axis=2)
-    return matrix.reshape(len(codes), -1)[:rows, :columns]
+    return matrix.reshape(len(codes), -1)
 
 
 def _check(matrix: IntArray, low: int, high: int) -> None:

@@ -91,11 +91,12 @@ def _state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
 def first_layer(job: Job, witness: Witness, reference: Trace, mismatch: Mismatch) -> Mismatch | None:
     """The first layer whose value differs where `mismatch` was seen, both sides given the reference's state before it.
 
+    A value that the witness does not have, because it computes several layers in one, is passed over.
     None when every layer agrees there: then the exported file, or the loop around it, differs from the graph.
     """
     graph, inputs = _inputs_at(job, reference, mismatch)
     ours, theirs = evaluate_graph(graph, inputs), witness.run_graph(graph, inputs)
-    order: Sequence[str] = [name for node in graph.nodes for name in node.outputs]
+    order: Sequence[str] = [name for node in graph.nodes for name in node.outputs if name in theirs]
     for name in order:
         differs = np.flatnonzero(ours[name].reshape(-1) != theirs[name].reshape(-1))
         if differs.size:

@@ -5,6 +5,6 @@
 void rescomp_lookup_tanh_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table)
 {
     for (uint16_t i = 0; i < count; ++i) {
-        output[i] = (int16_t)rescomp_half_table_tanh(input[i], 8, table);
+        output[i] = rescomp_lookup_tanh(input[i], table);
     }
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "rescomp_kernels.h"
+#include "rescomp_piecewise_linear.h"
 
 void rescomp_piecewise_linear_tanh_int16(const int16_t *input, int16_t *output, uint16_t count)
 {
     for (uint16_t i = 0; i < count; ++i) {
-        output[i] = rescomp_saturate_int16((int32_t)input[i] * 8);
+        output[i] = rescomp_piecewise_linear_tanh(input[i]);
     }
 }

@@ -20,4 +20,18 @@ static inline int32_t rescomp_half_table_tanh(int16_t value, uint8_t fraction_bi
     return value < 0 ? -result : result;
 }
 
+/* Q12 -> Q15. */
+static inline int16_t rescomp_lookup_tanh(int16_t value, const RESCOMP_FLASH int16_t *table)
+{
+    return (int16_t)rescomp_half_table_tanh(value, 8, table);
+}
+
+/* Q12 -> Q15. Half the argument is one fraction bit more. */
+static inline int16_t rescomp_lookup_sigmoid(int16_t value, const RESCOMP_FLASH int16_t *table)
+{
+    const int32_t one = INT32_C(1) << 15;
+
+    return (int16_t)rescomp_round_half_up_shift(one + rescomp_half_table_tanh(value, 9, table), 1);
+}
+
 #endif

@@ -45,6 +45,85 @@ void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16
 void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
+/*
+ * The products of named cores: accumulator[row] = weight[row] . input, for rescomp_requantize_rows_*. The accumulator has room for
+ * rows padded to a multiple of 8; what is written past the last row means nothing. It is scratch of the caller's, as is a table.
+ */
+
+/* weight: int8, row after row. */
+void rescomp_product_int16_int8(const int16_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH int8_t *weight,
+                                int32_t *accumulator);
+void rescomp_product_int8_int8(const int8_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH int8_t *weight,
+                               int32_t *accumulator);
+
+/* The same with int4 weights, two to a byte, each row padded to whole bytes. */
+void rescomp_product_int16_int4(const int16_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+                                int32_t *accumulator);
+void rescomp_product_int8_int4(const int8_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+                               int32_t *accumulator);
+
+/* The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922. */
+void rescomp_product_int16_ternary(const int16_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+                                   int32_t *accumulator);
+void rescomp_product_int8_ternary(const int8_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+                                  int32_t *accumulator);
+
+/*
+ * The same for 32-bit cores, by tables of partial sums, in the order of rescomp_product_ternary_tabled_words_body.h.
+ * table: 32 entries for every 4 columns, but never more than 512; it and the accumulator are aligned to 4 bytes.
+ */
+void rescomp_product_int16_ternary_tabled_words(const int16_t *input, uint16_t columns, uint16_t rows,
+                                                const RESCOMP_FLASH uint32_t *weight, int32_t *accumulator, uint16_t *table);
+void rescomp_product_int8_ternary_tabled_words(const int8_t *input, uint16_t columns, uint16_t rows,
+                                               const RESCOMP_FLASH uint32_t *weight, int32_t *accumulator, uint16_t *table);
+
+/*
+ * The same for AVR, by tables of partial sums, in the order of rescomp_product_ternary_tabled_bytes_body.h, whose first byte is the
+ * number of groups of a chunk. columns <= 340 for int8, 1024 for int16. table: 16 entries for every group of a chunk, and 14 more.
+ */
+void rescomp_product_int16_ternary_tabled_bytes(const int16_t *input, uint16_t columns, uint16_t rows,
+                                                const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator, uint16_t *table);
+void rescomp_product_int8_ternary_tabled_bytes(const int8_t *input, uint16_t columns, uint16_t rows,
+                                               const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator, uint16_t *table);
+
+/* output[row] = requantize(accumulator[row]): what follows a product that only accumulates. */
+void rescomp_requantize_rows_int16(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_requantization by);
+void rescomp_requantize_rows_int8(const int32_t *accumulator, int8_t *output, uint16_t rows, rescomp_requantization by);
+
+/* The same where every factor is 2^-shift and every shift is 1..31. by.multiplier is not read. */
+void rescomp_requantize_rows_int16_shift(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_requantization by);
+void rescomp_requantize_rows_int8_shift(const int32_t *accumulator, int8_t *output, uint16_t rows, rescomp_requantization by);
+
+/* Multiplier and shift of each row in one word, for the two functions below. */
+typedef struct {
+    const RESCOMP_FLASH int32_t *bias; /* in units of the accumulator; NULL: none */
+    const RESCOMP_FLASH uint32_t *scale;
+    uint8_t lift;      /* |accumulator + bias| * 2^lift stays below 2^31, which was proved when the model was generated */
+    int16_t low, high; /* the output's range, both ends included */
+} rescomp_row_scales;
+
+static inline rescomp_row_scales rescomp_scale_by(const RESCOMP_FLASH int32_t *bias, const RESCOMP_FLASH uint32_t *scale,
+                                                  uint8_t lift, int16_t low, int16_t high)
+{
+    rescomp_row_scales by;
+
+    by.bias = bias;
+    by.scale = scale;
+    by.lift = lift;
+    by.low = low;
+    by.high = high;
+    return by;
+}
+
+/*
+ * The same for cores that multiply 32 by 32 to 64 bits: scale = multiplier * 2^(32 - shift - lift) < 2^31, so that the result
+ * is the upper word of (accumulator + bias) * 2^lift * scale + 2^31.
+ */
+void rescomp_requantize_rows_int16_high(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_row_scales by);
+
+/* The same for cores that multiply 32 by 32 to 32 bits: scale = multiplier * 2^16 + shift + lift - 17, at least 0 beside it. */
+void rescomp_requantize_rows_int16_split(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_row_scales by);
+
 /* The geometry of a convolution or a pool. Padding is zeros; what lies right and below follows from the output's size. */
 typedef struct {
     uint16_t height, width, channels;
@@ -108,6 +187,41 @@ void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 void rescomp_conv2d_int8_ternary(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
                                  const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
+/*
+ * The same for named cores, by rescomp_product_* and rescomp_requantize_rows_*: patches are put together in `patch` (room for one)
+ * where they do not lie in one piece in the input. patch, accumulator and table are scratch of the caller's, as the products need it.
+ */
+void rescomp_im2col_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                               const RESCOMP_FLASH int8_t *weight, rescomp_requantization by, int16_t *patch,
+                               int32_t *accumulator);
+void rescomp_im2col_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                              const RESCOMP_FLASH int8_t *weight, rescomp_requantization by, int8_t *patch,
+                              int32_t *accumulator);
+void rescomp_im2col_int16_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                               const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int16_t *patch,
+                               int32_t *accumulator);
+void rescomp_im2col_int8_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int8_t *patch,
+                              int32_t *accumulator);
+void rescomp_im2col_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                  const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int16_t *patch,
+                                  int32_t *accumulator);
+void rescomp_im2col_int8_ternary(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                 const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int8_t *patch,
+                                 int32_t *accumulator);
+void rescomp_im2col_int16_ternary_tabled_words(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                               const RESCOMP_FLASH uint32_t *weight, rescomp_requantization by, int16_t *patch,
+                                               int32_t *accumulator, uint16_t *table);
+void rescomp_im2col_int8_ternary_tabled_words(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                              const RESCOMP_FLASH uint32_t *weight, rescomp_requantization by, int8_t *patch,
+                                              int32_t *accumulator, uint16_t *table);
+void rescomp_im2col_int16_ternary_tabled_bytes(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                               const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int16_t *patch,
+                                               int32_t *accumulator, uint16_t *table);
+void rescomp_im2col_int8_ternary_tabled_bytes(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int8_t *patch,
+                                              int32_t *accumulator, uint16_t *table);
 
 /* output[y][x][c] = requantize(weight[..][..][c] . patch(y, x)[..][..][c]). weight: [kernel_height][kernel_width][channels]. */
 void rescomp_depthwise_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
@@ -187,6 +301,24 @@ static inline rescomp_fastgrnn_cell rescomp_fastgrnn_cell_of(int16_t zeta, int16
 /* output = z * state + (zeta * (1 - z) + nu) * candidate, z and candidate in Q15. In place. */
 void rescomp_fastgrnn_gate_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output,
                                  uint16_t count, rescomp_fastgrnn_cell cell);
+
+/*
+ * The whole update after the two products, with s = saturate(projected + recurrent): the gate above of
+ * z = sigmoid(saturate(s + gate_bias)) and candidate = tanh(saturate(s + candidate_bias)). The state has at most 13 fraction
+ * bits. The output may be the state, but must not overlap the other inputs.
+ * lookup: table is the half table of tanh; mirrored_lookup: its mirror image, then the table itself, 257 entries in all.
+ */
+void rescomp_fastgrnn_update_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
+                                          int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                          const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell,
+                                          const RESCOMP_FLASH int16_t *table);
+void rescomp_fastgrnn_update_mirrored_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
+                                                   int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                                   const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell,
+                                                   const RESCOMP_FLASH int16_t *table);
+void rescomp_fastgrnn_update_piecewise_linear_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
+                                                    int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                                    const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell);
 
 /* How a state is stored. */
 typedef struct {

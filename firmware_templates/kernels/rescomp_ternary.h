@@ -10,6 +10,8 @@
 #ifndef RESCOMP_TERNARY_H
 #define RESCOMP_TERNARY_H
 
+#include <string.h>
+
 #include "rescomp_math.h"
 
 #define RESCOMP_TERNARY_COLUMNS 4
@@ -36,15 +38,55 @@ static inline void rescomp_ternary_accumulate(int32_t accumulator[RESCOMP_TERNAR
                                               const RESCOMP_ACTIVATION input[RESCOMP_TERNARY_COLUMNS],
                                               const RESCOMP_FLASH uint8_t *packed)
 {
-    uint32_t codes = packed[0] | (uint32_t)packed[1] << 8 | (uint32_t)packed[2] << 16 | (uint32_t)packed[3] << 24;
+    const RESCOMP_FLASH_BYTES uint8_t *const byte = packed;
+    uint32_t codes = byte[0] | (uint32_t)byte[1] << 8 | (uint32_t)byte[2] << 16 | (uint32_t)byte[3] << 24;
 
     for (uint8_t row = 0; row < RESCOMP_TERNARY_ROWS; ++row) {
         if (row == 6) { /* 30 of the first 32 bits are used up: the last byte joins. */
-            codes |= (uint32_t)packed[4] << 2;
+            codes |= (uint32_t)byte[4] << 2;
         }
         accumulator[row] += rescomp_ternary_sum(input, codes & 31);
         codes >>= 5;
     }
+}
+
+/* An input in groups of four, the last one padded with zeros. */
+typedef struct {
+    const RESCOMP_ACTIVATION *whole;
+    uint16_t whole_groups;
+    uint8_t rest; /* entries past the whole groups */
+    RESCOMP_ACTIVATION tail[RESCOMP_TERNARY_COLUMNS];
+} rescomp_ternary_input;
+
+static inline rescomp_ternary_input rescomp_ternary_input_of(const RESCOMP_ACTIVATION *input, uint16_t columns)
+{
+    rescomp_ternary_input source = {0, 0, 0, {0, 0, 0, 0}};
+
+    source.whole = input;
+    source.whole_groups = columns / RESCOMP_TERNARY_COLUMNS;
+    source.rest = columns % RESCOMP_TERNARY_COLUMNS;
+    memcpy(source.tail, input + (columns - source.rest), source.rest * sizeof *input);
+    return source;
+}
+
+/* The accumulators of a block's 8 rows. Returns where the next block's weights begin. */
+static inline const RESCOMP_FLASH uint8_t *rescomp_ternary_block(int32_t accumulator[RESCOMP_TERNARY_ROWS],
+                                                                 const rescomp_ternary_input *source,
+                                                                 const RESCOMP_FLASH uint8_t *packed)
+{
+    const RESCOMP_ACTIVATION *group = source->whole;
+
+    memset(accumulator, 0, RESCOMP_TERNARY_ROWS * sizeof *accumulator);
+    for (uint16_t i = 0; i < source->whole_groups; ++i) {
+        rescomp_ternary_accumulate(accumulator, group, packed);
+        group += RESCOMP_TERNARY_COLUMNS;
+        packed += RESCOMP_TERNARY_BYTES;
+    }
+    if (source->rest != 0) {
+        rescomp_ternary_accumulate(accumulator, source->tail, packed);
+        packed += RESCOMP_TERNARY_BYTES;
+    }
+    return packed;
 }
 
 /* Requantizes the rows of a block that exist and returns where the next block's outputs begin. */

@@ -11,6 +11,7 @@ from .base import Op
 from .conv2d import Conv2d
 from .depthwise_conv2d import DepthwiseConv2d
 from .fastgrnn_gate import FastGrnnGate
+from .fastgrnn_update import FastGrnnUpdate
 from .fully_connected import FullyConnected
 from .gated_state import FastRnnState, GruState, LstmCell
 from .max_pool import MaxPool
@@ -30,6 +31,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         Conv2d,
         DepthwiseConv2d,
         FastGrnnGate,
+        FastGrnnUpdate,
         FastRnnState,
         FullyConnected,
         GruState,
@@ -54,6 +56,7 @@ __all__ = [
     "Conv2d",
     "DepthwiseConv2d",
     "FastGrnnGate",
+    "FastGrnnUpdate",
     "FastRnnState",
     "FullyConnected",
     "GruState",

@@ -28,6 +28,8 @@ Function = Literal["sigmoid", "tanh"]
 Q15 = Format(15)
 UNIT_Q15 = Format(15, nonnegative=True)
 """What a sigmoid gives: [0, 1)."""
+TABLE_NOTE = "tanh at 0, 1/16, ... 8 in Q15"
+"""What the C says of a lookup's table."""
 
 
 class _Activation(Elementwise):
@@ -97,7 +99,7 @@ class Lookup(_Activation):
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
-        table = b.shared_constant("tanh_table", self.table, "tables", "tanh at 0, 1/16, ... 8 in Q15")
+        table = b.shared_constant("tanh_table", self.table, "tables", TABLE_NOTE)
         b.call(self.kernel, x.expression, y.expression, str(x.type.size), table)
 
     @classmethod

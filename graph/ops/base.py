@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UnsupportedError
-from ..fixed_point import ACCUMULATOR_BITS, IntArray
+from ..fixed_point import ACCUMULATOR_BITS, IntArray, Requantization
 from ..ir import Format, TensorType
+from ..weights import Weight
 
 Array = npt.NDArray[Any]
 ConstantKind = Literal["weights", "scales", "biases", "tables"]
@@ -88,6 +89,42 @@ class CBuilder(Protocol):
 
     def call(self, kernel: str, *arguments: str) -> None:
         """Call rescomp_<kernel>(arguments...)."""
+        ...
+
+    def product(self, op: ProductOp, x: CValue, y: CValue, shape: str = "") -> None:
+        """Declare the op's weight, in the storage that suits the target, and its scales, and call what computes y from x.
+
+        shape: of a convolution (rescomp_conv2d_shape); empty: x is multiplied as one vector.
+        """
+        ...
+
+
+class ProductOp(Protocol):
+    """An op whose outputs are weighted sums, requantized: what CBuilder.product reads of it."""
+
+    @property
+    def kernel(self) -> str:
+        """See Op."""
+        ...
+
+    @property
+    def weight(self) -> Weight:
+        """int8 [rows, columns]."""
+        ...
+
+    @property
+    def bias(self) -> IntArray:
+        """int32 [rows] in units of the accumulator, or of length 0 for none."""
+        ...
+
+    @property
+    def requantization(self) -> Requantization:
+        """From an accumulator to an output, one a row."""
+        ...
+
+    @property
+    def output(self) -> Format:
+        """Of the outputs."""
         ...
 
 

@@ -8,6 +8,7 @@ from ..fixed_point import MULTIPLIER_BITS, IntArray, Requantization
 from ..ir import Format
 from ..weights import SeededWeight, Weight
 from .base import Array, CBuilder
+from .row_scales import SCALE_NOTES, Multiply, row_scales
 
 
 def weight_argument(b: CBuilder, weight: Weight) -> str:
@@ -20,9 +21,7 @@ def weight_argument(b: CBuilder, weight: Weight) -> str:
 
 def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requantization, output: Format) -> str:
     """Declares bias, multipliers and shifts of a layer, as stored_scales gives them."""
-    bias_name = multiplier_name = "NULL"
-    if bias.size:
-        bias_name = b.constant("bias", _array(bias, "int32"), "biases", "in units of the accumulator")
+    bias_name, multiplier_name = _bias_argument(b, bias), "NULL"
     multiplier, shift = stored_scales(requantization)
     note = "the factor is multiplier * 2^-shift" if multiplier.size else "the factor is 2^-shift"
     if multiplier.size:
@@ -30,6 +29,30 @@ def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requant
     shift_name = b.constant("shift", shift, "scales", _of_rows(note, shift, requantization))
     steps = (int(multiplier.size > 1), int(shift.size > 1))
     return f"rescomp_requantize_by({bias_name}, {multiplier_name}, {steps[0]}, {shift_name}, {steps[1]}, {output.low}, {output.high})"
+
+
+def rows_requantization(
+    b: CBuilder, bias: IntArray, requantization: Requantization, output: Format, largest: int, multiply: Multiply
+) -> tuple[str, str]:
+    """(kernel, its last argument): requantize_rows_<dtype> in the form that range analysis allows, its constants declared.
+
+    largest: magnitude that no accumulator, bias included, exceeds. multiply: what the core does fast.
+    """
+    kernel = f"requantize_rows_{output.dtype}"
+    if multiply == "narrow":
+        return kernel, requantization_argument(b, bias, requantization, output)
+    if requantization.is_power_of_two and np.all(requantization.power >= 1) and np.all(requantization.power <= 31):
+        return f"{kernel}_shift", requantization_argument(b, bias, requantization, output)
+    scales = None if output.dtype != "int16" else row_scales(requantization, largest, multiply)
+    if scales is None:
+        return kernel, requantization_argument(b, bias, requantization, output)
+    name = b.constant("scale", scales.words, "scales", SCALE_NOTES[multiply])
+    arguments = f"{_bias_argument(b, bias)}, {name}, {scales.lift}, {output.low}, {output.high}"
+    return f"{kernel}_{multiply}", f"rescomp_scale_by({arguments})"
+
+
+def _bias_argument(b: CBuilder, bias: IntArray) -> str:
+    return b.constant("bias", _array(bias, "int32"), "biases", "in units of the accumulator") if bias.size else "NULL"
 
 
 def stored_scales(requantization: Requantization) -> tuple[Array, Array]:

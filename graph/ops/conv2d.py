@@ -12,7 +12,6 @@ from ..ir import TensorType
 from ..weights import SeededWeight, SparseWeight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
-from .c_arguments import requantization_argument, weight_argument
 from .convolution import Convolution
 from .drawing import DENSE, draw_product
 from .product import prove_product
@@ -66,9 +65,7 @@ class Conv2d(Convolution):
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
-        weight = weight_argument(b, self.weight)
-        by = requantization_argument(b, self.bias, self.requantization, self.output)
-        b.call(self.kernel, x.expression, y.expression, self.window.c_shape(x.type, y.type), weight, by)
+        b.product(self, x, y, self.window.c_shape(x.type, y.type))
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

@@ -35,6 +35,12 @@ class FastGrnnGate(Elementwise):
         return "fastgrnn_gate_int16"
 
     @property
+    def c_cell(self) -> str:
+        """The constants as an argument of the C kernels."""
+        numbers = (self.zeta, self.nu, self.state.fraction_bits, self.state.low, self.state.high)
+        return f"rescomp_fastgrnn_cell_of({', '.join(map(str, numbers))})"
+
+    @property
     def gate_shift(self) -> int:
         """From Q30 to the state's format."""
         return 30 - self.state.fraction_bits
@@ -74,9 +80,7 @@ class FastGrnnGate(Elementwise):
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (z, c, h), (y,) = inputs, outputs
-        numbers = (self.zeta, self.nu, self.state.fraction_bits, self.state.low, self.state.high)
-        cell = f"rescomp_fastgrnn_cell_of({', '.join(map(str, numbers))})"
-        b.call(self.kernel, z.expression, c.expression, h.expression, y.expression, str(h.type.size), cell)
+        b.call(self.kernel, z.expression, c.expression, h.expression, y.expression, str(h.type.size), self.c_cell)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

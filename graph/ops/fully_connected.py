@@ -12,7 +12,6 @@ from ..ir import Format, TensorType
 from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
-from .c_arguments import requantization_argument, weight_argument
 from .drawing import draw_product
 from .product import prove_product
 
@@ -71,10 +70,7 @@ class FullyConnected:
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs
-        rows, columns = self.weight.matrix.shape
-        weight = weight_argument(b, self.weight)
-        by = requantization_argument(b, self.bias, self.requantization, self.output)
-        b.call(self.kernel, x.expression, y.expression, str(columns), str(rows), weight, by)
+        b.product(self, x, y)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:

@@ -33,12 +33,18 @@ def prove_product(weight: Weight, bias: IntArray, requantization: Requantization
             x.bound <= TERNARY_INPUT_BOUND,
             f"a ternary weight reads values up to {TERNARY_INPUT_BOUND}, but its input may reach {x.bound}: clamp it",
         )
+    largest = largest_accumulator(weight, bias, x)
+    prove_accumulator(largest)
+    if x.dtype == "int8":
+        prove_tie_free(int(np.abs(weight.matrix.astype(np.int64)).max()), largest, requantization)
+
+
+def largest_accumulator(weight: Weight, bias: IntArray, x: Format) -> int:
+    """The magnitude that no sum of a row of `weight` times values in format `x`, plus `bias`, exceeds."""
     largest = np.abs(weight.matrix.astype(np.int64)).sum(axis=1) * x.bound
     if bias.size:
         largest = largest + np.abs(bias.astype(np.int64))
-    prove_accumulator(int(largest.max()))
-    if x.dtype == "int8":
-        prove_tie_free(int(np.abs(weight.matrix.astype(np.int64)).max()), int(largest.max()), requantization)
+    return int(largest.max())
 
 
 def prove_tie_free(weight: int, largest: int, requantization: Requantization) -> None:

@@ -131,6 +131,19 @@ def images(format):
     return (TensorType((4, 5, 2), format),)
 
 
+STATE = Format(12, bound=10922)
+STEEP = np.concatenate([np.arange(64), np.full(65, 30000)]).astype(np.int16)
+
+
+def update(state=STATE, table=None):
+    bias = np.zeros(4, np.int16)
+    return ops.FastGrnnUpdate("mirrored_lookup", tanh_table() if table is None else table, bias, bias, 1, 1, state)
+
+
+def update_inputs(state=STATE):
+    return vectors(Format(12), Format(12), state)
+
+
 def depthwise(weight, requantization=None, output=INT16, padding=(0, 0, 0, 0)):
     return ops.DepthwiseConv2d(weight, NO_BIAS, requantization or scale(2), output, (3, 3), padding=padding)
 
@@ -172,6 +185,10 @@ def product(matrix, power=1, multiplier=1 << 14):
             (TensorType((4,), Format(15, nonnegative=True)), TensorType((4,), Format(15)), TensorType((4,), Format(12, bound=10922))),
             "32-bit sum",
         ),
+        (update(Format(14, bound=10922)), update_inputs(Format(14, bound=10922)), "at most 13 fraction bits, not 14"),
+        (update(table=STEEP), update_inputs(), "the mirrored table rises too fast"),
+        (update(), tuple(TensorType((2, 4), t.format) for t in update_inputs()), "reads vectors, not a state of shape"),
+        (update(), (update_inputs()[0], *vectors(Format(11), STATE)), "add needs equal formats"),
         (
             ops.Conv2d(SparseWeight(np.ones((1, 4), np.int8), 8, "delta"), NO_BIAS, scale(1), INT16, (1, 1)),
             (TensorType((1, 1, 4), INT16),),

@@ -26,6 +26,8 @@ GUARDS = {"int16": 0x5AA5 - 0x8000, "int8": 0x5A}
 ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
 WORDS = (1, 2, 31, 32, 33, 63, 64, 65)
 """Columns around the words of 32 signs that a seeded kernel draws."""
+OF_NAMED_CORES = ("product_", "requantize_rows_", "im2col_")
+"""Kernels into which a named core's export splits an op: test_products.py."""
 PRODUCTS = [*(("int16", weights) for weights in (*DENSE, *SEEDED, *SPARSE)), *(("int8", weights) for weights in (*DENSE, *SEEDED))]
 DENSE_PRODUCTS = [(dtype, weights) for dtype, weights in PRODUCTS if weights in DENSE]
 
@@ -419,4 +421,5 @@ def test_every_op_has_its_kernel_and_every_kernel_its_declaration():
     wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(60)} - {""}
     defined = {path.stem for path in KERNELS.glob("*.c")}
     declared = set(re.findall(r"^void rescomp_(\w+)\(", (KERNELS / "rescomp_kernels.h").read_text(), re.MULTILINE))
-    assert wanted == defined == declared
+    assert defined == declared
+    assert wanted == {name for name in defined if not name.startswith(OF_NAMED_CORES)}

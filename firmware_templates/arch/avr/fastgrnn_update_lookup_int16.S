@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
+#define KERNEL rescomp_fastgrnn_update_lookup_int16
+#define LOOKUP 1
+#include "rescomp_fastgrnn_update_avr.h"

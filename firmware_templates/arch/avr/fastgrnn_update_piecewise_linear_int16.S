@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
+#define KERNEL rescomp_fastgrnn_update_piecewise_linear_int16
+#define LOOKUP 0
+#include "rescomp_fastgrnn_update_avr.h"

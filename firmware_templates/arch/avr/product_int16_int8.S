@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
+#define KERNEL rescomp_product_int16_int8
+#define ACTIVATION_BYTES 2
+#include "rescomp_product_int8_avr.h"

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: 0BSD */
+#define KERNEL rescomp_requantize_int16
+#define INPUT_BYTES 2
+#define OUTPUT_BYTES 2
+#include "rescomp_requantize_avr.h"

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_requantize_rows_int16
+#define OUTPUT_BYTES 2
+#define STORE strh
+#include "rescomp_requantize_rows_general_thumb1.h"

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_requantize_rows_int16_high
+#include "rescomp_requantize_rows_high_thumb2.h"
+
+/* The upper word of x * scale + 2^31: the highest bit of the lower word is the carry that rounds. */
+.macro scale x, n
+    smull r12, \x, \x, scale\n
+    adds r12, r12
+    adc \x, \x, #0
+    ssat \x, #16, \x
+.endm
+
+#include "rescomp_requantize_four_rows_thumb2.h"

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_product_int16_ternary_tabled_words
+#define BYTES 2
+
+.macro load_input x, index, from=t1
+    lh \x, BYTES * \index(\from)
+.endm
+
+/* of t2, to the copy of the last group at t1 */
+.macro store_tail
+    sh t2, 0(t1)
+.endm
+
+#include "rescomp_product_ternary_tabled_words_rv32.h"

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_im2col_int8_ternary_tabled_words
+#define RESCOMP_ACTIVATION int8_t
+#define RESCOMP_WEIGHT uint32_t
+#define RESCOMP_PRODUCT rescomp_product_int8_ternary_tabled_words
+#define RESCOMP_REQUANTIZE_ROWS rescomp_requantize_rows_int8
+#define RESCOMP_TABLE
+#include "rescomp_im2col_body.h"

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_product_int16_ternary_tabled_bytes
+#define RESCOMP_ACTIVATION int16_t
+#include "rescomp_product_ternary_tabled_bytes_body.h"

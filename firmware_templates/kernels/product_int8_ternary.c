@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_product_int8_ternary
+#define RESCOMP_ACTIVATION int8_t
+#include "rescomp_product_ternary_body.h"

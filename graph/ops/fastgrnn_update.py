@@ -1,0 +1,129 @@
+"""fastgrnn_update: all of a FastGRNN step that follows its two products, in one pass (graph/passes.fuse_fastgrnn_update makes it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self, get_args
+
+import numpy as np
+
+from ..fixed_point import PREACTIVATION_BITS, Q15_ONE, TABLE_INTERVALS, IntArray, tanh_table
+from ..ir import Format, TensorType
+from .activation import TABLE_NOTE, Function, Lookup, PiecewiseLinear
+from .add import Add, BiasAdd
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .fastgrnn_gate import FastGrnnGate
+
+Nonlinearity = Literal["lookup", "mirrored_lookup", "piecewise_linear"]
+MAX_FRACTION_BITS = 13
+"""Of the state: the gate, which the proof of fastgrnn_gate keeps below 2 in the state's format, then is below 2^14 without a clamp."""
+
+
+@dataclass(frozen=True, eq=False)
+class FastGrnnUpdate(Elementwise):
+    """h' = gate(sigmoid(p + gate_bias), tanh(p + candidate_bias), h) with p = a + b: every part is an op, and means what that op means.
+
+    Inputs: a = R(W x) and b = R(U h), int16 Q12, and the state h in `state`, vectors of equal length. gate_bias, candidate_bias: int16
+    [entries] in Q12. zeta, nu: Q15 in [0, 2^15). table: the half table of a lookup (Lookup.table); of length 0 where nothing is looked up.
+    mirrored_lookup: the C reads the table and its mirror image, 257 entries from -8 to 8, and needs neither magnitude nor sign.
+    """
+
+    name: ClassVar[str] = "fastgrnn_update"
+    in_place: ClassVar[tuple[int, ...]] = (2,)
+
+    nonlinearity: Nonlinearity
+    table: IntArray
+    gate_bias: IntArray
+    candidate_bias: IntArray
+    zeta: int
+    nu: int
+    state: Format
+
+    @property
+    def kernel(self) -> str:
+        return f"fastgrnn_update_{self.nonlinearity}_int16"
+
+    @property
+    def _gate(self) -> FastGrnnGate:
+        return FastGrnnGate(self.zeta, self.nu, self.state)
+
+    def _function(self, function: Function) -> Lookup | PiecewiseLinear:
+        return PiecewiseLinear(function) if self.nonlinearity == "piecewise_linear" else Lookup(function, self.table)
+
+    def _branches(self) -> tuple[tuple[BiasAdd, Lookup | PiecewiseLinear], ...]:
+        """The ops that lead from p to z and to c."""
+        return (BiasAdd(self.gate_bias), self._function("sigmoid")), (BiasAdd(self.candidate_bias), self._function("tanh"))
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        a, b, h = inputs
+        require(self.nonlinearity in get_args(Nonlinearity), f"fastgrnn_update has no non-linearity {self.nonlinearity!r}")
+        require(len(h.shape) == 1, f"fastgrnn_update reads vectors, not a state of shape {h.shape}")
+        bits = self.state.fraction_bits
+        require(bits <= MAX_FRACTION_BITS, f"fastgrnn_update keeps a state with at most {MAX_FRACTION_BITS} fraction bits, not {bits}")
+        (p,) = Add().infer(a, b)
+        z, c = (function.infer(*bias.infer(p))[0] for bias, function in self._branches())
+        if self.nonlinearity == "mirrored_lookup":
+            require(can_be_mirrored(self.table), "the mirrored table rises too fast where its functions saturate")
+        return self._gate.infer(z, c, h)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        a, b, h = inputs
+        (p,) = Add().evaluate(a, b)
+        z, c = (function.evaluate(*bias.evaluate(p))[0] for bias, function in self._branches())
+        return self._gate.evaluate(z, c, h)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        projected, recurrent, h = inputs
+        (p,) = Add().onnx(b, projected, recurrent)
+        z, c = (function.onnx(b, *bias.onnx(b, p))[0] for bias, function in self._branches())
+        return self._gate.onnx(b, z, c, h)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        projected, recurrent, h = inputs
+        (p,) = Add().tflite(b, projected, recurrent)
+        z, c = (function.tflite(b, *bias.tflite(b, p))[0] for bias, function in self._branches())
+        return self._gate.tflite(b, z, c, h)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        buffers = [value.expression for value in (*inputs, *outputs)]
+        note = "in the format of the pre-activations"
+        gate_bias, candidate_bias = (
+            b.constant(role, bias, "biases", note)
+            for role, bias in (("gate_bias", self.gate_bias), ("candidate_bias", self.candidate_bias))
+        )
+        b.call(self.kernel, *buffers, str(outputs[0].type.size), gate_bias, candidate_bias, self._gate.c_cell, *self._c_table(b))
+
+    def _c_table(self, b: CBuilder) -> tuple[str, ...]:
+        if self.nonlinearity == "piecewise_linear":
+            return ()
+        if self.nonlinearity == "lookup":
+            return (b.shared_constant("tanh_table", self.table, "tables", TABLE_NOTE),)
+        mirrored = mirror(self.table)
+        return (b.shared_constant("mirrored_tanh_table", mirrored, "tables", "tanh at -8, -8 + 1/16, ... 8 in Q15"),)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        size, state = int(rng.integers(1, 40)), Format(int(rng.integers(8, 13)), bound=10922)
+        nonlinearity: Nonlinearity = get_args(Nonlinearity)[rng.integers(3)]
+        table = np.zeros(0, np.int16) if nonlinearity == "piecewise_linear" else tanh_table()
+        biases = rng.integers(-(1 << 15), 1 << 15, (2, size), dtype=np.int16) >> int(rng.integers(0, 4))
+        zeta, nu = (int(n) for n in rng.integers(0, Q15_ONE - 8, 2))
+        p = Format(PREACTIVATION_BITS)
+        return cls(nonlinearity, table, biases[0], biases[1], zeta, nu, state), tuple(
+            TensorType((size,), format) for format in (p, p, state)
+        )
+
+
+def mirror(table: IntArray) -> IntArray:
+    """int16 [2 n + 1] from a half table [n + 1] that begins with 0: its odd continuation to the left, then itself."""
+    mirrored: IntArray = np.concatenate([-table[:0:-1], table]).astype(np.int16)
+    return mirrored
+
+
+def can_be_mirrored(table: IntArray) -> bool:
+    """Whether reading -2^15 at its own entry gives what the contract reads at -(2^15 - 1), the last place between two entries.
+
+    That is so where the last interval of tanh, and that of sigmoid, rises by no more than half of its length.
+    """
+    rises = np.diff(table.astype(np.int64))
+    return bool(rises[TABLE_INTERVALS - 1] <= 128 and rises[TABLE_INTERVALS // 2 - 1] <= 256)

@@ -1,0 +1,162 @@
+"""C generated for named cores: what it promises to whoever compiles it. That it computes the right thing is tests/validate's business."""
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rescomp.export.c import export_c
+from rescomp.export.cores import CORES
+from rescomp.export.kernel_choice import PREFERENCES, Target
+from rescomp.validate.c_program import WARNINGS
+from rescomp.validate.emulation import PACKAGES
+
+FLOAT = {
+    "cortex-m": r"\t(v(add|sub|mul|div|fma|mla|cvt|sqrt|neg|abs)\w*\.f\d+|vcvt\w*)",
+    "riscv": r"\tf(add|sub|mul|div|cvt|sqrt|madd|lw|sw)\.?\w*\.[sd]",
+    "avr": r"__(add|sub|mul|div|fix|float)\w*sf\w*",
+}
+"""Instructions, or calls of the compiler's library, that compute in floating point."""
+LIBRARY = {"memcpy", "memset", "memmove"}
+HELPERS = re.compile(
+    r"__(gnu_thumb1_case_\w+|aeabi_(u?idiv(mod)?|memcpy\d?|memset\d?|memclr\d?|memmove\d?)"
+    r"|mul[hsdq]i3|u?mulhisi3|muluhisi3|mulshisi3|mulohisi3|mulhisi3|u?divmod[hs]i4|mul[hs]i3|prologue_saves__|epilogue_restores__|tablejump2__)"
+)
+"""Helpers of the compilers' libraries that compute in 32 bits at most: none of them is a 64-bit multiplication or division."""
+
+
+MODELS = (
+    {"weights": "ternary", "hidden": 20, "low_rank": True, "power_of_two": False},
+    {"weights": "int8", "hidden": 20, "table": False},
+    {"weights": "int4"},
+    {"weights": "sparse_delta_int4"},
+)
+
+
+def output(*command, **options):
+    result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(params=CORES)
+def core(request):
+    core = CORES[request.param]
+    if shutil.which(core.family.compiler) is None and os.environ.get("CI") != "true":
+        pytest.skip(f"needs {core.family.compiler}: apt-get install {PACKAGES[core.family.compiler]}")
+    return core
+
+
+@pytest.fixture
+def sources(core, random_fastgrnn, random_block, tmp_path):
+    """The folder of the C of several models for the core, by speed and by size, beside one rescomp/ with the kernels of all."""
+    rng = np.random.default_rng(0)
+    models = [random_fastgrnn(rng, **form) for form in MODELS] + [random_block(rng, weights=weights) for weights in ("ternary", "int8")]
+    for i, (model, prefer) in enumerate(itertools.product(models, PREFERENCES)):
+        for name, data in export_c(replace(model, name=f"{model.name}{i}"), Target(core, prefer)).items():
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            assert name in ("README.md", "LICENSE") or not path.exists() or path.read_bytes() == data
+            path.write_bytes(data)
+    return tmp_path
+
+
+def compiled(core, folder, *flags):
+    """The object files, each of its own build folder."""
+    names = [str(path.relative_to(folder)) for pattern in ("*.c", "rescomp/*.c", "rescomp/*.S") for path in folder.glob(pattern)]
+    output(core.family.compiler, *core.flags, *WARNINGS, *flags, "-c", *names, cwd=folder)
+    return [str(path) for path in sorted(folder.glob("*.o"))]
+
+
+def test_no_warning_no_library_no_float(core, sources):
+    """-Os and -O3; no symbol is undefined but memcpy and the like, no global can be written, no instruction is of floating point."""
+    float_code = re.compile(FLOAT[core.family.name])
+    for flags in (("-std=gnu99", "-Os"), ("-std=gnu11", "-O3")):
+        objects = compiled(core, sources, *flags)
+        symbols = [line.split() for line in output(f"{core.family.prefix}nm", *objects).splitlines()]
+        undefined = {fields[1] for fields in symbols if len(fields) == 2 and fields[0] == "U"}
+        foreign = {name for name in undefined if not name.startswith("rescomp_")} - LIBRARY
+        assert {name for name in foreign if not HELPERS.fullmatch(name)} == set()
+        assert not {fields[-1] for fields in symbols if len(fields) == 3 and fields[1] in "dDbBC"}
+        assert not float_code.search(output(f"{core.family.prefix}objdump", "-dr", *objects))
+
+
+def test_nothing_calls_itself(core, sources):
+    """No function reaches itself: the deepest stack is bounded. From the relocations of calls, an object file and section a function."""
+    calls, caller = {}, set()
+    for name in compiled(core, sources, "-std=gnu99", "-O1", "-ffunction-sections", "-fno-inline"):
+        symbols = (line.split() for line in output(f"{core.family.prefix}objdump", "-t", name).splitlines())
+        functions = {fields[-1] for fields in symbols if "F" in fields[2:-1] or fields[1:2] == ["F"]}  # not labels of assembly
+        for line in output(f"{core.family.prefix}objdump", "-dr", name).splitlines():
+            if function := re.fullmatch(r"[0-9a-f]+ <(\w+)>:", line):
+                caller = calls.setdefault(function[1], set()) if function[1] in functions else caller
+            elif target := re.search(r"\bR_\w*(?:CALL|JUMP|JAL|PLT)\w*\s+(?:\.text\.)?(\w+)", line):
+                caller.add(target[1])
+    assert any(calls.values())
+    for function in calls:
+        reached, wanted = set(), [function]
+        while wanted:
+            for called in calls.get(wanted.pop(), set()) - reached:
+                reached.add(called)
+                wanted.append(called)
+        assert function not in reached
+
+
+CLANG = {
+    "cortex-m": ("--target=arm-none-eabi", "-isystem", "/usr/include/newlib"),
+    "riscv": ("--target=riscv32", "-isystem", "/usr/include/newlib"),
+}
+"""How clang is told to compile for a family; its own AVR back end has no __flash that GCC's kernels could share."""
+
+
+def need(tool):
+    if shutil.which(tool) is None and os.environ.get("CI") != "true":
+        pytest.skip(f"needs {tool}: apt-get install {tool}")
+
+
+def test_clang_compiles_and_assembles_it(core, sources):
+    if core.family.name not in CLANG:
+        pytest.skip("AVR is GCC's")
+    need("clang")
+    flags = [flag for flag in core.flags if not flag.startswith("--specs")]
+    names = [str(path.relative_to(sources)) for pattern in ("*.c", "rescomp/*.c", "rescomp/*.S") for path in sources.glob(pattern)]
+    for standard in ("c99", "c17"):
+        output("clang", *CLANG[core.family.name], *flags, *WARNINGS, f"-std={standard}", "-Os", "-c", *names, cwd=sources)
+
+
+@pytest.fixture
+def plain(random_fastgrnn, random_gru, random_block, random_int8_block, tmp_path):
+    """The folder of the C that runs anywhere, of several models."""
+    rng = np.random.default_rng(0)
+    models = [
+        *(random_fastgrnn(rng, **form) for form in MODELS),
+        random_gru(rng),
+        random_block(rng, weights="ternary"),
+        random_int8_block(rng),
+    ]
+    for i, model in enumerate(models):
+        for name, data in export_c(replace(model, name=f"{model.name}{i}")).items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+def test_clang_on_the_host(plain):
+    need("clang")
+    names = [str(path.relative_to(plain)) for pattern in ("*.c", "rescomp/*.c") for path in plain.glob(pattern)]
+    for standard, optimization in (("c99", "-Os"), ("c11", "-O2"), ("c17", "-O3")):
+        output("clang", *WARNINGS, f"-std={standard}", optimization, "-c", *names, cwd=plain)
+
+
+def test_cppcheck_finds_nothing(plain):
+    need("cppcheck")
+    output("cppcheck", "-q", "--std=c99", "--enable=warning,performance,portability", "--error-exitcode=3", ".", cwd=plain)
+
+
+def test_a_tap_compiles(core, sources):
+    compiled(core, sources, "-std=gnu99", "-O2", "-DRESCOMP_TAP")
