@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
+from untrained import untrained
 
-from rescomp.compress import anneal, calibrate, compress
 from rescomp.export.c import constant_bytes
-from rescomp.export.lower import lower
 from rescomp.graph.ir import IntegerModel
 from rescomp.models import build
 from rescomp.recipe import Recipe, load_recipe, to_toml
@@ -108,20 +106,14 @@ class Size:
 
 def size(job: Job) -> Size:
     """What the job's models will take; with sparse storage the places that training finds may change it by a few bytes."""
-    return Size(constant_bytes(untrained(job)), float_bytes(job))
+    return Size(constant_bytes(untrained_model(job)), float_bytes(job))
 
 
-def untrained(job: Job) -> IntegerModel:
-    """The integer model of fresh weights."""
+def untrained_model(job: Job) -> IntegerModel:
+    """The job's integer model of fresh weights."""
     recipe = job.recipe()
-    torch.manual_seed(0)
-    spread = torch.tensor(SPREAD)
-    net = compress(build(recipe.model, CHANNELS, len(TASKS[job.task]), torch.zeros(CHANNELS), spread), recipe.compress)
     steps = (READINGS - recipe.model.window) // (recipe.model.stride or recipe.model.window) + 1
-    x = torch.randn(8, steps, recipe.model.window * CHANNELS) * spread.repeat(recipe.model.window)
-    calibrate(net, x, torch.full((8,), steps), 11)
-    anneal(net, 1, 1)
-    return lower(net.eval(), job.task, TASKS[job.task])
+    return untrained(recipe, job.task, SPREAD, TASKS[job.task], steps)
 
 
 def float_bytes(job: Job) -> int:

@@ -1,0 +1,179 @@
+"""profile: what a step of an integer model costs on emulated cores, layer by layer, and what it takes of flash, RAM and stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BudgetError, InputError, RescompError
+from ..export.c import translate
+from ..export.c_source import Layer, Source
+from ..export.cores import AVR, CORES
+from ..export.kernel_choice import Target
+from ..model_directory import ModelDirectory
+from ..validate.c_program import encode_vectors, workspace, write_export
+from ..validate.counting import Span, Tally, check_counter, count_spans
+from ..validate.emulation import build_firmware
+from ..validate.footprint import flash_bytes
+from ..validate.witness import Job
+from .artefacts import read_model, read_vectors
+from .exporting import parse_targets
+from .listener import Listener, Silent
+
+STEPS = 8
+"""Of the first test sequence: as many are run, and the one that costs most is shown."""
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What a layer's kernels cost, the passing of their arguments included. kernel: joined by " + "; empty for a view, which costs nothing.
+
+    count: instructions or cycles, see CoreProfile; the others: see Tally in validate/counting.py.
+    """
+
+    graph: str
+    name: str
+    kernel: str
+    count: int
+    loads: int
+    stores: int
+    branches_taken: int
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Bytes. weights: with scales and biases. code: all the rest of the exported C, and the library functions that it calls."""
+
+    code: int
+    weights: int
+    tables: int
+
+    @property
+    def total(self) -> int:
+        """Of the model, without anybody's startup code and main function."""
+        return self.code + self.weights + self.tables
+
+
+@dataclass(frozen=True)
+class Ram:
+    """Bytes. state: what is kept between steps; arena: values of layers; scratch: what kernels need beside them while they run."""
+
+    state: int
+    arena: int
+    scratch: int
+
+
+@dataclass(frozen=True)
+class CoreProfile:
+    """One core. count: of a step (a run for a net without state) the dearest of those run, in `unit`: instructions, or cycles of an AVR.
+
+    layers: of that step, in order, then those of the head, which turns state into scores and is not part of `count`. What the
+    layers of a step leave of `count` copies states and returns. stack: bytes that a call needs below its caller's stack pointer.
+    """
+
+    core: str
+    unit: str
+    count: int
+    loads: int
+    stores: int
+    branches_taken: int
+    flash: Flash
+    ram: Ram
+    stack: int
+    layers: tuple[LayerCost, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The cores in the order in which they were asked for."""
+
+    cores: tuple[CoreProfile, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp profile --json`."""
+        return {"schema": 1, "cores": [asdict(core) for core in self.cores]}
+
+
+def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener: Listener | None = None) -> Profile:
+    """Run the model in directory `path` on each of `cores`, with the kernels chosen for `prefer` (speed or size), and count.
+
+    Nothing in the directory changes. Raises InputError for an unknown core or preference or a damaged directory, BudgetError for a
+    model that a core has no room for, MissingToolError when an emulator or a compiler is not installed.
+    """
+    listener = listener or Silent()
+    if not cores:
+        raise InputError(f"no core is named: choose among {', '.join(CORES)}")
+    targets = parse_targets(cores, prefer)
+    for target in targets:
+        check_counter(target.core)
+    directory = ModelDirectory.open(path)
+    model = read_model(directory)
+    vectors = read_vectors(directory, model)
+    job = Job(model, path, vectors.x[:1, :STEPS] if model.is_recurrent else vectors.x[:1], np.minimum(vectors.lengths[:1], STEPS))
+    profiles = []
+    for target in targets:
+        listener.stage(f"profile on {target.core.name}")
+        profiles.append(profile_core(target, job))
+    return Profile(tuple(profiles))
+
+
+def profile_core(target: Target, job: Job) -> CoreProfile:
+    """What the first sequences of a job cost on one core; of the job nothing but the model and its inputs is read."""
+    core, source = target.core, translate(job.model, target)
+    spans = _functions(source)
+    with workspace() as folder:
+        write_export(folder / "c", job.model, target)
+        try:
+            program = build_firmware(core, job.model, folder / "c", (), folder)
+        except BudgetError as error:
+            raise BudgetError(f"{core.name}: {error}") from error
+        kernels = [f"rescomp_{kernel}" for kernel in source.kernels]
+        found = count_spans(core, program, encode_vectors(job), list(spans), kernels)
+        flash = flash_bytes(core, job.model, folder / "c")
+    dearest = [max((span for span in found if span.function == name), key=lambda span: span.tally.count) for name in spans]
+    layers = [layer for span in dearest for layer in _layer_costs(source.functions[spans[span.function]].layers, span)]
+    total = dearest[0].tally
+    return CoreProfile(
+        core.name,
+        "cycles" if core.family is AVR else "instructions",
+        *(total.count, total.loads, total.stores, total.branches_taken),
+        _flash(source, flash),
+        Ram(source.state_bytes, source.values_bytes, source.scratch_bytes - source.values_bytes),
+        max(span.stack for span in found),
+        tuple(layers),
+    )
+
+
+def _functions(source: Source) -> dict[str, str]:
+    """The generated functions that run the graphs, with the graphs' names: first the one that is counted as a step."""
+    names = {"step": f"{source.name}_step", "head": f"{source.name}_scores", "whole": f"{source.name}_run"}
+    return {names[graph]: graph for graph in source.functions}
+
+
+def _layer_costs(layers: Sequence[Layer], span: Span) -> list[LayerCost]:
+    """Each layer with the pieces of the span that are its kernels'."""
+    costs = []
+    pieces = list(span.pieces)
+    for layer in layers:
+        kernels = [call.kernel for call in layer.calls]
+        own, pieces = pieces[: len(kernels)], pieces[len(kernels) :]
+        if [piece.function for piece in own] != [f"rescomp_{kernel}" for kernel in kernels]:
+            raise RescompError(f"{span.function} does not call the kernels of layer {layer.name} in order: a fault of rescomp, report it")
+        total = _sum([piece.tally for piece in own])
+        costs.append(LayerCost(layer.graph, layer.name, " + ".join(kernels), **asdict(total)))
+    if pieces:
+        raise RescompError(f"{span.function} calls {pieces[0].function} once more than its layers do: a fault of rescomp, report it")
+    return costs
+
+
+def _sum(tallies: Sequence[Tally]) -> Tally:
+    return Tally(*(sum(getattr(tally, name) for tally in tallies) for name in ("count", "loads", "stores", "branches_taken")))
+
+
+def _flash(source: Source, total: int) -> Flash:
+    tables = sum(constant.array.nbytes for constant in source.constants if constant.kind == "tables")
+    return Flash(total - source.constant_bytes, source.constant_bytes - tables, tables)

@@ -1,0 +1,147 @@
+"""profile: what a step costs on emulated cores."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from rescomp import stages
+from rescomp.cli import main
+from rescomp.errors import BudgetError, InputError, MissingToolError
+from rescomp.export.c import translate
+from rescomp.export.cores import CORES
+from rescomp.export.kernel_choice import Target
+from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.ops import Relu
+from rescomp.model_directory import ModelDirectory
+from rescomp.stages import profiling
+from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.validate.c_program import encode_vectors, write_export
+from rescomp.validate.counting import count_spans
+from rescomp.validate.emulation import build_firmware
+from rescomp.validate.witness import Job
+
+ONE_A_FAMILY = ("cortex-m0", "riscv32imc", "atmega328p")
+
+
+@pytest.fixture(scope="module")
+def profiled(finished, emulated):
+    for name in ONE_A_FAMILY:
+        emulated(name)
+    return stages.profile(finished, ONE_A_FAMILY)
+
+
+@pytest.fixture
+def counted(finished, tmp_path):
+    """A function that counts the steps of a core without looking into them."""
+
+    def count(name):
+        target, directory = Target(CORES[name]), ModelDirectory.open(finished)
+        model = read_model(directory)
+        vectors = read_vectors(directory, model)
+        job = Job(model, finished, vectors.x[:1, : profiling.STEPS], np.minimum(vectors.lengths[:1], profiling.STEPS))
+        write_export(tmp_path / "c", model, target)
+        (tmp_path / name).mkdir()
+        program = build_firmware(target.core, model, tmp_path / "c", (), tmp_path / name)
+        spans = count_spans(target.core, program, encode_vectors(job), [f"{model.name}_step"])
+        assert len(spans) == job.lengths[0]
+        return spans
+
+    return count
+
+
+@pytest.mark.parametrize("name", ONE_A_FAMILY)
+def test_the_dearest_step_is_shown(profiled, counted, name):
+    shown = next(core for core in profiled.cores if core.core == name)
+    assert shown.unit == ("cycles" if name == "atmega328p" else "instructions")
+    dearest = max((span.tally for span in counted(name)), key=lambda tally: tally.count)
+    assert (shown.count, shown.loads, shown.stores, shown.branches_taken) == (
+        dearest.count,
+        dearest.loads,
+        dearest.stores,
+        dearest.branches_taken,
+    )
+
+
+def test_layers_make_the_step(profiled, finished):
+    model = read_model(ModelDirectory.open(finished))
+    for core in profiled.cores:
+        source = translate(model, Target(CORES[core.core]))
+        assert [(layer.graph, layer.name) for layer in core.layers] == [(layer.graph, layer.name) for layer in source.layers]
+        step = [layer for layer in core.layers if layer.graph == "step"]
+        assert all(layer.count > 0 for layer in step)
+        for what in ("count", "loads", "stores", "branches_taken"):
+            left = getattr(core, what) - sum(getattr(layer, what) for layer in step)
+            assert 0 <= left < 0.05 * getattr(core, what)
+
+
+def test_memory_is_the_generated_code_s(profiled, finished):
+    model = read_model(ModelDirectory.open(finished))
+    for core in profiled.cores:
+        source = translate(model, Target(CORES[core.core]))
+        assert core.flash.weights + core.flash.tables == source.constant_bytes
+        assert core.flash.tables > 0
+        assert core.flash.code > 0
+        assert core.ram.state == source.state_bytes
+        assert core.ram.arena + core.ram.scratch == source.scratch_bytes
+        assert 0 < core.stack <= CORES[core.core].stack_bytes
+
+
+def test_the_document_is_the_one_described(profiled):
+    document = json.loads(json.dumps(profiled.as_json()))
+    assert set(document) == {"schema", "cores"}
+    assert document["schema"] == 1
+    assert [core["core"] for core in document["cores"]] == list(ONE_A_FAMILY)
+    tally = {"count", "loads", "stores", "branches_taken"}
+    for core in document["cores"]:
+        assert set(core) == {"core", "unit", "flash", "ram", "stack", "layers"} | tally
+        assert set(core["flash"]) == {"code", "weights", "tables"}
+        assert set(core["ram"]) == {"state", "arena", "scratch"}
+        for layer in core["layers"]:
+            assert set(layer) == {"graph", "name", "kernel"} | tally
+
+
+def test_the_command_shows_a_table_and_changes_nothing(finished, emulated, capsys):
+    emulated("cortex-m0"), emulated("riscv32imc")
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    assert main(["profile", str(finished), "--core", "cortex-m0,riscv32imc"]) == 0
+    printed = capsys.readouterr().out
+    for text in ("cortex-m0", "riscv32imc", "recurrent_product", "a step", "branches taken", "scratch"):
+        assert text in printed
+    assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
+
+
+def test_a_net_without_state_is_run_once(tmp_path, emulated):
+    t = TensorType((40,), Format(3))
+    model = IntegerModel("rectifier", {"whole": Graph("whole", (Value("x", t),), (Node("relu", Relu(), ("x",), ("y",)),), ("y",))})
+    job = Job(model, tmp_path, np.arange(-20, 20).reshape(1, 40).astype(np.int16), np.zeros(1, np.int64))
+    shown = profiling.profile_core(Target(emulated("cortex-m0")), job)
+    (layer,) = shown.layers
+    assert (layer.graph, layer.name, layer.kernel) == ("whole", "relu", "relu_int16")
+    assert 0 < layer.count <= shown.count
+
+
+def test_a_model_beyond_a_core_s_memory_names_the_core(tmp_path, emulated):
+    t = TensorType((5000,), Format(3))
+    model = IntegerModel("large", {"whole": Graph("whole", (Value("x", t),), (Node("relu", Relu(), ("x",), ("y",)),), ("y",))})
+    job = Job(model, tmp_path, np.zeros((1, 5000), np.int16), np.zeros(1, np.int64))
+    with pytest.raises(BudgetError, match=r"^cortex-m0: .*ram is"):
+        profiling.profile_core(Target(emulated("cortex-m0")), job)
+
+
+def test_mistakes_name_what_there_is(finished):
+    with pytest.raises(InputError, match="there is no core 'cortex-m1'"):
+        stages.profile(finished, ["cortex-m1"])
+    with pytest.raises(InputError, match="atmega2560"):
+        stages.profile(finished, [])
+    with pytest.raises(InputError, match="speed or size"):
+        stages.profile(finished, ["cortex-m0"], prefer="sped")
+
+
+def test_a_missing_tool_ends_with_7(finished, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "qemu-system-arm" else "/bin/true")
+    with pytest.raises(MissingToolError, match="apt-get install qemu-system-arm"):
+        stages.profile(finished, ["cortex-m0"])
+    assert main(["profile", str(finished), "--core", "cortex-m0"]) == 7
+    assert "apt-get install qemu-system-arm" in capsys.readouterr().err
