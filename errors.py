@@ -62,6 +62,7 @@ _EXTRAS = {
     "flatbuffers": "tflite",
     "tflite": "tflite",
     "PIL": "images",
+    "serial": "serial",
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..train.metrics import EpochReport
+    from ..validate.witness import Progress
 
 
 class Listener(Protocol):
@@ -17,6 +18,10 @@ class Listener(Protocol):
 
     def epoch(self, report: EpochReport) -> None:
         """An epoch has ended."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """A part of a stage goes on."""
         ...
 
     def warning(self, text: str) -> None:
@@ -31,6 +36,9 @@ class Silent:
         """Ignore it."""
 
     def epoch(self, report: EpochReport) -> None:
+        """Ignore it."""
+
+    def progress(self, progress: Progress) -> None:
         """Ignore it."""
 
     def warning(self, text: str) -> None:

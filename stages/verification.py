@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, ParityError, UnsupportedError
+from ..errors import DeviceError, InputError, ParityError, UnsupportedError
 from ..graph.evaluate import Trace, evaluate
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, QUANTIZED_NET, REPORT, TFLITE, ModelDirectory, to_json
 from ..validate.compare import Comparison, compare, first_layer
+from ..validate.emulated_core import EmulatedCore
 from ..validate.registry import load_witness, parse_witnesses
+from ..validate.serial_port import SerialPort
 from ..validate.witness import Job, Witness
 from .artefacts import answers, read_model, read_vectors
 from .listener import Listener, Silent
@@ -90,8 +92,8 @@ def verify(path: Path, against: str | None = None, *, listener: Listener | None 
     failures: list[str] = []
     for witness, argument in witnesses:
         listener.stage(f"verify against {witness.name}{':' + argument if argument else ''}")
-        directory.check(_exports_read_by(directory, witness.name, model))
-        _question(witness, Job(model, path, vectors.x, vectors.lengths, argument), reference, reports, failures)
+        directory.check(_exports_read_by(directory, witness, argument, model))
+        _question(witness, Job(model, path, vectors.x, vectors.lengths, argument, listener.progress), reference, reports, failures)
     accuracy = float((answers(reference.scores) == vectors.labels).mean())
     not_run = tuple(f"{name}: {reason}" for name, reason in excuses.items())
     result = Verification(accuracy, tuple(reports), tuple(failures), not_run)
@@ -125,8 +127,10 @@ def _describe(who: str, witness: Witness, job: Job, reference: Trace, comparison
     text = f"{who} differs in {comparison.mismatches} of {comparison.compared} values; the first is {comparison.first}"
     try:
         layer = first_layer(job, witness, reference, comparison.first)
-    except UnsupportedError:
+    except (DeviceError, UnsupportedError):
         return text
+    if layer is None and isinstance(witness, SerialPort):
+        return f"{text}; asked for that step alone, the board computes every layer right: its loop over time or its memory is at fault"
     if layer is None:
         return f"{text}; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
     return f"{text}; the first layer that differs there is {layer.tensor}[{layer.channel}]: expected {layer.expected}, got {layer.got}"
@@ -142,7 +146,10 @@ def _excuse(directory: ModelDirectory, name: str) -> str | None:
     return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"
 
 
-def _exports_read_by(directory: ModelDirectory, name: str, model: IntegerModel) -> Sequence[str]:
+def _exports_read_by(directory: ModelDirectory, witness: Witness, argument: str, model: IntegerModel) -> Sequence[str]:
     onnx = (ONNX_STEP, ONNX_SEQUENCE) if model.is_recurrent else (ONNX_STEP,)
-    c = (f"{C_FOLDER}/{model.name}.c", *directory.files(C_FOLDER))
-    return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": (QUANTIZED_NET,)}.get(name, c)
+    if isinstance(witness, SerialPort):
+        return ()
+    folder = witness.folder(argument, directory.path) if isinstance(witness, EmulatedCore) else C_FOLDER
+    c = (f"{folder}/{model.name}.c", *directory.files(folder))
+    return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": (QUANTIZED_NET,)}.get(witness.name, c)

@@ -15,6 +15,8 @@ WITNESSES: Mapping[str, tuple[str, str]] = {
     "torch": (".torch_net", "TorchNet"),
     "tflite-micro": (".tflite_micro", "TfliteMicro"),
     "qemu": (".qemu", "Qemu"),
+    "simavr": (".simavr", "Simavr"),
+    "serial": (".serial_port", "SerialPort"),
 }
 DEFAULT: Sequence[str] = ("onnxruntime", "tflite", "c", "torch")
 

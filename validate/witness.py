@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -12,12 +12,27 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a slow witness is: done of total, in units of `unit`, after so many seconds. note: what else happens."""
+
+    done: int
+    total: int
+    unit: str
+    seconds: float
+    note: str = ""
+
+
+def tell_nobody(progress: Progress) -> None:
+    """What a job does with progress unless somebody wants to know."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """A model, the directory of its exports, and the integer sequences to run.
 
     x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
-    [sequences]. argument: what stands behind the colon in `name:argument`.
+    [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
     """
 
     model: IntegerModel
@@ -25,6 +40,7 @@ class Job:
     x: IntArray
     lengths: IntArray
     argument: str = ""
+    progress: Callable[[Progress], None] = tell_nobody
 
 
 @dataclass(frozen=True, eq=False)

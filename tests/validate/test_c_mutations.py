@@ -83,7 +83,7 @@ def test_int8_kernels_and_their_memory(planted, name, pattern, replacement):
 
 
 def test_ternary_decoder(planted):
-    assert planted("rescomp/rescomp_ternary.h", r"packed\[4\] << 2", "packed[4] << 3", power_of_two=True) > 0
+    assert planted("rescomp/rescomp_ternary.h", r"byte\[4\] << 2", "byte[4] << 3", power_of_two=True) > 0
 
 
 def test_requantization_multiplier(planted):

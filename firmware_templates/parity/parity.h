@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: 0BSD */
+/* The parity firmware: answers a host that compares a model's integers, bit for bit. See docs/protocol.md. */
+#ifndef PARITY_H
+#define PARITY_H
+
+#include "parity_model.h"
+
+#include <stdint.h>
+
+/* A buffer of the model. Several in a row are seen by the host as one, without the gaps between them. */
+typedef struct {
+    void *data;
+    uint16_t size;
+} parity_buffer;
+
+typedef struct {
+    const parity_buffer *buffers;
+    uint8_t count;
+    uint32_t size; /* of all together */
+} parity_region;
+
+/* What parity_model.c, generated beside the model, gives to parity.c. */
+extern const RESCOMP_FLASH uint8_t parity_hello[PARITY_HELLO_BYTES];
+extern const parity_region parity_input, parity_state, parity_scores;
+extern const uint16_t parity_step_layers; /* the first layers belong to the step, the others to what gives the scores */
+
+void parity_model_reset(void);
+void parity_model_step(void);   /* takes the input; for a recurrent model */
+void parity_model_scores(void); /* gives the scores; takes the input too where the model has no state */
+
+/* Called by the model after each layer. */
+void parity_tap(uint16_t layer, const void *data, uint16_t size);
+
+/* Answers requests until the line is closed. */
+void parity_serve(void);
+
+#endif

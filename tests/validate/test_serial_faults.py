@@ -1,0 +1,123 @@
+"""A bad line between host and device: what comes out is right, or an error with a sentence. Never a false pass, never a hang."""
+
+import select
+import socket
+import time
+from collections import Counter
+
+import pytest
+
+from rescomp.errors import DeviceError
+from rescomp.tests.validate.faulty_line import KINDS, Direction, Faults, faulty_line
+from rescomp.tests.validate.test_serial_port import other_end
+from rescomp.validate.parity_protocol import Command, Deframer, encode_frame
+from rescomp.validate.serial_machines import serial_machine
+from rescomp.validate.serial_port import SerialPort
+
+LONGEST = 60.0
+
+
+@pytest.fixture(scope="module")
+def board(build_board):
+    return build_board(weights="ternary", count=60, longest=20)
+
+
+@pytest.fixture(scope="module")
+def small_board(build_board):
+    """Frames as small as on a microcontroller with 2 KB of RAM."""
+    return build_board(weights="int8", count=25, longest=20, firmware={"frame_bytes": 128})
+
+
+def survive(board, faults):
+    """Mismatches, and how often each fault struck and a request was repeated; all within the time limit."""
+    start, witness = time.monotonic(), SerialPort()
+    with serial_machine(None, board.elf) as good, faulty_line(good, faults) as (port, counts):
+        comparison = board.verify(port, witness)
+    assert time.monotonic() - start < LONGEST
+    return comparison.mismatches, counts, witness.report
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_frame_in_ten(small_board, kind, seed):
+    mismatches, counts, report = survive(small_board, Faults(frames=0.1, kinds=(kind,), seed=seed))
+    assert mismatches == 0
+    assert counts[f"frame {kind}"] > 5
+    assert report.repeated > 0 or kind == "duplicate"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_byte_in_five_hundred(small_board, kind):
+    mismatches, counts, _ = survive(small_board, Faults(bytes=0.002, kinds=(kind,)))
+    assert mismatches == 0
+    assert counts[f"byte {kind}"] > 5
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.05, 0.2])
+def test_every_fault_of_frames(board, fraction):
+    mismatches, counts, _ = survive(board, Faults(frames=fraction, seed=2))
+    assert mismatches == 0
+    assert counts.total() > 0
+
+
+@pytest.mark.parametrize("fraction", [0.0001, 0.001, 0.005])
+def test_every_fault_of_bytes(board, fraction):
+    mismatches, counts, _ = survive(board, Faults(bytes=fraction, seed=3))
+    assert mismatches == 0
+    assert counts.total() > 0
+
+
+def test_a_line_that_damages_everything_is_an_error(board):
+    start = time.monotonic()
+    with serial_machine(None, board.elf) as good, faulty_line(good, Faults(bytes=0.3)) as (port, _):
+        job = board.job(port)
+        with pytest.raises(DeviceError, match=r"damage|silent|no parity firmware"):
+            list(SerialPort(hello_seconds=2).answers(job))
+    assert time.monotonic() - start < LONGEST
+
+
+def lie(good, wrongs):
+    """A line that changes results and makes the CRC of the frame right again, `wrongs` times."""
+    host, _, number = good.removeprefix("socket://").partition(":")
+    left = [wrongs]
+
+    def serve(connection):
+        with socket.create_connection((host, int(number))) as device:
+            deframers = {connection: Deframer(), device: Deframer()}
+            while True:
+                for end in select.select([connection, device], [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    for body in deframers[end].feed(data):
+                        results = end is device and body[4] in (Command.RUN | 0x80, Command.STEP | 0x80, Command.DIGEST | 0x80)
+                        if results and left[0]:
+                            left[0] -= 1
+                            body = body[:7] + bytes([body[7] ^ 1]) + body[8:]
+                        (device if end is connection else connection).sendall(encode_frame(body))
+
+    return other_end(serve)
+
+
+def test_the_digest_sees_what_the_crc_of_a_frame_overlooks(board):
+    with serial_machine(None, board.elf) as good, lie(good, 1) as port:
+        witness = SerialPort()
+        assert board.verify(port, witness).mismatches == 0
+        assert witness.report.restarts == 1
+
+
+def test_a_line_that_always_lies_is_an_error(board):
+    with serial_machine(None, board.elf) as good, lie(good, 10**9) as port:
+        job = board.job(port)
+        with pytest.raises(DeviceError, match="not those that the device computed"):
+            list(SerialPort().answers(job))
+
+
+def test_equal_seeds_do_equal_damage():
+    def damage(seed):
+        direction = Direction(Faults(bytes=0.01, frames=0.1, kinds=("drop", "corrupt", "duplicate"), seed=seed), seed, Counter())
+        direction.feed(bytes(range(256)) * 50)
+        return direction.due(time.monotonic() + 10)
+
+    assert damage(1) == damage(1)
+    assert damage(1) != damage(2)

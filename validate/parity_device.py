@@ -1,0 +1,328 @@
+"""The host's side of the parity protocol: requests that are repeated until their answer comes, or until it is too late."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ..errors import DeviceError, RescompError
+from .parity_protocol import (
+    DIGEST_BYTES,
+    HEADER,
+    PROTOCOL,
+    STATUS_BYTES,
+    Command,
+    Deframer,
+    Digest,
+    Hello,
+    Place,
+    Reply,
+    Request,
+    Status,
+    describe_refusal,
+    parse_reply,
+)
+from .serial_line import SerialLine
+
+HELLO_SECONDS, ANSWER_SECONDS = 8.0, 10.0
+"""How long a device may be silent before the first answer (an Arduino's bootloader takes two), and before any other one."""
+WAIT_SECONDS = 0.05
+"""How much longer than usual an answer may take before it is asked for again: what a busy machine at either end may add."""
+ATTEMPTS = 12
+"""Damaged or missing answers to one request after which the sequence begins again, in smaller frames."""
+SMALLEST_BODY = 64
+"""Bytes of a body that the host goes down to on a bad line."""
+REQUESTS_A_SESSION = 30000
+"""Numbers have 16 bits: long before one returns, a new session begins."""
+_FRAME_BYTES = 16
+"""What a frame takes beside arguments or results, about."""
+_TRANSFER = 7
+"""Bytes of the longest arguments before a piece of a buffer."""
+
+
+class LostError(DeviceError):
+    """The conversation cannot go on, but may begin again: the device restarted, or an answer does not get through."""
+
+
+@dataclass
+class LineReport:
+    """What happened on the line. repeated: requests sent again; damaged: frames that arrived broken; restarts: sessions lost.
+
+    bytes: both ways.
+    """
+
+    requests: int = 0
+    repeated: int = 0
+    damaged: int = 0
+    restarts: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class _Pace:
+    """How long a request of one command takes: seconds for each byte to and fro. smallest: without repetition, lately."""
+
+    seconds_a_byte: float
+    smallest: float = 0.0
+
+    def learn(self, seconds: float, size: int, *, repeated: bool) -> None:
+        """From an exchange in which nothing arrived damaged. After a repetition it may have been slow, or its frame was dropped."""
+        sample = seconds / size
+        if not repeated:
+            self.seconds_a_byte = max(sample, 0.7 * self.seconds_a_byte) if self.smallest else sample
+            self.smallest = min(sample, 1.05 * self.smallest or sample)
+        elif self.smallest:
+            self.seconds_a_byte = max(self.seconds_a_byte, min(sample, 4 * self.smallest))
+
+
+class ParityDevice:
+    """A conversation with a parity firmware over an open line.
+
+    computing: seconds that the device may take, at most, for one step or run of its model.
+    Every method raises DeviceError when the device is silent for too long, and LostError when `start` may help.
+    """
+
+    def __init__(self, line: SerialLine, computing: float = 0.0, hello_seconds: float = HELLO_SECONDS) -> None:
+        self._line = line
+        self._computing = computing
+        self._hello_seconds = hello_seconds
+        self._deframer = Deframer()
+        self._arrived: deque[bytes] = deque()
+        self._heard = bytearray()
+        self._paces: dict[Command, _Pace] = {}
+        self._session, self._number = (int.from_bytes(os.urandom(2), "little") for _ in range(2))
+        self._requests = 0
+        self.report = LineReport()
+        self.digest = Digest()
+        self.hello: Hello | None = None
+        self.body_bytes = SMALLEST_BODY
+        """Of the longest body that is worth sending over this line."""
+
+    def start(self) -> Hello:
+        """Begin a session: the device forgets state and digest. Raises DeviceError when there is no parity firmware at the other end."""
+        self._session = (self._session + 1) & 0xFFFF
+        self._requests, self.digest = 0, Digest()
+        self._heard.clear()
+        data = self.ask(Command.HELLO, PROTOCOL.to_bytes(2, "little"), self._hello_seconds + self._computing)
+        try:
+            hello = Hello.unpack(data)
+        except ValueError as error:
+            raise DeviceError(f"the firmware at {self.port} is not rescomp's: flash the parity firmware of this model") from error
+        if isinstance(hello, int):
+            raise DeviceError(
+                f"the firmware at {self.port} speaks version {hello} of the parity protocol and this rescomp version {PROTOCOL}: "
+                "flash the parity firmware again with this rescomp"
+            )
+        if self.hello is None:
+            self.body_bytes = hello.frame_bytes
+        self.hello = hello
+        return hello
+
+    @property
+    def port(self) -> str:
+        """Name of the port, for messages."""
+        return self._line.port
+
+    def restart(self) -> None:
+        """Begin another session, after one was lost, with the same firmware."""
+        self.report.restarts += 1
+        before = self.hello
+        if self.start() != before:
+            raise DeviceError(f"another firmware answers at {self.port} than at the beginning: leave the board alone and try again")
+
+    @property
+    def wants_new_session(self) -> bool:
+        """Whether so many numbers are used up that a new session should begin before the next sequence."""
+        return self._requests > REQUESTS_A_SESSION
+
+    def reset(self) -> None:
+        """The state of the beginning of a sequence."""
+        self.ask(Command.RESET)
+
+    def step(self, inputs: bytes, count: int) -> bytes:
+        """`count` steps on `inputs`; their states. Several must fit a frame."""
+        return self._compute(Command.STEP, inputs, count, count * self.sizes.state_bytes, Place.STATE)
+
+    def scores(self) -> bytes:
+        """The scores of the steps so far."""
+        return self._compute(Command.SCORES, b"", 1, self.sizes.score_bytes, Place.SCORES)
+
+    def run(self, inputs: bytes, count: int) -> bytes:
+        """A whole sequence of `count` steps, which fits a frame: states, then scores. Without state: a sample's scores."""
+        return self._compute(Command.RUN, inputs, count, count * self.sizes.state_bytes + self.sizes.score_bytes, Place.SCORES)
+
+    def fits(self, arguments: int, results: int) -> bool:
+        """Whether so many bytes of input and of results are worth one frame each."""
+        return self._input_fits(arguments) and self._results_fit(results)
+
+    def steps_a_frame(self) -> int:
+        """How many steps are worth one frame."""
+        body, sizes = self.body_bytes, self.sizes
+        results = (body - HEADER - STATUS_BYTES - DIGEST_BYTES) // sizes.state_bytes
+        return max(1, min((body - HEADER - 1) // sizes.input_bytes, results))
+
+    def write(self, place: Place, data: bytes) -> None:
+        """Fill the buffer of the input or the state."""
+        room = self.body_bytes - HEADER - _TRANSFER
+        for start in range(0, len(data), room):
+            self.ask(Command.WRITE, bytes([place]) + start.to_bytes(4, "little") + data[start : start + room])
+
+    def read(self, place: Place, size: int) -> bytes:
+        """The first `size` bytes of a buffer."""
+        room, data = self.body_bytes - HEADER - STATUS_BYTES, b""
+        while len(data) < size:
+            count = min(room, size - len(data))
+            data += self.ask(Command.READ, bytes([place]) + len(data).to_bytes(4, "little") + count.to_bytes(2, "little"), expected=count)
+        return data
+
+    def layer(self, number: int, offset: int, size: int) -> bytes:
+        """Compute with the state and input in their buffers; `size` bytes of a layer's output, which fit a frame."""
+        arguments = b"".join(value.to_bytes(2, "little") for value in (number, offset, size))
+        return self.ask(Command.LAYER, arguments, ANSWER_SECONDS + self._computing, expected=size)
+
+    @property
+    def piece_bytes(self) -> int:
+        """Of a layer's output that are worth one frame."""
+        return self.body_bytes - HEADER - STATUS_BYTES
+
+    def cycles(self) -> tuple[int, int] | None:
+        """Of the last step, and of the last scores (or run, without state). None for a core without a counter."""
+        if not self.sizes.cycle_bits:
+            return None
+        data = self.ask(Command.CYCLES, expected=8)
+        return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
+
+    def check_digest(self) -> None:
+        """Compare the digest over all results of the session with what arrived. Raises LostError when they differ."""
+        data = self.ask(Command.DIGEST, expected=8)
+        if data != self.digest.count.to_bytes(4, "little") + self.digest.value.to_bytes(4, "little"):
+            raise LostError(f"the results that arrived from {self.port} are not those that the device computed")
+
+    @property
+    def sizes(self) -> Hello:
+        """What the firmware said when the session began."""
+        assert self.hello is not None
+        return self.hello
+
+    def _input_fits(self, size: int) -> bool:
+        return HEADER + 1 + size <= self.body_bytes
+
+    def _results_fit(self, size: int) -> bool:
+        return HEADER + STATUS_BYTES + size + DIGEST_BYTES <= self.body_bytes
+
+    def _compute(self, command: Command, inputs: bytes, count: int, expected: int, place: Place) -> bytes:
+        """Input and results that do not fit a frame go in pieces, before and behind the request."""
+        told = self._results_fit(expected)
+        if not self._input_fits(len(inputs)):
+            self.write(Place.INPUT, inputs)
+            inputs = b""
+        seconds = ANSWER_SECONDS + count * self._computing
+        answer = self.ask(command, bytes([told]) + inputs, seconds, expected=expected * told + DIGEST_BYTES)
+        results, digest = answer[:-DIGEST_BYTES], int.from_bytes(answer[-DIGEST_BYTES:], "little")
+        if not told:
+            results = self.read(place, expected)
+        self.digest.add(results)
+        if self.digest.value != digest:
+            raise LostError(f"the results that arrived from {self.port} are not those that the device computed")
+        return results
+
+    def ask(self, command: Command, arguments: bytes = b"", seconds: float = ANSWER_SECONDS, expected: int = 0) -> bytes:
+        """The results of a request, `expected` bytes of them where it is not a hello. seconds: how long it may take in all."""
+        self._number = (self._number + 1) & 0xFFFF
+        self._requests += 1
+        self.report.requests += 1
+        request = Request(self._session, self._number, command, arguments)
+        reply = self._exchange(request, seconds, len(arguments) + expected)
+        if reply.status in (Status.NO_SESSION, Status.OUT_OF_ORDER):
+            raise LostError(f"the board at {self.port} started again in the middle of the conversation")
+        if reply.status != Status.OK:
+            raise describe_refusal(request, reply.status)
+        if command is not Command.HELLO and len(reply.results) != expected:
+            raise DeviceError(f"the firmware answers {command.name.lower()} with {len(reply.results)} bytes where {expected} belong")
+        return reply.results
+
+    def _exchange(self, request: Request, seconds: float, size: int) -> Reply:
+        """Send until the answer comes. Asks again at once when a frame arrives damaged, and after a while when none arrives."""
+        frame, size = request.frame(), size + 2 * _FRAME_BYTES
+        pace = self._paces.setdefault(request.command, self._first_pace(request.command, size))
+        start, heard, attempts, damaged = time.monotonic(), self._line.bytes_received, 0, 0
+        end, wait = start + seconds + 40 * size / self._line.baud, WAIT_SECONDS + 2.5 * pace.seconds_a_byte * size
+        longest_wait, retry_at = 4 * wait, start
+        while True:
+            if time.monotonic() >= retry_at:
+                attempts += 1
+                if attempts > ATTEMPTS and damaged and request.command is not Command.HELLO:
+                    self._give_up(damaged, attempts - 1)
+                self._line.write(frame)
+                sent = time.monotonic()
+                retry_at = sent + wait
+            body = self._next_body(min(end, retry_at))
+            now = time.monotonic()
+            reply = parse_reply(body) if body else None
+            if reply is not None and reply.answers(request):
+                self._note(attempts)
+                if not damaged:
+                    pace.learn(now - start, size, repeated=attempts > 1)
+                return reply
+            if now >= end:
+                raise self._silent(request, now - start, self._line.bytes_received - heard)
+            if body is None:
+                wait = min(1.5 * wait, longest_wait)
+            elif body == b"" or (reply is not None and reply.status == Status.DAMAGED):
+                # Ask again at once; but what comes sooner than the device can answer may speak of an earlier attempt.
+                damaged += 1
+                retry_at = min(retry_at, max(now, sent + 0.5 * pace.smallest * size))
+
+    def _give_up(self, damaged: int, attempts: int) -> NoReturn:
+        self.body_bytes = max(SMALLEST_BODY, self.body_bytes // 4)
+        self.report.repeated += attempts - 1
+        raise LostError(f"{damaged} frames to and from {self.port} were damaged in {attempts} attempts at one request")
+
+    def _note(self, attempts: int) -> None:
+        """Learn from an exchange how long the next frames may be."""
+        self.report.repeated += attempts - 1
+        self.report.bytes = self._line.bytes_sent + self._line.bytes_received
+        if attempts == 1:
+            largest = self.hello.frame_bytes if self.hello else SMALLEST_BODY
+            self.body_bytes = min(largest, self.body_bytes + self.body_bytes // 10 + 1)
+        elif attempts > 3:
+            self.body_bytes = max(SMALLEST_BODY, self.body_bytes // 2)
+
+    def _first_pace(self, command: Command, size: int) -> _Pace:
+        """Before anything is known: a generous guess."""
+        computing = self._computing / 10 if command in (Command.STEP, Command.RUN, Command.SCORES, Command.LAYER) else 0.0
+        return _Pace(20 / self._line.baud + (0.1 + computing) / size)
+
+    def _next_body(self, until: float) -> bytes | None:
+        """The next frame's body, empty for a damaged frame; None when none came until then."""
+        while not self._arrived:
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            data = self._line.read(left)
+            self._heard = (self._heard + data)[-64:]
+            for body in self._deframer.feed(data):
+                self.report.damaged += body is None
+                self._arrived.append(body or b"")
+        return self._arrived.popleft()
+
+    def _silent(self, request: Request, seconds: float, received: int) -> RescompError:
+        port = self._line.port
+        if request.command is not Command.HELLO:
+            if received:
+                return DeviceError(f"no answer from {port} arrived whole in {seconds:.0f} seconds: the line damages too much, or drops it")
+            return DeviceError(f"{port} stopped answering: nothing came for {seconds:.0f} seconds; reset the board and try again")
+        if not received:
+            return DeviceError(
+                f"{port} is silent: nothing came in {seconds:.0f} seconds; is the board powered, its parity firmware flashed, "
+                f"and {self._line.baud} its baud rate?"
+            )
+        if request.frame().strip(b"\0") in bytes(self._heard):
+            return DeviceError(f"{port} echoes what is sent to it: its lines are joined, or a terminal stands at the other end")
+        return DeviceError(
+            f"something answers at {port} but no parity firmware (it sends {bytes(self._heard[-24:])!r}): flash the one of this model, "
+            f"or give its baud rate, as in {port}@9600"
+        )

@@ -1,0 +1,173 @@
+"""Machines whose serial line is at hand: QEMU's and libsimavr's, and this one; a TCP port or a pseudo-terminal is the line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import select
+import socket
+import subprocess
+import threading
+import time
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from ..errors import DeviceError, MissingToolError
+from ..export.cores import AVR, Core
+from .c_program import first_lines, run_tool
+from .emulation import PACKAGES, check_tools, find_tool
+
+Kind = Literal["tcp", "pty"]
+START_SECONDS = 10.0
+
+
+def check_machine(core: Core | None) -> None:
+    """Raise MissingToolError when what runs a core's parity firmware, or builds it, is not installed."""
+    if core is None:
+        find_tool("gcc")
+        return
+    check_tools(core)
+    if core.family is AVR:
+        _simavr_serial()
+
+
+@contextmanager
+def serial_machine(core: Core | None, elf: Path, kind: Kind = "tcp") -> Iterator[str]:
+    """A machine that runs a firmware while the context lasts; gives the port of its line, as pyserial opens it.
+
+    core: None for this machine. Raises DeviceError when the machine does not start, MissingToolError without its emulator.
+    """
+    with contextlib.ExitStack() as stack:
+        if core is not None and core.family is not AVR and kind == "pty":
+            yield stack.enter_context(_qemu_pty(core, elf))
+        elif kind == "pty":
+            master, port = stack.enter_context(_pty())
+            command = [str(elf)] if core is None else [_simavr_serial(), core.machine, str(elf), "stream", str(master)]
+            stack.enter_context(_process(command, master, line=master if core is None else None))
+            yield port
+        else:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            number = listener.fileno()
+            if core is None:
+                stack.enter_context(_serve(elf, listener))
+            elif core.family is AVR:
+                stack.enter_context(_process([_simavr_serial(), core.machine, str(elf), "listen", str(number)], number))
+            else:
+                stack.enter_context(_process(_qemu(core, elf, f"socket,id=line,fd={number},server=on,wait=off,nodelay=on"), number))
+            yield f"socket://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _qemu(core: Core, elf: Path, backend: str) -> list[str]:
+    """QEMU's command with the machine's first serial line on a character device."""
+    firmware = ("-bios", "none") if core.family.name == "riscv" else ()
+    line = ("-chardev", backend, "-serial", "chardev:line")
+    return [
+        find_tool(core.family.emulator),
+        "-machine",
+        core.machine,
+        *firmware,
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        *line,
+        "-kernel",
+        str(elf),
+    ]
+
+
+@contextmanager
+def _qemu_pty(core: Core, elf: Path) -> Iterator[str]:
+    """QEMU makes the pseudo-terminal, and says on its standard output which one it is."""
+    with _process(_qemu(core, elf, "pty,id=line"), output=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        said, end = b"", time.monotonic() + START_SECONDS
+        while not (found := re.search(rb"redirected to (\S+)", said)):
+            if process.poll() is not None or not select.select([process.stdout], [], [], end - time.monotonic())[0]:
+                raise DeviceError(f"the emulated {core.machine} did not start: {first_lines(said)}")
+            said += os.read(process.stdout.fileno(), 4096)
+        yield found[1].decode()
+
+
+@contextmanager
+def _pty() -> Iterator[tuple[int, str]]:
+    """A pseudo-terminal that passes every byte on: its master's descriptor and its slave's name. Both stay open."""
+    master, slave = pty.openpty()
+    try:
+        tty.setraw(slave)
+        yield master, os.ttyname(slave)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], *descriptors: int, line: int | None = None, output: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the context. line: its standard input and output."""
+    ends = (subprocess.DEVNULL, output) if line is None else (line, line)
+    with subprocess.Popen(command, stdin=ends[0], stdout=ends[1], pass_fds=descriptors) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _serve(elf: Path, listener: socket.socket) -> Iterator[None]:
+    """Every connection gets a process of its own: a board that restarts whenever its line is opened."""
+    processes: list[subprocess.Popen[bytes]] = []
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            if select.select([listener], [], [], 0.05)[0]:
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                processes.append(subprocess.Popen([str(elf)], stdin=connection.fileno(), stdout=connection.fileno()))
+                connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _simavr_serial() -> str:
+    """Path of the program that runs an AVR with its line on a stream, compiled once in this process."""
+    return str(_compiled(find_tool("gcc")))
+
+
+@cache
+def _compiled(compiler: str) -> Path:
+    folder, source = Path(_folder().name), "simavr_serial.c"
+    (folder / source).write_bytes((files(__package__) / source).read_bytes())
+    include = [f"-I{prefix}/include/simavr" for prefix in ("/usr", "/usr/local")]
+    command = [compiler, "-std=c11", "-D_DEFAULT_SOURCE", "-O2", *include, source, "-o", "simavr_serial", "-lsimavr"]
+    result = run_tool(command, folder)
+    if result.returncode:
+        raise MissingToolError(
+            f"emulation needs libsimavr, which {Path(compiler).name} cannot use here ({first_lines(result.stderr, 1)}): "
+            f"on Debian, apt-get install {PACKAGES['libsimavr']}"
+        )
+    return folder / "simavr_serial"
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="rescomp-simavr-serial-")

@@ -1,0 +1,244 @@
+"""A board, or an emulated one, that runs the parity firmware at the other end of a serial line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..errors import DeviceError, UnsupportedError
+from ..export.c import translate
+from ..export.c_source import Source, Tap
+from ..export.cores import CORES
+from ..export.kernel_choice import Target
+from ..graph.evaluate import Trace
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..graph.serialize import digest
+from .parity_device import HELLO_SECONDS, LineReport, LostError, ParityDevice
+from .parity_protocol import NAME_CHARACTERS, Hello, Place
+from .serial_line import SerialLine, parse_port, port_names
+from .witness import Answer, Job, Progress
+
+T = TypeVar("T")
+SECONDS_A_PRODUCT = 20e-6
+"""Of the slowest core that is waited for: an AVR of 16 MHz takes an eighth of it."""
+RESTARTS = 20
+"""How often, at most, one sequence begins again before it is given up."""
+PROGRESS_SECONDS = 0.2
+"""Between two reports of progress."""
+
+
+class SerialPort:
+    """Streams the test vectors to the firmware at a port, `serial:PORT[@BAUD]`; the port is one that pyserial opens, URLs included.
+
+    The firmware need not be of the exports in the job's directory, but of the same integer model.
+    """
+
+    name: ClassVar[str] = "serial"
+
+    def __init__(self, hello_seconds: float = HELLO_SECONDS) -> None:
+        """hello_seconds: how long a board may take to answer at all."""
+        self._hello_seconds = hello_seconds
+        self._job: Job | None = None
+        self.report = LineReport()
+        """Of the last run."""
+
+    def check(self, argument: str) -> None:
+        """See Witness. The port itself is opened when it is needed."""
+        port_names()
+        parse_port(argument)
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """One answer: every state and score as they come from the device. Raises DeviceError, never hangs."""
+        self._job = job
+        port, baud = parse_port(job.argument)
+        with SerialLine(port, baud) as line:
+            device = ParityDevice(line, _computing_seconds(job.model), self._hello_seconds)
+            self.report = device.report
+            hello = self._greet(device, job.model)
+            trace = _Stream(device, job).run()
+        yield Answer(hello.core, f"parity protocol {hello.protocol}, API {hello.api}", trace)
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        """Every value, as the device of the last answers computes it. Raises UnsupportedError for a graph of another model."""
+        job = self._job
+        role = next((name for name, each in job.model.graphs.items() if each is graph), None) if job else None
+        if job is None or role is None:
+            raise UnsupportedError("a board computes the layers of its own model only, after it has answered")
+        port, baud = parse_port(job.argument)
+        with SerialLine(port, baud) as line:
+            device = ParityDevice(line, _computing_seconds(job.model), self._hello_seconds)
+            hello = self._greet(device, job.model)
+            return _read_layers(device, job.model, role, _source_of(hello, job.model), inputs)
+
+    def _greet(self, device: ParityDevice, model: IntegerModel) -> Hello:
+        hello = device.start()
+        check_model(hello, model, device.port)
+        return hello
+
+
+def _source_of(hello: Hello, model: IntegerModel) -> Source:
+    """The generated C that a firmware was built of, as far as its layers tell: the plain one, or its core's own."""
+    sources = [translate(model), *(translate(model, Target(core)) for core in [CORES.get(hello.core)] if core)]
+    found = next((source for source in sources if len(source.taps) == hello.layers), None)
+    if found is None:
+        raise UnsupportedError(f"the firmware has {hello.layers} layers, the graph {len(sources[0].taps)}")
+    return found
+
+
+def check_model(hello: Hello, model: IntegerModel, port: str) -> None:
+    """Raise DeviceError unless a firmware runs this model."""
+    ours = bytes.fromhex(digest(model))
+    if hello.graph != ours:
+        same = "another version of it" if hello.name == model.name[:NAME_CHARACTERS] else f"{hello.name!r}"
+        raise DeviceError(
+            f"the board at {port} runs {same} (graph {hello.graph.hex()[:12]}), not {model.name!r} (graph {ours.hex()[:12]}): "
+            "flash the parity firmware of this model"
+        )
+    sizes = hello.input_bytes, hello.state_bytes, hello.score_bytes
+    states = model.graphs["step"].state_inputs if model.is_recurrent else ()
+    expected = _nbytes([model.input]), _nbytes(states), model.output.type.nbytes
+    if sizes != expected:
+        raise DeviceError(f"the board at {port} has buffers of {sizes} bytes where the model has {expected}: flash its firmware again")
+
+
+def insist(device: ParityDevice, what: str, part: Callable[[], T]) -> T:
+    """The result of a part of the conversation, which begins again in a new session whenever it is lost."""
+    for _ in range(RESTARTS):
+        try:
+            return part()
+        except LostError as lost:
+            cause = str(lost)
+            device.restart()
+    raise DeviceError(f"{what} was given up after {RESTARTS} attempts: {cause}")
+
+
+class _Stream:
+    """All sequences of a job, one after another."""
+
+    def __init__(self, device: ParityDevice, job: Job) -> None:
+        self._device, self._job = device, job
+        self._x = job.x.astype(_stored(job.model.input.type))
+        self._begin = self._told = time.monotonic()
+
+    def run(self) -> Trace:
+        model, count = self._job.model, len(self._job.x)
+        values = model.graphs["step"].state_inputs if model.is_recurrent else ()
+        width, longest = sum(value.type.size for value in values), self._job.x.shape[1] if model.is_recurrent else 0
+        trace = Trace(np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64))
+        for i in range(count):
+            if self._device.wants_new_session:
+                self._check_digest()
+                self._device.start()
+            results = insist(self._device, f"sequence {i}", partial(self._sequence, i))
+            steps = int(self._job.lengths[i]) if model.is_recurrent else 0
+            end = steps * _nbytes(values)
+            if steps:
+                trace.states[i, :steps] = _decode(values, results[:end], steps)
+            trace.scores[i] = np.frombuffer(results[end:], _stored(model.output.type)).reshape(model.output.type.shape)
+            self._tell(i + 1)
+        self._check_digest()
+        return trace
+
+    def _sequence(self, i: int) -> bytes:
+        """The results of sequence i: the state after each step, then the scores."""
+        device = self._device
+        if not self._job.model.is_recurrent:
+            return device.run(self._x[i].tobytes(), 0)
+        steps, sizes = int(self._job.lengths[i]), device.sizes
+        data = self._x[i, :steps].tobytes()
+        if device.fits(len(data), steps * sizes.state_bytes + sizes.score_bytes):
+            return device.run(data, steps)
+        device.reset()
+        results, t = b"", 0
+        while t < steps:
+            count = min(device.steps_a_frame(), steps - t)
+            results += device.step(data[t * sizes.input_bytes : (t + count) * sizes.input_bytes], count)
+            t += count
+        return results + device.scores()
+
+    def _check_digest(self) -> None:
+        """Where a session was lost, the digest is of what followed; what came before was compared with every frame of results."""
+        try:
+            self._device.check_digest()
+        except LostError as error:
+            raise DeviceError(f"the digest over all results does not confirm them: {error}") from error
+
+    def _tell(self, done: int) -> None:
+        now, count = time.monotonic(), len(self._job.x)
+        if now - self._told < PROGRESS_SECONDS and done < count:
+            return
+        self._told = now
+        seconds, report = now - self._begin, self._device.report
+        parts = [f"{report.bytes / seconds / 1000:.1f} KB/s"]
+        parts += [f"{report.repeated} requests repeated"] if report.repeated else []
+        parts += [f"{report.restarts} restarts"] if report.restarts else []
+        cycles = self._device.cycles() if done == count else None
+        if cycles:
+            parts.append(f"last step {cycles[0]:,} cycles" if self._job.model.is_recurrent else f"last run {cycles[1]:,} cycles")
+        self._job.progress(Progress(done, count, "sequences", seconds, "  ".join(parts)))
+
+
+def _read_layers(
+    device: ParityDevice, model: IntegerModel, role: str, source: Source, inputs: Mapping[str, IntArray]
+) -> dict[str, IntArray]:
+    """Every value that a node of the graph `role` defines, sample by sample."""
+    taps = [tap for layer in source.functions[role].layers for tap in layer.taps]
+    names = [name for node in model.graphs[role].nodes for name in node.outputs]
+    found: dict[str, list[IntArray]] = {name: [] for name in names}
+    for i in range(len(next(iter(inputs.values())))):
+        state, reading = _encode_inputs(model, inputs, i)
+        for name, tap in zip(names, taps, strict=True):
+            data = insist(device, f"layer {name}", partial(_read_layer, device, tap, state, reading))
+            found[name].append(np.frombuffer(data, _stored(tap.type)).reshape(tap.type.shape).astype(np.int64))
+    return {name: np.stack(values) for name, values in found.items()}
+
+
+def _read_layer(device: ParityDevice, tap: Tap, state: bytes, reading: bytes) -> bytes:
+    """A layer's output, piece by piece, each computed anew: the device has no memory for what lies between."""
+    data = b""
+    device.write(Place.INPUT, reading)
+    while len(data) < tap.type.nbytes:
+        device.write(Place.STATE, state)
+        data += device.layer(tap.index, len(data), min(device.piece_bytes, tap.type.nbytes - len(data)))
+    return data
+
+
+def _encode_inputs(model: IntegerModel, inputs: Mapping[str, IntArray], i: int) -> tuple[bytes, bytes]:
+    """State and input of sample i as they lie on the device; a state that the graph does not read is zero."""
+    values = model.graphs["step"].state_inputs if model.is_recurrent else ()
+    state = b"".join(
+        inputs[value.name][i].astype(_stored(value.type)).tobytes() if value.name in inputs else bytes(value.type.nbytes)
+        for value in values
+    )
+    reading = inputs[model.input.name][i].astype(_stored(model.input.type)).tobytes() if model.input.name in inputs else b""
+    return state, reading
+
+
+def _computing_seconds(model: IntegerModel) -> float:
+    """What the slowest core may take for one step, or one run of a model without state."""
+    products = 0
+    for graph in model.graphs.values():
+        types = graph.types()
+        products += sum(node.op.multiply_accumulates(*(types[name] for name in node.inputs)) for node in graph.nodes)
+    return products * SECONDS_A_PRODUCT
+
+
+def _decode(values: tuple[Value, ...], data: bytes, steps: int) -> IntArray:
+    """States side by side, int16 [steps, entries], from those of one step after another."""
+    record = np.dtype([(value.name, _stored(value.type), value.type.shape) for value in values])
+    records = np.frombuffer(data, record)
+    return np.concatenate([records[value.name].reshape(steps, -1) for value in values], axis=1)
+
+
+def _nbytes(values: tuple[Value, ...] | list[Value]) -> int:
+    return sum(value.type.nbytes for value in values)
+
+
+def _stored(type: TensorType) -> np.dtype[Any]:
+    """An entry of a value as the device holds it."""
+    return type.format.numpy_dtype.newbyteorder("<")
