@@ -37,10 +37,17 @@ _density_option = click.option("--density", type=float, help="Fraction of weight
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 _directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
 _against_option = click.option(
-    "--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, tflite-micro, qemu:cortex-m0."
+    "--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, tflite-micro, qemu:CORE, simavr:CORE, serial:PORT."
 )
-
-
+_prefer_option = click.option(
+    "--prefer",
+    type=click.Choice(["speed", "size"]),
+    default="speed",
+    show_default=True,
+    help="What to win where a core has several kernels for a matrix.",
+)
+_CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
+_FORMATS = "Comma-separated: onnx, tflite, c; arduino, platformio, zephyr, esp-idf: the C as a library, in package-<format>/."
 _KINDS = (
     "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, score1d; resnet2d, dscnn2d, score2d; hourglass; "
     "or package.module:function, your own net."
@@ -126,14 +133,20 @@ def quantize(directory: Path, resume: bool, **changes: Any) -> None:
 
 @cli.command()
 @_directory_argument
-@click.option("--format", "formats", default="onnx,tflite,c", show_default=True, help="Comma-separated: onnx, tflite, c.")
-def export(directory: Path, formats: str) -> None:
-    """Write the integer model as ONNX, TFLite and C."""
+@click.option("--format", "formats", default="onnx,tflite,c", show_default=True, help=_FORMATS)
+@click.option("--core", "cores", default="", help="Also C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
+@_prefer_option
+@click.option("--package-version", "version", default="0.1.0", show_default=True, help="Of a package: a semantic version.")
+@click.option("--package-author", "author", default="Anonymous", show_default=True, metavar="'NAME <ADDRESS>'", help="Of a package.")
+@click.option("--package-url", "url", default="", help="Of a package: its page.")
+def export(directory: Path, formats: str, cores: str, prefer: str, **package: str) -> None:
+    """Write the integer model as ONNX, TFLite and C, or the C as a library for other build systems."""
     from . import stages
+    from .export.packages import About
     from .printing import TerminalListener
 
     with TerminalListener() as listener:
-        written = stages.export(directory, [item.strip() for item in formats.split(",") if item.strip()], listener=listener)
+        written = stages.export(directory, _names(formats), cores=_names(cores), prefer=prefer, about=About(**package), listener=listener)
     for name in written:
         click.echo(directory / name)
 
@@ -164,6 +177,54 @@ def inspect(directory: Path, as_json: bool) -> None:
     _print(stages.inspect(directory), as_json, print_inspection)
 
 
+@cli.command()
+@_directory_argument
+@click.option("--core", "cores", required=True, metavar="CORE,CORE,...", help=_CORES)
+@_prefer_option
+@_json_option
+def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
+    """Count what a step costs on emulated cores, layer by layer, and what it takes of flash, RAM and stack."""
+    from . import stages
+    from .printing import TerminalListener, print_profile
+
+    with TerminalListener() as listener:
+        result = stages.profile(directory, _names(cores), prefer=prefer, listener=listener)
+    _print(result, as_json, print_profile)
+
+
+@cli.command()
+@_directory_argument
+@click.option("--limits", type=_PATH, help="TOML file of bytes at most: [limits], [limits.CORE], [growth], [parity].")
+@click.option("--baseline", type=_PATH, help="What an earlier version's `check --json` printed.")
+@click.option("--profile", "profile_document", type=_PATH, help="What `profile --json` printed, instead of measuring cores anew.")
+@click.option("--core", "cores", default="", help="Measure these cores too, beside those that have limits.")
+@click.option("--markdown", type=_PATH, help="Write a summary for people to this file.")
+@_prefer_option
+@_json_option
+def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **asked: Any) -> None:
+    """For continuous integration: fail on a mismatch that verify found (exit 3) or a size past a limit (exit 4)."""
+    from . import stages
+    from .model_directory import write_atomically
+    from .printing import TerminalListener, print_check
+
+    with TerminalListener() as listener:
+        result = stages.check(directory, cores=_names(cores), listener=listener, **asked)
+    if markdown is not None:
+        write_atomically(markdown, result.as_markdown().encode())
+    _print(result, as_json, print_check)
+    result.raise_failures()
+
+
+@cli.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Show what is installed here, what is missing and how to get it, and which boards are plugged in. Changes nothing."""
+    from . import stages
+    from .printing import print_diagnosis
+
+    _print(stages.doctor(), as_json, print_diagnosis)
+
+
 def _recipe(
     recipe_file: Path | None, overrides: tuple[str, ...], weights: str | None = None, density: float | None = None, **keys: Any
 ) -> Any:
@@ -172,6 +233,10 @@ def _recipe(
 
     chosen = [f"{_RECIPE_KEYS[name]}={json.dumps(value)}" for name, value in keys.items() if value is not None]
     return load_recipe(recipe_file, [*chosen, *overrides], weights=weights, density=density)
+
+
+def _names(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 _RECIPE_KEYS = {"source": "data.source", "kind": "model.kind", "rank_w": "model.rank_w", "rank_u": "model.rank_u"}

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
+    from .stages.checking import Check
+    from .stages.diagnosis import Diagnosis
     from .stages.inspection import Inspection, LayerReport, Reading
     from .stages.pipeline import Summary
+    from .stages.profiling import CoreProfile, LayerCost, Profile
     from .stages.seeds import SeedsSummary
     from .stages.verification import Verification
     from .train.metrics import EpochReport
+    from .validate.witness import Progress
 
 BAR_WIDTH, BAR_COLUMNS = 16, 48
 """Characters of the progress bar itself, and of its line without the text at the end."""
@@ -30,6 +34,8 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._bar: Any = None
+        self._open_line = False
+        self._tenths = 0
 
     def stage(self, title: str) -> None:
         """One line a stage."""
@@ -52,6 +58,18 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
         if report.epoch == report.epochs:
             self._close()
 
+    def progress(self, progress: Progress) -> None:
+        """Write the line anew, or about ten lines in all."""
+        text = f"  {describe_progress(progress)}"
+        tenths = 10 * progress.done // max(1, progress.total)
+        if self._live:
+            width = shutil.get_terminal_size().columns - 1
+            click.echo(f"\r{_fit(text, width).ljust(width)}", err=True, nl=progress.done == progress.total)
+            self._open_line = progress.done < progress.total
+        elif tenths != self._tenths or progress.done == progress.total:
+            click.echo(text, err=True)
+        self._tenths = tenths
+
     def warning(self, text: str) -> None:
         """One line that stands out."""
         self._close()
@@ -61,6 +79,9 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
             self._bar = None
+        if self._open_line:
+            click.echo(err=True)
+            self._open_line = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
@@ -89,6 +110,15 @@ def describe_epoch(report: EpochReport) -> str:
     return "  ".join([*parts, f"{_duration(report.seconds_left)} left"])
 
 
+def describe_progress(progress: Progress) -> str:
+    """How far, how fast, what else, and the time left."""
+    rate = progress.done / progress.seconds if progress.seconds else 0.0
+    left = (progress.total - progress.done) / rate if rate else 0.0
+    parts = [f"{progress.done}/{progress.total} {progress.unit}", f"{rate:.1f}/s", progress.note]
+    parts.append(f"{_duration(left)} left" if progress.done < progress.total else _duration(progress.seconds))
+    return "  ".join(filter(None, parts))
+
+
 def _duration(seconds: float) -> str:
     """In the two largest units: 45 s, 3 m 05 s, 2 h 10 m."""
     whole = round(seconds)
@@ -110,7 +140,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text in ("", "-") or text.replace(",", "").replace(".", "").removesuffix("%").isdigit()
+    return text in ("", "-") or text.removeprefix("+").removeprefix("-").replace(",", "").replace(".", "").removesuffix("%").isdigit()
 
 
 def print_summary(summary: Summary) -> None:
@@ -183,3 +213,74 @@ def _inspection_row(layer: LayerReport) -> tuple[str, ...]:
     bits = "" if layer.bits is None else f"{layer.bits:.2f}"
     counts = f"{layer.bytes:,}", f"{layer.multiply_accumulates:,}"
     return layer.graph, layer.layer, layer.op, layer.output, layer.matrix, layer.weights, bits, *counts
+
+
+def print_profile(result: Profile) -> None:
+    """Each core's layers, then a line a core."""
+    for core in result.cores:
+        _print_costs(core)
+    header = ("core", "unit", "a step", "code", "weights", "tables", "flash", "state", "arena", "scratch", "stack")
+    click.echo(table(header, [_footprint_row(core) for core in result.cores]))
+    click.echo("weights with scales and biases, code with the library functions that it calls; bytes but for a step")
+
+
+def _print_costs(core: CoreProfile) -> None:
+    header = ("graph", "layer", "kernel", core.unit, "loads", "stores", "branches taken")
+    rows = [(layer.graph, layer.name, layer.kernel, *_counts(layer)) for layer in core.layers]
+    counted = [layer for layer in core.layers if layer.graph != "head"]
+    rows.insert(len(counted), ("", "a step", "", *_counts(core)))
+    click.echo(f"{core.core}\n{table(header, rows)}\n")
+
+
+def _counts(cost: LayerCost | CoreProfile) -> tuple[str, ...]:
+    return f"{cost.count:,}", f"{cost.loads:,}", f"{cost.stores:,}", f"{cost.branches_taken:,}"
+
+
+def _footprint_row(core: CoreProfile) -> tuple[str, ...]:
+    flash, ram = core.flash, core.ram
+    numbers = core.count, flash.code, flash.weights, flash.tables, flash.total, ram.state, ram.arena, ram.scratch, core.stack
+    return core.core, core.unit, *(f"{number:,}" for number in numbers)
+
+
+def print_check(result: Check) -> None:
+    """Sizes with limits and differences, then the verdict."""
+    rows = []
+    for each in result.measures:
+        difference = "" if each.difference is None else f"{each.difference:+,}"
+        rows.append((each.what, f"{each.value:,}", _optional(each.baseline), difference, _optional(each.limit)))
+    click.echo(table(("bytes", "now", "before", "difference", "limit"), rows))
+    click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ; {'passed' if result.passed else 'FAILED'}")
+    for failure in (*result.mismatch_failures, *result.size_failures):
+        click.echo(f"failed: {failure}")
+
+
+def _optional(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
+
+
+def print_diagnosis(result: Diagnosis) -> None:
+    """What there is, then what is missing and how to get it."""
+    click.echo(f"rescomp {result.rescomp}, Python {result.python}, {result.system}")
+    cpu = result.processor
+    flags = "flags unknown" if cpu.flags is None else ", ".join(cpu.flags) or "none of the flags that matter"
+    click.echo(f"{cpu.model or cpu.machine}: {flags}" + (f"\n{cpu.advice}" if cpu.advice else ""))
+    for title, items in (("package", result.packages), ("tool", result.tools)):
+        rows = [(item.name, item.version or "missing", "" if item.version else item.get) for item in items]
+        click.echo("\n" + table((title, "version", "get it with"), rows))
+    witnesses = [(each.name, "ready" if each.ready else "not ready", each.reason) for each in result.witnesses]
+    click.echo("\n" + table(("witness", "", "why"), witnesses))
+    _print_boards(result)
+    if result.missing:
+        click.echo("\nto get all that is missing:\n" + "\n".join(f"  {command}" for command in result.missing))
+
+
+def _print_boards(result: Diagnosis) -> None:
+    if result.ports is None:
+        click.echo("\nserial ports are not looked for without pyserial: pip install 'rescomp[serial]'")
+    elif result.ports:
+        rows = [(port.device, port.usb, port.board or port.description, port.problem) for port in result.ports]
+        click.echo("\n" + table(("port", "USB", "board", "problem"), rows))
+    else:
+        click.echo("\nno serial port is there")
+    for label, board in result.drives:
+        click.echo(f"drive {label}: {board}")

@@ -294,6 +294,9 @@ class Progress:
     def stage(self, title: str) -> None:
         print(f"  {title}", flush=True)
 
+    def progress(self, progress: object) -> None:
+        pass
+
     def warning(self, text: str) -> None:
         print(f"  warning: {text}", flush=True)
 

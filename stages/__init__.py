@@ -18,19 +18,25 @@ from typing import TYPE_CHECKING, Any
 from ..errors import missing_package
 
 if TYPE_CHECKING:
+    from .checking import check
+    from .diagnosis import doctor
     from .exporting import export
     from .inspection import inspect
     from .pipeline import run
+    from .profiling import profile
     from .quantization import quantize
     from .seeds import run_seeds
     from .training import train
     from .verification import verify
 
-__all__ = ["export", "inspect", "quantize", "run", "run_seeds", "train", "verify"]
+__all__ = ["check", "doctor", "export", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
 
 _HOME: Mapping[str, str] = {
+    "check": ".checking",
+    "doctor": ".diagnosis",
     "export": ".exporting",
     "inspect": ".inspection",
+    "profile": ".profiling",
     "quantize": ".quantization",
     "run": ".pipeline",
     "run_seeds": ".seeds",

@@ -1,42 +1,77 @@
-"""export: the integer model as ONNX, TFLite and C."""
+"""export: the integer model as ONNX, TFLite and C, and the C as libraries of several ecosystems."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from ..errors import InputError, nearest
+from ..export.cores import CORES, find_core
+from ..export.kernel_choice import PREFERENCES, Preference, Target
+from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, REPORT, TFLITE, ModelDirectory
-from .artefacts import read_model
+from .artefacts import read_model, read_vectors
 from .listener import Listener, Silent
 
 FORMATS: Sequence[str] = ("onnx", "tflite", "c")
+"""What is written unless something else is asked for."""
+ALL_FORMATS: Sequence[str] = (*FORMATS, *ECOSYSTEMS)
 
 
-def export(path: Path, formats: Sequence[str] = FORMATS, *, listener: Listener | None = None) -> list[str]:
+def export(
+    path: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    cores: Sequence[str] = (),
+    prefer: str = "speed",
+    about: About | None = None,
+    listener: Listener | None = None,
+) -> list[str]:
     """Write the exports of the model in directory `path`; returns the names of the files written, sorted.
 
-    Only writes: nothing is trained, run or compared. Raises InputError for an unknown format or a damaged directory,
-    MissingToolError when a format's package is not installed.
+    cores: each gets a folder c-<core>/ beside the plain C that runs anywhere, with the core's own kernels and layouts, chosen for
+    `prefer` (speed or size). about: what packages (arduino, platformio, zephyr, esp-idf) say of themselves.
+    Only writes: nothing is trained, run or compared. Raises InputError for an unknown format, core or preference or a damaged
+    directory, MissingToolError when a format's package is not installed.
     """
     listener = listener or Silent()
     if not formats:
-        raise InputError(f"no export format is named: choose among {', '.join(FORMATS)}")
+        raise InputError(f"no export format is named: choose among {', '.join(ALL_FORMATS)}")
     for name in formats:
-        if name not in FORMATS:
-            known = ", ".join(FORMATS)
-            raise InputError(f"there is no export format {name!r}; the nearest one is {nearest(name, FORMATS)!r} (of {known})")
+        if name not in ALL_FORMATS:
+            known = ", ".join(ALL_FORMATS)
+            raise InputError(f"there is no export format {name!r}; the nearest one is {nearest(name, ALL_FORMATS)!r} (of {known})")
+    targets = parse_targets(cores, prefer)
+    if targets and "c" not in formats:
+        raise InputError("--core chooses kernels of the C export: add c to --format")
     directory = ModelDirectory.open(path)
     model = read_model(directory)
     written: list[str] = []
     for name in dict.fromkeys(formats):
         listener.stage(f"export {name}")
-        files = _EXPORTERS[name](model)
-        directory.remove(*_OWNED[name], REPORT)
+        if name in ECOSYSTEMS:
+            files, replaced = _package(directory, model, name, about or About()), [package_folder(name)]
+        else:
+            files, replaced = _EXPORTERS[name](model), [*_OWNED[name], REPORT]
+        directory.remove(*replaced)
+        directory.write(files)
+        written += files
+    for target in targets:
+        listener.stage(f"export c for {target.core.name}")
+        files = _c(model, target)
+        directory.remove(target.core.export_folder, REPORT)
         directory.write(files)
         written += files
     return sorted(written)
+
+
+def parse_targets(cores: Sequence[str], prefer: str) -> list[Target]:
+    """A target a core, in the order named. Raises InputError for a name that nothing has."""
+    if prefer not in PREFERENCES:
+        raise InputError(f"nothing can be preferred but {' or '.join(PREFERENCES)}, not {prefer!r}")
+    return [Target(find_core(name), cast(Preference, prefer)) for name in dict.fromkeys(cores)]
 
 
 def _onnx(model: IntegerModel) -> Mapping[str, bytes]:
@@ -51,13 +86,24 @@ def _tflite(model: IntegerModel) -> Mapping[str, bytes]:
     return export_tflite(model)
 
 
-def _c(model: IntegerModel) -> Mapping[str, bytes]:
+def _c(model: IntegerModel, target: Target | None = None) -> Mapping[str, bytes]:
     from ..export.c import export_c
 
-    return {f"{C_FOLDER}/{name}": data for name, data in export_c(model).items()}
+    folder = target.core.export_folder if target else C_FOLDER
+    return {f"{folder}/{name}": data for name, data in export_c(model, target).items()}
+
+
+def _package(directory: ModelDirectory, model: IntegerModel, format: str, about: About) -> Mapping[str, bytes]:
+    vectors = read_vectors(directory, model)
+    recording = choose_recording(model, vectors.x, vectors.lengths, vectors.scores)
+    return {f"{package_folder(format)}/{name}": data for name, data in export_package(format, model, recording, about).items()}
 
 
 _EXPORTERS: Mapping[str, Callable[[IntegerModel], Mapping[str, bytes]]] = {"onnx": _onnx, "tflite": _tflite, "c": _c}
 _OWNED: Mapping[str, Sequence[str]] = {"onnx": (ONNX_STEP, ONNX_SEQUENCE), "tflite": (TFLITE,), "c": (C_FOLDER,)}
-EXPORTED: Sequence[str] = tuple(name for names in _OWNED.values() for name in names)
+EXPORTED: Sequence[str] = (
+    *(name for names in _OWNED.values() for name in names),
+    *(core.export_folder for core in CORES.values()),
+    *(package_folder(name) for name in ECOSYSTEMS),
+)
 """Everything that export may write."""

@@ -11,6 +11,7 @@ import pytest
 
 from rescomp.errors import MissingToolError
 from rescomp.export.c import export_c
+from rescomp.export.cores import find_core
 from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.graph import serialize
@@ -37,8 +38,8 @@ from rescomp.graph.verify import verify_model
 from rescomp.graph.weights import Int8Weight
 from rescomp.models.compiled import build as shared_objects
 from rescomp.models.compiled.recurrence import library
+from rescomp.validate.emulation import check_tools
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
-from rescomp.validate.qemu import PACKAGES
 from rescomp.validate.registry import load_witness
 from rescomp.validate.tflite import RESOLVERS, TfliteWitness
 from rescomp.validate.witness import Job
@@ -61,11 +62,20 @@ CELL = Format(12, bound=28672)
 
 
 @pytest.fixture(scope="session")
-def emulator():
-    """Skip without the emulator or its compiler, naming the package; in CI their absence is a failure of the test itself."""
-    for tool, package in PACKAGES.items():
-        if shutil.which(tool) is None and os.environ.get("CI") != "true":
-            pytest.skip(f"needs {tool}: apt-get install {package}")
+def emulated():
+    """A function that gives the core of a name. Skips without its emulator or compiler, naming the package; in CI that is a failure."""
+
+    def find(name):
+        core = find_core(name)
+        try:
+            check_tools(core)
+        except MissingToolError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(str(error))
+        return core
+
+    return find
 
 
 @pytest.fixture(scope="session")
@@ -103,37 +113,37 @@ def exporting_witness(request):
     return installed(load_witness(request.param))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_fastgrnn():
     """The builder of small FastGRNN models: random_fastgrnn(rng, weights=..., low_rank=..., table=..., power_of_two=..., window=...)."""
     return build_fastgrnn
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_fastrnn():
     """The builder of small FastRNN models: random_fastrnn(rng, layers=..., weights=..., low_rank=..., table=..., power_of_two=...)."""
     return partial(build_stack, fastrnn_layer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_gru():
     """The same for a GRU."""
     return partial(build_stack, gru_layer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_lstm():
     """The same for an LSTM, which has two states."""
     return partial(build_stack, lstm_layer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_block():
     """The builder of an untrained convolution-ReLU-add block: random_block(rng, weights=..., power_of_two=...)."""
     return build_block
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_int8_block():
     """The builder of an untrained residual block of int8 values: random_int8_block(rng, shape=...)."""
     return build_int8_block
@@ -153,7 +163,7 @@ def export_job(tmp_path):
     return export
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_sequences():
     """A function (rng, model, count, longest) -> (x, lengths): inputs within the format, lengths from 1 to longest."""
 
@@ -168,7 +178,7 @@ def random_sequences():
     return draw
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_mixed():
     """The builder of small recurrent models of int8 and int16 values: random_mixed(rng, reads=..., answers=...), both dtypes."""
     return build_mixed

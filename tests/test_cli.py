@@ -96,6 +96,11 @@ FAILURES = [
     (("export", "{tmp}", "--format", "onnx"), 2, "manifest.json"),
     (("verify", "{tmp}/none"), 2, "rescomp train"),
     (("inspect",), 2, "rescomp-out"),
+    (("profile", "{tmp}/none", "--core", "cortex-m1"), 2, "cortex-m0"),
+    (("profile", "{tmp}/none"), 2, "--core"),
+    (("export", "{tmp}", "--package-version", "1"), 2, "semver.org"),
+    (("check", "{tmp}/none"), 2, "rescomp train"),
+    (("check", "{tmp}", "--limits", "{tmp}/missing.toml"), 2, "missing.toml"),
     (("frobnicate",), 2, "frobnicate"),
 ]
 

@@ -35,7 +35,7 @@ def test_public_names():
     from rescomp import compress, graph, stages
 
     assert rescomp.__version__
-    assert stages.__all__ == ["export", "inspect", "quantize", "run", "run_seeds", "train", "verify"]
+    assert stages.__all__ == ["check", "doctor", "export", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
     for name in stages.__all__:
         function = getattr(stages, name)
         assert callable(function)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rescomp.printing import describe_epoch, table
+from rescomp.printing import TerminalListener, describe_epoch, describe_progress, table
 from rescomp.train.metrics import EpochReport
+from rescomp.validate.witness import Progress
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (59.6, "1 m 00 s"), (185, "3 m 05 s"), (7830, "2 h 10 m")])
@@ -15,3 +16,18 @@ def test_an_epoch_says_all_of_it(seconds, text):
 
 def test_percentages_are_aligned_as_numbers():
     assert table(("seed", "float"), [("0", "7.50%"), ("mean", "100.00%")]).splitlines()[2] == "0       7.50%"
+
+
+def test_progress_says_how_far_how_fast_and_how_long():
+    assert describe_progress(Progress(37, 370, "sequences", 2.0, "9.0 KB/s")) == "37/370 sequences  18.5/s  9.0 KB/s  18 s left"
+    assert describe_progress(Progress(370, 370, "sequences", 20.0)) == "370/370 sequences  18.5/s  20 s"
+    assert describe_progress(Progress(0, 370, "sequences", 0.0)) == "0/370 sequences  0.0/s  0 s left"
+
+
+def test_progress_takes_about_ten_lines_where_there_is_no_terminal(capsys):
+    with TerminalListener() as listener:
+        for done in range(1, 371):
+            listener.progress(Progress(done, 370, "sequences", done / 10))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[-1] == "  370/370 sequences  10.0/s  37 s"

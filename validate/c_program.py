@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import BudgetError, DeviceError, InputError, RescompError, UnsupportedError
-from ..export.c import export_c, read_template, render, translate
+from ..export.c import export_c, translate
+from ..export.c_templates import read_template, render
+from ..export.kernel_choice import Target, graph_on
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, TensorType, Value
@@ -26,8 +28,17 @@ WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wsha
 """Generated C, the kernels and the programs around them compile with these."""
 COMPILE_SECONDS, RUN_SECONDS = 120, 600
 PROBE = "probe"
-FIXED = frozenset({"io.c", "startup.c"})
+FIXED = frozenset({"io.c", "reset.c", "start.c"})
 """Files of a platform that do not depend on the model."""
+_OVERFLOWS: Sequence[tuple[str, str]] = (
+    (r"region `(?P<memory>\w+)' overflowed by (?P<bytes>\d+)", "its {memory} is {bytes} bytes too small for the model"),
+    (r"(?:not within|not fit in) region `(?P<memory>\w+)'", "its {memory} is too small for the model"),
+    (r"not fit the first 65536 bytes of flash", "the constants are more than the 65536 bytes that the core's 16-bit addresses reach"),
+    (r"size of array .+ is too large", "a matrix is more than the 32767 bytes that the core counts up to"),
+)
+"""What linkers and compilers say about too much of something (those of AVR without an amount), and what we do."""
+_MEMORIES: Mapping[str, str] = {"text": "flash", "data": "ram"}
+"""What the linker of AVR calls them."""
 
 
 @contextmanager
@@ -46,16 +57,16 @@ def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str]
 
 
 def exported_sources(folder: Path, model: IntegerModel) -> list[Path]:
-    """The C files of an export. Raises InputError when there is none."""
+    """The C and assembly files of an export. Raises InputError when there is none."""
     main = folder / f"{model.name}.c"
     if not main.is_file():
         raise InputError(f"{folder} holds no {main.name}: run `rescomp export --format c` first")
-    return [main, *sorted((folder / "rescomp").glob("*.c"))]
+    return [main, *sorted(path for path in (folder / "rescomp").iterdir() if path.suffix in {".c", ".S"})]
 
 
-def write_export(folder: Path, model: IntegerModel) -> None:
-    """A fresh export of `model`."""
-    for name, data in export_c(model).items():
+def write_export(folder: Path, model: IntegerModel, target: Target | None = None) -> None:
+    """A fresh export of `model`, for a core or plain."""
+    for name, data in export_c(model, target).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -96,15 +107,21 @@ def _object_folder() -> tempfile.TemporaryDirectory[str]:
 
 def _compile(command: Sequence[str], folder: Path) -> None:
     result = run_tool(command, folder, seconds=COMPILE_SECONDS)
-    overflow = re.search(rb"region `(\w+)' overflowed by (\d+) bytes", result.stderr)
-    if overflow:
-        raise BudgetError(f"the program does not fit: its {overflow[1].decode()} is {overflow[2].decode()} bytes too small for the model")
+    _check_size(result.stderr.decode(errors="replace"))
     if result.returncode:
         errors = b"\n".join(line for line in result.stderr.splitlines() if b"error" in line)
         said = first_lines(errors or result.stderr, 1)
         raise RescompError(
             f"{Path(command[0]).name} refuses the generated C ({said}): a fault of rescomp or of this compiler, please report it"
         )
+
+
+def _check_size(said: str) -> None:
+    for pattern, message in _OVERFLOWS:
+        found = re.search(pattern, said)
+        if found:
+            facts = {name: _MEMORIES.get(value, value) for name, value in found.groupdict().items()}
+            raise BudgetError(f"the program does not fit: {message.format(**facts)}")
 
 
 def first_lines(output: bytes, count: int = 4) -> str:
@@ -180,17 +197,21 @@ def decode_values(graph: Graph, output: bytes, batch: int) -> dict[str, IntArray
 
 
 def run_probe(
-    graph: Graph, inputs: Mapping[str, IntArray], build_and_run: Callable[[IntegerModel, Path, bytes], bytes]
+    graph: Graph,
+    inputs: Mapping[str, IntArray],
+    build_and_run: Callable[[IntegerModel, Path, bytes], bytes],
+    target: Target | None = None,
 ) -> dict[str, IntArray]:
-    """Witness.run_graph for generated C: a fresh export of the graph, run with the tap compiled in.
+    """Witness.run_graph for generated C: a fresh export of the graph, for a core or the plain one, run with the tap compiled in.
 
-    build_and_run(model, folder of the export, input) gives what the program wrote.
+    build_and_run(model, folder of the export, input) gives what the program wrote. On a core, values inside what it computes in one
+    pass are missing.
     """
     with workspace() as folder:
         model = probe_model(graph)
-        write_export(folder, model)
+        write_export(folder, model, target)
         output = build_and_run(model, folder, encode_samples(graph, inputs))
-    return decode_values(graph, output, len(next(iter(inputs.values()))))
+    return decode_values(graph_on(model.graphs["whole"], target), output, len(next(iter(inputs.values()))))
 
 
 def _stored(type: TensorType) -> np.dtype[Any]:

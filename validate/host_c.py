@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..errors import MissingToolError, ParityError
-from ..export.c import read_template
+from ..export.c_templates import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .c_program import (

@@ -6,7 +6,15 @@ from itertools import product
 import pytest
 
 from rescomp import stages
+from rescomp.errors import InputError
+from rescomp.export.cores import CORES
+from rescomp.graph.evaluate import evaluate
+from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
+from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.validate.compare import compare, expected_count
+from rescomp.validate.simavr import Simavr
+from rescomp.validate.witness import Job
 
 RANKS = {"full": (), "low rank": ("model.rank_w=6", "model.rank_u=10")}
 HIDDEN, CLASSES, SEQUENCES, STEPS = 32, 9, 370, 5687
@@ -35,11 +43,41 @@ def test_all_witnesses_agree(float_net, weights, scale, tmp_path, capsys):
         print(f"\n{weights}, {scale}: {result.compared:,} values compared, 0 differ", end="")
 
 
-@pytest.mark.usefixtures("emulator")
-def test_the_default_model_agrees_on_an_emulated_cortex_m0(tmp_path):
-    path = tmp_path / "model"
+@pytest.fixture(scope="module")
+def default_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("default") / "model"
     stages.train(load_recipe(None, ["train.epochs=2", "quantize.epochs=1"]), path)
     stages.quantize(path)
     stages.export(path, ["c"])
-    (report,) = stages.verify(path, "qemu:cortex-m0").witnesses
+    return path
+
+
+@pytest.mark.parametrize("name", [name for name, core in CORES.items() if core.family.witness == "qemu"])
+def test_the_default_model_agrees_on_every_core_of_qemu(emulated, default_model, name):
+    (report,) = stages.verify(default_model, f"qemu:{emulated(name).name}").witnesses
     assert (report.compared, report.mismatches) == (EXPECTED, 0)
+
+
+@pytest.mark.parametrize("name", [name for name, core in CORES.items() if core.family.witness == "simavr"])
+def test_the_default_model_agrees_on_every_avr(emulated, default_model, name):
+    """A few of the recordings: libsimavr takes its time."""
+    directory = ModelDirectory.open(default_model)
+    model = read_model(directory)
+    vectors = read_vectors(directory, model)
+    job = Job(model, default_model, vectors.x[::20], vectors.lengths[::20], emulated(name).name)
+    (answer,) = Simavr().answers(job)
+    result = compare(job, evaluate(model, job.x, job.lengths), answer.trace)
+    assert (result.compared, result.mismatches) == (expected_count(job), 0)
+    assert result.compared > 5000
+
+
+def test_the_export_for_a_core_is_what_runs_there(emulated, default_model, tmp_path):
+    emulated("cortex-m3")
+    path = shutil.copytree(default_model, tmp_path / "model")
+    directory = ModelDirectory.open(path)
+    directory.write({name.replace("c/", "c-cortex-m3/", 1): directory.read(name) for name in directory.files("c")})
+    (report,) = stages.verify(path, "qemu:cortex-m3").witnesses
+    assert (report.variant, report.mismatches) == ("cortex-m3 -O2, c-cortex-m3/", 0)
+    (path / "c-cortex-m3" / "japanese_vowels.h").write_text("#error")
+    with pytest.raises(InputError, match="was changed after it was written"):
+        stages.verify(path, "qemu:cortex-m3")

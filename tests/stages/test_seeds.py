@@ -35,6 +35,9 @@ class Recorder:
     def epoch(self, report):
         self.titles.append("epoch")
 
+    def progress(self, progress):
+        pass
+
 
 def test_the_document_is_of_all_seeds(trained):
     _, path, summary = trained

@@ -1,0 +1,196 @@
+"""check: for continuous integration: what verify found, and sizes against limits and against an earlier version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BudgetError, InputError, ParityError
+from ..graph.serialize import digest
+from ..model_directory import REPORT, ModelDirectory
+from .artefacts import read_model
+from .inspection import inspect_model
+from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
+from .listener import Listener
+from .profiling import profile
+
+_WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One size in bytes. core: its name, or nothing. limit: at most; baseline: before; growth: at most past that. None: not given."""
+
+    core: str
+    name: str
+    value: int
+    limit: int | None = None
+    baseline: int | None = None
+    growth: int | None = None
+
+    @property
+    def what(self) -> str:
+        """As a person would call it."""
+        return f"{_WHAT[self.name]} on {self.core}" if self.core else _WHAT[self.name]
+
+    @property
+    def difference(self) -> int | None:
+        """To the baseline."""
+        return None if self.baseline is None else self.value - self.baseline
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each limit that it is past, and by how much."""
+        found = []
+        if self.limit is not None and self.value > self.limit:
+            found.append(f"{self.what}: {self.value:,} bytes, {self.value - self.limit:,} past the limit of {self.limit:,}")
+        if self.growth is not None and self.difference is not None and self.difference > self.growth:
+            past = self.difference - self.growth
+            found.append(
+                f"{self.what}: {self.value:,} bytes, {self.difference:,} more than before, {past:,} past the growth of {self.growth:,}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Check:
+    """What check found. witnesses: entries of report.json. mismatch_failures, size_failures: a sentence each."""
+
+    name: str
+    graph_sha256: str
+    accuracy: float
+    witnesses: tuple[Mapping[str, Any], ...]
+    measures: tuple[Measure, ...]
+    mismatch_failures: tuple[str, ...]
+
+    @property
+    def size_failures(self) -> tuple[str, ...]:
+        """Limits that were passed."""
+        return tuple(failure for measure in self.measures for failure in measure.failures)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed."""
+        return not self.mismatch_failures and not self.size_failures
+
+    @property
+    def compared(self) -> int:
+        """Values compared by all witnesses together."""
+        return sum(int(witness["compared"]) for witness in self.witnesses)
+
+    @property
+    def mismatches(self) -> int:
+        """Values that differ, of all witnesses together."""
+        return sum(int(witness["mismatches"]) for witness in self.witnesses)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp check --json`, which --baseline reads."""
+        sizes = {(measure.core, measure.name): measure.value for measure in self.measures}
+        cores = list(dict.fromkeys(measure.core for measure in self.measures if measure.core))
+        return {
+            "schema": 1,
+            "model": self.name,
+            "graph_sha256": self.graph_sha256,
+            "accuracy": {"integer": self.accuracy},
+            **{name: sizes["", name] for name in MODEL_SIZES},
+            "cores": {core: {name: sizes[core, name] for name in CORE_SIZES} for core in cores},
+            "compared": self.compared,
+            "mismatches": self.mismatches,
+            "witnesses": [dict(witness) for witness in self.witnesses],
+            "failures": [*self.mismatch_failures, *self.size_failures],
+            "passed": self.passed,
+        }
+
+    def as_markdown(self) -> str:
+        """A summary for people: the verdict, sizes with their differences, and the witnesses."""
+        verdict = "passed" if self.passed else "FAILED"
+        lines = [f"## {self.name}: {verdict}", ""]
+        lines += [f"- {failure}" for failure in (*self.mismatch_failures, *self.size_failures)]
+        lines += [""] if not self.passed else []
+        lines += ["| bytes | now | before | difference | limit |", "|---|---:|---:|---:|---:|"]
+        for each in self.measures:
+            difference = "" if each.difference is None else f"{each.difference:+,}"
+            lines.append(f"| {each.what} | {each.value:,} | {_count(each.baseline)} | {difference} | {_count(each.limit)} |")
+        lines += ["", "| witness | version | values compared | differing |", "|---|---|---:|---:|"]
+        for witness in self.witnesses:
+            who = f"{witness['name']} ({witness['variant']})".replace("|", "\\|")
+            lines.append(f"| {who} | {witness['version']} | {witness['compared']:,} | {witness['mismatches']:,} |")
+        lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}. Graph: `{self.graph_sha256[:16]}`.", ""]
+        return "\n".join(lines)
+
+    def raise_failures(self) -> None:
+        """Raise ParityError for a mismatch, BudgetError for a limit that was passed, with the first of them."""
+        for failures, kind in ((self.mismatch_failures, ParityError), (self.size_failures, BudgetError)):
+            if failures:
+                others = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+                raise kind(failures[0] + others)
+
+
+def check(
+    path: Path,
+    *,
+    limits: Path | None = None,
+    baseline: Path | None = None,
+    profile_document: Path | None = None,
+    cores: Sequence[str] = (),
+    prefer: str = "speed",
+    listener: Listener | None = None,
+) -> Check:
+    """Hold what verify found in directory `path`, and the model's sizes, against `limits` (TOML) and `baseline` (of an earlier check).
+
+    cores: measured beside those that the limits name; under emulation, or read from `profile_document` (of `rescomp profile --json`).
+    Nothing in the directory changes, and nothing is raised for a model that fails: see Check.raise_failures. Raises InputError for
+    a directory that was not verified since it was exported, for damaged documents, and for limits that nothing measures.
+    """
+    wanted = read_limits(limits) if limits else Limits()
+    before = read_baseline(baseline) if baseline else {}
+    if wanted.growth and not baseline:
+        raise InputError(f"{limits} limits growth: give the sizes to compare with as --baseline (made by `rescomp check --json`)")
+    directory = ModelDirectory.open(path)
+    model = read_model(directory)
+    report = _read_report(directory)
+    inspection = inspect_model(model)
+    sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.state + inspection.scratch}
+    sizes |= _measure_cores(path, list(dict.fromkeys((*wanted.cores, *cores))), profile_document, prefer, listener)
+    for size in wanted.growth:
+        if size not in before:
+            raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
+    measures = tuple(Measure(*size, sizes[size], wanted.most.get(size), before.get(size), wanted.growth.get(size)) for size in sizes)
+    witnesses = tuple(report["witnesses"])
+    failures = (*report["failures"], *_unasked(witnesses, wanted.witnesses))
+    return Check(model.name, digest(model), report["accuracy"]["integer"], witnesses, measures, failures)
+
+
+def _read_report(directory: ModelDirectory) -> Any:
+    if not directory.has(REPORT):
+        raise InputError(f"{directory.path} was not verified since it was exported: run `rescomp verify {directory.path}` first")
+    return json.loads(directory.read(REPORT))
+
+
+def _measure_cores(path: Path, cores: Sequence[str], document: Path | None, prefer: str, listener: Listener | None) -> dict[Size, int]:
+    if document is None:
+        found = profile(path, cores, prefer=prefer, listener=listener).as_json()["cores"] if cores else []
+        return {size: value for core in found for size, value in core_sizes(core).items()}
+    sizes = read_profile(document)
+    for core in cores:
+        if (core, CORE_SIZES[0]) not in sizes:
+            raise InputError(f"{document} does not hold {core}, which has a limit: make it again with --core {','.join(cores)}")
+    return sizes
+
+
+def _unasked(witnesses: Sequence[Mapping[str, Any]], wanted: Iterable[str]) -> list[str]:
+    """A sentence for each witness that had to be asked and was not, or that compared nothing."""
+    compared: dict[str, int] = {}
+    for witness in witnesses:
+        compared[witness["name"]] = compared.get(witness["name"], 0) + int(witness["compared"])
+    missing = [f"verify did not ask {name}, which the limits want: add it to --against" for name in wanted if name not in compared]
+    if not any(compared.values()):
+        missing.append("verify compared nothing")
+    return missing
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,128 @@
+"""What a model may take: limits that a user keeps in a TOML file of the repository, and the sizes of an earlier version beside them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, nearest
+from ..export.cores import find_core
+
+MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
+"""Of a model wherever it runs: constants; state and scratch."""
+CORE_SIZES: Sequence[str] = ("flash_bytes", "ram_bytes")
+"""Of a model on a core: code and constants; state, arena, scratch and stack."""
+
+Size = tuple[str, str]
+"""A core's name, or nothing for the model wherever it runs, and what is measured."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """most: bytes of each size at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked."""
+
+    most: Mapping[Size, int] = field(default_factory=dict)
+    growth: Mapping[Size, int] = field(default_factory=dict)
+    witnesses: Sequence[str] = ()
+
+    @property
+    def cores(self) -> list[str]:
+        """That must be measured, in the order in which they are named."""
+        return list(dict.fromkeys(core for core, _ in (*self.most, *self.growth) if core))
+
+
+def read_limits(path: Path) -> Limits:
+    """The limits in a TOML file. Raises InputError for a key that means nothing, with the nearest one."""
+    try:
+        document = tomllib.loads(_read(path).decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+    _check_keys(path, "", document, ("limits", "growth", "parity"))
+    parity = document.get("parity", {})
+    _check_keys(path, "parity", parity, ("witnesses",))
+    witnesses = parity.get("witnesses", [])
+    if not isinstance(witnesses, list) or not all(isinstance(name, str) for name in witnesses):
+        raise InputError(f"{path}: parity.witnesses is a list of names as --against takes them")
+    return Limits(_sizes(path, "limits", document), _sizes(path, "growth", document), tuple(witnesses))
+
+
+def read_baseline(path: Path) -> dict[Size, int]:
+    """The sizes in a document that `rescomp check --json` printed. Raises InputError."""
+    document = read_document(path, "rescomp check --json")
+    try:
+        sizes = {("", name): int(document[name]) for name in MODEL_SIZES}
+        return sizes | {(core, name): int(entry[name]) for core, entry in document["cores"].items() for name in CORE_SIZES}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is no document of `rescomp check --json`: make it again with that") from error
+
+
+def read_profile(path: Path) -> dict[Size, int]:
+    """The sizes of each core in a document that `rescomp profile --json` printed. Raises InputError."""
+    document = read_document(path, "rescomp profile --json")
+    try:
+        return {size: value for core in document["cores"] for size, value in core_sizes(core).items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is no document of `rescomp profile --json`: make it again with that") from error
+
+
+def core_sizes(core: Mapping[str, Any]) -> dict[Size, int]:
+    """Of one core in a document of `rescomp profile --json`."""
+    flash, ram = (sum(int(count) for count in core[part].values()) for part in ("flash", "ram"))
+    return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + int(core["stack"])}
+
+
+def read_document(path: Path, command: str) -> Any:
+    """A JSON document of schema 1. Raises InputError naming the command that prints it."""
+    try:
+        document = json.loads(_read(path))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}): make it with `{command}`") from error
+    if not isinstance(document, dict) or document.get("schema") != 1:
+        raise InputError(f"{path} is no document of `{command}`, or of another version: make it again with that")
+    return document
+
+
+def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[Size, int]:
+    table = document.get(section, {})
+    cores = {key: entry for key, entry in table.items() if isinstance(entry, dict)} if isinstance(table, dict) else {}
+    for core in cores:
+        _check_core(path, core)
+    plain = {key: entry for key, entry in table.items() if key not in cores} if isinstance(table, dict) else table
+    found = {}
+    for core, name, entries, known in (
+        ("", section, plain, MODEL_SIZES),
+        *((c, f"{section}.{c}", e, CORE_SIZES) for c, e in cores.items()),
+    ):
+        _check_keys(path, name, entries, known)
+        for key, value in entries.items():
+            if type(value) is not int or value < 0:
+                raise InputError(f"{path}: {name}.{key} = {value!r} is no count of bytes: a whole number is wanted")
+            found[core, key] = value
+    return found
+
+
+def _check_core(path: Path, core: str) -> None:
+    try:
+        find_core(core)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check_keys(path: Path, section: str, table: Any, known: Sequence[str]) -> None:
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: {section} is a section with keys ({', '.join(known)})")
+    for key in table:
+        if key not in known:
+            name = f"{section}.{key}" if section else key
+            raise InputError(f"{path}: unknown key {name!r}; the nearest one is {nearest(key, known)!r} (of {', '.join(known)})")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error

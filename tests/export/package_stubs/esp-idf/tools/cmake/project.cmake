@@ -1,0 +1,17 @@
+# As much of ESP-IDF's build system as the example uses: components as static libraries, found by the manifest's dependency COMPONENT.
+function(idf_component_register)
+  cmake_parse_arguments(ARG "" "" "SRCS;INCLUDE_DIRS" ${ARGN})
+  get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  add_library(${name} STATIC ${ARG_SRCS})
+  target_include_directories(${name} PUBLIC ${ARG_INCLUDE_DIRS})
+endfunction()
+
+macro(project name)
+  _project(${name} C)
+  get_filename_component(component ${COMPONENT} NAME)
+  add_subdirectory(${COMPONENT} component)
+  add_subdirectory(main)
+  target_link_libraries(main PRIVATE ${component})
+  add_executable(app $ENV{IDF_PATH}/start.c)
+  target_link_libraries(app PRIVATE main)
+endmacro()

@@ -1,0 +1,6 @@
+#ifdef ON_QEMU
+void printk(const char *format, ...);
+#else
+#include <stdio.h>
+#define printk printf
+#endif

@@ -1,0 +1,295 @@
+"""check: limits, growth, mismatches and what they end with; the documented job."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import rescomp
+from rescomp import stages
+from rescomp.cli import cli, main
+from rescomp.errors import BudgetError, InputError, ParityError
+from rescomp.model_directory import REPORT, ModelDirectory, to_json
+from rescomp.stages.checking import Measure
+from rescomp.validate.emulation import PACKAGES
+
+ROOT = Path(rescomp.__file__).parent
+EXAMPLE = ROOT / "examples/ci"
+PROFILE = {
+    "schema": 1,
+    "cores": [
+        {
+            "core": "cortex-m0",
+            "flash": {"code": 3000, "weights": 700, "tables": 258},
+            "ram": {"state": 64, "arena": 100, "scratch": 36},
+            "stack": 200,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def verified(model_dir):
+    stages.verify(model_dir, "onnxruntime,c")
+    return model_dir
+
+
+@pytest.fixture
+def sizes(verified):
+    inspection = stages.inspect(verified)
+    return inspection.bytes["model"], inspection.state + inspection.scratch
+
+
+def write(path, text):
+    path.write_text(text if isinstance(text, str) else json.dumps(text))
+    return path
+
+
+def differing(directory, name="c"):
+    """As if a witness had differed."""
+    report = json.loads(directory.joinpath(REPORT).read_text())
+    report["witnesses"][0]["mismatches"] = 3
+    report["failures"] = [f"{name} differs in 3 values"]
+    ModelDirectory(directory).write({REPORT: to_json(report)})
+
+
+def test_without_limits_it_measures(verified, sizes):
+    result = stages.check(verified)
+    assert result.passed
+    assert [(each.core, each.name, each.value) for each in result.measures] == [("", "const_bytes", sizes[0]), ("", "ram_bytes", sizes[1])]
+    document = result.as_json()
+    assert (document["const_bytes"], document["ram_bytes"], document["cores"]) == (*sizes, {})
+    assert document["compared"] > 0
+    assert document["mismatches"] == 0
+    assert document["passed"] is True
+    assert {witness["name"] for witness in document["witnesses"]} == {"onnxruntime", "c"}
+
+
+def test_a_size_may_equal_its_limit_and_not_be_past_it(verified, sizes, tmp_path):
+    limits = write(tmp_path / "limits.toml", f"[limits]\nconst_bytes = {sizes[0]}\nram_bytes = {sizes[1]}\n")
+    stages.check(verified, limits=limits).raise_failures()
+    write(limits, f"[limits]\nconst_bytes = {sizes[0] - 5}\nram_bytes = {sizes[1] - 2}\n")
+    result = stages.check(verified, limits=limits)
+    assert not result.passed
+    with pytest.raises(BudgetError, match=rf"constants: {sizes[0]:,} bytes, 5 past the limit of {sizes[0] - 5:,} \(and 1 more\)"):
+        result.raise_failures()
+
+
+@pytest.mark.parametrize(("before", "allowed", "past"), [(0, 0, 0), (-3, 3, 0), (-3, 2, 1), (-9, 0, 9), (4, 0, 0)])
+def test_growth_is_held_against_the_baseline(verified, sizes, tmp_path, before, allowed, past):
+    limits = write(tmp_path / "limits.toml", f"[growth]\nconst_bytes = {allowed}\n")
+    baseline = {**stages.check(verified).as_json(), "const_bytes": sizes[0] + before}
+    result = stages.check(verified, limits=limits, baseline=write(tmp_path / "baseline.json", baseline))
+    assert result.measures[0].difference == -before
+    assert result.passed == (past == 0)
+    assert all(f"{past} past the growth of {allowed}" in failure for failure in result.size_failures)
+
+
+def test_cores_are_read_from_a_profile(verified, tmp_path):
+    text = "[limits.cortex-m0]\nflash_bytes = 3957\nram_bytes = 400\n"
+    limits, profile = write(tmp_path / "limits.toml", text), write(tmp_path / "profile.json", PROFILE)
+    result = stages.check(verified, limits=limits, profile_document=profile)
+    assert result.as_json()["cores"] == {"cortex-m0": {"flash_bytes": 3958, "ram_bytes": 400}}
+    assert result.size_failures == ("flash on cortex-m0: 3,958 bytes, 1 past the limit of 3,957",)
+    write(limits, text.replace("m0", "m3"))
+    with pytest.raises(InputError, match=r"profile\.json does not hold cortex-m3.*--core cortex-m3"):
+        stages.check(verified, limits=limits, profile_document=profile)
+
+
+def test_cores_are_measured_as_profile_does(verified, tmp_path):
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm", "gcc"):
+        if shutil.which(tool) is None and os.environ.get("CI") != "true":
+            pytest.skip(f"needs {tool}: apt-get install {PACKAGES[tool]}")
+    (expected,) = stages.profile(verified, ["cortex-m0"]).cores
+    limits = write(tmp_path / "limits.toml", "[limits.cortex-m0]\nflash_bytes = 100000\n")
+    result = stages.check(verified, limits=limits)
+    ram = expected.ram.state + expected.ram.arena + expected.ram.scratch + expected.stack
+    assert result.as_json()["cores"] == {"cortex-m0": {"flash_bytes": expected.flash.total, "ram_bytes": ram}}
+    assert result.passed
+
+
+def test_a_mismatch_comes_before_a_size(verified, tmp_path):
+    differing(verified)
+    result = stages.check(verified, limits=write(tmp_path / "limits.toml", "[limits]\nram_bytes = 0\n"))
+    assert len(result.mismatch_failures) == len(result.size_failures) == 1
+    with pytest.raises(ParityError, match="c differs in 3 values"):
+        result.raise_failures()
+    assert "FAILED" in result.as_markdown()
+    assert "- c differs in 3 values" in result.as_markdown()
+
+
+def test_a_witness_that_was_not_asked_fails(verified, tmp_path):
+    limits = write(tmp_path / "limits.toml", '[parity]\nwitnesses = ["c", "tflite"]\n')
+    with pytest.raises(ParityError, match="did not ask tflite"):
+        stages.check(verified, limits=limits).raise_failures()
+    stages.check(verified, limits=write(limits, '[parity]\nwitnesses = ["c", "onnxruntime"]\n')).raise_failures()
+
+
+def test_comparing_nothing_fails(verified):
+    report = json.loads((verified / REPORT).read_text())
+    ModelDirectory(verified).write({REPORT: to_json({**report, "witnesses": []})})
+    with pytest.raises(ParityError, match="compared nothing"):
+        stages.check(verified).raise_failures()
+
+
+def test_an_export_after_verify_wants_verify_again(verified):
+    stages.export(verified, ["c"])
+    with pytest.raises(InputError, match="rescomp verify"):
+        stages.check(verified)
+
+
+BAD_LIMITS = {
+    "[limit]\nram_bytes = 1\n": "'limits'",
+    "[limits]\nram = 1\n": "'ram_bytes'",
+    "[limits]\nflash_bytes = 1\n": "'limits.flash_bytes'",
+    "[limits]\nram_bytes = 1.5\n": "whole number",
+    "[limits]\nram_bytes = true\n": "whole number",
+    "[limits]\nram_bytes = -1\n": "whole number",
+    "[limits.cortexm0]\nram_bytes = 1\n": "limits.toml: there is no core 'cortexm0' here; the nearest one is 'cortex-m0'",
+    "[limits.cortex-m0]\nconst_bytes = 1\n": "limits.cortex-m0.const_bytes",
+    "limits = 3\n": "section",
+    "[parity]\nwitnesses = 'c'\n": "parity.witnesses",
+    "[limits\n": "TOML",
+    "[growth]\nram_bytes = 0\n": "--baseline",
+}
+
+
+@pytest.mark.parametrize("text", BAD_LIMITS)
+def test_limits_that_mean_nothing_are_refused(verified, tmp_path, text):
+    with pytest.raises(InputError, match=re.escape(BAD_LIMITS[text])):
+        stages.check(verified, limits=write(tmp_path / "limits.toml", text))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', '{"schema": 1, "const_bytes": 1, "ram_bytes": 1, "cores": [3]}']
+)
+def test_documents_that_are_none_are_refused(verified, tmp_path, text):
+    path = write(tmp_path / "document.json", text)
+    with pytest.raises(InputError, match=r"document\.json.*rescomp check --json"):
+        stages.check(verified, baseline=path)
+    with pytest.raises(InputError, match=r"document\.json.*rescomp profile --json"):
+        stages.check(verified, profile_document=path)
+
+
+def test_growth_of_what_the_baseline_does_not_hold_is_refused(verified, tmp_path):
+    baseline = write(tmp_path / "baseline.json", stages.check(verified).as_json())
+    limits = write(tmp_path / "limits.toml", "[growth.cortex-m0]\nflash_bytes = 0\n")
+    with pytest.raises(InputError, match="does not hold cortex-m0 flash_bytes"):
+        stages.check(verified, limits=limits, baseline=baseline, profile_document=write(tmp_path / "profile.json", PROFILE))
+
+
+def test_a_measure_says_by_how_much():
+    assert Measure("cortex-m0", "flash_bytes", 1200, 1000, 1100, 50).failures == [
+        "flash on cortex-m0: 1,200 bytes, 200 past the limit of 1,000",
+        "flash on cortex-m0: 1,200 bytes, 100 more than before, 50 past the growth of 50",
+    ]
+    assert Measure("", "ram_bytes", 1000, 1000, 1000, 0).failures == []
+
+
+def test_the_markdown_has_the_differences(verified, sizes, tmp_path):
+    baseline = {**stages.check(verified).as_json(), "const_bytes": sizes[0] - 17}
+    limits = write(tmp_path / "limits.toml", "[limits]\nram_bytes = 99999\n")
+    text = stages.check(verified, limits=limits, baseline=write(tmp_path / "baseline.json", baseline)).as_markdown()
+    assert text.startswith("## three_gestures: passed\n\n| bytes |")
+    assert f"| constants | {sizes[0]:,} | {sizes[0] - 17:,} | +17 |  |" in text
+    assert f"| RAM | {sizes[1]:,} | {sizes[1]:,} | +0 | 99,999 |" in text
+    assert re.search(r"\| c \(gcc -O2\) \| gcc [\d.]+ \| [\d,]+ \| 0 \|", text)
+
+
+def test_exit_codes_and_the_summary_on_the_command_line(verified, tmp_path, capsys):
+    limits, summary = write(tmp_path / "limits.toml", "[limits]\nram_bytes = 1\n"), tmp_path / "summary.md"
+    assert main(["check", str(verified), "--limits", str(limits), "--markdown", str(summary), "--json"]) == 4
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["passed"] is False
+    assert "past the limit of 1" in captured.err
+    assert "FAILED" in summary.read_text()
+    assert main(["check", str(verified)]) == 0
+    assert "passed" in capsys.readouterr().out
+    differing(verified)
+    assert main(["check", str(verified), "--markdown", str(summary)]) == 3
+    assert "c differs" in summary.read_text()
+
+
+# ---- the documented job
+
+
+def job(folder, model, **environment):
+    """check.sh as a user runs it."""
+    return subprocess.run(
+        ["sh", "ci/check.sh", model], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.fixture
+def repository(model_dir, tmp_path):
+    """A user's repository, and a `rescomp` on the path."""
+    folder = tmp_path / "repository"
+    shutil.copytree(EXAMPLE, folder / "ci")
+    model_dir.rename(folder / "model")
+    limits = folder / "ci/limits.toml"
+    limits.write_text(re.sub(r"\[limits\.cortex-m0\].*?\n\n", "", limits.read_text(), flags=re.DOTALL))
+    command = tmp_path / "bin/rescomp"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m rescomp "$@"\n')
+    command.chmod(0o755)
+    return folder, {"PATH": f"{command.parent}:{os.environ['PATH']}", "WITNESSES": "onnxruntime,tflite,c"}
+
+
+def test_the_job_passes_then_fails_on_growth_then_on_a_mismatch(repository):
+    folder, environment = repository
+    result = job(folder, "model", **environment)
+    assert result.returncode == 0, result.stderr
+    sizes = json.loads((folder / "sizes.json").read_text())
+    assert sizes["passed"]
+    assert json.loads((folder / "verify.json").read_text())["failures"] == []
+    assert "passed" in (folder / "summary.md").read_text()
+
+    sizes["const_bytes"] -= 40
+    (folder / "ci/baseline.json").write_text(json.dumps(sizes))
+    limits = folder / "ci/limits.toml"
+    limits.write_text(limits.read_text().replace("# [growth]\n# const_bytes = 32", "[growth]\nconst_bytes = 32"))
+    result = job(folder, "model", **environment)
+    assert result.returncode == 4
+    assert "8 past the growth of 32" in result.stderr
+    assert "+40" in (folder / "summary.md").read_text()
+
+    c = next((folder / "model/c").glob("*.c"))
+    changed = re.sub(r"(int16_t \w*bias\w*\[\d+\] = \{\n\s*)(-?\d+)", lambda m: f"{m[1]}{int(m[2]) ^ 1024}", c.read_text(), count=1)
+    assert changed != c.read_text()
+    ModelDirectory(folder / "model").write({f"c/{c.name}": changed.encode()})
+    result = job(folder, "model", **environment)
+    assert result.returncode == 3, result.stderr
+    assert "FAILED" in (folder / "summary.md").read_text()
+
+
+def test_the_job_ends_with_what_verify_ends_with_when_it_cannot_run(repository):
+    folder, environment = repository
+    result = job(folder, "nothing", **environment)
+    assert result.returncode == 2
+    assert not (folder / "summary.md").exists()
+
+
+def test_the_page_shows_the_files_as_they_are():
+    page = (ROOT / "docs/ci.md").read_text()
+    assert f"```sh\n{(EXAMPLE / 'check.sh').read_text()}```" in page
+    assert f"```toml\n{(EXAMPLE / 'limits.toml').read_text()}```" in page
+
+
+def test_the_workflow_runs_the_script():
+    workflow = yaml.safe_load((EXAMPLE / "github-workflow.yml").read_text())
+    assert workflow.keys() == {"name", True, "jobs"}
+    (steps,) = (job["steps"] for job in workflow["jobs"].values())
+    assert all(("uses" in step) != ("run" in step) for step in steps)
+    runs = [step["run"] for step in steps if "run" in step]
+    assert "sh ci/check.sh model" in runs
+    for text in runs:
+        assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
+    used = re.findall(r"^rescomp (\w+)|^\s*rescomp (\w+)", (EXAMPLE / "check.sh").read_text(), re.MULTILINE)
+    assert {name for pair in used for name in pair if name} == {"verify", "check"} <= set(cli.commands)
