@@ -252,7 +252,16 @@ cycles of silicon on Arm and RISC-V: `rescomp profile` gives loads, stores and t
 Steps: input normalisation, low-rank products, gates and update included; the classifier is not. HAR-2 is FastGRNN with H = 80, D = 9,
 r_w = 5, r_u = 40. The weights are random: what a step costs does not depend on them.
 
+What bounds those that are missed: on M3 the four products of a step take about 8,400 of the 12,400 instructions, and each of them
+already costs one look-up and one addition for four weights. Short rows cost AVR about 110 cycles a pair of rows beside their products, so
+that a small model is faster with ternary weights than with int8 ones.
+
 ## Flash and RAM of these models, bytes
+
+The goals for HAR-2 with ternary weights were 5 KB of flash on Arm (6 KB on AVR) and 2 KB of RAM (1 KB on AVR), the small model's 4 KB of
+flash on AVR. With piecewise linear functions and powers of two all but AVR's RAM are reached; with tables and a multiplier a row Arm is
+past 5 KB by the words of multiplier and shift (820 bytes) and the mirrored table (514), and the small model on AVR past 4 KB by 138 bytes.
+AVR's RAM is bounded by 80 accumulators (320 bytes) and one chunk's partial sums (348) beside the two products that a step needs at a time.
 
 | | core | code | weights, scales, biases | tables | flash | state | arena | scratch | RAM | stack |
 |---|---|---|---|---|---|---|---|---|---|---|

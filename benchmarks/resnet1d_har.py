@@ -33,20 +33,22 @@ BASE = (
     "model.kind=resnet1d",
     "model.name=har6",
     "model.normalization=robust",
-    "train.batch_size=64",
-    "train.learning_rate=0.003",
+    "model.stem_kernel=[7]",
+    "model.stem_stride=2",
+    "train.batch_size=100",
+    "train.learning_rate=0.01",
     "train.weight_decay=0.01",
     "train.rotation=0.1",
     "train.input_noise=0.1",
-    "train.time_shift=8",
-    "train.epochs=25",
-    "quantize.epochs=25",
-    "quantize.learning_rate=0.003",
+    "train.time_shift=16",
+    "train.epochs=16",
+    "quantize.epochs=16",
+    "quantize.learning_rate=0.005",
 )
 VARIANTS: Mapping[str, tuple[str, Sequence[str]]] = {
-    "int8": ("int8", ("model.widths=[8,12,20]",)),
-    "int4": ("int4", ("model.widths=[12,20,32]",)),
-    "ternary": ("ternary", ("model.widths=[20,32,48]",)),
+    "int8": ("int8", ("model.widths=[12,16,24]",)),
+    "int4": ("int4", ("model.widths=[16,24,36]",)),
+    "ternary": ("ternary", ("model.widths=[24,40,56]", "quantize.epochs=24", "quantize.learning_rate=0.01")),
 }
 
 
@@ -127,7 +129,9 @@ def page(rows: str, results: Sequence[Result]) -> str:
 PAGE = """# Residual nets on UCI HAR
 
 Six classes, windows of 128 readings of nine channels, the official split by subject (Anguita et al. 2012); at most 8 KB of const data.
-Logistic regression on hand-made statistics reaches 93.7 %.
+Logistic regression on hand-made statistics reaches 93.7 %. The int4 net's settings were chosen on training
+subjects alone, by three folds that hold out every third of them; the int8 net has the same untried, and the ternary net's longer
+fine-tuning was chosen on the first fold. The test set was read once, with `--final`.
 
 | weights | float, median | integer, by seed | median | bytes of weights | const bytes | RAM bytes | multiply-accumulates |
 |---|---|---|---|---|---|---|---|

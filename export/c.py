@@ -22,7 +22,7 @@ from ..recipe import is_model_name
 from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
 from .c_source import WIDTH, Call, Constant, Function, Layer, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
-from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on
+from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
 from .memory import Place, plan_memory
 from .scratch import Scratch, scratch_of
 
@@ -215,7 +215,7 @@ class _NodeWriter:
         weight = self._packed(op.weight, scratch.product)
         kernel = f"{op.output.dtype}_{scratch.product.format}"
         if shape:
-            by = requantization_argument(self, op.bias, op.requantization, op.output)
+            by = requantization_argument(self, op.bias, op.requantization, op.output, shared=not wants_own_scales(target))
             self.call(f"im2col_{kernel}", x.expression, y.expression, shape, weight, by, *scratch.arguments)
         else:
             self.call(f"product_{kernel}", x.expression, *sizes, weight, *scratch.arguments)
@@ -281,7 +281,8 @@ def _format_call(function: str, arguments: Sequence[str]) -> str:
 
 def _wrap(text: str, *, first: bool) -> list[str]:
     """Lines of at most WIDTH columns, broken at spaces but never inside a call without inner calls."""
-    glued = re.sub(r"\w+\([^()]*\)", lambda inner: inner[0].replace(" ", "\0"), text)
+    name, bracket, arguments = text.partition("(") if first else ("", "", text)
+    glued = name + bracket + re.sub(r"\w+\([^()]*\)", lambda inner: inner[0].replace(" ", "\0"), arguments)
     start, rest = ("", " " * 8) if first else (" " * 8, " " * 12)
     width = WIDTH - 4 if first else WIDTH
     lines = textwrap.wrap(glued, width, initial_indent=start, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)

@@ -15,7 +15,7 @@ from ..graph.passes import fuse_fastgrnn_update
 from ..graph.ternary_layouts import tabled_entries, tabled_words
 from ..graph.ternary_layouts_bytes import MOST_COLUMNS, tabled_byte_entries, tabled_bytes
 from ..graph.weights import Int4Weight, Int8Weight, TernaryWeight, Weight
-from .cores import AVR, Core
+from .cores import AVR, CORTEX_M, Core
 from .kernel_costs import COSTS
 
 Preference = Literal["speed", "size"]
@@ -33,6 +33,11 @@ class Target:
 def graph_on(graph: Graph, target: Target | None) -> Graph:
     """The graph whose nodes the C of a core calls, one after the other: layers that it computes in one pass are one node."""
     return graph if target is None else fuse_fastgrnn_update(graph, mirrored=target.core.family is not AVR)
+
+
+def wants_own_scales(target: Target) -> bool:
+    """Whether rows are rescaled faster by a multiplier and a shift each than by shared ones: four or two at a time in Arm's assembly."""
+    return target.prefer == "speed" and target.core.family is CORTEX_M
 
 
 def multiply_on(core: Core) -> Multiply:

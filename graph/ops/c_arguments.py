@@ -19,10 +19,10 @@ def weight_argument(b: CBuilder, weight: Weight) -> str:
     return b.constant("weight", weight.pack(), "weights", f"{rows} x {columns} {weight.layout}")
 
 
-def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requantization, output: Format) -> str:
+def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requantization, output: Format, *, shared: bool = True) -> str:
     """Declares bias, multipliers and shifts of a layer, as stored_scales gives them."""
     bias_name, multiplier_name = _bias_argument(b, bias), "NULL"
-    multiplier, shift = stored_scales(requantization)
+    multiplier, shift = stored_scales(requantization, shared=shared)
     note = "the factor is multiplier * 2^-shift" if multiplier.size else "the factor is 2^-shift"
     if multiplier.size:
         multiplier_name = b.constant("multiplier", multiplier, "scales", _of_rows(note, multiplier, requantization))
@@ -55,15 +55,17 @@ def _bias_argument(b: CBuilder, bias: IntArray) -> str:
     return b.constant("bias", _array(bias, "int32"), "biases", "in units of the accumulator") if bias.size else "NULL"
 
 
-def stored_scales(requantization: Requantization) -> tuple[Array, Array]:
-    """(multipliers int16, shifts int8) as the C stores them: one entry a row, or a single one where all rows are equal.
+def stored_scales(requantization: Requantization, *, shared: bool = True) -> tuple[Array, Array]:
+    """(multipliers int16, shifts int8) as the C stores them: one entry a row, or if `shared` a single one where all rows are equal.
 
     Powers of two have no multipliers; their shift counts from 2^0.
     """
     multiplier, shift = requantization.multiplier, requantization.shift
     if requantization.is_power_of_two:
         multiplier, shift = multiplier[:0], shift - (MULTIPLIER_BITS - 1)
-    return _array(_shared(multiplier), "int16"), _array(_shared(shift), "int8")
+    if shared:
+        multiplier, shift = _shared(multiplier), _shared(shift)
+    return _array(multiplier, "int16"), _array(shift, "int8")
 
 
 def _shared(values: IntArray) -> IntArray:
