@@ -216,8 +216,8 @@ def row(*cells: str) -> str:
 
 
 def competitors(core: Core) -> list[Form]:
-    """The forms among which a ternary matrix has a choice on a core."""
-    formats = ("ternary", "int8" if core.kernels[0] in EXPANDING else "ternary_tabled")
+    """The forms among which a ternary or an int4 matrix has a choice on a core."""
+    formats = ("ternary", "int4", "int8") if core.kernels[0] in EXPANDING else ("ternary", "ternary_tabled")
     return [form_on(Form(activation, format), core) for activation in ("int16", "int8") for format in formats]
 
 

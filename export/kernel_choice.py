@@ -46,7 +46,7 @@ def multiply_on(core: Core) -> Multiply:
 
 
 EXPANDING = frozenset({"cortex-m55"})
-"""Folders of cores that multiply so many int8 weights at once that ternary ones may lie there as int8."""
+"""Folders of cores that multiply so many int8 weights at once that smaller ones may lie there as int8."""
 _MULTIPLY: Mapping[str, Multiply] = {"cortex-m0": "split", "avr": "narrow"}
 """By the first folder of a core's kernels."""
 
@@ -103,14 +103,15 @@ def _bytes(choice: Sequence[Product | None], needs: Sequence[tuple[Weight, DType
 
 def product_forms(weight: Weight, activation: DType, target: Target) -> list[Product]:
     """Every form in which a core may multiply by `weight`; none for storages that only the plain kernels read."""
-    plain = Product(weight.format, weight.pack(), weight.layout)
-    if isinstance(weight, Int8Weight | Int4Weight):
-        return [plain]
-    if not isinstance(weight, TernaryWeight):
+    if not isinstance(weight, Int8Weight | Int4Weight | TernaryWeight):
         return []
+    plain = Product(weight.format, weight.pack(), weight.layout)
+    if isinstance(weight, Int8Weight):
+        return [plain]
     if target.core.kernels[0] in EXPANDING:
-        dense = Product("int8", weight.matrix.reshape(-1), "3:4 ternary as int8, row after row")
-        return [plain, dense]
+        return [plain, Product("int8", weight.matrix.reshape(-1), f"{weight.format} as int8, row after row")]
+    if isinstance(weight, Int4Weight):
+        return [plain]
     if target.core.family is AVR:
         return [plain, *_tabled_bytes(weight, activation)]
     layout = "3:4 ternary, padded, for tables of partial sums (rescomp_product_ternary_tabled_words_body.h)"

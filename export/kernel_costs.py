@@ -1,4 +1,4 @@
-"""What products with ternary weights cost, where a core has several kernels for them: fitted by `python benchmarks/kernels.py --fit`."""
+"""What products cost where a core has several kernels for a matrix: fitted by `python benchmarks/kernels.py --fit`."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ COSTS: Mapping[str, Mapping[tuple[str, str], Cost]] = {
     },
     "cortex-m55": {
         ("int16", "ternary"): Cost(0, 9, 127, 269, 492),  # within 6%
+        ("int16", "int4"): Cost(11, 0, 40, 65, 596),  # within 36%
         ("int16", "int8"): Cost(10, 0, 29, 11, 148),  # within 48%
         ("int8", "ternary"): Cost(0, 9, 126, 269, 504),  # within 6%
+        ("int8", "int4"): Cost(19, 0, 29, 71, 612),  # within 39%
         ("int8", "int8"): Cost(1, 0, 42, 5, 148),  # within 39%
     },
     "riscv32": {

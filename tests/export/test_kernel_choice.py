@@ -38,6 +38,12 @@ def test_speed_takes_the_fastest(core, format):
     assert product.format == format
 
 
+def test_int4_weights_are_widened_where_that_is_fastest():
+    weight = draw_storage(np.random.default_rng(0), "int4", 16, 16)
+    formats = [choose_products([(weight, "int16")], Target(CORES[core]))[0].format for core in ("cortex-m4", "cortex-m55")]
+    assert formats == ["int4", "int8"]
+
+
 def test_size_counts_the_kernels_with_the_matrices():
     """Many small matrices pad least in the generic layout; on AVR its kernel is the longer one, so that few never do."""
     small, many = [(ternary(8, 12), "int16")], [(ternary(8, 12), "int16")] * 40
