@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -46,6 +47,7 @@ _prefer_option = click.option(
     show_default=True,
     help="What to win where a core has several kernels for a matrix.",
 )
+_board_file_option = click.option("--board-file", type=_PATH, help="A board of your own, in TOML: docs/boards.md.")
 _CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
 _FORMATS = "Comma-separated: onnx, tflite, c; arduino, platformio, zephyr, esp-idf: the C as a library, in package-<format>/."
 _KINDS = (
@@ -213,6 +215,55 @@ def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **a
         write_atomically(markdown, result.as_markdown().encode())
     _print(result, as_json, print_check)
     result.raise_failures()
+
+
+@cli.command()
+@_board_file_option
+@_json_option
+def boards(board_file: Path | None, as_json: bool) -> None:
+    """List the boards that flash knows, and what is known of their firmware."""
+    from .boards import list_boards
+    from .printing import print_boards
+
+    found = list_boards(board_file)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "boards": [board.as_json() for board in found]}, indent=1))
+    else:
+        print_boards(found)
+
+
+@cli.command()
+@_directory_argument
+@click.option("--board", metavar="NAME", help="One that `rescomp boards` lists, or a .toml file of your own.")
+@_board_file_option
+@click.option("--method", help="How, where the board has several ways: avrdude, pyocd, stm32loader, daplink, uf2.")
+@click.option("--port", help="Serial port, or the folder of the board's drive; of an emulated board a TCP port's number, or pty.")
+@click.option("--dry-run", is_flag=True, help="Print the exact commands, and do nothing.")
+@click.option("--run-verify", is_flag=True, help="Then compare every value over the serial line, as verify does.")
+@_json_option
+def flash(directory: Path, as_json: bool, dry_run: bool, run_verify: bool, **asked: Any) -> None:
+    """Build the parity firmware for a board, check that it fits, and flash it. An emulated board runs until it is interrupted."""
+    import threading
+
+    from . import stages
+    from .boards import load_board
+    from .printing import TerminalListener, print_flashed
+
+    stays = load_board(asked["board"], asked["board_file"]).is_emulated and not dry_run and not run_verify
+
+    def ready(result: Any) -> None:
+        _print(result, as_json, print_flashed)
+        if stays:
+            sys.stdout.flush()
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+
+    with TerminalListener() as listener:
+        result = stages.flash(directory, dry_run=dry_run, run_verify=run_verify, ready=ready, listener=listener, **asked)
+    if dry_run:
+        _print(result, as_json, print_flashed)
+    elif result.verification is not None:
+        result.verification.raise_failures()
 
 
 @cli.command()

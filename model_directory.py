@@ -23,6 +23,8 @@ STACK = "cells.json"
 FLOAT_NET, QUANTIZED_NET, CHECKPOINT = "float.safetensors", "quantized.safetensors", "checkpoint.safetensors"
 GRAPH, WEIGHTS, VECTORS = "graph.json", "weights.npz", "vectors/test.npz"
 ONNX_STEP, ONNX_SEQUENCE, TFLITE, C_FOLDER = "model.onnx", "model_sequence.onnx", "model.tflite", "c"
+FIRMWARE_FOLDER = "firmware"
+"""Of what flash builds: a folder a board."""
 REPORT, SUMS = "report.json", "SHA256SUMS"
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
+    from .boards import Board
     from .stages.checking import Check
     from .stages.diagnosis import Diagnosis
+    from .stages.flashing import Flashed
     from .stages.inspection import Inspection, LayerReport, Reading
     from .stages.pipeline import Summary
     from .stages.profiling import CoreProfile, LayerCost, Profile
@@ -256,6 +258,36 @@ def print_check(result: Check) -> None:
 
 def _optional(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
+
+
+def print_boards(boards: Sequence[Board]) -> None:
+    """A line a board."""
+    rows = []
+    for board in boards:
+        core = board.find_core()
+        sizes = f"{core.flash_bytes:,}", f"{core.ram_bytes:,}", f"{board.clock_hz / 1e6:g}"
+        rows.append((board.name, board.title, board.core, *sizes, ", ".join(method.method for method in board.flash), board.evidence))
+    click.echo(table(("name", "board", "core", "flash", "RAM", "MHz", "flashed by", "firmware"), rows))
+    click.echo("flash and RAM: bytes that a program may use; firmware: on none of the real boards was it run yet (docs/boards.md)")
+
+
+def print_flashed(result: Flashed) -> None:
+    """What the firmware takes, what was done, and what to do next."""
+    for command in result.commands if result.fit is None else ():
+        click.echo(command)
+    if result.fit is not None:
+        fit = result.fit
+        stack = f"{fit.stack:,}" if fit.stack is not None else "not measured"
+        rows = [
+            ("flash", f"{fit.flash:,}", f"{fit.flash_bytes:,}"),
+            ("variables", f"{fit.ram:,}", f"{fit.ram_bytes:,}"),
+            ("stack", stack, f"{fit.ram_bytes - fit.ram:,}"),
+        ]
+        click.echo(table((result.title, "takes", "there is"), rows))
+    if result.verification is not None:
+        print_verification(result.verification)
+    else:
+        click.echo(f"{'# ' if result.fit is None else ''}next: {result.next}")
 
 
 def print_diagnosis(result: Diagnosis) -> None:

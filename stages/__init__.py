@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .checking import check
     from .diagnosis import doctor
     from .exporting import export
+    from .flashing import flash
     from .inspection import inspect
     from .pipeline import run
     from .profiling import profile
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     from .training import train
     from .verification import verify
 
-__all__ = ["check", "doctor", "export", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
+__all__ = ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
 
 _HOME: Mapping[str, str] = {
     "check": ".checking",
     "doctor": ".diagnosis",
     "export": ".exporting",
+    "flash": ".flashing",
     "inspect": ".inspection",
     "profile": ".profiling",
     "quantize": ".quantization",

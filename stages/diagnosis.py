@@ -9,24 +9,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..boards.methods import TOOLS
+from ..boards.usb import name_device, name_drive
 from ..errors import RescompError
 from ..validate.c_program import tool_version
 from ..validate.emulation import PACKAGES
 from ..validate.registry import WITNESSES
 
 CHECK_SECONDS = 120
-FLASHERS: Mapping[str, str] = {
-    "avrdude": "apt-get install avrdude",
-    "pyocd": "apt-get install python3-pyocd",
-    "stm32loader": "pip install stm32loader",
-}
-"""How to get what writes firmware to boards, by command."""
 NOT_OFFERED = frozenset({"all", "dev"})
 """Extras that bring no package of their own."""
 SIMAVR_HEADER = "simavr/sim_avr.h"
@@ -37,35 +33,6 @@ WITHOUT_VNNI = (
     "no VNNI: onnxruntime's default options let int8 products saturate here; the witness does not, and in your own sessions set "
     "session.x64quantprecision = 1 or session.qdqisint8allowed = 1 (docs/contract.md)"
 )
-BOARDS: Mapping[tuple[int, int | None], str] = {
-    (0x2341, 0x0001): "Arduino Uno",
-    (0x2341, 0x0043): "Arduino Uno",
-    (0x2A03, 0x0043): "Arduino Uno",
-    (0x2341, 0x0010): "Arduino Mega 2560",
-    (0x2341, 0x0042): "Arduino Mega 2560",
-    (0x2341, None): "an Arduino",
-    (0x0D28, 0x0204): "micro:bit, or another board with DAPLink",
-    (0x2E8A, 0x000C): "Raspberry Pi Debug Probe",
-    (0x2E8A, None): "Raspberry Pi Pico",
-    (0x0483, 0x374B): "STM32 Nucleo or Discovery (ST-LINK)",
-    (0x0483, 0x374E): "STM32 Nucleo or Discovery (ST-LINK)",
-    (0x0483, 0x5740): "STM32 (its own USB)",
-    (0x303A, None): "ESP32 (its own USB)",
-    (0x1366, None): "a board with J-Link",
-    (0x239A, None): "an Adafruit board",
-    (0x1A86, 0x7523): "a board with CH340 (many Arduino and ESP clones)",
-    (0x10C4, 0xEA60): "a board with CP210x (many ESP boards)",
-    (0x0403, None): "a board or cable with FTDI",
-}
-"""By USB vendor and product, None being any of the vendor's others."""
-DRIVES: Mapping[str, str] = {
-    "RPI-RP2": "Raspberry Pi Pico, waiting for a UF2 file",
-    "RP2350": "Raspberry Pi Pico 2, waiting for a UF2 file",
-    "MICROBIT": "micro:bit",
-    "DAPLINK": "a board with DAPLink",
-    "NOD": "STM32 Nucleo",
-}
-"""Boards that show up as a drive, by the beginning of its label."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +159,7 @@ def find_tools() -> Iterator[Item]:
     """Compilers, emulators and what writes firmware."""
     for name, debian in PACKAGES.items():
         yield Item(name, _library(name) if name.startswith("lib") else _command(name), f"apt-get install {debian}")
-    for name, get in FLASHERS.items():
+    for name, get in TOOLS.items():
         yield Item(name, _command(name), get)
 
 
@@ -254,7 +221,7 @@ def find_ports() -> tuple[Port, ...] | None:
 def describe_port(port: Any) -> Port:
     """What pyserial's ListPortInfo says of a port, and whether this user may open it."""
     usb = "" if port.vid is None else f"{port.vid:04x}:{port.pid:04x}"
-    board = "" if port.vid is None else BOARDS.get((port.vid, port.pid), BOARDS.get((port.vid, None), ""))
+    board = "" if port.vid is None else name_device(port.vid, port.pid)
     description = "" if port.description in (None, "n/a") else str(port.description)
     return Port(port.device, description, usb, board, _problem(port.device))
 
@@ -267,9 +234,7 @@ def _problem(device: str) -> str:
 
 def find_drives(folders: Sequence[Path] = (Path("/dev/disk/by-label"), Path("/Volumes"))) -> Iterator[tuple[str, str]]:
     """Boards that show up as drives: label and what it is."""
-    labels = sorted(path.name for folder in folders if folder.is_dir() for path in folder.iterdir())
-    for label in labels:
-        for beginning, board in DRIVES.items():
-            if label.upper().startswith(beginning):
-                yield label, board
-                break
+    for label in sorted(path.name for folder in folders if folder.is_dir() for path in folder.iterdir()):
+        board = name_drive(label)
+        if board:
+            yield label, board

@@ -11,7 +11,7 @@ from ..export.cores import CORES, find_core
 from ..export.kernel_choice import PREFERENCES, Preference, Target
 from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
 from ..graph.ir import IntegerModel
-from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, REPORT, TFLITE, ModelDirectory
+from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_SEQUENCE, ONNX_STEP, REPORT, TFLITE, ModelDirectory
 from .artefacts import read_model, read_vectors
 from .listener import Listener, Silent
 
@@ -105,5 +105,6 @@ EXPORTED: Sequence[str] = (
     *(name for names in _OWNED.values() for name in names),
     *(core.export_folder for core in CORES.values()),
     *(package_folder(name) for name in ECOSYSTEMS),
+    FIRMWARE_FOLDER,
 )
-"""Everything that export may write."""
+"""Everything that export may write, and what flash makes of it."""

@@ -11,7 +11,7 @@ import rescomp
 
 ROOT = Path(rescomp.__file__).parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGE_FOLDERS = ("compress", "data", "export", "graph", "models", "stages", "train", "validate")
+PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "models", "stages", "train", "validate")
 
 
 def modules_after(code: str, *arguments: str) -> set[str]:
@@ -35,7 +35,7 @@ def test_public_names():
     from rescomp import compress, graph, stages
 
     assert rescomp.__version__
-    assert stages.__all__ == ["check", "doctor", "export", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
+    assert stages.__all__ == ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
     for name in stages.__all__:
         function = getattr(stages, name)
         assert callable(function)
@@ -78,6 +78,10 @@ def test_templates_and_data_are_package_data():
         path for pattern in PYPROJECT["tool"]["setuptools"]["package-data"]["rescomp.data"] for path in (ROOT / "data").glob(pattern)
     }
     assert {path for path in (ROOT / "data" / "bundled").rglob("*") if path.is_file()} == bundled
+    for folder in ("boards", "boards/usb"):
+        listed = PYPROJECT["tool"]["setuptools"]["package-data"][f"rescomp.{folder.replace('/', '.')}"]
+        present = {path for path in (ROOT / folder).iterdir() if path.suffix not in {".py", ""}}
+        assert {path for pattern in listed for path in (ROOT / folder).glob(pattern)} == present
 
 
 def test_no_file_is_pickled():

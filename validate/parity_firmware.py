@@ -29,12 +29,13 @@ SMALL_VARIABLES = 200
 class Uart:
     """A serial line and a counter of cycles. files: of firmware_templates/platforms, which define what parity/uart.h declares.
 
-    defines: macros that they read; UART_BAUD is added. cycle_bits: of the counter; 0 without one.
+    defines: macros that they read; UART_BAUD is added. cycle_bits: of the counter; 0 without one. texts: further files, by name.
     """
 
     files: Sequence[str]
     cycle_bits: int
     defines: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def _cmsdk(base: int, clock: int) -> Uart:
@@ -45,7 +46,7 @@ def _cmsdk(base: int, clock: int) -> Uart:
 _AVR = Uart(("avr/uart_usart0.c",), 32, {"UART_CLOCK_HZ": "16000000ul"})
 UARTS: Mapping[str, Uart] = {
     HOST: Uart(("host/uart_host.c",), 0),
-    "cortex-m0": Uart(("cortex-m/uart_nrf51.c",), 32, {"UART_TX_PIN": "24", "UART_RX_PIN": "25"}),
+    "cortex-m0": Uart(("cortex-m/uart_nrf51.c", "cortex-m/cycles_nrf51.c"), 32, {"UART_TX_PIN": "24", "UART_RX_PIN": "25"}),
     "cortex-m3": _cmsdk(0x40004000, 25_000_000),
     "cortex-m4": _cmsdk(0x40004000, 25_000_000),
     "cortex-m7": _cmsdk(0x40004000, 25_000_000),
@@ -83,6 +84,7 @@ def build_parity_firmware(
     hello = describe_firmware(core, source, _Export(exported, model), frame_bytes, uart.cycle_bits)
     texts = {name: read_template(f"parity/{name}") for name in PARITY_FILES}
     texts.update({Path(path).name: read_template(f"platforms/{path}") for path in uart.files})
+    texts.update(uart.texts)
     texts.update(_model_texts(source, hello))
     macros = [f"-D{name}={value}" for name, value in {**uart.defines, "UART_BAUD": str(baud), "RESCOMP_TAP": "1"}.items()]
     link: Sequence[str] = ()

@@ -40,35 +40,44 @@ def check_machine(core: Core | None) -> None:
 
 
 @contextmanager
-def serial_machine(core: Core | None, elf: Path, kind: Kind = "tcp") -> Iterator[str]:
+def serial_machine(core: Core | None, elf: Path, kind: Kind = "tcp", *, number: int = 0, serial: int = 0) -> Iterator[str]:
     """A machine that runs a firmware while the context lasts; gives the port of its line, as pyserial opens it.
 
-    core: None for this machine. Raises DeviceError when the machine does not start, MissingToolError without its emulator.
+    core: None for this machine. number: of the TCP port; 0 for any that is free. serial: which of the machine's lines it is, as QEMU
+    counts them. Raises DeviceError when the machine does not start, MissingToolError without its emulator.
     """
     with contextlib.ExitStack() as stack:
         if core is not None and core.family is not AVR and kind == "pty":
-            yield stack.enter_context(_qemu_pty(core, elf))
+            yield stack.enter_context(_qemu_pty(core, elf, serial))
         elif kind == "pty":
             master, port = stack.enter_context(_pty())
             command = [str(elf)] if core is None else [_simavr_serial(), core.machine, str(elf), "stream", str(master)]
             stack.enter_context(_process(command, master, line=master if core is None else None))
             yield port
         else:
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            number = listener.fileno()
+            listener = stack.enter_context(_listen(number))
+            descriptor = listener.fileno()
             if core is None:
                 stack.enter_context(_serve(elf, listener))
             elif core.family is AVR:
-                stack.enter_context(_process([_simavr_serial(), core.machine, str(elf), "listen", str(number)], number))
+                stack.enter_context(_process([_simavr_serial(), core.machine, str(elf), "listen", str(descriptor)], descriptor))
             else:
-                stack.enter_context(_process(_qemu(core, elf, f"socket,id=line,fd={number},server=on,wait=off,nodelay=on"), number))
+                backend = f"socket,id=line,fd={descriptor},server=on,wait=off,nodelay=on"
+                stack.enter_context(_process(_qemu(core, elf, backend, serial), descriptor))
             yield f"socket://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _qemu(core: Core, elf: Path, backend: str) -> list[str]:
-    """QEMU's command with the machine's first serial line on a character device."""
+def _listen(number: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", number))
+    except OSError as error:
+        raise DeviceError(f"TCP port {number} cannot be listened at ({error.strerror}): choose another one") from error
+
+
+def _qemu(core: Core, elf: Path, backend: str, serial: int) -> list[str]:
+    """QEMU's command with one of the machine's serial lines on a character device, and nothing on those before it."""
     firmware = ("-bios", "none") if core.family.name == "riscv" else ()
-    line = ("-chardev", backend, "-serial", "chardev:line")
+    line = ("-chardev", backend, *("-serial", "null") * serial, "-serial", "chardev:line")
     return [
         find_tool(core.family.emulator),
         "-machine",
@@ -85,9 +94,9 @@ def _qemu(core: Core, elf: Path, backend: str) -> list[str]:
 
 
 @contextmanager
-def _qemu_pty(core: Core, elf: Path) -> Iterator[str]:
+def _qemu_pty(core: Core, elf: Path, serial: int) -> Iterator[str]:
     """QEMU makes the pseudo-terminal, and says on its standard output which one it is."""
-    with _process(_qemu(core, elf, "pty,id=line"), output=subprocess.PIPE) as process:
+    with _process(_qemu(core, elf, "pty,id=line", serial), output=subprocess.PIPE) as process:
         assert process.stdout is not None
         said, end = b"", time.monotonic() + START_SECONDS
         while not (found := re.search(rb"redirected to (\S+)", said)):

@@ -123,7 +123,7 @@ def test_boards_are_known_by_their_usb_numbers():
     assert diagnosis.describe_port(port(vid=0x2341, pid=0x0043)).board == "Arduino Uno"
     assert diagnosis.describe_port(port(vid=0x2341, pid=0x9999)).board == "an Arduino"
     assert diagnosis.describe_port(port(vid=0x0D28, pid=0x0204)) == diagnosis.Port(
-        "/dev/null", "", "0d28:0204", "micro:bit, or another board with DAPLink", ""
+        "/dev/null", "", "0d28:0204", "BBC micro:bit v1, BBC micro:bit v2 or another board with DAPLink", ""
     )
     unknown = diagnosis.describe_port(port(vid=0xDEAD, pid=0xBEEF, description="Thing"))
     assert (unknown.board, unknown.description, unknown.usb) == ("", "Thing", "dead:beef")

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The UART of an nRF51 (micro:bit) on the pins UART_TX_PIN and UART_RX_PIN. It has no SysTick: timer 0 counts its 16 MHz. */
+/*
+ * The UART of an nRF51 (micro:bit), which the nRF52 has too beside a newer one. UART_TX_PIN, UART_RX_PIN: 0 to 31 on port 0, and on
+ * an nRF52 from 32 on those of port 1.
+ */
 #include "uart.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
-enum { UART_ENABLED = 4, TIMER_32_BITS = 3 };
+enum { UART_ENABLED = 4, INPUT_PULLED_UP = 0x0c };
 
 #define CLOCK_START REGISTER(0x40000000u)
 #define CLOCK_STARTED REGISTER(0x40000100u)
@@ -18,13 +21,10 @@ enum { UART_ENABLED = 4, TIMER_32_BITS = 3 };
 #define UART_RX REGISTER(0x40002518u)
 #define UART_TX REGISTER(0x4000251cu)
 #define UART_BAUD_RATE REGISTER(0x40002524u)
-#define TIMER_START REGISTER(0x40008000u)
-#define TIMER_CAPTURE REGISTER(0x40008040u)
-#define TIMER_BIT_MODE REGISTER(0x40008508u)
-#define TIMER_PRESCALER REGISTER(0x40008510u)
-#define TIMER_CAPTURED REGISTER(0x40008540u)
-#define GPIO_SET REGISTER(0x50000508u)
-#define GPIO_OUTPUT REGISTER(0x50000518u)
+#define GPIO(pin) (0x50000000u + (pin) / 32u * 0x300u)
+#define GPIO_SET(pin) REGISTER(GPIO(pin) + 0x508u)
+#define GPIO_OUTPUT(pin) REGISTER(GPIO(pin) + 0x518u)
+#define GPIO_CONFIGURATION(pin) REGISTER(GPIO(pin) + 0x700u + (pin) % 32u * 4u)
 
 /* The rate is given in 2^-32 of 16 MHz; the hardware wants the low twelve bits to be zero. */
 #define BAUD_UNITS ((uint32_t)(((UINT64_C(UART_BAUD) << 32) / 16000000 + 0x800) & 0xfffff000u))
@@ -34,8 +34,9 @@ void uart_open(void)
     CLOCK_START = 1; /* the crystal: the oscillator that runs after reset is less exact */
     while (CLOCK_STARTED == 0) {
     }
-    GPIO_SET = UINT32_C(1) << UART_TX_PIN;
-    GPIO_OUTPUT = UINT32_C(1) << UART_TX_PIN;
+    GPIO_SET(UART_TX_PIN) = UINT32_C(1) << UART_TX_PIN % 32;
+    GPIO_OUTPUT(UART_TX_PIN) = UINT32_C(1) << UART_TX_PIN % 32;
+    GPIO_CONFIGURATION(UART_RX_PIN) = INPUT_PULLED_UP; /* after reset the input is cut off */
     UART_SELECT_TX = UART_TX_PIN;
     UART_SELECT_RX = UART_RX_PIN;
     UART_BAUD_RATE = BAUD_UNITS;
@@ -62,17 +63,4 @@ void uart_write(uint8_t byte)
 
 void uart_flush(void)
 {
-}
-
-void cycles_open(void)
-{
-    TIMER_BIT_MODE = TIMER_32_BITS;
-    TIMER_PRESCALER = 0;
-    TIMER_START = 1;
-}
-
-uint32_t cycles_now(void)
-{
-    TIMER_CAPTURE = 1;
-    return TIMER_CAPTURED;
 }

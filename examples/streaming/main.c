@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * A stream: samples come one by one, the model keeps its state between them, and every sample is followed by a decision.
+ *
+ * sample_read and decision_print are the two places to put a sensor and a display into. Here they are a recording and a line of text,
+ * through io.h: on a computer standard input and output, on an emulated core files of its host.
+ * in:  uint32 samples, then for each of them MODEL_INPUT_SIZE little-endian integers
+ * out: a line for each of them: its number, the decision, the decision's averaged score, and * where the decision is a new one
+ */
+#include "io.h"
+#include "model.h"
+#include "smoothing.h"
+
+static void sample_read(model_reading *sample)
+{
+    io_read(sample, MODEL_INPUT_SIZE * sizeof *sample);
+}
+
+static void print_number(int32_t value, char after)
+{
+    char text[12];
+    uint8_t start = sizeof text;
+    uint32_t rest = value < 0 ? 0 - (uint32_t)value : (uint32_t)value;
+
+    text[--start] = after;
+    do {
+        text[--start] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0) {
+        io_write("-", 1);
+    }
+    io_write(text + start, (uint32_t)(sizeof text - start));
+}
+
+static void decision_print(uint32_t number, uint16_t decision, int32_t average, uint8_t is_new)
+{
+    print_number((int32_t)number, ' ');
+    print_number(decision, ' ');
+    print_number(average, is_new ? ' ' : '\n');
+    if (is_new) {
+        io_write("*\n", 2);
+    }
+}
+
+int main(void)
+{
+    static model_state state;
+    static smoothing smoothed;
+    static model_reading sample[MODEL_INPUT_SIZE];
+    static model_score scores[MODEL_CLASSES];
+    uint32_t count;
+    uint16_t before = 0;
+
+    io_open();
+    io_read(&count, sizeof count);
+    model_init(&state);
+    smoothing_init(&smoothed);
+    for (uint32_t i = 0; i < count; ++i) {
+        uint16_t decision;
+
+        sample_read(sample);
+        model_step(&state, sample);
+        model_scores(&state, scores);
+        decision = smoothing_add(&smoothed, scores);
+        decision_print(i, decision, smoothed.average[decision], i == 0 || decision != before);
+        before = decision;
+    }
+    io_close();
+    return 0;
+}

@@ -1,0 +1,286 @@
+"""flash: the parity firmware of a model, built for a board, weighed against its memories, and written with the board's own tool."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..boards import Board, Method, load_board
+from ..boards.description import Daplink, Stm32loader, Uf2
+from ..boards.methods import ELF, TOOLS, Command, Copy, Pack, Step, choose_method, needs_port, plan
+from ..boards.uf2 import pack_uf2
+from ..errors import DeviceError, InputError, MissingToolError, missing_package
+from ..graph.ir import IntegerModel
+from ..model_directory import FIRMWARE_FOLDER, ModelDirectory, write_atomically
+from ..validate.board_firmware import Fit, board_uart, build_board_firmware
+from ..validate.c_program import first_lines, run_tool, workspace
+from ..validate.emulation import export_folder
+from ..validate.serial_line import BAUD, SerialLine
+from ..validate.serial_machines import Kind, check_machine, serial_machine
+from ..validate.witness import Job
+from .artefacts import read_model, read_vectors
+from .diagnosis import Port, find_ports
+from .listener import Listener, Silent
+from .verification import Verification, verify
+
+FLASH_SECONDS = 300
+MOUNTS: Sequence[str] = ("/media/*/{}", "/run/media/*/{}", "/media/{}", "/mnt/{}", "/Volumes/{}")
+"""Where systems mount a drive of that name."""
+UNKNOWN_PORT, UNKNOWN_DRIVE = "PORT", "/media/{}"
+"""What commands that are only shown name where nothing is plugged in."""
+PTY = "pty"
+
+
+@dataclass(frozen=True)
+class Flashed:
+    """What was done, or would be. fit: None for a dry run. commands: as a shell takes them. port: where the firmware then answers;
+    None when that is not known. verification: where it was asked for.
+    """
+
+    board: str
+    title: str
+    method: str
+    firmware: str
+    fit: Fit | None
+    commands: tuple[str, ...]
+    port: str | None
+    next: str
+    verification: Verification | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp flash --json`."""
+        verification = self.verification.as_json() if self.verification else None
+        return {"schema": 1, **asdict(self), "commands": list(self.commands), "verification": verification}
+
+
+def flash(
+    path: Path,
+    board: str | None = None,
+    *,
+    board_file: Path | None = None,
+    method: str | None = None,
+    port: str | None = None,
+    dry_run: bool = False,
+    run_verify: bool = False,
+    ready: Callable[[Flashed], None] | None = None,
+    listener: Listener | None = None,
+) -> Flashed:
+    """Build the parity firmware of the model in directory `path` for a board, refuse it when it does not fit, and flash it.
+
+    board: a name that boards/ has, or a path of a TOML file, as is board_file. method: one of the board's; None for the usual one. port:
+    serial port, or the folder of the board's drive; None to look for it; of an emulated board `pty`, or the number of a TCP port. dry_run:
+    nothing is built, written or run; the commands are told. run_verify: then verify over the serial line. ready: called once the
+    firmware runs; an emulated board stops when it returns (None: on an interrupt). The firmware is kept in firmware/<board>/.
+
+    Raises BudgetError for a model that does not fit, DeviceError without the port or the drive or when the tool fails,
+    MissingToolError without the tool, UnsupportedError for a board that has no firmware.
+    """
+    listener = listener or Silent()
+    target = load_board(board, board_file)
+    way = choose_method(target, method)
+    board_uart(target)
+    directory = ModelDirectory.open(path)
+    model = read_model(directory)
+    folder = path / FIRMWARE_FOLDER / target.name
+    if dry_run:
+        where = _look_for(target, way, port) or _placeholder(way)
+        steps = plan(target, way, folder, where)
+        shown = [str(step) for step in steps] or [f"# {target.title} runs {folder / ELF}; rescomp starts the emulator"]
+        console = None if target.is_emulated else _console(target, way, where)
+        return _told(path, target, way, folder, None, tuple(shown), console)
+    if target.is_emulated:
+        check_machine(target.find_core())
+        fit = _build(directory, model, target, listener)
+        return _emulate(path, target, way, folder, fit, port, run_verify, ready, listener)
+    where = _find(target, way, port)
+    steps = plan(target, way, folder, where)
+    _check_tools(target, steps)
+    if needs_port(way):
+        SerialLine(where).close()
+    fit = _build(directory, model, target, listener)
+    for step in steps:
+        listener.stage(f"{step}")
+        _take(step, target)
+    directory.seal(*(name for name in directory.files(FIRMWARE_FOLDER) if name.startswith(f"{FIRMWARE_FOLDER}/{target.name}/")))
+    result = _told(path, target, way, folder, fit, tuple(map(str, steps)), _console(target, way, where))
+    if run_verify:
+        if result.port is None:
+            raise DeviceError(f"{target.title} is flashed, but its serial port is not known: {result.next}")
+        result = _verified(path, result, listener)
+    if ready is not None:
+        ready(result)
+    return result
+
+
+def _build(directory: ModelDirectory, model: IntegerModel, board: Board, listener: Listener) -> Fit:
+    listener.stage(f"build the parity firmware for {board.title}")
+    exported = export_folder(board.find_core(), directory.path)
+    directory.check([f"{exported}/{model.name}.c", *directory.files(exported)])
+    vectors = read_vectors(directory, model)
+    with workspace() as folder:
+        job = Job(model, directory.path, vectors.x, vectors.lengths)
+        elf, fit = build_board_firmware(board, job, directory.path / exported, folder)
+        name = f"{FIRMWARE_FOLDER}/{board.name}"
+        directory.remove(name)
+        directory.write({f"{name}/{ELF}": elf.read_bytes()})
+    return fit
+
+
+def _emulate(
+    path: Path,
+    board: Board,
+    way: Method,
+    folder: Path,
+    fit: Fit,
+    port: str | None,
+    run_verify: bool,
+    ready: Callable[[Flashed], None] | None,
+    listener: Listener,
+) -> Flashed:
+    with _machine(board, folder / ELF, port) as line:
+        result = _told(path, board, way, folder, fit, (), line)
+        if run_verify:
+            result = _verified(path, result, listener)
+        if ready is not None:
+            ready(result)
+        elif not run_verify:
+            threading.Event().wait()
+    return result
+
+
+@contextmanager
+def _machine(board: Board, elf: Path, port: str | None) -> Iterator[str]:
+    if port not in (None, PTY) and not (port.isdecimal() and 0 < int(port) <= 0xFFFF):
+        raise InputError(f"--port {port}: an emulated board listens at a TCP port (give its number), or makes a pseudo-terminal (pty)")
+    assert board.emulator is not None
+    kind: Kind = "pty" if port == PTY else "tcp"
+    number = int(port) if port not in (None, PTY) else 0
+    with serial_machine(board.find_core(), elf.resolve(), kind, number=number, serial=board.emulator.serial) as line:
+        yield line
+
+
+def _verified(path: Path, result: Flashed, listener: Listener) -> Flashed:
+    return replace(result, verification=verify(path, f"serial:{result.port}", listener=listener))
+
+
+def _told(path: Path, board: Board, way: Method, folder: Path, fit: Fit | None, commands: tuple[str, ...], port: str | None) -> Flashed:
+    rate = "" if board.console.baud == BAUD or port is None or "://" in port else f"@{board.console.baud}"
+    following = f"rescomp verify {path} --against serial:{port or UNKNOWN_PORT}{rate}"
+    return Flashed(board.name, board.title, way.method, str(folder / ELF), fit, commands, port and port + rate, following)
+
+
+def _console(board: Board, way: Method, where: str) -> str | None:
+    """The port at which the firmware will answer, where that is certain."""
+    if where and not isinstance(way, Daplink | Uf2 | Stm32loader):
+        return where
+    found = [port.device for port in find_ports() or () if port.usb in board.console.usb]
+    return found[0] if len(found) == 1 else None
+
+
+def _find(board: Board, way: Method, given: str | None) -> str:
+    """The port or the drive. Raises DeviceError, in one sentence, when there is none, or more than one."""
+    found = _look_for(board, way, given)
+    if found is not None:
+        return found
+    if isinstance(way, Daplink | Uf2):
+        how = f" ({way.note})" if isinstance(way, Uf2) and way.note else ""
+        raise DeviceError(f"no drive {way.label} of {board.title} is mounted: plug it in{how} and mount it, or name its folder with --port")
+    if find_ports() is None:
+        raise missing_package(ModuleNotFoundError(name="serial"))
+    usual = f", usually {board.console.ports}" if board.console.ports else ""
+    raise DeviceError(f"no port of {board.title} is plugged in: connect it, or name its port with --port{usual}; {_present()}")
+
+
+def _look_for(board: Board, way: Method, given: str | None) -> str | None:
+    """What the user named, or the only thing that it can be; None when there is nothing. Raises DeviceError for several."""
+    if isinstance(way, Daplink | Uf2):
+        return _choose([str(drive) for drive in _drives(way.label)] if given is None else [_folder(given)], f"drive of {board.title}")
+    if not needs_port(way):
+        return given or ""
+    if given is not None:
+        return given
+    ports = [port for port in find_ports() or () if isinstance(way, Stm32loader) or port.usb in board.console.usb]
+    if isinstance(way, Stm32loader):
+        ports = [port for port in ports if port.usb and port.usb not in board.console.usb]
+    return _choose([port.device for port in ports], f"port of {board.title}")
+
+
+def _choose(found: Sequence[str], what: str) -> str | None:
+    if len(found) > 1:
+        raise DeviceError(f"{', '.join(found)} could each be the {what}: choose one with --port")
+    return found[0] if found else None
+
+
+def _folder(given: str) -> str:
+    if not Path(given).is_dir():
+        raise DeviceError(f"{given} is no folder: --port names where the board's drive is mounted, or is left out")
+    return given
+
+
+def _drives(label: str) -> list[Path]:
+    """Mounted drives whose names begin so."""
+    found = (path for place in MOUNTS for path in Path("/").glob(place.format(f"{label}*").lstrip("/")))
+    return sorted({path for path in found if path.is_dir()})
+
+
+def _present() -> str:
+    ports: Sequence[Port] = find_ports() or ()
+    return f"present here: {', '.join(port.device for port in ports)}" if ports else "no serial port is present here"
+
+
+def _placeholder(way: Method) -> str:
+    return UNKNOWN_DRIVE.format(way.label) if isinstance(way, Daplink | Uf2) else UNKNOWN_PORT
+
+
+def _check_tools(board: Board, steps: Sequence[Step]) -> None:
+    for step in steps:
+        if isinstance(step, Command) and not step.prepares:
+            _find_tool(board, step.words[0])
+
+
+def _find_tool(board: Board, name: str) -> str:
+    """Path of a flashing tool, on the search path or beside this Python."""
+    path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    if path is None:
+        raise MissingToolError(f"flashing {board.title} needs {name}, which is not installed: {TOOLS[name]}")
+    return path
+
+
+def _take(step: Step, board: Board) -> None:
+    match step:
+        case Command():
+            tool = shutil.which(step.words[0]) if step.prepares else _find_tool(board, step.words[0])
+            result = run_tool([tool or step.words[0], *step.words[1:]], Path.cwd(), seconds=FLASH_SECONDS)
+            if result.returncode:
+                said = result.stderr + result.stdout
+                raise DeviceError(f"{step.words[0]} failed (status {result.returncode}): {first_lines(_essence(said))}")
+        case Pack():
+            write_atomically(step.target, pack_uf2(step.source.read_bytes(), step.address, step.family))
+        case Copy():
+            _copy(step, board)
+
+
+def _essence(output: bytes) -> bytes:
+    """Lines that speak of an error, or the last ones."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if b"error" in line.lower() or b"fail" in line.lower()]
+    return b"\n".join(errors or lines[-4:])
+
+
+def _copy(step: Copy, board: Board) -> None:
+    try:
+        with (step.folder / step.source.name).open("wb") as file:
+            file.write(step.source.read_bytes())
+            file.flush()
+            with contextlib.suppress(OSError):  # a boot ROM restarts, and its drive is gone, with the last block
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise DeviceError(f"cannot write to the drive of {board.title} at {step.folder} ({error.strerror}): mount it again") from error
