@@ -10,15 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from ..errors import DeviceError, MissingToolError
+from ..errors import DeviceError
 from ..export.cores import AVR, Core
 from .c_program import first_lines, run_tool, workspace
-from .emulation import PACKAGES, build_sources, check_tools, find_tool, run_firmware
+from .emulation import SIMAVR, build_sources, check_tools, compile_tool, find_tool, run_firmware
 
 FUNCTIONS, RESULTS, REGISTERS = "functions.txt", "results.txt", "registers.txt"
 COUNTER_COMPILER = "gcc"
@@ -185,29 +182,9 @@ def _printed(core: Core, tool: str, *arguments: str) -> str:
     return result.stdout.decode(errors="replace")
 
 
-@cache
 def _qemu_plugin(compiler: str) -> Path:
-    """The plugin, compiled once in this process."""
-    return _compile_counter(compiler, "qemu_plugin", "-shared", "-fPIC", "-fvisibility=hidden")
+    return compile_tool(compiler, "counters/qemu_plugin.c", "-shared", "-fPIC", "-fvisibility=hidden")
 
 
-@cache
 def _simavr_counter(compiler: str) -> Path:
-    """The program around libsimavr, compiled once in this process."""
-    return _compile_counter(compiler, "simavr_counter", "-I/usr/include/simavr", "-I/usr/local/include/simavr", "-lsimavr", "-lelf")
-
-
-def _compile_counter(compiler: str, name: str, *flags: str) -> Path:
-    target = Path(_counter_folder().name) / name
-    with as_file(files(__package__) / "counters") as sources:
-        result = run_tool([compiler, "-std=gnu11", "-O2", str(sources / f"{name}.c"), "-o", str(target), *flags], target.parent)
-    if result.returncode:
-        if re.search(rb"sim_\w+\.h|-lsimavr|-lelf|libelf", result.stderr):
-            raise MissingToolError(f"counting cycles needs libsimavr: on Debian, apt-get install {PACKAGES['libsimavr']}")
-        raise MissingToolError(f"{Path(compiler).name} cannot compile the counter {name}.c ({first_lines(result.stderr, 1)})")
-    return target
-
-
-@cache
-def _counter_folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="rescomp-counters-")
+    return compile_tool(compiler, "counters/simavr_counter.c", *SIMAVR)

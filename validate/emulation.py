@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +34,8 @@ PLATFORM_FILES: Mapping[str, Sequence[str]] = {
     "avr": ("io.c", "link.ld"),
 }
 """Of each folder of firmware_templates/platforms; link.ld is a template."""
+SIMAVR: Sequence[str] = ("-I/usr/include/simavr", "-I/usr/local/include/simavr", "-lsimavr", "-lelf")
+"""What compiles a program around libsimavr."""
 FIRMWARE = "firmware.elf"
 INPUT, OUTPUT = "input.bin", "output.bin"
 """What semihosting opens in the emulator's working directory."""
@@ -163,32 +165,30 @@ def _file_of(compiler: str, name: str) -> Path:
 
 
 def _emulator(core: Core) -> str:
-    return _simavr_host() if core.family is AVR else find_tool(core.family.emulator)
-
-
-def _simavr_host() -> str:
-    """Path of the program that runs an AVR under libsimavr, compiled once in this process."""
-    return str(_compiled_host(find_tool("gcc")))
+    if core.family is AVR:
+        return str(compile_tool(find_tool("gcc"), "simavr_host.c", *SIMAVR))
+    return find_tool(core.family.emulator)
 
 
 @cache
-def _compiled_host(compiler: str) -> Path:
-    folder, source = Path(_host_folder().name), "simavr_host.c"
-    (folder / source).write_bytes((files(__package__) / source).read_bytes())
-    include = [f"-I{prefix}/include/simavr" for prefix in ("/usr", "/usr/local")]
-    command = [compiler, "-std=c11", "-D_DEFAULT_SOURCE", "-O2", *include, source, "-o", "simavr_host", "-lsimavr"]
-    result = run_tool(command, folder)
+def compile_tool(compiler: str, source: str, *flags: str) -> Path:
+    """A program or a plugin of this machine that lies in this package as a C file, compiled once in this process.
+
+    Raises MissingToolError where the compiler, or libsimavr for it, is not all there.
+    """
+    target = Path(_tool_folder().name) / Path(source).stem
+    with as_file(files(__package__).joinpath(source)) as path:
+        result = run_tool([compiler, "-std=gnu11", "-O2", str(path), "-o", str(target), *flags], target.parent)
     if result.returncode:
-        said = result.stderr.decode(errors="replace")
-        if re.search(r"sim_avr\.h|-lsimavr|libelf", said):
+        if re.search(rb"(sim|avr)_\w+\.h|-lsimavr|-lelf|libelf", result.stderr):
             raise _missing("libsimavr")
-        raise MissingToolError(f"{Path(compiler).name} cannot compile the host of libsimavr ({first_lines(result.stderr, 1)})")
-    return folder / "simavr_host"
+        raise MissingToolError(f"{Path(compiler).name} cannot compile {source} ({first_lines(result.stderr, 1)})")
+    return target
 
 
 @cache
-def _host_folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="rescomp-simavr-")
+def _tool_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="rescomp-tools-")
 
 
 def _simavr_version() -> str:

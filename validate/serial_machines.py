@@ -14,16 +14,13 @@ import time
 import tty
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
-from ..errors import DeviceError, MissingToolError
+from ..errors import DeviceError
 from ..export.cores import AVR, Core
-from .c_program import first_lines, run_tool
-from .emulation import PACKAGES, check_tools, find_tool
+from .c_program import first_lines
+from .emulation import SIMAVR, check_tools, compile_tool, find_tool
 
 Kind = Literal["tcp", "pty"]
 START_SECONDS = 10.0
@@ -158,25 +155,5 @@ def _serve(elf: Path, listener: socket.socket) -> Iterator[None]:
 
 
 def _simavr_serial() -> str:
-    """Path of the program that runs an AVR with its line on a stream, compiled once in this process."""
-    return str(_compiled(find_tool("gcc")))
-
-
-@cache
-def _compiled(compiler: str) -> Path:
-    folder, source = Path(_folder().name), "simavr_serial.c"
-    (folder / source).write_bytes((files(__package__) / source).read_bytes())
-    include = [f"-I{prefix}/include/simavr" for prefix in ("/usr", "/usr/local")]
-    command = [compiler, "-std=c11", "-D_DEFAULT_SOURCE", "-O2", *include, source, "-o", "simavr_serial", "-lsimavr"]
-    result = run_tool(command, folder)
-    if result.returncode:
-        raise MissingToolError(
-            f"emulation needs libsimavr, which {Path(compiler).name} cannot use here ({first_lines(result.stderr, 1)}): "
-            f"on Debian, apt-get install {PACKAGES['libsimavr']}"
-        )
-    return folder / "simavr_serial"
-
-
-@cache
-def _folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="rescomp-simavr-serial-")
+    """Path of the program that runs an AVR with its line on a stream."""
+    return str(compile_tool(find_tool("gcc"), "simavr_serial.c", *SIMAVR))

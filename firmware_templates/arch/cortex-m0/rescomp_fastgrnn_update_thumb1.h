@@ -3,6 +3,8 @@
  * What the updates of a FastGRNN cell share on ARMv6-M: kernels/fastgrnn_update_*_int16.c say what they compute. One entry a turn.
  * Arrays are addressed from their ends, by one offset that runs up to 0; what does not fit into registers is in the stack frame.
  */
+#include "rescomp_call_saved_thumb1.h"
+
     .syntax unified
     .thumb
     .text
@@ -37,12 +39,7 @@ negative_limit .req lr /* this brings them back */
 
 /* Saves the registers and sets up all of the above; with no entries, the function ends. */
 .macro enter
-    push {r4-r7, lr}
-    mov r4, r8
-    mov r5, r9
-    mov r6, r10
-    mov r7, r11
-    push {r4-r7}
+    push_call_saved
     sub sp, #FRAME
     ldr r7, [sp, #COUNT]
     lsls r7, #1
@@ -129,12 +126,7 @@ negative_limit .req lr /* this brings them back */
     bne 1b
 return:
     add sp, #FRAME
-    pop {r4-r7}
-    mov r8, r4
-    mov r9, r5
-    mov r10, r6
-    mov r11, r7
-    pop {r4-r7, pc}
+    pop_call_saved_and_return
 
 8:  add r3, negative_limit          /* seldom */
     add r4, sp, #CELL

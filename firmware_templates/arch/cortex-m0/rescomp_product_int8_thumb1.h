@@ -8,6 +8,8 @@
  *         for each column
  *             accumulator[row + 0] += input[column] * weight[row + 0][column]; ... accumulator[row + 3] += ...
  */
+#include "rescomp_call_saved_thumb1.h"
+
     .syntax unified
     .thumb
     .text
@@ -45,12 +47,7 @@
     .thumb_func
     .align 2
 RESCOMP_KERNEL:
-    push {r4-r7, lr}
-    mov r4, r8
-    mov r5, r9
-    mov r6, r10
-    mov r7, r11
-    push {r4-r7}
+    push_call_saved
     sub sp, #FRAME_BYTES
     str r2, [sp, #ROWS_LEFT]
     ldr r4, [sp, #ACCUMULATOR]
@@ -122,12 +119,7 @@ RESCOMP_KERNEL:
     bgt .Lblock
 
     add sp, #FRAME_BYTES
-    pop {r4-r7}
-    mov r8, r4
-    mov r9, r5
-    mov r10, r6
-    mov r11, r7
-    pop {r4-r7, pc}
+    pop_call_saved_and_return
 
 .Llast_block:                     @ one to three rows: the last one stands in for those that are missing
     cmp r4, #2

@@ -3,6 +3,8 @@
  * Thumb-1 for rescomp_product_ternary_tabled_words_body.h, whose definition and layout it follows. The file that includes it
  * names the function in RESCOMP_KERNEL, the bytes of an input in INPUT_BYTES, and defines the macro load_high.
  */
+#include "rescomp_call_saved_thumb1.h"
+
     .syntax unified
     .thumb
     .text
@@ -90,12 +92,7 @@
     .thumb_func
     .align 2
 RESCOMP_KERNEL:
-    push {r4-r7, lr}
-    mov r4, r8
-    mov r5, r9
-    mov r6, r10
-    mov r7, r11
-    push {r4-r7}
+    push_call_saved
     sub sp, #FRAME_BYTES
     str r0, [sp, #INPUT]
     str r3, [sp, #WEIGHT]
@@ -290,10 +287,5 @@ RESCOMP_KERNEL:
 
 .Ldone:
     add sp, #FRAME_BYTES
-    pop {r4-r7}
-    mov r8, r4
-    mov r9, r5
-    mov r10, r6
-    mov r11, r7
-    pop {r4-r7, pc}
+    pop_call_saved_and_return
     .size RESCOMP_KERNEL, . - RESCOMP_KERNEL

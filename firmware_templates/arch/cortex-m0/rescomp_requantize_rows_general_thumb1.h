@@ -4,6 +4,8 @@
  * knows whether there are biases and multipliers. The file that includes it names the function in RESCOMP_KERNEL and defines,
  * for outputs of its type, OUTPUT_BYTES and STORE (an instruction).
  */
+#include "rescomp_call_saved_thumb1.h"
+
     .syntax unified
     .thumb
     .text
@@ -102,12 +104,7 @@
     .thumb_func
     .align 2
 RESCOMP_KERNEL:
-    push {r4-r7, lr}
-    mov r4, r8
-    mov r5, r9
-    mov r6, r10
-    mov r7, r11
-    push {r4-r7}
+    push_call_saved
     sub sp, #FRAME_BYTES
     mov r11, r3
     lsrs r7, r2, #LOG2_UNROLLED
@@ -175,12 +172,7 @@ RESCOMP_KERNEL:
     bx r5
 .Ldone:
     add sp, #FRAME_BYTES
-    pop {r4-r7}
-    mov r8, r4
-    mov r9, r5
-    mov r10, r6
-    mov r11, r7
-    pop {r4-r7, pc}
+    pop_call_saved_and_return
 
     .align 2
 .Lloops:

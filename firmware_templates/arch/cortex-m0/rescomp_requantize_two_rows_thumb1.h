@@ -3,6 +3,8 @@
  * What the requantizations of rows share on ARMv6-M: kernels/requantize_rows_*.c say what they compute. The file that includes this one
  * says in LOW and HIGH where these fields of `by` lie in the stack frame.
  */
+#include "rescomp_call_saved_thumb1.h"
+
     .syntax unified
     .thumb
     .text
@@ -17,12 +19,7 @@ minus .req r12 /* of the form: -low, doubled where another bit is to be shifted 
 
 /* Saves the registers and sets up low and span; -low is in r4. bytes: of an output. */
 .macro enter bytes
-    push {r4-r7, lr}
-    mov r4, r8
-    mov r5, r9
-    mov r6, r10
-    mov r7, r11
-    push {r4-r7}
+    push_call_saved
     mov bias, r3
 .if \bytes == 2
     lsls r3, r2, #1
@@ -45,12 +42,7 @@ minus .req r12 /* of the form: -low, doubled where another bit is to be shifted 
 .endm
 
 .macro leave
-    pop {r4-r7}
-    mov r8, r4
-    mov r9, r5
-    mov r10, r6
-    mov r11, r7
-    pop {r4-r7, pc}
+    pop_call_saved_and_return
 .endm
 
 /* x += the next row's bias; scratch and other are lost */
