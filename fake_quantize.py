@@ -69,13 +69,15 @@ class _Round(torch.autograd.Function):
     def forward(ctx: Any, value: Tensor, step: float, low: float, high: float) -> Tensor:
         rounded = _round(value, step)
         result = rounded.clamp(low, high)
-        ctx.save_for_backward(rounded == result)
+        # Ones and zeros of the value's dtype: a product with a mask of bools takes 30 times as long.
+        ctx.save_for_backward(rounded.eq_(result))
         return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None, None, None
+        # In this order the product has the value's memory layout: batch normalisation is ten times slower where the two differ.
+        return inside * gradients[0], None, None, None
 
 
 def normalize(x: Tensor, mean: Tensor, std: Tensor, bits: tuple[int, int], format: Format) -> Tensor:

@@ -72,10 +72,21 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
         raise UnsupportedError(
             f"{type(module).__name__}.forward cannot be followed ({error}): let it not depend on its input's values"
         ) from error
+    _refuse_tied(module)
     reader = _Reader(module, input_shape)
     for node in graph.nodes:
         reader.read(node)
     return reader.finish(classes)
+
+
+def _refuse_tied(module: nn.Module) -> None:
+    """Layers get parameters of their own, so those that two modules share would part in training."""
+    owners: dict[Tensor, str] = {}
+    for path, part in module.named_modules():
+        for name, parameter in part.named_parameters(path, recurse=False):
+            owner = owners.setdefault(parameter, name)
+            if owner != name:
+                raise UnsupportedError(f"{owner!r} and {name!r} are one parameter: call one module in both places instead")
 
 
 class _Proxy(torch.fx.Proxy):

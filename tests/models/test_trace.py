@@ -454,6 +454,14 @@ def test_a_second_input_is_refused() -> None:
         trace(Two(), IMAGE, CLASSES)
 
 
+def test_a_parameter_of_two_modules_is_refused_and_a_module_of_two_names_is_not() -> None:
+    first, second = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+    second.weight = first.weight
+    with pytest.raises(UnsupportedError, match=r"'0\.weight' and '1\.weight' are one parameter: call one module in both places"):
+        trace(images(first, second, channels=3), IMAGE, CLASSES)
+    assert len(trace(images(first, first, channels=3), IMAGE, CLASSES).plan.layers) == 2
+
+
 SHAPES = {
     "a flattened map as scores": (nn.Sequential(nn.Conv2d(3, 2, (8, 5)), nn.Flatten()), IMAGE, r"gives shape \(1, 2, 2\) where 4 scores"),
     "channels": (images(nn.Conv2d(4, 5, 3), channels=5), IMAGE, r"layer '0' \(Conv2d\) reads 4 channels, and there are 3"),
