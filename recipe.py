@@ -200,9 +200,14 @@ class QuantizeSection(_Section):
 
 
 class _WeightFormat(_Section):
-    """activations: of nets without state; `int8` takes scales that are powers of two, and weights of at most six bits."""
+    """Two keys of nets without state.
+
+    activations: `int8` takes scales that are powers of two, and weights of at most six bits. first_and_last: the layers that read the
+    input or give the scores; `dense`: they stay dense integers, of eight bits, or six beside int8 activations.
+    """
 
     activations: Literal["int16", "int8"] = "int16"
+    first_and_last: Literal["alike", "dense"] = "alike"
 
     @model_validator(mode="after")
     def _int8_has_no_ties(self) -> Self:
@@ -381,7 +386,7 @@ def _exchange(entry: Any, weights: str) -> Any:
     wanted = WEIGHTS[weights]
     if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
         return entry
-    return {**wanted, **{key: entry[key] for key in ("scale", "activations") if key in entry}}
+    return {**wanted, **{key: entry[key] for key in ("scale", "activations", "first_and_last") if key in entry}}
 
 
 def _thin(entries: Sequence[Any], density: float) -> list[Any]:

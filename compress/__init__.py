@@ -112,22 +112,25 @@ def _check(constraints: Sequence[Constraint]) -> None:
 def _apply_to_layers(constraint: Constraint, net: FeedForwardNet) -> None:
     """Of a net without state: weight and activation formats. Depthwise kernels, a few bytes a channel, stay dense integers.
 
-    Random projections keep their signs and take the form of the scales alone.
+    So do the first and the last layers where the constraint says so. Random projections keep their signs and take the form of the
+    scales alone.
     """
     if isinstance(constraint, Distill):
         return
     if not isinstance(constraint, Ternary | Quantize):
         raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
     net.arithmetic = IntegerActivations([step.name for step in net.plan.steps], constraint.activations)
-    for layer in layer_parameters(net).values():
+    ends = net.plan.first_and_last() if constraint.first_and_last == "dense" else frozenset()
+    bits: Bits = 6 if constraint.activations == "int8" else 8
+    for name, layer in layer_parameters(net).items():
         if layer.layer.seed is not None:
             layer.matrix.storage = SeededFormat(layer.layer.seed, constraint.scale)
-        elif isinstance(constraint, Ternary) and not layer.layer.depthwise:
+        elif layer.layer.depthwise or name in ends:
+            layer.matrix.storage = IntegerFormat(bits, constraint.scale)
+        elif isinstance(constraint, Ternary):
             layer.matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
         else:
-            dense: Bits = 6 if constraint.activations == "int8" else 8
-            bits: Bits = constraint.bits if isinstance(constraint, Quantize) and not layer.layer.depthwise else dense
-            layer.matrix.storage = IntegerFormat(bits, constraint.scale)
+            layer.matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
 
 
 @singledispatch
@@ -137,7 +140,7 @@ def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
 
 @_apply.register
 def _(constraint: Ternary, net: RecurrentNet) -> None:
-    _check_activations(constraint)
+    _refuse_keys_of_layers(constraint)
     net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
         matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
@@ -145,15 +148,17 @@ def _(constraint: Ternary, net: RecurrentNet) -> None:
 
 @_apply.register
 def _(constraint: Quantize, net: RecurrentNet) -> None:
-    _check_activations(constraint)
+    _refuse_keys_of_layers(constraint)
     net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
         matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
 
 
-def _check_activations(constraint: Ternary | Quantize) -> None:
+def _refuse_keys_of_layers(constraint: Ternary | Quantize) -> None:
     if constraint.activations == "int8":
         raise InputError('activations = "int8" is for nets without state: a recurrent state needs 16 bits')
+    if constraint.first_and_last == "dense":
+        raise InputError('first_and_last = "dense" is for nets without state: a recurrent cell has one format')
 
 
 @_apply.register

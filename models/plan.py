@@ -96,6 +96,25 @@ class Plan:
         """The steps that apply a layer."""
         return (step for step in self.steps if step.layer == layer)
 
+    def first_and_last(self) -> frozenset[str]:
+        """The layers that nothing but the input feeds, and those that feed no other layer."""
+        ends: set[str] = set()
+        fed: set[str] = set()
+        for step in self.steps:
+            behind = not fed.isdisjoint(step.inputs)
+            if step.layer and not behind:
+                ends.add(step.layer)
+            if step.layer or behind:
+                fed.add(step.name)
+        feeding: set[str] = set()
+        for step in reversed(self.steps):
+            before = step.name in feeding
+            if step.layer and not before:
+                ends.add(step.layer)
+            if step.layer or before:
+                feeding.update(step.inputs)
+        return frozenset(ends)
+
     def to_json(self) -> bytes:
         """For net.json."""
         return (json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n").encode()

@@ -132,10 +132,10 @@ def test_an_own_net_may_stand_in_place_of_the_section(tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["int6", "int4", "ternary"])
-def test_weights_keep_the_activations(weights):
-    asked = ['compress=[{kind = "quantize", bits = 6, scale = "power_of_two", activations = "int8"}]']
+def test_weights_keep_the_activations_and_the_ends(weights):
+    asked = ['compress=[{kind = "quantize", bits = 6, scale = "power_of_two", activations = "int8", first_and_last = "dense"}]']
     (entry,) = revise(load_recipe(None, asked), weights=weights).compress
-    assert (entry.activations, entry.scale) == ("int8", "power_of_two")
+    assert (entry.activations, entry.scale, entry.first_and_last) == ("int8", "power_of_two", "dense")
 
 
 def test_nets_without_state_in_toml():

@@ -33,5 +33,5 @@ def make_deterministic(seed: int, threads: int) -> Determinism:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # With that, torch also fills every new tensor with NaN, to show reads of memory never written: a tenth of the time of an update.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Determinism(seed, threads, torch.__version__)

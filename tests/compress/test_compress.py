@@ -44,6 +44,12 @@ def test_none_stands_twice(constraint):
         compress(small_net(), [*format, constraint, constraint])
 
 
+@pytest.mark.parametrize("format", [Ternary, Quantize])
+def test_dense_ends_are_for_nets_without_state(format):
+    with pytest.raises(InputError, match=r'^first_and_last = "dense" is for nets without state: a recurrent cell has one format$'):
+        compress(small_net(), [format(first_and_last="dense")])
+
+
 def test_sparse_beside_ternary_is_refused():
     with pytest.raises(InputError, match="3:4 pattern"):
         compress(small_net(), [Sparse(), Ternary()])

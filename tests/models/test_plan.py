@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from rescomp.errors import InputError
 from rescomp.models import NetShape, Plan, trace
@@ -31,6 +33,26 @@ def test_round_trip(name: str) -> None:
     assert again == plan(name)
     assert again.to_json() == plan(name).to_json()
     assert hash(again.steps) == hash(plan(name).steps), "tuples stay tuples"
+
+
+class Fork(nn.Module):
+    """Two layers read the input, one of them behind a pool; one is between; two are summed to the scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 2, stride=2), nn.Conv2d(4, 4, 1)
+        self.d, self.e, self.pool = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.c(torch.relu(self.a(self.pool(x)) + self.b(x))).mean((2, 3), keepdim=True)
+        return (self.d(y) + self.e(y)).flatten(1)
+
+
+def test_first_and_last_layers() -> None:
+    assert plan().first_and_last() == plan("resnet2d").first_and_last() == {"stem", "classifier"}
+    assert trace(Fork(), (6, 6, 3), 4).plan.first_and_last() == {"a", "b", "d", "e"}
+    single = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
+    assert trace(single, (4, 3), 4).plan.first_and_last() == {"layer_1"}
 
 
 def without(key: str) -> Callable[[Any], None]:

@@ -98,6 +98,17 @@ def test_images_with_int8_values(pictures, tmp_path):
     assert read_vectors(directory, model).x.shape == (12, 6, 4, 3)
 
 
+@pytest.mark.parametrize("activations", ["int16", "int8"])
+def test_dense_weights_of_the_first_and_the_last_layer(activations, sequences, tmp_path):
+    scale = "power_of_two" if activations == "int8" else "multiplier"
+    compress = f'compress=[{{kind="ternary", scale="{scale}", activations="{activations}", first_and_last="dense"}}]'
+    summary = stages.run(recipe(sequences, "model.kind=resnet1d", "model.widths=[3, 4]", compress), tmp_path / "out")
+    assert_verified(summary, 12 * CLASSES)
+    kinds = {layer.layer: layer.weights for layer in stages.inspect(tmp_path / "out").layers if layer.weights}
+    assert {name for name, kind in kinds.items() if kind == "int8"} == {"stem", "classifier"}
+    assert {kind for name, kind in kinds.items() if name not in ("stem", "classifier")} == {"ternary"}
+
+
 def test_a_stream(sequences, tmp_path):
     overrides = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1", "model.streaming=true", "quantize.vectors=5")
     summary = stages.run(recipe(sequences, *overrides), tmp_path / "out")
