@@ -121,12 +121,12 @@ def _apply_to_layers(constraint: Constraint, net: FeedForwardNet) -> None:
         raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
     net.arithmetic = IntegerActivations([step.name for step in net.plan.steps], constraint.activations)
     ends = net.plan.first_and_last() if constraint.first_and_last == "dense" else frozenset()
-    bits: Bits = 6 if constraint.activations == "int8" else 8
+    dense: Bits = 6 if constraint.activations == "int8" else 8
     for name, layer in layer_parameters(net).items():
         if layer.layer.seed is not None:
             layer.matrix.storage = SeededFormat(layer.layer.seed, constraint.scale)
         elif layer.layer.depthwise or name in ends:
-            layer.matrix.storage = IntegerFormat(bits, constraint.scale)
+            layer.matrix.storage = IntegerFormat(dense, constraint.scale)
         elif isinstance(constraint, Ternary):
             layer.matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -98,22 +98,9 @@ class Plan:
 
     def first_and_last(self) -> frozenset[str]:
         """The layers that nothing but the input feeds, and those that feed no other layer."""
-        ends: set[str] = set()
-        fed: set[str] = set()
-        for step in self.steps:
-            behind = not fed.isdisjoint(step.inputs)
-            if step.layer and not behind:
-                ends.add(step.layer)
-            if step.layer or behind:
-                fed.add(step.name)
-        feeding: set[str] = set()
-        for step in reversed(self.steps):
-            before = step.name in feeding
-            if step.layer and not before:
-                ends.add(step.layer)
-            if step.layer or before:
-                feeding.update(step.inputs)
-        return frozenset(ends)
+        first = _foremost(self.steps, lambda step: step.inputs)
+        last = _foremost(reversed(self.steps), lambda step: [user.name for user in self.users(step.name)])
+        return first | last
 
     def to_json(self) -> bytes:
         """For net.json."""
@@ -132,6 +119,19 @@ class Plan:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{origin} is damaged ({type(error).__name__}: {error}): train the model again") from error
         return plan
+
+
+def _foremost(steps: Iterable[Step], before: Callable[[Step], Iterable[str]]) -> frozenset[str]:
+    """The layers that come before any other. before: the names of a step's neighbours, which stand before it in `steps`."""
+    layers: set[str] = set()
+    passed: set[str] = set()
+    for step in steps:
+        follows = not passed.isdisjoint(before(step))
+        if step.layer and not follows:
+            layers.add(step.layer)
+        if step.layer or follows:
+            passed.add(step.name)
+    return frozenset(layers)
 
 
 def _decode(kind: type[Any], item: dict[str, Any]) -> Any:

@@ -73,7 +73,7 @@ rest:
     bhs return
     row 0, 1
 return:
-    leave
+    pop_call_saved_and_return
 
 one_by_one:
     cmp output, lr

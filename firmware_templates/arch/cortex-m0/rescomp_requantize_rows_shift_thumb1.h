@@ -64,7 +64,7 @@ rest:
     ldmia r0!, {r3}
     scale r3, 0
 return:
-    leave
+    pop_call_saved_and_return
 
 one_by_one:
     cmp output, lr

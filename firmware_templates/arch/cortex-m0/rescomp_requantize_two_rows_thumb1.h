@@ -41,10 +41,6 @@ minus .req r12 /* of the form: -low, doubled where another bit is to be shifted 
     rsbs r4, r4, #0
 .endm
 
-.macro leave
-    pop_call_saved_and_return
-.endm
-
 /* x += the next row's bias; scratch and other are lost */
 .macro add_bias x, scratch, other
     mov \scratch, bias
