@@ -176,6 +176,11 @@ class Projection(nn.Module):
         self.factors = nn.ModuleList(Matrix(*size) for size in sizes)
 
     @property
+    def columns(self) -> int:
+        """Entries of what it reads."""
+        return self.layers[0][1].weight.shape[1]
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the products, in the order of application."""
         whole = f"{self.name}_product{self.suffix}"

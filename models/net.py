@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -9,15 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import InputError, UnsupportedError
 from ..fake_quantize import STATE, grid
 from ..graph.ir import Format
 from .arithmetic import FloatArithmetic, Nonlinearity
-from .cell import Cell
+from .cell import Cell, CellModule
 from .matrix import Matrix
 from .recurrence import RunLayer, run_layer
 
 _, _, INPUT_LIMIT = grid(STATE)
 """2.67, the largest value in Q12 that ternary partial sums allow."""
+SUFFIX = re.compile(r"(_\d+)?")
+"""What names end with: with other words, as _next, two values could get one name."""
 
 
 class RecurrentNet(nn.Module):
@@ -26,6 +30,9 @@ class RecurrentNet(nn.Module):
     mean, std: float [channels], centre and spread of the training data's valid steps; a std of 0 counts as 1. saturates: normalised
     inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of the last state, in training only.
     run_layer: the loop over time (see `use_loop`).
+
+    Raises InputError for cells that do not fit behind each other or whose suffixes do not tell them apart, UnsupportedError for a module
+    that is no cell.
     """
 
     mean: Tensor
@@ -33,6 +40,7 @@ class RecurrentNet(nn.Module):
 
     def __init__(self, cells: Sequence[nn.Module], classes: int, mean: Tensor, std: Tensor, nonlinearity: Nonlinearity = "table") -> None:
         super().__init__()
+        _check(cells, mean, std)
         for cell in cells:
             self.add_module(f"cell{cast(Cell, cell).suffix}", cell)
         self.arithmetic: FloatArithmetic = FloatArithmetic(nonlinearity)
@@ -92,3 +100,22 @@ class RecurrentNet(nn.Module):
             result.append(self.run_layer(cell, self.arithmetic, x))
             x = result[-1][0]
         return result
+
+
+def _check(cells: Sequence[nn.Module], mean: Tensor, std: Tensor) -> None:
+    """Raises InputError or UnsupportedError where the net would be another than the one that was asked for."""
+    if not cells or mean.ndim != 1 or mean.shape != std.shape:
+        sizes = f"{len(cells)} cells, mean {list(mean.shape)}, std {list(std.shape)}"
+        raise InputError(f"{sizes}: a recurrent net takes cells, and [channels] twice")
+    suffixes = []
+    size, origin = len(mean), "the input"
+    for cell in cells:
+        kind = type(cell).__name__
+        if not isinstance(cell, CellModule):
+            raise UnsupportedError(f"a {kind} is no cell of a RecurrentNet: use FastGrnnCell, FastRnnCell, GruCell or LstmCell")
+        if cell.input.columns != size:
+            raise InputError(f"a {kind} reads {cell.input.columns} entries, and {origin} has {size}")
+        suffixes.append(cell.suffix)
+        size, origin = cell.hidden_size, f"the {kind} before it"
+    if len(set(suffixes)) < len(suffixes) or not all(SUFFIX.fullmatch(suffix) for suffix in suffixes):
+        raise InputError(f"the cells' suffixes are {suffixes}: give each CellShape its own, nothing or an underscore and a number")

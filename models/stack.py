@@ -68,8 +68,7 @@ def _kind(cell: Cell) -> str:
 
 
 def _shape(cell: Cell) -> CellShape:
-    columns = cell.input.layers[0][1].weight.shape[1]
-    return CellShape(columns, cell.hidden_size, _rank(cell.input), _rank(cell.recurrent), cell.suffix)
+    return CellShape(cell.input.columns, cell.hidden_size, _rank(cell.input), _rank(cell.recurrent), cell.suffix)
 
 
 def _rank(projection: Projection) -> int | None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rescomp.errors import InputError
-from rescomp.models import CELLS, build
+from rescomp.errors import InputError, UnsupportedError
+from rescomp.models import CELLS, CellShape, FastGrnnCell, GruCell, RecurrentNet, build
 from rescomp.recipe import ModelSection
 
 INPUTS, HIDDEN, CLASSES = 4, 6, 3
@@ -135,3 +135,36 @@ def test_a_window_reads_frames():
 def test_a_rank_too_large_is_refused():
     with pytest.raises(InputError, match="use at most 4"):
         build(ModelSection(kind="gru", hidden_size=9, rank_w=5), INPUTS, CLASSES)
+
+
+def test_one_cell_cannot_stand_twice_in_a_net():
+    tied = GruCell(CellShape(INPUTS, INPUTS))
+    with pytest.raises(InputError, match=r"the cells' suffixes are \['', ''\]: give each CellShape its own"):
+        RecurrentNet([tied, tied], CLASSES, torch.zeros(INPUTS), torch.ones(INPUTS))
+
+
+@pytest.mark.parametrize("suffix", ["_next", "2", "_2.a", ""])
+def test_suffixes_that_could_give_two_values_one_name_are_refused(suffix):
+    cells = [GruCell(CellShape(INPUTS, HIDDEN)), GruCell(CellShape(HIDDEN, HIDDEN, suffix=suffix))]
+    with pytest.raises(InputError, match="nothing or an underscore and a number"):
+        RecurrentNet(cells, CLASSES, torch.zeros(INPUTS), torch.ones(INPUTS))
+
+
+@pytest.mark.parametrize(
+    ("cells", "spread", "error", "message"),
+    [
+        ([], INPUTS, InputError, r"0 cells, mean \[4\], std \[4\]: a recurrent net takes cells"),
+        ([GruCell(CellShape(INPUTS, HIDDEN))], 1, InputError, r"1 cells, mean \[4\], std \[1\]"),
+        ([FastGrnnCell(CellShape(5, HIDDEN))], INPUTS, InputError, "a FastGrnnCell reads 5 entries, and the input has 4"),
+        (
+            [FastGrnnCell(CellShape(INPUTS, HIDDEN)), GruCell(CellShape(7, HIDDEN, suffix="_2"))],
+            INPUTS,
+            InputError,
+            "a GruCell reads 7 entries, and the FastGrnnCell before it has 6",
+        ),
+        ([torch.nn.GRUCell(INPUTS, HIDDEN)], INPUTS, UnsupportedError, "a GRUCell is no cell of a RecurrentNet: use .*GruCell"),
+    ],
+)
+def test_cells_that_do_not_fit_are_refused(cells, spread, error, message):
+    with pytest.raises(error, match=message):
+        RecurrentNet(cells, CLASSES, torch.zeros(INPUTS), torch.ones(spread))
