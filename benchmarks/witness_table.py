@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rescomp import stages
-from rescomp.errors import RescompError
+from rescomp.errors import BudgetError, MissingToolError, UnsupportedError
 from rescomp.export.cores import CORES
 from rescomp.model_directory import write_atomically
 from rescomp.models import CELLS
@@ -111,7 +111,7 @@ def verified(path: Path, names: Sequence[str]) -> Iterator[tuple[str, int, int]]
         try:
             load_witness(name.partition(":")[0]).check(name.partition(":")[2])
             result = stages.verify(path, name)
-        except RescompError as error:
+        except (BudgetError, MissingToolError, UnsupportedError) as error:
             print(f"{path.name}: {name} does not run: {error}")
             continue
         for report in result.witnesses:
