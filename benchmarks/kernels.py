@@ -261,7 +261,7 @@ that a small model is faster with ternary weights than with int8 ones.
 The goals for HAR-2 with ternary weights were 5 KB of flash on Arm (6 KB on AVR) and 2 KB of RAM (1 KB on AVR), the small model's 4 KB of
 flash on AVR. With piecewise linear functions and powers of two all but AVR's RAM are reached; with tables and a multiplier a row Arm is
 past 5 KB by the words of multiplier and shift (820 bytes) and the mirrored table (514), and the small model on AVR past 4 KB by 138 bytes.
-AVR's RAM is bounded by 80 accumulators (320 bytes) and one chunk's partial sums (348) beside the two products that a step needs at a time.
+AVR's RAM is bounded by 80 accumulators (320 bytes) and one chunk's partial sums (352) beside the two products that a step needs at a time.
 
 | | core | code | weights, scales, biases | tables | flash | state | arena | scratch | RAM | stack |
 |---|---|---|---|---|---|---|---|---|---|---|

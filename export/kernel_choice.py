@@ -124,5 +124,4 @@ def _tabled_bytes(weight: TernaryWeight, activation: DType) -> list[Product]:
     if columns > MOST_COLUMNS[activation]:
         return []
     layout = "3:4 ternary, padded, for tables of partial sums (rescomp_product_ternary_tabled_bytes_body.h)"
-    entries = 2 * tabled_byte_entries(columns)
-    return [Product("ternary_tabled_bytes", tabled_bytes(weight.matrix), layout, -(-entries // 4) * 4)]
+    return [Product("ternary_tabled_bytes", tabled_bytes(weight.matrix), layout, 2 * tabled_byte_entries(columns))]

@@ -33,8 +33,9 @@ ROWS = 4
 """Of a block: as many 24-bit accumulators as AVR's registers hold beside what a look-up needs."""
 TABLE_ENTRIES = 16
 """Of a group: half of its 32 sums."""
-ALIGNING_ENTRIES = 14
-"""Room in which the kernel moves its tables to a multiple of 32 bytes, so that no look-up crosses a page of 256."""
+ALIGNING_ENTRIES = 16
+"""Room in which the kernel moves its tables to a multiple of 32 bytes, so that no look-up crosses a page of 256: up to 31 bytes, since
+avr-gcc aligns nothing and a state may begin at an odd address."""
 MOST_COLUMNS = {"int8": 340, "int16": 1024}
 """By activations: the kernels add up int8 sums in 16 bits and int16 sums in 24."""
 

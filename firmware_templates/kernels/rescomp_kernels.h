@@ -79,7 +79,7 @@ void rescomp_product_int8_ternary_tabled_words(const int8_t *input, uint16_t col
 
 /*
  * The same for AVR, by tables of partial sums, in the order of rescomp_product_ternary_tabled_bytes_body.h, whose first byte is the
- * number of groups of a chunk. columns <= 340 for int8, 1024 for int16. table: 16 entries for every group of a chunk, and 14 more.
+ * number of groups of a chunk. columns <= 340 for int8, 1024 for int16. table: 16 entries for every group of a chunk, and 16 more.
  */
 void rescomp_product_int16_ternary_tabled_bytes(const int16_t *input, uint16_t columns, uint16_t rows,
                                                 const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator, uint16_t *table);

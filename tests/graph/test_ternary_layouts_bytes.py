@@ -45,7 +45,7 @@ def test_an_odd_chunk_begins_with_the_group_alone():
 )
 def test_chunks_are_even_and_tables_have_room(columns, most_groups, groups):
     assert chunk_groups(columns, most_groups) == groups
-    assert tabled_byte_entries(columns, most_groups) == 16 * groups + 14
+    assert tabled_byte_entries(columns, most_groups) == 16 * groups + 16
 
 
 def test_sizes_of_the_har_net():
