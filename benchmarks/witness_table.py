@@ -79,20 +79,26 @@ def main() -> None:
     print(f"wrote {options.output}")
 
 
+def combinations() -> Iterator[tuple[str, str, str]]:
+    """(title, model, format) of every row."""
+    for model in MODELS:
+        for name in FORMATS:
+            if model not in CELLS or name not in STATELESS:
+                yield f"{model} | {name}", model, name
+
+
 def models(work: Path) -> Iterator[tuple[str, Path]]:
     """(title, model directory) of each combination; made where missing."""
-    for model, keys in MODELS.items():
-        for name, (weights, overrides) in FORMATS.items():
-            if model in CELLS and name in STATELESS:
-                continue
-            path = work / f"{model}-{name}".replace(", ", "-").replace(" ", "_")
-            if not (path / "report.json").exists():
-                source = [f"data.source={images(work)}"] if model.endswith("2d") else []
-                recipe = load_recipe(overrides=[*keys, *EPOCHS, *source, *overrides], weights=weights)
-                stages.run(recipe, path, force=path.exists(), against="torch")
-                stages.export(path, ["c"], cores=list(CORES))
-                stages.verify(path, "torch")
-            yield f"{model} | {name}", path
+    for title, model, name in combinations():
+        path = work / f"{model}-{name}".replace(", ", "-").replace(" ", "_")
+        if not (path / "report.json").exists():
+            weights, overrides = FORMATS[name]
+            source = [f"data.source={images(work)}"] if model.endswith("2d") else []
+            recipe = load_recipe(overrides=[*MODELS[model], *EPOCHS, *source, *overrides], weights=weights)
+            stages.run(recipe, path, force=path.exists(), against="torch")
+            stages.export(path, ["c"], cores=list(CORES))
+            stages.verify(path, "torch")
+        yield title, path
 
 
 def images(work: Path) -> Path:
@@ -120,7 +126,7 @@ def verified(path: Path, names: Sequence[str]) -> Iterator[tuple[str, int, int]]
 
 
 def page(results: Mapping[str, Mapping[str, Any]]) -> str:
-    titles = list(dict.fromkeys(title for cells in results.values() for title in cells))
+    titles = [title for title, _, _ in combinations()]
     witnesses = [
         f"| {witness} | {len(cells)} | {sum(c for c, _ in cells.values()):,} | {sum(d for _, d in cells.values()):,} |"
         for witness, cells in sorted(results.items())
@@ -152,8 +158,8 @@ the C exported for them, with their own kernels, and only the models that fit th
 Documented exceptions: onnxruntime with its default options on x86 processors without VNNI, see [contract.md](contract.md), int8
 activations; the witness sets the option that cures it.
 
-Made by `python benchmarks/witness_table.py --work DIRECTORY`, once with tflite-runtime, numpy 1 and once with ai-edge-litert, numpy 2,
-on {platform}.
+Made by `python benchmarks/witness_table.py --work DIRECTORY` with tflite-runtime and numpy 1, and with `--witnesses tflite` once more with
+ai-edge-litert and numpy 2, on {platform}.
 """
 
 if __name__ == "__main__":
