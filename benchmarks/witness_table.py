@@ -95,9 +95,9 @@ def models(work: Path) -> Iterator[tuple[str, Path]]:
             weights, overrides = FORMATS[name]
             source = [f"data.source={images(work)}"] if model.endswith("2d") else []
             recipe = load_recipe(overrides=[*MODELS[model], *EPOCHS, *source, *overrides], weights=weights)
-            stages.run(recipe, path, force=path.exists(), against="torch")
-            stages.export(path, ["c"], cores=list(CORES))
-            stages.verify(path, "torch")
+            stages.train(recipe, path, force=True)
+            stages.quantize(path)
+            stages.export(path, cores=list(CORES))
         yield title, path
 
 

@@ -40,9 +40,8 @@ class RecurrentNet(nn.Module):
 
     def __init__(self, cells: Sequence[nn.Module], classes: int, mean: Tensor, std: Tensor, nonlinearity: Nonlinearity = "table") -> None:
         super().__init__()
-        _check(cells, mean, std)
-        for cell in cells:
-            self.add_module(f"cell{cast(Cell, cell).suffix}", cell)
+        for cell in _checked(cells, mean, std):
+            self.add_module(f"cell{cell.suffix}", cell)
         self.arithmetic: FloatArithmetic = FloatArithmetic(nonlinearity)
         self.classifier = Matrix(classes, self.cells[-1].hidden_size)
         self.bias = nn.Parameter(torch.zeros(classes))
@@ -102,20 +101,22 @@ class RecurrentNet(nn.Module):
         return result
 
 
-def _check(cells: Sequence[nn.Module], mean: Tensor, std: Tensor) -> None:
-    """Raises InputError or UnsupportedError where the net would be another than the one that was asked for."""
+def _checked(cells: Sequence[nn.Module], mean: Tensor, std: Tensor) -> list[CellModule]:
+    """The cells. Raises InputError or UnsupportedError where the net would be another than the one that was asked for."""
     if not cells or mean.ndim != 1 or mean.shape != std.shape:
         sizes = f"{len(cells)} cells, mean {list(mean.shape)}, std {list(std.shape)}"
         raise InputError(f"{sizes}: a recurrent net takes cells, and [channels] twice")
-    suffixes = []
+    checked: list[CellModule] = []
     size, origin = len(mean), "the input"
     for cell in cells:
         kind = type(cell).__name__
         if not isinstance(cell, CellModule):
-            raise UnsupportedError(f"a {kind} is no cell of a RecurrentNet: use FastGrnnCell, FastRnnCell, GruCell or LstmCell")
+            raise UnsupportedError(f"a {kind} is no cell of a RecurrentNet: use one of rescomp.models, such as GruCell")
         if cell.input.columns != size:
             raise InputError(f"a {kind} reads {cell.input.columns} entries, and {origin} has {size}")
-        suffixes.append(cell.suffix)
+        checked.append(cell)
         size, origin = cell.hidden_size, f"the {kind} before it"
+    suffixes = [cell.suffix for cell in checked]
     if len(set(suffixes)) < len(suffixes) or not all(SUFFIX.fullmatch(suffix) for suffix in suffixes):
         raise InputError(f"the cells' suffixes are {suffixes}: give each CellShape its own, nothing or an underscore and a number")
+    return checked
