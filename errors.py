@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 
@@ -54,20 +54,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
 
 
-_EXTRAS = {
-    "torch": "train",
-    "safetensors": "train",
-    "onnx": "onnx",
-    "onnxruntime": "onnx",
-    "flatbuffers": "tflite",
-    "tflite": "tflite",
-    "PIL": "images",
-    "serial": "serial",
+_TFLITE = "flatbuffers tflite"
+_BRING: Mapping[str, str] = {
+    "torch": "torch safetensors",
+    "safetensors": "torch safetensors",
+    "onnx": "onnx onnxruntime",
+    "onnxruntime": "onnx onnxruntime",
+    "flatbuffers": _TFLITE,
+    "tflite": _TFLITE,
+    "PIL": "pillow",
+    "serial": "pyserial",
 }
+"""By module: the packages, as an index of packages names them, that one needs together."""
 
 
 def missing_package(error: ModuleNotFoundError) -> MissingToolError:
-    """What to tell a user about an import that failed, naming the extra of rescomp that brings the package."""
-    package = (error.name or str(error)).partition(".")[0]
-    extra = f"[{_EXTRAS[package]}]" if package in _EXTRAS else ""
-    return MissingToolError(f"the Python package {package} is not installed: pip install 'rescomp{extra}'")
+    """What to tell a user about an import that failed, naming what brings the module.
+
+    Real packages alone, never an extra of rescomp: it is installed from a clone or a file, and its name on an index is a stranger's.
+    """
+    module = (error.name or str(error)).partition(".")[0]
+    return MissingToolError(f"the Python package {module} is not installed: pip install {_BRING.get(module, module)}")

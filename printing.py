@@ -308,7 +308,7 @@ def print_diagnosis(result: Diagnosis) -> None:
 
 def _print_boards(result: Diagnosis) -> None:
     if result.ports is None:
-        click.echo("\nserial ports are not looked for without pyserial: pip install 'rescomp[serial]'")
+        click.echo("\nserial ports are not looked for without pyserial: pip install pyserial")
     elif result.ports:
         rows = [(port.device, port.usb, port.board or port.description, port.problem) for port in result.ports]
         click.echo("\n" + table(("port", "USB", "board", "problem"), rows))

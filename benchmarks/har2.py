@@ -35,7 +35,7 @@ from har2_jobs import BASE, FINAL, VALIDATIONS, Job, all_jobs, convert, data_fil
 from har2_table import Record, render
 from linear_baseline import linear_baseline
 
-from rescomp import stages
+from rescomp import DISTRIBUTION, stages
 from rescomp.compress import SparseSupport, anneal, matrices
 from rescomp.data.dataset import Dataset, Split, load_dataset
 from rescomp.errors import RescompError
@@ -51,7 +51,7 @@ from rescomp.train.metrics import EpochReport
 from rescomp.train.schedule import quantize_schedule
 
 DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
-RECORDED = ("rescomp", "torch", "numpy", "onnxruntime")
+RECORDED = (DISTRIBUTION, "torch", "numpy", "onnxruntime")
 REPORTED_EVERY = 5
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from linear_baseline import linear_baseline
 
-from rescomp import stages
+from rescomp import DISTRIBUTION, stages
 from rescomp.data.dataset import load_dataset
 from rescomp.export.c import constant_bytes
 from rescomp.graph.evaluate import evaluate
@@ -97,7 +97,7 @@ def measure_variant(name: str, changes: tuple[str, ...], seeds: list[int], folde
 
 
 def render(rows: list[Row], linear: list[object], seeds: list[int]) -> str:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("rescomp", "torch", "numpy"))
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in (DISTRIBUTION, "torch", "numpy"))
     lines = [
         "# JapaneseVowels",
         "",

@@ -20,6 +20,7 @@ import numpy as np
 from kernel_programs import Form, code_bytes, count_form
 from untrained import untrained
 
+from rescomp import DISTRIBUTION
 from rescomp.export.cores import AVR, Core, find_core
 from rescomp.export.kernel_choice import EXPANDING, Target
 from rescomp.graph.fixed_point import Requantization
@@ -119,7 +120,7 @@ def form_on(form: Form, core: Core) -> Form:
 def page(cores: Mapping[str, Core]) -> str:
     """docs/performance.md."""
     steps = [(step, {name: profile_step(step, core) for name, core in cores.items()}) for step in STEPS]
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("rescomp", "numpy", "torch"))
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "numpy", "torch"))
     tools = "; ".join(sorted({tool_versions(core) for core in cores.values()}))
     return PAGE.format(
         header=row("", *cores),

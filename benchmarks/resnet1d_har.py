@@ -21,7 +21,7 @@ from pathlib import Path
 
 from har2_jobs import FINAL, VALIDATIONS, convert, data_file
 
-from rescomp import stages
+from rescomp import DISTRIBUTION, stages
 from rescomp.model_directory import REPORT, ModelDirectory, write_atomically
 from rescomp.recipe import load_recipe
 from rescomp.stages.inspection import Inspection
@@ -117,7 +117,7 @@ def row(result: Result) -> str:
 
 
 def page(rows: str, results: Sequence[Result]) -> str:
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("rescomp", "torch", "numpy", "onnxruntime"))
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     return PAGE.format(
         rows=rows,
         compared=f"{sum(result.compared for result in results):,}",

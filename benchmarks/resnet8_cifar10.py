@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from rescomp import stages
+from rescomp import DISTRIBUTION, stages
 from rescomp.model_directory import CHECKPOINT, FLOAT_NET, REPORT, ModelDirectory, write_atomically
 from rescomp.recipe import Recipe, load_recipe
 from rescomp.stages.inspection import Inspection
@@ -185,7 +185,7 @@ def table(options: argparse.Namespace) -> str:
         compared += sum(witness["compared"] for witness in report["witnesses"])
         differing += sum(witness["mismatches"] for witness in report["witnesses"])
         rows.append(row(name, options.quantize_epochs, ModelDirectory.open(path).manifest(), stages.inspect(path)))
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("rescomp", "torch", "numpy", "onnxruntime"))
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     epochs = f"--epochs {options.epochs} --quantize-epochs {options.quantize_epochs}"
     return PAGE.format(
         epochs=options.epochs,

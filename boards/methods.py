@@ -12,8 +12,8 @@ from .description import Avrdude, Board, Daplink, Emulated, Method, Pyocd, Stm32
 
 TOOLS: Mapping[str, str] = {
     "avrdude": "apt-get install avrdude",
-    "pyocd": "pip install 'rescomp[flash]'",
-    "stm32loader": "pip install 'rescomp[flash]'",
+    "pyocd": "pip install pyocd",
+    "stm32loader": "pip install stm32loader",
 }
 """How to get what writes firmware to boards, by command. (Debian 12 has a pyocd from before its subcommand load.)"""
 ELF, HEX, BIN, UF2 = "firmware.elf", "firmware.hex", "firmware.bin", "firmware.uf2"

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .. import DISTRIBUTION, __version__
 from ..boards.methods import TOOLS
 from ..boards.usb import name_device, name_drive
 from ..errors import RescompError
@@ -26,6 +26,7 @@ CHECK_SECONDS = 120
 NOT_OFFERED = frozenset({"all", "dev"})
 """Extras that bring no package of their own."""
 SIMAVR_HEADER = "simavr/sim_avr.h"
+_PIP = "pip install "
 CPU_FLAGS: Sequence[str] = ("avx2", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "asimd", "asimddp", "i8mm")
 """What decides how onnxruntime multiplies int8, as Linux names it."""
 VNNI = frozenset({"avx512_vnni", "avx_vnni"})
@@ -90,8 +91,11 @@ class Diagnosis:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What would install all that is missing, one command a line, without repetition."""
-        return tuple(dict.fromkeys(item.get for item in (*self.packages, *self.tools) if item.version is None))
+        """What would install all that is missing, one command a line, without repetition; one line for all that pip installs."""
+        commands = list(dict.fromkeys(item.get for item in (*self.packages, *self.tools) if item.version is None))
+        python = [command.removeprefix(_PIP) for command in commands if command.startswith(_PIP)]
+        others = [command for command in commands if not command.startswith(_PIP)]
+        return tuple([_PIP + " ".join(python)] * bool(python) + others)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp doctor --json`."""
@@ -105,7 +109,7 @@ def doctor() -> Diagnosis:
         platform.python_version(),
         platform.platform(),
         read_processor(),
-        tuple(find_packages(importlib.metadata.requires("rescomp") or ())),
+        tuple(find_packages(importlib.metadata.requires(DISTRIBUTION) or ())),
         tuple(find_tools()),
         tuple(ask_witnesses(WITNESSES)),
         find_ports(),
@@ -135,10 +139,10 @@ def find_packages(requirements: Iterable[str]) -> Iterator[Item]:
         match = re.match(r"[A-Za-z0-9._-]+", wanted)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", marker)
         name = match[0] if match else wanted.strip()
-        if name in seen | {"rescomp"} or (extra and extra[1] in NOT_OFFERED) or not _applies(marker):
+        if name in seen | {DISTRIBUTION} or (extra and extra[1] in NOT_OFFERED) or not _applies(marker):
             continue
         seen.add(name)
-        yield Item(name, _installed(name), f"pip install 'rescomp[{extra[1]}]'" if extra else "pip install rescomp")
+        yield Item(name, _installed(name), _PIP + name)
 
 
 def _applies(marker: str) -> bool:

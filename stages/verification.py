@@ -142,7 +142,7 @@ def _excuse(directory: ModelDirectory, name: str) -> str | None:
         return None
     missing = [package for package in ("torch", "safetensors") if importlib.util.find_spec(package) is None]
     if missing:
-        return f"{missing[0]} is not installed (pip install 'rescomp[train]')"
+        return f"{missing[0]} is not installed (pip install torch safetensors)"
     return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"
 
 

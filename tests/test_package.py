@@ -1,5 +1,6 @@
 """The package as users meet it: public names, import cost, what a wheel holds."""
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -42,6 +43,34 @@ def test_public_names():
         assert function.__doc__
     assert graph.__doc__
     assert compress.__doc__
+
+
+STRANGER = re.compile(
+    r"pip3?[\"']? install\b[^|\n]*?[\s\"']rescomp(?![\w/.-])|\brescomp\[[a-z]|(version|requires|metadata|distribution)\([\"']rescomp[\"']\)"
+)
+"""What would install, or look for, the distribution called `rescomp`, which is not ours."""
+
+
+def test_the_distribution_has_a_name_of_its_own():
+    assert PYPROJECT["project"]["name"] == rescomp.DISTRIBUTION
+    assert rescomp.DISTRIBUTION == "rescomp-mcu"
+    assert PYPROJECT["project"]["scripts"] == {"rescomp": "rescomp.cli:main"}
+    assert importlib.metadata.version(rescomp.DISTRIBUTION) == rescomp.__version__
+
+
+def test_nothing_tells_a_user_to_install_a_stranger_s_package():
+    for line in ("pip install rescomp", "pip install 'rescomp[flash]'", '"$X/pip" install "rescomp[onnx]"', 'version("rescomp")'):
+        assert STRANGER.search(line), line
+    for line in ("pip install -e '.[all]'", "pip install torch safetensors", "pip wheel --no-deps -w ci PATH/rescomp", "rescomp run | pip"):
+        assert not STRANGER.search(line), line
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".yml", ".sh", ".j2", ".txt", ""} and path.name != "test_package.py" and path.is_file():
+            text = path.read_text(encoding="utf-8")
+            assert not (found := STRANGER.search(text)), f"{name}: {found[0]}"
+            # A name that nobody has registered yet may stand only where a clone or a file is installed.
+            assert not re.search(rf"install [^\n]*\b{rescomp.DISTRIBUTION}\b(?!.*(\.whl|file:))", text), name
 
 
 def test_every_package_folder_is_listed():

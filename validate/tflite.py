@@ -150,7 +150,7 @@ def _interpreter_package() -> str:
         with contextlib.suppress(ImportError):
             importlib.import_module(f"{package}.interpreter")
             return package
-    raise MissingToolError(f"no TFLite interpreter is installed ({' or '.join(INTERPRETERS)}): pip install 'rescomp[tflite]'")
+    raise MissingToolError(f"no TFLite interpreter is installed ({' or '.join(INTERPRETERS)}): pip install ai-edge-litert")
 
 
 @contextlib.contextmanager

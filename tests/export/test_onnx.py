@@ -231,5 +231,5 @@ def test_an_unknown_variant_is_refused(model, random_sequences, export_job):
 
 def test_a_missing_package_is_named(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingToolError, match=r"onnx is not installed: pip install 'rescomp\[onnx\]'"):
+    with pytest.raises(MissingToolError, match=r"onnx is not installed: pip install onnx onnxruntime"):
         export_onnx(model)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rescomp import stages
+from rescomp import DISTRIBUTION, stages
 from rescomp.cli import main
 from rescomp.stages import diagnosis
 from rescomp.validate.registry import WITNESSES
@@ -27,12 +27,13 @@ def test_it_says_what_is_here(found):
     packages = {item["name"]: item for item in document["packages"]}
     assert packages["numpy"]["version"] == importlib.metadata.version("numpy")
     assert {"torch", "onnxruntime", "pyserial"} <= packages.keys()
-    assert not {"pytest", "rescomp"} & packages.keys()
+    assert not {"pytest", DISTRIBUTION} & packages.keys()
     assert {"gcc", "arm-none-eabi-gcc", "qemu-system-arm", "libsimavr", "avrdude"} <= {item["name"] for item in document["tools"]}
     assert [witness["name"] for witness in document["witnesses"]] == list(WITNESSES)
     for item in (*document["packages"], *document["tools"]):
         assert item["get"].startswith(("apt-get install ", "pip install ")), item
-        assert (item["get"] in document["missing"]) or item["version"]
+        parts = (item["get"], item["get"].removeprefix("pip install "))
+        assert item["version"] or any(part in line for line in document["missing"] for part in parts)
 
 
 def test_witnesses_that_pass_their_tests_are_ready(found):
@@ -52,9 +53,11 @@ def test_nothing_at_all_is_no_failure(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(diagnosis, "ask_witnesses", lambda names: [diagnosis.Readiness(name, False, "no") for name in names])
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
-    assert "pip install 'rescomp[serial]'" in text
-    for command in ("apt-get install gcc-avr avr-libc", "apt-get install avrdude", "pip install 'rescomp[onnx]'"):
+    assert "pip install pyserial" in text
+    for command in ("apt-get install gcc-avr avr-libc", "apt-get install avrdude"):
         assert f"\n  {command}\n" in text
+    assert text.count("\n  pip install ") == 1
+    assert " onnx onnxruntime " in text.partition("\n  pip install ")[2].splitlines()[0]
     assert "installed" not in text.replace("uninstalled", "")
 
 
@@ -89,14 +92,14 @@ def test_packages_come_from_the_metadata_and_suit_this_python():
         "for-old>=1; python_version < '3.0' and extra == \"tflite\"",
         "for-new>=1; python_version >= '3.0' and extra == 'tflite'",
         "numpy<2; extra == 'tflite'",
-        "rescomp[serial]; extra == 'all'",
+        "rescomp-mcu[serial]; extra == 'all'",
         "pytest; extra == 'dev'",
     ]
     found = list(diagnosis.find_packages(requirements))
     assert [(item.name, item.get) for item in found] == [
-        ("numpy", "pip install rescomp"),
-        ("pyserial", "pip install 'rescomp[serial]'"),
-        ("for-new", "pip install 'rescomp[tflite]'"),
+        ("numpy", "pip install numpy"),
+        ("pyserial", "pip install pyserial"),
+        ("for-new", "pip install for-new"),
     ]
     assert found[2].version is None
 

@@ -203,8 +203,8 @@ def test_a_tool_that_fails_is_quoted(model_dir, ports, tools, emulated, open_por
     ("board", "method", "tool", "get"),
     [
         ("arduino-uno", None, "avrdude", "apt-get install avrdude"),
-        ("microbit-v1", "pyocd", "pyocd", r"pip install 'rescomp\[flash\]'"),
-        ("nucleo-f401re", "stm32loader", "stm32loader", r"pip install 'rescomp\[flash\]'"),
+        ("microbit-v1", "pyocd", "pyocd", "pip install pyocd"),
+        ("nucleo-f401re", "stm32loader", "stm32loader", "pip install stm32loader"),
     ],
 )
 def test_a_missing_tool_is_named(model_dir, ports, monkeypatch, board, method, tool, get):
