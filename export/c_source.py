@@ -14,7 +14,7 @@ from ..graph.serialize import CONTRACT, digest
 from .kernel_choice import Target
 from .scratch import WORD
 
-API_VERSION = 3
+API_VERSION = 4
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
 WIDTH = 112
 """Columns of generated code."""

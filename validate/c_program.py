@@ -143,9 +143,7 @@ def encode_vectors(job: Job) -> bytes:
     x = job.x.astype(_stored(job.model.input.type))
     if not job.model.is_recurrent:
         return count + x.tobytes()
-    if int(job.lengths.max(initial=0)) > 0xFFFF:
-        raise UnsupportedError(f"a sequence of {int(job.lengths.max())} steps is longer than the 65535 that the C counts")
-    steps = job.lengths.astype("<u2")
+    steps = job.lengths.astype("<u4")
     return b"".join((count, *(steps[i].tobytes() + x[i, : job.lengths[i]].tobytes() for i in range(len(x)))))
 
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* Raised when a kernel's interface changes, and when any result changes by one bit. */
-#define RESCOMP_API_VERSION 3
+#define RESCOMP_API_VERSION 4
 #define RESCOMP_CONTRACT_VERSION 1
 
 /*

@@ -218,7 +218,7 @@ static uint8_t layer(const uint8_t *arguments, uint16_t length)
     return watched.found == watched.length ? OK : BAD_ARGUMENTS;
 }
 
-void parity_tap(uint16_t layer_number, const void *data, uint16_t size)
+void parity_tap(uint16_t layer_number, const void *data, uint32_t size)
 {
     if (layer_number == watched.layer && watched.offset <= size && watched.length <= size - watched.offset) {
         memcpy(answer + RESULTS, (const uint8_t *)data + watched.offset, watched.length);

@@ -29,7 +29,7 @@ void parity_model_step(void);   /* takes the input; for a recurrent model */
 void parity_model_scores(void); /* gives the scores; takes the input too where the model has no state */
 
 /* Called by the model after each layer. */
-void parity_tap(uint16_t layer, const void *data, uint16_t size);
+void parity_tap(uint16_t layer, const void *data, uint32_t size);
 
 /* Answers requests until the line is closed. */
 void parity_serve(void);

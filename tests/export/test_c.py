@@ -242,9 +242,9 @@ def test_int8_is_declared_and_packed_as_such(random_mixed):
     files = export_c(random_mixed(np.random.default_rng(3), reads="int8", answers="int8"))
     source, header, readme = (files[name].decode() for name in ("mixed.c", "mixed.h", "README.md"))
     assert re.search(r"    int8_t \*const \w+ = \(int8_t \*\)state->scratch \+ \d*[13579];", source), "no value at an odd byte"
-    assert "void mixed_run(mixed_state *state, const int8_t *input, uint16_t steps, int8_t *scores);" in header
+    assert "void mixed_run(mixed_state *state, const int8_t *input, uint32_t steps, int8_t *scores);" in header
     assert "uint16_t mixed_classify(const int8_t *scores);" in header
-    assert "void mixed_tap(uint16_t layer, const void *data, uint16_t size);" in header
+    assert "void mixed_tap(uint16_t layer, const void *data, uint32_t size);" in header
     fields = re.search(r"typedef struct {\n(.*?)}", header, re.DOTALL)[1].split("\n")
     assert [field.split(";")[0].split("[")[0].strip() for field in fields] == [
         "int16_t total",

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from rescomp.errors import DeviceError, InputError, MissingToolError, ParityError, RescompError
+from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.ops import Add, Relu
 from rescomp.validate import c_program
 from rescomp.validate.c_program import decode_trace, encode_vectors, run_tool, tool_version, write_export
 from rescomp.validate.host_c import HostC
@@ -38,6 +40,28 @@ def test_it_runs_what_lies_in_the_directory(job):
     patch(job, "tiny.c", "sizeof state->h);", "sizeof state->h);\n    state->h[0] = 1000;")
     before, after = HostC().answers(job), HostC().answers(job)
     assert np.array_equal(next(before).trace.states, next(after).trace.states)
+
+
+def running_sum():
+    """A model whose state is the saturated sum of its input, cheap enough for very long sequences."""
+    t = TensorType((3,), Format(5, "int8"))
+    values = (Value("x", t), Value("h", t))
+    step = Graph("step", values, (Node("sum", Add("int8"), ("x", "h"), ("sum",)),), ("sum",), {"h": "sum"})
+    head = Graph("head", values[1:], (Node("scores", Relu("int8"), ("h",), ("scores",)),), ("scores",))
+    return IntegerModel("tiny", {"step": step, "head": head})
+
+
+@pytest.mark.parametrize("steps", [65535, 65536, 70001])
+def test_steps_are_counted_in_32_bits(tmp_path, steps):
+    model = running_sum()
+    write_export(tmp_path / "c", model)
+    x = np.random.default_rng(steps).integers(-9, 10, (1, steps, 3))
+    h, states = np.zeros(3, np.int64), np.zeros((steps, 3), np.int64)
+    for t in range(steps):
+        h = states[t] = np.clip(h + x[0, t], -128, 127)
+    trace = next(HostC().answers(Job(model, tmp_path, x, np.array([steps])))).trace
+    np.testing.assert_array_equal(trace.states[0], states)
+    np.testing.assert_array_equal(trace.scores[0], np.maximum(h, 0))
 
 
 def test_a_missing_compiler_names_its_package(job, monkeypatch):
@@ -83,7 +107,7 @@ def test_a_crash_is_reported(job):
 
 def test_output_of_the_wrong_length_is_refused(job):
     data = encode_vectors(job)
-    assert len(data) == 4 + 2 * len(job.x) + 2 * int(job.lengths.sum()) * job.x.shape[2]
+    assert len(data) == 4 + 4 * len(job.x) + 2 * int(job.lengths.sum()) * job.x.shape[2]
     with pytest.raises(DeviceError, match="bytes where"):
         decode_trace(job, b"12")
 
