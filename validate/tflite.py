@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,8 +17,10 @@ from ..export.flatbuffer import check_flatbuffer
 from ..export.tflite import FILE, graph_to_tflite
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph
+from ..graph.ir import Graph, TensorType
 from ..graph.passes import compose
+from .interpreter_child import Task, Tensor
+from .interpreter_process import PROCESS, InterpreterError, Results
 from .variants import beside, choose, read_artefact
 from .witness import Answer, Job
 
@@ -52,81 +52,12 @@ class TfliteWitness:
         package = _interpreter_package()
         path = job.directory / FILE
         for variant in choose(self.name, RESOLVERS, job.argument):
-            interpreter = _Interpreter(read_model(path), path, variant)
-            yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", trace(job, interpreter))
+            answer = trace(job, (package, RESOLVERS[variant]), read_model(path), path)
+            yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", answer)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
-        interpreter = _Interpreter(graph_to_tflite(graph, expose=True), Path(f"{graph.name}.tflite"), self.resolver)
-        return run_samples(interpreter, graph, inputs)
-
-
-class NamedTensors(Protocol):
-    """An interpreter whose boundary tensors have names."""
-
-    def write(self, name: str, value: IntArray) -> None:
-        """Set an input from [*shape] of its dtype."""
-        ...
-
-    def invoke(self) -> None:
-        """Run the model once."""
-        ...
-
-    def read(self, name: str) -> IntArray:
-        """A copy of an output: [*shape]."""
-        ...
-
-    def expect(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise InputError unless there are boundary tensors [1, *shape] of these names."""
-        ...
-
-
-def run_samples(interpreter: NamedTensors, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
-    """Every value that a node of `graph` defines, int64 [batch, *shape], sample after sample; the interpreter's outputs are these."""
-    feeds = {value.name: np.asarray(inputs[value.name], value.type.format.numpy_dtype) for value in graph.inputs}
-    batch = len(next(iter(feeds.values())))
-    values = {name: np.zeros((batch, *t.shape), np.int64) for name, t in graph.types().items() if name not in feeds}
-    for row in range(batch):
-        for name, array in feeds.items():
-            interpreter.write(name, array[row])
-        interpreter.invoke()
-        for name in values:
-            values[name][row] = interpreter.read(name)
-    return dict(values)
-
-
-class _Interpreter:
-    """An interpreter on one thread whose tensors have names, and whose failures are InputErrors that name the artefact."""
-
-    def __init__(self, data: bytes, path: Path, variant: str) -> None:
-        module = importlib.import_module(f"{_interpreter_package()}.interpreter")
-        resolver = getattr(module.OpResolverType, RESOLVERS[variant])
-        self._path = path
-        try:
-            with _silent_stderr():
-                self._interpreter = module.Interpreter(model_content=data, num_threads=1, experimental_op_resolver_type=resolver)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise damaged(self._path, str(error).splitlines()[0]) from error
-        details = self._interpreter.get_input_details() + self._interpreter.get_output_details()
-        self._index = {entry["name"]: entry["index"] for entry in details}
-        self._shape = {entry["name"]: tuple(entry["shape"]) for entry in details}
-        self.invoke = self._interpreter.invoke
-
-    def write(self, name: str, value: IntArray) -> None:
-        """Set an input from [*shape] of its dtype."""
-        self._interpreter.set_tensor(self._index[name], value[None])
-
-    def read(self, name: str) -> IntArray:
-        """A copy of an output: [*shape]."""
-        array: IntArray = self._interpreter.get_tensor(self._index[name])[0]
-        return array
-
-    def expect(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise InputError unless there are boundary tensors [1, *shape] of these names."""
-        for name, shape in shapes.items():
-            if self._shape.get(name) != (1, *shape):
-                raise damaged(self._path, f"its tensor {name!r} has shape {self._shape.get(name)}, not {(1, *shape)}")
+        return run_samples((_interpreter_package(), RESOLVERS[self.resolver]), graph_to_tflite(graph, expose=True), graph, inputs)
 
 
 def read_model(path: Path) -> bytes:
@@ -153,52 +84,41 @@ def _interpreter_package() -> str:
     raise MissingToolError(f"no TFLite interpreter is installed ({' or '.join(INTERPRETERS)}): pip install ai-edge-litert")
 
 
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Without what the interpreter's C++ writes to file descriptor 2 (it announces its delegate there, whatever the log level)."""
-    sys.stderr.flush()
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+def run_samples(interpreter: tuple[str, str], data: bytes, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Every value that a node of `graph` defines, int64 [batch, *shape], sample after sample; the file's outputs are these.
+
+    interpreter: package and resolver.
+    """
+    types, names = graph.types(), tuple(name for node in graph.nodes for name in node.outputs)
+    outputs = tuple(_tensor(name, types[name]) for name in names)
+    task = Task(*interpreter, tuple(_tensor(value.name, value.type) for value in graph.inputs), outputs, {}, names)
+    fed = {value.name: np.asarray(inputs[value.name])[:, None] for value in graph.inputs}
+    results = _run(task, data, Path(f"{graph.name}.tflite"), fed, np.ones(len(next(iter(fed.values()))), np.int64), {})
+    return {name: array.astype(np.int64) for name, array in results.answers.items()}
+
+
+def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trace:
+    """Every state and score of a job. interpreter: package and resolver."""
+    model, n = job.model, len(job.x)
+    *following, answer = compose(model).outputs
+    inputs = model.graphs["step"].state_inputs if model.is_recurrent else ()
+    carried = {value.name: name for value, name in zip(inputs, following, strict=True)}
+    types = {**{after: value.type for value, after in zip(inputs, following, strict=True)}, answer: model.output.type}
+    outputs = tuple(_tensor(name, types[name]) for name in (*following, answer))
+    task = Task(*interpreter, tuple(_tensor(value.name, value.type) for value in compose(model).inputs), outputs, carried, (answer,))
+    x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
+    first = {value.name: np.zeros((n, *value.type.shape), np.int64) for value in inputs}
+    results = _run(task, data, path, {model.input.name: x}, lengths, first)
+    states = beside([results.carried[name] for name in following], 2) if following else np.zeros((n, 0, 0))
+    return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
+
+
+def _tensor(name: str, t: TensorType) -> Tensor:
+    return Tensor(name, t.format.numpy_dtype.name, t.shape)
+
+
+def _run(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray], lengths: IntArray, first: Mapping[str, IntArray]) -> Results:
     try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
-
-
-def trace(job: Job, interpreter: NamedTensors) -> Trace:
-    """Every state and score of a job."""
-    model = job.model
-    answer, shape = compose(model).outputs[-1], model.output.type.shape
-    interpreter.expect({model.input.name: model.input.type.shape, answer: shape})
-    x = job.x.astype(model.input.type.format.numpy_dtype)
-    scores = np.zeros((len(x), *shape), np.int64)
-    if model.is_recurrent:
-        return Trace(_run_steps(job, interpreter, x, scores), scores)
-    for sample, row in zip(x, scores, strict=True):
-        interpreter.write(model.input.name, sample)
-        interpreter.invoke()
-        row[...] = interpreter.read(answer)
-    return Trace(np.zeros((len(x), 0, 0), np.int16), scores)
-
-
-def _run_steps(job: Job, interpreter: NamedTensors, x: IntArray, scores: IntArray) -> IntArray:
-    """Sequence after sequence, step after step; the state travels through numpy. Fills `scores`, returns the states."""
-    inputs, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
-    pairs = [(value.name, name) for value, name in zip(inputs, following, strict=True)]
-    interpreter.expect({name: value.type.shape for value, pair in zip(inputs, pairs, strict=True) for name in pair})
-    states = np.zeros((*x.shape[:2], sum(value.type.size for value in inputs)), np.int16)
-    name = job.model.input.name
-    for row, length in enumerate(job.lengths):
-        state = [np.zeros(value.type.shape, value.type.format.numpy_dtype) for value in inputs]
-        for t in range(length):
-            # Inputs may lie where outputs do: everything is read before anything is written.
-            for (before, _), value in zip(pairs, state, strict=True):
-                interpreter.write(before, value)
-            interpreter.write(name, x[row, t])
-            interpreter.invoke()
-            state = [interpreter.read(after) for _, after in pairs]
-            states[row, t] = beside(state, 0)
-        scores[row] = interpreter.read(answer)
-    return states
+        return PROCESS.run(task, data, fed, lengths, first)
+    except InterpreterError as error:
+        raise damaged(path, str(error)) from error
