@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -243,8 +245,6 @@ def boards(board_file: Path | None, as_json: bool) -> None:
 @_json_option
 def flash(directory: Path, as_json: bool, dry_run: bool, run_verify: bool, **asked: Any) -> None:
     """Build the parity firmware for a board, check that it fits, and flash it. An emulated board runs until it is interrupted."""
-    import threading
-
     from . import stages
     from .boards import load_board
     from .printing import TerminalListener, print_flashed
@@ -309,6 +309,7 @@ def _print(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point: the exit code, with every foreseen failure told in one sentence on stderr."""
+    _restore_signals()
     try:
         with cli.make_context("rescomp", sys.argv[1:] if arguments is None else arguments) as context:
             cli.invoke(context)
@@ -335,6 +336,22 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"unexpected {type(error).__name__}: {error}; set RESCOMP_DEBUG=1 to see where")
         return 1
     return 0
+
+
+def _restore_signals() -> None:
+    """Undo what `nohup`, `&` in a script and some runners leave to the commands that they start.
+
+    An ignored or blocked SIGINT would make an interruption impossible; with SIGCHLD ignored the system forgets how a child ended, and
+    Python takes every end for a success.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGCHLD"):  # not on Windows, which has no masks either
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
 
 
 def _say(text: str) -> None:

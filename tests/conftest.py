@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -43,6 +44,21 @@ from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.registry import load_witness
 from rescomp.validate.tflite import RESOLVERS, TfliteWitness
 from rescomp.validate.witness import Job
+
+SLOWEST = 10
+"""Files that CI names with the time that their tests took."""
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not os.environ.get("CI"):
+        return
+    seconds = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports if hasattr(report, "duration")):
+        seconds[report.location[0]] += report.duration
+    terminalreporter.section(f"{SLOWEST} slowest files")
+    for name, total in seconds.most_common(SLOWEST):
+        terminalreporter.line(f"{total:7.1f} s  {name}")
+
 
 WITNESSES = {
     "onnxruntime": OnnxruntimeWitness(),

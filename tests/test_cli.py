@@ -21,6 +21,7 @@ def rescomp(*arguments, cwd=None, **environment):
         cwd=cwd or "/",
         env={**os.environ, **environment},
         check=False,
+        timeout=120,
     )
 
 
@@ -199,10 +200,20 @@ def test_a_mismatch_is_exit_3(data, tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_the_last_checkpoint(data, tmp_path):
+def ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def blocked():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+@pytest.mark.parametrize("left", [None, ignored, blocked])
+def test_ctrl_c_keeps_the_last_checkpoint(data, tmp_path, left):
+    """Also when a shell's `&`, nohup or a runner has left the signal ignored or blocked."""
     out = tmp_path / "out"
     command = [sys.executable, "-m", "rescomp", "train", "--data", str(data), "-o", str(out), "--set", "train.epochs=5000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/", preexec_fn=left)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (out / "metrics.jsonl").exists():
         time.sleep(0.05)
@@ -215,3 +226,12 @@ def test_ctrl_c_keeps_the_last_checkpoint(data, tmp_path):
     assert (out / "checkpoint.safetensors").is_file()
     epochs = len((out / "metrics.jsonl").read_text().splitlines())
     assert epochs >= 1
+
+
+def test_how_a_child_ended_is_seen_where_the_caller_ignores_its_children():
+    code = (
+        "import subprocess, sys; from rescomp.cli import main; main(['--version'])\n"
+        "sys.exit(0 if subprocess.run([sys.executable, '-c', 'import sys; sys.exit(3)'], timeout=60).returncode == 3 else 1)"
+    )
+    ignore = lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # noqa: E731
+    assert subprocess.Popen([sys.executable, "-c", code], preexec_fn=ignore, stdout=subprocess.DEVNULL, cwd="/").wait(60) == 0

@@ -1,5 +1,6 @@
 """The package as users meet it: public names, import cost, what a wheel holds."""
 
+import ast
 import importlib.metadata
 import json
 import re
@@ -18,7 +19,7 @@ PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "models", "s
 def modules_after(code: str, *arguments: str) -> set[str]:
     """Top-level modules loaded by a fresh interpreter that ran `code`."""
     script = f"import sys, json\nsys.argv = ['rescomp', *{list(arguments)!r}]\n{code}\nprint(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd="/")
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd="/", timeout=120)
     return set(json.loads(result.stdout.splitlines()[-1]))
 
 
@@ -45,6 +46,22 @@ def test_public_names():
     assert compress.__doc__
 
 
+def test_every_child_process_has_a_limit():
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    ).stdout.splitlines()
+    waits = re.compile(r"subprocess\.(run|call|check_call|check_output)")
+    for name in (name for name in listed if (ROOT / name).is_file()):
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and waits.fullmatch(ast.unparse(node.func)):
+                assert "timeout" in {keyword.arg for keyword in node.keywords}, f"{name}:{node.lineno} may wait for ever"
+
+
+def test_every_test_has_a_limit():
+    assert 0 < PYPROJECT["tool"]["pytest"]["ini_options"]["timeout"] <= 600
+    assert any(requirement.startswith("pytest-timeout") for requirement in PYPROJECT["project"]["optional-dependencies"]["dev"])
+
+
 STRANGER = re.compile(
     r"pip3?[\"']? install\b[^|\n]*?[\s\"']rescomp(?![\w/.-])|\brescomp\[[a-z]|(version|requires|metadata|distribution)\([\"']rescomp[\"']\)"
 )
@@ -63,7 +80,7 @@ def test_nothing_tells_a_user_to_install_a_stranger_s_package():
         assert STRANGER.search(line), line
     for line in ("pip install -e '.[all]'", "pip install torch safetensors", "pip wheel --no-deps -w ci PATH/rescomp", "rescomp run | pip"):
         assert not STRANGER.search(line), line
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
     for name in listed:
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".yml", ".sh", ".j2", ".txt", ""} and path.name != "test_package.py" and path.is_file():

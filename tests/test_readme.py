@@ -36,9 +36,25 @@ def test_the_recipe_shown_is_valid_and_shows_the_defaults():
 def test_the_set_up_commands_are_those_of_ci():
     assert re.findall(r"^    (\./bootstrap \w+)$", README, re.MULTILINE) == ["./bootstrap demo", "./bootstrap test"]
     assert "./bootstrap test\n" in (ROOT / ".ci" / "run").read_text()
-    usage = subprocess.run([ROOT / "bootstrap"], capture_output=True, text=True, check=False)
+    usage = subprocess.run([ROOT / "bootstrap"], capture_output=True, text=True, check=False, timeout=120)
     assert usage.returncode == 2
     assert "./bootstrap demo" in usage.stdout
+
+
+def test_contributing_names_only_commands_that_exist():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    commands = [shlex.split(line, comments=True) for line in re.findall(r"^    (\S.*)$", page, re.MULTILINE)]
+    known = re.findall(r"^([\w-]+)\)$", (ROOT / "bootstrap").read_text(), re.MULTILINE)
+    assert ["./bootstrap", "quick"] in commands
+    assert [".ci/run"] in commands
+    for command, *arguments in commands:
+        assert (ROOT / command).is_file(), command
+        assert command != "./bootstrap" or arguments[0] in known, arguments
+        assert all((ROOT / name).exists() for name in arguments[1:]), arguments
+    for command in re.findall(r"`((?:\./|make |python )[^`]+)`", page):
+        program, *arguments = shlex.split(command)
+        assert program == "python" or ((ROOT / program).is_file() and (not arguments or arguments[0] in known)), command
+        assert program != "python" or (ROOT / arguments[0]).is_file(), command
 
 
 def test_exit_codes_are_those_of_the_errors():

@@ -18,13 +18,13 @@ NOT_SHIPPED = ("tests/", "benchmarks/", "docs/", "examples/", ".")
 def wheel(tmp_path_factory):
     """Built from a clean copy: a stale build/ folder would ship deleted modules again."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
     for name in listed:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", target, source]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
     (built,) = target.glob("*.whl")
     return built, listed
 
@@ -50,8 +50,9 @@ def test_it_runs_without_the_repository(wheel, tmp_path):
         capture_output=True,
         text=True,
         check=True,
+        timeout=120,
     )
     assert where.stdout.startswith(str(tmp_path))
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stderr
     assert "0 differ" in result.stdout

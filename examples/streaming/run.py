@@ -76,8 +76,8 @@ def run(directory: Path, model: IntegerModel, samples: IntArray, core: str | Non
         program = folder / "streaming"
         sources = [*own, folder / "io.c", *exported_sources(exported, model)]
         command = [find_tool("gcc"), "-std=c99", "-O2", *WARNINGS, f"-I{folder}", f"-I{exported}", *flags, "-o", str(program)]
-        subprocess.run([*command, *map(str, sources)], check=True)
-        return subprocess.run([program], input=data, capture_output=True, check=True).stdout.decode("ascii")
+        subprocess.run([*command, *map(str, sources)], check=True, timeout=120)
+        return subprocess.run([program], input=data, capture_output=True, check=True, timeout=120).stdout.decode("ascii")
 
 
 def main() -> None:

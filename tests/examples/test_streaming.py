@@ -144,9 +144,9 @@ def test_the_committed_header_is_the_default_model_s(example, vowels):
 def test_the_documented_command(vowels, emulated):
     emulated("cortex-m0")
     command = [sys.executable, EXAMPLE / "run.py", vowels[0], "--core", "cortex-m0", "--sequences", "3"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd="/", check=True)
+    result = subprocess.run(command, capture_output=True, text=True, cwd="/", check=True, timeout=120)
     assert result.stdout.startswith("0 ")
     assert "of the decisions are the label" in result.stderr
-    result = subprocess.run([*command[:2], "/nowhere"], capture_output=True, text=True, cwd="/", check=False)
+    result = subprocess.run([*command[:2], "/nowhere"], capture_output=True, text=True, cwd="/", check=False, timeout=120)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1

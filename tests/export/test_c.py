@@ -43,7 +43,7 @@ def need(tool, package):
 
 
 def run(*command, cwd):
-    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -323,7 +323,7 @@ def test_kernels_and_generator_agree_on_versions():
 def test_kernels_of_another_version_are_refused(model, exported):
     path = exported / "rescomp" / "rescomp_math.h"
     path.write_text(path.read_text().replace(f"RESCOMP_API_VERSION {API_VERSION}", f"RESCOMP_API_VERSION {API_VERSION + 1}"))
-    result = subprocess.run(["gcc", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False)
+    result = subprocess.run(["gcc", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode != 0
     assert "generated for other kernels" in result.stderr
 
@@ -331,7 +331,7 @@ def test_kernels_of_another_version_are_refused(model, exported):
 def test_sizes_that_do_not_agree_are_refused(model, exported):
     path = exported / "tiny.h"
     path.write_text(path.read_text().replace("STATE_BYTES 20", "STATE_BYTES 22"))
-    result = subprocess.run(["gcc", "-std=c11", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False)
+    result = subprocess.run(["gcc", "-std=c11", "-c", "tiny.c"], cwd=exported, capture_output=True, text=True, check=False, timeout=120)
     assert "state_has_the_size_announced" in result.stderr
 
 

@@ -39,7 +39,7 @@ MODELS = (
 
 
 def output(*command, **options):
-    result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, **options)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -71,7 +71,7 @@ class WindowShape(ctypes.Structure):
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("kernels") / "kernels.so"
     sources = map(str, sorted(KERNELS.glob("*.c")))
-    subprocess.run(["gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", str(path), *sources], check=True)
+    subprocess.run(["gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", str(path), *sources], check=True, timeout=120)
     return ctypes.CDLL(str(path))
 
 

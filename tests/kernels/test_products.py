@@ -251,8 +251,8 @@ def definitions(tmp_path_factory):
     (folder / "io.c").write_text(read_template("platforms/host/io.c"))
     sources = [Path(__file__).with_name("products_main.c"), folder / "io.c", *(KERNELS / f"{name}.c" for name in NAMES)]
     command = ["gcc", "-std=c99", *WARNINGS, *SANITIZED.flags, f"-I{KERNELS}", f"-I{folder}", "-o", "program", *map(str, sources)]
-    subprocess.run(command, cwd=folder, check=True)
-    return lambda data: subprocess.run([folder / "program"], input=data, capture_output=True, check=True).stdout
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
+    return lambda data: subprocess.run([folder / "program"], input=data, capture_output=True, check=True, timeout=120).stdout
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -63,7 +63,7 @@ class Device:
         self.start, self.end = DEVICES[mcu]
         self.data = np.ctypeslib.as_array(self.library.simavr_data(), (self.end,))
         self.flash = np.ctypeslib.as_array(self.library.simavr_flash(), (0x8000,))
-        symbols = subprocess.run(["avr-nm", "kernels.elf"], cwd=folder, capture_output=True, text=True, check=True).stdout
+        symbols = subprocess.run(["avr-nm", "kernels.elf"], cwd=folder, capture_output=True, text=True, check=True, timeout=120).stdout
         self.functions = {name: int(address, 16) for address, kind, name in map(str.split, symbols.splitlines()) if kind == "T"}
         self.rng = np.random.default_rng(0)
         self.clear()
@@ -121,7 +121,7 @@ def run(command, folder, package=""):
     """Run a tool, or skip, naming what to install."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"needs {command[0]}: apt-get install {PACKAGES[command[0]]}")
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     if package and re.search(r"sim_avr\.h|-lsimavr|libelf|-lelf", result.stderr):
         pytest.skip(f"needs libsimavr: apt-get install {package}")
     assert result.returncode == 0, result.stderr

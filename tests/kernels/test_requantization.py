@@ -45,11 +45,11 @@ def requantize(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("requantization")
     (folder / "main.c").write_text(PROGRAM)
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", f"-I{KERNELS}", *request.param.split()]
-    subprocess.run(["gcc", *flags, "-o", "main", "main.c"], cwd=folder, check=True)
+    subprocess.run(["gcc", *flags, "-o", "main", "main.c"], cwd=folder, check=True, timeout=120)
 
     def run(*columns):
         records = np.stack(np.broadcast_arrays(*columns), axis=1).astype("<i4")
-        result = subprocess.run([folder / "main"], input=records.tobytes(), capture_output=True, check=True)
+        result = subprocess.run([folder / "main"], input=records.tobytes(), capture_output=True, check=True, timeout=120)
         return np.frombuffer(result.stdout, "<i2")
 
     return run

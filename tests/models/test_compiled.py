@@ -74,7 +74,7 @@ def test_it_compiles_without_a_warning(kind, dtype):
     for arithmetic in ARITHMETICS:
         macros = Variant.of(build(ModelSection(kind=kind, hidden_size=1), 1, 2).cells[0], arithmetic, dtype).macros()
         defines = [f"-D{name}={value}" for name, value in macros.items()]
-        subprocess.run(["gcc", *shared_objects.FLAGS, *WARNINGS, *defines, "-fsyntax-only", recurrence.SOURCE], check=True)
+        subprocess.run(["gcc", *shared_objects.FLAGS, *WARNINGS, *defines, "-fsyntax-only", recurrence.SOURCE], check=True, timeout=120)
 
 
 @pytest.mark.parametrize(("layers", "rank"), [(1, None), (2, 2)])

@@ -223,7 +223,13 @@ def test_exit_codes_and_the_summary_on_the_command_line(verified, tmp_path, caps
 def job(folder, model, **environment):
     """check.sh as a user runs it."""
     return subprocess.run(
-        ["sh", "ci/check.sh", model], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        ["sh", "ci/check.sh", model],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        timeout=120,
     )
 
 
@@ -290,6 +296,6 @@ def test_the_workflow_runs_the_script():
     runs = [step["run"] for step in steps if "run" in step]
     assert "sh ci/check.sh model" in runs
     for text in runs:
-        assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
+        assert subprocess.run(["sh", "-n"], input=text, text=True, check=False, timeout=120).returncode == 0
     used = re.findall(r"^rescomp (\w+)|^\s*rescomp (\w+)", (EXAMPLE / "check.sh").read_text(), re.MULTILINE)
     assert {name for pair in used for name in pair if name} == {"verify", "check"} <= set(cli.commands)

@@ -368,5 +368,5 @@ def test_the_counters_compile_without_a_warning(tmp_path, name):
     source = Path(counting.__file__).parent / "counters" / f"{name}.c"
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror", "-isystem", "/usr/include/simavr"]
     command = ["gcc", "-std=gnu11", "-O2", *warnings, "-c", str(source), "-o", str(tmp_path / "counter.o")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (result.returncode, result.stderr) == (0, "")

@@ -14,7 +14,8 @@ from rescomp.validate.parity_protocol import Command, Deframer, encode_frame
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import SerialPort
 
-LONGEST = 60.0
+REPEATED_A_FAULT, SLACK = 2, 10
+"""Requests that a fault may cost, and those that a machine busy with other things may add."""
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +30,11 @@ def small_board(build_board):
 
 
 def survive(board, faults):
-    """Mismatches, and how often each fault struck and a request was repeated; all within the time limit."""
-    start, witness = time.monotonic(), SerialPort()
+    """Mismatches, how often each fault struck, and what happened on the line: no fault costs more than a few repetitions."""
+    witness = SerialPort()
     with serial_machine(None, board.elf) as good, faulty_line(good, faults) as (port, counts):
         comparison = board.verify(port, witness)
-    assert time.monotonic() - start < LONGEST
+    assert witness.report.repeated <= REPEATED_A_FAULT * counts.total() + SLACK
     return comparison.mismatches, counts, witness.report
 
 
@@ -68,12 +69,10 @@ def test_every_fault_of_bytes(board, fraction):
 
 
 def test_a_line_that_damages_everything_is_an_error(board):
-    start = time.monotonic()
     with serial_machine(None, board.elf) as good, faulty_line(good, Faults(bytes=0.3)) as (port, _):
         job = board.job(port)
         with pytest.raises(DeviceError, match=r"damage|silent|no parity firmware"):
             list(SerialPort(hello_seconds=2).answers(job))
-    assert time.monotonic() - start < LONGEST
 
 
 def lie(good, wrongs):

@@ -86,7 +86,7 @@ def test_constants_stay_in_flash(emulated, random_fastgrnn, tmp_path):
     model = random_fastgrnn(np.random.default_rng(0), power_of_two=False)
     write_export(tmp_path / "c", model)
     elf = build_firmware(emulated("atmega328p"), model, tmp_path / "c", (), tmp_path)
-    listed = subprocess.run([f"{AVR.prefix}nm", elf], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run([f"{AVR.prefix}nm", elf], capture_output=True, text=True, check=True, timeout=120).stdout
     addresses = {name: int(address, 16) for address, _, name in (line.split() for line in listed.splitlines())}
     constants = [constant.identifier for constant in translate(model).constants]
     assert len(constants) > 10
@@ -99,7 +99,7 @@ def test_all_kernels_compile_without_a_warning(emulated, flags, tmp_path):
     """-std=c99 knows no __flash: constants then lie in RAM, and the code is the same."""
     emulated("atmega328p")
     command = [AVR.compiler, "-mmcu=atmega328p", *flags, *WARNINGS, "-c", *map(str, sorted(KERNELS.glob("*.c")))]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stderr == ""
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120).stderr == ""
 
 
 def test_a_model_beyond_the_ram_is_a_budget_error(emulated):
