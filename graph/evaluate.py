@@ -44,18 +44,23 @@ class Trace:
     scores: IntArray
 
 
-def initial_state(model: IntegerModel, batch: int) -> dict[str, IntArray]:
-    """Zeros for every state input: int64 [batch, *shape]."""
+def initial_state(model: IntegerModel, batch: int, rows: IntArray | None = None) -> dict[str, IntArray]:
+    """Every state input before the first step, int64 [batch, *shape]: zeros, or `rows`, int [batch, state entries]."""
+    if rows is not None:
+        return {name: array.astype(np.int64) for name, array in split_state(model, rows).items()}
     return {value.name: np.zeros((batch, *value.type.shape), np.int64) for value in model.graphs["step"].state_inputs}
 
 
-def walk_sequences(model: IntegerModel, x: IntArray, lengths: IntArray) -> Iterator[tuple[IntArray, dict[str, IntArray]]]:
+def walk_sequences(
+    model: IntegerModel, x: IntArray, lengths: IntArray, initial: IntArray | None = None
+) -> Iterator[tuple[IntArray, dict[str, IntArray]]]:
     """For each time step: the indices of the sequences still running, and every value of the step graph for them.
 
-    x: int [sequences, longest, *input shape]; lengths: int [sequences], each >= 1. A sequence that has ended keeps its state.
+    x: int [sequences, longest, *input shape]; lengths: int [sequences], each >= 1; initial: the states before the first step as in
+    `initial_state`. A sequence that has ended keeps its state.
     """
     step = model.graphs["step"]
-    state = initial_state(model, len(x))
+    state = initial_state(model, len(x), initial)
     for t in range(int(lengths.max(initial=0))):
         running = np.flatnonzero(lengths > t)
         values = evaluate_graph(step, {model.input.name: x[running, t], **{name: h[running] for name, h in state.items()}})
@@ -64,10 +69,11 @@ def walk_sequences(model: IntegerModel, x: IntArray, lengths: IntArray) -> Itera
             state[name][running] = values[following]
 
 
-def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None) -> Trace:
+def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, initial: IntArray | None = None) -> Trace:
     """All hidden states and the scores of a batch.
 
-    Recurrent: x int [sequences, longest, *input shape], lengths int [sequences] (None: all of full length).
+    Recurrent: x int [sequences, longest, *input shape], lengths int [sequences] (None: all of full length), initial int
+    [sequences, state entries], each within its format: the states before the first step, rows as Trace.states (None: zeros).
     Otherwise: x int [samples, *input shape].
     """
     if not model.is_recurrent:
@@ -79,7 +85,7 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None) 
     step = model.graphs["step"]
     sizes = {value.name: value.type.size for value in step.state_inputs}
     states = np.zeros((len(x), x.shape[1], sum(sizes.values())), np.int16)
-    for t, (running, values) in enumerate(walk_sequences(model, x, lengths)):
+    for t, (running, values) in enumerate(walk_sequences(model, x, lengths, initial)):
         states[running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
     return Trace(states, _scores(model, states, lengths))
 

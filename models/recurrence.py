@@ -8,7 +8,7 @@ and loops only over ds = G (ds'/ds) + U^T (G (ds'/dp)), p being U h. Blocks are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,17 +53,35 @@ def run_cell(cell: Cell, arithmetic: FloatArithmetic, projected: Tensor) -> tupl
     return result
 
 
+def run_layer_from(begin: Mapping[str, Tensor]) -> RunLayer:
+    """`run_layer` with other states before the first step, [batch, hidden] by name and suffix of the cell; without gradients."""
+
+    def run(cell: Cell, arithmetic: FloatArithmetic, x: Tensor) -> tuple[Tensor, ...]:
+        projected = cell.input.apply_matrices(arithmetic, x, cell.input.matrices())
+        states = tuple(begin[f"{name}{cell.suffix}"] for name in cell.states)
+        return _advance(cell, arithmetic, projected, states, cell.recurrent.matrices(), cell.constants(arithmetic))
+
+    return run
+
+
+def _advance(
+    cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, states: tuple[Tensor, ...], factors: Tensors, constants: Tensors
+) -> tuple[Tensor, ...]:
+    """Every state [steps, batch, hidden] after `states`."""
+    sequence = []
+    for step in projected.unbind(0):
+        recurrent = cell.recurrent.apply_matrices(arithmetic, states[0], factors)
+        states = cell.update(arithmetic, step, recurrent, states, constants)
+        sequence.append(states)
+    return tuple(torch.stack(state) for state in zip(*sequence, strict=True))
+
+
 class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, count: int, *parameters: Tensor) -> Any:
         factors, constants = parameters[:count], parameters[count:]
-        states = (projected.new_zeros(projected.shape[1], cell.hidden_size),) * len(cell.states)
-        sequence = []
-        for step in projected.unbind(0):
-            recurrent = cell.recurrent.apply_matrices(arithmetic, states[0], factors)
-            states = cell.update(arithmetic, step, recurrent, states, constants)
-            sequence.append(states)
-        result = tuple(torch.stack(state) for state in zip(*sequence, strict=True))
+        zeros = (projected.new_zeros(projected.shape[1], cell.hidden_size),) * len(cell.states)
+        result = _advance(cell, arithmetic, projected, zeros, factors, constants)
         ctx.cell, ctx.arithmetic, ctx.count = cell, arithmetic, count
         ctx.save_for_backward(projected, *result, *parameters)
         return result

@@ -195,6 +195,25 @@ def random_sequences():
 
 
 @pytest.fixture(scope="session")
+def random_states():
+    """A function (rng, model, count) -> int16 [count, state entries]: anywhere in the states' formats, the ends, and zeros."""
+
+    def draw(rng, model, count):
+        rows = [rng.integers(f.low, f.high + 1, (count, t.size)) for t in state_types(model) for f in [t.format]]
+        ends = [np.repeat([[t.format.low], [t.format.high], [0]], t.size, axis=1) for t in state_types(model)]
+        states = np.concatenate(rows, axis=1)
+        states[:3] = np.concatenate(ends, axis=1)
+        return states.astype(np.int16)
+
+    return draw
+
+
+def state_types(model):
+    """Of the states, in order."""
+    return [value.type for value in model.graphs["step"].state_inputs]
+
+
+@pytest.fixture(scope="session")
 def random_mixed():
     """The builder of small recurrent models of int8 and int16 values: random_mixed(rng, reads=..., answers=...), both dtypes."""
     return build_mixed

@@ -143,8 +143,16 @@ def encode_vectors(job: Job) -> bytes:
     x = job.x.astype(_stored(job.model.input.type))
     if not job.model.is_recurrent:
         return count + x.tobytes()
-    steps = job.lengths.astype("<u4")
-    return b"".join((count, *(steps[i].tobytes() + x[i, : job.lengths[i]].tobytes() for i in range(len(x)))))
+    steps, states = job.lengths.astype("<u4"), _encode_states(job)
+    return b"".join((count, *(steps[i].tobytes() + states[i] + x[i, : job.lengths[i]].tobytes() for i in range(len(x)))))
+
+
+def _encode_states(job: Job) -> list[bytes]:
+    """For each sequence a byte that says whether its state is given, and the state; one of zeros is that of init."""
+    records = np.zeros(len(job.x), _record(job.model.graphs["step"].state_inputs))
+    for name, array in job.states().items():
+        records[name] = array
+    return [b"\1" + data if any(data) else b"\0" for data in map(np.void.tobytes, records)]
 
 
 def decode_trace(job: Job, output: bytes) -> Trace:

@@ -48,7 +48,7 @@ class OnnxruntimeWitness:
         for variant in choose(self.name, variants, job.argument):
             file, optimize = variants[variant]
             session = _Session(read_artefact(job.directory / file), job.directory / file, optimize)
-            yield Answer(variant, version, _trace(job, session, file))
+            yield Answer(variant, version, _trace(job, session, file), from_zero=file == SEQUENCE_FILE)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
@@ -116,15 +116,12 @@ def _run_sequences(job: Job, session: _Session, trace: Trace) -> None:
 
 def _run_steps(job: Job, session: _Session, trace: Trace) -> None:
     """Step by step, all sequences that still run in one batch; the state travels through numpy."""
-    step = job.model.graphs["step"]
-    names = [value.name for value in step.state_inputs]
-    following = compose(job.model).outputs
-    state = {value.name: np.zeros((len(job.x), *value.type.shape), _dtype(value)) for value in step.state_inputs}
+    following, state = compose(job.model).outputs, job.states()
     for t in range(int(job.lengths.max(initial=0))):
         rows = np.flatnonzero(job.lengths > t)
-        feeds = {job.model.input.name: job.x[rows, t].astype(_dtype(job.model.input)), **{name: state[name][rows] for name in names}}
+        feeds = {job.model.input.name: job.x[rows, t].astype(_dtype(job.model.input)), **{name: state[name][rows] for name in state}}
         *states, scores = session.run(following, feeds)
-        for name, value in zip(names, states, strict=True):
-            state[name][rows] = value
+        for before, after in zip(state.values(), states, strict=True):
+            before[rows] = after
         trace.states[rows, t] = beside(states, 1)
         trace.scores[rows] = scores

@@ -123,6 +123,7 @@ class _Stream:
     def __init__(self, device: ParityDevice, job: Job) -> None:
         self._device, self._job = device, job
         self._x = job.x.astype(_stored(job.model.input.type))
+        self._states = job.states() if job.model.is_recurrent else {}
         self._begin = self._told = time.monotonic()
 
     def run(self) -> Trace:
@@ -150,16 +151,23 @@ class _Stream:
         if not self._job.model.is_recurrent:
             return device.run(self._x[i].tobytes(), 0)
         steps, sizes = int(self._job.lengths[i]), device.sizes
-        data = self._x[i, :steps].tobytes()
-        if device.fits(len(data), steps * sizes.state_bytes + sizes.score_bytes):
+        data, state = self._x[i, :steps].tobytes(), self._state_before(i)
+        if not any(state) and device.fits(len(data), steps * sizes.state_bytes + sizes.score_bytes):
             return device.run(data, steps)
         device.reset()
+        if any(state):
+            device.write(Place.STATE, state)
         results, t = b"", 0
         while t < steps:
             count = min(device.steps_a_frame(), steps - t)
             results += device.step(data[t * sizes.input_bytes : (t + count) * sizes.input_bytes], count)
             t += count
         return results + device.scores()
+
+    def _state_before(self, i: int) -> bytes:
+        """As it lies on the device before the first step."""
+        values = self._job.model.graphs["step"].state_inputs
+        return b"".join(self._states[value.name][i].astype(_stored(value.type)).tobytes() for value in values)
 
     def _check_digest(self) -> None:
         """Where a session was lost, the digest is of what followed; what came before was compared with every frame of results."""

@@ -107,8 +107,7 @@ def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Tr
     outputs = tuple(_tensor(name, types[name]) for name in (*following, answer))
     task = Task(*interpreter, tuple(_tensor(value.name, value.type) for value in compose(model).inputs), outputs, carried, (answer,))
     x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
-    first = {value.name: np.zeros((n, *value.type.shape), np.int64) for value in inputs}
-    results = _run(task, data, path, {model.input.name: x}, lengths, first)
+    results = _run(task, data, path, {model.input.name: x}, lengths, job.states() if model.is_recurrent else {})
     states = beside([results.carried[name] for name in following], 2) if following else np.zeros((n, 0, 0))
     return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
 

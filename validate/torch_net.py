@@ -14,12 +14,13 @@ from ..compress import compress
 from ..errors import UnsupportedError
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import FloatArray, IntArray
-from ..graph.ir import Graph, IntegerModel
+from ..graph.ir import Format, Graph, IntegerModel
 from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
 from ..models.activations import NORMALIZED, WIDENED
 from ..models.plan import INPUT
+from ..models.recurrence import run_layer_from
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
@@ -42,9 +43,11 @@ class TorchNet:
         """See Witness."""
         net = load_quantized(ModelDirectory.open(job.directory))
         if job.model.is_recurrent and isinstance(net, FeedForwardNet):
-            yield Answer("float64", torch.__version__, trace_stream(net, job.model, job.x))
+            _check_windows(net, job)
+            yield Answer("float64", torch.__version__, trace_stream(net, job.model, job.x), from_zero=True)
         else:
-            yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths))
+            begin = job.states() if job.model.is_recurrent else None
+            yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
         """Refused."""
@@ -73,11 +76,19 @@ def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes:
     return net
 
 
+def _check_windows(net: FeedForwardNet, job: Job) -> None:
+    """Raise UnsupportedError unless every sequence is one whole window: the net knows no other."""
+    steps = net.plan.input_shape[-2] // job.model.input.type.shape[0]
+    if (job.lengths != steps).any():
+        raise UnsupportedError(f"the torch net reads whole windows of {steps} steps, not sequences of other lengths")
+
+
 @torch.no_grad()
-def trace(net: Net, x: IntArray, lengths: IntArray) -> Trace:
+def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray] | None = None) -> Trace:
     """Every hidden state and score of a compressed net, as integers.
 
-    x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1. `net` is not changed.
+    x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1; begin: the states before the
+    first step, int [sequences, hidden] by name (None: zeros). `net` is not changed.
     """
     if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
         raise UnsupportedError("only a compressed net has an integer meaning: call compress and calibrate first")
@@ -91,6 +102,8 @@ def trace(net: Net, x: IntArray, lengths: IntArray) -> Trace:
     states, scores = [], []
     for start in range(0, len(x), BATCH):
         batch = slice(start, start + BATCH)
+        if begin is not None:
+            exact.run_layer = run_layer_from(_as_real(begin, exact.state_formats, batch))
         every = exact.states(readings[batch], steps[batch])
         integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
         states.append(np.concatenate(integers, axis=2).astype(np.int16))
@@ -98,6 +111,10 @@ def trace(net: Net, x: IntArray, lengths: IntArray) -> Trace:
         last = h[torch.arange(len(h)), steps[batch] - 1]
         scores.append(_to_integers(exact.scores(last).numpy(), formats.scores))
     return Trace(np.concatenate(states), np.concatenate(scores))
+
+
+def _as_real(states: Mapping[str, IntArray], formats: Mapping[str, Format], batch: slice) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ldexp(states[name][batch].astype(float), -formats[name].fraction_bits)) for name in formats}
 
 
 def _trace_whole(net: FeedForwardNet, x: IntArray) -> Trace:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trace, initial_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 
@@ -33,6 +33,7 @@ class Job:
 
     x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
+    initial: int16 [sequences, state entries], the states before the first step, rows as Trace.states; None: zeros.
     """
 
     model: IntegerModel
@@ -41,15 +42,25 @@ class Job:
     lengths: IntArray
     argument: str = ""
     progress: Callable[[Progress], None] = tell_nobody
+    initial: IntArray | None = None
+
+    def states(self) -> Mapping[str, IntArray]:
+        """Every state before the first step, [sequences, *shape] of its own dtype, by name."""
+        states = initial_state(self.model, len(self.x), self.initial)
+        return {value.name: states[value.name].astype(value.type.format.numpy_dtype) for value in self.model.graphs["step"].state_inputs}
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one variant of a witness (a resolver, a set of compiler flags, ...) computed. version names the software behind it."""
+    """What one variant of a witness (a resolver, a set of compiler flags, ...) computed. version names the software behind it.
+
+    from_zero: every sequence began with zeros, whatever the job's initial states: this variant takes none.
+    """
 
     variant: str
     version: str
     trace: Trace
+    from_zero: bool = False
 
 
 class Witness(Protocol):

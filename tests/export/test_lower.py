@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from rescomp.graph.ir import Graph, IntegerModel
 from rescomp.models import CELLS, build
 from rescomp.recipe import LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
 from rescomp.validate.torch_net import trace
+from rescomp.validate.witness import Job
 
 SCALES, NONLINEARITIES = ("multiplier", "power_of_two"), ("table", "piecewise_linear")
 CONSTRAINTS = {
@@ -95,6 +97,19 @@ def test_every_state_and_score_equals_the_integer_graph(kind, name, choice):
     assert result.states.shape == (60, LONGEST, states * HIDDEN)
     assert np.abs(result.states).max() > 2000
     assert mismatches(lower(net, "model"), net, x, lengths) == (int(lengths.sum()) * states * HIDDEN + 60 * CLASSES, 0)
+
+
+@pytest.mark.parametrize(("kind", "layers"), [("fastgrnn", 1), ("gru", 2), ("lstm", 2)], ids=str)
+def test_the_net_begins_with_the_states_given(kind, layers):
+    net = trained(CONSTRAINTS["int8"](SCALES[0]), NONLINEARITIES[0], None, kind=kind, layers=layers, steps=3)
+    model, (x, lengths) = lower(net, "model"), recordings(2, count=60)
+    rng, values = np.random.default_rng(1), model.graphs["step"].state_inputs
+    rows = [rng.integers(value.type.format.low, value.type.format.high + 1, (60, value.type.size)) for value in values]
+    job = Job(model, Path(), x, lengths, initial=np.concatenate(rows, axis=1).astype(np.int16))
+    ours, reference = trace(net, x, lengths, job.states()), evaluate(model, x, lengths, job.initial)
+    np.testing.assert_array_equal(ours.states, reference.states)
+    np.testing.assert_array_equal(ours.scores, reference.scores)
+    assert (reference.states[:, 0] != evaluate(model, x, lengths).states[:, 0]).any(axis=1).all()
 
 
 @pytest.mark.parametrize("name", ["int8", "ternary"])

@@ -107,7 +107,7 @@ def test_a_crash_is_reported(job):
 
 def test_output_of_the_wrong_length_is_refused(job):
     data = encode_vectors(job)
-    assert len(data) == 4 + 4 * len(job.x) + 2 * int(job.lengths.sum()) * job.x.shape[2]
+    assert len(data) == 4 + (4 + 1) * len(job.x) + 2 * int(job.lengths.sum()) * job.x.shape[2]
     with pytest.raises(DeviceError, match="bytes where"):
         decode_trace(job, b"12")
 

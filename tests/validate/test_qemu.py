@@ -1,5 +1,7 @@
 """The generated C on the cores that QEMU emulates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,7 +72,7 @@ def job(request, random_sequences, tmp_path):
 
 def assert_agrees(job):
     (answer,) = Qemu().answers(job)
-    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths), answer.trace)
+    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths, job.initial), answer.trace)
     assert (result.mismatches, result.compared) == (0, expected_count(job))
     return answer
 
@@ -82,6 +84,12 @@ def test_cortex_m0_agrees(emulated, job, form):
     assert answer.variant == "cortex-m0 -O2, c/"
     assert "qemu-system-arm" in answer.version
     assert "arm-none-eabi-gcc" in answer.version
+
+
+@pytest.mark.parametrize("name", EMULATED)
+def test_sequences_begin_with_the_states_given(emulated, job, random_states, name):
+    begun = job(emulated(name).name, weights="ternary")
+    assert_agrees(replace(begun, initial=random_states(np.random.default_rng(3), begun.model, len(begun.x))))
 
 
 @pytest.mark.parametrize("form", EVERYWHERE, ids=str)

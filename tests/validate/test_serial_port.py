@@ -10,6 +10,7 @@ import threading
 import time
 import tty
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages.artefacts import write_model, write_vectors
 from rescomp.validate import parity_device, serial_line
+from rescomp.validate.compare import compare
 from rescomp.validate.parity_device import ParityDevice
 from rescomp.validate.parity_protocol import Command, Deframer, Hello, encode_frame
 from rescomp.validate.registry import load_witness
@@ -60,6 +62,17 @@ def test_it_agrees_over_a_pseudo_terminal(board):
         witness = SerialPort(hello_seconds=3)
         assert board.verify(port, witness).mismatches == 0
         assert board.verify(f"{port}@9600", witness).mismatches == 0
+
+
+@pytest.mark.parametrize(("form", "firmware"), [FORMS[i] for i in (0, 1, 3, 5, 9)], ids=str)
+def test_sequences_begin_with_the_states_given(build_board, random_states, form, firmware):
+    board = build_board(firmware=firmware, **form)
+    initial = random_states(np.random.default_rng(4), board.model, len(board.x))
+    reference = evaluate(board.model, board.x.astype(np.int64), board.lengths, initial)
+    with serial_machine(None, board.elf) as port:
+        job = replace(board.job(port), initial=initial)
+        (answer,) = SerialPort(hello_seconds=3).answers(job)
+    assert compare(job, reference, answer.trace).mismatches == 0
 
 
 @pytest.mark.parametrize(("form", "firmware"), FORMS, ids=str)

@@ -1,6 +1,7 @@
 """Whole models agree with numpy on every witness of their exports: every state of every step, and every score."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,19 @@ def test_int8_inputs_and_states(name, export_job, random_sequences):
     assert len(np.unique(evaluate(model, x, lengths).states)) > 100
     job = export_job(model, x, lengths, exports=lambda model: export_onnx(model) | export_tflite(model))
     assert_agrees(load_witness(name), job)
+
+
+@pytest.mark.parametrize("cell", ["fastgrnn", "lstm", "mixed"])
+def test_sequences_begin_with_the_states_given(cell, exporting_witness, request, random_sequences, random_states, export_job):
+    rng = np.random.default_rng(11)
+    model = request.getfixturevalue(f"random_{cell}")(rng)
+    x, lengths = random_sequences(rng, model)
+    job = replace(export_job(model, x, lengths), initial=random_states(rng, model, len(x)))
+    elsewhere, zeros = evaluate(model, x, lengths, job.initial), evaluate(model, x, lengths)
+    assert (elsewhere.states != zeros.states).any(axis=(1, 2))[[0, 1, *range(3, len(x))]].all()
+    for answer in exporting_witness.answers(job):
+        assert compare(job, zeros if answer.from_zero else elsewhere, answer.trace).mismatches == 0, answer.variant
+        assert answer.from_zero == (answer.variant == "sequence")
 
 
 def test_run_graph_gives_every_layer(witness, random_fastgrnn):
