@@ -17,6 +17,30 @@ SAMPLES = 64
 
 def evaluate_graph(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
     """Every value of `graph` by name, int64 [batch, *shape], for inputs [batch, *shape] within their formats."""
+    values = _checked_inputs(graph, inputs)
+    for node in graph.nodes:
+        results = node.op.evaluate(*(values[name] for name in node.inputs))
+        values.update(zip(node.outputs, results, strict=True))
+    return values
+
+
+def evaluate_forced(graph: Graph, forced: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """What every node makes of the `forced` values of its inputs, by name: int64 [batch, *shape].
+
+    forced: int [batch, *shape] within the formats, for every input of the graph and for any values that nodes define. Such a value is
+    computed, which is what is returned, and then replaced before anything reads it: each node is run on inputs of its own.
+    """
+    values, computed = _checked_inputs(graph, forced), {}
+    for node in graph.nodes:
+        results = node.op.evaluate(*(values[name] for name in node.inputs))
+        for name, result in zip(node.outputs, results, strict=True):
+            computed[name] = result
+            values[name] = np.asarray(forced[name]).astype(np.int64) if name in forced else result
+    return computed
+
+
+def _checked_inputs(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """The inputs of `graph` as int64. Raises InputError for a wrong shape or an integer outside the format."""
     values: dict[str, IntArray] = {}
     for value in graph.inputs:
         array = np.asarray(inputs[value.name])
@@ -26,9 +50,6 @@ def evaluate_graph(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, In
         if array.size and (array.min() < low or array.max() > high):
             raise InputError(f"input {value.name!r} holds integers outside its format {value.type.format}")
         values[value.name] = array.astype(np.int64)
-    for node in graph.nodes:
-        results = node.op.evaluate(*(values[name] for name in node.inputs))
-        values.update(zip(node.outputs, results, strict=True))
     return values
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UnsupportedError
+from ..draws import Draws
 from ..fixed_point import ACCUMULATOR_BITS, IntArray, Requantization
 from ..ir import Format, TensorType
+from ..stress import telling_combinations
 from ..weights import Weight
 
 Array = npt.NDArray[Any]
@@ -175,8 +177,19 @@ class Op(Protocol):
         """An instance and input types that fit it, as the tests draw them."""
         ...
 
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        """Inputs [batch, *shape], within their formats, on which a fault in the op or in one of its constants shows, the best first."""
+        ...
 
-class Elementwise:
+
+class Analysed:
+    """What an op need not define itself unless it can do better."""
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        return telling_combinations(draws, inputs)
+
+
+class Elementwise(Analysed):
     """Shared by ops without weights."""
 
     view: ClassVar[int | None] = None

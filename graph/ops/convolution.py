@@ -8,11 +8,12 @@ from typing import ClassVar
 from ..fixed_point import IntArray, Requantization
 from ..ir import Format, TensorType
 from ..weights import Weight
+from .base import Analysed
 from .window import Padding, Pair, Windowed
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution(Windowed):
+class Convolution(Windowed, Analysed):
     """A weight, a bias, one requantization an output channel, and a window.
 
     A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.

@@ -11,13 +11,13 @@ from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
 from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
-from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import Analysed, CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_product
 from .product import prove_product
 
 
 @dataclass(frozen=True, eq=False)
-class FullyConnected:
+class FullyConnected(Analysed):
     """y = R(W x + bias), W [rows, columns].
 
     bias: int32 [rows] in units of the accumulator, or of length 0 for none.

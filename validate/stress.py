@@ -1,0 +1,123 @@
+"""The stress set: inputs made from the graph alone, which reach what a test set hardly ever reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..graph.draws import Draws
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel, TensorType
+from .stress_layers import layer_inputs
+from .stress_patterns import held_patterns, single_entries, special_patterns
+
+Mode = Literal["quick", "full"]
+_TIMES: Mapping[Mode, int] = {"quick": 1, "full": 12}
+"""How many times the quick set a mode takes."""
+_SEED = 20240229
+HELD_STEPS = 24
+"""Steps for which an input is held: enough for a state with a slow gate to reach its clamp."""
+MOST_HELD_STEPS = 96
+LONG_SEQUENCES, SHORT_SEQUENCES = 48, 128
+WINDOWS = 64
+"""Inputs of a net without state."""
+MULTIPLY_ACCUMULATES = 1 << 30
+"""What the quick inputs of a large net may cost all together; a few are taken whatever they cost."""
+FEWEST = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Stress:
+    """x: int16 [sequences, longest, *input shape], or [samples, *input shape] for a net without state; lengths: int64 [sequences].
+
+    initial: int16 [sequences, state entries], the state before the first step, rows as Trace.states. layers: for each graph by name the
+    forced values of its layers (graph.evaluate.evaluate_forced), int16 [batch, *shape] by name; a view's are those of what it shows.
+    """
+
+    x: IntArray
+    lengths: IntArray
+    initial: IntArray
+    layers: Mapping[str, Mapping[str, IntArray]]
+
+    @property
+    def steps(self) -> int:
+        """Applications of the whole net."""
+        return int(self.lengths.sum())
+
+
+def stress_vectors(model: IntegerModel, mode: Mode = "quick") -> Stress:
+    """The stress set of a verified model: the same for the same graph, on every machine."""
+    draws = Draws(_SEED)
+    make = _sequences if model.is_recurrent else _windows
+    x, lengths, initial = make(draws, model, mode)
+    layers = {name: layer_inputs(Draws(_SEED), graph, times=_TIMES[mode]) for name, graph in model.graphs.items()}
+    return Stress(x.astype(np.int16), lengths, initial.astype(np.int16), layers)
+
+
+def _sequences(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:
+    """Long sequences of held, alternating and random inputs, then short ones, which show what an initial state does."""
+    step, t = model.graphs["step"], model.input.type
+    longest = _held_steps(step)
+    count = _affordable(LONG_SEQUENCES * longest, step, mode) // longest + FEWEST
+    short = max(FEWEST, SHORT_SEQUENCES * count * _TIMES[mode] // (LONG_SEQUENCES * _TIMES[mode]))
+    x = np.concatenate([_long_inputs(draws, t, count, longest), _short_inputs(draws, t, short, longest)])
+    lengths = np.concatenate([np.full(count, longest), draws.integers(1, 3, (short,))])
+    return x, lengths, _initial_states(draws, step, len(x), still=count // 2)
+
+
+def _held_steps(step: Graph) -> int:
+    """Long enough for every row of every history to have passed twice."""
+    rows = [value.type.shape[0] for value in step.state_inputs if len(value.type.shape) == 2]
+    return min(max([HELD_STEPS, *(2 * count for count in rows)]), MOST_HELD_STEPS)
+
+
+def _affordable(wanted: int, graph: Graph, mode: Mode) -> int:
+    """Of `wanted` applications of a graph in the quick mode, those that its cost allows, times the mode."""
+    types = graph.types()
+    cost = sum(node.op.multiply_accumulates(*(types[name] for name in node.inputs)) for node in graph.nodes)
+    return min(wanted, MULTIPLY_ACCUMULATES // max(cost, 1)) * _TIMES[mode]
+
+
+def _long_inputs(draws: Draws, t: TensorType, count: int, longest: int) -> IntArray:
+    """[count, longest, *shape]: a third each held, alternating between two patterns, and random."""
+    held = held_patterns(draws, t, -(-count // 3))
+    other = held_patterns(draws, t, -(-count // 3))[::-1]
+    steps = np.arange(longest)[:, *(None,) * len(t.shape)]
+    period = draws.integers(1, 8, (len(held), 1, *(1,) * len(t.shape)))
+    alternating = np.where(steps // period % 2 == 0, held[:, None], other[:, None])
+    random = draws.integers(t.format.low, t.format.high, (len(held), longest, *t.shape))
+    constant = np.repeat(held[:, None], longest, axis=1)
+    sequences: IntArray = np.stack([constant, alternating, random], axis=1).reshape(-1, longest, *t.shape)[:count]
+    return sequences
+
+
+def _short_inputs(draws: Draws, t: TensorType, count: int, longest: int) -> IntArray:
+    """[count, longest, *shape], of which the first few steps count: one entry alone, special values, random."""
+    parts = [single_entries(draws, t, count // 3), special_patterns(draws, t, count // 3)]
+    parts.append(draws.integers(t.format.low, t.format.high, (count - sum(len(part) for part in parts), *t.shape)))
+    sequences: IntArray = np.repeat(np.concatenate(parts)[:, None], longest, axis=1)
+    return sequences
+
+
+def _initial_states(draws: Draws, step: Graph, count: int, still: int) -> IntArray:
+    """[count, state entries]: zero for the first `still`; then each state at an end, each entry at an end, and anywhere in its range."""
+    parts = []
+    for value in step.state_inputs:
+        patterns = held_patterns(draws, value.type, count).reshape(count, -1)
+        anywhere = draws.integers(value.type.format.low, value.type.format.high, patterns.shape)
+        parts.append(np.where(np.arange(count)[:, None] % 2 == 0, patterns, anywhere))
+    states: IntArray = np.concatenate(parts, axis=1)
+    states[:still] = 0
+    return states
+
+
+def _windows(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:
+    """Samples of a net without state: patterns of ends, single entries, special values, random."""
+    t = model.input.type
+    count = max(FEWEST, _affordable(WINDOWS, model.graphs["whole"], mode))
+    parts = [held_patterns(draws, t, count // 2), single_entries(draws, t, count // 8), special_patterns(draws, t, count // 8)]
+    parts.append(draws.integers(t.format.low, t.format.high, (count - sum(len(part) for part in parts), *t.shape)))
+    return np.concatenate(parts), np.ones(count, np.int64), np.zeros((count, 0), np.int64)
