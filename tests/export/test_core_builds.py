@@ -129,6 +129,37 @@ def test_clang_compiles_and_assembles_it(core, sources):
         output("clang", *CLANG[core.family.name], *flags, *WARNINGS, f"-std={standard}", "-Os", "-c", *names, cwd=sources)
 
 
+ARM = "--target=arm-none-eabi", "-isystem", "/usr/include/newlib"
+WRONG_FLAGS = [
+    ("cortex-m0", "arm-none-eabi-gcc", ("-mcpu=cortex-a9", "-marm"), "Thumb code: compile with -mcpu=cortex-m0 -mthumb"),
+    ("cortex-m3", "arm-none-eabi-gcc", ("-mcpu=cortex-m0", "-mthumb"), "Thumb-2: compile with -mcpu=cortex-m3 -mthumb"),
+    ("cortex-m4", "arm-none-eabi-gcc", ("-mcpu=cortex-m3", "-mthumb"), "DSP extension: compile with -mcpu=cortex-m4"),
+    ("cortex-m33", "arm-none-eabi-gcc", ("-mcpu=cortex-m33+nodsp", "-mthumb"), "DSP extension: compile with -mcpu=cortex-m4, -m7 or -m33"),
+    ("cortex-m4", "arm-none-eabi-gcc", ("-mcpu=cortex-m4", "-mthumb", "-mbig-endian"), "little-endian"),
+    ("cortex-m55", "arm-none-eabi-gcc", ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=soft"), "-mfloat-abi=hard"),
+    ("cortex-m55", "clang", (*ARM, "-mcpu=cortex-m55", "-mthumb"), "-mfloat-abi=hard"),
+    ("riscv32imc", "riscv64-unknown-elf-gcc", ("-march=rv64imc", "-mabi=lp64", "--specs=picolibc.specs"), "-march=rv32imc -mabi=ilp32"),
+    ("riscv32imc", "riscv64-unknown-elf-gcc", ("-march=rv32ic", "-mabi=ilp32", "--specs=picolibc.specs"), "an -march that has m"),
+    ("riscv32imc", "riscv64-unknown-elf-gcc", ("-march=rv32em", "-mabi=ilp32e", "--specs=picolibc.specs"), "RV32E has 16"),
+    ("atmega328p", "avr-gcc", ("-mmcu=attiny85",), "MUL and MOVW"),
+]
+
+
+@pytest.mark.parametrize(("core", "compiler", "flags", "said"), WRONG_FLAGS)
+def test_a_flag_that_is_missing_is_named_by_every_kernel_in_assembly(core, compiler, flags, said, random_fastgrnn, tmp_path):
+    need(compiler)
+    for name, data in export_c(random_fastgrnn(np.random.default_rng(0), weights="int8"), Target(CORES[core])).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    kernels = sorted(tmp_path.glob("rescomp/*.S"))
+    assert kernels
+    for kernel in kernels:
+        command = [compiler, *flags, "-c", kernel.name, "-o", "/dev/null"]
+        result = subprocess.run(command, cwd=kernel.parent, capture_output=True, text=True, check=False, timeout=60)
+        assert result.returncode != 0
+        assert said in result.stderr, result.stderr
+
+
 @pytest.fixture
 def plain(random_fastgrnn, random_gru, random_block, random_int8_block, tmp_path):
     """The folder of the C that runs anywhere, of several models."""

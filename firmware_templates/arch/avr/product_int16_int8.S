@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define KERNEL rescomp_product_int16_int8
 #define ACTIVATION_BYTES 2
 #include "rescomp_product_int8_avr.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define KERNEL rescomp_requantize_int8
 #define INPUT_BYTES 1
 #define OUTPUT_BYTES 1

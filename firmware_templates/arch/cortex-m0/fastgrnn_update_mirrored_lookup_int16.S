@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #include "rescomp_fastgrnn_update_thumb1.h"
 
 table    .req r1

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #include "rescomp_fastgrnn_update_thumb1.h"
 
 /* Where no conditional instruction can choose, a clamp is a branch around what the rarer case needs. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 /* The fields of a rescomp_row_scales behind its bias. */
 #define SCALE 0
 #define LIFT 4

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define FRAME 0
 #include "rescomp_fastgrnn_update_piecewise_linear_thumb2.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define FRAME 32
 #include "rescomp_fastgrnn_update_mirrored_thumb2.h"
 #include "rescomp_fastgrnn_update_dsp.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define RESCOMP_KERNEL rescomp_requantize_rows_int8
 #define OUTPUT_BITS 8
 #define STORE strb

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define RESCOMP_KERNEL rescomp_requantize_rows_int16
 #define OUTPUT_BITS 16
 #define STORE strh

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #include "rescomp_fastgrnn_registers_rv32.h"
 
 #define RESCOMP_KERNEL rescomp_fastgrnn_update_mirrored_lookup_int16

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define RESCOMP_KERNEL rescomp_product_int16_ternary_tabled_words
 #define BYTES 2
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#include "rescomp_core.h"
 #define RESCOMP_KERNEL rescomp_requantize_rows_int16_shift
 #define BYTES 2
 #include "rescomp_requantize_rows_shift_rv32.h"

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: 0BSD */
+/* What the assembly of this folder needs of a compiler: said before an assembler stumbles over an instruction. */
+#ifndef RESCOMP_CORE_H
+#define RESCOMP_CORE_H
+
+#if !defined(__thumb__) || __ARM_ARCH_ISA_THUMB < 2
+#error "rescomp: these kernels need Thumb-2: compile with -mcpu=cortex-m3 -mthumb, or export for cortex-m0"
+#endif
+#if defined(__ARM_BIG_ENDIAN)
+#error "rescomp: these kernels read several weights in one word and are for little-endian cores: use the plain C in c/"
+#endif
+
+#endif
