@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .documents import parse_json
 from .errors import InputError
 
 SCHEMA = 1
@@ -104,7 +105,7 @@ class ModelDirectory:
         """manifest.json, checked for its schema and for what every stage relies on."""
         path = self.path / MANIFEST
         try:
-            manifest = json.loads(self.read(MANIFEST))
+            manifest = parse_json(self.read(MANIFEST))
             schema = manifest["schema"]
             known = schema != SCHEMA or all(isinstance(_at(manifest, entry), kind) for entry, kind in _MANIFEST_ENTRIES.items())
         except (ValueError, KeyError, TypeError) as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from .documents import parse_toml
 from .errors import InputError, nearest
 
 ScaleForm = Literal["multiplier", "power_of_two"]
@@ -374,8 +374,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _parse_toml(data: bytes, origin: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(data)
+    except ValueError as error:
         raise InputError(f"{origin} is not valid TOML: {error}") from error
 
 
@@ -426,8 +426,8 @@ def _apply(document: dict[str, Any], override: str) -> None:
 def _parse_value(text: str) -> Any:
     """A TOML value; what is none is taken as a string, so that quotes can be left out on a command line."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..documents import parse_toml
 from ..errors import InputError, nearest
 from .description import Avrdude, Board, Console, Daplink, Emulated, Emulator, Memory, Method, Pyocd, Stm32loader, Uf2, is_inside
 
@@ -83,8 +83,8 @@ def _bundled(name: str) -> Board:
 
 def _parse(data: bytes, origin: str) -> Board:
     try:
-        document = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = parse_toml(data)
+    except ValueError as error:
         raise InputError(f"{origin} is not valid TOML: {error}") from error
     try:
         board = Board.model_validate(document)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
+from numpy.lib.format import MAGIC_PREFIX
 
 from ..errors import InputError
+from ..graph.archive import ArchiveError, Arrays, ObjectArrayError, read_archive
 from .nearest import did_you_mean
 from .raw import RawDataset, RawSplit
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 """Keys that must be there."""
@@ -25,9 +21,6 @@ OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "cla
 group_train: integers or strings, whose sequences stay together in the validation split."""
 _KNOWN = ("group_test",)
 """Not read: the test split is not split again."""
-
-_DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError)
-_DAMAGED_MEMBER = (ValueError, SyntaxError, MemoryError, tokenize.TokenError)
 
 
 def read_npz(path: Path) -> RawDataset:
@@ -41,31 +34,16 @@ def read_npz(path: Path) -> RawDataset:
 def load_arrays(path: Path) -> Arrays:
     """Every array of the archive. Raises InputError when `path` is no readable .npz or holds pickled objects."""
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InputError(f"{path} holds a single array: save {', '.join(REQUIRED)} together with numpy.savez")
-        with archive:
-            return {name: _member(path, archive, name) for name in archive.files}
+        with path.open("rb") as file:
+            if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+                raise InputError(f"{path} holds a single array: save {', '.join(REQUIRED)} together with numpy.savez")
+            return read_archive(file, path.stat().st_size)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
-    except (*_DAMAGED_ARCHIVE, *_DAMAGED_MEMBER) as error:
-        raise InputError(f"{path} is not a readable .npz archive ({_cause(error)}): it may be truncated, write or copy it again") from error
-
-
-def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> npt.NDArray[Any]:
-    try:
-        member = archive[name]
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise InputError(f"{path}: {name!r} is an object array, which rescomp does not read: store numbers or strings") from error
-        raise
-    if not isinstance(member, np.ndarray):
-        raise InputError(f"{path}: {name!r} is not an array: save only arrays in it")
-    return member
-
-
-def _cause(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+    except ObjectArrayError as error:
+        raise InputError(f"{path}: {str(error)!r} is an object array, which rescomp does not read: store numbers or strings") from error
+    except ArchiveError as error:
+        raise InputError(f"{path} is not a readable .npz archive ({error}): it may be truncated, write or copy it again") from error
 
 
 def _check_keys(path: Path, arrays: Arrays) -> None:

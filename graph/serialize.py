@@ -8,15 +8,16 @@ import io
 import json
 import types
 import typing
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..documents import parse_json
 from ..errors import InputError, RescompError
 from . import ops
+from .archive import Arrays, read_archive
 from .fixed_point import Requantization
 from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from .verify import verify_model
@@ -27,7 +28,6 @@ SCHEMA = 1
 CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
-Arrays = dict[str, npt.NDArray[Any]]
 WEIGHTS: Mapping[str, type[Weight]] = {
     weight.storage: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight, SeededWeight)
 }
@@ -62,16 +62,15 @@ def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
 def from_npz(data: bytes, what: str) -> Arrays:
     """The arrays of .npz bytes; InputError naming `what` when they are damaged."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        return read_archive(io.BytesIO(data), len(data))
+    except (ValueError, OSError) as error:
         raise InputError(f"{what} is not a readable .npz archive ({error}): write it again") from error
 
 
 def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerModel:
     """The verified model from graph.json and its arrays. Raises InputError when they are damaged or of a newer version."""
     try:
-        data = json.loads(document)
+        data = parse_json(document)
         for key, known in (("schema", SCHEMA), ("contract", CONTRACT)):
             if data[key] != known:
                 raise InputError(f"graph.json has {key} {data[key]}, this rescomp reads {known}: use the rescomp that wrote it")

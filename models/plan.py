@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from ..documents import parse_json
 from ..errors import InputError
 from ..graph.weights import SeededWeight
 
@@ -110,7 +111,7 @@ class Plan:
     def from_json(cls, data: bytes, origin: str) -> Plan:
         """What to_json wrote. Raises InputError naming `origin` when it is damaged."""
         try:
-            document = json.loads(data)
+            document = parse_json(data)
             if document["schema"] != 1:
                 raise InputError(f"{origin} has schema {document['schema']}, this rescomp reads 1: use the rescomp that wrote it")
             layers = tuple(_decode(Layer, item) for item in document["layers"])

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import torch
 
+from ..documents import parse_json
 from ..errors import InputError, UnsupportedError
 from .arithmetic import Nonlinearity
 from .cell import Cell, CellModule, CellShape
@@ -51,7 +52,7 @@ class Stack:
     def from_json(cls, data: bytes, origin: str) -> Stack:
         """What to_json wrote. Raises InputError naming `origin` when it is damaged."""
         try:
-            document: dict[str, Any] = json.loads(data)
+            document: dict[str, Any] = parse_json(data)
             if document.pop("schema") != 1 or document["nonlinearity"] not in get_args(Nonlinearity):
                 raise InputError(f"{origin} is of another rescomp: use the rescomp that wrote it")
             cells = tuple((kind, CellShape(**shape)) for kind, shape in document.pop("cells") if CELLS[kind])

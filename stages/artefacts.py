@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import serialize
+from ..graph.archive import Arrays
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
@@ -57,7 +58,7 @@ def read_model(directory: ModelDirectory) -> IntegerModel:
 
 def write_vectors(directory: ModelDirectory, x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> None:
     """vectors/test.npz."""
-    arrays: serialize.Arrays = {
+    arrays: Arrays = {
         "x": x.astype(np.int16),
         "lengths": lengths.astype(np.int64),
         "labels": labels.astype(np.int64),

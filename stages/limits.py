@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..documents import parse_json, parse_toml
 from ..errors import InputError, nearest
 from ..export.cores import find_core
 
@@ -38,8 +37,8 @@ class Limits:
 def read_limits(path: Path) -> Limits:
     """The limits in a TOML file. Raises InputError for a key that means nothing, with the nearest one."""
     try:
-        document = tomllib.loads(_read(path).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = parse_toml(_read(path))
+    except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     _check_keys(path, "", document, ("limits", "growth", "parity"))
     parity = document.get("parity", {})
@@ -78,7 +77,7 @@ def core_sizes(core: Mapping[str, Any]) -> dict[Size, int]:
 def read_document(path: Path, command: str) -> Any:
     """A JSON document of schema 1. Raises InputError naming the command that prints it."""
     try:
-        document = json.loads(_read(path))
+        document = parse_json(_read(path))
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}): make it with `{command}`") from error
     if not isinstance(document, dict) or document.get("schema") != 1:

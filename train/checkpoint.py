@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import write_atomically
 from .device import device_of
@@ -157,8 +158,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         data = path.read_bytes()
         tensors = safetensors.torch.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        metadata = json.loads(header["__metadata__"][_KEY])
+        header = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = parse_json(header["__metadata__"][_KEY])
         schema = metadata["schema"]
     except FileNotFoundError as error:
         raise InputError(f"there is no {path}: train first") from error

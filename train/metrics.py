@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import write_atomically, write_error
 
@@ -77,6 +78,6 @@ class MetricsFile:
 
     def _stage(self, number: int, line: str) -> str:
         try:
-            return str(json.loads(line)["stage"])
+            return str(parse_json(line)["stage"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.path}, line {number} is damaged: remove the file or train anew") from error

@@ -1,0 +1,80 @@
+"""JSON and TOML that somebody else may have written: bounded in size and depth, each key once, finite numbers only."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+MOST_BYTES = 8 << 20
+"""Of a document: parsed, it takes up to thirty times as much memory."""
+MOST_DEPTH = 64
+"""Of brackets in each other: whoever walks a document walks it with few frames."""
+
+
+def parse_json(data: bytes | str) -> Any:
+    """The value of a JSON document. Raises ValueError, also for what Python's own parser would take: NaN, a key twice, any depth."""
+    text = _text(data)
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError(f"its brackets are nested more than {MOST_DEPTH} deep") from error
+    _check_depth(value)
+    return value
+
+
+def parse_toml(data: bytes | str) -> dict[str, Any]:
+    """The tables of a TOML document. Raises ValueError."""
+    text = _text(data)
+    try:
+        value = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"its brackets are nested more than {MOST_DEPTH} deep") from error
+    _check_depth(value)
+    return value
+
+
+def is_count(value: object, least: int = 0, most: int = (1 << 31) - 1) -> bool:
+    """Whether a parsed value is a whole number within bounds; true and false are none."""
+    return type(value) is int and least <= value <= most
+
+
+def _text(data: bytes | str) -> str:
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has {len(data):,} bytes, and a document has at most {MOST_BYTES:,}")
+    return data.decode("utf-8-sig") if isinstance(data, bytes) else data
+
+
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:80]!r} stands in it twice")
+        found[key] = value
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:80]} is too large")
+    return number
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [item for each in level for item in _items(each)]
+        if not level:
+            return
+    raise ValueError(f"its brackets are nested more than {MOST_DEPTH} deep")
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

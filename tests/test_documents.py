@@ -1,0 +1,53 @@
+"""JSON and TOML that somebody else wrote: what Python's parsers would take, and every other part would stumble over, is refused."""
+
+import pytest
+
+from rescomp.documents import MOST_BYTES, MOST_DEPTH, is_count, parse_json, parse_toml
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[NaN]", "NaN is no number"),
+        ("[-Infinity]", "-Infinity is no number"),
+        ("[1e999]", "1e999 is too large"),
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' stands in it twice"),
+        ("[" * 100_000 + "]" * 100_000, "nested more than 64 deep"),
+        ("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1), "nested more than 64 deep"),
+        ('{"a":' * (MOST_DEPTH + 1) + "1" + "}" * (MOST_DEPTH + 1), "nested more than 64 deep"),
+        ("[" + "1" * 5000 + "]", "4300"),
+        (" " * MOST_BYTES + "1", "has at most 8,388,608"),
+        (b"\xff\xfe", "utf-8"),
+        ("", "Expecting value"),
+    ],
+)
+def test_json_that_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 10_000 + "]" * 10_000, "nested more than 64 deep"),
+        ("a = " + "{b=" * 10_000 + "1" + "}" * 10_000, "nested more than 64 deep"),
+        ("[" + ".".join("a" * 100) + "]", "nested more than 64 deep"),
+        ("a = " + "1" * 5000, "4300"),
+        ("a = 1\na = 2", "Cannot overwrite"),
+        (b"a = '\xff'", "utf-8"),
+        ("#" * MOST_BYTES + "#", "has at most 8,388,608"),
+    ],
+)
+def test_toml_that_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_toml(text)
+
+
+def test_what_is_taken():
+    assert parse_json(b'\xef\xbb\xbf{"a": [1, -2.5, "x", null, true]}') == {"a": [1, -2.5, "x", None, True]}
+    assert parse_json("[" * MOST_DEPTH + "]" * MOST_DEPTH)
+    assert parse_toml(b"\xef\xbb\xbfa = 1\r\n[b]\nc = [0x10]\r\n") == {"a": 1, "b": {"c": [16]}}
+
+
+def test_true_is_no_count():
+    assert [is_count(value) for value in (0, 7, True, 1.0, "1", -1, 1 << 31, None)] == [True, True, *[False] * 6]
