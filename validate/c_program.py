@@ -72,8 +72,9 @@ def write_export(folder: Path, model: IntegerModel, target: Target | None = None
         path.write_bytes(data)
 
 
-def run_tool(command: Sequence[str], folder: Path, data: bytes = b"", seconds: float = RUN_SECONDS) -> subprocess.CompletedProcess[bytes]:
-    """Run a compiler, an emulator or a program in `folder`. Raises DeviceError when it takes too long."""
+def run_tool(command: Sequence[str], folder: Path, data: bytes = b"", seconds: float | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run a compiler, an emulator or a program in `folder`. Raises DeviceError when it takes too long (None: RUN_SECONDS)."""
+    seconds = seconds or RUN_SECONDS
     try:
         return subprocess.run(command, cwd=folder, input=data, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:

@@ -1,0 +1,144 @@
+"""What becomes of a mutant: verify runs on it in a child process, and what it says is put in words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mutant_equivalence import Equivalence
+from mutations import Mutant
+from mutations_c import apply_to_text
+from mutations_onnx import apply_to_onnx
+from mutations_tflite import apply_to_tflite
+
+from rescomp import stages
+from rescomp.errors import DeviceError, InputError, ParityError, RescompError
+from rescomp.export.cores import CORES
+from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, REPORT, SUMS, TFLITE, ModelDirectory
+from rescomp.validate import c_program
+
+SECONDS, PROGRAM_SECONDS = 240, 20
+"""What verify may take, and a program of its that runs for ever."""
+SETS = ("test", "stress", "layers")
+
+
+class Outcome(NamedTuple):
+    """fate: killed, alive, equivalent, fault (verify itself broke). by: the set of vectors, the build, the harness, the refusal, or the
+    proof. said: verify's first words."""
+
+    fate: str
+    by: str
+    said: str
+
+
+class Runner:
+    """Runs verify on mutants of the models in `work`, one after the other, each in a fork of this process."""
+
+    def __init__(self, work: Path) -> None:
+        self.work, self.equivalence = work, Equivalence(work)
+        c_program.RUN_SECONDS = PROGRAM_SECONDS
+        for witness in ("onnxruntime", "tflite", "c"):  # what a fork finds imported and compiled costs it nothing
+            stages.verify(next(path for path in work.iterdir() if (path / C_FOLDER).is_dir()), witness)
+
+    def outcome(self, mutant: Mutant) -> Outcome:
+        """Its fate. Raises StaleError."""
+        source, copy = self.work / mutant.model, self.work / "mutant"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(source, copy, copy_function=os.link)
+        data = apply_mutant((source / mutant.file).read_bytes(), mutant)
+        plant(copy, mutant.file, data)
+        found = _in_fork(copy, witness_of(mutant))
+        if found.fate == "alive":
+            proof = self.equivalence.proof(mutant, copy)
+            return Outcome("equivalent", proof, found.said) if proof else found
+        return found
+
+
+def apply_mutant(data: bytes, mutant: Mutant) -> bytes:
+    """The mutated file. Raises StaleError where it no longer has what the mutant changes."""
+    if mutant.file.endswith(".onnx"):
+        return apply_to_onnx(data, mutant)
+    if mutant.file == TFLITE:
+        return apply_to_tflite(data, mutant)
+    return apply_to_text(data.decode(), mutant).encode()
+
+
+def plant(directory: Path, name: str, data: bytes) -> None:
+    """Put other bytes in a model directory's file, and set SHA256SUMS right."""
+    (directory / name).unlink()
+    (directory / name).write_bytes(data)
+    lines = (directory / SUMS).read_text().splitlines()
+    digest = hashlib.sha256(data).hexdigest()
+    fixed = [f"{digest}  {name}" if line.endswith(f"  {name}") else line for line in lines]
+    (directory / SUMS).unlink()
+    (directory / SUMS).write_text("\n".join(fixed) + "\n")
+
+
+def witness_of(mutant: Mutant) -> str:
+    """The one that reads the mutated file, for --against."""
+    folder = mutant.file.partition("/")[0]
+    if folder == TFLITE:
+        return "tflite"
+    if folder == C_FOLDER:
+        return "c"
+    if folder.startswith(f"{C_FOLDER}-"):
+        core = CORES[folder[len(C_FOLDER) + 1 :]]
+        return f"{core.family.witness}:{core.name}"
+    return "onnxruntime:sequence" if folder == ONNX_SEQUENCE else "onnxruntime"
+
+
+def _in_fork(directory: Path, witness: str) -> Outcome:
+    """Verify in a child process, which ends with all that it started when it takes too long."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.close(reading)
+        os.write(writing, json.dumps(_verify(directory, witness)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        ready, _, _ = select.select([pipe], [], [], SECONDS)
+        if not ready:
+            os.killpg(child, signal.SIGKILL)
+        text = pipe.read() if ready else b""
+    _, status = os.waitpid(child, 0)
+    if not text:
+        return Outcome(
+            "fault", "", "no end" if not ready else f"ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "no answer"
+        )
+    return Outcome(*json.loads(text))
+
+
+def _verify(directory: Path, witness: str) -> tuple[str, str, str]:
+    try:
+        result = stages.verify(directory, witness)
+    except RescompError as error:
+        return "killed", _way(error), str(error)
+    except BaseException as error:  # a traceback for the user
+        return "fault", type(error).__name__, str(error)
+    if not result.failures:
+        return "alive", "", ""
+    return "killed", _first_set(json.loads(ModelDirectory(directory).read(REPORT))), result.failures[0]
+
+
+def _way(error: RescompError) -> str:
+    if "refuses the generated C" in str(error):
+        return "build"
+    return (
+        "harness" if isinstance(error, ParityError | DeviceError) else "refusal" if isinstance(error, InputError) else type(error).__name__
+    )
+
+
+def _first_set(report: Mapping[str, Any]) -> str:
+    """The first set of vectors in which something differed; the harness where every vector agrees."""
+    evidence = report.get("evidence", report.get("witnesses", []))
+    differing = {entry.get("set", "test") for entry in evidence if entry["mismatches"]}
+    return next((name for name in SETS if name in differing), "harness")

@@ -1,0 +1,181 @@
+"""Errors planted one by one in exported files: which of them verify finds. Writes the tables of docs/proof.md.
+
+    python benchmarks/mutants.py --work DIRECTORY                 the committed list (mutants.json): C, ONNX, TFLite; then the assembly
+    python benchmarks/mutants.py --work DIRECTORY --seed 7        another list, drawn from these models by the same rule
+    python benchmarks/mutants.py --work DIRECTORY --draw          write the list of a seed, run nothing
+
+Five small models are made in DIRECTORY where they are missing: trained for an epoch each, for what counts here is their arithmetic. A
+mutant is one change of one exported file; SHA256SUMS is set right, as an error of rescomp's own would leave it. verify then runs, as a
+user runs it, with the one witness that reads the file. Killed: it reports a difference or refuses the file in a sentence. Nothing else
+counts, a crash least of all. The comparison of the files with a fresh export is off, which would find every one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mutant_models import MODELS, make_model
+from mutant_runs import Outcome, Runner
+from mutations import Mutant, StaleError, draw
+from mutations_assembly import assembly_mutants
+from mutations_c import c_mutants
+from mutations_onnx import onnx_mutants
+from mutations_tflite import tflite_mutants
+
+from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, TFLITE, write_atomically
+
+LIST = Path(__file__).with_name("mutants.json")
+SEED = 14
+PER_MODEL: Mapping[str, int] = {"C": 48, "ONNX": 26, "TFLite": 22}
+"""Mutants of each kind of file of each model."""
+PER_CORE = 20
+CORES = ("cortex-m0", "cortex-m4", "cortex-m55", "riscv32imc", "atmega2560")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--draw", action="store_true")
+    parser.add_argument("--only", default="", help="mutants whose model, file or operator holds this text")
+    parser.add_argument("--assembly", choices=("yes", "no", "only"), default="no")
+    options = parser.parse_args()
+    for name in MODELS:
+        make_model(options.work, name, CORES)
+    mutants = drawn(options.work, SEED if options.seed is None else options.seed) if options.draw or options.seed is not None else listed()
+    if options.draw:
+        write_list(options.work / "mutants.json" if options.seed is not None else LIST, mutants)
+        return
+    wanted = [
+        mutant
+        for mutant in mutants
+        if _wanted(mutant, options.assembly) and options.only in f"{mutant.model} {mutant.file} {mutant.operator}"
+    ]
+    results = count(options.work, wanted)
+    write_results(options.work / f"results-{options.seed or SEED}.json", results)
+    print(table([result for result in results if not is_assembly(result.mutant)], "operator"))
+    print(table([result for result in results if is_assembly(result.mutant)], "assembly"))
+
+
+def is_assembly(mutant: Mutant) -> bool:
+    """Whether it is one of a named core's."""
+    return mutant.file.startswith(f"{C_FOLDER}-")
+
+
+def _wanted(mutant: Mutant, assembly: str) -> bool:
+    return assembly == "yes" or is_assembly(mutant) == (assembly == "only")
+
+
+def drawn(work: Path, seed: int) -> list[Mutant]:
+    """The list of a seed: of every model so many a kind of file, and of every core so many of all models' assembly."""
+    found: list[Mutant] = []
+    for name in MODELS:
+        found += draw(_of_c(work, name), PER_MODEL["C"], seed)
+        found += draw(_of_onnx(work, name), PER_MODEL["ONNX"], seed)
+        data = (work / name / TFLITE).read_bytes()
+        found += draw(tflite_mutants(name, TFLITE, data), PER_MODEL["TFLite"], seed)
+    for core in CORES:
+        found += draw([mutant for name in MODELS for mutant in _of_assembly(work, name, core)], PER_CORE, seed)
+    return found
+
+
+def _of_c(work: Path, name: str) -> list[Mutant]:
+    root = work / name
+    files = sorted(path for path in (root / C_FOLDER).rglob("*") if path.suffix in {".c", ".h"})
+    return [mutant for path in files for mutant in c_mutants(name, path.relative_to(root).as_posix(), path.read_text())]
+
+
+def _of_onnx(work: Path, name: str) -> list[Mutant]:
+    files = [file for file in (ONNX_STEP, ONNX_SEQUENCE) if (work / name / file).exists()]
+    return [mutant for file in files for mutant in onnx_mutants(name, file, (work / name / file).read_bytes())]
+
+
+def _of_assembly(work: Path, name: str, core: str) -> list[Mutant]:
+    """Of the .S files of a core, and of the headers of macros that only they include."""
+    root = work / name
+    sources = sorted((root / f"{C_FOLDER}-{core}" / "rescomp").glob("*.S"))
+    included = {path.parent / word.strip('"') for path in sources for word in path.read_text().split() if word.endswith('.h"')}
+    return [
+        mutant
+        for path in (*sources, *sorted(included))
+        for mutant in assembly_mutants(name, path.relative_to(root).as_posix(), path.read_text())
+    ]
+
+
+def listed() -> list[Mutant]:
+    """The committed list."""
+    return [Mutant(**entry) for entry in json.loads(LIST.read_text())["mutants"]]
+
+
+def write_list(path: Path, mutants: Sequence[Mutant]) -> None:
+    """A line a mutant."""
+    lines = ",\n".join(json.dumps(mutant.as_json()) for mutant in mutants)
+    write_atomically(path, f'{{"seed": {SEED}, "mutants": [\n{lines}\n]}}\n'.encode())
+    print(f"{len(mutants)} mutants in {path}")
+
+
+class Result(NamedTuple):
+    """A mutant and what became of it."""
+
+    mutant: Mutant
+    outcome: Outcome
+
+
+def count(work: Path, mutants: Sequence[Mutant]) -> list[Result]:
+    """Run every mutant; tells each one that lives."""
+    runner, results, begun = Runner(work), [], time.monotonic()
+    for number, mutant in enumerate(mutants, 1):
+        try:
+            outcome = runner.outcome(mutant)
+        except StaleError:
+            outcome = Outcome("stale", "", "the file no longer has what this mutant changes")
+        results.append(Result(mutant, outcome))
+        if outcome.fate != "killed":
+            where = f"{outcome.fate}: {mutant.model}/{mutant.file}, {mutant.operator} at {mutant.site}"
+            print(f"{where}: {mutant.before!r} -> {mutant.after!r}: {outcome.by} {outcome.said}", flush=True)
+        if number % 25 == 0:
+            print(f"{number} of {len(mutants)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    return results
+
+
+def write_results(path: Path, results: Sequence[Result]) -> None:
+    """The raw outcomes, a line a mutant, with the versions of what ran."""
+    rows = ",\n".join(json.dumps({**result.mutant.as_json(), **result.outcome._asdict()}) for result in results)
+    head = json.dumps({"machine": platform.machine(), "python": platform.python_version()})
+    write_atomically(path, f'{{"on": {head}, "results": [\n{rows}\n]}}\n'.encode())
+
+
+def table(results: Sequence[Result], title: str) -> str:
+    """Kill rate by kind of file and operator, as Markdown."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for mutant, outcome in results:
+        groups.setdefault((kind_of(mutant), mutant.operator), []).append(outcome)
+        groups.setdefault((kind_of(mutant), "all"), []).append(outcome)
+    lines = [
+        f"| file | {title} | mutants | equivalent | killed | by build | by harness | by refusal | by test | by stress | by layers | alive |"
+    ]
+    lines += ["|---" * 12 + "|"]
+    for (kind, operator), outcomes in sorted(groups.items()):
+        killed = [outcome for outcome in outcomes if outcome.fate == "killed"]
+        ways = [str(sum(outcome.by == way for outcome in killed)) for way in ("build", "harness", "refusal", "test", "stress", "layers")]
+        equivalent = sum(outcome.fate == "equivalent" for outcome in outcomes)
+        alive = len(outcomes) - len(killed) - equivalent
+        lines.append(f"| {kind} | {operator} | {len(outcomes)} | {equivalent} | {len(killed)} | {' | '.join(ways)} | {alive} |")
+    return "\n".join(lines)
+
+
+def kind_of(mutant: Mutant) -> str:
+    """C, ONNX or TFLite; a core for assembly."""
+    folder = mutant.file.partition("/")[0]
+    return folder[len(C_FOLDER) + 1 :] if is_assembly(mutant) else {C_FOLDER: "C", TFLITE: "TFLite"}.get(folder, "ONNX")
+
+
+if __name__ == "__main__":
+    main()
