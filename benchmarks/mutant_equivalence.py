@@ -17,6 +17,7 @@ from rescomp.model_directory import C_FOLDER
 
 SEEN_BY_USERS = frozenset({"macro", "class name"})
 """Changes of a header that no object code shows, and that a user's program does."""
+SECONDS = 120
 OPTIMIZED: Sequence[Sequence[str]] = (("-O2",), ("-O3",), ("-Os",))
 
 
@@ -56,7 +57,7 @@ def _digests(folder: Path, flags: Sequence[str]) -> Sequence[str]:
         for source in sources:
             target = source.with_suffix(".o")
             relative = [str(path.relative_to(work)) for path in (target, source)]
-            subprocess.run([*compiler, "-w", *flags, "-c", "-o", *relative], cwd=work, check=True, capture_output=True)
-            subprocess.run([strip, "-d", "-R", ".comment", str(target)], check=True)
+            subprocess.run([*compiler, "-w", *flags, "-c", "-o", *relative], cwd=work, check=True, capture_output=True, timeout=SECONDS)
+            subprocess.run([strip, "-d", "-R", ".comment", str(target)], check=True, timeout=SECONDS)
             found.append(f"{relative[1]} {hashlib.sha256(target.read_bytes()).hexdigest()}")
         return found

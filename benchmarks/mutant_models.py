@@ -38,4 +38,4 @@ def make_model(work: Path, name: str, cores: Sequence[str]) -> None:
 
 def _rescomp(*words: str) -> None:
     """In a process of its own, so that this one needs no torch and can fork."""
-    subprocess.run([sys.executable, "-m", "rescomp", *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    subprocess.run([sys.executable, "-m", "rescomp", *words], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=600)

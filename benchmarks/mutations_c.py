@@ -73,7 +73,7 @@ STATEMENT = re.compile(
     r"(?:[\w*.>\[\]() +-]+ [-+*/|&^<>]*= [^{};]+|\w+\([^{};]*\)|[\w*+-]+);\n"
 )
 CALL = re.compile(r"(?<=[ (!*])(?!if\b|while\b|for\b|switch\b|return\b|sizeof\b)[A-Za-z_]\w*\(")
-ARRAY = re.compile(r"(?s)(\w+)\[\w+\] = \{(.*?)\};")
+ARRAY = re.compile(r"(?s)\b(?!\w+_class_names)(\w+)\[\w+\] = \{(.*?)\};")
 FUNCTION = re.compile(r"(?ms)^[a-z][^\n;=#]*?(\w+)\([^;{}]*\)\n\{\n.*?^\}\n")
 PROTOTYPE = re.compile(r"(?m)^[a-z][^;{}=#]*\);\n")
 BLANKED = re.compile(r"(?s)/\*.*?\*/|RESCOMP_STATIC_ASSERT\(.*?\);|\bTAP\([^;]*;|^#[^\n]*(?:\\\n[^\n]*)*|\bextern \"C\"", re.MULTILINE)
