@@ -176,7 +176,7 @@ def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
 
 def print_verification(result: Verification) -> None:
     """Witnesses with counts of compared and differing values."""
-    rows = [(r.name, r.variant, r.version, f"{r.compared:,}", f"{r.mismatches:,}") for r in result.witnesses]
+    rows = [(each.witness, each.variant, each.version, f"{each.compared:,}", f"{each.mismatches:,}") for each in result.witnesses]
     click.echo(table(("witness", "variant", "version", "compared", "differing"), rows))
     for line in result.not_run:
         click.echo(f"not run: {line}")

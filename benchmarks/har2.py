@@ -180,7 +180,7 @@ def carry_out(job: Job, place: Path, options: argparse.Namespace) -> Record:
         "float_bytes": float_bytes(job),
         "compared": verification.compared,
         "mismatches": sum(report.mismatches for report in verification.witnesses),
-        "witnesses": [f"{report.name} ({report.variant})" for report in verification.witnesses],
+        "witnesses": [report.who for report in verification.witnesses],
         "not_run": list(verification.not_run),
         "seconds": round(Progress(float_place).seconds + own.seconds),
     }

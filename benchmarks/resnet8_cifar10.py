@@ -182,8 +182,8 @@ def table(options: argparse.Namespace) -> str:
         if not (path / REPORT).exists():
             continue
         report = json.loads((path / REPORT).read_bytes())
-        compared += sum(witness["compared"] for witness in report["witnesses"])
-        differing += sum(witness["mismatches"] for witness in report["witnesses"])
+        compared += sum(witness["compared"] for witness in report["evidence"])
+        differing += sum(witness["mismatches"] for witness in report["evidence"])
         rows.append(row(name, options.quantize_epochs, ModelDirectory.open(path).manifest(), stages.inspect(path)))
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     epochs = f"--epochs {options.epochs} --quantize-epochs {options.quantize_epochs}"

@@ -121,8 +121,8 @@ def verified(path: Path, names: Sequence[str]) -> Iterator[tuple[str, int, int]]
             print(f"{path.name}: {name} does not run: {error}")
             continue
         for report in result.witnesses:
-            print(f"{path.name}: {report.name} {report.variant} {report.compared} {report.mismatches}", flush=True)
-            yield f"{report.name} | {report.variant} | {report.version}", report.compared, report.mismatches
+            print(f"{path.name}: {report.witness} {report.variant} {report.compared} {report.mismatches}", flush=True)
+            yield f"{report.witness} | {report.variant} | {report.version}", report.compared, report.mismatches
 
 
 def page(results: Mapping[str, Mapping[str, Any]]) -> str:

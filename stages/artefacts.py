@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InputError
 from ..graph import serialize
@@ -34,9 +36,30 @@ class Vectors:
     states: IntArray
     states_sha256: str
 
+    @property
+    def sha256(self) -> str:
+        """What names these vectors in a report and in the manifest."""
+        states = np.frombuffer(bytes.fromhex(self.states_sha256), np.uint8)
+        return hash_arrays(self.x, self.lengths, self.labels, self.scores, self.states, states)
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of the sequences whose largest score is their label's."""
+        return float((answers(self.scores) == self.labels).mean())
+
     def agrees(self, trace: Trace) -> bool:
         """Whether a trace of the same sequences is what was stored."""
-        return np.array_equal(trace.scores, self.scores) and hash_states(trace) == self.states_sha256
+        shown = np.array_equal(trace.states[: len(self.states)], self.states)
+        return shown and np.array_equal(trace.scores, self.scores) and hash_states(trace) == self.states_sha256
+
+
+def hash_arrays(*arrays: npt.NDArray[np.integer[Any]]) -> str:
+    """SHA-256 (hex) over shape and content of each array, as little-endian int64: what names a set of vectors."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(f"{array.shape}".encode())
+        total.update(array.astype("<i8").tobytes())
+    return total.hexdigest()
 
 
 def hash_states(trace: Trace) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import BudgetError, InputError, ParityError
-from ..graph.serialize import digest
-from ..model_directory import REPORT, ModelDirectory
-from .artefacts import read_model
+from ..graph.ir import IntegerModel
+from ..model_directory import VECTORS, ModelDirectory
+from .artefacts import read_model, read_vectors
+from .evidence import TEST, Evidence, Report, VectorSet, changed_files, read_report
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
@@ -57,12 +57,12 @@ class Measure:
 
 @dataclass(frozen=True)
 class Check:
-    """What check found. witnesses: entries of report.json. mismatch_failures, size_failures: a sentence each."""
+    """What check found. witnesses: evidence on the files at hand. mismatch_failures, size_failures: a sentence each."""
 
     name: str
     graph_sha256: str
     accuracy: float
-    witnesses: tuple[Mapping[str, Any], ...]
+    witnesses: tuple[Evidence, ...]
     measures: tuple[Measure, ...]
     mismatch_failures: tuple[str, ...]
 
@@ -79,12 +79,12 @@ class Check:
     @property
     def compared(self) -> int:
         """Values compared by all witnesses together."""
-        return sum(int(witness["compared"]) for witness in self.witnesses)
+        return sum(witness.compared for witness in self.witnesses)
 
     @property
     def mismatches(self) -> int:
         """Values that differ, of all witnesses together."""
-        return sum(int(witness["mismatches"]) for witness in self.witnesses)
+        return sum(witness.mismatches for witness in self.witnesses)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp check --json`, which --baseline reads."""
@@ -99,7 +99,7 @@ class Check:
             "cores": {core: {name: sizes[core, name] for name in CORE_SIZES} for core in cores},
             "compared": self.compared,
             "mismatches": self.mismatches,
-            "witnesses": [dict(witness) for witness in self.witnesses],
+            "witnesses": [witness.as_row() for witness in self.witnesses],
             "failures": [*self.mismatch_failures, *self.size_failures],
             "passed": self.passed,
         }
@@ -114,10 +114,10 @@ class Check:
         for each in self.measures:
             difference = "" if each.difference is None else f"{each.difference:+,}"
             lines.append(f"| {each.what} | {each.value:,} | {_count(each.baseline)} | {difference} | {_count(each.limit)} |")
-        lines += ["", "| witness | version | values compared | differing |", "|---|---|---:|---:|"]
+        lines += ["", "| witness | set | version | values compared | differing |", "|---|---|---|---:|---:|"]
         for witness in self.witnesses:
-            who = f"{witness['name']} ({witness['variant']})".replace("|", "\\|")
-            lines.append(f"| {who} | {witness['version']} | {witness['compared']:,} | {witness['mismatches']:,} |")
+            who = witness.who.replace("|", "\\|")
+            lines.append(f"| {who} | {witness.set} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
         lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}. Graph: `{self.graph_sha256[:16]}`.", ""]
         return "\n".join(lines)
 
@@ -151,7 +151,8 @@ def check(
         raise InputError(f"{limits} limits growth: give the sizes to compare with as --baseline (made by `rescomp check --json`)")
     directory = ModelDirectory.open(path)
     model = read_model(directory)
-    report = _read_report(directory)
+    report = read_report(directory, model)
+    evidence = _current(directory, model, report)
     inspection = inspect_model(model)
     sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.state + inspection.scratch}
     sizes |= _measure_cores(path, list(dict.fromkeys((*wanted.cores, *cores))), profile_document, prefer, listener)
@@ -159,15 +160,23 @@ def check(
         if size not in before:
             raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
     measures = tuple(Measure(*size, sizes[size], wanted.most.get(size), before.get(size), wanted.growth.get(size)) for size in sizes)
-    witnesses = tuple(report["witnesses"])
-    failures = (*report["failures"], *_unasked(witnesses, wanted.witnesses))
-    return Check(model.name, digest(model), report["accuracy"]["integer"], witnesses, measures, failures)
+    failures = (*(failure for entry in evidence for failure in entry.failures), *_unasked(evidence, wanted.witnesses))
+    return Check(model.name, report.graph_sha256, report.accuracy.integer, evidence, measures, failures)
 
 
-def _read_report(directory: ModelDirectory) -> Any:
-    if not directory.has(REPORT):
-        raise InputError(f"{directory.path} was not verified since it was exported: run `rescomp verify {directory.path}` first")
-    return json.loads(directory.read(REPORT))
+def _current(directory: ModelDirectory, model: IntegerModel, report: Report) -> tuple[Evidence, ...]:
+    """The evidence on the vectors and the files at hand. Raises InputError where one of them is not what was compared."""
+    again = f"run `rescomp verify {directory.path}` again"
+    vectors = read_vectors(directory, model)
+    if report.vectors[TEST] != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x)) or report.accuracy.integer != vectors.accuracy:
+        raise InputError(f"{directory.path / VECTORS} is not what was compared: {again}")
+    evidence = []
+    for entry in report.evidence:
+        changed = changed_files(entry, directory, model)
+        if present := [name for name in changed if directory.has(name)]:
+            raise InputError(f"{directory.path / present[0]} is not the file that {entry.who} was compared on: {again}")
+        evidence += [] if changed else [entry]
+    return tuple(evidence)
 
 
 def _measure_cores(path: Path, cores: Sequence[str], document: Path | None, prefer: str, listener: Listener | None) -> dict[Size, int]:
@@ -181,12 +190,13 @@ def _measure_cores(path: Path, cores: Sequence[str], document: Path | None, pref
     return sizes
 
 
-def _unasked(witnesses: Sequence[Mapping[str, Any]], wanted: Iterable[str]) -> list[str]:
+def _unasked(evidence: Sequence[Evidence], wanted: Iterable[str]) -> list[str]:
     """A sentence for each witness that had to be asked and was not, or that compared nothing."""
     compared: dict[str, int] = {}
-    for witness in witnesses:
-        compared[witness["name"]] = compared.get(witness["name"], 0) + int(witness["compared"])
-    missing = [f"verify did not ask {name}, which the limits want: add it to --against" for name in wanted if name not in compared]
+    for entry in evidence:
+        if entry.set == TEST:
+            compared[entry.witness] = compared.get(entry.witness, 0) + entry.compared
+    missing = [f"verify did not ask {name}, which the limits want: add it to --against" for name in wanted if not compared.get(name)]
     if not any(compared.values()):
         missing.append("verify compared nothing")
     return missing

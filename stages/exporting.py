@@ -11,7 +11,7 @@ from ..export.cores import CORES, find_core
 from ..export.kernel_choice import PREFERENCES, Preference, Target
 from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
 from ..graph.ir import IntegerModel
-from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_SEQUENCE, ONNX_STEP, REPORT, TFLITE, ModelDirectory
+from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_SEQUENCE, ONNX_STEP, TFLITE, ModelDirectory
 from .artefacts import read_model, read_vectors
 from .listener import Listener, Silent
 
@@ -54,14 +54,14 @@ def export(
         if name in ECOSYSTEMS:
             files, replaced = _package(directory, model, name, about or About()), [package_folder(name)]
         else:
-            files, replaced = _EXPORTERS[name](model), [*_OWNED[name], REPORT]
+            files, replaced = _EXPORTERS[name](model), [*_OWNED[name]]
         directory.remove(*replaced)
         directory.write(files)
         written += files
     for target in targets:
         listener.stage(f"export c for {target.core.name}")
         files = _c(model, target)
-        directory.remove(target.core.export_folder, REPORT)
+        directory.remove(target.core.export_folder)
         directory.write(files)
         written += files
     return sorted(written)

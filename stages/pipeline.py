@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Summary:
             "schema": 1,
             "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
             "bytes": self.bytes,
-            "witnesses": [asdict(report) for report in self.verification.witnesses],
+            "witnesses": [entry.as_row() for entry in self.verification.witnesses],
             "seconds": round(self.seconds, 1),
             "model_dir": str(self.model_dir),
         }

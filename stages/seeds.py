@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,12 +16,13 @@ from ..model_directory import CHECKPOINT, MANIFEST, RECIPE, REPORT, ModelDirecto
 from ..recipe import Recipe, revise, to_toml
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
+from .evidence import changed_files, read_report
 from .exporting import export
 from .listener import Listener, Silent
 from .pipeline import Summary, run
 from .quantization import quantize
 from .training import read_recipe, train
-from .verification import Verification, WitnessReport, verify
+from .verification import Verification, verify
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,16 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
 
 
 def _verification(directory: ModelDirectory, against: str | None) -> Verification | None:
-    """What report.json holds, if it is of the witnesses asked for."""
+    """What report.json holds of the witnesses asked for, if they were asked for the files at hand."""
     if not directory.has(REPORT):
         return None
-    report = json.loads(directory.read(REPORT))
-    witnesses = tuple(WitnessReport(**entry) for entry in report["witnesses"])
-    asked = {f"{name}:{argument}" if argument else name for name, argument in parse_witnesses(against)}
-    if asked != {witness.name for witness in witnesses} | {line.partition(":")[0] for line in report["not_run"]}:
+    model = read_model(directory)
+    try:
+        report = read_report(directory, model)
+    except InputError:
         return None
-    return Verification(report["accuracy"]["integer"], witnesses, tuple(report["failures"]), tuple(report["not_run"]))
+    asked = {f"{name}:{argument}" if argument else name for name, argument in parse_witnesses(against)}
+    found = tuple(entry for entry in report.evidence if entry.witness in asked and not changed_files(entry, directory, model))
+    if asked - {entry.witness for entry in found} - {line.partition(":")[0] for line in report.not_run}:
+        return None
+    return Verification(found, report)

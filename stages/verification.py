@@ -3,66 +3,61 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DeviceError, InputError, ParityError, UnsupportedError
 from ..graph.evaluate import Trace, evaluate
 from ..graph.ir import IntegerModel
-from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, QUANTIZED_NET, REPORT, TFLITE, ModelDirectory, to_json
+from ..model_directory import QUANTIZED_NET, REPORT, ModelDirectory, to_json
 from ..validate.compare import Comparison, compare, first_layer
-from ..validate.emulated_core import EmulatedCore
 from ..validate.registry import load_witness, parse_witnesses
 from ..validate.serial_port import SerialPort
 from ..validate.witness import Job, Witness
-from .artefacts import answers, read_model, read_vectors
+from .artefacts import read_model, read_vectors
+from .evidence import TEST, Evidence, Report, VectorSet, files_read, merge, read_report
 from .listener import Listener, Silent
 
 
 @dataclass(frozen=True)
-class WitnessReport:
-    """One variant of one witness: how many values were compared with the reference, and how many differ."""
-
-    name: str
-    variant: str
-    version: str
-    compared: int
-    mismatches: int
-
-
-@dataclass(frozen=True)
 class Verification:
-    """What verify found. accuracy: fraction of test sequences that the integer model answers correctly.
+    """What verify found. witnesses: of this run, a variant each. report: what report.json now holds, with earlier evidence."""
 
-    failures: a sentence for each variant that differs. not_run: default witnesses that cannot run here, and why.
-    """
+    witnesses: tuple[Evidence, ...]
+    report: Report
 
-    accuracy: float
-    witnesses: tuple[WitnessReport, ...]
-    failures: tuple[str, ...] = ()
-    not_run: tuple[str, ...] = ()
+    @property
+    def accuracy(self) -> float:
+        """Fraction of test sequences that the integer model answers correctly."""
+        return self.report.accuracy.integer
+
+    @property
+    def not_run(self) -> tuple[str, ...]:
+        """Default witnesses that cannot run here, and why."""
+        return self.report.not_run
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """A sentence for each variant that differs."""
+        return tuple(failure for entry in self.witnesses for failure in entry.failures)
 
     @property
     def compared(self) -> int:
         """Values compared by all witnesses together."""
-        return sum(report.compared for report in self.witnesses)
+        return sum(entry.compared for entry in self.witnesses)
 
     @property
     def mismatches(self) -> int:
         """Values that differ, of all witnesses together."""
-        return sum(report.mismatches for report in self.witnesses)
+        return sum(entry.mismatches for entry in self.witnesses)
 
     def as_json(self) -> dict[str, Any]:
-        """The document of `rescomp verify --json` and of report.json."""
-        return {
-            "schema": 1,
-            "accuracy": {"integer": self.accuracy},
-            "witnesses": [asdict(report) for report in self.witnesses],
-            "failures": list(self.failures),
-            "not_run": list(self.not_run),
-        }
+        """The document of `rescomp verify --json`: report.json as far as it is of this run, and its failures together."""
+        document = self.report.as_json()
+        evidence = [entry.model_dump(mode="json") for entry in self.witnesses]
+        return {**document, "evidence": evidence, "failures": list(self.failures)}
 
     def raise_failures(self) -> None:
         """Raise ParityError with the first failure, if there is one."""
@@ -88,20 +83,34 @@ def verify(path: Path, against: str | None = None, *, listener: Listener | None 
     reference = evaluate(model, vectors.x, vectors.lengths)
     if not vectors.agrees(reference):
         raise ParityError(f"numpy no longer gives what {path}/vectors/ recorded: the contract or the model changed since it was quantized")
-    reports: list[WitnessReport] = []
-    failures: list[str] = []
+    found: list[Evidence] = []
     for witness, argument in witnesses:
-        listener.stage(f"verify against {witness.name}{':' + argument if argument else ''}")
-        directory.check(_exports_read_by(directory, witness, argument, model))
-        _question(witness, Job(model, path, vectors.x, vectors.lengths, argument, listener.progress), reference, reports, failures)
-    accuracy = float((answers(reference.scores) == vectors.labels).mean())
-    not_run = tuple(f"{name}: {reason}" for name, reason in excuses.items())
-    result = Verification(accuracy, tuple(reports), tuple(failures), not_run)
+        name = f"{witness.name}:{argument}" if argument else witness.name
+        listener.stage(f"verify against {name}")
+        files = files_read(directory, model, name)
+        found += _question(witness, Job(model, path, vectors.x, vectors.lengths, argument, listener.progress), reference, files)
+    report = Report.of(
+        model,
+        vectors.accuracy,
+        vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))},
+        evidence=found,
+        not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
+    )
+    return Verification(tuple(found), _keep(directory, model, report, listener))
+
+
+def _keep(directory: ModelDirectory, model: IntegerModel, report: Report, listener: Listener) -> Report:
+    """Write report.json, with what earlier evidence still holds; returns what was written."""
+    if directory.has(REPORT):
+        try:
+            report = merge(read_report(directory, model), report, directory, model)
+        except InputError as error:
+            listener.warning(f"earlier evidence is not kept: {error}")
     try:
-        directory.write({REPORT: to_json(result.as_json())})
+        directory.write({REPORT: to_json(report.as_json())})
     except InputError as error:
         listener.warning(f"the report is not kept: {error}")
-    return result
+    return report
 
 
 def ready_witnesses(against: str | None, without: Container[str] = ()) -> list[tuple[Witness, str]]:
@@ -112,14 +121,24 @@ def ready_witnesses(against: str | None, without: Container[str] = ()) -> list[t
     return witnesses
 
 
-def _question(witness: Witness, job: Job, reference: Trace, reports: list[WitnessReport], failures: list[str]) -> None:
-    """Compare every variant's answer; adds to `reports`, and to `failures` where one differs."""
+def _question(witness: Witness, job: Job, reference: Trace, files: Mapping[str, str]) -> Iterator[Evidence]:
+    """Compare every variant's answer."""
     name = witness.name + (f":{job.argument}" if job.argument else "")
     for answer in witness.answers(job):
         comparison = compare(job, reference, answer.trace)
+        failure = None
         if comparison.first is not None:
-            failures.append(_describe(f"{name} ({answer.variant})", witness, job, reference, comparison))
-        reports.append(WitnessReport(name, answer.variant, answer.version, comparison.compared, comparison.mismatches))
+            failure = _describe(f"{name} ({answer.variant})", witness, job, reference, comparison)
+        yield Evidence(
+            witness=name,
+            variant=answer.variant,
+            version=answer.version,
+            set=TEST,
+            compared=comparison.compared,
+            mismatches=comparison.mismatches,
+            failure=failure,
+            files=files,
+        )
 
 
 def _describe(who: str, witness: Witness, job: Job, reference: Trace, comparison: Comparison) -> str:
@@ -144,12 +163,3 @@ def _excuse(directory: ModelDirectory, name: str) -> str | None:
     if missing:
         return f"{missing[0]} is not installed (pip install torch safetensors)"
     return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"
-
-
-def _exports_read_by(directory: ModelDirectory, witness: Witness, argument: str, model: IntegerModel) -> Sequence[str]:
-    onnx = (ONNX_STEP, ONNX_SEQUENCE) if model.is_recurrent else (ONNX_STEP,)
-    if isinstance(witness, SerialPort):
-        return ()
-    folder = witness.folder(argument, directory.path) if isinstance(witness, EmulatedCore) else C_FOLDER
-    c = (f"{folder}/{model.name}.c", *directory.files(folder))
-    return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": (QUANTIZED_NET,)}.get(witness.name, c)

@@ -37,7 +37,7 @@ def test_all_witnesses_agree(float_net, weights, scale, tmp_path, capsys):
     stages.quantize(path, weights=weights, overrides=[f"compress.0.scale={scale}", "quantize.epochs=1"])
     stages.export(path)
     result = stages.verify(path)
-    assert {report.name for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
+    assert {report.witness for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
     assert [(report.compared, report.mismatches) for report in result.witnesses] == [(EXPECTED, 0)] * 9
     with capsys.disabled():
         print(f"\n{weights}, {scale}: {result.compared:,} values compared, 0 differ", end="")

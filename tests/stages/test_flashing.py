@@ -283,7 +283,7 @@ def test_an_emulated_board_is_flashed_and_verified(model_dir, emulated, board, c
     emulated(load_board(board).core)
     assert main(["flash", str(model_dir), "--board", board, "--run-verify", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    (witness,) = document["verification"]["witnesses"]
+    (witness,) = document["verification"]["evidence"]
     assert witness["mismatches"] == 0
     assert witness["compared"] > 500
     assert document["port"].startswith("socket://127.0.0.1:")

@@ -64,7 +64,7 @@ def contents(path):
 
 def assert_verified(summary, compared):
     reports = summary.verification.witnesses
-    assert {report.name for report in reports} == {"onnxruntime", "tflite", "c", "torch"}
+    assert {report.witness for report in reports} == {"onnxruntime", "tflite", "c", "torch"}
     assert [(report.compared, report.mismatches) for report in reports] == [(compared, 0)] * len(reports)
     assert summary.bytes["model"] > 0
 
@@ -228,7 +228,7 @@ def finish(path, forget):
     stages.quantize(path)
     stages.export(path)
     result = stages.verify(path)
-    assert {report.name for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
+    assert {report.witness for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
     assert result.compared > 0
     assert result.mismatches == 0
     assert stages.inspect(path).layers

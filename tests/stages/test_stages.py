@@ -91,7 +91,7 @@ def test_verify_compares_every_value(model_dir):
     model = read_model(ModelDirectory.open(model_dir))
     vectors = read_vectors(ModelDirectory.open(model_dir), model)
     expected = int(vectors.lengths.sum()) * 8 + 24 * 3
-    assert {report.name for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
+    assert {report.witness for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
     assert [(report.compared, report.mismatches) for report in result.witnesses] == [(expected, 0)] * len(result.witnesses)
     assert len(result.witnesses) >= 8
     assert json.loads((model_dir / "report.json").read_text()) == result.as_json()
@@ -183,8 +183,8 @@ def test_a_mismatch_names_place_and_layer(model_dir):
     ) as error:
         result.raise_failures()
     assert "so the exported file or its loop over time is at fault (and 1 more variants differ)" in str(error.value)
-    wrong = {report.name for report in result.witnesses if report.mismatches}
-    right = {report.name for report in result.witnesses if not report.mismatches}
+    wrong = {report.witness for report in result.witnesses if report.mismatches}
+    right = {report.witness for report in result.witnesses if not report.mismatches}
     assert (wrong, right) == ({"c"}, {"onnxruntime"})
     assert json.loads((model_dir / "report.json").read_text())["failures"] == list(result.failures)
 

@@ -1,0 +1,256 @@
+"""report.json: what was compared, bound to the digests of the graph, of the vectors and of the files that it speaks of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator, model_validator
+
+from .. import __version__
+from ..errors import InputError
+from ..graph.ir import IntegerModel
+from ..graph.serialize import CONTRACT, digest
+from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, PLAN, QUANTIZED_NET, RECIPE, REPORT, STACK, TFLITE, ModelDirectory
+from ..validate.emulated_core import EmulatedCore
+from ..validate.registry import load_witness, parse_witnesses
+
+SCHEMA = 2
+"""Version of report.json."""
+TEST: Final = "test"
+"""The set of the golden vectors, vectors/test.npz."""
+FILES: Final = "files"
+"""The set of what is compared byte for byte, without vectors."""
+Set = Literal["test", "stress", "layers", "stress full", "layers full", "files"]
+"""What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files: no vectors, bytes."""
+_PROSE: Sequence[str] = ("README.md", "LICENSE")
+"""Files of a C export that no compiler reads."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds a character that is not printable")
+    return text
+
+
+class _Part(BaseModel):
+    """A part of the document: no key but its own, no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*")
+    @classmethod
+    def _check_texts(cls, value: Any) -> Any:
+        for text in (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ():
+            if isinstance(text, str):
+                _printable(text)
+        return value
+
+
+class Accuracy(_Part):
+    """Fractions of the test vectors that are answered right."""
+
+    integer: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
+class VectorSet(_Part):
+    """A set of vectors: its digest (artefacts.hash_arrays) and how many sequences it has."""
+
+    sha256: Sha256
+    sequences: Count
+
+
+class Evidence(_Part):
+    """One variant of one witness on one set: how many values were compared with the reference, and how many differ.
+
+    witness: `name[:argument]` as --against takes it. version: of the software behind it. rescomp: of the one that compared. sampled: how
+    many sequences of the set, None for all. failure: a sentence on the first value that differs. files: SHA-256 by name of the files of
+    the model directory that the witness read; none for a board, which is asked for the graph that it runs.
+    """
+
+    witness: str
+    variant: str
+    version: str
+    set: Set
+    compared: Count
+    mismatches: Count
+    files: Mapping[str, Sha256]
+    sampled: Annotated[int, Field(gt=0)] | None = None
+    failure: str | None = None
+    rescomp: str = __version__
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.mismatches > self.compared:
+            raise ValueError(f"{self.who} has {self.mismatches} mismatches in {self.compared} values")
+        for name in self.files:
+            path = PurePosixPath(_printable(name))
+            if path.is_absolute() or ".." in path.parts or str(path) != name:
+                raise ValueError(f"{name!r} is no name of a file in a model directory")
+        if not self.witness or len(parse_witnesses(self.witness)) != 1:
+            raise ValueError(f"{self.witness!r} is not one witness")
+        c_folder(self.witness, Path())
+        return self
+
+    @property
+    def who(self) -> str:
+        """Witness and variant."""
+        return f"{self.witness} ({self.variant})"
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence, if anything differs."""
+        if not self.mismatches and self.failure is None:
+            return []
+        return [self.failure or f"{self.who} differs in {self.mismatches:,} of {self.compared:,} values"]
+
+    def as_row(self) -> dict[str, Any]:
+        """What documents for people and other programs say of it."""
+        counts = {"compared": self.compared, "mismatches": self.mismatches}
+        return {"name": self.witness, "variant": self.variant, "version": self.version, "set": self.set, "sampled": self.sampled, **counts}
+
+
+class Report(_Part):
+    """report.json: the evidence there is for the model whose graph has this digest. not_run: default witnesses left out, and why."""
+
+    schema_: Literal[2] = Field(alias="schema")
+    rescomp: str
+    contract: Count
+    graph_sha256: Sha256
+    accuracy: Accuracy
+    vectors: Mapping[Set, VectorSet]
+    evidence: tuple[Evidence, ...]
+    coverage: Mapping[str, JsonValue] = {}
+    not_run: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        json.dumps(self.coverage, allow_nan=False)
+        seen = set()
+        for entry in self.evidence:
+            key = (entry.witness, entry.variant, entry.set, entry.sampled)
+            if key in seen:
+                raise ValueError(f"{entry.who} is there twice on the set {entry.set!r}")
+            seen.add(key)
+            if entry.set != FILES and entry.set not in self.vectors:
+                raise ValueError(f"{entry.who} was compared on the set {entry.set!r}, of which there are no vectors")
+            if entry.sampled is not None and (entry.set == FILES or entry.sampled > self.vectors[entry.set].sequences):
+                raise ValueError(f"{entry.who} was compared on {entry.sampled} sequences, more than the set {entry.set!r} has")
+        return self
+
+    @classmethod
+    def of(cls, model: IntegerModel, accuracy: float, evidence: Iterable[Evidence], **parts: Any) -> Self:
+        """A report on `model` by this rescomp; evidence is put in the order of sets, witnesses and variants."""
+        known: dict[str, Any] = {"schema": SCHEMA, "rescomp": __version__, "contract": CONTRACT, "graph_sha256": digest(model)}
+        return cls(**known, accuracy=Accuracy(integer=accuracy), evidence=in_order(evidence), **parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def read_report(directory: ModelDirectory, model: IntegerModel) -> Report:
+    """report.json, which must be of this model. Raises InputError for another model's, a damaged one, one of another version, or none."""
+    path = directory.path / REPORT
+    again = f"run `rescomp verify {directory.path}`"
+    if not directory.has(REPORT):
+        raise InputError(f"{directory.path} was not verified since it was made: {again} first")
+    report = parse_report(directory.read(REPORT), f"{path}", again)
+    for what, theirs, ours in (("contract", report.contract, CONTRACT), ("graph", report.graph_sha256, digest(model))):
+        if theirs != ours:
+            raise InputError(f"{path} is of another model ({what} {str(theirs)[:12]}, not {str(ours)[:12]}): {again} again")
+    return report
+
+
+def parse_report(data: bytes, name: str, again: str) -> Report:
+    """A report from its bytes. name: what errors call it; again: how to make it anew. Raises InputError."""
+    try:
+        document = json.loads(data)
+        schema = document["schema"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{name} is damaged, or not rescomp's ({type(error).__name__}): {again} again") from error
+    if schema != SCHEMA or type(schema) is not int:
+        older = "which does not say what model it is of" if schema == 1 else "of another rescomp"
+        raise InputError(f"{name} has schema {schema!r}, {older}; this rescomp reads {SCHEMA}: {again} again")
+    try:
+        return Report.model_validate_json(data)
+    except (ValidationError, InputError) as error:
+        raise InputError(f"{name} is damaged, or not rescomp's ({_cause(error)}): {again} again") from error
+
+
+def _cause(error: ValidationError | InputError) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def files_read(directory: ModelDirectory, model: IntegerModel, witness: str) -> dict[str, str]:
+    """SHA-256 by name of what the witness `name[:argument]` reads of the model directory now.
+
+    Raises InputError when a file is missing, was changed after it was written, or was not written by rescomp.
+    """
+    return {name: hashlib.sha256(directory.read(name)).hexdigest() for name in _names_read(directory, model, witness)}
+
+
+def changed_files(entry: Evidence, directory: ModelDirectory, model: IntegerModel) -> list[str]:
+    """Names of the files that are not what they were when they were compared: changed, gone, or new among those that the witness reads."""
+    names = {*entry.files, *_names_read(directory, model, entry.witness)} if entry.files else ()
+    return sorted(name for name in names if _hash_file(directory, name) != entry.files.get(name))
+
+
+def _hash_file(directory: ModelDirectory, name: str) -> str | None:
+    return hashlib.sha256(directory.read(name)).hexdigest() if directory.has(name) else None
+
+
+def _names_read(directory: ModelDirectory, model: IntegerModel, witness: str) -> Sequence[str]:
+    folder = c_folder(witness, directory.path)
+    if folder is not None:
+        present = [name for name in directory.files(folder) if PurePosixPath(name).name not in _PROSE]
+        return sorted({f"{folder}/{model.name}.c", *present})
+    onnx = (ONNX_STEP, ONNX_SEQUENCE) if model.is_recurrent else (ONNX_STEP,)
+    net = (QUANTIZED_NET, *(part for part in (RECIPE, PLAN, STACK) if directory.has(part)))
+    name, _, _ = witness.partition(":")
+    return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": net}.get(name, ())
+
+
+def c_folder(witness: str, path: Path) -> str | None:
+    """Name of the folder in the model directory at `path` whose C a witness `name[:argument]` compiles; None for one that compiles none."""
+    ((name, argument),) = parse_witnesses(witness)
+    if name not in ("c", "qemu", "simavr"):
+        return None
+    one = load_witness(name)
+    return one.folder(argument, path) if isinstance(one, EmulatedCore) else C_FOLDER
+
+
+def merge(earlier: Report, now: Report, directory: ModelDirectory, model: IntegerModel) -> Report:
+    """`now`, with the evidence of `earlier` on the same model that it does not replace and whose vectors and files are unchanged.
+
+    New evidence of a witness on a set replaces its earlier evidence there; that of a sampled run replaces only sampled ones.
+    """
+    replaced = {(entry.witness, entry.set, entry.sampled is None) for entry in now.evidence}
+    replaced |= {(entry.witness, entry.set, False) for entry in now.evidence}
+    vectors = {name: entry for name, entry in earlier.vectors.items() if now.vectors.get(name, entry) == entry}
+    kept = [
+        entry
+        for entry in earlier.evidence
+        if (entry.witness, entry.set, entry.sampled is None) not in replaced
+        and (entry.set == FILES or entry.set in vectors)
+        and not changed_files(entry, directory, model)
+    ]
+    coverage = now.coverage or (earlier.coverage if vectors == earlier.vectors else {})
+    update = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
+    return now.model_copy(update=update)
+
+
+def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """By set, witness and variant: the order does not tell when each was found."""
+    sets = get_args(Set)
+    return tuple(sorted(evidence, key=lambda entry: (sets.index(entry.set), entry.witness, entry.variant, entry.sampled or 0)))
