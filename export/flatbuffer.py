@@ -14,6 +14,8 @@ from .optional_package import import_optional
 Offset = NewType("Offset", int)
 """Where something already written lies in the file."""
 BUFFER_ALIGNMENT = 16
+_LENGTH_BYTES = 4
+"""Before the first entry of a vector."""
 FILE_IDENTIFIER = b"TFL3"
 
 
@@ -64,6 +66,19 @@ class FlatbufferWriter:
         """The whole file."""
         self._builder.Finish(root, FILE_IDENTIFIER)
         return bytes(self._builder.Output())
+
+
+class ExtendedFlatbuffer(FlatbufferWriter):
+    """Writes new tables in front of a file whose own ones stay, byte for byte, and may be pointed to."""
+
+    def __init__(self, file: bytes) -> None:
+        super().__init__()
+        padded = file + bytes(-len(file) % BUFFER_ALIGNMENT)
+        self._start = self.data(padded) - _LENGTH_BYTES
+
+    def old(self, table: Any) -> Offset:
+        """A table of the file, read through the PyPI package `tflite`."""
+        return Offset(self._start - getattr(table, "_tab", table).Pos)
 
 
 def check_flatbuffer(data: bytes) -> None:

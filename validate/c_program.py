@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,9 @@ WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wsha
 """Generated C, the kernels and the programs around them compile with these."""
 COMPILE_SECONDS, RUN_SECONDS = 120, 600
 PROBE = "probe"
+Program = Literal["main", "layers"]
+"""The programs around generated C: whole sequences, and each layer on values of its own."""
+TAP_FLAG = "-DRESCOMP_TAP"
 FIXED = frozenset({"io.c", "reset.c", "start.c"})
 """Files of a platform that do not depend on the model."""
 _OVERFLOWS: Sequence[tuple[str, str]] = (
@@ -48,9 +51,13 @@ def workspace() -> Iterator[Path]:
         yield Path(name)
 
 
-def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str]) -> list[Path]:
-    """Write main.c, io.h and the platform's files (name to text); returns the C sources among them."""
-    texts = {"main.c": render("platforms/main.c.j2", source=translate(model)), "io.h": read_template("platforms/io.h"), **platform}
+def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str], program: Program = "main") -> list[Path]:
+    """Write a main function, io.h and the platform's files (name to text); returns the C sources among them."""
+    texts = {
+        f"{program}.c": render(f"platforms/{program}.c.j2", source=translate(model)),
+        "io.h": read_template("platforms/io.h"),
+        **platform,
+    }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts if name.endswith(".c")]
@@ -86,7 +93,8 @@ def build_program(compiler: Sequence[str], folder: Path, program: str, sources: 
 
     What no model changes is compiled once in this process. Raises RescompError with the compiler's first lines when it refuses.
     """
-    inputs = [_object(tuple(compiler), source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
+    untapped = tuple(word for word in compiler if word != TAP_FLAG)  # only the model's own file has a tap
+    inputs = [_object(untapped, source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
     _compile((*compiler, "-o", program, *map(str, inputs), *link), folder)
 
 
@@ -141,7 +149,7 @@ def tool_version(command: str) -> str:
 def encode_vectors(job: Job) -> bytes:
     """The sequences (or samples) of a job as main.c reads them."""
     count = np.array([len(job.x)], "<u4").tobytes()
-    x = job.x.astype(_stored(job.model.input.type))
+    x = job.x.astype(stored_dtype(job.model.input.type))
     if not job.model.is_recurrent:
         return count + x.tobytes()
     steps, states = job.lengths.astype("<u4"), _encode_states(job)
@@ -150,7 +158,7 @@ def encode_vectors(job: Job) -> bytes:
 
 def _encode_states(job: Job) -> list[bytes]:
     """For each sequence a byte that says whether its state is given, and the state; one of zeros is that of init."""
-    records = np.zeros(len(job.x), _record(job.model.graphs["step"].state_inputs))
+    records = np.zeros(len(job.x), record_dtype(job.model.graphs["step"].state_inputs))
     for name, array in job.states().items():
         records[name] = array
     return [b"\1" + data if any(data) else b"\0" for data in map(np.void.tobytes, records)]
@@ -160,9 +168,9 @@ def decode_trace(job: Job, output: bytes) -> Trace:
     """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
     model = job.model
     values = model.graphs["step"].state_inputs if model.is_recurrent else ()
-    state, scores = _record(values), _record([model.output])
+    state, scores = record_dtype(values), record_dtype([model.output])
     steps = job.lengths if model.is_recurrent else np.zeros(len(job.x), np.int64)
-    _check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
+    check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
     width = sum(value.type.size for value in values)
     longest = job.x.shape[1] if model.is_recurrent else 0
     trace = Trace(np.zeros((len(job.x), longest, width), np.int16), np.zeros((len(job.x), *model.output.type.shape), np.int64))
@@ -187,7 +195,7 @@ def probe_model(graph: Graph) -> IntegerModel:
 
 def encode_samples(graph: Graph, inputs: Mapping[str, IntArray]) -> bytes:
     """Samples for a probe: of every input in turn, sample by sample."""
-    records = np.zeros(len(inputs[graph.inputs[0].name]), _record(graph.inputs))
+    records = np.zeros(len(inputs[graph.inputs[0].name]), record_dtype(graph.inputs))
     for value in graph.inputs:
         records[value.name] = inputs[value.name]
     return np.array([len(records)], "<u4").tobytes() + records.tobytes()
@@ -197,8 +205,8 @@ def decode_values(graph: Graph, output: bytes, batch: int) -> dict[str, IntArray
     """Every value of a probe, int64 [batch, *shape], from what its main.c wrote with the tap compiled in."""
     types = graph.types()
     values = [Value(name, types[name]) for node in graph.nodes for name in node.outputs]
-    record = _record([*values, Value("scores of main.c", types[graph.nodes[-1].outputs[0]])])
-    _check_length(output, batch * record.itemsize)
+    record = record_dtype([*values, Value("scores of main.c", types[graph.nodes[-1].outputs[0]])])
+    check_length(output, batch * record.itemsize)
     records = np.frombuffer(output, record)
     return {value.name: records[value.name].astype(np.int64) for value in values}
 
@@ -221,16 +229,17 @@ def run_probe(
     return decode_values(graph_on(model.graphs["whole"], target), output, len(next(iter(inputs.values()))))
 
 
-def _stored(type: TensorType) -> np.dtype[Any]:
+def stored_dtype(type: TensorType) -> np.dtype[Any]:
     """An entry of a value as main.c reads and writes it."""
     return type.format.numpy_dtype.newbyteorder("<")
 
 
-def _record(values: Sequence[Value]) -> np.dtype[Any]:
+def record_dtype(values: Sequence[Value]) -> np.dtype[Any]:
     """Values one behind the other, without gaps, as main.c reads and writes them."""
-    return np.dtype([(value.name, _stored(value.type), value.type.shape) for value in values])
+    return np.dtype([(value.name, stored_dtype(value.type), value.type.shape) for value in values])
 
 
-def _check_length(output: bytes, expected: int) -> None:
+def check_length(output: bytes, expected: int) -> None:
+    """Raise DeviceError unless a program wrote so many bytes."""
     if len(output) != expected:
         raise DeviceError(f"the program wrote {len(output)} bytes where {expected} were expected: it is of another model")

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ParityError
-from ..graph.evaluate import Trace, evaluate_graph, split_state
+from ..graph.evaluate import Trace, evaluate_forced, evaluate_graph, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from .witness import Job, Witness
+from .witness import Forced, Job, LayerAnswer, Witness
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One value that differs. step is None for scores."""
+    """One value that differs. step is None for scores. sequence: or the sample, where a layer was run by itself."""
 
     sequence: int
     step: int | None
@@ -24,10 +24,11 @@ class Mismatch:
     channel: int
     expected: int
     got: int
+    of: str = "sequence"
 
     def __str__(self) -> str:
         step = "" if self.step is None else f"step {self.step}, "
-        return f"sequence {self.sequence}, {step}{self.tensor}[{self.channel}]: expected {self.expected}, got {self.got}"
+        return f"{self.of} {self.sequence}, {step}{self.tensor}[{self.channel}]: expected {self.expected}, got {self.got}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,52 @@ def _state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
             return value.name, channel
         channel -= value.type.size
     raise IndexError(channel)
+
+
+class LayerReference:
+    """What layers must make of the values forced on them: computed once a graph."""
+
+    def __init__(self, forced: Forced) -> None:
+        self.forced = forced
+        self._computed: list[tuple[Graph, dict[str, IntArray]]] = []
+
+    def of(self, role: str, graph: Graph) -> dict[str, IntArray]:
+        """Every value that a node of `graph`, which stands for the model's graph `role`, makes."""
+        found = next((values for known, values in self._computed if known is graph), None)
+        if found is None:
+            found = evaluate_forced(graph, self.forced[role])
+            self._computed.append((graph, found))
+        return found
+
+    def delivered(self, role: str, graph: Graph) -> dict[str, IntArray]:
+        """What the call leaves in its caller's buffers: the next states by the state's name, or the outputs."""
+        after = {**self.of(role, graph), **self.forced[role]}
+        return {name: after[following] for name, following in (graph.state or {name: name for name in graph.outputs}).items()}
+
+
+def compare_layers(reference: LayerReference, answer: LayerAnswer) -> Comparison:
+    """Every value of every layer on every sample, and what was delivered. Raises ParityError when the answer has not all of them."""
+    compared, differing, found = 0, 0, None
+    for role, graph in answer.graphs.items():
+        pairs = [(reference.of(role, graph), answer.values[role])]
+        pairs += [(reference.delivered(role, graph), answer.delivered[role])] if answer.delivered else []
+        for expected, got in pairs:
+            if {name: array.shape for name, array in expected.items()} != {name: array.shape for name, array in got.items()}:
+                raise ParityError(f"the answer has the layers {sorted(got)} of {role}, the reference {sorted(expected)}")
+            for name, ours in expected.items():
+                differs = ours != got[name]
+                compared, differing = compared + ours.size, differing + int(differs.sum())
+                found = found or _first_sample(name, ours, got[name])
+    return Comparison(compared, differing, found)
+
+
+def _first_sample(name: str, ours: IntArray, theirs: IntArray) -> Mismatch | None:
+    rows, others = ours.reshape(len(ours), -1), theirs.reshape(len(ours), -1)
+    places = np.argwhere(rows != others)
+    if not len(places):
+        return None
+    sample, channel = (int(i) for i in places[0])
+    return Mismatch(sample, None, name, channel, int(rows[sample, channel]), int(others[sample, channel]), "sample")
 
 
 def first_layer(job: Job, witness: Witness, reference: Trace, mismatch: Mismatch) -> Mismatch | None:

@@ -10,9 +10,10 @@ from ..export.cores import Core, find_core
 from ..export.kernel_choice import Target
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
-from .c_program import decode_trace, encode_vectors, run_probe
+from .c_layers import decode_layers, encode_forced
+from .c_program import TAP_FLAG, decode_trace, encode_vectors, run_probe
 from .emulation import check_tools, export_folder, run_model, tool_versions
-from .witness import Answer, Job
+from .witness import Answer, Forced, Job, LayerAnswer
 
 
 class EmulatedCore:
@@ -44,10 +45,19 @@ class EmulatedCore:
         output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job))
         yield Answer(f"{core.name} -O2, {folder}/", version, decode_trace(job, output))
 
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
+        """See Witness. One answer, of the core that the argument names."""
+        core = self._find(job.argument)
+        folder = export_folder(core, job.directory)
+        target = Target(core) if folder == core.export_folder else None
+        data = encode_forced(job.model, forced, target)
+        output = run_model(core, job.model, job.directory / folder, (TAP_FLAG,), data, "layers")
+        yield decode_layers(job.model, forced, output, f"{core.name} -O2, {folder}/", tool_versions(core), target)
+
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export: for the core that answered last, if its own export did, else the plain one."""
         core = self.target.core if self.target else self._find("")
-        return run_probe(graph, inputs, lambda model, folder, data: run_model(core, model, folder, ("-DRESCOMP_TAP",), data), self.target)
+        return run_probe(graph, inputs, lambda model, folder, data: run_model(core, model, folder, (TAP_FLAG,), data), self.target)
 
     def _find(self, argument: str) -> Core:
         return find_core(argument or self.core or self.default, self.name)

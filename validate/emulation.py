@@ -15,7 +15,7 @@ from ..export.c_templates import read_template, render
 from ..export.cores import AVR, Core
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER
-from .c_program import WARNINGS, build_program, exported_sources, first_lines, run_tool, tool_version, workspace, write_program
+from .c_program import WARNINGS, Program, build_program, exported_sources, first_lines, run_tool, tool_version, workspace, write_program
 
 PACKAGES: Mapping[str, str] = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
@@ -66,14 +66,14 @@ def export_folder(core: Core, directory: Path) -> str:
     return core.export_folder if (directory / core.export_folder).is_dir() else C_FOLDER
 
 
-def build_firmware(core: Core, model: IntegerModel, exported: Path, flags: Sequence[str], folder: Path) -> Path:
-    """The ELF file, in `folder`, of the exported C of `model` and a main function that reads vectors and writes every state and score.
+def build_firmware(core: Core, model: IntegerModel, exported: Path, flags: Sequence[str], folder: Path, program: Program = "main") -> Path:
+    """The ELF file, in `folder`, of the exported C of `model` and a main function, which reads vectors and writes what the model makes.
 
     flags: further ones for the compiler, which stand behind -O2. Raises BudgetError when it does not fit the core's memory,
     MissingToolError, InputError without an export, RescompError when the compiler refuses.
     """
     exported = exported.resolve()
-    sources = write_program(folder, model, _platform_texts(core))
+    sources = write_program(folder, model, _platform_texts(core), program)
     return _build(core, [*exported_sources(exported, model), *sources], [*flags, f"-I{exported}"], folder)
 
 
@@ -112,10 +112,10 @@ def run_program(core: Core, sources: Sequence[Path], flags: Sequence[str], data:
         return run_firmware(core, build_sources(core, sources, flags, folder), data)
 
 
-def run_model(core: Core, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes) -> bytes:
+def run_model(core: Core, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes, program: Program = "main") -> bytes:
     """Build exported C, and run it. Raises what build_firmware and run_firmware raise."""
     with workspace() as folder:
-        return run_firmware(core, build_firmware(core, model, exported, flags, folder), data)
+        return run_firmware(core, build_firmware(core, model, exported, flags, folder, program), data)
 
 
 def compiler_flags(core: Core) -> list[str]:

@@ -12,8 +12,11 @@ from ..errors import MissingToolError, ParityError
 from ..export.c_templates import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from .c_layers import decode_layers, encode_forced
 from .c_program import (
+    TAP_FLAG,
     WARNINGS,
+    Program,
     build_program,
     decode_trace,
     encode_vectors,
@@ -26,7 +29,7 @@ from .c_program import (
     write_program,
 )
 from .variants import refuse_argument
-from .witness import Answer, Job
+from .witness import Answer, Forced, Job, LayerAnswer
 
 COMPILER = "gcc"
 
@@ -41,7 +44,7 @@ class Variant:
 
 SANITIZED = Variant("gcc -O1 sanitized", ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
 VARIANTS: Sequence[Variant] = (Variant("gcc -O2", ("-O2",)), SANITIZED)
-PROBE_FLAGS: Sequence[str] = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all", "-DRESCOMP_TAP")
+PROBE_FLAGS: Sequence[str] = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all", TAP_FLAG)
 
 
 class HostC:
@@ -67,6 +70,13 @@ class HostC:
             output = _build_and_run(compiler, job.model, job.directory / "c", variant.flags, data)
             yield Answer(variant.name, version, decode_trace(job, output))
 
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
+        """See Witness. One answer, of the code under both sanitizers."""
+        refuse_argument(self.name, job.argument)
+        compiler, data = _compiler(), encode_forced(job.model, forced)
+        output = _build_and_run(compiler, job.model, job.directory / "c", (*SANITIZED.flags, TAP_FLAG), data, "layers")
+        yield decode_layers(job.model, forced, output, SANITIZED.name, tool_version(compiler))
+
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""
         compiler = _compiler()
@@ -80,9 +90,11 @@ def _compiler() -> str:
     return path
 
 
-def _build_and_run(compiler: str, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes) -> bytes:
+def _build_and_run(
+    compiler: str, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes, program: Program = "main"
+) -> bytes:
     with workspace() as folder:
-        platform = write_program(folder, model, {"io.c": read_template("platforms/host/io.c")})
+        platform = write_program(folder, model, {"io.c": read_template("platforms/host/io.c")}, program)
         sources = [*exported_sources(exported.resolve(), model), *platform]
         build_program((compiler, "-std=c99", *WARNINGS, *flags, f"-I{exported.resolve()}"), folder, "program", sources)
         result = run_tool([str(folder / "program")], folder, data)

@@ -16,8 +16,9 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, Value
 from ..graph.passes import compose
+from .onnx_layers import COMPUTED, Layers, cut_sequence, cut_step
 from .variants import beside, choose, read_artefact
-from .witness import Answer, Job
+from .witness import Answer, Forced, Job, LayerAnswer
 
 RECURRENT: Mapping[str, tuple[str, bool]] = {
     "step": (STEP_FILE, True),
@@ -26,6 +27,8 @@ RECURRENT: Mapping[str, tuple[str, bool]] = {
 }
 WHOLE: Mapping[str, tuple[str, bool]] = {"whole": (STEP_FILE, True), "whole without optimization": (STEP_FILE, False)}
 """Variants: the file, and whether onnxruntime may rewrite the graph."""
+BATCH = 256
+"""Samples of a layer at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,17 @@ class OnnxruntimeWitness:
             session = _Session(read_artefact(job.directory / file), job.directory / file, optimize)
             yield Answer(variant, version, _trace(job, session, file), from_zero=file == SEQUENCE_FILE)
 
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
+        """See Witness."""
+        variants = RECURRENT if job.model.is_recurrent else WHOLE
+        version = f"onnxruntime {import_optional('onnxruntime').__version__}"
+        for variant in choose(self.name, variants, job.argument):
+            file, optimize = variants[variant]
+            path = job.directory / file
+            cut = cut_sequence if file == SEQUENCE_FILE else cut_step
+            values = {part.graph: _run_part(part, path, optimize, forced) for part in cut(read_artefact(path), path, job.model)}
+            yield LayerAnswer(variant, version, job.model.graphs, values)
+
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
         types = graph.types()
@@ -57,6 +71,20 @@ class OnnxruntimeWitness:
         feeds = {value.name: np.asarray(inputs[value.name], _dtype(value)) for value in graph.inputs}
         names = [name for name in types if name not in feeds]
         return {name: array.astype(np.int64) for name, array in zip(names, session.run(names, feeds), strict=True)}
+
+
+def _run_part(part: Layers, path: Path, optimize: bool, forced: Forced) -> dict[str, IntArray]:
+    """What the layers of one graph make of the values forced on them."""
+    session, values = _Session(part.data, path, optimize), forced[part.graph]
+    names, batch = [place.name + COMPUTED for place in part.makes.values()], len(next(iter(values.values())))
+    found = []
+    for start in range(0, batch, BATCH):
+        feeds = {place.name: place.store(values[name][start : start + BATCH]) for name, place in part.reads.items()}
+        found.append(session.run(names, feeds))
+    return {
+        name: place.load(np.concatenate(tensors))
+        for (name, place), tensors in zip(part.makes.items(), zip(*found, strict=True), strict=True)
+    }
 
 
 class _Session:

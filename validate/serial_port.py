@@ -21,7 +21,7 @@ from ..graph.serialize import digest
 from .parity_device import HELLO_SECONDS, LineReport, LostError, ParityDevice
 from .parity_protocol import NAME_CHARACTERS, Hello, Place
 from .serial_line import SerialLine, parse_port, port_names
-from .witness import Answer, Job, Progress
+from .witness import Answer, Forced, Job, LayerAnswer, Progress
 
 T = TypeVar("T")
 SECONDS_A_PRODUCT = 20e-6
@@ -62,6 +62,10 @@ class SerialPort:
             hello = self._greet(device, job.model)
             trace = _Stream(device, job).run()
         yield Answer(hello.core, f"parity protocol {hello.protocol}, API {hello.api}", trace)
+
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError("the parity firmware takes no values for the layers inside its model")
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, as the device of the last answers computes it. Raises UnsupportedError for a graph of another model."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,8 +22,9 @@ from ..graph.ir import Graph, TensorType
 from ..graph.passes import compose
 from .interpreter_child import Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results
+from .tflite_layers import TfliteLayers, cut_tflite
 from .variants import beside, choose, read_artefact
-from .witness import Answer, Job
+from .witness import Answer, Forced, Job, LayerAnswer
 
 RESOLVERS: Mapping[str, str] = {
     "reference": "BUILTIN_REF",
@@ -54,6 +56,13 @@ class TfliteWitness:
         for variant in choose(self.name, RESOLVERS, job.argument):
             answer = trace(job, (package, RESOLVERS[variant]), read_model(path), path)
             yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", answer)
+
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
+        """See Witness."""
+        package = _interpreter_package()
+        for variant in choose(self.name, RESOLVERS, job.argument):
+            values = run_cut((package, RESOLVERS[variant]), job, forced)
+            yield LayerAnswer(variant, f"{package.replace('_', '-')} {version(package)}", job.model.graphs, values)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
@@ -95,6 +104,27 @@ def run_samples(interpreter: tuple[str, str], data: bytes, graph: Graph, inputs:
     fed = {value.name: np.asarray(inputs[value.name])[:, None] for value in graph.inputs}
     results = _run(task, data, Path(f"{graph.name}.tflite"), fed, np.ones(len(next(iter(fed.values()))), np.int64), {})
     return {name: array.astype(np.int64) for name, array in results.answers.items()}
+
+
+def run_cut(interpreter: tuple[str, str], job: Job, forced: Forced) -> dict[str, dict[str, IntArray]]:
+    """What each layer of the job's file makes of the values forced on it, by graph and value. interpreter: package and resolver."""
+    path = job.directory / FILE
+    parts = cut_tflite(read_model(path), path, job.model)
+    return {part.graph: _run_part(interpreter, part, path, forced[part.graph], job.model.graphs[part.graph].types()) for part in parts}
+
+
+def _run_part(
+    interpreter: tuple[str, str], part: TfliteLayers, path: Path, forced: Mapping[str, IntArray], types: Mapping[str, TensorType]
+) -> dict[str, IntArray]:
+    batch = len(next(iter(forced.values())))
+    for name, tensor in (*part.reads.items(), *part.makes.items()):
+        if math.prod(tensor.shape) != types[name].size:
+            raise damaged(path, f"its tensor {tensor.name!r} has shape {tensor.shape}, not {types[name].shape}")
+    inputs, outputs = ({tensor.name: tensor for tensor in side.values()} for side in (part.reads, part.makes))
+    task = Task(*interpreter, tuple(inputs.values()), tuple(outputs.values()), {}, tuple(outputs))
+    fed = {tensor.name: forced[name].reshape(batch, 1, *tensor.shape) for name, tensor in part.reads.items()}
+    results = _run(task, part.data, path, fed, np.ones(batch, np.int64), {})
+    return {name: results.answers[tensor.name].astype(np.int64).reshape(batch, *types[name].shape) for name, tensor in part.makes.items()}
 
 
 def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trace:

@@ -12,9 +12,9 @@ from ..export.tflite import FILE, graph_to_tflite
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
 from .interpreter_child import MICRO
-from .tflite import read_model, run_samples, trace
+from .tflite import read_model, run_cut, run_samples, trace
 from .variants import refuse_argument
-from .witness import Answer, Job
+from .witness import Answer, Forced, Job, LayerAnswer
 
 
 class TfliteMicro:
@@ -34,6 +34,10 @@ class TfliteMicro:
         """See Witness."""
         path = job.directory / FILE
         yield Answer("reference kernels", version("tflite-micro"), trace(job, (MICRO, ""), read_model(path), path))
+
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
+        """See Witness."""
+        yield LayerAnswer("reference kernels", version("tflite-micro"), job.model.graphs, run_cut((MICRO, ""), job, forced))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""

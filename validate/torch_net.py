@@ -24,7 +24,7 @@ from ..models.recurrence import run_layer_from
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
-from .witness import Answer, Job
+from .witness import Answer, Forced, Job, LayerAnswer
 
 BATCH = 256
 """Sequences at a time."""
@@ -48,6 +48,10 @@ class TorchNet:
         else:
             begin = job.states() if job.model.is_recurrent else None
             yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin))
+
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError("the torch net computes no layers of the integer graph")
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
         """Refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -63,6 +63,26 @@ class Answer:
     from_zero: bool = False
 
 
+Forced = Mapping[str, Mapping[str, IntArray]]
+"""For each graph by name the values forced on its layers (graph.evaluate.evaluate_forced), int [batch, *shape] by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerAnswer:
+    """What one variant made of the values forced on each layer of the files at hand, the layers being run apart from each other.
+
+    graphs: by name those whose nodes it ran; layers that it computes in one pass are one node. values: for each of them what its nodes
+    made, int64 [batch, *shape] by name. delivered: likewise what each graph's call left in its caller's buffers, next states by the
+    name of the state; nothing where there are none.
+    """
+
+    variant: str
+    version: str
+    graphs: Mapping[str, Graph]
+    values: Forced
+    delivered: Forced = field(default_factory=dict)
+
+
 class Witness(Protocol):
     """One way to run the exported model. Missing software raises MissingToolError with the package that brings it."""
 
@@ -74,6 +94,13 @@ class Witness(Protocol):
 
     def answers(self, job: Job) -> Iterator[Answer]:
         """Run the exports in job.directory on every sequence, once a variant."""
+        ...
+
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
+        """Run every layer of the exports in job.directory on the values forced on it, once a variant. The job's sequences are not run.
+
+        Raises UnsupportedError for a witness that cannot.
+        """
         ...
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:

@@ -1,0 +1,142 @@
+"""Every layer of the files at hand, run on values forced on it: equal to numpy, and of these files, not of a fresh export."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rescomp.compress import calibrate, compress
+from rescomp.errors import InputError, UnsupportedError
+from rescomp.export.c import export_c
+from rescomp.export.kernel_choice import Target, graph_on
+from rescomp.export.lower import lower
+from rescomp.graph.evaluate import evaluate_forced
+from rescomp.models import build_net
+from rescomp.recipe import ModelSection, Quantize
+from rescomp.validate.compare import LayerReference, compare_layers
+from rescomp.validate.registry import load_witness
+from rescomp.validate.stress import stress_vectors
+
+FORMS = [
+    ("fastgrnn", {}),
+    ("fastgrnn", {"low_rank": True, "table": False, "weights": "int8"}),
+    ("fastgrnn", {"window": 3, "weights": "int4"}),
+    ("fastrnn", {"layers": 2, "weights": "sparse_delta_int8"}),
+    ("gru", {"layers": 2, "low_rank": True}),
+    ("lstm", {"weights": "sparse_bitmap_int4"}),
+    ("block", {}),
+    ("int8_block", {"shape": (5, 4, 3)}),
+    ("int8_block", {"shape": (7, 6)}),
+    ("mixed", {"reads": "int8"}),
+]
+
+
+@pytest.fixture
+def forced_job(request, export_job):
+    """A function (cell, form) -> (job, forced values)."""
+
+    def make(cell, **form):
+        model = request.getfixturevalue(f"random_{cell}")(np.random.default_rng(8), **form)
+        stress = stress_vectors(model)
+        return export_job(model, stress.x, stress.lengths), stress.layers
+
+    return make
+
+
+def differing(witness, job, forced):
+    """Values that differ, of all variants."""
+    reference = LayerReference(forced)
+    return [compare_layers(reference, answer) for answer in witness.run_layers(job, forced)]
+
+
+@pytest.mark.parametrize(("cell", "form"), FORMS, ids=str)
+def test_every_layer_agrees(cell, form, exporting_witness, forced_job):
+    job, forced = forced_job(cell, **form)
+    expected = sum(array.size for role, graph in job.model.graphs.items() for array in evaluate_forced(graph, forced[role]).values())
+    for result in differing(exporting_witness, job, forced):
+        assert result.mismatches == 0, result.first
+        assert result.compared >= expected
+
+
+def test_they_are_the_layers_of_the_file_not_of_the_graph(exporting_witness, forced_job, export_job):
+    job, forced = forced_job("fastgrnn")
+    nodes = job.model.graphs["step"].nodes
+    changed = [replace(node, op=replace(node.op, bias=node.op.bias + 1)) if node.name == "candidate_bias" else node for node in nodes]
+    other = replace(job.model, graphs={**job.model.graphs, "step": replace(job.model.graphs["step"], nodes=tuple(changed))})
+    export_job(other, job.x, job.lengths)
+    for result in differing(exporting_witness, job, forced):
+        assert result.mismatches > 0
+        assert re.match(r"sample 0, candidate_bias\[0\]: expected -?\d+, got -?\d+", str(result.first))
+
+
+@pytest.mark.parametrize("constraint", [Quantize(scale="power_of_two"), Quantize(bits=6, scale="power_of_two", activations="int8")])
+def test_a_streamed_net(constraint, exporting_witness, export_job):
+    torch.manual_seed(0)
+    section = ModelSection(kind="dscnn1d", widths=(4, 4), blocks=1, stem_kernel=(5,), streaming=True)
+    net = compress(build_net(section, (12, 2), 5, torch.zeros(2), torch.ones(2)), [constraint])
+    calibrate(net, torch.randn(40, 12, 2), torch.zeros(0), 9)
+    model = lower(net, "net", streaming=True)
+    stress = stress_vectors(model)
+    for result in differing(exporting_witness, export_job(model, stress.x, stress.lengths), stress.layers):
+        assert result.mismatches == 0, result.first
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int8"])
+def test_a_fused_layer_is_one_node_on_its_core(weights, emulated, forced_job):
+    job, forced = forced_job("fastgrnn", weights=weights)
+    core = emulated("cortex-m4")
+    for name, data in export_c(job.model, Target(core)).items():
+        path = job.directory / core.export_folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (answer,) = load_witness("qemu").run_layers(replace(job, argument=core.name), forced)
+    fused = graph_on(job.model.graphs["step"], Target(core)).nodes
+    assert [node.name for node in answer.graphs["step"].nodes] == [node.name for node in fused]
+    assert len(fused) < len(job.model.graphs["step"].nodes)
+    assert compare_layers(LayerReference(forced), answer).mismatches == 0
+
+
+@pytest.mark.parametrize("name", ["cortex-m0", "riscv32imc", "atmega328p"])
+def test_every_family_of_cores_runs_layers(name, emulated, forced_job):
+    job, forced = forced_job("mixed")
+    (result,) = differing(load_witness(emulated(name).family.witness), replace(job, argument=name), forced)
+    assert (result.mismatches, result.first) == (0, None)
+
+
+def test_a_layer_that_reads_the_wrong_buffer_is_seen(forced_job):
+    job, forced = forced_job("fastgrnn")
+    path = job.directory / "c" / "tiny.c"
+    text = path.read_text()
+    assert "rescomp_add_int16(input_product, recurrent_product, preactivation" in text
+    path.write_text(text.replace("rescomp_add_int16(input_product, recurrent_product,", "rescomp_add_int16(input_product, input_product,"))
+    (result,) = differing(load_witness("c"), job, forced)
+    assert result.first.tensor == "preactivation"
+
+
+def test_a_state_that_is_changed_behind_the_last_layer_is_seen(forced_job):
+    job, forced = forced_job("fastgrnn")
+    path = job.directory / "c" / "tiny.c"
+    text, count = re.subn(r"(TAP\(TINY_LAYER_STATE, .*\);)", r"\1\n    state->h[3] ^= 1;", path.read_text())
+    assert count == 1
+    path.write_text(text)
+    (result,) = differing(load_witness("c"), job, forced)
+    assert result.mismatches == len(forced["step"]["h"])
+    assert str(result.first).startswith("sample 0, h[3]")
+
+
+def test_a_file_without_a_value_says_so(forced_job):
+    job, forced = forced_job("fastgrnn")
+    for name, file in (("onnxruntime", "model.onnx"), ("tflite", "model.tflite")):
+        path = job.directory / file
+        path.write_bytes(path.read_bytes().replace(b"gate_bias", b"gate_xxxx"))
+        with pytest.raises(InputError, match=rf"{file} has not the value gate_bias.* of this model: .*rescomp export"):
+            list(load_witness(name).run_layers(job, forced))
+
+
+@pytest.mark.parametrize("name", ["torch", "serial"])
+def test_those_that_cannot_say_so(name, forced_job):
+    job, forced = forced_job("fastgrnn")
+    with pytest.raises(UnsupportedError):
+        load_witness(name).run_layers(job, forced)
