@@ -21,7 +21,7 @@ typedef struct {
 static uint8_t arena[ARENA_BYTES] __attribute__((aligned(8)));
 static uint8_t *buffers[BUFFERS];
 
-#ifdef __thumb__
+#if defined(__thumb__) || defined(__riscv)
 /* checked_call.S: calls checked_function with the arguments that it is given itself. */
 void checked_call(void);
 extern void (*checked_function)(void);

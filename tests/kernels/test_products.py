@@ -1,7 +1,7 @@
 """The kernels of named cores, products and requantizations of rows, on their emulated cores, and their definitions on the host.
 
 What is tested is what lies in firmware_templates/arch/: every file there that replaces a kernel of these, and all definitions. Each
-case runs between guard bytes; constants must stay as they are, and on Cortex-M the registers that a function has to keep.
+case runs between guard bytes; constants must stay as they are, and the registers that a function has to keep (test_oracle.py).
 """
 
 import subprocess
@@ -222,7 +222,7 @@ def program(core, folder):
     """(firmware, names of its kernels): built once a core."""
     found = sources_of(core)
     (folder / "calls.h").write_text(calls_text(list(found)))
-    own = [Path(__file__).with_name("products_main.c"), *([Path(__file__).with_name("checked_call.S")] if "cortex" in core.name else [])]
+    own = [Path(__file__).with_name(name) for name in ("products_main.c", "checked_call.S")]
     include = [f"-I{TEMPLATES / 'arch' / name}" for name in core.kernels]
     return build_sources(core, [*found.values(), *own], [*include, f"-I{KERNELS}", f"-I{folder}"], folder), list(found)
 

@@ -47,11 +47,11 @@ SPANS = (247, 248, 249, 252, 253, 256, 257, 497, 505)
 
 
 class Device:
-    """A microcontroller with all functions of arch/avr, of which one is called at a time."""
+    """A microcontroller with functions in assembly, those of arch/avr if no others are given, of which one is called at a time."""
 
-    def __init__(self, mcu, folder):
-        sources = [*map(str, sorted(ASSEMBLY.glob("*.S"))), "-nostartfiles", "-Wl,-e,0"]
-        run(["avr-gcc", f"-mmcu={mcu}", f"-I{ASSEMBLY}", "-o", "kernels.elf", *sources], folder)
+    def __init__(self, mcu, folder, sources=()):
+        link = [*map(str, sources or sorted(ASSEMBLY.glob("*.S"))), "-nostartfiles", "-Wl,-e,0"]
+        run(["avr-gcc", f"-mmcu={mcu}", f"-I{ASSEMBLY}", "-o", "kernels.elf", *link], folder)
         host = str(Path(__file__).with_name("simavr_call.c"))
         run(["gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", "call.so", host, "-lsimavr", "-lelf"], folder, PACKAGES["libsimavr"])
         self.library = ctypes.CDLL(str(folder / "call.so"))

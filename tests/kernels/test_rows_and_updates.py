@@ -1,7 +1,7 @@
 """Requantizations of rows and updates of FastGRNN states, on the emulated cores and, as plain C, on the host.
 
 On a core each kernel is the file that its export would hold: the override of the core's folders, or the definition. Every call runs
-between guard bytes; inputs must stay as they are, and on Cortex-M the registers that a function has to keep.
+between guard bytes; inputs must stay as they are, and so must the registers that a function has to keep (test_oracle.py).
 """
 
 import itertools
@@ -153,7 +153,7 @@ def source_of(core, name):
 @cache
 def firmware(core, folder):
     """Built once a core."""
-    sources = [*(source_of(core, name) for name in NAMES), MAIN, *([CHECKED_CALL] if core.name.startswith("cortex") else [])]
+    sources = [*(source_of(core, name) for name in NAMES), MAIN, CHECKED_CALL]
     include = [f"-I{TEMPLATES / 'arch' / name}" for name in core.kernels]
     return build_sources(core, sources, [*include, f"-I{KERNELS}"], folder)
 
