@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -33,10 +34,31 @@ def cli() -> None:
     """From labelled sensor data to a kilobyte-sized integer model on a microcontroller, every bit predicted on the desk."""
 
 
+def _whole_number(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """An option's number in the digits 0 to 9; click's own types take what int() and float() do, which is more."""
+    from .text_files import whole_number
+
+    number = None if text is None else whole_number(text)
+    if number is None and text is not None:
+        raise click.BadParameter(f"{text!r} is no whole number")
+    return number
+
+
+def _decimal(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    from .text_files import decimal
+
+    number = None if text is None else decimal(text)
+    if number is None and text is not None:
+        raise click.BadParameter(f"{text!r} is no number")
+    return number
+
+
 _weights_option = click.option(
     "--weights", type=click.Choice(["ternary", "int8", "int6", "int4"]), help="Weight format (the scale form is kept)."
 )
-_density_option = click.option("--density", type=float, help="Fraction of weights kept in the cell's matrices (sparse).")
+_density_option = click.option(
+    "--density", metavar="FLOAT", callback=_decimal, help="Fraction of weights kept in the cell's matrices (sparse)."
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 _directory_argument = click.argument("directory", type=_PATH, default=DEFAULT_DIRECTORY)
 _against_option = click.option(
@@ -60,8 +82,8 @@ _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
     click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
     click.option("--model", "kind", metavar="KIND", help=_KINDS),
-    click.option("--rank-w", type=int, help="Rank of the input's matrix (low rank)."),
-    click.option("--rank-u", type=int, help="Rank of the state's matrix (low rank)."),
+    click.option("--rank-w", metavar="INTEGER", callback=_whole_number, help="Rank of the input's matrix (low rank)."),
+    click.option("--rank-u", metavar="INTEGER", callback=_whole_number, help="Rank of the state's matrix (low rank)."),
     _weights_option,
     _density_option,
     click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the recipe."),
@@ -282,8 +304,8 @@ def _recipe(
     """The recipe that the options ask for; `keys` are those that stand for one key of it."""
     from .recipe import load_recipe
 
-    chosen = [f"{_RECIPE_KEYS[name]}={json.dumps(value)}" for name, value in keys.items() if value is not None]
-    return load_recipe(recipe_file, [*chosen, *overrides], weights=weights, density=density)
+    chosen = {_RECIPE_KEYS[name]: value for name, value in keys.items() if value is not None}
+    return load_recipe(recipe_file, overrides, weights=weights, density=density, keys=chosen)
 
 
 def _names(text: str) -> list[str]:
@@ -294,10 +316,12 @@ _RECIPE_KEYS = {"source": "data.source", "kind": "model.kind", "rank_w": "model.
 
 
 def _seeds(text: str) -> list[int]:
-    try:
-        return [int(seed) for seed in text.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no list of seeds: give numbers separated by commas, 0,1,2 for instance") from None
+    from .text_files import whole_number
+
+    seeds = [whole_number(seed.strip()) for seed in text.split(",")]
+    if None in seeds:
+        raise click.BadParameter(f"{text!r} is no list of seeds: give numbers separated by commas, 0,1,2 for instance")
+    return [seed for seed in seeds if seed is not None]
 
 
 def _print(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:
@@ -310,6 +334,7 @@ def _print(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point: the exit code, with every foreseen failure told in one sentence on stderr."""
     _restore_signals()
+    _print_any_name()
     try:
         with cli.make_context("rescomp", sys.argv[1:] if arguments is None else arguments) as context:
             cli.invoke(context)
@@ -352,6 +377,13 @@ def _restore_signals() -> None:
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
+
+
+def _print_any_name() -> None:
+    """Names of files and classes may hold what a terminal's encoding has not, or bytes that are no text: print an escape then."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
+from .text_files import decode_text
+
 MOST_BYTES = 8 << 20
 """Of a document: parsed, it takes up to thirty times as much memory."""
 MOST_DEPTH = 64
@@ -44,7 +46,7 @@ def is_count(value: object, least: int = 0, most: int = (1 << 31) - 1) -> bool:
 def _text(data: bytes | str) -> str:
     if len(data) > MOST_BYTES:
         raise ValueError(f"it has {len(data):,} bytes, and a document has at most {MOST_BYTES:,}")
-    return data.decode("utf-8-sig") if isinstance(data, bytes) else data
+    return decode_text(data) if isinstance(data, bytes) else data
 
 
 def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

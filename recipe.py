@@ -21,6 +21,16 @@ Device = Literal["auto", "cpu", "cuda"]
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @field_validator("*")
+    @classmethod
+    def _is_unicode(cls, value: Any) -> Any:
+        """A file's name may hold bytes that are no text, and no TOML can say it."""
+        try:
+            "".join(part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, str)).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("this is not UTF-8 text: write it, or rename the file, in UTF-8") from error
+        return value
+
 
 class DataSection(_Section):
     """Where the recordings come from.
@@ -323,15 +333,24 @@ def _default_compress() -> list[dict[str, Any]]:
 
 
 def load_recipe(
-    path: Path | None = None, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None
+    path: Path | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    weights: str | None = None,
+    density: float | None = None,
+    keys: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """The recipe of a TOML file (None: all defaults), with `overrides` (`section.key=value`, as on the command line) on top.
 
+    keys: values by `section.key`, of options that stand for one key.
+
     weights: `ternary`, `int8` or `int4` exchanges the weight format in `compress` and keeps its scale form and place. density: sets
-    that of every matrix in the sparse constraint, or puts one before the weight format. `overrides` come after both.
+    that of every matrix in the sparse constraint, or puts one before the weight format. `overrides` come after all of these.
     Raises InputError naming file, key and nearest neighbour.
     """
     document = {} if path is None else _read_toml(path)
+    for key, value in (keys or {}).items():
+        _set(document, key.split("."), value, f"{key}={value}")
     return _validate(document, overrides, weights, density, str(path or "the recipe"))
 
 
@@ -410,17 +429,23 @@ def _apply(document: dict[str, Any], override: str) -> None:
         raise InputError(f"--set takes section.key=value, not {override!r}")
     if parts[0] == "compress" and len(parts) > 1:
         document.setdefault("compress", _default_compress())
-    target: Any = document
-    try:
-        for part in parts[:-1]:
-            target = target[int(part)] if isinstance(target, list | tuple) else target.setdefault(part, {})
-        target[parts[-1]] = _parse_value(text.strip())
-    except (ValueError, IndexError, TypeError, AttributeError) as error:
-        raise InputError(f"--set {override!r}: there is no such entry in the recipe") from error
+    target = _set(document, parts, _parse_value(text.strip()), override)
     if parts[0] == "compress" and parts[-1] == "kind" and target["kind"] in _CONSTRAINTS:
         known = _CONSTRAINTS[target["kind"]].model_fields
         for name in [name for name in target if name not in known]:
             del target[name]
+
+
+def _set(document: dict[str, Any], parts: Sequence[str], value: Any, asked: str) -> Any:
+    """Set the entry at a path; returns what holds it."""
+    target: Any = document
+    try:
+        for part in parts[:-1]:
+            target = target[int(part)] if isinstance(target, list | tuple) else target.setdefault(part, {})
+        target[parts[-1]] = value
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise InputError(f"--set {asked!r}: there is no such entry in the recipe") from error
+    return target
 
 
 def _parse_value(text: str) -> Any:
@@ -439,7 +464,7 @@ def _explain(error: ValidationError) -> str:
     key = ".".join(shown)
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key!r}; the nearest one is {nearest(where[-1], _siblings(where[:-1]))!r}"
-    return f"{key} = {json.dumps(problem['input'], default=str)}: {_reason(problem)}"
+    return f"{key} = {json.dumps(problem['input'], default=str, ensure_ascii=False)}: {_reason(problem)}"
 
 
 def _reason(problem: Mapping[str, Any]) -> str:

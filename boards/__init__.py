@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ..documents import parse_toml
 from ..errors import InputError, nearest
+from ..text_files import decode_text
 from .description import Avrdude, Board, Console, Daplink, Emulated, Emulator, Memory, Method, Pyocd, Stm32loader, Uf2, is_inside
 
 __all__ = ["Board", "Method", "board_names", "list_boards", "load_board", "read_board"]
@@ -46,7 +47,7 @@ def load_board(name: str | None, own: Path | None = None) -> Board:
 
     Raises InputError: an unknown name with the nearest, a file that cannot be read or is wrong with the key that is.
     """
-    if name is not None and name.endswith(".toml"):
+    if name is not None and name.lower().endswith(".toml"):
         own, name = Path(name), None
     if own is not None:
         board = read_board(own)
@@ -105,8 +106,8 @@ def _read_source(board: Path, source: str) -> str:
     if "/" in source:
         raise InputError(f"{board}: console.sources: {source} must lie beside the board's file")
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return decode_text(path.read_bytes()).replace("\r\n", "\n")
+    except (OSError, ValueError) as error:
         raise InputError(f"{board}: console.sources: cannot read {path} ({error})") from error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, nearest
+from ..text_files import TextError, decimal, decode_text
 
 FloatColumn = npt.NDArray[np.float64]
+Row = tuple[int, tuple[str, ...]]
+"""Line number and stripped cells."""
 
 DELIMITERS = (",", ";", "\t")
 _NAMES = {",": "','", ";": "';'", "\t": "a tab"}
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
+_HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
+_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t ]*', re.IGNORECASE)
+"""The first line by which spreadsheets tell each other how columns are separated."""
 _NOT_FINITE = ("nan", "na", "n/a", "null", "none", "inf", "+inf", "-inf", "infinity", "-infinity", "?")
 _NUMBER_CHARACTERS, _INTEGER_CHARACTERS = frozenset("0123456789+-.eE"), frozenset("0123456789+-")
 _LARGEST, _LARGEST_INTEGER = float(np.finfo(np.float32).max), (1 << 31) - 1
@@ -31,11 +37,17 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A CSV file with a header line. columns: cells by column name, stripped; lines: each row's line number, from 1."""
+    """A CSV file with a header line. columns: cells by column name, stripped; lines, header: each row's and the header's line, from 1."""
 
     path: Path
     columns: dict[str, tuple[str, ...]]
     lines: tuple[int, ...]
+    header: int = 1
+
+    @property
+    def top(self) -> str:
+        """Where its header stands, for messages."""
+        return f"{self.path}, line {self.header}"
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -45,7 +57,7 @@ class Table:
         """The cells of the column that the recipe's `key` names. Raises InputError with the nearest name when there is none."""
         if name not in self.columns:
             near, known = nearest(name, self.columns), ", ".join(self.columns)
-            raise InputError(f"{self.path}, line 1: there is no column {name!r} ({key}); the nearest one is {near!r} (of {known})")
+            raise InputError(f"{self.top}: there is no column {name!r} ({key}); the nearest one is {near!r} (of {known})")
         return self.columns[name]
 
     def texts(self, name: str, key: str) -> tuple[str, ...]:
@@ -81,10 +93,11 @@ class Table:
         return np.array([self._time(row, name, cell) for row, cell in enumerate(self.texts(name, "data.time"))])
 
     def _time(self, row: int, name: str, cell: str) -> float:
-        if _NUMBER.fullmatch(cell):
-            return float(cell)
+        number = decimal(cell)
+        if number is not None and math.isfinite(number):
+            return number
         try:
-            instant = datetime.fromisoformat(cell)
+            instant = datetime.fromisoformat(cell if cell.isascii() else "")
         except ValueError:
             what = "is neither a number nor an ISO 8601 time: correct it or delete the line"
             raise InputError(f"{self._place(row, name)} is {cell!r}, which {what}") from None
@@ -102,62 +115,114 @@ class Table:
         return f"{self.path}, line {self.lines[row]}: column {name!r}"
 
 
+@dataclass(frozen=True)
+class _Sheet:
+    """The text of a file below what stands above its header. lines: how many those are; comment: the last one with a `#`, less that."""
+
+    path: Path
+    text: str
+    delimiter: str
+    lines: int
+    comment: str
+    comment_line: int
+
+
 def read_table(path: Path) -> Table:
-    """The table in `path`: UTF-8, a header line, columns separated by ',', ';' or tabs. Raises InputError for anything else."""
-    text = _text(path)
-    delimiter = _delimiter(path, text)
-    rows = _rows(path, text, delimiter)
-    line, header = next(rows)
-    _check_header(f"{path}, line {line}", header)
+    """The table in `path`: UTF-8, a header line, columns separated by ',', ';' or tabs. Raises InputError for anything else.
+
+    Above the header may stand `sep=;` and comments that begin with `#`; of these the last is the header where a reading follows it.
+    Delimiters at the ends of lines, behind the last column, mean nothing.
+    """
+    sheet = _sheet(path, _text(path))
+    header_line, header, rows = _header(sheet, _rows(sheet))
+    width = max(position + 1 for position, name in enumerate(header) if name)
+    _check_header(f"{path}, line {header_line}", header[:width])
     lines, cells = [], []
+    line = header_line
     for line, row in rows:
-        if len(row) != len(header):
-            raise InputError(f"{path}, line {line}: {len(row)} cells instead of {len(header)}: {_hint(row, header, delimiter)}")
+        if len(row) < width or any(row[width:]):
+            hint = _hint(row, header[:width], header_line, sheet.delimiter)
+            raise InputError(f"{path}, line {line}: {len(row)} cells instead of {width}: {hint}")
         lines.append(line)
-        cells.append(row)
+        cells.append(row[:width])
     if not lines:
         raise InputError(f"{path}, line {line}: there is no reading below the header line: the log may be cut off")
-    return Table(path, dict(zip(header, zip(*cells, strict=True), strict=True)), tuple(lines))
+    return Table(path, dict(zip(header[:width], zip(*cells, strict=True), strict=True)), tuple(lines), header_line)
 
 
 def _text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decode_text(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: byte {error.start} is not UTF-8 text: save the log as CSV in UTF-8") from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise InputError(f"{path}, line {line}: a NUL character, so it is binary or UTF-16: save the log as CSV in UTF-8")
+    except TextError as error:
+        raise InputError(f"{path}, line {error.line}: {error}") from error
     if not text.strip():
         raise InputError(f"{path}, line 1: the file is empty: give a log with a header line and readings, or remove it")
     return text
 
 
-def _delimiter(path: Path, text: str) -> str:
-    header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n ").splitlines()[0])
-    found = [delimiter for delimiter in DELIMITERS if delimiter in header]
-    if len(found) > 1:
-        used = " and ".join(_NAMES[delimiter] for delimiter in found)
-        raise InputError(f"{path}, line 1: the header mixes {used} as delimiters: separate the columns by one of them")
-    return found[0] if found else ","
+def _sheet(path: Path, text: str) -> _Sheet:
+    declared, comment, comment_line = "", "", 0
+    lines = io.StringIO(text, newline="").readlines()
+    for number, line in enumerate(lines):
+        separator, stripped = _SEPARATOR.fullmatch(line.strip("\r\n")), line.strip()
+        if separator:
+            declared = _declared(path, number + 1, separator[1])
+        elif stripped.startswith("#"):
+            comment, comment_line = stripped.lstrip("# \t"), number + 1
+        elif stripped:
+            return _Sheet(
+                path, "".join(lines[number:]), declared or _delimiter(path, number + 1, lines[number:]), number, comment, comment_line
+            )
+    raise InputError(f"{path}, line {len(lines)}: there is neither a header line nor a reading: the log may be cut off")
 
 
-def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _declared(path: Path, number: int, delimiter: str) -> str:
+    if delimiter not in DELIMITERS:
+        raise InputError(f"{path}, line {number}: sep={delimiter} is no delimiter that rescomp reads: separate columns by ',', ';' or tabs")
+    return delimiter
+
+
+def _delimiter(path: Path, number: int, lines: Sequence[str]) -> str:
+    """That of the header line, which comes first in `lines`; where it has none, that of the line below."""
+    for line in lines[:2]:
+        plain = re.sub(r'"[^"]*"', "", line)
+        found = [delimiter for delimiter in DELIMITERS if delimiter in plain]
+        if len(found) > 1 and line is lines[0]:
+            used = " and ".join(_NAMES[delimiter] for delimiter in found)
+            raise InputError(f"{path}, line {number}: the header mixes {used} as delimiters: separate the columns by one of them")
+        if len(found) == 1:
+            return found[0]
+    return ","
+
+
+def _rows(sheet: _Sheet) -> Iterator[Row]:
     """(line number, stripped cells) of every line that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+    tabs = sheet.delimiter == "\t"
+    reader = csv.reader(io.StringIO(sheet.text, newline=""), delimiter=sheet.delimiter, strict=True, skipinitialspace=not tabs)
     try:
         for row in reader:
-            if len(row) > 1 or (row and row[0].strip()):
-                yield reader.line_num, tuple(cell.strip() for cell in row)
+            cells = tuple(cell.strip() for cell in row)
+            if any(cells):
+                yield sheet.lines + reader.line_num, cells
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}: correct the quotes, or write the cell without them") from error
+        line = sheet.lines + reader.line_num
+        raise InputError(f"{sheet.path}, line {line}: {error}: correct the quotes, or write the cell without them") from error
+
+
+def _header(sheet: _Sheet, rows: Iterator[Row]) -> tuple[int, tuple[str, ...], Iterator[Row]]:
+    """(line number, names, rows below): the first row, or the comment above it where that has as many names and the row has numbers."""
+    line, first = next(rows)
+    if sheet.comment and any(decimal(cell) is not None for cell in first):
+        names = tuple(name.strip().strip('"') for name in sheet.comment.split(sheet.delimiter))
+        if len(names) == len(first):
+            return sheet.comment_line, names, itertools.chain([(line, first)], rows)
+    return line, first, rows
 
 
 def _check_header(place: str, header: tuple[str, ...]) -> None:
-    if all(_NUMBER.fullmatch(name) for name in header):
+    if all(decimal(name) is not None for name in header):
         raise InputError(f"{place}: the header line holds numbers only: name the columns in the first line")
     for position, name in enumerate(header):
         if not name:
@@ -166,17 +231,29 @@ def _check_header(place: str, header: tuple[str, ...]) -> None:
             raise InputError(f"{place}: two columns are called {name!r}: give each its own name")
 
 
-def _hint(row: tuple[str, ...], header: tuple[str, ...], delimiter: str) -> str:
+def _hint(row: tuple[str, ...], header: tuple[str, ...], header_line: int, delimiter: str) -> str:
     others = [other for other in DELIMITERS if other != delimiter and other in delimiter.join(row)]
+    if row[0].startswith("#"):
+        return "it is a comment: leave comments above the header line, or delete it"
     if len(row) < len(header) and others:
         return f"it is separated by {_NAMES[others[0]]} and the header by {_NAMES[delimiter]}: use one delimiter in the whole file"
+    if len(row) > len(header) and not any(decimal(cell) is not None for cell in row):
+        return f"the header line comes first: delete line {header_line} if it is none, or begin it with #"
     if len(row) > len(header) and delimiter == ",":
         return "write numbers with a decimal point instead of a decimal comma, and quote texts that hold a comma"
+    if len(row) > len(header):
+        return f"name column {len(header) + 1} in line {header_line}, or delete the cells behind the last column"
     return "the line may be cut off: repair or delete it"
 
 
 def _is_number_like(cell: str) -> bool:
-    return bool(_NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell)) or cell.lower() in _NOT_FINITE
+    if decimal(cell) is not None or _DECIMAL_COMMA.fullmatch(cell) or _HEX.fullmatch(cell) or cell.lower() in _NOT_FINITE:
+        return True
+    try:
+        float(cell)  # other scripts' digits, underscores
+    except ValueError:
+        return False
+    return True
 
 
 def _problem(cell: str, integer: bool) -> str | None:
@@ -187,8 +264,9 @@ def _problem(cell: str, integer: bool) -> str | None:
         return f"is {cell!r}, with a decimal comma: write {cell.replace(',', '.')} with a decimal point"
     if cell.lower() in _NOT_FINITE:
         return f"is {cell!r}, not a finite number: fill it in or delete the line"
-    if not _NUMBER.fullmatch(cell):
-        return f"is {cell!r}, not a number: correct it, or name the columns to use in data.channels"
-    if integer and abs(int(cell)) > _LARGEST_INTEGER:
+    number = decimal(cell)
+    if number is None:
+        return f"is {cell!r}, not a number in the digits 0 to 9: correct it, or name the columns to use in data.channels"
+    if integer and abs(number) > _LARGEST_INTEGER:
         return f"is {cell}, beyond 32 bits: if it is a time, name it in data.time, else leave it out of data.channels"
-    return None if math.fabs(float(cell)) <= _LARGEST else f"is {cell}, beyond single precision: correct it or delete the line"
+    return None if abs(number) <= _LARGEST else f"is {cell}, beyond single precision: correct it or delete the line"

@@ -63,9 +63,9 @@ def _read(data: DataSection) -> RawDataset:
     _refuse_csv_keys(data)
     if source in names():
         return read_bundled(source)
-    if source.endswith(".npz"):
+    if source.lower().endswith(".npz"):
         return read_npz(Path(source))
-    if source.endswith(".ts"):
+    if source.lower().endswith(".ts"):
         return read_ts_pair(*_pair(source))
     if Path(source).suffix or Path(source).exists():
         raise InputError(
@@ -83,7 +83,7 @@ def _refuse_csv_keys(data: DataSection, allowed: Collection[str] = ()) -> None:
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix not in (".npz", ".ts")
+    return path.is_dir() and path.suffix.lower() not in (".npz", ".ts")
 
 
 def _pair(source: str) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, missing_package
 from ..recipe import DataSection
+from .hidden import visible, visible_below
 from .raw import RawDataset, RawSplit
 from .split import Split
 from .splits import validation_split
@@ -22,7 +23,7 @@ MODES = {"L": 1, "RGB": 3}
 
 def holds_images(path: Path) -> bool:
     """Whether a folder has images in a sub-folder of it, or one further down."""
-    return any(file.suffix.lower() in SUFFIXES for pattern in ("*/*", "*/*/*") for file in path.glob(pattern))
+    return any(file.suffix.lower() in SUFFIXES and file.parent != path for file in visible_below(path, 2))
 
 
 def read_images(path: Path, data: DataSection) -> RawDataset:
@@ -60,8 +61,8 @@ def _load(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for group in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
-        yield from ((group.name, file) for file in sorted(group.iterdir()) if file.suffix.lower() in SUFFIXES)
+    for group in (entry for entry in visible(folder) if entry.is_dir()):
+        yield from ((group.name, file) for file in visible(group) if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
 def _image(file: Path) -> npt.NDArray[np.uint8]:

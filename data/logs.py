@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..recipe import DataSection
+from ..text_files import whole_number
 from .raw import RawDataset, RawSplit, pad_sequences
 from .recordings import Log, Recording, read_log
 from .splits import held_out
@@ -120,7 +121,7 @@ def _class_order(labels: set[str]) -> tuple[str, ...]:
 
 
 def _is_integer(label: str) -> bool:
-    return label.removeprefix("-").isdecimal()
+    return whole_number(label.removeprefix("-")) is not None
 
 
 def _raw(log: Log, name: Literal["train", "test"], windows: Sequence[_Window]) -> RawSplit:

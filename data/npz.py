@@ -10,6 +10,7 @@ from numpy.lib.format import MAGIC_PREFIX
 
 from ..errors import InputError
 from ..graph.archive import ArchiveError, Arrays, ObjectArrayError, read_archive
+from .hidden import is_hidden
 from .nearest import did_you_mean
 from .raw import RawDataset, RawSplit
 
@@ -37,7 +38,7 @@ def load_arrays(path: Path) -> Arrays:
         with path.open("rb") as file:
             if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
                 raise InputError(f"{path} holds a single array: save {', '.join(REQUIRED)} together with numpy.savez")
-            return read_archive(file, path.stat().st_size)
+            return read_archive(file, path.stat().st_size, ignored=is_hidden)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
     except ObjectArrayError as error:

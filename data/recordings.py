@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..recipe import DataSection
 from .csv_table import FloatColumn, Table, read_table
+from .hidden import visible, visible_below
 
 TIME_NAMES = ("timestamp", "time")
 """A column of one of these names (in any case) holds the times when data.time is unset: it is no channel."""
@@ -79,8 +80,8 @@ def read_log(path: Path, data: DataSection) -> Log:
 def _sources(path: Path, data: DataSection) -> list[_Source]:
     if not path.is_dir():
         return [_Source(path, None, path.name)]
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    loose = _csv_files(path.iterdir())
+    folders = [entry for entry in visible(path) if entry.is_dir()]
+    loose = _csv_files(visible(path))
     if folders and loose:
         raise InputError(f"{path} holds CSV files beside sub-folders: keep one sub-folder a class, or files with a label column alone")
     if not folders and not loose:
@@ -91,14 +92,14 @@ def _sources(path: Path, data: DataSection) -> list[_Source]:
 
 
 def _class_folder(folder: Path, label: str | None) -> list[_Source]:
-    files = _csv_files(folder.rglob("*"))
+    files = _csv_files(visible_below(folder))
     if not files:
         raise InputError(f"{folder} holds no CSV file: each sub-folder is a class with its recordings; add some or remove it")
     return [_Source(file, label, file.relative_to(folder.parent).as_posix()) for file in files]
 
 
-def _csv_files(entries: Any) -> list[Path]:
-    return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and not entry.name.startswith(".") and entry.is_file())
+def _csv_files(entries: Iterable[Path]) -> list[Path]:
+    return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and entry.is_file())
 
 
 def _columns(table: Table, data: DataSection, by_folder: bool) -> _Columns:
@@ -112,7 +113,7 @@ def _columns(table: Table, data: DataSection, by_folder: bool) -> _Columns:
     others = [name for name in table.columns if name not in named.values()]
     channels = data.channels or tuple(name for name in others if table.looks_numeric(name))
     if not channels:
-        raise InputError(f"{table.path}, line 1: no column but {', '.join(filter(None, named.values()))} holds numbers: add a channel")
+        raise InputError(f"{table.top}: no column but {', '.join(filter(None, named.values()))} holds numbers: add a channel")
     _check_roles(named, channels)
     return _Columns(label, data.group, time, channels)
 
@@ -132,9 +133,7 @@ def _check_columns(table: Table, columns: _Columns, data: DataSection) -> None:
     if data.channels is None:
         for name in table.columns:
             if name not in known and table.looks_numeric(name):
-                raise InputError(
-                    f"{table.path}, line 1: column {name!r} is not in the first file: name the columns to use in data.channels"
-                )
+                raise InputError(f"{table.top}: column {name!r} is not in the first file: name the columns to use in data.channels")
 
 
 def _cut(table: Table, columns: _Columns, source: _Source, gap: float) -> list[Recording]:

@@ -5,6 +5,7 @@ Values are numbers separated by commas, and the class comes last. Time stamps an
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..text_files import TextError, decimal, decode_text, whole_number
 from .raw import RawDataset, RawSplit, pad_sequences
 
 FloatSequence = npt.NDArray[np.float64]
@@ -60,12 +62,12 @@ def _read(path: Path) -> _TsFile:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode_text(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a .ts text file ({error.reason} at byte {error.start}): give a UEA .ts file") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    except TextError as error:
+        raise InputError(f"{path}, line {error.line}: {error}") from error
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
             yield number, stripped
@@ -88,7 +90,7 @@ def _check_headers(file: _TsFile) -> None:
     if "targetlabel" in file.headers or not file.headers.get("classlabel", "true").lower().startswith("true"):
         raise InputError(f"{file.path} has no class labels (@classLabel true ...): give a data set for classification")
     dimensions = file.headers.get("dimensions", file.headers.get("dimension", "1"))
-    if not dimensions.isdecimal():
+    if whole_number(dimensions) is None:
         raise InputError(f"{file.path} declares @dimensions {dimensions!r}: write the number of channels")
 
 
@@ -127,11 +129,8 @@ def _numbers(at: str, channel: int, text: str) -> list[float]:
 
 
 def _number(at: str, channel: int, step: int, item: str) -> float:
-    try:
-        value = float(item)
-    except ValueError:
-        value = math.nan
-    if math.isfinite(value):
+    value = decimal(item)
+    if value is not None and math.isfinite(value):
         return value
     place = f"{at}: channel {channel}, step {step} (counting from 0)"
     if item.lower() in ("?", "nan"):

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,11 +38,14 @@ class ObjectArrayError(ArchiveError):
     """A member holds Python objects, which only a pickle could bring."""
 
 
-def read_archive(file: Path | IO[bytes], size: int) -> Arrays:
-    """Every array of an archive of `size` bytes. Raises ArchiveError; OSError when the file cannot be read."""
+def read_archive(file: Path | IO[bytes], size: int, ignored: Callable[[str], bool] = lambda name: False) -> Arrays:  # noqa: ARG005
+    """Every array of an archive of `size` bytes. Raises ArchiveError; OSError when the file cannot be read.
+
+    ignored: whether a member of that name is no part of it, whatever it holds.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
+            members = [member for member in archive.infolist() if not ignored(member.filename)]
             _check_members(members, size)
             return {member.filename.removesuffix(_SUFFIX): _read_member(archive, member) for member in members}
     except ArchiveError:

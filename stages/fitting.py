@@ -70,7 +70,7 @@ def parse_budget(text: str) -> Budget:
     """`const=2KB,state=512B` (either may be left out; KB = 1024 bytes). Raises InputError."""
     limits: dict[str, int] = {}
     for item in text.split(","):
-        found = re.fullmatch(r"\s*(const|state)\s*=\s*(\d+(?:\.\d+)?)\s*(B|KB)\s*", item)
+        found = re.fullmatch(r"\s*(const|state)\s*=\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(B|KB)\s*", item)
         if not found or found[1] in limits:
             raise InputError(f"--fit takes const=2KB,state=512B (const data, and state + scratch; B or KB), not {text!r}")
         limits[found[1]] = int(float(found[2]) * _UNITS[found[3]])

@@ -20,6 +20,7 @@ from ..boards.uf2 import pack_uf2
 from ..errors import DeviceError, InputError, MissingToolError, missing_package
 from ..graph.ir import IntegerModel
 from ..model_directory import FIRMWARE_FOLDER, ModelDirectory, write_atomically
+from ..text_files import whole_number
 from ..validate.board_firmware import Fit, board_uart, build_board_firmware
 from ..validate.c_program import first_lines, run_tool, workspace
 from ..validate.emulation import export_folder
@@ -158,11 +159,11 @@ def _emulate(
 
 @contextmanager
 def _machine(board: Board, elf: Path, port: str | None) -> Iterator[str]:
-    if port not in (None, PTY) and not (port.isdecimal() and 0 < int(port) <= 0xFFFF):
+    number = 0 if port is None or port == PTY else whole_number(port)
+    if number is None or not (number < 0x10000 and (number > 0 or port in (None, PTY))):
         raise InputError(f"--port {port}: an emulated board listens at a TCP port (give its number), or makes a pseudo-terminal (pty)")
     assert board.emulator is not None
     kind: Kind = "pty" if port == PTY else "tcp"
-    number = int(port) if port not in (None, PTY) else 0
     with serial_machine(board.find_core(), elf.resolve(), kind, number=number, serial=board.emulator.serial) as line:
         yield line
 

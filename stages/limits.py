@@ -53,9 +53,9 @@ def read_baseline(path: Path) -> dict[Size, int]:
     """The sizes in a document that `rescomp check --json` printed. Raises InputError."""
     document = read_document(path, "rescomp check --json")
     try:
-        sizes = {("", name): int(document[name]) for name in MODEL_SIZES}
-        return sizes | {(core, name): int(entry[name]) for core, entry in document["cores"].items() for name in CORE_SIZES}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        sizes = {("", name): _count(document[name]) for name in MODEL_SIZES}
+        return sizes | {(core, name): _count(entry[name]) for core, entry in document["cores"].items() for name in CORE_SIZES}
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no document of `rescomp check --json`: make it again with that") from error
 
 
@@ -70,8 +70,8 @@ def read_profile(path: Path) -> dict[Size, int]:
 
 def core_sizes(core: Mapping[str, Any]) -> dict[Size, int]:
     """Of one core in a document of `rescomp profile --json`."""
-    flash, ram = (sum(int(count) for count in core[part].values()) for part in ("flash", "ram"))
-    return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + int(core["stack"])}
+    flash, ram = (sum(map(_count, core[part].values())) for part in ("flash", "ram"))
+    return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + _count(core["stack"])}
 
 
 def read_document(path: Path, command: str) -> Any:
@@ -83,6 +83,13 @@ def read_document(path: Path, command: str) -> Any:
     if not isinstance(document, dict) or document.get("schema") != 1:
         raise InputError(f"{path} is no document of `{command}`, or of another version: make it again with that")
     return document
+
+
+def _count(value: Any) -> int:
+    """A count of bytes as JSON writes it. Raises TypeError for text, fractions and NaN, which int() would take or overflow on."""
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no count of bytes")
+    return value
 
 
 def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[Size, int]:

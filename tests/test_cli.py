@@ -88,6 +88,17 @@ FAILURES = [
     (("run", "--model", "gruu"), 2, "fastgrnn"),
     (("run", "--density", "3"), 2, "compress.0.density"),
     (("run", "--seeds", "0,x"), 2, "numbers separated by commas"),
+    (("run", "--seeds", "0,\uff11"), 2, "numbers separated by commas"),
+    (("run", "--seeds", "1_0"), 2, "numbers separated by commas"),
+    (("run", "--seeds", "9" * 5000), 2, "numbers separated by commas"),
+    (("run", "--fit", "const=\uff12KB"), 2, "--fit takes const=2KB"),
+    (("run", "--fit", f"const={'9' * 400}KB"), 2, "--fit takes const=2KB"),
+    (("train", "--rank-w", "1_0"), 2, "whole number"),
+    (("train", "--rank-u", "\uff11"), 2, "whole number"),
+    (("train", "--density", "0.\uff13"), 2, "number"),
+    (("train", "--density", "nan"), 2, "number"),
+    (("train", "--data", "caf\udce9.npz"), 2, "not UTF-8 text"),
+    (("train", "--data", "none\U0001f600.npz"), 2, "cannot read none\U0001f600.npz"),
     (("run", "--weights", "int5"), 2, "ternary"),
     (("run", "-o", "/proc/rescomp"), 2, "/proc/rescomp"),
     (("run", "-o", "{tmp}"), 2, "--force"),
@@ -106,7 +117,7 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "text"), FAILURES, ids=[" ".join(failure[0]) for failure in FAILURES])
+@pytest.mark.parametrize(("arguments", "code", "text"), FAILURES, ids=[ascii(" ".join(failure[0]))[:60] for failure in FAILURES])
 def test_mistakes_get_one_sentence_and_their_exit_code(arguments, code, text, data, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([part.format(tmp=tmp_path, data=data) for part in arguments]) == code
@@ -114,6 +125,13 @@ def test_mistakes_get_one_sentence_and_their_exit_code(arguments, code, text, da
     assert text in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+def test_a_directory_whose_name_is_no_text_is_printed_all_the_same(tmp_path):
+    command = [sys.executable, "-m", "rescomp", "inspect", "caf\udce9"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, timeout=60)
+    assert result.returncode == 2
+    assert result.stderr.startswith(b"rescomp: caf\\udce9 is not a directory")
 
 
 def test_options_and_the_recipe_know_the_same_kinds_and_formats():

@@ -17,7 +17,7 @@ from rescomp.documents import MOST_BYTES, MOST_DEPTH, is_count, parse_json, pars
         ('{"a":' * (MOST_DEPTH + 1) + "1" + "}" * (MOST_DEPTH + 1), "nested more than 64 deep"),
         ("[" + "1" * 5000 + "]", "4300"),
         (" " * MOST_BYTES + "1", "has at most 8,388,608"),
-        (b"\xff\xfe", "utf-8"),
+        (b"\xff\xfe", "UTF-8"),
         ("", "Expecting value"),
     ],
 )
@@ -34,7 +34,7 @@ def test_json_that_is_refused(text, message):
         ("[" + ".".join("a" * 100) + "]", "nested more than 64 deep"),
         ("a = " + "1" * 5000, "4300"),
         ("a = 1\na = 2", "Cannot overwrite"),
-        (b"a = '\xff'", "utf-8"),
+        (b"a = '\xff'", "UTF-8"),
         ("#" * MOST_BYTES + "#", "has at most 8,388,608"),
     ],
 )

@@ -113,6 +113,7 @@ def test_the_root_holds_only_the_package_s_modules():
         "model_directory.py",
         "printing.py",
         "recipe.py",
+        "text_files.py",
     }
 
 

@@ -110,6 +110,34 @@ def test_unreadable_recipes(tmp_path):
         load_recipe(broken)
 
 
+def test_what_windows_editors_write_is_read(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"\xef\xbb\xbf[model]\r\nhidden_size = 6\r\n")
+    assert load_recipe(path).model.hidden_size == 6
+    path.write_bytes("[model]\r\nhidden_size = 6\r\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"recipe\.toml is not valid TOML: it is UTF-16 text: save it in UTF-8"):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "[model]\nhidden_size = " + "9" * 5000])
+def test_a_recipe_without_end_is_refused(tmp_path, text):
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(InputError, match=r"recipe\.toml is not valid TOML"):
+        load_recipe(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize("name", ["\U0001f600.npz", 'a"b\\c\td.npz', "\x7f.npz", "2024-05-01", "true", "\u65e5\u672c\u8a9e.npz"])
+def test_a_key_that_an_option_stands_for_is_taken_as_it_is(name):
+    recipe = load_recipe(keys={"data.source": name})
+    assert recipe.data.source == name
+    assert parse_recipe(to_toml(recipe), "it") == recipe
+
+
+def test_a_name_that_is_not_utf_8_is_refused():
+    with pytest.raises(InputError, match=r"data\.source = .*: this is not UTF-8 text: write it, or rename the file, in UTF-8"):
+        load_recipe(keys={"data.source": "caf\udce9.npz"})
+
+
 def test_a_new_kind_drops_the_keys_it_does_not_know():
     assert load_recipe(None, ["compress.0.kind=quantize"]).compress == (Quantize(),)
     assert load_recipe(None, ['compress=[{kind = "quantize"}]', "compress.0.scale=power_of_two"]).compress == (

@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.005
 
 def parse_port(argument: str) -> tuple[str, int]:
     """`PORT[@BAUD]` as port and baud rate. Raises InputError when no port is named."""
-    found = re.fullmatch(r"(.+?)(?:@(\d+))?", argument)
+    found = re.fullmatch(r"(.+?)(?:@([0-9]{1,9}))?", argument)
     if found is None:
         raise InputError(f"serial needs a port, as in serial:/dev/ttyACM0 or serial:socket://localhost:5000; {present_ports()}")
     return found[1], int(found[2] or BAUD)

@@ -142,6 +142,18 @@ def test_files_and_names_that_are_none(own, tmp_path):
         load_board(None)
 
 
+def test_what_windows_editors_and_cards_make_of_a_board_s_file(own, tmp_path):
+    path = own()
+    for copy, mark in ((tmp_path / "plain.toml", b""), (tmp_path / "marked.TOML", b"\xef\xbb\xbf")):
+        copy.write_bytes(mark + path.read_bytes().replace(b"\n", b"\r\n"))
+        assert load_board(str(copy)).name == copy.stem
+    (path.parent / "my_uart.c").write_bytes(b"\xef\xbb\xbf/* a UART */\r\n")
+    assert read_board(path).texts == {"my_uart.c": "/* a UART */\n"}
+    path.write_bytes(path.read_text().encode("utf-16"))
+    with pytest.raises(InputError, match=r"my-board\.toml is not valid TOML: it is UTF-16 text: save it in UTF-8"):
+        read_board(path)
+
+
 def test_usb_numbers():
     assert name_device(0x2341, 0x0043) == "Arduino Uno"
     assert name_device(0x0D28, 0x0204) == "BBC micro:bit v1, BBC micro:bit v2 or another board with DAPLink"

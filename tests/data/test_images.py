@@ -43,6 +43,23 @@ def test_a_part_of_each_class_is_held_out(tmp_path):
     assert again.digest != dataset.digest
 
 
+LEFT_BEHIND = ("a/._00.png", "a/.thumbs/00.png", ".ipynb_checkpoints/00.png", "__MACOSX/._00.png", "__MACOSX/a/00.png", "a/~$00.png")
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_what_systems_and_editors_leave_behind_is_no_class_and_no_image(tmp_path, split):
+    for folder in (tmp_path / "train", tmp_path / "test") if split else (tmp_path,):
+        save(folder / "a", 4, 0)
+        save(folder / "b", 4, 100, suffix="PNG")
+    dataset = load_dataset(str(tmp_path))
+    for folder in {tmp_path, tmp_path / "train"} if split else (tmp_path,):
+        for name in LEFT_BEHIND:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(b"no image")
+    again = load_dataset(str(tmp_path))
+    assert (again.digest, again.classes) == (dataset.digest, ("a", "b"))
+
+
 def test_refusals(tmp_path):
     save(tmp_path / "a", 2, 0)
     save(tmp_path / "b", 2, 9, size=(5, 5))

@@ -168,14 +168,123 @@ def test_mistakes_are_named_with_their_line(case: str, log: Any) -> None:
         (b"ax,,label\n1,2,a\n", r"line 1: column 2 has no name"),
         (b"ax,ax\n1,2\n", r"line 1: two columns are called 'ax'"),
         ("ax,°C\n1,2\n".encode("latin-1"), r"line 1: byte 3 is not UTF-8 text"),
-        ("ax,label\n1,2\n".encode("utf-16"), r"line 1: byte 0 is not UTF-8 text"),
         ("ax,label\n1,2\n".encode("utf-16-le"), r"line 1: a NUL character"),
+        (b"sep=|\nax|label\n1|2\n", r"line 1: sep=\| is no delimiter that rescomp reads"),
+        (b"sep=;\n\n# nothing\n", r"line 3: there is neither a header line nor a reading"),
+        (b"ax,label\n1,2,3\n", r"line 2: 3 cells instead of 2: write numbers with a decimal point"),
+        (b"ax\tlabel\n1\t2\t3\n", r"line 2: 3 cells instead of 2: name column 3 in line 1"),
+        (b"ax,label\n1,a\n# pause\n", r"line 3: 1 cells instead of 2: it is a comment"),
+        (b"Logger 2.1\ntime;ax;label\n1;2;a\n", r"line 2: 3 cells instead of 1: the header line comes first: delete line 1"),
+        (b"Device,7\ntime,ax,label\n1,2,a\n", r"line 2: 3 cells instead of 2: the header line comes first: delete line 1"),
     ],
 )
 def test_files_that_are_no_table(data: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_bytes(data)
     with pytest.raises(InputError, match=rf"log\.csv, {message}"):
         read_table(tmp_path / "log.csv")
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-16", "UTF-16"), ("utf-32", "UTF-32")])
+def test_other_encodings_are_told_by_their_byte_order_mark(encoding: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes("ax,label\n1,2\n".encode(encoding))
+    with pytest.raises(InputError, match=rf"log\.csv, line 1: it is {name} text: save it in UTF-8"):
+        read_table(tmp_path / "log.csv")
+
+
+ALIKE = (("time", "1", "2"), ("ax", "3", "4"), ("label", "a", "b"))
+DIALECTS = {
+    "plain": b"time,ax,label\n1,3,a\n2,4,b\n",
+    "every reading ends with a comma": b"time,ax,label\n1,3,a,\n2,4,b,\n",
+    "every line ends with commas": b"time,ax,label,,\n1,3,a,,\n2,4,b,,\n,,,,\n",
+    "some readings end with one": b"time,ax,label\n1,3,a\n2,4,b,\n",
+    "semicolons at the ends": b"time;ax;label\n1;3;a;\n2;4;b;\n",
+    "a spreadsheet names its separator": b"sep=;\r\ntime;ax;label\r\n1;3;a\r\n2;4;b\r\n",
+    "in quotes, behind a byte order mark, and filled up": b'\xef\xbb\xbf"SEP=,",,\ntime,ax,label\n1,3,a\n2,4,b\n',
+    "a tab": b"sep=\t\ntime\tax\tlabel\n1\t3\ta\n2\t4\tb\n",
+    "comments above the header": b"# it's 50 Hz, 3\" away; so\n#\n\ntime,ax,label\n1,3,a\n2,4,b\n",
+    "the header is a comment": b"# made by numpy\n# time,ax,label\n1,3,a\n2,4,b\n",
+    "a comment with as many cells": b"#x,y,z\ntime,ax,label\n1,3,a\n2,4,b\n",
+    "old Macs": b"time,ax,label\r1,3,a\r2,4,b\r",
+    "Windows, translated twice": b"time,ax,label\r\r\n1,3,a\r\r\n2,4,b\r\r\n",
+    "blank lines filled with commas": b"time,ax,label\n,,\n1,3,a\n,,\n2,4,b\n",
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_loggers_and_spreadsheets_write_is_one_table(dialect: str, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(DIALECTS[dialect])
+    assert tuple((name, *cells) for name, cells in read_table(tmp_path / "log.csv").columns.items()) == ALIKE
+
+
+def test_lines_are_counted_from_the_file_s_first(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(b"sep=,\r# a\r\rtime,ax,label\r1,3,a\r2,4\r")
+    with pytest.raises(InputError, match=r"log\.csv, line 6: 2 cells instead of 3"):
+        read_table(tmp_path / "log.csv")
+    (tmp_path / "log.csv").write_bytes(b"# a\ntime,ax,label\n1,3,a\n")
+    table = read_table(tmp_path / "log.csv")
+    assert table.lines == (3,)
+    with pytest.raises(InputError, match=r"log\.csv, line 2: there is no column 'az'"):
+        table.column("az", "data.channels")
+
+
+@pytest.mark.parametrize("cell", ["\uff11\uff12", "\u0663", "1_000", "0x1F", "Infinity", "+nan", "1\u00a0000", "\u00b2", "\u22125"])
+@pytest.mark.parametrize("integers", [True, False])
+def test_a_cell_that_python_alone_may_take_for_a_number_is_named(cell: str, integers: bool, log: Any) -> None:
+    more = three_groups() if integers else [line.replace(",100,", ",100.5,") for line in three_groups()]
+    path = log(*more, f"70,1,{cell},still,a")
+    with pytest.raises(InputError) as caught:
+        load(path, group="who")
+    assert str(caught.value).startswith(f"{path}, line 50: column 'ay' is {cell!r}, not a ")
+    with pytest.raises(InputError, match=r"line 50: column 'time' is .*, which is neither a number nor"):
+        load(log(*more, f"{cell},1,1,still,a"), group="who")
+
+
+@pytest.mark.parametrize("cell", ["\uff11\uff12", "0x1F", "1_000"])
+def test_a_column_of_such_cells_is_not_left_out_silently(cell: str, log: Any) -> None:
+    with pytest.raises(InputError, match=r"line 2: column 'az' is .*, not a number in the digits 0 to 9"):
+        load(log(*(f"{line},{cell}" for line in three_groups()), header=f"{HEADER},az"), group="who")
+
+
+@pytest.mark.parametrize("cell", ["9" * 5000, "1e999"])
+def test_numbers_without_end(cell: str, log: Any) -> None:
+    with pytest.raises(InputError, match=r"line 50: column 'ay' is .*, beyond"):
+        load(log(*three_groups(), f"70,1,{cell},still,a"), group="who")
+    with pytest.raises(InputError, match=r"line 50: column 'time' is .*, which is neither a number nor"):
+        load(log(*three_groups(), f"{cell},1,1,still,a"), group="who")
+
+
+def test_numbered_classes_are_numbers_in_ascii(log: Any) -> None:
+    lines = [row for group in "abc" for label in ("10", "9", "\uff11", "9" * 5000) for row in rows(group, label)]
+    assert load(log(*lines), group="who").classes == ("10", "9", "9" * 5000, "\uff11")
+
+
+def test_what_systems_and_editors_leave_behind_is_no_recording(log: Any, tmp_path: Path) -> None:
+    for label in ("still", "walk"):
+        for day in range(4):
+            log(*(f"{i},{day}" for i in range(6)), name=f"set/{label}/{day}.csv", header="ax,ay")
+    facts = load(tmp_path / "set").facts
+    for folder in ("", "still/"):
+        for name in (
+            ".ipynb_checkpoints/0.csv",
+            "__MACOSX/._0.csv",
+            "__MACOSX/still/0.csv",
+            "._0.csv",
+            ".DS_Store",
+            "Thumbs.db",
+            "~$0.csv",
+        ):
+            log("no", "table,at all", name=f"set/{folder}{name}")
+    (tmp_path / "set" / ".thumbnails").mkdir()
+    (tmp_path / "set" / ".thumbnails" / "0.png").write_bytes(b"")
+    assert load(tmp_path / "set").facts == facts
+
+
+def test_a_linked_folder_that_leads_back_is_read_once(log: Any, tmp_path: Path) -> None:
+    for label in ("still", "walk"):
+        for day in range(2):
+            log(*(f"{i},{day}" for i in range(6)), name=f"set/{label}/{day}.csv", header="ax,ay")
+    (tmp_path / "set" / "walk" / "again").symlink_to(tmp_path / "set")
+    assert load(tmp_path / "set").facts["files"] == 4
 
 
 def test_a_decimal_comma_gets_a_hint(log: Any) -> None:

@@ -279,6 +279,22 @@ def test_a_member_that_is_no_array(write_npz: Any) -> None:
         load_dataset(path)
 
 
+def test_what_an_archiver_leaves_in_it_is_no_array(write_npz: Any) -> None:
+    path = write_npz()
+    digest = load_dataset(path).digest
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in ("__MACOSX/._x_train.npy", ".DS_Store", "__MACOSX/"):
+            archive.writestr(name, b"\0\5\26\7")
+    assert load_dataset(path).digest == digest
+
+
+@pytest.mark.parametrize("name", ["SET.NPZ", "Set.Npz"])
+def test_a_suffix_in_capitals(write_npz: Any, tmp_path: Path, name: str) -> None:
+    digest = load_dataset(write_npz()).digest
+    Path(write_npz()).rename(tmp_path / name)
+    assert load_dataset(str(tmp_path / name)).digest == digest
+
+
 def test_groups_of_the_training_sequences(write_npz: Any) -> None:
     plain, grouped = load_dataset(write_npz()), load_dataset(write_npz(group_train=np.array(["b", "a", "b", "c"]), group_test=np.arange(2)))
     assert plain.train.groups is None

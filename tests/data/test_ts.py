@@ -96,9 +96,31 @@ def test_other_channels_in_the_test_file(load: Load) -> None:
 
 
 def test_not_text(tmp_path: Path) -> None:
-    (tmp_path / "a.ts").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"a\.ts is not a \.ts text file \(invalid start byte at byte 0\): give a UEA \.ts file"):
-        load_dataset(f"{tmp_path / 'a.ts'},{tmp_path / 'a.ts'}")
+    for data, message in (
+        (b"@data\n\xff\x00", r"a\.ts, line 2: byte 6 is not UTF-8 text"),
+        (TRAIN.encode("utf-16"), r"a\.ts, line 1: it is UTF-16 text: save it in UTF-8"),
+    ):
+        (tmp_path / "a.ts").write_bytes(data)
+        with pytest.raises(InputError, match=message):
+            load_dataset(f"{tmp_path / 'a.ts'},{tmp_path / 'a.ts'}")
+
+
+def test_other_systems_files_are_read_alike(load: Load, tmp_path: Path) -> None:
+    digest = load().digest
+    for name, text in (("A_TRAIN.TS", TRAIN), ("A_Test.Ts", TEST)):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_dataset(f"{tmp_path / 'A_TRAIN.TS'},{tmp_path / 'A_Test.Ts'}").digest == digest
+    (tmp_path / "A_TRAIN.TS").write_text(TRAIN.replace("\n", "\r"))
+    assert load_dataset(f"{tmp_path / 'A_TRAIN.TS'},{tmp_path / 'A_Test.Ts'}").digest == digest
+
+
+@pytest.mark.parametrize("cell", ["\uff11\uff12", "1_000", "0x1F", "infinity", "1e999"])
+def test_a_value_that_python_alone_may_take_for_a_number_is_named(load: Load, cell: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(TRAIN.replace("7:-8e-1", f"{cell}:1"))
+    assert f"s_TRAIN.ts, line 12: channel 0, step 0 (counting from 0) is {cell!r}, not a finite number" in str(caught.value)
+    with pytest.raises(InputError, match="@dimensions"):
+        load(TRAIN.replace("@dimensions 2", f"@dimensions {cell}"))
 
 
 def test_a_missing_file(load: Load, tmp_path: Path) -> None:

@@ -161,7 +161,18 @@ def test_limits_that_mean_nothing_are_refused(verified, tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', '{"schema": 1, "const_bytes": 1, "ram_bytes": 1, "cores": [3]}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schema": 2}',
+        '{"schema": 1}',
+        '{"schema": 1, "const_bytes": 1, "ram_bytes": 1, "cores": [3]}',
+        '{"schema": 1, "const_bytes": Infinity, "ram_bytes": 1, "cores": {"cortex-m0": {}}}',
+        '{"schema": 1, "const_bytes": "1_0", "ram_bytes": 1, "cores": [{"core": "cortex-m0", "flash": {"code": "\uff11"}, "ram": {}}]}',
+        "[" * 100_000,
+    ],
 )
 def test_documents_that_are_none_are_refused(verified, tmp_path, text):
     path = write(tmp_path / "document.json", text)
@@ -169,6 +180,20 @@ def test_documents_that_are_none_are_refused(verified, tmp_path, text):
         stages.check(verified, baseline=path)
     with pytest.raises(InputError, match=r"document\.json.*rescomp profile --json"):
         stages.check(verified, profile_document=path)
+
+
+def test_byte_order_marks_and_other_encodings(verified, tmp_path):
+    """As editors and shells of Windows write files."""
+    limits, document = tmp_path / "limits.toml", tmp_path / "profile.json"
+    limits.write_bytes(b"\xef\xbb\xbf[limits.cortex-m0]\r\nflash_bytes = 4000\r\n")
+    document.write_text(json.dumps(PROFILE), encoding="utf-8-sig")
+    stages.check(verified, limits=limits, profile_document=document).raise_failures()
+    document.write_text(json.dumps(PROFILE), encoding="utf-16")
+    with pytest.raises(InputError, match=r"profile\.json is not valid JSON \(it is UTF-16 text: save it in UTF-8\)"):
+        stages.check(verified, limits=limits, profile_document=document)
+    limits.write_text("[limits]\nram_bytes = 1\n", encoding="utf-16")
+    with pytest.raises(InputError, match=r"limits\.toml is not valid TOML: it is UTF-16 text: save it in UTF-8"):
+        stages.check(verified, limits=limits)
 
 
 def test_growth_of_what_the_baseline_does_not_hold_is_refused(verified, tmp_path):

@@ -1,0 +1,55 @@
+"""Text that users give: UTF-8 with or without a byte order mark, and numbers in ASCII digits, in every file and option alike."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+
+DECIMAL = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+"""A number as readings are written, a regular expression. float() alone also takes 1_000, other scripts' digits, nan and inf."""
+_DECIMAL, _WHOLE = re.compile(DECIMAL), re.compile(r"[0-9]{1,18}")
+_MARKS: Mapping[bytes, str] = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""Byte order marks of other encodings; UTF-32's begins as UTF-16's does, so it is looked for first."""
+
+
+class TextError(ValueError):
+    """Why bytes are no text. line: where, from 1."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a file, less a byte order mark. Raises TextError for anything but UTF-8."""
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            raise TextError(f"it is {encoding} text: save it in UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextError(f"byte {error.start} is not UTF-8 text: save it in UTF-8", _line(data, error.start)) from error
+    if "\0" in text:
+        raise TextError("a NUL character, so it is binary or UTF-16: save it as text in UTF-8", _line(data, data.index(b"\0")))
+    return text
+
+
+def decimal(text: str) -> float | None:
+    """The number that `text` writes in ASCII digits, perhaps infinite for want of range; None where it writes none."""
+    return float(text) if _DECIMAL.fullmatch(text) else None
+
+
+def whole_number(text: str) -> int | None:
+    """The same for a whole number without a sign."""
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def _line(data: bytes, position: int) -> int:
+    """Number of the line that holds a byte, from 1; lines end as Windows, Unix or old Macs end them."""
+    return len(re.findall(rb"\r\n?|\n", data[:position])) + 1
