@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..graph.names import label_fault
 from .nearest import did_you_mean
 from .raw import RawDataset, RawSplit
 from .split import IntArray, Split, ValueArray, valid_steps
@@ -182,6 +183,9 @@ def _in_range(raw: RawSplit, labels: IntArray, classes: tuple[str, ...], from_tr
 def _check_presence(raw: RawDataset, classes: tuple[str, ...], y_train: IntArray, y_test: IntArray) -> None:
     if len(classes) < 2:
         raise InputError(f"{raw.train.where} has one class only ({classes[0]}): a classifier needs two")
+    for label in classes:
+        if fault := label_fault(label):
+            raise InputError(f"{raw.train.where} has the class {label[:80]!r}, whose name {fault}: rename it")
     if len(set(classes)) < len(classes):
         raise InputError(f"{raw.train.file}: the class names repeat ({', '.join(classes)}): give each class its own name")
     absent = np.flatnonzero(np.bincount(y_train, minlength=len(classes)) == 0)

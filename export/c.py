@@ -19,7 +19,7 @@ from ..graph.ops.product import largest_accumulator
 from ..graph.verify import verify_model
 from ..graph.weights import Weight
 from ..recipe import is_model_name
-from .c_identifiers import KEYWORDS, SPOKEN_FOR, Identifiers
+from .c_identifiers import KEYWORDS, PREDEFINED, SPOKEN_FOR, Identifiers
 from .c_source import WIDTH, Call, Constant, Function, Layer, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
 from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
@@ -72,13 +72,13 @@ class _Translator:
         self.graphs: dict[str, Graph] = {name: graph_on(graph, target) for name, graph in model.graphs.items()}
         self.products = _products(self.graphs, target)
         functions = (f"{model.name}_{verb}" for verb in ("state", "init", "step", "scores", "run", "classify", "class_names"))
-        self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *functions)
+        self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions)
         self.values: dict[str, str] = {}
         self.constants: dict[str, Constant] = {}
         self.stored: dict[tuple[str, str, str, bytes], dict[str, str]] = {}
         self.taps: list[Tap] = []
         self.tap_names = Identifiers()
-        self.fields = Identifiers(*KEYWORDS, "scratch", "padding")
+        self.fields = Identifiers(*KEYWORDS, *PREDEFINED, "scratch", "padding")
         self.states = {value.name: Parameter(self.fields.take(value.name), value.type) for value in self._graph.state_inputs}
         self.inputs = self._parameters(self._graph.data_inputs)
 

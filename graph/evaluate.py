@@ -10,7 +10,10 @@ import numpy as np
 from ..errors import InputError
 from .fixed_point import IntArray
 from .ir import Graph, IntegerModel
+from .ops.window import Windowed
 
+ENTRIES = 1 << 25
+"""Of values evaluated at a time."""
 SAMPLES = 64
 """Samples of a net without state evaluated at a time: every patch of every window is held in memory."""
 
@@ -98,7 +101,8 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     Otherwise: x int [samples, *input shape].
     """
     if not model.is_recurrent:
-        parts = np.split(x, range(SAMPLES, len(x), SAMPLES))
+        size = min(SAMPLES, _rows_at_a_time(model.graphs["whole"]))
+        parts = np.split(x, range(size, len(x), size))
         scores = [evaluate_graph(model.graphs["whole"], {model.input.name: part})[model.output.name] for part in parts]
         return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
     if lengths is None:
@@ -106,9 +110,21 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     step = model.graphs["step"]
     sizes = {value.name: value.type.size for value in step.state_inputs}
     states = np.zeros((len(x), x.shape[1], sum(sizes.values())), np.int16)
-    for t, (running, values) in enumerate(walk_sequences(model, x, lengths, initial)):
-        states[running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
+    size = _rows_at_a_time(step)
+    for begin in range(0, len(x), size):
+        rows = slice(begin, begin + size)
+        walk = walk_sequences(model, x[rows], lengths[rows], None if initial is None else initial[rows])
+        for t, (running, values) in enumerate(walk):
+            states[begin + running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
     return Trace(states, _scores(model, states, lengths))
+
+
+def _rows_at_a_time(graph: Graph) -> int:
+    """How many samples or sequences are evaluated together, so that their values and the patches of a window fit into memory."""
+    types = graph.types()
+    windows = [(node.op.window, types[node.inputs[0]].shape) for node in graph.nodes if isinstance(node.op, Windowed)]
+    entries = sum(type.size for type in types.values()) + max((window.patch_entries(shape) for window, shape in windows), default=0)
+    return max(1, ENTRIES // entries)
 
 
 def _scores(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArray:

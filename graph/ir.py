@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from .ops.base import Op
 
 DType = Literal["int8", "int16", "int32"]
+MOST_ENTRIES = 1 << 22
+"""Of a value, of a weight, of an image with its padding."""
+MOST_FRACTION_BITS = 64
+"""Either way: 2^-64 to 2^64 is more than any sum of the contract spans."""
 _LIMIT: Mapping[str, int] = {"int8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31}
 
 
@@ -33,6 +38,8 @@ class Format:
             object.__setattr__(self, "bound", limit)
         if not 0 < self.bound <= limit:
             raise ValueError(f"bound {self.bound} is outside 1..{limit} for {self.dtype}")
+        if abs(self.fraction_bits) > MOST_FRACTION_BITS:
+            raise ValueError(f"{self.fraction_bits} fraction bits are past {MOST_FRACTION_BITS}")
 
     @property
     def low(self) -> int:
@@ -69,7 +76,7 @@ class TensorType:
     @property
     def size(self) -> int:
         """Number of entries."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def nbytes(self) -> int:

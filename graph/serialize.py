@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..documents import parse_json
+from ..documents import is_count, parse_json
 from ..errors import InputError, RescompError
 from . import ops
 from .archive import Arrays, read_archive
@@ -25,6 +25,8 @@ from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, Ternary
 
 SCHEMA = 1
 """Version of graph.json."""
+MOST_NUMBER = 1 << 40
+"""Either way, of the numbers in graph.json."""
 CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
@@ -75,11 +77,13 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
             if data[key] != known:
                 raise InputError(f"graph.json has {key} {data[key]}, this rescomp reads {known}: use the rescomp that wrote it")
         graphs = {graph["name"]: _decode_graph(graph, arrays) for graph in data["graphs"]}
-        model = IntegerModel(str(data["name"]), graphs, tuple(map(str, data["classes"])))
+        if len(graphs) != len(data["graphs"]):
+            raise InputError("graph.json names a graph twice: export the model again")
+        model = IntegerModel(_text(data["name"]), graphs, tuple(map(_text, data["classes"])))
         verify_model(model)
     except RescompError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise InputError(f"graph.json is damaged ({type(error).__name__}: {error}): export the model again") from error
     return model
 
@@ -116,20 +120,32 @@ def _encode_value(value: Any, path: str, arrays: Arrays) -> Any:
 
 def _decode_graph(data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Graph:
     inputs = tuple(
-        Value(str(item["name"]), TensorType(tuple(map(int, item["shape"])), _decode_fields(Format, item["format"], arrays)))
+        Value(_text(item["name"]), TensorType(_whole_numbers(item["shape"]), _decode_fields(Format, item["format"], arrays)))
         for item in data["inputs"]
     )
     nodes = tuple(
         Node(
-            str(item["name"]),
+            _text(item["name"]),
             _decode_fields(ops.REGISTRY[item["op"]], item["fields"], arrays),
-            tuple(map(str, item["inputs"])),
-            tuple(map(str, item["outputs"])),
+            tuple(map(_text, item["inputs"])),
+            tuple(map(_text, item["outputs"])),
         )
         for item in data["nodes"]
     )
-    state = {str(before): str(after) for before, after in data["state"].items()}
-    return Graph(str(data["name"]), inputs, nodes, tuple(map(str, data["outputs"])), state)
+    state = {_text(before): _text(after) for before, after in data["state"].items()}
+    return Graph(_text(data["name"]), inputs, nodes, tuple(map(_text, data["outputs"])), state)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise InputError(f"graph.json holds {value!r:.80} where a name belongs")
+    return value
+
+
+def _whole_numbers(value: Any) -> tuple[int, ...]:
+    if type(value) is not list or not all(is_count(item, -MOST_NUMBER, MOST_NUMBER) for item in value):
+        raise InputError(f"graph.json holds {value!r:.80} where a list of whole numbers belongs")
+    return tuple(value)
 
 
 def _decode_fields(kind: type[Any], data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
@@ -153,11 +169,16 @@ def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]])
             raise InputError(f"weights.npz holds {array.dtype} for {value['array']}, not integers")
         return array
     if typing.get_origin(hint) is tuple:
-        return tuple(int(item) for item in value)
+        numbers, wanted = _whole_numbers(value), typing.get_args(hint)
+        if wanted[-1] is not Ellipsis and len(numbers) != len(wanted):
+            raise InputError(f"graph.json holds {len(numbers)} numbers where {len(wanted)} belong")
+        return numbers
     if typing.get_origin(hint) is typing.Literal and not any(
         type(value) is type(known) and value == known for known in typing.get_args(hint)
     ):
         raise InputError(f"graph.json holds {value!r} where one of {', '.join(map(repr, typing.get_args(hint)))} belongs")
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is not hint:
         raise InputError(f"graph.json holds {value!r} where {hint.__name__} belongs")
+    if type(value) is int and abs(value) > MOST_NUMBER:
+        raise InputError(f"graph.json holds the number {value}, which is past any meaning")
     return value

@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
-import re
+import numpy as np
 
 from ..errors import UnsupportedError
-from .ir import Graph, IntegerModel
+from .ir import MOST_ENTRIES, Graph, IntegerModel, TensorType
+from .names import check_name, label_fault
+from .weights import SeededWeight
 
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z")
+MOST_AXES = 3
+"""Of a value."""
+MOST_LAYERS = 4096
+"""Of a graph."""
+NOTHING = np.zeros(0)
+MOST_IN_ALL = 1 << 24
+"""Entries of all values of a graph together, and of all weights of a model."""
 
 
 def verify_model(model: IntegerModel) -> None:
     """Raise UnsupportedError, naming graph and layer, unless the model keeps the integer contract."""
     if set(model.graphs) not in ({"step", "head"}, {"whole"}):
         raise UnsupportedError(f"a model has the graphs step and head, or whole, not {sorted(model.graphs)}")
-    if not IDENTIFIER.match(model.name):
-        raise UnsupportedError(f"model name {model.name!r} is not a lower-case C identifier")
-    for graph in model.graphs.values():
+    check_name(model.name, "model name")
+    _verify_weights(model)
+    for name, graph in model.graphs.items():
+        if graph.name != name:
+            raise UnsupportedError(f"graph {name!r} calls itself {graph.name!r}")
         verify_graph(graph)
     if model.is_recurrent:
         _verify_head(model)
-    if model.classes and len(model.classes) != model.output.type.size:
-        raise UnsupportedError(f"{len(model.classes)} class labels for {model.output.type.size} scores")
+    for graph in model.graphs.values():
+        if graph.name != "step" and graph.state:
+            raise UnsupportedError(f"graph {graph.name!r} keeps a state: only step does")
+    if model.classes:
+        _verify_classes(model)
+
+
+def verify_runnable(model: IntegerModel) -> None:
+    """Raise UnsupportedError unless a verified model reads one value, gives one, and keeps a state where it has steps.
+
+    That is what commands rely on; graphs of other forms are for the tests of ops.
+    """
+    first, last = ("step", "head") if model.is_recurrent else ("whole", "whole")
+    read, given = len(model.graphs[first].data_inputs), len(model.graphs[last].outputs)
+    if (read, given) != (1, 1):
+        raise UnsupportedError(f"model {model.name!r} reads {read} values and gives {given}: rescomp runs those of one each")
+    if model.is_recurrent and not model.graphs["step"].state_inputs:
+        raise UnsupportedError(f"model {model.name!r} has steps and keeps no state between them")
 
 
 def verify_graph(graph: Graph) -> None:
     """Raise unless names are unique and defined before use, every type rule holds, and the state keeps its type."""
-    types = {value.name: value.type for value in graph.inputs}
-    if len(types) != len(graph.inputs):
-        raise UnsupportedError(f"graph {graph.name!r} names an input twice")
+    types: dict[str, TensorType] = {}
+    for value in graph.inputs:
+        _define(types, value.name, value.type, f"input of graph {graph.name!r}:")
     layers: set[str] = set()
+    if len(graph.nodes) > MOST_LAYERS:
+        raise UnsupportedError(f"graph {graph.name!r} has {len(graph.nodes)} layers: it may have {MOST_LAYERS}")
     for node in graph.nodes:
+        check_name(node.name, f"graph {graph.name!r}: layer name")
         where = f"layer {node.name!r} of graph {graph.name!r}"
-        if node.name in layers or not IDENTIFIER.match(node.name):
-            raise UnsupportedError(f"{where}: its name is used twice or is no identifier")
+        if node.name in layers:
+            raise UnsupportedError(f"{where}: its name is used twice")
         layers.add(node.name)
         missing = [name for name in node.inputs if name not in types]
         if missing:
@@ -43,15 +72,39 @@ def verify_graph(graph: Graph) -> None:
         except UnsupportedError as error:
             raise UnsupportedError(f"{where}: {error}") from error
         for name, inferred_type in zip(node.outputs, inferred, strict=True):
-            if name in types or not IDENTIFIER.match(name):
-                raise UnsupportedError(f"{where}: value {name!r} is defined twice or is no identifier")
-            types[name] = inferred_type
+            _define(types, name, inferred_type, f"{where}:")
+    if sum(type.size for type in types.values()) > MOST_IN_ALL:
+        raise UnsupportedError(f"the values of graph {graph.name!r} have more than {MOST_IN_ALL:,} entries together")
     for name in graph.outputs:
         if name not in types:
             raise UnsupportedError(f"graph {graph.name!r} gives {name!r}, which nothing defines")
+    inputs = {value.name for value in graph.inputs}
     for before, after in graph.state.items():
-        if before not in types or after not in types or types[before] != types[after]:
+        if before not in inputs or after not in types or types[before] != types[after]:
             raise UnsupportedError(f"state {before!r} of graph {graph.name!r} is not replaced by a value of its own type")
+
+
+def _define(types: dict[str, TensorType], name: str, type: TensorType, where: str) -> None:
+    check_name(name, f"{where} value")
+    if name in types:
+        raise UnsupportedError(f"{where} value {name!r} is defined twice")
+    if not 1 <= len(type.shape) <= MOST_AXES or min(type.shape) < 1:
+        raise UnsupportedError(f"{where} value {name!r} has the shape {type.shape}: a value has one to {MOST_AXES} axes, none empty")
+    if type.size > MOST_ENTRIES or max(type.shape) > MOST_ENTRIES:
+        raise UnsupportedError(f"{where} value {name!r} of shape {type.shape} has more than {MOST_ENTRIES:,} entries")
+    types[name] = type
+
+
+def _verify_weights(model: IntegerModel) -> None:
+    """Sizes before anything is computed with them: a seeded weight is three numbers in a file, whatever its size."""
+    total = 0
+    for graph in model.graphs.values():
+        for node in graph.nodes:
+            weight = getattr(node.op, "weight", None)
+            entries = weight.rows * weight.columns if isinstance(weight, SeededWeight) else getattr(weight, "matrix", NOTHING).size
+            total += entries
+            if entries > MOST_ENTRIES or total > MOST_IN_ALL:
+                raise UnsupportedError(f"layer {node.name!r}: with its weight of {entries:,} entries the model is past what one may hold")
 
 
 def _verify_head(model: IntegerModel) -> None:
@@ -59,3 +112,11 @@ def _verify_head(model: IntegerModel) -> None:
     for value in model.graphs["head"].inputs:
         if states.get(value.name) != value.type:
             raise UnsupportedError(f"the head reads {value.name!r}, which is no state of the step with that type")
+
+
+def _verify_classes(model: IntegerModel) -> None:
+    for label in model.classes:
+        if fault := label_fault(label):
+            raise UnsupportedError(f"class label {label[:80]!r} {fault}")
+    if len(model.classes) != model.output.type.size:
+        raise UnsupportedError(f"{len(model.classes)} class labels for {model.output.type.size} scores")

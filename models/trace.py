@@ -35,6 +35,8 @@ from .supported import (
     advice,
 )
 
+LONGEST_NAME = 96
+"""Characters taken of a path in a net: what is derived from a name stays within what the graph takes."""
 Shape = tuple[int, int, int]
 
 
@@ -328,7 +330,7 @@ class _Reader:
     def _new_name(self, path: str) -> str:
         """An identifier for the layer at `path` of the module, unlike all before."""
         plain = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_")
-        plain = plain if plain[:1].isalpha() else f"layer_{plain}"
+        plain = (plain if plain[:1].isalpha() else f"layer_{plain}")[:LONGEST_NAME]
         taken = {*self.steps, INPUT, "normalize"}
         number = 2
         name = plain

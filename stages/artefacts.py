@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, UnsupportedError
 from ..graph import serialize
 from ..graph.archive import Arrays
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
+from ..graph.verify import verify_runnable
 from ..model_directory import GRAPH, VECTORS, WEIGHTS, ModelDirectory
 
 SHOWN_SEQUENCES = 16
@@ -76,7 +77,12 @@ def write_model(directory: ModelDirectory, model: IntegerModel) -> None:
 def read_model(directory: ModelDirectory) -> IntegerModel:
     """The verified integer model. Raises InputError when its files are missing, changed or damaged."""
     arrays = serialize.from_npz(directory.read(WEIGHTS), str(directory.path / WEIGHTS))
-    return serialize.decode(directory.read(GRAPH), arrays)
+    try:
+        model = serialize.decode(directory.read(GRAPH), arrays)
+        verify_runnable(model)
+    except UnsupportedError as error:
+        raise InputError(f"{directory.path / GRAPH} is damaged, or not rescomp's ({error}): quantize the model again") from error
+    return model
 
 
 def write_vectors(directory: ModelDirectory, x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, Self
 
 import numpy as np
 
 from ..fixed_point import IntArray
-from ..ir import TensorType
+from ..ir import MOST_ENTRIES, TensorType
 from .base import require
 
+MOST_PATCHES = 1 << 24
+"""Entries of all patches of an input, which numpy and ONNX hold at once."""
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 
@@ -32,11 +35,15 @@ class Window:
 
     def output_shape(self, name: str, shape: tuple[int, ...], channels: int) -> tuple[int, ...]:
         """Of the result, with as many axes as `shape`. Raises UnsupportedError, in the name of an op, when the window does not fit."""
-        height, width, _ = image_shape(shape)
+        height, width, depth = image_shape(shape)
         positive = min(*self.kernel_size, *self.stride) > 0 and min(self.padding) >= 0
         require(positive, f"{name} needs a kernel and a stride of at least 1 and no negative padding")
         out = self.output_size(shape)
         require(min(out) > 0, f"a {self.kernel_size} kernel does not fit into {(height, width)}")
+        padded = (height + sum(self.padding[:2])) * (width + sum(self.padding[2:])) * depth
+        require(padded <= MOST_ENTRIES, f"{name} pads its input to {padded:,} entries, past {MOST_ENTRIES:,}")
+        patches = self.patch_entries(shape)
+        require(patches <= MOST_PATCHES, f"{name} reads {patches:,} entries in its patches, past {MOST_PATCHES:,}")
         flat = self.kernel_size[0] == 1 and not any(self.padding[:2])
         require(len(shape) == 3 or flat, f"{name} over time has a kernel of height 1 and pads no rows")
         return (*out, channels)[3 - len(shape) :]
@@ -49,6 +56,10 @@ class Window:
             (height + top + bottom - self.kernel_size[0]) // self.stride[0] + 1,
             (width + left + right - self.kernel_size[1]) // self.stride[1] + 1,
         )
+
+    def patch_entries(self, shape: tuple[int, ...]) -> int:
+        """Entries of all patches of an input of `shape`."""
+        return prod((*self.output_size(shape), *self.kernel_size, shape[-1]))
 
     def patches(self, shape: tuple[int, ...]) -> IntArray:
         """For each output position the flat indices of its patch: int64 [positions, kernel height * kernel width, channels].
