@@ -105,11 +105,24 @@ def _recipe_options(command: Command) -> Command:
 @_json_option
 @click.option("--seeds", metavar="SEED,SEED,...", help="One model each, in OUTPUT/seed-<seed>; finished ones are not made again.")
 @click.option("--fit", metavar="const=2KB,state=512B", help="Choose the model's size for a budget: const data, state + scratch.")
-def run(output: Path, force: bool, against: str | None, as_json: bool, seeds: str | None, fit: str | None, **asked: Any) -> None:
+@click.option("--resume", is_flag=True, help="Go on with the model in OUTPUT, wherever it stopped, with the recipe kept there.")
+def run(
+    output: Path, force: bool, against: str | None, as_json: bool, seeds: str | None, fit: str | None, resume: bool, **asked: Any
+) -> None:
     """Train, quantize, export and verify in one go."""
     from . import stages
     from .printing import TerminalListener, print_seeds, print_summary
 
+    if resume:
+        if force or seeds is not None or fit is not None or any(_is_given(value) for value in asked.values()):
+            raise click.UsageError(
+                "--resume goes on with the recipe in the model directory: give it no option but -o, --against and --json"
+            )
+        with TerminalListener() as listener:
+            resumed = stages.resume_run(output, against=against, listener=listener)
+        _print(resumed, as_json, print_summary)
+        resumed.verification.raise_failures()
+        return
     recipe = _recipe(**asked)
     if seeds is not None and fit is not None:
         raise click.UsageError("--fit goes with one seed: fit once, then give its recipe.toml to --recipe with --seeds")
@@ -134,7 +147,7 @@ def train(output: Path, force: bool, resume: bool, **asked: Any) -> None:
     from . import stages
     from .printing import TerminalListener
 
-    if resume and (force or any(asked.values())):
+    if resume and (force or any(_is_given(value) for value in asked.values())):
         raise click.UsageError("--resume goes on with the recipe in the model directory: give it no option but -o")
     with TerminalListener() as listener:
         accuracy = stages.train(None if resume else _recipe(**asked), output, force=force, listener=listener)
@@ -146,14 +159,15 @@ def train(output: Path, force: bool, resume: bool, **asked: Any) -> None:
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of [quantize] or of compress.")
 @_weights_option
 @_density_option
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted fine-tuning.")
-def quantize(directory: Path, resume: bool, **changes: Any) -> None:
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted fine-tuning, with its recipe.")
+@click.option("--force", is_flag=True, help="Give up an interrupted fine-tuning.")
+def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None:
     """Fine-tune under the constraints and lower to the integer graph."""
     from . import stages
     from .printing import TerminalListener
 
     with TerminalListener() as listener:
-        accuracy = stages.quantize(directory, **changes, resume=resume, listener=listener)
+        accuracy = stages.quantize(directory, **changes, resume=resume, force=force, listener=listener)
     click.echo(f"integer accuracy {accuracy:.2%}; next: rescomp export {directory}")
 
 
@@ -306,6 +320,11 @@ def _recipe(
 
     chosen = {_RECIPE_KEYS[name]: value for name, value in keys.items() if value is not None}
     return load_recipe(recipe_file, overrides, weights=weights, density=density, keys=chosen)
+
+
+def _is_given(value: object) -> bool:
+    """Whether an option is on the command line: 0 is a value, too."""
+    return value is not None and value is not False and value != ()
 
 
 def _names(text: str) -> list[str]:

@@ -1,17 +1,19 @@
-"""The model directory: every hand-over between stages is a file in it, written whole or not at all and sealed by SHA256SUMS."""
+"""The model directory: every hand-over between stages is a file in it, sealed by SHA256SUMS; what a stage writes is there as one step."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from .documents import parse_json
 from .errors import InputError
+from .store import LOCK, changing, commit, disk, holding, reading, recover
+from .store import write_atomically as write_atomically
 
 SCHEMA = 1
 """Version of manifest.json."""
@@ -29,28 +31,6 @@ FIRMWARE_FOLDER = "firmware"
 REPORT, SUMS = "report.json", "SHA256SUMS"
 
 
-def write_error(path: Path, error: OSError) -> InputError:
-    """What to tell a user whose system refused to write `path`."""
-    cause = error.strerror or error
-    return InputError(f"cannot write {path} ({cause}): free space or choose a writable directory; an earlier file is intact")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write to a temporary neighbour, then rename: a failure or an interruption leaves the previous file as it was.
-
-    Raises InputError with path and cause when the system refuses.
-    """
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 class ModelDirectory:
     """A directory made by `rescomp train` or `rescomp run`."""
 
@@ -58,48 +38,85 @@ class ModelDirectory:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path, *, force: bool = False) -> ModelDirectory:
-        """A new, empty model directory. One that holds anything is replaced only with `force`, and only if all of it is rescomp's."""
+    def create(cls, path: Path, files: Mapping[str, bytes] | None = None, *, force: bool = False) -> ModelDirectory:
+        """A new model directory that holds `files`. One that holds anything is replaced, as one step, only with `force`, and only if all
+        of it is rescomp's.
+        """
+        directory = cls.make(path, force=force)
+        directory.begin(files or {}, force=force)
+        return directory
+
+    @classmethod
+    def make(cls, path: Path, *, force: bool = False, going_on: str = "") -> ModelDirectory:
+        """The folder of one to be begun. going_on: the command that goes on with another. Raises InputError when `begin` would."""
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file: choose another directory with -o")
         directory = cls(path)
-        if path.is_dir() and any(path.iterdir()):
-            if not force:
-                raise InputError(f"{path} is not empty: choose another directory with -o, or replace it with --force")
-            directory._empty()
+        missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            for folder in reversed(missing):
+                with contextlib.suppress(FileExistsError):
+                    disk().mkdir(folder)
+                disk().sync(folder.parent)
         except OSError as error:
             raise InputError(f"cannot make {path}: {error.strerror}; choose another directory with -o") from error
+        directory._replaceable(force=force, going_on=going_on)
         return directory
 
-    def _empty(self) -> None:
-        """Delete everything, or nothing when anything in it is not rescomp's."""
+    def begin(self, files: Mapping[str, bytes], *, force: bool = False) -> None:
+        """Replace what is in it by `files`, as one step."""
+        old = self._replaceable(force=force)
+        if files or old:
+            commit(self.path, {**files, SUMS: _listing(files)} if files else {}, [name for name in old if "/" not in name])
+
+    def _replaceable(self, *, force: bool, going_on: str = "") -> list[str]:
+        """Names of what is in it. Raises InputError when that must stay."""
+        recover(self.path, MANIFEST)
+        old = self._contents()
+        if old and not force:
+            how = f"go on with the model in it with `{going_on}`, " if going_on and self.has(MANIFEST) and self.has(RECIPE) else ""
+            raise InputError(f"{self.path} is not empty: {how}choose another directory with -o, or replace it with --force")
+        if old:
+            self._check_all_ours(old)
+        return old
+
+    def _contents(self) -> list[str]:
+        """Names of everything in it but the sign of the stage that is at work."""
+        found = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*"))
+        return sorted(name for name in found if name != LOCK)
+
+    def _check_all_ours(self, names: Iterable[str]) -> None:
+        """Raise InputError when anything in it is not rescomp's."""
         if not (self.path / MANIFEST).is_file() or not (self.path / SUMS).is_file():
             raise InputError(f"{self.path} holds files but no {MANIFEST} and {SUMS}, so rescomp did not make it: choose another directory")
         self.manifest()
-        found = [file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if not file.is_dir()]
-        foreign = sorted(name for name in set(found) - set(self._sums()) - set(_UNLISTED) if not name.endswith(".partial"))
+        files = {name for name in names if not (self.path / name).is_dir() or (self.path / name).is_symlink()}
+        foreign = sorted(name for name in files - set(self._sums()) - set(_UNLISTED) if not name.endswith(".partial"))
         if foreign:
             raise InputError(
                 f"{self.path} holds {foreign[0]}, which rescomp did not write: move it away, or choose another directory with -o"
             )
-        for name in found:
-            (self.path / name).unlink()
-        for folder in sorted((file for file in self.path.rglob("*") if file.is_dir()), reverse=True):
-            folder.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> ModelDirectory:
-        """An existing model directory with a manifest of a schema that this rescomp reads."""
+        """An existing model directory with a manifest of a schema that this rescomp reads; a step that a kill cut off is taken first."""
         directory = cls(path)
         if not path.is_dir():
             raise InputError(f"{path} is not a directory: make a model directory with `rescomp train -o {path}`")
+        recover(path, MANIFEST)
         for name in (MANIFEST, SUMS):
             if not (path / name).is_file():
                 raise InputError(f"{path} has no {name}: it is no model directory of rescomp, or lost a part; make it again")
         directory.manifest()
         return directory
+
+    def held(self) -> AbstractContextManager[None]:
+        """While a stage works on it: other stages are told so, by process number and command (InputError). May be nested."""
+        return holding(self.path)
+
+    def unchanging(self) -> AbstractContextManager[None]:
+        """While files that belong together are read: nobody changes them in between. Nothing may be written meanwhile."""
+        return reading(self.path)
 
     def manifest(self) -> dict[str, Any]:
         """manifest.json, checked for its schema and for what every stage relies on."""
@@ -118,9 +135,12 @@ class ModelDirectory:
 
     def update_manifest(self, **entries: Any) -> None:
         """Set top-level entries of manifest.json; None removes one."""
-        current = self.manifest() if (self.path / MANIFEST).is_file() else {"schema": SCHEMA}
-        kept = {key: value for key, value in {**current, **entries}.items() if value is not None}
-        self.write({MANIFEST: to_json(kept)})
+        self.write(self.revised_manifest(**entries))
+
+    def revised_manifest(self, **entries: Any) -> dict[str, bytes]:
+        """manifest.json with top-level entries set (None removes one), to be written with what it speaks of."""
+        current = self.manifest() if (self.path / MANIFEST).is_file() else {}
+        return new_manifest(**{**current, **entries})
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -128,11 +148,15 @@ class ModelDirectory:
 
     def read(self, name: str) -> bytes:
         """A file's bytes, checked against SHA256SUMS where it is listed. Raises InputError."""
+        with reading(self.path):
+            return self._read(name)
+
+    def _read(self, name: str) -> bytes:
         path = self.path / name
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
-            raise InputError(f"{self.path} has no {name}: run `rescomp {_MAKER.get(name, 'export')}` first") from error
+            raise InputError(f"{self.path} has no {name}: run `{self._maker(name)}` first") from error
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         listed = self._sums().get(name)
@@ -152,25 +176,25 @@ class ModelDirectory:
         present = {file.relative_to(self.path).as_posix() for file in (self.path / folder).rglob("*") if file.is_file()}
         return sorted(present.union(name for name in self._sums() if name.startswith(f"{folder}/")))
 
-    def write(self, files: Mapping[str, bytes]) -> None:
-        """Write files by name, each atomically, and list them in SHA256SUMS."""
-        for name, data in files.items():
-            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path / name, data)
-        self._list({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}, removed=())
-
-    def seal(self, *names: str) -> None:
-        """List files in SHA256SUMS that were written by other means (metrics, checkpoints)."""
-        self._list({name: hashlib.sha256((self.path / name).read_bytes()).hexdigest() for name in names}, removed=())
+    def write(self, files: Mapping[str, bytes], removed: Iterable[str] = ()) -> None:
+        """Write files by name, remove other files and whole folders, and list what there is then in SHA256SUMS: as one step."""
+        gone = list(removed)
+        with changing(self.path):
+            recover(self.path, MANIFEST)
+            sums = self._sums().items()
+            kept = {name: digest for name, digest in sums if not any(name == entry or name.startswith(f"{entry}/") for entry in gone)}
+            commit(self.path, {**files, SUMS: _listing(files, kept)}, gone)
 
     def remove(self, *names: str) -> None:
         """Delete files or whole folders, and their lines in SHA256SUMS."""
-        for name in names:
-            path = self.path / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            path.unlink(missing_ok=True)
-        self._list({}, removed=names)
+        self.write({}, removed=names)
+
+    def _maker(self, name: str) -> str:
+        """The command that makes a file."""
+        stage = _MAKER.get(name, "export")
+        if stage == "train":
+            return f"rescomp train {'--resume ' if self.has(MANIFEST) else ''}-o {self.path}"
+        return f"rescomp {stage} {self.path}"
 
     def _sums(self) -> dict[str, str]:
         path = self.path / SUMS
@@ -179,18 +203,15 @@ class ModelDirectory:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
-    def _list(self, added: Mapping[str, str], removed: Iterable[str]) -> None:
-        kept = {
-            name: digest
-            for name, digest in self._sums().items()
-            if not any(name == gone or name.startswith(f"{gone}/") for gone in removed)
-        }
-        lines = [f"{digest}  {name}\n" for name, digest in sorted({**kept, **added}.items())]
-        write_atomically(self.path / SUMS, "".join(lines).encode())
+
+def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None) -> bytes:
+    """SHA256SUMS of `files`, and of others by their digests."""
+    digests = {**(others or {}), **{name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
 
 
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
-"""Files that change all the time while a net trains, and the list itself."""
+"""What changes while a net trains (metrics of an earlier rescomp too), and the list itself."""
 
 _MANIFEST_ENTRIES: Mapping[str, type] = {
     "contract": int,
@@ -219,6 +240,11 @@ def _at(document: Any, path: str) -> Any:
     for key in path.split("."):
         document = document[key]
     return document
+
+
+def new_manifest(**entries: Any) -> dict[str, bytes]:
+    """manifest.json with these top-level entries, but those that are None."""
+    return {MANIFEST: to_json({"schema": SCHEMA, **{key: value for key, value in entries.items() if value is not None}})}
 
 
 def to_json(document: Any) -> bytes:

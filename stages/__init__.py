@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from .pipeline import run
     from .profiling import profile
     from .quantization import quantize
-    from .seeds import run_seeds
+    from .seeds import resume_run, run_seeds
     from .training import train
     from .verification import verify
 
-__all__ = ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
+__all__ = ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "resume_run", "run", "run_seeds", "train", "verify"]
 
 _HOME: Mapping[str, str] = {
     "check": ".checking",
@@ -40,6 +40,7 @@ _HOME: Mapping[str, str] = {
     "inspect": ".inspection",
     "profile": ".profiling",
     "quantize": ".quantization",
+    "resume_run": ".seeds",
     "run": ".pipeline",
     "run_seeds": ".seeds",
     "train": ".training",

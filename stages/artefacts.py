@@ -68,24 +68,26 @@ def hash_states(trace: Trace) -> str:
     return hashlib.sha256(trace.states.astype("<i2").tobytes()).hexdigest()
 
 
-def write_model(directory: ModelDirectory, model: IntegerModel) -> None:
+def model_files(model: IntegerModel) -> dict[str, bytes]:
     """graph.json and weights.npz."""
     document, arrays = serialize.encode(model)
-    directory.write({GRAPH: document, WEIGHTS: serialize.to_npz(arrays)})
+    return {GRAPH: document, WEIGHTS: serialize.to_npz(arrays)}
 
 
 def read_model(directory: ModelDirectory) -> IntegerModel:
     """The verified integer model. Raises InputError when its files are missing, changed or damaged."""
-    arrays = serialize.from_npz(directory.read(WEIGHTS), str(directory.path / WEIGHTS))
+    with directory.unchanging():
+        weights, graph = directory.read(WEIGHTS), directory.read(GRAPH)
+    arrays = serialize.from_npz(weights, str(directory.path / WEIGHTS))
     try:
-        model = serialize.decode(directory.read(GRAPH), arrays)
+        model = serialize.decode(graph, arrays)
         verify_runnable(model)
     except UnsupportedError as error:
         raise InputError(f"{directory.path / GRAPH} is damaged, or not rescomp's ({error}): quantize the model again") from error
     return model
 
 
-def write_vectors(directory: ModelDirectory, x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> None:
+def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> dict[str, bytes]:
     """vectors/test.npz."""
     arrays: Arrays = {
         "x": x.astype(np.int16),
@@ -95,7 +97,7 @@ def write_vectors(directory: ModelDirectory, x: IntArray, lengths: IntArray, lab
         "states": trace.states[:SHOWN_SEQUENCES].astype(np.int16),
         "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trace)), np.uint8),
     }
-    directory.write({VECTORS: serialize.to_npz(arrays)})
+    return {VECTORS: serialize.to_npz(arrays)}
 
 
 def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:

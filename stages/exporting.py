@@ -47,24 +47,24 @@ def export(
     if targets and "c" not in formats:
         raise InputError("--core chooses kernels of the C export: add c to --format")
     directory = ModelDirectory.open(path)
-    model = read_model(directory)
-    written: list[str] = []
-    for name in dict.fromkeys(formats):
-        listener.stage(f"export {name}")
-        if name in ECOSYSTEMS:
-            files, replaced = _package(directory, model, name, about or About()), [package_folder(name)]
-        else:
-            files, replaced = _EXPORTERS[name](model), [*_OWNED[name]]
-        directory.remove(*replaced)
-        directory.write(files)
-        written += files
-    for target in targets:
-        listener.stage(f"export c for {target.core.name}")
-        files = _c(model, target)
-        directory.remove(target.core.export_folder)
-        directory.write(files)
-        written += files
-    return sorted(written)
+    with directory.held():
+        model = read_model(directory)
+        files: dict[str, bytes] = {}
+        replaced: list[str] = []
+        for name in dict.fromkeys(formats):
+            listener.stage(f"export {name}")
+            if name in ECOSYSTEMS:
+                files |= _package(directory, model, name, about or About())
+                replaced.append(package_folder(name))
+            else:
+                files |= _EXPORTERS[name](model)
+                replaced += _OWNED[name]
+        for target in targets:
+            listener.stage(f"export c for {target.core.name}")
+            files |= _c(model, target)
+            replaced.append(target.core.export_folder)
+        directory.write(files, removed=replaced)
+    return sorted(files)
 
 
 def parse_targets(cores: Sequence[str], prefer: str) -> list[Target]:

@@ -19,7 +19,7 @@ from ..boards.methods import ELF, TOOLS, Command, Copy, Pack, Step, choose_metho
 from ..boards.uf2 import pack_uf2
 from ..errors import DeviceError, InputError, MissingToolError, missing_package
 from ..graph.ir import IntegerModel
-from ..model_directory import FIRMWARE_FOLDER, ModelDirectory, write_atomically
+from ..model_directory import FIRMWARE_FOLDER, ModelDirectory
 from ..text_files import whole_number
 from ..validate.board_firmware import Fit, board_uart, build_board_firmware
 from ..validate.c_program import first_lines, run_tool, workspace
@@ -99,18 +99,20 @@ def flash(
         return _told(path, target, way, folder, None, tuple(shown), console)
     if target.is_emulated:
         check_machine(target.find_core())
-        fit = _build(directory, model, target, listener)
+        with directory.held():
+            fit = _build(directory, model, target, way, "", listener)
         return _emulate(path, target, way, folder, fit, port, run_verify, ready, listener)
     where = _find(target, way, port)
     steps = plan(target, way, folder, where)
     _check_tools(target, steps)
     if needs_port(way):
         SerialLine(where).close()
-    fit = _build(directory, model, target, listener)
-    for step in steps:
-        listener.stage(f"{step}")
-        _take(step, target)
-    directory.seal(*(name for name in directory.files(FIRMWARE_FOLDER) if name.startswith(f"{FIRMWARE_FOLDER}/{target.name}/")))
+    with directory.held():
+        fit = _build(directory, model, target, way, where, listener)
+        for step in steps:
+            if not _only_converts(step):
+                listener.stage(f"{step}")
+                _take(step, target)
     result = _told(path, target, way, folder, fit, tuple(map(str, steps)), _console(target, way, where))
     if run_verify:
         if result.port is None:
@@ -121,18 +123,30 @@ def flash(
     return result
 
 
-def _build(directory: ModelDirectory, model: IntegerModel, board: Board, listener: Listener) -> Fit:
+def _build(directory: ModelDirectory, model: IntegerModel, board: Board, way: Method, where: str, listener: Listener) -> Fit:
+    """Keep the firmware, and what a method's tool reads of it, in firmware/<board>/: made elsewhere, and put there as one step."""
     listener.stage(f"build the parity firmware for {board.title}")
     exported = export_folder(board.find_core(), directory.path)
     directory.check([f"{exported}/{model.name}.c", *directory.files(exported)])
     vectors = read_vectors(directory, model)
+    name = f"{FIRMWARE_FOLDER}/{board.name}"
     with workspace() as folder:
         job = Job(model, directory.path, vectors.x, vectors.lengths)
         elf, fit = build_board_firmware(board, job, directory.path / exported, folder)
-        name = f"{FIRMWARE_FOLDER}/{board.name}"
-        directory.remove(name)
-        directory.write({f"{name}/{ELF}": elf.read_bytes()})
+        made = folder / FIRMWARE_FOLDER
+        made.mkdir()
+        (made / ELF).write_bytes(elf.read_bytes())
+        for step, shown in zip(plan(board, way, made, where), plan(board, way, directory.path / name, where), strict=True):
+            if _only_converts(step):
+                listener.stage(f"{shown}")
+                _take(step, board)
+        directory.write({f"{name}/{file.name}": file.read_bytes() for file in sorted(made.iterdir())}, removed=[name])
     return fit
+
+
+def _only_converts(step: Step) -> bool:
+    """Whether a step makes a file of a file here, and touches no board."""
+    return isinstance(step, Pack) or (isinstance(step, Command) and step.prepares)
 
 
 def _emulate(
@@ -264,7 +278,7 @@ def _take(step: Step, board: Board) -> None:
                 said = result.stderr + result.stdout
                 raise DeviceError(f"{step.words[0]} failed (status {result.returncode}): {first_lines(_essence(said))}")
         case Pack():
-            write_atomically(step.target, pack_uf2(step.source.read_bytes(), step.address, step.family))
+            step.target.write_bytes(pack_uf2(step.source.read_bytes(), step.address, step.family))
         case Copy():
             _copy(step, board)
 

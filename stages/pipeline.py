@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from .exporting import export
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent
 from .quantization import quantize
-from .training import train
+from .training import telling_how_to_resume, train_held
 from .verification import Verification, ready_witnesses, verify
 
 EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")
@@ -69,10 +70,18 @@ def run(
     if fit is not None:
         recipe, most = fit_recipe(recipe, budget)
         listener.stage(f"fit {budget}: {describe(recipe)} (at most {most})")
-    float_accuracy = train(recipe, path, force=force, listener=listener)
-    integer_accuracy = quantize(path, listener=listener)
-    model = read_model(ModelDirectory.open(path))
-    check_budget(budget, model)
-    export(path, listener=listener)
-    verification = verify(path, against, listener=listener)
+    going_on = resuming(path, against)
+    with ExitStack() as held:
+        float_accuracy = train_held(recipe, path, held, going_on, force=force, listener=listener)
+        with telling_how_to_resume(f"go on with: {going_on}"):
+            integer_accuracy = quantize(path, listener=listener)
+            model = read_model(ModelDirectory.open(path))
+            check_budget(budget, model)
+            export(path, listener=listener)
+            verification = verify(path, against, listener=listener)
     return Summary(float_accuracy, integer_accuracy, constant_bytes(model), verification, time.monotonic() - start, path)
+
+
+def resuming(path: Path, against: str | None) -> str:
+    """The command that goes on with what `run` began."""
+    return f"rescomp run --resume -o {path}" + (f" --against {against}" if against else "")

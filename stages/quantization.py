@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,29 +21,26 @@ from ..graph.serialize import digest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,
-    GRAPH,
     METRICS,
     QUANTIZED_NET,
     RECIPE,
     REPORT,
-    VECTORS,
-    WEIGHTS,
     ModelDirectory,
 )
 from ..models import FeedForwardNet, Net, use_loop
-from ..recipe import Recipe, revise, to_toml
-from ..train.checkpoint import CheckpointFile, load_net, save_net
+from ..recipe import Recipe, parse_recipe, revise, to_toml
+from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
 from ..train.loop import fit
 from ..train.memory import keep_freed_memory
-from ..train.metrics import MetricsFile
+from ..train.metrics import Metrics, metrics_file
 from ..train.schedule import quantize_schedule
 from ..validate.torch_net import empty_net
-from .artefacts import answers, write_model, write_vectors
+from .artefacts import answers, model_files, vector_files
 from .exporting import EXPORTED
 from .listener import Listener, Silent
-from .training import read_recipe, steps, tell_best, telling_how_to_resume, training_data
+from .training import read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
@@ -56,50 +53,82 @@ def quantize(
     weights: str | None = None,
     density: float | None = None,
     resume: bool = False,
+    force: bool = False,
     listener: Listener | None = None,
 ) -> float:
     """Fine-tune the net in `path` under [compress] and write its integer model; returns the integer accuracy on the test set.
 
     overrides, weights, density: change the recipe's [compress] and [quantize] first (as --set and its fellows do). resume: go on from the
-    checkpoint of an interrupted fine-tuning. Earlier exports are removed: they would be of another model. Raises InputError and
-    UnsupportedError.
+    checkpoint of an interrupted fine-tuning, with the recipe that it keeps; without it, one that was interrupted under this very recipe
+    goes on too, and one under another is given up only with force. What was there before stays as it is until the new model takes its
+    place, and that of the earlier exports, which would be of another model. Raises InputError and UnsupportedError.
     """
     listener = listener or Silent()
     overrides = list(overrides)
-    if resume and (overrides or weights or density is not None):
+    if resume and (overrides or weights or density is not None or force):
         raise InputError("--resume goes on with the recipe kept in the model directory: give it no other option")
     directory = ModelDirectory.open(path)
-    manifest = directory.manifest()
-    recipe = _revised(directory, overrides, weights, density)
-    directory.read(FLOAT_NET)
-    if resume and not directory.has(CHECKPOINT):
-        raise InputError(f"{path} holds no interrupted fine-tuning to resume: quantize without --resume")
-    dataset = _same_data(recipe, manifest)
+    with directory.held():
+        manifest = directory.manifest()
+        directory.read(FLOAT_NET)
+        kept = _interrupted(directory)
+        if resume and kept is None:
+            raise InputError(f"{path} holds no interrupted fine-tuning to resume: go on with `rescomp quantize {path}`")
+        recipe = kept if resume and kept is not None else _revised(directory, overrides, weights, density)
+        if kept not in (None, recipe) and not force:
+            raise InputError(
+                f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
+                "or give it up with --force"
+            )
+        return _quantize(directory, manifest, recipe, listener, resume=kept == recipe and not force)
+
+
+def _interrupted(directory: ModelDirectory) -> Recipe | None:
+    """The recipe of a fine-tuning that did not come to its end."""
+    if not directory.has(CHECKPOINT):
+        return None
+    kept = CheckpointFile(directory.path / CHECKPOINT).kept_recipe()
+    return read_recipe(directory) if kept is None else parse_recipe(kept.encode(), str(directory.path / CHECKPOINT))
+
+
+def _quantize(directory: ModelDirectory, manifest: dict[str, Any], recipe: Recipe, listener: Listener, *, resume: bool) -> float:
+    dataset = load_dataset(recipe.data)
+    refuse_other_data(manifest, recipe, dataset)
     teacher = _float_net(recipe, directory, dataset)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
-    _forget_old_model(directory, manifest)
-    directory.write({RECIPE: to_toml(recipe)})
+    metrics = Metrics()
     if recipe.quantize.epochs:
-        _fine_tune(net, teacher, recipe, data, path, listener, resume=resume)
+        _fine_tune(net, teacher, recipe, data, directory.path, metrics, listener, resume=resume)
     for name in _widened(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
-    save_net(net, path / QUANTIZED_NET)
-    directory.seal(QUANTIZED_NET, METRICS)
-    result = _lower_and_record(directory, net, steps(recipe, net, dataset.test), dataset.classes)
-    directory.remove(CHECKPOINT)
+    model, files, result = _lower(recipe, manifest, net, steps(recipe, net, dataset.test), dataset.classes)
+    directory.write(
+        {
+            **files,
+            RECIPE: to_toml(recipe),
+            QUANTIZED_NET: encode_net(net),
+            METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
+            **directory.revised_manifest(
+                accuracy={"float": manifest["accuracy"]["float"], "integer": result}, graph_sha256=digest(model), formats=_formats(model)
+            ),
+        },
+        removed=[*EXPORTED, REPORT, CHECKPOINT],
+    )
     if result < manifest["accuracy"]["float"] - LOSS_WORTH_A_WARNING:
         listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
     return result
 
 
-def _fine_tune(net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, listener: Listener, *, resume: bool) -> None:
-    """Train the compressed net on `data` under its constraints, in place; its checkpoint and metrics go to `path`."""
+def _fine_tune(
+    net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, metrics: Metrics, listener: Listener, *, resume: bool
+) -> None:
+    """Train the compressed net on `data` under its constraints, in place; its checkpoint goes to `path`, and `metrics` are filled."""
     listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
     training, validation = training_data(recipe, data)
     center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
     net.to(device), teacher.to(device)
-    with telling_how_to_resume(f"rescomp quantize --resume {path}"):
+    with telling_how_to_resume(f"go on with: rescomp quantize --resume {path}"):
         reports = fit(
             net,
             training,
@@ -111,19 +140,13 @@ def _fine_tune(net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, 
             center=center,
             report=listener.epoch,
             describe=lambda: _schedules(net),
-            checkpoint=CheckpointFile(path / CHECKPOINT),
-            metrics=MetricsFile(path / METRICS),
+            checkpoint=CheckpointFile(path / CHECKPOINT, to_toml(recipe).decode()),
+            metrics=metrics,
             resume=resume,
             identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
         )
     net.to("cpu")
     tell_best(reports, listener)
-
-
-def _forget_old_model(directory: ModelDirectory, manifest: dict[str, Any]) -> None:
-    """Remove what an earlier quantize and its exports left: until the new model is written there is none."""
-    directory.remove(*EXPORTED, REPORT, VECTORS, GRAPH, WEIGHTS, QUANTIZED_NET)
-    directory.update_manifest(accuracy={"float": manifest["accuracy"]["float"]}, graph_sha256=None, formats=None)
 
 
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
@@ -132,13 +155,6 @@ def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str |
         if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize"):
             raise InputError(f"--set {override}: quantize changes only [compress] and [quantize]; for the rest, train anew")
     return revise(read_recipe(directory), overrides, weights=weights, density=density)
-
-
-def _same_data(recipe: Recipe, manifest: dict[str, Any]) -> Dataset:
-    dataset = load_dataset(recipe.data)
-    if dataset.digest != manifest["data"]["sha256"]:
-        raise InputError(f"{recipe.data.source} is not the data that the float net was trained on (its SHA-256 differs): train anew")
-    return dataset
 
 
 def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> Net:
@@ -180,10 +196,10 @@ def _readings(split: Split, manifest: dict[str, Any]) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _lower_and_record(directory: ModelDirectory, net: Net, test: Split, classes: Sequence[str]) -> float:
-    """Write the integer model, its golden vectors and what the manifest says of them; returns its accuracy on the test set."""
-    manifest = directory.manifest()
-    recipe = read_recipe(directory)
+def _lower(
+    recipe: Recipe, manifest: Mapping[str, Any], net: Net, test: Split, classes: Sequence[str]
+) -> tuple[IntegerModel, dict[str, bytes], float]:
+    """(the integer model, its files and those of its golden vectors, its accuracy on the test set)."""
     streaming, kept = recipe.model.streaming, recipe.quantize.vectors
     model = lower(net, manifest["name"], classes, streaming=streaming)
     x, lengths = to_device_integers(test.x, manifest["input"]["fraction_bits"]), test.lengths
@@ -191,11 +207,9 @@ def _lower_and_record(directory: ModelDirectory, net: Net, test: Split, classes:
         x = x.reshape(len(x), -1, *model.input.type.shape)
         lengths = np.full(len(x), x.shape[1])
     trace = evaluate(model, x, lengths)
-    write_model(directory, model)
-    write_vectors(directory, x[:kept], lengths[:kept], test.y[:kept], Trace(trace.states[:kept], trace.scores[:kept]))
+    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], Trace(trace.states[:kept], trace.scores[:kept]))
     accuracy = float((answers(trace.scores) == test.y).mean())
-    directory.update_manifest(accuracy={**manifest["accuracy"], "integer": accuracy}, graph_sha256=digest(model), formats=_formats(model))
-    return accuracy
+    return model, {**model_files(model), **vectors}, accuracy
 
 
 def _formats(model: IntegerModel) -> dict[str, dict[str, Any]]:

@@ -9,19 +9,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.dataset import load_dataset
+from ..data.dataset import Dataset, load_dataset
 from ..errors import InputError
 from ..export.c import constant_bytes
-from ..model_directory import CHECKPOINT, MANIFEST, RECIPE, REPORT, ModelDirectory
+from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, RECIPE, REPORT, ModelDirectory
 from ..recipe import Recipe, revise, to_toml
+from ..store import recover
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
 from .evidence import changed_files, read_report
 from .exporting import export
 from .listener import Listener, Silent
-from .pipeline import Summary, run
+from .pipeline import Summary, resuming, run
 from .quantization import quantize
-from .training import read_recipe, train
+from .training import telling_how_to_resume, train
 from .verification import Verification, verify
 
 
@@ -88,42 +89,66 @@ def run_seeds(
     if (path / MANIFEST).exists():
         raise InputError(f"{path} is a model directory itself: choose another one to hold those of the seeds with -o")
     recipes = [revise(recipe, [f"train.seed={seed}"]) for seed in seeds]
-    digest = load_dataset(recipe.data).digest
+    dataset = load_dataset(recipe.data)
     listener = listener or Silent()
     summaries = []
-    for seed, own in zip(seeds, recipes, strict=True):
-        place = path / f"seed-{seed}"
-        same = not force and _is_of(place, own, digest)
-        listener.stage(f"seed {seed}")
-        summaries.append(_go_on(place, against, listener) if same else run(own, place, force=force, against=against, listener=listener))
+    with telling_how_to_resume(f"give the same command again{', without --force,' if force else ''} to go on"):
+        for seed, own in zip(seeds, recipes, strict=True):
+            place = path / f"seed-{seed}"
+            listener.stage(f"seed {seed}")
+            if not force and _is_of(place, own, dataset):
+                summaries.append(_go_on(place, against, listener))
+                continue
+            if not force and place.is_dir() and any(place.iterdir()):
+                alone = f"replace it alone with --force --seeds {seed}, or all of them with --force"
+                raise InputError(f"{place} is not empty and holds another model: choose another directory with -o, {alone}")
+            summaries.append(run(own, place, force=force, against=against, listener=listener))
     return SeedsSummary(tuple(seeds), tuple(summaries))
 
 
-def _is_of(path: Path, recipe: Recipe, digest: str) -> bool:
+def resume_run(path: Path, *, against: str | None = None, listener: Listener | None = None) -> Summary:
+    """Go on with what `run` began in `path`, wherever it stopped: what is finished is not made again. Raises what the stages raise."""
+    listener = listener or Silent()
+    directory = ModelDirectory.open(path)
+    with directory.held(), telling_how_to_resume(f"go on with: {resuming(path, against)}"):
+        if directory.has(FLOAT_NET) and directory.has(CHECKPOINT):
+            quantize(path, resume=True, listener=listener)
+        return _go_on(path, against, listener)
+
+
+def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     """Whether the directory was begun with this recipe and these data."""
+    if not path.is_dir():
+        return False
+    recover(path, MANIFEST)
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
-    return directory.read(RECIPE) == to_toml(recipe) and directory.manifest()["data"]["sha256"] == digest
+    return directory.read(RECIPE) == to_toml(recipe) and directory.manifest()["data"]["sha256"] == dataset.digest
 
 
 def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
     """The summary of a directory begun earlier, after the stages that it lacks."""
     start, directory = time.monotonic(), ModelDirectory.open(path)
-    found = _verification(directory, against)
-    if found is None:
-        if "accuracy" not in directory.manifest():
-            train(None if directory.has(CHECKPOINT) else read_recipe(directory), path, force=True, listener=listener)
-        if "integer" not in directory.manifest()["accuracy"] or directory.has(CHECKPOINT):
-            quantize(path, resume=directory.has(CHECKPOINT), listener=listener)
-        export(path, listener=listener)
-        found = verify(path, against, listener=listener)
-        seconds = time.monotonic() - start
-    else:
-        listener.stage(f"{path} is finished")
-        seconds = 0.0
-    accuracy = directory.manifest()["accuracy"]
-    return Summary(accuracy["float"], accuracy["integer"], constant_bytes(read_model(directory)), found, seconds, path)
+    with directory.held():
+        found = _verification(directory, against)
+        if found is None:
+            found, seconds = _take_missing_stages(directory, against, listener), time.monotonic() - start
+        else:
+            listener.stage(f"{path} is finished")
+            seconds = 0.0
+        accuracy = directory.manifest()["accuracy"]
+        return Summary(accuracy["float"], accuracy["integer"], constant_bytes(read_model(directory)), found, seconds, path)
+
+
+def _take_missing_stages(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:
+    path = directory.path
+    if not directory.has(FLOAT_NET):
+        train(None, path, listener=listener)
+    if "integer" not in directory.manifest()["accuracy"]:
+        quantize(path, listener=listener)
+    export(path, listener=listener)
+    return verify(path, against, listener=listener)
 
 
 def _verification(directory: ModelDirectory, against: str | None) -> Verification | None:

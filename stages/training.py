@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,20 @@ from ..data.splits import Channels, normalization, robust_normalization, validat
 from ..errors import InputError
 from ..export.lower import lower
 from ..graph.serialize import CONTRACT
-from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STACK, ModelDirectory
+from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, use_loop
 from ..models.compiled import compiler_version
 from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
+from ..store import write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
-from ..train.checkpoint import CheckpointFile, save_net
+from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device, device_name
 from ..train.evaluate import accuracy
 from ..train.loop import fit
 from ..train.memory import keep_freed_memory
-from ..train.metrics import EpochReport, MetricsFile
+from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
 from .listener import Listener, Silent
 
@@ -53,26 +54,42 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
     recipe None: resume the interrupted training in `path` with the recipe recorded there; the result is that of an uninterrupted
     run. Raises InputError for bad data, recipes and directories; an interruption keeps the last epoch's checkpoint.
     """
-    listener = listener or Silent()
-    resume = recipe is None
-    recipe = recipe or _recipe_to_resume(path)
+    with ExitStack() as held:
+        return train_held(recipe, path, held, f"rescomp train --resume -o {path}", force=force, listener=listener or Silent())
+
+
+def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str, *, force: bool, listener: Listener) -> float:
+    """`train`, in a directory that no other stage works on until `held` is closed. going_on: the command to go on with."""
+    directory = ModelDirectory(path)
+    begun = recipe is None
+    if begun:
+        held.enter_context(ModelDirectory.open(path).held())
+    recipe = recipe or _recipe_to_resume(directory)
     dataset = load_dataset(recipe.data)
     origin = _origin(recipe, dataset)
     net = _fresh_net(recipe, dataset)
     plan = _plan_file(recipe, net)
     _refuse_early(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
-    directory = ModelDirectory.open(path) if resume else ModelDirectory.create(path, force=force)
-    if not resume:
-        directory.update_manifest(**origin)
-        directory.write({RECIPE: to_toml(recipe), **plan})
+    if begun:
+        refuse_other_data(directory.manifest(), recipe, dataset)
+    else:
+        ModelDirectory.make(path, force=force, going_on=going_on)
+        held.enter_context(directory.held())
+        directory.begin({**new_manifest(**origin), RECIPE: to_toml(recipe), **plan}, force=force)
     _warn_of_lengths(net, dataset, listener)
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
     center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
     net.to(device)
-    with telling_how_to_resume(f"rescomp train --resume -o {path}"):
+    metrics = Metrics()
+
+    def report(epoch: EpochReport) -> None:
+        write_atomically(path / METRICS, metrics_file(b"", "train", metrics), durable=False)  # to look at: the checkpoint holds them too
+        listener.epoch(epoch)
+
+    with telling_how_to_resume(f"go on with: {going_on}"):
         reports = fit(
             net,
             training,
@@ -80,20 +97,25 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
             validation=validation,
             spread=spread,
             center=center,
-            report=listener.epoch,
+            report=report,
             checkpoint=CheckpointFile(path / CHECKPOINT),
-            metrics=MetricsFile(path / METRICS),
-            resume=resume,
+            metrics=metrics,
+            resume=directory.has(CHECKPOINT),
             identity={"loop": recipe.train.loop},
         )
     net.to("cpu")
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, net, dataset.test))
-    save_net(net, path / FLOAT_NET)
-    directory.seal(FLOAT_NET, METRICS)
-    directory.remove(CHECKPOINT)
-    directory.update_manifest(accuracy={"float": result}, device=device_name(device))
+    trained = {FLOAT_NET: encode_net(net), METRICS: metrics_file(b"", "train", metrics)}
+    manifest = directory.revised_manifest(accuracy={"float": result}, device=device_name(device))
+    directory.write({**trained, **manifest}, removed=[CHECKPOINT])
     return result
+
+
+def refuse_other_data(manifest: Mapping[str, Any], recipe: Recipe, dataset: Dataset) -> None:
+    """Raise InputError when the data are not those that the model directory was begun with."""
+    if dataset.digest != manifest["data"]["sha256"]:
+        raise InputError(f"{recipe.data.source} is not the data that the float net was trained on (its SHA-256 differs): train anew")
 
 
 def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
@@ -115,25 +137,21 @@ def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:
         listener.stage(f"keep the weights of epoch {reports[-1].best_epoch} of {reports[-1].epoch}, the best on validation")
 
 
-def _recipe_to_resume(path: Path) -> Recipe:
+def _recipe_to_resume(directory: ModelDirectory) -> Recipe:
     """The recipe of an interrupted training. Raises InputError when there is none."""
-    directory = ModelDirectory.open(path)
     if directory.has(FLOAT_NET):
-        raise InputError(
-            f"the float net in {path} is complete: go on with `rescomp quantize {path}` (with --resume if that was interrupted)"
-        )
-    if not directory.has(CHECKPOINT):
-        raise InputError(f"{path} holds no unfinished training to resume: train anew with --force, or another -o")
+        how = "--resume " if directory.has(CHECKPOINT) else ""
+        raise InputError(f"the float net in {directory.path} is complete: go on with `rescomp quantize {how}{directory.path}`")
     return read_recipe(directory)
 
 
 @contextmanager
-def telling_how_to_resume(command: str) -> Iterator[None]:
-    """Adds to a KeyboardInterrupt how to go on."""
+def telling_how_to_resume(how: str) -> Iterator[None]:
+    """Tells a KeyboardInterrupt how to go on; the outermost, which knows the user's own command, has the last word."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(f"the last checkpoint is kept; go on with: {command}")
+        interrupt.__notes__ = [f"what is done is kept; {how}"]
         raise
 
 
@@ -234,12 +252,17 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         },
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
-        "versions": {
-            "rescomp": __version__,
-            "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in RECORDED if find_spec(package)},
-            **({"compiler": compiler_version()} if recipe.train.loop == "compiled" else {}),
-        },
+        "versions": versions(recipe),
+    }
+
+
+def versions(recipe: Recipe) -> dict[str, str]:
+    """Of everything that a model directory's bytes may depend on."""
+    return {
+        "rescomp": __version__,
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in RECORDED if find_spec(package)},
+        **({"compiler": compiler_version()} if recipe.train.loop == "compiled" else {}),
     }
 
 

@@ -73,8 +73,13 @@ def verify(path: Path, against: str | None = None, *, listener: Listener | None 
     the first layer that differs (`raise_failures` makes an error of them). Raises ParityError when numpy itself no longer gives
     what was recorded; MissingToolError when a witness that was asked for cannot run here.
     """
-    listener = listener or Silent()
     directory = ModelDirectory.open(path)
+    with directory.held():
+        return _verify(directory, against, listener or Silent())
+
+
+def _verify(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:
+    path = directory.path
     excuses = {name: reason for name, _ in parse_witnesses(against) if against is None and (reason := _excuse(directory, name))}
     witnesses = ready_witnesses(against, without=excuses)
     model = read_model(directory)

@@ -39,6 +39,7 @@ from rescomp.graph.verify import verify_model
 from rescomp.graph.weights import Int8Weight
 from rescomp.models.compiled import build as shared_objects
 from rescomp.models.compiled.recurrence import library
+from rescomp.store import Disk, injected
 from rescomp.validate.emulation import check_tools
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.registry import load_witness
@@ -75,6 +76,19 @@ STATE = Format(12, bound=10922)
 HIDDEN = Format(13, bound=10922)
 """The hidden state of a GRU and of an LSTM, which stay within [-1, 1]."""
 CELL = Format(12, bound=28672)
+
+
+class FastDisk(Disk):
+    """Does not wait for a loss of power: no test but those of rescomp.store ends in one."""
+
+    def sync(self, path):
+        pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast_disk():
+    with injected(FastDisk()):
+        yield
 
 
 @pytest.fixture(scope="session")

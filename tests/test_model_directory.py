@@ -7,6 +7,7 @@ import pytest
 
 from rescomp.errors import InputError
 from rescomp.model_directory import MANIFEST, SUMS, ModelDirectory, write_atomically
+from rescomp.store import Disk, injected
 
 
 @pytest.fixture
@@ -95,15 +96,16 @@ def test_a_damaged_manifest_is_refused(directory):
             ModelDirectory.open(directory.path)
 
 
-def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "file"
     write_atomically(path, b"old")
 
-    def full(file, data):
-        raise OSError(28, "No space left on device")
+    class Full(Disk):
+        def write(self, path, data, mode=0o666):
+            super().write(path, data[:1], mode)
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match=r"No space left on device.*an earlier file is intact"):
+    with injected(Full()), pytest.raises(InputError, match=r"No space left on device.*an earlier file is intact"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -13,7 +13,7 @@ import rescomp
 
 ROOT = Path(rescomp.__file__).parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "models", "stages", "train", "validate")
+PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "models", "stages", "store", "train", "validate")
 
 
 def modules_after(code: str, *arguments: str) -> set[str]:
@@ -37,7 +37,8 @@ def test_public_names():
     from rescomp import compress, graph, stages
 
     assert rescomp.__version__
-    assert stages.__all__ == ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "run", "run_seeds", "train", "verify"]
+    work = ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "resume_run", "run", "run_seeds", "train", "verify"]
+    assert stages.__all__ == work
     for name in stages.__all__:
         function = getattr(stages, name)
         assert callable(function)

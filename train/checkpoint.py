@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..model_directory import write_atomically
 from .device import device_of
 from .early_stopping import BestEpoch
+from .metrics import Metrics
 
 SCHEMA = 1
 """Version of the files written here."""
@@ -93,21 +94,36 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """The last complete epoch of a training, replaced as a whole after every epoch."""
+    """All that is known of a training after its last complete epoch: one file, replaced as a whole after every epoch.
+
+    recipe: its text, kept where the recipe of what is finished is another one.
+    """
 
     path: Path
+    recipe: str | None = None
 
-    def save(self, state: TrainingState, epoch: int, identity: Mapping[str, Any]) -> None:
+    def save(self, state: TrainingState, epoch: int, identity: Mapping[str, Any], metrics: Metrics) -> None:
         """Write the state after `epoch` epochs. identity: what a resumed run must have in common. Raises InputError."""
         best = {"best": {"epoch": state.best.epoch, "accuracy": state.best.accuracy, "loss": state.best.loss}} if state.best.epoch else {}
-        write_tensors(self.path, state.tensors(), {"epoch": epoch, "identity": dict(identity), **best})
+        recipe = {} if self.recipe is None else {"recipe": self.recipe}
+        metadata = {"epoch": epoch, "identity": dict(identity), "metrics": metrics.lines, **best, **recipe}
+        write_tensors(self.path, state.tensors(), metadata)
 
-    def load(self, state: TrainingState, identity: Mapping[str, Any]) -> int:
-        """Restore `state` and return the epochs done. Raises InputError: no, damaged, or another run's checkpoint."""
+    def kept_recipe(self) -> str | None:
+        """The recipe in the file. Raises InputError as `load` does."""
+        recipe = read_tensors(self.path)[1].get("recipe")
+        return recipe if isinstance(recipe, str) else None
+
+    def load(self, state: TrainingState, identity: Mapping[str, Any], metrics: Metrics) -> int:
+        """Restore `state` and `metrics` and return the epochs done. Raises InputError: no, damaged, or another run's checkpoint."""
         tensors, metadata = read_tensors(self.path)
-        epoch, found = metadata.get("epoch"), metadata.get("identity")
+        epoch, found, lines = metadata.get("epoch"), metadata.get("identity"), metadata.get("metrics")
         if not isinstance(epoch, int) or epoch < 0 or not isinstance(found, dict):
             raise InputError(f"{self.path} is not a training checkpoint: train anew")
+        if not isinstance(lines, list) or len(lines) != epoch:
+            raise InputError(
+                f"{self.path} does not hold the metrics of its {epoch} epochs: it is damaged or of an older rescomp, train anew"
+            )
         for key, value in identity.items():
             if found.get(key) != value:
                 raise InputError(
@@ -115,6 +131,7 @@ class CheckpointFile:
                     "resume with the same recipe and data, or train anew"
                 )
         state.restore(tensors, str(self.path))
+        metrics.lines = [str(line) for line in lines]
         self._restore_best(state.best, metadata.get("best"), epoch)
         return epoch
 
@@ -132,8 +149,13 @@ class CheckpointFile:
 
 def save_net(net: torch.nn.Module, path: Path, metadata: Mapping[str, Any] | None = None) -> None:
     """Write the net's parameters and buffers; equal weights give equal bytes. Raises InputError when `path` cannot be written."""
+    write_atomically(path, encode_net(net, metadata))
+
+
+def encode_net(net: torch.nn.Module, metadata: Mapping[str, Any] | None = None) -> bytes:
+    """The file that save_net writes."""
     tensors = {name: value.detach().clone().contiguous() for name, value in net.state_dict().items()}
-    write_tensors(path, tensors, dict(metadata or {}))
+    return _encode(tensors, dict(metadata or {}))
 
 
 def load_net(net: torch.nn.Module, path: Path) -> dict[str, Any]:
@@ -148,9 +170,13 @@ def load_net(net: torch.nn.Module, path: Path) -> dict[str, Any]:
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write tensors and JSON metadata, atomically and with the same bytes every time. Raises InputError."""
+    write_atomically(path, _encode(tensors, metadata))
+
+
+def _encode(tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
     # One metadata entry: safetensors writes several in no fixed order.
     text = json.dumps({"schema": SCHEMA, **metadata}, sort_keys=True)
-    write_atomically(path, safetensors.torch.save(tensors, {_KEY: text}))
+    return safetensors.torch.save(tensors, {_KEY: text})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -21,7 +21,7 @@ from .batches import Batch
 from .checkpoint import CheckpointFile, TrainingState
 from .device import device_of
 from .evaluate import accuracy_and_loss
-from .metrics import EpochReport, MetricsFile
+from .metrics import EpochReport, Metrics
 from .schedule import Schedule
 
 OnStep = Callable[[int, int], None]
@@ -47,7 +47,7 @@ def fit(
     report: OnEpoch | None = None,
     describe: Describe | None = None,
     checkpoint: CheckpointFile | None = None,
-    metrics: MetricsFile | None = None,
+    metrics: Metrics | None = None,
     resume: bool = False,
     identity: Mapping[str, Any] | None = None,
 ) -> tuple[EpochReport, ...]:
@@ -58,8 +58,8 @@ def fit(
     on_step(done, total) is called with 0 (or where a resumed run goes on) and after every optimizer step, before any evaluation;
     calling it twice with the same numbers must be the same as once. spread: float [channels], the unit of the schedule's input noise
     (None: the standard deviation of `train`). center: float [channels], what moves in where samples are moved (None: 0).
-    report sees each epoch after it is on disk; describe says, for
-    it, where the constraints' schedules are. The checkpoint is written at the start and after every epoch, so an interruption keeps
+    report sees each epoch after it is on disk; describe says, for it, where the constraints' schedules are. metrics: gets a line an
+    epoch, of those before a resumed run too. The checkpoint is written at the start and after every epoch, so an interruption keeps
     the last complete epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted,
     given the same threads. identity: what else a resumed run must have in common (JSON). Everything random comes from
     schedule.seed; torch's global generator is left as it was.
@@ -78,6 +78,7 @@ def fit(
         torch.manual_seed(schedule.seed)
         known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
         run = _Run(net, train, schedule, loss, on_step, _augmentation(train, schedule, spread, center), known)
+        metrics = Metrics() if metrics is None else metrics
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
@@ -136,15 +137,13 @@ class _Run:
         self.total = self.steps_an_epoch * schedule.epochs
         self.step = 0
 
-    def start(self, checkpoint: CheckpointFile | None, metrics: MetricsFile | None, resume: bool) -> int:
-        """Bring net and files to where this run begins; returns the epochs already done."""
-        done = checkpoint.load(self.state, self.identity) if checkpoint and resume else 0
+    def start(self, checkpoint: CheckpointFile | None, metrics: Metrics, resume: bool) -> int:
+        """Bring net, metrics and checkpoint to where this run begins; returns the epochs already done."""
+        done = checkpoint.load(self.state, self.identity, metrics) if checkpoint and resume else 0
         if checkpoint and done > self.schedule.epochs:
             raise InputError(f"{checkpoint.path} counts {done} epochs of {self.schedule.epochs}: it is damaged, train anew")
-        if metrics:
-            metrics.start(self.schedule.stage, done)
         if checkpoint and not resume:
-            checkpoint.save(self.state, 0, self.identity)
+            checkpoint.save(self.state, 0, self.identity, metrics)
         self.step = done * self.steps_an_epoch
         self._announce()
         return done
@@ -180,12 +179,11 @@ class _Run:
             self.step = self.total
             self._announce()
 
-    def store(self, report: EpochReport, checkpoint: CheckpointFile | None, metrics: MetricsFile | None) -> None:
-        """Put a finished epoch on disk. The checkpoint comes last: the metrics never lack an epoch that it counts."""
-        if metrics:
-            metrics.append(report)
+    def store(self, report: EpochReport, checkpoint: CheckpointFile | None, metrics: Metrics) -> None:
+        """Put a finished epoch on disk."""
+        metrics.append(report)
         if checkpoint:
-            checkpoint.save(self.state, report.epoch, self.identity)
+            checkpoint.save(self.state, report.epoch, self.identity, metrics)
 
     def _batches(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)

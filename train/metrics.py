@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..documents import parse_json
 from ..errors import InputError
-from ..model_directory import write_atomically, write_error
+from ..model_directory import METRICS
 
 
 @dataclass(frozen=True)
@@ -40,44 +39,28 @@ class EpochReport:
         return {name: value for name, value in fields.items() if value is not None or name == "validation_accuracy"}
 
 
-@dataclass(frozen=True)
-class MetricsFile:
-    """A .jsonl file: one object an epoch, stage after stage, nothing in it that depends on time."""
+@dataclass
+class Metrics:
+    """Lines of JSON, one for each epoch of a stage, with nothing in them that depends on time. They are kept in its checkpoint."""
 
-    path: Path
-
-    def start(self, stage: str, epochs: int = 0) -> None:
-        """Keep the lines of other stages and the first `epochs` of `stage`; drop the rest.
-
-        Raises InputError when fewer than `epochs` are there, when a line to keep is damaged, or when the file cannot be written.
-        """
-        lines = self._lines()
-        own = [line for line in lines if line[1] == stage][:epochs]
-        if len(own) < epochs:
-            raise InputError(f"{self.path} holds {len(own)} of the {epochs} epochs of {stage!r} that are done: restore it or train anew")
-        kept = [text for text, name in lines if name != stage or (text, name) in own]
-        write_atomically(self.path, "".join(f"{text}\n" for text in kept).encode())
+    lines: list[str] = field(default_factory=list)
 
     def append(self, report: EpochReport) -> None:
-        """Add one line. Raises InputError when the file cannot be written."""
-        try:
-            with self.path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(json.dumps(report.stored()) + "\n")
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        """Add one epoch."""
+        self.lines.append(json.dumps(report.stored()))
 
-    def _lines(self) -> list[tuple[str, str]]:
-        """(line, its stage) of every complete line; what an interrupted write left at the end is dropped."""
-        try:
-            complete = self.path.read_text(encoding="utf-8").rpartition("\n")[0]
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {self.path} ({error}): remove it or train anew") from error
-        return [(line, self._stage(number, line)) for number, line in enumerate(complete.splitlines(), start=1)]
 
-    def _stage(self, number: int, line: str) -> str:
-        try:
-            return str(parse_json(line)["stage"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.path}, line {number} is damaged: remove the file or train anew") from error
+def metrics_file(before: bytes, stage: str, metrics: Metrics) -> bytes:
+    """metrics.jsonl once `stage` has ended: the lines of the stages before it, then its own. before: the file as it was, or nothing.
+
+    Raises InputError when a line of it is damaged.
+    """
+    kept = [line for number, line in enumerate(before.decode(errors="replace").splitlines(), start=1) if _stage(number, line) != stage]
+    return "".join(f"{line}\n" for line in (*kept, *metrics.lines)).encode()
+
+
+def _stage(number: int, line: str) -> str:
+    try:
+        return str(parse_json(line)["stage"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{METRICS}, line {number} is damaged: remove the file or train anew") from error

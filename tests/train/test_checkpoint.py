@@ -59,7 +59,9 @@ BROKEN = [
     (lambda t, m: m.pop("epoch"), "is not a training checkpoint: train anew"),
     (lambda t, m: m.update(identity=None), "is not a training checkpoint"),
     (lambda t, m: m.update(epoch=-1), "is not a training checkpoint"),
-    (lambda t, m: m.update(epoch=7), "counts 7 epochs of 6"),
+    (lambda t, m: m.update(epoch=7, metrics=["{}"] * 7), "counts 7 epochs of 6"),
+    (lambda t, m: m["metrics"].pop(), "does not hold the metrics of its 6 epochs: it is damaged or of an older rescomp, train anew"),
+    (lambda t, m: m.pop("metrics"), "does not hold the metrics of its 6 epochs"),
     (lambda t, m: m.update(schema=2), "has schema 2, this rescomp reads 1: use the rescomp that wrote it"),
 ]
 

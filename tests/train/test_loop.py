@@ -11,7 +11,8 @@ import torch
 
 from rescomp.data import Split
 from rescomp.errors import InputError
-from rescomp.train import CheckpointFile, DivergedError, EpochReport, MetricsFile, Schedule, accuracy, fit, save_net
+from rescomp.store import Disk, injected
+from rescomp.train import CheckpointFile, DivergedError, EpochReport, Metrics, Schedule, accuracy, fit, save_net
 
 
 def weights(net: torch.nn.Module) -> dict[str, bytes]:
@@ -106,7 +107,8 @@ def test_resume_equals_an_uninterrupted_run(
     make_net: Any, train_split: Split, validation: Split, schedule: Schedule, tmp_path: Path, at_step: int, optimizer: str
 ) -> None:
     schedule = dataclasses.replace(schedule, optimizer=optimizer, time_shift=1)
-    files = [(CheckpointFile(tmp_path / f"{name}.safetensors"), MetricsFile(tmp_path / f"{name}.jsonl")) for name in ("whole", "cut")]
+    files = [(CheckpointFile(tmp_path / f"{name}.safetensors"), Metrics()) for name in ("whole", "cut")]
+    after_the_cut = Metrics()
     whole, cut, resumed = make_net(), make_net(), make_net()
     fit(whole, train_split, schedule, validation=validation, checkpoint=files[0][0], metrics=files[0][1])
     with pytest.raises(KeyboardInterrupt):
@@ -121,7 +123,7 @@ def test_resume_equals_an_uninterrupted_run(
         schedule,
         validation=validation,
         checkpoint=files[1][0],
-        metrics=files[1][1],
+        metrics=after_the_cut,
         resume=True,
         on_step=lambda step, total: steps.append(step),
     )
@@ -130,7 +132,8 @@ def test_resume_equals_an_uninterrupted_run(
     assert [report.epoch for report in reports] == list(range(done + 1, 7))
     assert weights(whole) == weights(resumed)
     assert files[0][0].path.read_bytes() == files[1][0].path.read_bytes()
-    assert files[0][1].path.read_bytes() == files[1][1].path.read_bytes()
+    assert len(files[1][1].lines) == done
+    assert files[0][1].lines == after_the_cut.lines
 
 
 def test_descent_is_nesterovs(make_net: Any, train_split: Split, schedule: Schedule) -> None:
@@ -183,7 +186,7 @@ def test_resuming_a_finished_run_gives_its_weights(make_net: Any, train_split: S
 
 def test_a_report_comes_after_the_files(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
     """Ctrl-C while an epoch is being displayed loses nothing."""
-    checkpoint, metrics = CheckpointFile(tmp_path / "c.safetensors"), MetricsFile(tmp_path / "m.jsonl")
+    checkpoint, metrics = CheckpointFile(tmp_path / "c.safetensors"), Metrics()
 
     def report(epoch: EpochReport) -> None:
         if epoch.epoch == 2:
@@ -191,16 +194,14 @@ def test_a_report_comes_after_the_files(make_net: Any, train_split: Split, sched
 
     with pytest.raises(KeyboardInterrupt):
         fit(make_net(), train_split, schedule, checkpoint=checkpoint, metrics=metrics, report=report)
-    assert len(metrics.path.read_text().splitlines()) == 2
+    assert len(metrics.lines) == 2
     assert [r.epoch for r in fit(make_net(), train_split, schedule, checkpoint=checkpoint, metrics=metrics, resume=True)] == [3, 4, 5, 6]
 
 
 def test_files_do_not_change_the_training(make_net: Any, train_split: Split, validation: Split, schedule: Schedule, tmp_path: Path) -> None:
     plain, stored = make_net(), make_net()
     fit(plain, train_split, schedule)
-    fit(
-        stored, train_split, schedule, validation=validation, checkpoint=CheckpointFile(tmp_path / "c"), metrics=MetricsFile(tmp_path / "m")
-    )
+    fit(stored, train_split, schedule, validation=validation, checkpoint=CheckpointFile(tmp_path / "c"), metrics=Metrics())
     assert weights(plain) == weights(stored)
 
 
@@ -282,36 +283,30 @@ def test_divergence(train_split: Split, schedule: Schedule, tmp_path: Path, what
     assert [report.epoch for report in fit(resumed, train_split, schedule, checkpoint=checkpoint, resume=True)] == [3, 4, 5, 6]
 
 
-def test_a_failing_disk_keeps_the_previous_checkpoint(
-    make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_disk_keeps_the_previous_checkpoint(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
     checkpoint = CheckpointFile(tmp_path / "c.safetensors")
     whole, resumed = make_net(), make_net()
     fit(whole, train_split, schedule)
-    write = Path.write_bytes
 
-    def full(path: Path, data: bytes) -> int:
-        if reports == [1, 2]:
-            write(path, data[: len(data) // 2])
-            raise OSError(28, "No space left on device")
-        return write(path, data)
+    class Full(Disk):
+        def write(self, path: Path, data: bytes, mode: int = 0o666) -> None:
+            super().write(path, data[: len(data) // 2] if reports == [1, 2] else data, mode)
+            if reports == [1, 2]:
+                raise OSError(28, "No space left on device")
 
     reports: list[int] = []
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(
-        InputError, match=r"cannot write .*c\.safetensors \(No space left on device\): free space or choose a writable directory"
-    ):
+    message = r"cannot write .*c\.safetensors \(No space left on device\): free space or choose a writable directory"
+    with injected(Full()), pytest.raises(InputError, match=message):
         fit(make_net(), train_split, schedule, checkpoint=checkpoint, report=lambda report: reports.append(report.epoch))
-    monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["c.safetensors"]
     assert len(fit(resumed, train_split, schedule, checkpoint=checkpoint, resume=True)) == 4
     assert weights(whole) == weights(resumed)
 
 
 def test_an_unwritable_place_is_noticed_before_training(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
-    for keywords in ({"checkpoint": CheckpointFile(tmp_path / "no" / "c")}, {"metrics": MetricsFile(tmp_path / "no" / "m")}):
-        with pytest.raises(InputError, match=r"cannot write .*/no/. \(No such file or directory\)"):
-            fit(make_net(), train_split, schedule, on_step=Interruption(0), **keywords)  # type: ignore[arg-type]
+    checkpoint = CheckpointFile(tmp_path / "no" / "c")
+    with pytest.raises(InputError, match=r"cannot write .*/no/c \(No such file or directory\)"):
+        fit(make_net(), train_split, schedule, on_step=Interruption(0), checkpoint=checkpoint)
 
 
 def test_no_epochs_change_nothing(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
@@ -324,9 +319,9 @@ def test_no_epochs_change_nothing(make_net: Any, train_split: Split, schedule: S
 def test_equal_runs_write_equal_files(make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path) -> None:
     for name in ("a", "b"):
         net = make_net()
-        fit(net, train_split, schedule, checkpoint=CheckpointFile(tmp_path / f"{name}.c"), metrics=MetricsFile(tmp_path / f"{name}.m"))
+        fit(net, train_split, schedule, checkpoint=CheckpointFile(tmp_path / f"{name}.c"))
         save_net(net, tmp_path / f"{name}.w", {"seed": 3, "threads": 2})
-    for suffix in "cmw":
+    for suffix in "cw":
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 

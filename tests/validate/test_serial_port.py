@@ -20,7 +20,7 @@ from rescomp.cli import main
 from rescomp.errors import DeviceError, InputError, MissingToolError, UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.model_directory import ModelDirectory
-from rescomp.stages.artefacts import write_model, write_vectors
+from rescomp.stages.artefacts import model_files, vector_files
 from rescomp.validate import parity_device, serial_line
 from rescomp.validate.compare import compare
 from rescomp.validate.parity_device import ParityDevice
@@ -114,9 +114,9 @@ def model_directory(build_board, tmp_path):
         fraction_bits = board.model.input.type.format.fraction_bits
         data, rest = {"sha256": "", "channels": 7}, {"input": {"fraction_bits": fraction_bits}, "versions": {"rescomp": ""}}
         directory.update_manifest(contract=1, name="tiny", classes=["a", "b"], data=data, **rest)
-        write_model(directory, board.model)
+        directory.write(model_files(board.model))
         trace = evaluate(board.model, board.x.astype(np.int64), board.lengths)
-        write_vectors(directory, board.x, board.lengths, np.argmax(trace.scores, axis=1), trace)
+        directory.write(vector_files(board.x, board.lengths, np.argmax(trace.scores, axis=1), trace))
         return tmp_path / "model", board
 
     return make
