@@ -88,14 +88,31 @@ def run_tool(command: Sequence[str], folder: Path, data: bytes = b"", seconds: f
         raise DeviceError(f"{Path(command[0]).name} was stopped after {seconds:g} seconds without an end") from error
 
 
-def build_program(compiler: Sequence[str], folder: Path, program: str, sources: Sequence[Path], link: Sequence[str] = ()) -> None:
+def build_program(
+    compiler: Sequence[str],
+    folder: Path,
+    program: str,
+    sources: Sequence[Path],
+    link: Sequence[str] = (),
+    linker: Sequence[str] | None = None,
+) -> None:
     """Compile `sources` (absolute paths) with the command and flags in `compiler`, and link them to folder/program.
+
+    linker: command and flags, where another one links than compiles.
 
     What no model changes is compiled once in this process. Raises RescompError with the compiler's first lines when it refuses.
     """
     untapped = tuple(word for word in compiler if word != TAP_FLAG)  # only the model's own file has a tap
     inputs = [_object(untapped, source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
-    _compile((*compiler, "-o", program, *map(str, inputs), *link), folder)
+    if linker is not None:
+        inputs = [_compile_alone(compiler, folder, path) if path.suffix in {".c", ".S"} else path for path in inputs]
+    _compile((*(linker or compiler), "-o", program, *map(str, inputs), *link), folder)
+
+
+def _compile_alone(compiler: Sequence[str], folder: Path, source: Path) -> Path:
+    target = folder / f"{source.stem}.o"
+    _compile((*compiler, "-c", "-o", str(target), str(source)), folder)
+    return target
 
 
 def _object(compiler: tuple[str, ...], source: Path) -> Path:

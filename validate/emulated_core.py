@@ -40,10 +40,10 @@ class EmulatedCore:
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer, of the core that the argument names."""
         core = self._find(job.argument)
-        version, folder = tool_versions(core), export_folder(core, job.directory)
+        version, folder = tool_versions(core, job.build), export_folder(core, job.directory)
         self.target = Target(core) if folder == core.export_folder else None
-        output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job))
-        yield Answer(f"{core.name} -O2, {folder}/", version, decode_trace(job, output))
+        output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job), build=job.build)
+        yield Answer(_variant(core, job, folder), version, decode_trace(job, output))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness. One answer, of the core that the argument names."""
@@ -51,8 +51,8 @@ class EmulatedCore:
         folder = export_folder(core, job.directory)
         target = Target(core) if folder == core.export_folder else None
         data = encode_forced(job.model, forced, target)
-        output = run_model(core, job.model, job.directory / folder, (TAP_FLAG,), data, "layers")
-        yield decode_layers(job.model, forced, output, f"{core.name} -O2, {folder}/", tool_versions(core), target)
+        output = run_model(core, job.model, job.directory / folder, (TAP_FLAG,), data, "layers", job.build)
+        yield decode_layers(job.model, forced, output, _variant(core, job, folder), tool_versions(core, job.build), target)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export: for the core that answered last, if its own export did, else the plain one."""
@@ -61,3 +61,8 @@ class EmulatedCore:
 
     def _find(self, argument: str) -> Core:
         return find_core(argument or self.core or self.default, self.name)
+
+
+def _variant(core: Core, job: Job, folder: str) -> str:
+    how = job.build.variant(core.family.compiler) if job.build else "-O2"
+    return f"{core.name} {how}, {folder}/"

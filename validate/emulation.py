@@ -10,11 +10,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..errors import DeviceError, MissingToolError
+from ..errors import DeviceError, InputError, MissingToolError
 from ..export.c_templates import read_template, render
 from ..export.cores import AVR, Core
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER
+from .build import RESCOMP_S_OWN, Build
 from .c_program import WARNINGS, Program, build_program, exported_sources, first_lines, run_tool, tool_version, workspace, write_program
 
 PACKAGES: Mapping[str, str] = {
@@ -55,10 +56,10 @@ def check_tools(core: Core) -> None:
     _emulator(core)
 
 
-def tool_versions(core: Core) -> str:
+def tool_versions(core: Core, build: Build = RESCOMP_S_OWN) -> str:
     """Emulator and compiler with their versions, as an Answer states them."""
     emulator = _simavr_version() if core.family is AVR else tool_version(_emulator(core))
-    return f"{emulator}, {tool_version(_compiler(core))}"
+    return f"{emulator}, {tool_version(build.compiler or _compiler(core))}"
 
 
 def export_folder(core: Core, directory: Path) -> str:
@@ -66,15 +67,24 @@ def export_folder(core: Core, directory: Path) -> str:
     return core.export_folder if (directory / core.export_folder).is_dir() else C_FOLDER
 
 
-def build_firmware(core: Core, model: IntegerModel, exported: Path, flags: Sequence[str], folder: Path, program: Program = "main") -> Path:
+def build_firmware(
+    core: Core,
+    model: IntegerModel,
+    exported: Path,
+    flags: Sequence[str],
+    folder: Path,
+    program: Program = "main",
+    build: Build = RESCOMP_S_OWN,
+) -> Path:
     """The ELF file, in `folder`, of the exported C of `model` and a main function, which reads vectors and writes what the model makes.
 
-    flags: further ones for the compiler, which stand behind -O2. Raises BudgetError when it does not fit the core's memory,
-    MissingToolError, InputError without an export, RescompError when the compiler refuses.
+    flags: further ones for the compiler, which stand behind -O2. build: a product's compiler and flags instead of rescomp's.
+    Raises BudgetError when it does not fit the core's memory, MissingToolError, InputError without an export, RescompError when the
+    compiler refuses.
     """
     exported = exported.resolve()
     sources = write_program(folder, model, _platform_texts(core), program)
-    return _build(core, [*exported_sources(exported, model), *sources], [*flags, f"-I{exported}"], folder)
+    return _build(core, [*exported_sources(exported, model), *sources], [*flags, f"-I{exported}"], folder, build)
 
 
 def build_sources(core: Core, sources: Sequence[Path], flags: Sequence[str], folder: Path) -> Path:
@@ -112,10 +122,18 @@ def run_program(core: Core, sources: Sequence[Path], flags: Sequence[str], data:
         return run_firmware(core, build_sources(core, sources, flags, folder), data)
 
 
-def run_model(core: Core, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes, program: Program = "main") -> bytes:
+def run_model(
+    core: Core,
+    model: IntegerModel,
+    exported: Path,
+    flags: Sequence[str],
+    data: bytes,
+    program: Program = "main",
+    build: Build = RESCOMP_S_OWN,
+) -> bytes:
     """Build exported C, and run it. Raises what build_firmware and run_firmware raise."""
     with workspace() as folder:
-        return run_firmware(core, build_firmware(core, model, exported, flags, folder, program), data)
+        return run_firmware(core, build_firmware(core, model, exported, flags, folder, program, build), data)
 
 
 def compiler_flags(core: Core) -> list[str]:
@@ -123,9 +141,23 @@ def compiler_flags(core: Core) -> list[str]:
     return [_compiler(core), f"-std={core.family.standard}", "-O2", *core.flags, *WARNINGS]
 
 
-def _build(core: Core, sources: Sequence[Path], flags: Sequence[str], folder: Path) -> Path:
-    build_program([*compiler_flags(core), *flags], folder, FIRMWARE, sources, [*core.family.link, *_linker_script(core)])
+def _build(core: Core, sources: Sequence[Path], flags: Sequence[str], folder: Path, build: Build = RESCOMP_S_OWN) -> Path:
+    compiler, linker = _commands(core, build)
+    build_program([*compiler, *flags], folder, FIRMWARE, sources, [*core.family.link, *_linker_script(core)], linker)
     return folder / FIRMWARE
+
+
+def _commands(core: Core, build: Build) -> tuple[list[str], list[str] | None]:
+    """What compiles and, where that is another command, what links: clang does not know the linker and libraries of GCC's targets."""
+    if not build:
+        return compiler_flags(core), None
+    compiler = build.compiler or _compiler(core)
+    command = [compiler, f"-std={core.family.standard}", *core.flags, *build.options]
+    if not tool_version(compiler).startswith("clang"):
+        return command, None
+    if any(flag.startswith("-flto") for flag in build.flags):
+        raise InputError(f"--cflags has -flto, but what clang compiles is linked by {core.family.compiler} here: leave -flto out")
+    return [word for word in command if not word.startswith("--specs")], [_compiler(core), *core.flags]
 
 
 def _linker_script(core: Core) -> Sequence[str]:

@@ -12,6 +12,7 @@ from ..errors import MissingToolError, ParityError
 from ..export.c_templates import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from .build import Build, runner
 from .c_layers import decode_layers, encode_forced
 from .c_program import (
     TAP_FLAG,
@@ -42,9 +43,9 @@ class Variant:
     flags: Sequence[str]
 
 
-SANITIZED = Variant("gcc -O1 sanitized", ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
-VARIANTS: Sequence[Variant] = (Variant("gcc -O2", ("-O2",)), SANITIZED)
-PROBE_FLAGS: Sequence[str] = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all", TAP_FLAG)
+SANITIZED = Variant("gcc -O1 sanitized", (*WARNINGS, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
+VARIANTS: Sequence[Variant] = (Variant("gcc -O2", (*WARNINGS, "-O2")), SANITIZED)
+PROBE_FLAGS: Sequence[str] = (*WARNINGS, "-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all", TAP_FLAG)
 
 
 class HostC:
@@ -63,19 +64,19 @@ class HostC:
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer a variant. A sanitizer's report or a crash raises ParityError."""
         refuse_argument(self.name, job.argument)
-        compiler = _compiler()
+        compiler = _compiler(job.build.compiler)
         version = tool_version(compiler)
         data = encode_vectors(job)
-        for variant in VARIANTS:
+        for variant in _variants(job.build):
             output = _build_and_run(compiler, job.model, job.directory / "c", variant.flags, data)
             yield Answer(variant.name, version, decode_trace(job, output))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
-        """See Witness. One answer, of the code under both sanitizers."""
+        """See Witness. One answer, of the product's own build, or of the code under both sanitizers."""
         refuse_argument(self.name, job.argument)
-        compiler, data = _compiler(), encode_forced(job.model, forced)
-        output = _build_and_run(compiler, job.model, job.directory / "c", (*SANITIZED.flags, TAP_FLAG), data, "layers")
-        yield decode_layers(job.model, forced, output, SANITIZED.name, tool_version(compiler))
+        compiler, data, variant = _compiler(job.build.compiler), encode_forced(job.model, forced), _variants(job.build)[-1]
+        output = _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, TAP_FLAG), data, "layers")
+        yield decode_layers(job.model, forced, output, variant.name, tool_version(compiler))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""
@@ -83,10 +84,17 @@ class HostC:
         return run_probe(graph, inputs, lambda model, folder, data: _build_and_run(compiler, model, folder, self.probe_flags, data))
 
 
-def _compiler() -> str:
-    path = shutil.which(COMPILER)
+def _variants(build: Build) -> Sequence[Variant]:
+    """The product's own, or those that are asked for want of one. Warnings are errors in the latter alone."""
+    return [Variant(build.variant(COMPILER), build.options)] if build else VARIANTS
+
+
+def _compiler(wanted: str = "") -> str:
+    path = shutil.which(wanted or COMPILER)
     if path is None:
-        raise MissingToolError(f"the witness c needs {COMPILER}, which is not installed: on Debian, apt-get install gcc libc6-dev")
+        raise MissingToolError(
+            f"the witness c needs {wanted or COMPILER}, which is not installed: on Debian, apt-get install gcc libc6-dev"
+        )
     return path
 
 
@@ -96,8 +104,8 @@ def _build_and_run(
     with workspace() as folder:
         platform = write_program(folder, model, {"io.c": read_template("platforms/host/io.c")}, program)
         sources = [*exported_sources(exported.resolve(), model), *platform]
-        build_program((compiler, "-std=c99", *WARNINGS, *flags, f"-I{exported.resolve()}"), folder, "program", sources)
-        result = run_tool([str(folder / "program")], folder, data)
+        build_program((compiler, "-std=c99", *flags, f"-I{exported.resolve()}"), folder, "program", sources)
+        result = run_tool([*runner(folder / "program"), str(folder / "program")], folder, data)
     if result.returncode:
         raise ParityError(f"the generated C failed on this machine (status {result.returncode}): {first_lines(result.stderr)}")
     return result.stdout

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 from ..graph.evaluate import Trace, initial_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from .build import RESCOMP_S_OWN, Build
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Job:
     x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
     initial: int16 [sequences, state entries], the states before the first step, rows as Trace.states; None: zeros.
+    build: how generated C is compiled.
     """
 
     model: IntegerModel
@@ -43,6 +45,7 @@ class Job:
     argument: str = ""
     progress: Callable[[Progress], None] = tell_nobody
     initial: IntArray | None = None
+    build: Build = RESCOMP_S_OWN
 
     def states(self) -> Mapping[str, IntArray]:
         """Every state before the first step, [sequences, *shape] of its own dtype, by name."""

@@ -8,7 +8,8 @@ extern uint32_t link_data_load[], link_data_start[], link_data_end[], link_bss_s
 
 int main(void);
 
-void start(void)
+/* Used: RISC-V jumps to it from assembly, which link-time optimization does not read. */
+__attribute__((used)) void start(void)
 {
     const uint32_t *source = link_data_load;
 
