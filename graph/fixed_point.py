@@ -95,8 +95,19 @@ class Requantization:
 
     def __call__(self, accumulator: IntArray, low: int, high: int) -> IntArray:
         """saturate(R(accumulator), low, high); rows are the last axis."""
-        wide = accumulator.astype(np.int64) * self.multiplier.astype(np.int64)
-        return saturate(round_half_up_shift(wide, self.shift), low, high)
+        return saturate(self.unclamped(accumulator), low, high)
+
+    def unclamped(self, accumulator: IntArray) -> IntArray:
+        """R(accumulator) before it is saturated, int64; rows are the last axis."""
+        return round_half_up_shift(accumulator.astype(np.int64) * self.multiplier.astype(np.int64), self.shift)
+
+
+def inverse_of_odd(value: IntArray) -> IntArray:
+    """For odd integers the ones that multiply them to 1 modulo 2^32, by Newton's iteration."""
+    inverse = value.astype(np.int64)
+    for _ in range(4):
+        inverse = inverse * (2 - value * inverse) & 0xFFFFFFFF
+    return inverse
 
 
 def split_scale(scale: FloatArray) -> tuple[IntArray, IntArray]:

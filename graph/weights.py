@@ -47,6 +47,11 @@ class Weight(Protocol):
         ...
 
     @property
+    def lanes(self) -> int:
+        """Columns of a row that are stored together, so that a last group of fewer is padded."""
+        ...
+
+    @property
     def matrix(self) -> IntArray:
         """The entries: int8 [rows, columns]."""
         ...
@@ -63,6 +68,7 @@ class Int8Weight:
     storage: ClassVar[str] = "int8"
     format: ClassVar[str] = "int8"
     bits: ClassVar[float] = 8.0
+    lanes: ClassVar[int] = 1
     layout: ClassVar[str] = "int8, row after row"
 
     matrix: IntArray
@@ -82,6 +88,7 @@ class Int4Weight:
     storage: ClassVar[str] = "int4"
     format: ClassVar[str] = "int4"
     bits: ClassVar[float] = 4.0
+    lanes: ClassVar[int] = 2
     layout: ClassVar[str] = "int4, row after row, two to a byte, the first in the low half; an odd row is padded"
 
     matrix: IntArray
@@ -120,6 +127,11 @@ class SparseWeight:
         return f"sparse_{self.index}_int{self.bits}"
 
     @property
+    def lanes(self) -> int:
+        """A byte of a bitmap is for eight columns; a delta has no groups."""
+        return 8 if self.index == "bitmap" else 1
+
+    @property
     def layout(self) -> str:
         """What `pack` gives, with the number of entries stored."""
         return f"with {np.count_nonzero(self.matrix)} int{self.bits} entries and their {self.index} (rescomp_sparse.h)"
@@ -144,6 +156,7 @@ class TernaryWeight:
     storage: ClassVar[str] = "ternary"
     format: ClassVar[str] = "ternary"
     bits: ClassVar[float] = 1.25
+    lanes: ClassVar[int] = GROUP
     layout: ClassVar[str] = "3:4 ternary, padded to blocks of 8 rows and 4 columns in 5 bytes (rescomp_ternary.h)"
 
     matrix: IntArray
@@ -172,6 +185,7 @@ class SeededWeight:
     storage: ClassVar[str] = "seeded"
     format: ClassVar[str] = "seeded"
     bits: ClassVar[float] = 0.0
+    lanes: ClassVar[int] = WORD_SIGNS
     layout: ClassVar[str] = "+-1 from a seed"
 
     rows: int

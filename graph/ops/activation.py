@@ -7,6 +7,8 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from ..draws import Draws
+from ..events import Events
 from ..fixed_point import (
     PREACTIVATION_BITS,
     Q15_ONE,
@@ -19,9 +21,12 @@ from ..fixed_point import (
     tanh_table,
 )
 from ..ir import Format, TensorType
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from ..ranges import Range
+from ..stress import telling_combinations
+from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
+from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
 
 Function = Literal["sigmoid", "tanh"]
@@ -68,7 +73,7 @@ class _Activation(Elementwise):
 
 
 @dataclass(frozen=True, eq=False)
-class Lookup(_Activation):
+class Lookup(_Activation, Increasing):
     """table: int16 [129], tanh at 0, 1/16, ... 8 in Q15 (fixed_point.tanh_table); serves both functions."""
 
     name: ClassVar[str] = "lookup"
@@ -85,6 +90,39 @@ class Lookup(_Activation):
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         return ((lookup_sigmoid if self.function == "sigmoid" else lookup_tanh)(x, self.table),)
+
+    @property
+    def interval_bits(self) -> int:
+        """Of the distance between two entries of the table; half the argument is one bit more."""
+        return 9 if self.function == "sigmoid" else 8
+
+    def reached(self, *inputs: IntArray) -> Events:
+        (x,) = inputs
+        return self._met(x, x)
+
+    def reachable(self, *inputs: Range) -> Events:
+        (x,) = inputs
+        return self._met(x.low, x.high)
+
+    def _met(self, low: IntArray, high: IntArray) -> Events:
+        """Entries, once for x >= 0 and once for x < 0, that some integer between low and high reads; and -2^15, which is clamped."""
+        entries = np.arange((TABLE_INTERVALS << 8 >> self.interval_bits) + 1) << self.interval_bits
+        length = 1 << self.interval_bits
+        ends = np.unique(np.stack([low.reshape(-1), high.reshape(-1)], axis=1), axis=0)[:, :, None]
+        upper = (ends[:, 1] >= np.maximum(entries - length + 1, 0)) & (ends[:, 0] <= np.minimum(entries + length - 1, Q15_ONE - 1))
+        lower = (-ends[:, 0] >= np.maximum(entries - length + 1, 1)) & (-ends[:, 1] <= entries + length - 1)
+        return {"table": np.concatenate([upper.any(axis=0), lower.any(axis=0)]), "saturation_low": np.array([bool(low.min() == -Q15_ONE)])}
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        """Each interval's ends, its middle and their neighbours, for either sign, spread over the entries; then random values."""
+        (x,) = inputs
+        length = 1 << self.interval_bits
+        within = np.array([0, 1, length // 2 - 1, length // 2, length // 2 + 1, length - 1])
+        positive = (np.arange(0, Q15_ONE, length)[:, None] + within).reshape(-1)
+        every = np.clip(np.concatenate([positive, -positive, [-Q15_ONE]]), x.format.low, x.format.high)
+        rows = -(-len(every) // x.size)
+        spread = np.resize(every, rows * x.size).reshape(rows, *x.shape)
+        return (np.concatenate([spread, *telling_combinations(draws, inputs)]),)
 
     def _spell(self, a: Int32Arithmetic[T], x: T) -> T:
         bits = 9 if self.function == "sigmoid" else 8
@@ -109,16 +147,29 @@ class Lookup(_Activation):
 
 
 @dataclass(frozen=True)
-class PiecewiseLinear(_Activation):
+class PiecewiseLinear(_Activation, Saturating):
     """The paper's quantSigm and quantTanh (FastGRNN, section 3.3): shift and clip, no table."""
 
     name: ClassVar[str] = "piecewise_linear"
 
     function: Function
 
+    @property
+    def limits(self) -> Format:
+        return self._output
+
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         return ((hard_sigmoid if self.function == "sigmoid" else hard_tanh)(x),)
+
+    def unclamped(self, *inputs: IntArray) -> IntArray:
+        (x,) = inputs
+        return (x.astype(np.int64) + (1 << PREACTIVATION_BITS)) * 4 if self.function == "sigmoid" else x.astype(np.int64) * 8
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        edges = np.array([sign * (1 << PREACTIVATION_BITS) + by for sign in (-1, 0, 1) for by in range(-4, 5)])
+        return (np.broadcast_to(edges.reshape(-1, *(1,) * len(x.shape)), (len(edges), *x.shape)),)
 
     def _spell(self, a: Int32Arithmetic[T], x: T) -> T:
         if self.function == "sigmoid":

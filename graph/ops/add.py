@@ -7,17 +7,19 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..draws import Draws
 from ..fixed_point import TERNARY_INPUT_BOUND, IntArray, saturate
 from ..ir import DType, Format, TensorType
 from . import onnx_arithmetic
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
+from .saturating import Saturating
 from .tflite_arithmetic import bound, format_of, saturating_add, scale_of
 
 
 @dataclass(frozen=True)
-class Add(Elementwise):
+class Add(Saturating):
     """y = saturate(a + b), int16 or int8; `nonnegative`: with a ReLU, max(y, 0). bound: the largest magnitude (0: the dtype's own limit).
 
     Both operands have equal shape, dtype and fraction bits (a change of format is a requantize).
@@ -49,9 +51,15 @@ class Add(Elementwise):
         result = _sum_format(a.format, b.format.bound, nonnegative)
         return (TensorType(a.shape, replace(result, bound=min(result.bound, self.limits.bound))),)
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    def unclamped(self, *inputs: IntArray) -> IntArray:
         a, b = inputs
-        return (saturate(a + b, self.limits.low, self.limits.high),)
+        return a + b
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        a, b = inputs
+        ends = _edges(self.limits, (len(a.shape) + 1) * (1,))
+        drawn = draws.integers(a.format.low, a.format.high, (len(ends), *a.shape))
+        return drawn, saturate(ends - drawn, b.format.low, b.format.high)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         x, y = inputs
@@ -80,7 +88,7 @@ class Add(Elementwise):
 
 
 @dataclass(frozen=True, eq=False)
-class BiasAdd(Elementwise):
+class BiasAdd(Saturating):
     """y = saturate(x + bias): int16 [channels] added along the last axis, in the format of x."""
 
     name: ClassVar[str] = "bias_add"
@@ -99,9 +107,22 @@ class BiasAdd(Elementwise):
         require(x.shape[-1:] == self.bias.shape, f"{self.bias.size} biases for a value of shape {x.shape}")
         return (TensorType(x.shape, _sum_format(x.format, int(np.abs(self.bias.astype(np.int64)).max()), False)),)
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    @property
+    def limits(self) -> Format:
+        return Format(0)
+
+    def unclamped(self, *inputs: IntArray) -> IntArray:
         (x,) = inputs
-        return (saturate(x + self.bias.astype(np.int64), -(1 << 15), (1 << 15) - 1),)
+        return x + self.bias.astype(np.int64)
+
+    def evaluate_inverse(self, result: IntArray) -> IntArray:
+        """The int16 whose sum with the bias comes nearest to a result [batch, *shape]."""
+        return saturate(result - self.bias.astype(np.int64), -(1 << 15), (1 << 15) - 1)
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        wanted = _edges(self.limits, (len(x.shape) + 1) * (1,)) - self.bias.astype(np.int64)
+        return (np.broadcast_to(saturate(wanted, x.format.low, x.format.high), (len(wanted), *x.shape)),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs
@@ -122,6 +143,12 @@ class BiasAdd(Elementwise):
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         channels = int(rng.integers(1, 40))
         return cls(rng.integers(-(1 << 15), 1 << 15, channels, dtype=np.int16)), (TensorType((channels,), draw_format(rng)),)
+
+
+def _edges(limits: Format, shape: tuple[int, ...]) -> IntArray:
+    """Sums on both sides of both ends, and around zero, several of each: int64 [count, 1, ...]."""
+    sums = [end + by for end in (limits.low, limits.high, 0) for by in (-1, 0, 1)]
+    return np.array(4 * sums, np.int64).reshape(-1, *shape[1:])
 
 
 def _sum_format(x: Format, bound: int, nonnegative: bool) -> Format:

@@ -7,20 +7,25 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..draws import Draws
+from ..events import BoolArray
 from ..fixed_point import IntArray, Requantization
 from ..ir import Format, TensorType
+from ..ranges import Range
+from ..stress import telling_combinations
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .product import prove_requantization, prove_tie_free
-from .window import Padding, Pair, Window, Windowed
+from .requantizing import Convolving, decisive_images
+from .window import Padding, Pair, Window
 
 NO_BIAS = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
-class AveragePool(Windowed, Elementwise):
+class AveragePool(Convolving, Elementwise):
     """y[i, j, c] = R(sum of patch(i, j, c)): [height, width, channels] -> [out_height, out_width, channels].
 
     A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.
@@ -29,6 +34,7 @@ class AveragePool(Windowed, Elementwise):
     """
 
     name: ClassVar[str] = "average_pool"
+    depthwise: ClassVar[bool] = True
     in_place: ClassVar[tuple[int, ...]] = ()
 
     requantization: Requantization
@@ -55,9 +61,31 @@ class AveragePool(Windowed, Elementwise):
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
-        accumulator = self.window.gather(x).sum(axis=2)
-        result = self.requantization(accumulator, self.output.low, self.output.high)
-        return (self.results(result, x),)
+        return (self.results(self.requantization(self.accumulators(x), self.output.low, self.output.high), x),)
+
+    def accumulators(self, x: IntArray) -> IntArray:
+        sums: IntArray = self.window.gather(x).sum(axis=2)
+        return sums
+
+    def accumulator_ends(self, x: Range) -> tuple[IntArray, IntArray]:
+        low, high = (self.accumulators(end)[0] for end in x.ends)
+        return low, high
+
+    def row_scales(self, rows: int) -> Requantization:
+        return self.requantization.repeated(rows)
+
+    def lattice(self, x: TensorType) -> tuple[IntArray, IntArray]:
+        return self.position_lattice(self._ones(x), NO_BIAS, x)
+
+    def _ones(self, x: TensorType) -> IntArray:
+        return np.ones((x.shape[-1], self.area, 1), np.int8)
+
+    def lanes(self, x: IntArray) -> BoolArray:
+        return self.borders(x)
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        return (np.concatenate([decisive_images(self, draws, self._ones(x), NO_BIAS, x), *telling_combinations(draws, inputs)]),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from ...errors import UnsupportedError
 from ..draws import Draws
+from ..events import Events
 from ..fixed_point import ACCUMULATOR_BITS, IntArray, Requantization
 from ..ir import Format, TensorType
+from ..ranges import Range
 from ..stress import telling_combinations
 from ..weights import Weight
 
@@ -181,12 +183,48 @@ class Op(Protocol):
         """Inputs [batch, *shape], within their formats, on which a fault in the op or in one of its constants shows, the best first."""
         ...
 
+    def ranges(self, *inputs: Range) -> tuple[Range, ...]:
+        """Between which integers the entries of the outputs lie for inputs within these ranges."""
+        ...
+
+    def reached(self, *inputs: IntArray) -> Events:
+        """What inputs [batch, *shape] reach inside the op, by the kinds of graph/events.py."""
+        ...
+
+    def reachable(self, *inputs: Range) -> Events:
+        """The same kinds and places: what inputs within these ranges may reach. What is left out is proved out of reach."""
+        ...
+
 
 class Analysed:
     """What an op need not define itself unless it can do better."""
 
     def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
         return telling_combinations(draws, inputs)
+
+    def ranges(self, *inputs: Range) -> tuple[Range, ...]:
+        return tuple(Range.full(result) for result in self.infer(*(x.type for x in inputs)))
+
+    def reached(self, *inputs: IntArray) -> Events:
+        return {}
+
+    def reachable(self, *inputs: Range) -> Events:
+        return {}
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        raise NotImplementedError
+
+
+class Increasing(Analysed):
+    """Shared by ops of which no result falls when an input rises: their ranges are what they make of the ends."""
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        raise NotImplementedError
+
+    def ranges(self, *inputs: Range) -> tuple[Range, ...]:
+        types = self.infer(*(x.type for x in inputs))
+        lows, highs = (self.evaluate(*ends) for ends in zip(*(x.ends for x in inputs), strict=True))
+        return tuple(Range(t, low[0], high[0]) for t, low, high in zip(types, lows, highs, strict=True))
 
 
 class Elementwise(Analysed):

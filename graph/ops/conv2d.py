@@ -7,14 +7,17 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..events import BoolArray
 from ..fixed_point import IntArray, exact_matmul
 from ..ir import TensorType
+from ..ranges import Range
 from ..weights import SeededWeight, SparseWeight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .convolution import Convolution
 from .drawing import DENSE, draw_product
 from .product import prove_product
+from .requantizing import biased, padded_lanes, product_ends
 from .window import Window
 
 
@@ -26,6 +29,7 @@ class Conv2d(Convolution):
     """
 
     name: ClassVar[str] = "conv2d"
+    depthwise: ClassVar[bool] = False
 
     @property
     def kernel(self) -> str:
@@ -42,12 +46,21 @@ class Conv2d(Convolution):
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType(shape, self.output),)
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
-        (x,) = inputs
+    def accumulators(self, x: IntArray) -> IntArray:
         rows, columns = self.weight.matrix.shape
         patches = self.window.gather(x.astype(np.float64))  # exact_matmul's own type: one copy of the patches, not two
         sums = exact_matmul(patches.reshape(-1, columns), self.weight.matrix.T)
-        return self.requantized(sums.reshape(*patches.shape[:2], rows), x)
+        return biased(sums.reshape(*patches.shape[:2], rows), self.bias)
+
+    def accumulator_ends(self, x: Range) -> tuple[IntArray, IntArray]:
+        columns = self.weight.matrix.shape[1]
+        patches = (self.window.gather(end).reshape(-1, columns) for end in x.ends)
+        low, high = product_ends(self.weight.matrix, *patches)
+        return biased(low, self.bias), biased(high, self.bias)
+
+    def lanes(self, x: IntArray) -> BoolArray:
+        inside = padded_lanes(self.weight, self.window.gather(x).reshape(-1, self.weight.matrix.shape[1]))
+        return np.concatenate([inside, self.borders(x)])
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

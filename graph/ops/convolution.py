@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from ..draws import Draws
 from ..fixed_point import IntArray, Requantization
 from ..ir import Format, TensorType
+from ..stress import telling_combinations
 from ..weights import Weight
-from .base import Analysed
-from .window import Padding, Pair, Windowed
+from .requantizing import Convolving, decisive_images
+from .window import Padding, Pair
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution(Windowed, Analysed):
+class Convolution(Convolving):
     """A weight, a bias, one requantization an output channel, and a window.
 
     A value [time, channels] counts as an image of height 1, and so does its result. int16 or int8 throughout.
@@ -36,10 +40,22 @@ class Convolution(Windowed, Analysed):
         """What the exports say of the sums: matrix, bias, scales, output."""
         return self.weight.matrix, self.bias, self.requantization, self.output
 
-    def requantized(self, sums: IntArray, x: IntArray) -> tuple[IntArray, ...]:
-        """The output for x, from sums [batch, positions, rows] without the bias."""
-        accumulator = sums + self.bias if self.bias.size else sums
-        return (self.results(self.requantization(accumulator, self.output.low, self.output.high), x),)
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        return (self.results(self.requantization(self.accumulators(x), self.output.low, self.output.high), x),)
+
+    @property
+    def by_tap(self) -> IntArray:
+        """The matrix as [rows, kernel positions, channels that a row reads]."""
+        return self.weight.matrix.reshape(len(self.weight.matrix), self.area, -1)
+
+    def lattice(self, x: TensorType) -> tuple[IntArray, IntArray]:
+        return self.position_lattice(self.by_tap, self.bias, x)
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        decisive = decisive_images(self, draws, self.by_tap, self.bias, x)
+        return (np.concatenate([decisive, *telling_combinations(draws, inputs)]),)
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         """Every entry of the weight at every position."""

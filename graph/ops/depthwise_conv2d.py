@@ -7,8 +7,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..events import BoolArray
 from ..fixed_point import IntArray
 from ..ir import TensorType
+from ..ranges import Range
 from ..weights import Int8Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
@@ -16,6 +18,7 @@ from .c_arguments import requantization_argument
 from .convolution import Convolution
 from .drawing import draw_product
 from .product import prove_product
+from .requantizing import biased
 from .window import Window
 
 
@@ -27,6 +30,7 @@ class DepthwiseConv2d(Convolution):
     """
 
     name: ClassVar[str] = "depthwise_conv2d"
+    depthwise: ClassVar[bool] = True
 
     @property
     def kernel(self) -> str:
@@ -43,9 +47,15 @@ class DepthwiseConv2d(Convolution):
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType(shape, self.output),)
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
-        (x,) = inputs
-        return self.requantized((self.window.gather(x) * self._by_position.astype(np.int64)).sum(axis=2), x)
+    def accumulators(self, x: IntArray) -> IntArray:
+        return biased((self.window.gather(x) * self._by_position.astype(np.int64)).sum(axis=2), self.bias)
+
+    def accumulator_ends(self, x: Range) -> tuple[IntArray, IntArray]:
+        products = [self.window.gather(end)[0] * self._by_position.astype(np.int64) for end in x.ends]
+        return biased(np.minimum(*products).sum(axis=1), self.bias), biased(np.maximum(*products).sum(axis=1), self.bias)
+
+    def lanes(self, x: IntArray) -> BoolArray:
+        return self.borders(x)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..fixed_point import Q15_ONE, IntArray, round_half_up_shift, saturate
+from ..draws import Draws
+from ..events import Events, any_of_channel
+from ..fixed_point import Q15_ONE, IntArray, inverse_of_odd, round_half_up_shift, saturate
 from ..ir import Format, TensorType
+from ..ranges import Range, for_every_first
 from .activation import Q15, UNIT_Q15
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
+from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
+
+TIES = 256
+"""Sums that end half way, for each entry, from which stress inputs are taken."""
 
 
 @dataclass(frozen=True)
-class FastGrnnGate(Elementwise):
+class FastGrnnGate(Saturating):
     """h' = saturate((g c + z h + 2^14) >> 15), g = min(32767, (zeta (2^15 - z) + (nu << 15) + 2^(29 - f)) >> (30 - f)).
 
     Inputs z, c in Q15 and the state h in Q(f), all int16; g and h' in Q(f), h' clamped as h. zeta, nu: Q15 in [0, 2^15).
@@ -58,11 +67,49 @@ class FastGrnnGate(Elementwise):
         prove_accumulator(((gate + self.state.bound) << 15) + (1 << 14))
         return (h,)
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    @property
+    def limits(self) -> Format:
+        return self.state
+
+    def _gate(self, z: IntArray, by: int = 0) -> IntArray:
+        """g before it is clamped. by: what is added before it is rounded."""
+        return round_half_up_shift(self.zeta * (Q15_ONE - z) + (self.nu << 15) + by, self.gate_shift)
+
+    def unclamped(self, *inputs: IntArray) -> IntArray:
+        return self._misrounded((0, 0), *inputs)
+
+    def _misrounded(self, by: tuple[int, int], *inputs: IntArray) -> IntArray:
+        """The new state with something added before each of its two roundings."""
         z, c, h = inputs
-        gate = round_half_up_shift(self.zeta * (Q15_ONE - z) + (self.nu << 15), self.gate_shift)
-        gate = np.minimum(gate, Q15_ONE - 1)
-        return (saturate(round_half_up_shift(gate * c + z * h, 15), self.state.low, self.state.high),)
+        gate = np.minimum(self._gate(z, by[0]), Q15_ONE - 1)
+        return round_half_up_shift(gate * c + z * h + by[1], 15)
+
+    def wrong(self) -> Sequence[Callable[..., IntArray]]:
+        half = 1 << (self.gate_shift - 1)
+        roundings = [partial(self._misrounded, by) for by in ((-half, 0), (half, 0), (0, -1), (0, 1), (0, -(1 << 14)))]
+        neighbours = [replace(self, **{name: getattr(self, name) + by}) for name in ("zeta", "nu") for by in (-1, 1)]
+        return [*roundings, *(op.unclamped for op in neighbours)]
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        """Sums that end half way, where z is odd."""
+        z, c = (draws.integers(x.format.low, x.format.high, (TIES, *x.shape)) for x in inputs[:2])
+        z = z | 1
+        mixed = np.minimum(self._gate(z), Q15_ONE - 1) * c
+        h = ((1 << 14) - mixed) * inverse_of_odd(z) & (Q15_ONE - 1)
+        return z, c, saturate(np.where(h > self.state.high, h - Q15_ONE, h), self.state.low, self.state.high)
+
+    def extremes(self, *inputs: Range) -> tuple[IntArray, IntArray]:
+        return for_every_first(self.unclamped, *inputs)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        return {**super().reached(*inputs), "gate_high": any_of_channel(self._gate(inputs[0]) >= Q15_ONE)}
+
+    def reachable(self, *inputs: Range) -> Events:
+        return {**super().reachable(*inputs), **self.opened(inputs[0])}
+
+    def opened(self, z: Range) -> Events:
+        """Where z may be so small that the gate is clamped at 1."""
+        return {"gate_high": any_of_channel(self._gate(z.low) >= Q15_ONE)}
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         return (self._update(OnnxInt32(b), *inputs),)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
 
-from ..fixed_point import PREACTIVATION_BITS, Q15_ONE, TABLE_INTERVALS, IntArray, tanh_table
+from ..draws import Draws
+from ..events import Events, saturations
+from ..fixed_point import PREACTIVATION_BITS, Q15_ONE, TABLE_INTERVALS, IntArray, saturate, tanh_table
 from ..ir import Format, TensorType
+from ..ranges import Range
+from ..stress import telling_combinations
 from .activation import TABLE_NOTE, Function, Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
@@ -72,6 +77,69 @@ class FastGrnnUpdate(Elementwise):
         z, c = (function.evaluate(*bias.evaluate(p))[0] for bias, function in self._branches())
         return self._gate.evaluate(z, c, h)
 
+    def ranges(self, *inputs: Range) -> tuple[Range, ...]:
+        a, b, h = inputs
+        (p,) = Add().ranges(a, b)
+        low, high = (saturate(end, self.state.low, self.state.high) for end, _ in self._extremes(p, h))
+        return (Range(h.type, low, high),)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        a, b, h = inputs
+        (p,) = Add().evaluate(a, b)
+        met = [(bias.evaluate(p), bias, function) for bias, function in self._branches()]
+        z, c = (function.evaluate(*u)[0] for u, _, function in met)
+        parts = [part.reached(*each) for u, bias, function in met for part, each in ((bias, (p,)), (function, u))]
+        return _joined(Add().reached(a, b), *parts, self._gate.reached(z, c, h))
+
+    def reachable(self, *inputs: Range) -> Events:
+        a, b, h = inputs
+        (p,) = Add().ranges(a, b)
+        met = [(bias.ranges(p), bias, function) for bias, function in self._branches()]
+        (z,) = met[0][2].ranges(*met[0][0])
+        parts = [part.reachable(*each) for u, bias, function in met for part, each in ((bias, (p,)), (function, u))]
+        (low, _), (high, _) = self._extremes(p, h)
+        return _joined(Add().reachable(a, b), *parts, {**saturations(low, high, self.state), **self._gate.opened(z)})
+
+    def _extremes(self, p: Range, h: Range) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+        """(result, p) of the least and of the largest new state of each entry, before its clamp: p decides the gate and the candidate
+        together, so that all of its integers are tried.
+        """
+        every = np.arange(-(1 << 15), 1 << 15)
+        z, c = (function.evaluate(every)[0] for _, function in self._branches())
+        found = [
+            self._extremes_of(z, c, np.arange(low, high + 1), biases, ends)
+            for low, high, ends, *biases in zip(
+                p.low.tolist(), p.high.tolist(), zip(h.low, h.high, strict=True), self.gate_bias, self.candidate_bias, strict=True
+            )
+        ]
+        least, most = (np.array(each) for each in zip(*found, strict=True))
+        return (least[:, 0], least[:, 1]), (most[:, 0], most[:, 1])
+
+    def _extremes_of(
+        self, z: IntArray, c: IntArray, p: IntArray, biases: Sequence[int], h: Sequence[int]
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The same of one entry; z, c: of every pre-activation from -2^15 on."""
+        gate, candidate = (x[np.clip(p + int(bias), -(1 << 15), (1 << 15) - 1) + (1 << 15)] for x, bias in zip((z, c), biases, strict=True))
+        low, high = (self._gate.unclamped(gate, candidate, np.asarray(end)) for end in h)
+        least, most = int(low.argmin()), int(high.argmax())
+        return (int(low[least]), int(p[least])), (int(high[most]), int(p[most]))
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        """What the non-linearities of either branch ask for, split over both products; the extremes; combinations of special values."""
+        a, b, h = inputs
+        read = TensorType(a.shape, Format(PREACTIVATION_BITS))
+        wanted = [bias.evaluate_inverse(function.stress(draws, read)[0]) for bias, function in self._branches()]
+        (p,) = Add().ranges(Range.full(a), Range.full(b))
+        extremes = [place[None] for _, place in self._extremes(p, Range.full(h))]
+        sums = np.concatenate([*extremes, *wanted])
+        drawn = draws.integers(a.format.low // 2, a.format.high // 2, sums.shape)
+        first = np.clip(np.clip(drawn, sums - b.format.high, sums - b.format.low), a.format.low, a.format.high)
+        second = np.clip(sums - first, b.format.low, b.format.high)
+        states = draws.integers(h.format.low, h.format.high, (len(sums), *h.shape))
+        states[0], states[1] = h.format.low, h.format.high
+        rest = telling_combinations(draws, inputs)
+        return tuple(np.concatenate(pair) for pair in zip((first, second, states), rest, strict=True))
+
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         projected, recurrent, h = inputs
         (p,) = Add().onnx(b, projected, recurrent)
@@ -112,6 +180,12 @@ class FastGrnnUpdate(Elementwise):
         return cls(nonlinearity, table, biases[0], biases[1], zeta, nu, state), tuple(
             TensorType((size,), format) for format in (p, p, state)
         )
+
+
+def _joined(*events: Events) -> Events:
+    """The events of several parts, those of one kind behind each other."""
+    kinds = dict.fromkeys(kind for each in events for kind in each)
+    return {kind: np.concatenate([each[kind] for each in events if kind in each]) for kind in kinds}
 
 
 def mirror(table: IntArray) -> IntArray:

@@ -7,17 +7,22 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..draws import Draws
+from ..events import BoolArray
 from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..ir import Format, TensorType
+from ..ranges import Range
+from ..stress import telling_combinations
 from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
-from .base import Analysed, CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_product
 from .product import prove_product
+from .requantizing import Requantizing, biased, decisive_inputs, in_turn, padded_lanes, product_ends, product_lattice, product_rows
 
 
 @dataclass(frozen=True, eq=False)
-class FullyConnected(Analysed):
+class FullyConnected(Requantizing):
     """y = R(W x + bias), W [rows, columns].
 
     bias: int32 [rows] in units of the accumulator, or of length 0 for none.
@@ -47,10 +52,26 @@ class FullyConnected(Analysed):
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
-        accumulator = exact_matmul(x, self.weight.matrix.T)
-        if self.bias.size:
-            accumulator = accumulator + self.bias
-        return (self.requantization(accumulator, self.output.low, self.output.high),)
+        return (self.requantization(self.accumulators(x), self.output.low, self.output.high),)
+
+    def accumulators(self, x: IntArray) -> IntArray:
+        return biased(exact_matmul(x, self.weight.matrix.T), self.bias)
+
+    def accumulator_ends(self, x: Range) -> tuple[IntArray, IntArray]:
+        low, high = product_ends(self.weight.matrix, x.low, x.high)
+        return biased(low, self.bias), biased(high, self.bias)
+
+    def lattice(self, x: TensorType) -> tuple[IntArray, IntArray]:
+        return product_lattice(self.weight.matrix, self.bias)
+
+    def lanes(self, x: IntArray) -> BoolArray:
+        return padded_lanes(self.weight, x)
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        rows = product_rows(self.weight.matrix, self.bias, self.requantization, self.output, x.format)
+        decisive = in_turn(decisive_inputs(draws, self.weight.matrix, rows, x.format))
+        return (np.concatenate([decisive, *telling_combinations(draws, inputs)]),)
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         """One for each entry that is stored."""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..fixed_point import Q15_ONE, IntArray, gated_sum, round_half_up_shift, saturate
+from ..draws import Draws
+from ..fixed_point import Q15_ONE, IntArray, gated_sum, inverse_of_odd, round_half_up_shift, saturate
 from ..ir import Format, TensorType
+from ..ranges import Range, for_every_first
 from .activation import Q15, UNIT_Q15
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
+from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
 
+Factors = tuple[IntArray | int, IntArray, IntArray | int, IntArray]
+TIES = 256
+"""Sums that end half way, for each entry, from which stress inputs are taken."""
 GATE, CANDIDATE = (UNIT_Q15,), (Q15,)
 
 
-class _GatedState(Elementwise):
+class _GatedState(Saturating):
     """Shared: the type rule and the proof, the clamp around the sum, and the C call. The last input is the state."""
 
     name: ClassVar[str]
@@ -64,8 +71,35 @@ class _GatedState(Elementwise):
         """The gated sum in int32 operators."""
         raise NotImplementedError
 
-    def _saturated(self, a: IntArray | int, b: IntArray, c: IntArray | int, d: IntArray) -> tuple[IntArray, ...]:
-        return (saturate(gated_sum(a, b, c, d, self.state.fraction_bits), self.state.low, self.state.high),)
+    def factors(self, *inputs: IntArray) -> Factors:
+        """a, b, c and d of the gated sum a b + c d."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> Format:
+        return self.state
+
+    def unclamped(self, *inputs: IntArray) -> IntArray:
+        return gated_sum(*self.factors(*inputs), self.state.fraction_bits)
+
+    def wrong(self) -> Sequence[Callable[..., IntArray]]:
+        half = 1 << (14 - self.state.fraction_bits)
+        return [partial(self._misrounded, by) for by in ((-1, 0), (1, 0), (-half, 0), (0, -1), (0, 1), (0, -(1 << 14)))]
+
+    def _misrounded(self, by: tuple[int, int], *inputs: IntArray) -> IntArray:
+        """The sum with something added before each of its two roundings."""
+        a, b, c, d = self.factors(*inputs)
+        return round_half_up_shift(round_half_up_shift(a * b + by[0], 15 - self.state.fraction_bits) + c * d + by[1], 15)
+
+    def _tied(self, draws: Draws, a: IntArray, c: IntArray) -> tuple[IntArray, IntArray]:
+        """b and d with which, for odd factors a and c, both roundings end half way."""
+        bits = 15 - self.state.fraction_bits
+        b = ((1 << (bits - 1)) * inverse_of_odd(a) & ((1 << bits) - 1)) + (
+            draws.integers(-(1 << 15), (1 << 15) - 1, a.shape) >> bits << bits
+        )
+        opened = round_half_up_shift(a * b, bits)
+        d = ((1 << 14) - opened) * inverse_of_odd(c) & (Q15_ONE - 1)
+        return b, saturate(np.where(d > self.state.high, d - Q15_ONE, d), self.state.low, self.state.high)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (y,) = outputs
@@ -96,9 +130,18 @@ class FastRnnState(_GatedState):
     def _largest(self) -> int:
         return self._opened(self.alpha) + self.beta * self.state.bound
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    def factors(self, *inputs: IntArray) -> Factors:
         c, h = inputs
-        return self._saturated(self.alpha, c, self.beta, h)
+        return self.alpha, c, self.beta, h
+
+    def wrong(self) -> Sequence[Callable[..., IntArray]]:
+        neighbours = [replace(self, **{name: getattr(self, name) + by}) for name in ("alpha", "beta") for by in (-1, 1)]
+        return [*super().wrong(), *(op.unclamped for op in neighbours)]
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        shape = (TIES, *inputs[0].shape)
+        c, h = self._tied(draws, np.full(shape, self.alpha | 1), np.full(shape, self.beta | 1))
+        return saturate(c, inputs[0].format.low, inputs[0].format.high), h
 
     def _spell(self, a: Int32Arithmetic[T], *inputs: T) -> T:
         c, h = inputs
@@ -127,9 +170,16 @@ class GruState(_GatedState):
     def _largest(self) -> int:
         return max(self._opened(Q15_ONE), self._opened(1) + (Q15_ONE - 1) * self.state.bound)  # linear in z: largest at an end
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    def factors(self, *inputs: IntArray) -> Factors:
         z, n, h = inputs
-        return self._saturated(Q15_ONE - z, n, z, h)
+        return Q15_ONE - z, n, z, h
+
+    def extremes(self, *inputs: Range) -> tuple[IntArray, IntArray]:
+        return for_every_first(self.unclamped, *inputs)
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        z = draws.integers(0, Q15_ONE - 1, (TIES, *inputs[0].shape)) | 1
+        return z, *self._tied(draws, Q15_ONE - z, z)
 
     def _spell(self, a: Int32Arithmetic[T], *inputs: T) -> T:
         z, n, h = inputs
@@ -154,9 +204,13 @@ class LstmCell(_GatedState):
     def _largest(self) -> int:
         return self._opened(Q15_ONE - 1) + (Q15_ONE - 1) * self.state.bound
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    def factors(self, *inputs: IntArray) -> Factors:
         i, f, g, c = inputs
-        return self._saturated(i, g, f, c)
+        return i, g, f, c
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        i, f = (draws.integers(0, Q15_ONE - 1, (TIES, *x.shape)) | 1 for x in inputs[:2])
+        return i, f, *self._tied(draws, i, f)
 
     def _spell(self, a: Int32Arithmetic[T], *inputs: T) -> T:
         i, f, g, c = inputs

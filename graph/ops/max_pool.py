@@ -7,17 +7,21 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..draws import Draws
+from ..events import BoolArray, Events
 from ..fixed_point import IntArray
 from ..ir import DType, TensorType
+from ..ranges import Range
+from ..stress import telling_combinations
 from . import onnx_arithmetic
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .tflite_arithmetic import format_of, slide
-from .window import Padding, Pair, Window, Windowed
+from .window import Padding, Pair, Places, Window, Windowed, image_shape
 
 
 @dataclass(frozen=True)
-class MaxPool(Windowed, Elementwise):
+class MaxPool(Windowed, Increasing, Elementwise):
     """y[i, j, c] = max of patch(i, j, c): [height, width, channels] -> [out_height, out_width, channels], in the format of x.
 
     dtype: of x, int16 or int8. A value [time, channels] counts as an image of height 1, and so does its result.
@@ -50,6 +54,40 @@ class MaxPool(Windowed, Elementwise):
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         return (self.results(self.window.gather(x).max(axis=2), x),)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        """window: places in the kernel whose entry alone was the largest."""
+        (x,) = inputs
+        patches = self.window.gather(x)
+        alone = (patches == patches.max(axis=2, keepdims=True)).sum(axis=2, keepdims=True) == 1
+        largest = (patches == patches.max(axis=2, keepdims=True)) & alone & self._inside(x.shape[1:])
+        return {"window": largest.any(axis=(0, 1, 3)), "padding": self.borders(x)}
+
+    def reachable(self, *inputs: Range) -> Events:
+        (x,) = inputs
+        low, high = (self.window.gather(end) for end in x.ends)
+        others = np.sort(np.where(self._inside(x.low.shape), low, np.iinfo(np.int64).min), axis=2)[:, :, ::-1]
+        highest = np.where(low == others[:, :, :1], others[:, :, 1:2] if self.area > 1 else low - 1, others[:, :, :1])
+        possible = (high > highest) & self._inside(x.low.shape)
+        return {"window": possible.any(axis=(0, 1, 3)), "padding": self.borders(np.where(x.high > 0, x.high, x.low)[None])}
+
+    def _inside(self, shape: tuple[int, ...]) -> BoolArray:
+        """Of each position, which places of the kernel lie in the input: bool [positions, kernel positions, 1]."""
+        height, width, _ = image_shape(shape)
+        inside: BoolArray = self.window.patches((height, width, 1)) < height * width
+        return inside
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        """For each place of the kernel it alone largest, among lowest entries and by one among highest; then random values."""
+        (x,) = inputs
+        images = [self._largest_at_each(draws, x, places) for places in self.window.disjoint_patches(x.shape)]
+        return (np.concatenate([*images, *telling_combinations(draws, inputs)]),)
+
+    def _largest_at_each(self, draws: Draws, x: TensorType, places: Places) -> IntArray:
+        low, high = x.format.low, x.format.high
+        chosen = np.eye(len(places.taps), dtype=np.int64)[..., None]
+        patches = np.concatenate([low + by * chosen for by in (1, high - low)] + [high - 1 + chosen])
+        return places.images(draws, x, np.repeat(np.repeat(patches, x.shape[-1], axis=2), len(places.cells), axis=0))
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..fixed_point import ACCUMULATOR_BITS, IntArray, round_half_up_shift, saturate
+from ..draws import Draws
+from ..fixed_point import ACCUMULATOR_BITS, IntArray, round_half_up_shift
 from ..ir import Format, TensorType
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
+from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
+
+TIES = 32
+"""Products that end half way, for each entry, in the stress inputs."""
 
 
 @dataclass(frozen=True)
-class Mul(Elementwise):
+class Mul(Saturating):
     """y = saturate(shift(a b, fa + fb - fo)): a in Q(fa), b in Q(fb), y in Q(fo), which is `output`. Equal shapes.
 
     shift: fa + fb - fo, written down because the integers alone do not say it.
@@ -46,9 +52,23 @@ class Mul(Elementwise):
         require(largest < 1 << ACCUMULATOR_BITS, message)  # -2^30 is the least that two int16 can give
         return (TensorType(a.shape, self.output),)
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+    @property
+    def limits(self) -> Format:
+        return self.output
+
+    def unclamped(self, *inputs: IntArray) -> IntArray:
         a, b = inputs
-        return (saturate(round_half_up_shift(a * b, self.shift), self.output.low, self.output.high),)
+        return round_half_up_shift(a * b, self.shift)
+
+    def wrong(self) -> Sequence[Callable[..., IntArray]]:
+        return [lambda a, b, by=by: round_half_up_shift(a * b + by, self.shift) for by in (-1, 1, -(1 << (self.shift - 1)))]
+
+    def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        """Products that end half way: an odd number times 2^(shift - 1), the twos shared out between both factors."""
+        a, b = inputs
+        shape = (TIES, *a.shape)
+        twos = draws.integers(max(0, self.shift - 15), min(14, self.shift - 1), shape)
+        return _odd_multiples(draws, a.format, twos), _odd_multiples(draws, b.format, self.shift - 1 - twos)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         return (self._spell(OnnxInt32(b), *inputs),)
@@ -74,3 +94,10 @@ class Mul(Elementwise):
         output = Format(int(rng.integers(max(0, b.fraction_bits - 14), 15)), bound=10922 if rng.random() < 0.5 else 0)
         op = cls(output, 15 + b.fraction_bits - output.fraction_bits)
         return op, (TensorType(shape, a), TensorType(shape, b))
+
+
+def _odd_multiples(draws: Draws, format: Format, twos: IntArray) -> IntArray:
+    """Odd multiples of 2^twos, as far as the format has any."""
+    drawn = draws.integers(format.low, format.high, twos.shape) >> (twos + 1)
+    result: IntArray = np.clip((2 * drawn + 1) << twos, format.low, format.high)
+    return result

@@ -7,17 +7,19 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..events import Events, any_of_channel
 from ..fixed_point import IntArray
 from ..ir import DType, Format, TensorType
+from ..ranges import Range
 from . import onnx_arithmetic
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32
 from .tflite_arithmetic import bound, format_of
 
 
 @dataclass(frozen=True)
-class Relu(Elementwise):
+class Relu(Increasing, Elementwise):
     """y = max(x, 0), in the format of x, int16 or int8."""
 
     name: ClassVar[str] = "relu"
@@ -37,6 +39,14 @@ class Relu(Elementwise):
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
         return (np.maximum(x, 0),)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        (x,) = inputs
+        return {"clamp_low": any_of_channel(x < 0)}
+
+    def reachable(self, *inputs: Range) -> Events:
+        (x,) = inputs
+        return {"clamp_low": any_of_channel(x.low < 0)}
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

@@ -7,19 +7,23 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..draws import Draws
 from ..fixed_point import IntArray, Requantization
 from ..ir import DType, Format, TensorType
+from ..ranges import Range
+from ..stress import telling_combinations
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .onnx_arithmetic import OnnxInt32
 from .product import prove_requantization, prove_tie_free
+from .requantizing import Requantizing, product_rows
 from .tflite_arithmetic import scale_channels
 
 
 @dataclass(frozen=True, eq=False)
-class Requantize(Elementwise):
+class Requantize(Requantizing, Elementwise):
     """y = R((x << pre_shift) + bias), a factor and a bias for each channel.
 
     The last axis holds the channels once or several times over, as successive readings do: its entry i is channel i mod channels.
@@ -55,9 +59,30 @@ class Requantize(Elementwise):
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
-        bias, requantization = self._of_entries(x.shape[-1])
-        accumulator = (x << self.pre_shift) + bias.astype(np.int64)
-        return (requantization(accumulator, self.output.low, self.output.high),)
+        return (self.row_scales(x.shape[-1])(self.accumulators(x), self.output.low, self.output.high),)
+
+    def row_scales(self, rows: int) -> Requantization:
+        return self.requantization.repeated(rows)
+
+    def accumulators(self, x: IntArray) -> IntArray:
+        return (x << self.pre_shift) + np.resize(self.bias, x.shape[-1]).astype(np.int64)
+
+    def accumulator_ends(self, x: Range) -> tuple[IntArray, IntArray]:
+        return self.accumulators(x.low), self.accumulators(x.high)
+
+    def lattice(self, x: TensorType) -> tuple[IntArray, IntArray]:
+        rows = x.shape[-1]
+        return np.full(rows, 1 << self.pre_shift), np.resize(self.bias, rows).astype(np.int64)
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        (x,) = inputs
+        unit = np.diag(np.full(len(self.bias), 1 << self.pre_shift))
+        rows = product_rows(unit, self.bias, self.requantization, self.output, x.format)
+        wanted = [(np.array(row.targets()) - row.offset) >> self.pre_shift for row in rows]
+        longest = max(len(each) for each in wanted)
+        channels = np.stack([np.resize(each, longest) for each in wanted], axis=-1)
+        entries = np.tile(channels, x.shape[-1] // len(self.bias)).reshape(longest, *(1,) * (len(x.shape) - 1), -1)
+        return (np.concatenate([np.broadcast_to(entries, (longest, *x.shape)), *telling_combinations(draws, inputs)]),)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

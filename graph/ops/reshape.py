@@ -11,12 +11,12 @@ import numpy as np
 from ..fixed_point import IntArray
 from ..ir import TensorType
 from . import onnx_arithmetic
-from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 
 
 @dataclass(frozen=True)
-class Reshape(Elementwise):
+class Reshape(Increasing, Elementwise):
     """y = x in another shape of one to three axes. On the device y is x itself: it takes no memory and no time."""
 
     name: ClassVar[str] = "reshape"

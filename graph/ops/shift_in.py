@@ -9,12 +9,12 @@ import numpy as np
 
 from ..fixed_point import IntArray
 from ..ir import DType, TensorType
-from .base import Analysed, CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 
 
 @dataclass(frozen=True)
-class ShiftIn(Analysed):
+class ShiftIn(Increasing):
     """y = the last rows of (state, x): state and y [rows, channels], x [new rows, channels], no more new rows than rows.
 
     On the device y may be written over state: entries move towards the front only.

@@ -9,13 +9,13 @@ import numpy as np
 
 from ..fixed_point import IntArray
 from ..ir import TensorType
-from .base import Analysed, CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
 from .tflite_arithmetic import format_of
 
 
 @dataclass(frozen=True)
-class Slice(Analysed):
+class Slice(Increasing):
     """y = x[start : start + size], x a vector. On the device y is a pointer into x: it takes no memory and no time."""
 
     name: ClassVar[str] = "slice"

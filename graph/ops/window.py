@@ -8,6 +8,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..draws import Draws
+from ..events import BoolArray
 from ..fixed_point import IntArray
 from ..ir import MOST_ENTRIES, TensorType
 from .base import require
@@ -23,6 +25,33 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     require(len(shape) in (2, 3), f"an image is height x width x channels or time x channels, not a value of shape {shape}")
     height, width, channels = (1, *shape) if len(shape) == 2 else shape
     return height, width, channels
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where patches lie that share no entry. taps: the kernel's positions that are inside; cells: [patches, taps], pixels of the image."""
+
+    taps: IntArray
+    cells: IntArray
+
+    def images(self, draws: Draws, x: TensorType, patches: IntArray) -> IntArray:
+        """Images [batch, *shape] that hold `patches` [count, taps, channels], one after the other, and are random elsewhere."""
+        batch = -(-len(patches) // len(self.cells))
+        _, _, channels = image_shape(x.shape)
+        images = draws.integers(x.format.low, x.format.high, (batch, x.size // channels, channels))
+        which = np.arange(len(patches))
+        images[which[:, None] // len(self.cells), self.cells[which % len(self.cells)]] = patches
+        return images.reshape(batch, *x.shape)
+
+
+def _disjoint(patches: IntArray, pattern: BoolArray) -> Places:
+    """The first of `patches` [count, taps], and each that shares no entry with those taken before it."""
+    taken, chosen = set[int](), []
+    for cells in patches:
+        if taken.isdisjoint(cells.tolist()):
+            taken.update(cells.tolist())
+            chosen.append(cells)
+    return Places(np.flatnonzero(pattern), np.stack(chosen))
 
 
 @dataclass(frozen=True)
@@ -74,6 +103,22 @@ class Window:
         windows = windows[:: self.stride[0], :: self.stride[1]]  # [out_height, out_width, channels, kernel_height, kernel_width]
         return windows.transpose(0, 1, 3, 4, 2).reshape(-1, self.kernel_size[0] * self.kernel_size[1], channels)
 
+    def patterns(self, shape: tuple[int, ...]) -> tuple[IntArray, BoolArray]:
+        """Of each output position its pattern's number, and the patterns [count, kernel positions]: what of a patch lies in the input."""
+        height, width, _ = image_shape(shape)
+        inside = self.patches((height, width, 1))[..., 0] < height * width
+        patterns, which = np.unique(inside, axis=0, return_inverse=True)
+        return which.reshape(-1), patterns
+
+    def disjoint_patches(self, shape: tuple[int, ...]) -> list[Places]:
+        """Patches that share no entry and lie wholly in the input; where none does, those of each pattern that reaches it."""
+        height, width, _ = image_shape(shape)
+        patches = self.patches((height, width, 1))[..., 0]
+        which, patterns = self.patterns(shape)
+        whole = patterns.all(axis=1)
+        chosen = np.flatnonzero(whole if whole.any() else patterns.any(axis=1))
+        return [_disjoint(patches[which == number][:, patterns[number]], patterns[number]) for number in chosen]
+
     def gather(self, x: IntArray) -> IntArray:
         """The patches of x [batch, *shape]: [batch, positions, kernel height * kernel width, channels], in the dtype of x."""
         height, width, channels = image_shape(x.shape[1:])
@@ -116,6 +161,14 @@ class Windowed:
     def area(self) -> int:
         """Positions in a window."""
         return self.kernel_size[0] * self.kernel_size[1]
+
+    def borders(self, x: IntArray) -> BoolArray:
+        """Of inputs [batch, *shape], at which positions that reach into the padding every entry inside has been other than zero."""
+        shape = image_shape(x.shape[1:])
+        inside = self.window.patches((*shape[:2], 1))[..., 0] < shape[0] * shape[1]
+        met = (self.window.gather(x) != 0).any(axis=(0, 3)) | ~inside
+        reached: BoolArray = met.all(axis=1)[~inside.all(axis=1)]
+        return reached
 
     def results(self, by_position: IntArray, x: IntArray) -> IntArray:
         """Results [batch, positions, channels] for x [batch, *shape] in the shape of the output."""

@@ -1,0 +1,139 @@
+"""Coverage: which places inside the layers vectors reach, of those that range analysis has not proved out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ..graph.evaluate import SAMPLES, evaluate_graph, walk_sequences
+from ..graph.events import KINDS, BoolArray
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel
+from ..graph.ranges import Range, propagate
+
+Place = tuple[str, str, str]
+"""(graph, node, kind)."""
+Places = Mapping[Place, BoolArray]
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of one kind. reachable: by some input of the layer's formats; in_model: by some input and state of the whole model; both are what
+    range analysis leaves. reached: by the vectors; places: all there are.
+    """
+
+    reached: int
+    in_model: int
+    reachable: int
+    places: int
+
+    def __add__(self, other: Count) -> Count:
+        return Count(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What some vectors reach in the layers of a model. Of several sets of vectors together it is the union, `|`."""
+
+    reached: Places
+    in_model: Places
+    reachable: Places
+
+    def __or__(self, other: Coverage) -> Coverage:
+        return replace(self, reached={place: met | other.reached[place] for place, met in self.reached.items()})
+
+    def counts(self) -> dict[str, Count]:
+        """By kind, those kinds that the model has, in the order of KINDS."""
+        found: dict[str, Count] = {}
+        for place, reached in self.reached.items():
+            in_model, reachable = self.in_model[place], self.reachable[place]
+            count = Count(int(reached.sum()), int(in_model.sum()), int(reachable.sum()), reached.size)
+            found[place[2]] = found.get(place[2], Count(0, 0, 0, 0)) + count
+        return {kind: found[kind] for kind in KINDS if kind in found and found[kind].places}
+
+    @property
+    def total(self) -> Count:
+        """Of all kinds together."""
+        return sum(self.counts().values(), Count(0, 0, 0, 0))
+
+    def missed(self) -> Iterator[tuple[Place, list[int]]]:
+        """Places that may be reached and were not, with their numbers in the layer."""
+        for place, reached in self.reached.items():
+            numbers = np.flatnonzero(self.reachable[place] & ~reached).tolist()
+            if numbers:
+                yield place, numbers
+
+    def as_json(self) -> dict[str, Any]:
+        """{kind: {"reached", "in_model", "reachable", "places"}}, and "total"."""
+        counts = {**self.counts(), "total": self.total}
+        return {
+            kind: {name: getattr(count, name) for name in ("reached", "in_model", "reachable", "places")} for kind, count in counts.items()
+        }
+
+
+class CoverageMeter:
+    """Measures what vectors reach in a model; the range analysis is done once.
+
+    nothing: the coverage of no vectors, all places and none reached.
+    """
+
+    def __init__(self, model: IntegerModel) -> None:
+        self._model = model
+        in_model: dict[Place, BoolArray] = {}
+        alone: dict[Place, BoolArray] = {}
+        for name, graph in model.graphs.items():
+            in_model |= _events(name, graph, "reachable", propagate(graph))
+            alone |= _events(name, graph, "reachable", {value: Range.full(t) for value, t in graph.types().items()})
+        self.nothing = Coverage({place: np.zeros_like(met) for place, met in alone.items()}, in_model, alone)
+
+    def layers(self, forced: Mapping[str, Mapping[str, IntArray]]) -> Coverage:
+        """What forced values (Stress.layers) reach."""
+        return self._reached(forced.items())
+
+    def vectors(self, x: IntArray, lengths: IntArray, initial: IntArray | None = None) -> Coverage:
+        """What a run of the whole model reaches: x, lengths and initial as `evaluate` reads them."""
+        return self._reached(self._walked(x, lengths, initial))
+
+    def _reached(self, runs: Iterable[tuple[str, Mapping[str, IntArray]]]) -> Coverage:
+        reached = dict(self.nothing.reached)
+        for name, values in runs:
+            wide = {value: np.asarray(array).astype(np.int64) for value, array in values.items()}
+            for place, met in _events(name, self._model.graphs[name], "reached", wide).items():
+                reached[place] = reached[place] | met
+        return replace(self.nothing, reached=reached)
+
+    def _walked(self, x: IntArray, lengths: IntArray, initial: IntArray | None) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
+        """Graph by graph the values of all nodes, as the whole model is run."""
+        model = self._model
+        if not model.is_recurrent:
+            for start in range(0, len(x), SAMPLES):
+                yield "whole", evaluate_graph(model.graphs["whole"], {model.input.name: x[start : start + SAMPLES]})
+            return
+        step, head = model.graphs["step"], model.graphs["head"]
+        last = {value.name: np.zeros((len(x), *value.type.shape), np.int64) for value in head.inputs}
+        for running, values in walk_sequences(model, x, lengths, initial):
+            yield "step", values
+            for name, array in last.items():
+                array[running] = values[step.state[name]]
+        yield "head", evaluate_graph(head, last)
+
+
+def _events(name: str, graph: Graph, ask: Literal["reached", "reachable"], values: Mapping[str, Any]) -> dict[Place, BoolArray]:
+    """What the op of each node says of the values, or of their ranges, that it reads."""
+    found = ((node, getattr(node.op, ask)(*(values[read] for read in node.inputs))) for node in graph.nodes)
+    return {(name, node.name, kind): met for node, events in found for kind, met in events.items()}
+
+
+def describe(test: Coverage, stress: Coverage, layers: Coverage) -> list[str]:
+    """Lines for readers: of each kind what is reached of what can be, by the test set, with the stress set, with the layers' own inputs."""
+    steps = [test, test | stress, test | stress | layers]
+    counts = [each.counts() for each in steps]
+    lines = []
+    for kind, last in counts[2].items():
+        reached = " -> ".join(str(each[kind].reached) for each in counts)
+        proved = f"; {last.places - last.reachable} of {last.places} proved unreachable" if last.places > last.reachable else ""
+        lines.append(f"{KINDS[kind]}: {reached} of {last.reachable}{proved}")
+    return lines
