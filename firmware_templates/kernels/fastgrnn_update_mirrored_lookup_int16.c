@@ -9,7 +9,7 @@ static inline uint32_t saturate(uint32_t value)
 }
 
 void rescomp_fastgrnn_update_mirrored_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
-                                                   int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                                   int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *gate_bias,
                                                    const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell,
                                                    const RESCOMP_FLASH int16_t *table)
 {

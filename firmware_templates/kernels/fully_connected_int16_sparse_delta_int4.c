@@ -2,7 +2,8 @@
 #include "rescomp_kernels.h"
 #include "rescomp_sparse.h"
 
-void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                     rescomp_count rows,
                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by)
 {
     rescomp_sparse_delta(input, output, columns, rows, weight, &by, rescomp_sparse_int4);

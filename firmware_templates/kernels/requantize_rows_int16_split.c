@@ -10,9 +10,9 @@ static inline int32_t multiply_and_shift(int32_t value, int32_t multiplier)
     return (value >> 16) * multiplier + (((value & 0xffff) * multiplier) >> 16);
 }
 
-void rescomp_requantize_rows_int16_split(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_row_scales by)
+void rescomp_requantize_rows_int16_split(const int32_t *accumulator, int16_t *output, rescomp_count rows, rescomp_row_scales by)
 {
-    for (uint16_t row = 0; row < rows; ++row) {
+    for (rescomp_count row = 0; row < rows; ++row) {
         const uint32_t scale = by.scale[row];
         const int32_t product = multiply_and_shift(rescomp_lifted_sum(accumulator, row, &by), (int32_t)(scale >> 16));
 

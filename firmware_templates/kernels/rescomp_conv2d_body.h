@@ -10,13 +10,13 @@
 static int32_t patch_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH RESCOMP_WEIGHT *weight,
                          const rescomp_conv2d_shape *shape, rescomp_window at)
 {
-    const uint16_t count = rescomp_window_run(at, shape);
+    const rescomp_count count = rescomp_window_run(at, shape);
     int32_t sum = 0;
 
     if (count == 0) {
         return 0;
     }
-    for (uint16_t i = at.top; i < at.bottom; ++i) {
+    for (rescomp_count i = at.top; i < at.bottom; ++i) {
         const RESCOMP_ACTIVATION *const source = input + rescomp_window_source(at, shape, i);
 
         sum += rescomp_dot(source, weight, rescomp_window_kernel(at, shape, i), count);
@@ -27,14 +27,14 @@ static int32_t patch_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH RE
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
                     const RESCOMP_FLASH RESCOMP_WEIGHT *weight, rescomp_requantization by)
 {
-    const int32_t row_bytes = rescomp_row_bytes((int32_t)shape.kernel.y * shape.kernel.x * shape.input.channels);
+    const int32_t row_bytes = rescomp_row_bytes((int32_t)shape.kernel.y * (int32_t)shape.kernel.x * (int32_t)shape.input.channels);
 
-    for (uint16_t out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (uint16_t out_x = 0; out_x < shape.output.width; ++out_x) {
+    for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
+        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
             const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
 
-            for (uint16_t row = 0; row < shape.output.channels; ++row) {
-                const int32_t sum = patch_dot(input, weight + row * row_bytes, &shape, at);
+            for (rescomp_count row = 0; row < shape.output.channels; ++row) {
+                const int32_t sum = patch_dot(input, weight + (int32_t)row * row_bytes, &shape, at);
 
                 *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(sum, &by, row);
             }

@@ -6,15 +6,15 @@
 /* Walks a patch in the order of the weights' columns: channels fastest, then width, then height. */
 typedef struct {
     int32_t y, x; /* the patch's corner in the input, negative inside the padding */
-    uint16_t row, column, channel;
+    rescomp_count row, column, channel;
 } cursor;
 
 /* The patch's next entry; 0 in the padding and past the patch's end. */
 static RESCOMP_ACTIVATION next_entry(cursor *at, const RESCOMP_ACTIVATION *input, const rescomp_conv2d_shape *shape)
 {
-    const int32_t y = at->y + at->row;
-    const int32_t x = at->x + at->column;
-    const uint16_t channel = at->channel;
+    const int32_t y = at->y + (int32_t)at->row;
+    const int32_t x = at->x + (int32_t)at->column;
+    const rescomp_count channel = at->channel;
 
     if (at->row == shape->kernel.y) {
         return 0;
@@ -26,10 +26,10 @@ static RESCOMP_ACTIVATION next_entry(cursor *at, const RESCOMP_ACTIVATION *input
             ++at->row;
         }
     }
-    if (y < 0 || y >= shape->input.height || x < 0 || x >= shape->input.width) {
+    if (y < 0 || y >= (int32_t)shape->input.height || x < 0 || x >= (int32_t)shape->input.width) {
         return 0;
     }
-    return input[(y * shape->input.width + x) * shape->input.channels + channel];
+    return input[(y * (int32_t)shape->input.width + x) * (int32_t)shape->input.channels + (int32_t)channel];
 }
 
 static const RESCOMP_FLASH uint8_t *accumulate_patch(int32_t accumulator[RESCOMP_TERNARY_ROWS], cursor at,
@@ -51,15 +51,15 @@ static const RESCOMP_FLASH uint8_t *accumulate_patch(int32_t accumulator[RESCOMP
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by)
 {
-    for (uint16_t out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (uint16_t out_x = 0; out_x < shape.output.width; ++out_x) {
+    for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
+        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
             const cursor start = {
-                .y = (int32_t)out_y * shape.stride.y - shape.pad.y,
-                .x = (int32_t)out_x * shape.stride.x - shape.pad.x,
+                .y = (int32_t)out_y * (int32_t)shape.stride.y - (int32_t)shape.pad.y,
+                .x = (int32_t)out_x * (int32_t)shape.stride.x - (int32_t)shape.pad.x,
             };
             const RESCOMP_FLASH uint8_t *block = weight;
 
-            for (uint16_t first_row = 0; first_row < shape.output.channels; first_row = (uint16_t)(first_row + RESCOMP_TERNARY_ROWS)) {
+            for (rescomp_count first_row = 0; first_row < shape.output.channels; first_row = (rescomp_count)(first_row + RESCOMP_TERNARY_ROWS)) {
                 int32_t accumulator[RESCOMP_TERNARY_ROWS] = {0, 0, 0, 0, 0, 0, 0, 0};
 
                 block = accumulate_patch(accumulator, start, input, &shape, block);

@@ -10,17 +10,17 @@
 static int32_t channel_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH int8_t *weight,
                            const rescomp_conv2d_shape *shape, rescomp_window at)
 {
-    const uint16_t count = rescomp_window_run(at, shape);
+    const rescomp_count count = rescomp_window_run(at, shape);
     int32_t sum = 0;
 
     if (count == 0) {
         return 0;
     }
-    for (uint16_t i = at.top; i < at.bottom; ++i) {
+    for (rescomp_count i = at.top; i < at.bottom; ++i) {
         const RESCOMP_ACTIVATION *const source = input + rescomp_window_source(at, shape, i);
         const RESCOMP_FLASH int8_t *const factor = weight + rescomp_window_kernel(at, shape, i);
 
-        for (uint16_t k = 0; k < count; k = (uint16_t)(k + shape->input.channels)) {
+        for (rescomp_count k = 0; k < count; k = (rescomp_count)(k + shape->input.channels)) {
             sum += (int32_t)source[k] * factor[k];
         }
     }
@@ -30,11 +30,11 @@ static int32_t channel_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH 
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
                     const RESCOMP_FLASH int8_t *weight, rescomp_requantization by)
 {
-    for (uint16_t out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (uint16_t out_x = 0; out_x < shape.output.width; ++out_x) {
+    for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
+        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
             const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
 
-            for (uint16_t c = 0; c < shape.output.channels; ++c) {
+            for (rescomp_count c = 0; c < shape.output.channels; ++c) {
                 *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(channel_dot(input + c, weight + c, &shape, at), &by, c);
             }
         }

@@ -14,7 +14,7 @@ static inline int32_t rescomp_row_bytes(int32_t columns)
 
 /* The inner product of inputs and `count` weights of a row, from its entry `first` on. */
 static inline int32_t rescomp_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH RESCOMP_WEIGHT *row, int32_t first,
-                                  uint16_t count)
+                                  rescomp_count count)
 {
     int32_t sum = 0;
 
@@ -23,7 +23,7 @@ static inline int32_t rescomp_dot(const RESCOMP_ACTIVATION *input, const RESCOMP
         sum += (int32_t)*input++ * rescomp_int4_of((unsigned)*row++ >> 4);
         --count;
     }
-    for (; count > 1; count = (uint16_t)(count - 2)) {
+    for (; count > 1; count = (rescomp_count)(count - 2)) {
         const unsigned pair = *row++;
 
         sum += (int32_t)*input++ * rescomp_int4_of(pair);

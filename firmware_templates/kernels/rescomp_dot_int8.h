@@ -14,12 +14,12 @@ static inline int32_t rescomp_row_bytes(int32_t columns)
 
 /* The inner product of inputs and `count` weights of a row, from its entry `first` on. */
 static inline int32_t rescomp_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH RESCOMP_WEIGHT *row, int32_t first,
-                                  uint16_t count)
+                                  rescomp_count count)
 {
     int32_t sum = 0;
 
     row += first;
-    for (uint16_t i = 0; i < count; ++i) {
+    for (rescomp_count i = 0; i < count; ++i) {
         sum += (int32_t)input[i] * row[i];
     }
     return sum;

@@ -5,11 +5,11 @@
  */
 #include "rescomp_kernels.h"
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, uint16_t columns, uint16_t rows,
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_count columns, rescomp_count rows,
                     const RESCOMP_FLASH RESCOMP_WEIGHT *weight, rescomp_requantization by)
 {
-    for (uint16_t row = 0; row < rows; ++row) {
+    for (rescomp_count row = 0; row < rows; ++row) {
         output[row] = (RESCOMP_ACTIVATION)rescomp_requantize(rescomp_dot(input, weight, 0, columns), &by, row);
-        weight += rescomp_row_bytes(columns);
+        weight += rescomp_row_bytes((int32_t)columns);
     }
 }

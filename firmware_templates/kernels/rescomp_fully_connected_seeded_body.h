@@ -18,24 +18,25 @@ static inline uint32_t rescomp_xorshift32(uint32_t word)
     return word;
 }
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, uint16_t columns, uint16_t rows, uint32_t seed,
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_count columns, rescomp_count rows,
+                    uint32_t seed,
                     rescomp_requantization by)
 {
-    for (uint16_t row = 0; row < rows; ++row) {
+    for (rescomp_count row = 0; row < rows; ++row) {
         const RESCOMP_ACTIVATION *entry = input;
-        uint16_t left = columns;
+        rescomp_count left = columns;
         int32_t sum = 0;
 
         while (left != 0) {
-            const uint16_t count = left < RESCOMP_WORD_SIGNS ? left : RESCOMP_WORD_SIGNS;
+            const rescomp_count count = left < RESCOMP_WORD_SIGNS ? left : RESCOMP_WORD_SIGNS;
             uint32_t signs = seed = rescomp_xorshift32(seed);
 
-            for (uint16_t i = 0; i < count; ++i) {
+            for (rescomp_count i = 0; i < count; ++i) {
                 sum += signs & 1 ? -(int32_t)entry[i] : entry[i];
                 signs >>= 1;
             }
             entry += count;
-            left = (uint16_t)(left - count);
+            left = (rescomp_count)(left - count);
         }
         output[row] = (RESCOMP_ACTIVATION)rescomp_requantize(sum, &by, row);
     }

@@ -3,12 +3,12 @@
 #include "rescomp_kernels.h"
 #include "rescomp_ternary.h"
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, uint16_t columns, uint16_t rows,
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_count columns, rescomp_count rows,
                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by)
 {
     const rescomp_ternary_input source = rescomp_ternary_input_of(input, columns);
 
-    for (uint16_t first_row = 0; first_row < rows; first_row = (uint16_t)(first_row + RESCOMP_TERNARY_ROWS)) {
+    for (rescomp_count first_row = 0; first_row < rows; first_row = (rescomp_count)(first_row + RESCOMP_TERNARY_ROWS)) {
         int32_t accumulator[RESCOMP_TERNARY_ROWS];
 
         weight = rescomp_ternary_block(accumulator, &source, weight);

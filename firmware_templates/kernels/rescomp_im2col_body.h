@@ -10,9 +10,9 @@
 #include "rescomp_window.h"
 
 static const RESCOMP_ACTIVATION *gather(const RESCOMP_ACTIVATION *input, const rescomp_conv2d_shape *shape, rescomp_window at,
-                                        uint16_t columns, RESCOMP_ACTIVATION *patch)
+                                        rescomp_count columns, RESCOMP_ACTIVATION *patch)
 {
-    const uint16_t count = rescomp_window_run(at, shape);
+    const rescomp_count count = rescomp_window_run(at, shape);
     const int whole_rows = at.left == 0 && at.right == shape->kernel.x && at.top == 0 && at.bottom == shape->kernel.y;
 
     if (whole_rows && (shape->kernel.y == 1 || shape->kernel.x == shape->input.width)) {
@@ -22,7 +22,7 @@ static const RESCOMP_ACTIVATION *gather(const RESCOMP_ACTIVATION *input, const r
         memset(patch, 0, columns * sizeof *patch);
     }
     if (count > 0) {
-        for (uint16_t i = at.top; i < at.bottom; ++i) {
+        for (rescomp_count i = at.top; i < at.bottom; ++i) {
             memcpy(patch + rescomp_window_kernel(at, shape, i), input + rescomp_window_source(at, shape, i), count * sizeof *patch);
         }
     }
@@ -41,13 +41,14 @@ void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output,
                     const RESCOMP_FLASH RESCOMP_WEIGHT *weight, rescomp_requantization by, RESCOMP_ACTIVATION *patch,
                     int32_t *accumulator TABLE_PARAMETER)
 {
-    const uint16_t columns = (uint16_t)(shape.kernel.y * shape.kernel.x * shape.input.channels);
+    const rescomp_count columns = (rescomp_count)(shape.kernel.y * shape.kernel.x * shape.input.channels);
 
-    for (uint16_t out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (uint16_t out_x = 0; out_x < shape.output.width; ++out_x) {
+    for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
+        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
             const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
 
-            RESCOMP_PRODUCT(gather(input, &shape, at, columns, patch), columns, shape.output.channels, weight, accumulator TABLE_ARGUMENT);
+            RESCOMP_PRODUCT(gather(input, &shape, at, columns, patch), columns, shape.output.channels, weight,
+                            accumulator TABLE_ARGUMENT);
             RESCOMP_REQUANTIZE_ROWS(accumulator, output, shape.output.channels, by);
             output += shape.output.channels;
         }

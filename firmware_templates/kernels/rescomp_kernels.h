@@ -12,37 +12,43 @@
 #include "rescomp_math.h"
 
 /* output[row] = requantize(weight[row] . input). weight: int8, row after row. */
-void rescomp_fully_connected_int16_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_int8(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
                                         const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
-void rescomp_fully_connected_int8_int8(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int8_int8(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
                                        const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
 
 /* The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922. */
-void rescomp_fully_connected_int16_ternary(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_ternary(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
-void rescomp_fully_connected_int8_ternary(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int8_ternary(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
                                           const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /* The same with int4 weights, two to a byte, each row padded to whole bytes. */
-void rescomp_fully_connected_int16_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_int4(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
                                         const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
-void rescomp_fully_connected_int8_int4(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int8_int4(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
                                        const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /* The same with weights of +1 and -1, which rescomp_fully_connected_seeded_body.h draws from `seed`: they take no memory. */
-void rescomp_fully_connected_int16_seeded(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows, uint32_t seed,
+void rescomp_fully_connected_int16_seeded(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
+                                          uint32_t seed,
                                           rescomp_requantization by);
-void rescomp_fully_connected_int8_seeded(const int8_t *input, int8_t *output, uint16_t columns, uint16_t rows, uint32_t seed,
+void rescomp_fully_connected_int8_seeded(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                         uint32_t seed,
                                          rescomp_requantization by);
 
 /* The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes. */
-void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                      rescomp_count rows,
                                                       const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
-void rescomp_fully_connected_int16_sparse_bitmap_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_sparse_bitmap_int4(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                      rescomp_count rows,
                                                       const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
-void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                     rescomp_count rows,
                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
-void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                     rescomp_count rows,
                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /*
@@ -51,48 +57,52 @@ void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16
  */
 
 /* weight: int8, row after row. */
-void rescomp_product_int16_int8(const int16_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH int8_t *weight,
+void rescomp_product_int16_int8(const int16_t *input, rescomp_count columns, rescomp_count rows, const RESCOMP_FLASH int8_t *weight,
                                 int32_t *accumulator);
-void rescomp_product_int8_int8(const int8_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH int8_t *weight,
+void rescomp_product_int8_int8(const int8_t *input, rescomp_count columns, rescomp_count rows, const RESCOMP_FLASH int8_t *weight,
                                int32_t *accumulator);
 
 /* The same with int4 weights, two to a byte, each row padded to whole bytes. */
-void rescomp_product_int16_int4(const int16_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+void rescomp_product_int16_int4(const int16_t *input, rescomp_count columns, rescomp_count rows,
+                                const RESCOMP_FLASH uint8_t *weight,
                                 int32_t *accumulator);
-void rescomp_product_int8_int4(const int8_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+void rescomp_product_int8_int4(const int8_t *input, rescomp_count columns, rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                                int32_t *accumulator);
 
 /* The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922. */
-void rescomp_product_int16_ternary(const int16_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+void rescomp_product_int16_ternary(const int16_t *input, rescomp_count columns, rescomp_count rows,
+                                   const RESCOMP_FLASH uint8_t *weight,
                                    int32_t *accumulator);
-void rescomp_product_int8_ternary(const int8_t *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+void rescomp_product_int8_ternary(const int8_t *input, rescomp_count columns, rescomp_count rows,
+                                  const RESCOMP_FLASH uint8_t *weight,
                                   int32_t *accumulator);
 
 /*
  * The same for 32-bit cores, by tables of partial sums, in the order of rescomp_product_ternary_tabled_words_body.h.
  * table: 32 entries for every 4 columns, but never more than 512; it and the accumulator are aligned to 4 bytes.
  */
-void rescomp_product_int16_ternary_tabled_words(const int16_t *input, uint16_t columns, uint16_t rows,
+void rescomp_product_int16_ternary_tabled_words(const int16_t *input, rescomp_count columns, rescomp_count rows,
                                                 const RESCOMP_FLASH uint32_t *weight, int32_t *accumulator, uint16_t *table);
-void rescomp_product_int8_ternary_tabled_words(const int8_t *input, uint16_t columns, uint16_t rows,
+void rescomp_product_int8_ternary_tabled_words(const int8_t *input, rescomp_count columns, rescomp_count rows,
                                                const RESCOMP_FLASH uint32_t *weight, int32_t *accumulator, uint16_t *table);
 
 /*
  * The same for AVR, by tables of partial sums, in the order of rescomp_product_ternary_tabled_bytes_body.h, whose first byte is the
  * number of groups of a chunk. columns <= 340 for int8, 1024 for int16. table: 16 entries for every group of a chunk, and 16 more.
  */
-void rescomp_product_int16_ternary_tabled_bytes(const int16_t *input, uint16_t columns, uint16_t rows,
+void rescomp_product_int16_ternary_tabled_bytes(const int16_t *input, rescomp_count columns, rescomp_count rows,
                                                 const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator, uint16_t *table);
-void rescomp_product_int8_ternary_tabled_bytes(const int8_t *input, uint16_t columns, uint16_t rows,
+void rescomp_product_int8_ternary_tabled_bytes(const int8_t *input, rescomp_count columns, rescomp_count rows,
                                                const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator, uint16_t *table);
 
 /* output[row] = requantize(accumulator[row]): what follows a product that only accumulates. */
-void rescomp_requantize_rows_int16(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_requantization by);
-void rescomp_requantize_rows_int8(const int32_t *accumulator, int8_t *output, uint16_t rows, rescomp_requantization by);
+void rescomp_requantize_rows_int16(const int32_t *accumulator, int16_t *output, rescomp_count rows, rescomp_requantization by);
+void rescomp_requantize_rows_int8(const int32_t *accumulator, int8_t *output, rescomp_count rows, rescomp_requantization by);
 
 /* The same where every factor is 2^-shift and every shift is 1..31. by.multiplier is not read. */
-void rescomp_requantize_rows_int16_shift(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_requantization by);
-void rescomp_requantize_rows_int8_shift(const int32_t *accumulator, int8_t *output, uint16_t rows, rescomp_requantization by);
+void rescomp_requantize_rows_int16_shift(const int32_t *accumulator, int16_t *output, rescomp_count rows,
+                                         rescomp_requantization by);
+void rescomp_requantize_rows_int8_shift(const int32_t *accumulator, int8_t *output, rescomp_count rows, rescomp_requantization by);
 
 /* Multiplier and shift of each row in one word, for the two functions below. */
 typedef struct {
@@ -119,18 +129,18 @@ static inline rescomp_row_scales rescomp_scale_by(const RESCOMP_FLASH int32_t *b
  * The same for cores that multiply 32 by 32 to 64 bits: scale = multiplier * 2^(32 - shift - lift) < 2^31, so that the result
  * is the upper word of (accumulator + bias) * 2^lift * scale + 2^31.
  */
-void rescomp_requantize_rows_int16_high(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_row_scales by);
+void rescomp_requantize_rows_int16_high(const int32_t *accumulator, int16_t *output, rescomp_count rows, rescomp_row_scales by);
 
 /* The same for cores that multiply 32 by 32 to 32 bits: scale = multiplier * 2^16 + shift + lift - 17, at least 0 beside it. */
-void rescomp_requantize_rows_int16_split(const int32_t *accumulator, int16_t *output, uint16_t rows, rescomp_row_scales by);
+void rescomp_requantize_rows_int16_split(const int32_t *accumulator, int16_t *output, rescomp_count rows, rescomp_row_scales by);
 
 /* The geometry of a convolution or a pool. Padding is zeros; what lies right and below follows from the output's size. */
 typedef struct {
-    uint16_t height, width, channels;
+    rescomp_count height, width, channels;
 } rescomp_size;
 
 typedef struct {
-    uint16_t y, x;
+    rescomp_count y, x;
 } rescomp_pair;
 
 typedef struct {
@@ -138,7 +148,7 @@ typedef struct {
     rescomp_pair kernel, stride, pad; /* pad: above and left */
 } rescomp_conv2d_shape;
 
-static inline rescomp_size rescomp_size_of(uint16_t height, uint16_t width, uint16_t channels)
+static inline rescomp_size rescomp_size_of(rescomp_count height, rescomp_count width, rescomp_count channels)
 {
     rescomp_size size;
 
@@ -148,7 +158,7 @@ static inline rescomp_size rescomp_size_of(uint16_t height, uint16_t width, uint
     return size;
 }
 
-static inline rescomp_pair rescomp_pair_of(uint16_t y, uint16_t x)
+static inline rescomp_pair rescomp_pair_of(rescomp_count y, rescomp_count x)
 {
     rescomp_pair pair;
 
@@ -241,42 +251,43 @@ void rescomp_max_pool_int8(const int8_t *input, int8_t *output, rescomp_conv2d_s
  * output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place where input and
  * output have one type.
  */
-void rescomp_requantize_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
+void rescomp_requantize_int16(const int16_t *input, int16_t *output, rescomp_count positions, rescomp_count channels,
                               uint8_t pre_shift, rescomp_requantization by);
-void rescomp_requantize_int16_int8(const int16_t *input, int8_t *output, uint16_t positions, uint16_t channels,
+void rescomp_requantize_int16_int8(const int16_t *input, int8_t *output, rescomp_count positions, rescomp_count channels,
                                    uint8_t pre_shift, rescomp_requantization by);
-void rescomp_requantize_int8_int16(const int8_t *input, int16_t *output, uint16_t positions, uint16_t channels,
+void rescomp_requantize_int8_int16(const int8_t *input, int16_t *output, rescomp_count positions, rescomp_count channels,
                                    uint8_t pre_shift, rescomp_requantization by);
-void rescomp_requantize_int8(const int8_t *input, int8_t *output, uint16_t positions, uint16_t channels,
+void rescomp_requantize_int8(const int8_t *input, int8_t *output, rescomp_count positions, rescomp_count channels,
                              uint8_t pre_shift, rescomp_requantization by);
 
 /* output = the last `count` entries of state[count], input[new_count]. The output may be the state, not the input. */
-void rescomp_shift_in_int16(const int16_t *state, const int16_t *input, int16_t *output, uint16_t count, uint16_t new_count);
-void rescomp_shift_in_int8(const int8_t *state, const int8_t *input, int8_t *output, uint16_t count, uint16_t new_count);
+void rescomp_shift_in_int16(const int16_t *state, const int16_t *input, int16_t *output, rescomp_count count,
+                            rescomp_count new_count);
+void rescomp_shift_in_int8(const int8_t *state, const int8_t *input, int8_t *output, rescomp_count count, rescomp_count new_count);
 
 /* output = a + b, clamped to low..high; a low of 0 makes it a sum and a ReLU. In place. */
-void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count, int16_t low, int16_t high);
-void rescomp_add_int8(const int8_t *a, const int8_t *b, int8_t *output, uint16_t count, int16_t low, int16_t high);
+void rescomp_add_int16(const int16_t *a, const int16_t *b, int16_t *output, rescomp_count count, int16_t low, int16_t high);
+void rescomp_add_int8(const int8_t *a, const int8_t *b, int8_t *output, rescomp_count count, int16_t low, int16_t high);
 
 /* output = saturate(a * b * 2^-shift) in low..high, 1 <= shift <= 30. a * b < 2^30. In place. */
-void rescomp_mul_int16(const int16_t *a, const int16_t *b, int16_t *output, uint16_t count, uint8_t shift, int16_t low,
+void rescomp_mul_int16(const int16_t *a, const int16_t *b, int16_t *output, rescomp_count count, uint8_t shift, int16_t low,
                        int16_t high);
 
 /* output = saturate(input + bias), one bias a channel. In place. */
-void rescomp_bias_add_int16(const int16_t *input, int16_t *output, uint16_t positions, uint16_t channels,
+void rescomp_bias_add_int16(const int16_t *input, int16_t *output, rescomp_count positions, rescomp_count channels,
                             const RESCOMP_FLASH int16_t *bias);
 
 /* output = max(input, 0). In place. */
-void rescomp_relu_int16(const int16_t *input, int16_t *output, uint16_t count);
-void rescomp_relu_int8(const int8_t *input, int8_t *output, uint16_t count);
+void rescomp_relu_int16(const int16_t *input, int16_t *output, rescomp_count count);
+void rescomp_relu_int8(const int8_t *input, int8_t *output, rescomp_count count);
 
 /* Q12 -> Q15 by linear interpolation in the half table of tanh described in rescomp_half_table.h. In place. */
-void rescomp_lookup_sigmoid_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table);
-void rescomp_lookup_tanh_int16(const int16_t *input, int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *table);
+void rescomp_lookup_sigmoid_int16(const int16_t *input, int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *table);
+void rescomp_lookup_tanh_int16(const int16_t *input, int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *table);
 
 /* Q12 -> Q15: clip((x + 1) / 2, 0, 1) and clip(x, -1, 1). In place. */
-void rescomp_piecewise_linear_sigmoid_int16(const int16_t *input, int16_t *output, uint16_t count);
-void rescomp_piecewise_linear_tanh_int16(const int16_t *input, int16_t *output, uint16_t count);
+void rescomp_piecewise_linear_sigmoid_int16(const int16_t *input, int16_t *output, rescomp_count count);
+void rescomp_piecewise_linear_tanh_int16(const int16_t *input, int16_t *output, rescomp_count count);
 
 /* The constants of a FastGRNN cell (Kusupati et al. 2018). */
 typedef struct {
@@ -300,7 +311,7 @@ static inline rescomp_fastgrnn_cell rescomp_fastgrnn_cell_of(int16_t zeta, int16
 
 /* output = z * state + (zeta * (1 - z) + nu) * candidate, z and candidate in Q15. In place. */
 void rescomp_fastgrnn_gate_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output,
-                                 uint16_t count, rescomp_fastgrnn_cell cell);
+                                 rescomp_count count, rescomp_fastgrnn_cell cell);
 
 /*
  * The whole update after the two products, with s = saturate(projected + recurrent): the gate above of
@@ -309,15 +320,15 @@ void rescomp_fastgrnn_gate_int16(const int16_t *z, const int16_t *candidate, con
  * lookup: table is the half table of tanh; mirrored_lookup: its mirror image, then the table itself, 257 entries in all.
  */
 void rescomp_fastgrnn_update_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
-                                          int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                          int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *gate_bias,
                                           const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell,
                                           const RESCOMP_FLASH int16_t *table);
 void rescomp_fastgrnn_update_mirrored_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
-                                                   int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                                   int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *gate_bias,
                                                    const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell,
                                                    const RESCOMP_FLASH int16_t *table);
 void rescomp_fastgrnn_update_piecewise_linear_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
-                                                    int16_t *output, uint16_t count, const RESCOMP_FLASH int16_t *gate_bias,
+                                                    int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *gate_bias,
                                                     const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell);
 
 /* How a state is stored. */
@@ -339,15 +350,16 @@ static inline rescomp_state_format rescomp_state_format_of(uint8_t fraction_bits
 /* The updates below are gated sums (rescomp_math.h): gates and candidates in Q15, the state in its own format. In place. */
 
 /* output = alpha * candidate + beta * state, alpha and beta in Q15. */
-void rescomp_fastrnn_state_int16(const int16_t *candidate, const int16_t *state, int16_t *output, uint16_t count, int16_t alpha,
+void rescomp_fastrnn_state_int16(const int16_t *candidate, const int16_t *state, int16_t *output, rescomp_count count,
+                                 int16_t alpha,
                                  int16_t beta, rescomp_state_format format);
 
 /* output = (1 - z) * candidate + z * state. */
-void rescomp_gru_state_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output, uint16_t count,
+void rescomp_gru_state_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output, rescomp_count count,
                              rescomp_state_format format);
 
 /* output = input_gate * candidate + forget_gate * cell. */
 void rescomp_lstm_cell_int16(const int16_t *input_gate, const int16_t *forget_gate, const int16_t *candidate,
-                             const int16_t *cell, int16_t *output, uint16_t count, rescomp_state_format format);
+                             const int16_t *cell, int16_t *output, rescomp_count count, rescomp_state_format format);
 
 #endif

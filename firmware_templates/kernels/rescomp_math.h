@@ -34,6 +34,17 @@
 #define RESCOMP_FLASH_BYTES RESCOMP_FLASH
 #endif
 
+/*
+ * What entries, rows, positions and geometries are counted in: 32 bits where an object may have so many bytes, 16 where it may not.
+ */
+#if SIZE_MAX > UINT16_MAX
+typedef uint32_t rescomp_count;
+#define RESCOMP_COUNT_BITS 32
+#else
+typedef uint16_t rescomp_count;
+#define RESCOMP_COUNT_BITS 16
+#endif
+
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define RESCOMP_STATIC_ASSERT(condition, name) _Static_assert(condition, #name)
 #else
@@ -134,7 +145,7 @@ static inline int32_t rescomp_scale_by_multiplier(int32_t accumulator, int32_t m
     return rescomp_round_half_up_shift(rescomp_clamp(accumulator, INT16_MIN, INT16_MAX) * multiplier, shift);
 }
 
-static inline int16_t rescomp_requantize(int32_t accumulator, const rescomp_requantization *by, uint16_t row)
+static inline int16_t rescomp_requantize(int32_t accumulator, const rescomp_requantization *by, rescomp_count row)
 {
     const int shift = by->shift[row * by->shift_step];
 

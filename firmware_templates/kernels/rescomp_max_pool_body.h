@@ -9,13 +9,13 @@
 /* One channel at one position, of which some part lies inside the input; input points to the channel's first entry. */
 static RESCOMP_ACTIVATION channel_max(const RESCOMP_ACTIVATION *input, const rescomp_conv2d_shape *shape, rescomp_window at)
 {
-    const uint16_t count = rescomp_window_run(at, shape);
+    const rescomp_count count = rescomp_window_run(at, shape);
     RESCOMP_ACTIVATION best = input[rescomp_window_source(at, shape, at.top)];
 
-    for (uint16_t i = at.top; i < at.bottom; ++i) {
+    for (rescomp_count i = at.top; i < at.bottom; ++i) {
         const RESCOMP_ACTIVATION *const source = input + rescomp_window_source(at, shape, i);
 
-        for (uint16_t k = 0; k < count; k = (uint16_t)(k + shape->input.channels)) {
+        for (rescomp_count k = 0; k < count; k = (rescomp_count)(k + shape->input.channels)) {
             best = source[k] > best ? source[k] : best;
         }
     }
@@ -24,11 +24,11 @@ static RESCOMP_ACTIVATION channel_max(const RESCOMP_ACTIVATION *input, const res
 
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape)
 {
-    for (uint16_t out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (uint16_t out_x = 0; out_x < shape.output.width; ++out_x) {
+    for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
+        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
             const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
 
-            for (uint16_t c = 0; c < shape.output.channels; ++c) {
+            for (rescomp_count c = 0; c < shape.output.channels; ++c) {
                 *output++ = channel_max(input + c, &shape, at);
             }
         }

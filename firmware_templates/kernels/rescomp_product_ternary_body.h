@@ -6,12 +6,12 @@
 #include "rescomp_kernels.h"
 #include "rescomp_ternary.h"
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, rescomp_count columns, rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                     int32_t *accumulator)
 {
     const rescomp_ternary_input source = rescomp_ternary_input_of(input, columns);
 
-    for (uint16_t row = 0; row < rows; row = (uint16_t)(row + RESCOMP_TERNARY_ROWS)) {
+    for (rescomp_count row = 0; row < rows; row = (rescomp_count)(row + RESCOMP_TERNARY_ROWS)) {
         weight = rescomp_ternary_block(accumulator + row, &source, weight);
     }
 }

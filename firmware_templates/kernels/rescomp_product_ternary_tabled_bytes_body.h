@@ -33,11 +33,11 @@ static uint16_t *write_sums(uint16_t *table, int32_t a, int32_t b, int32_t c)
 }
 
 /* The table of the group at `input`, of which only the first `count` inputs exist. */
-static uint16_t *write_table(uint16_t *table, const RESCOMP_ACTIVATION *input, uint16_t count)
+static uint16_t *write_table(uint16_t *table, const RESCOMP_ACTIVATION *input, rescomp_count count)
 {
     int32_t x[GROUP] = {0, 0, 0, 0};
 
-    for (uint16_t i = 0; i < count; ++i) {
+    for (rescomp_count i = 0; i < count; ++i) {
         x[i] = input[i];
     }
     table = write_sums(table, x[1], x[2], x[3]);
@@ -66,14 +66,14 @@ static inline const RESCOMP_FLASH uint8_t *add_group(int32_t accumulator[BLOCK_R
 }
 
 /* Adds `groups` groups to a block's 4 rows. Returns where the next block's weights begin. */
-static const RESCOMP_FLASH uint8_t *add_block(int32_t accumulator[BLOCK_ROWS], const uint16_t *table, uint16_t groups,
+static const RESCOMP_FLASH uint8_t *add_block(int32_t accumulator[BLOCK_ROWS], const uint16_t *table, rescomp_count groups,
                                               const RESCOMP_FLASH uint8_t *weight)
 {
     if (groups % 2 != 0) {
         weight = add_group(accumulator, table, *weight, weight + 1);
         table += ENTRIES;
     }
-    for (uint16_t pairs = groups / 2; pairs > 0; --pairs) {
+    for (rescomp_count pairs = groups / 2; pairs > 0; --pairs) {
         const unsigned signs = *weight++;
 
         weight = add_group(accumulator, table, signs, weight);
@@ -83,30 +83,30 @@ static const RESCOMP_FLASH uint8_t *add_block(int32_t accumulator[BLOCK_ROWS], c
     return weight;
 }
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint8_t *weight,
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, rescomp_count columns, rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                     int32_t *accumulator, uint16_t *table)
 {
-    const uint16_t all_rows = (uint16_t)(((uint32_t)rows + BLOCK_ROWS - 1) / BLOCK_ROWS * BLOCK_ROWS);
-    const uint16_t most_groups = *weight++;
-    uint16_t groups = (uint16_t)(((uint32_t)columns + GROUP - 1) / GROUP);
+    const rescomp_count all_rows = (rescomp_count)(((uint32_t)rows + BLOCK_ROWS - 1) / BLOCK_ROWS * BLOCK_ROWS);
+    const rescomp_count most_groups = *weight++;
+    rescomp_count groups = (rescomp_count)(((uint32_t)columns + GROUP - 1) / GROUP);
 
-    for (uint16_t row = 0; row < all_rows; ++row) {
+    for (rescomp_count row = 0; row < all_rows; ++row) {
         accumulator[row] = 0;
     }
     while (groups != 0) {
-        const uint16_t chunk = groups < most_groups ? groups : most_groups;
+        const rescomp_count chunk = groups < most_groups ? groups : most_groups;
         uint16_t *next = table;
 
-        for (uint16_t i = 0; i < chunk; ++i) {
-            const uint16_t count = columns < GROUP ? columns : GROUP;
+        for (rescomp_count i = 0; i < chunk; ++i) {
+            const rescomp_count count = columns < GROUP ? columns : GROUP;
 
             next = write_table(next, input, count);
             input += count;
-            columns = (uint16_t)(columns - count);
+            columns = (rescomp_count)(columns - count);
         }
-        for (uint16_t row = 0; row < all_rows; row = (uint16_t)(row + BLOCK_ROWS)) {
+        for (rescomp_count row = 0; row < all_rows; row = (rescomp_count)(row + BLOCK_ROWS)) {
             weight = add_block(accumulator + row, table, chunk, weight);
         }
-        groups = (uint16_t)(groups - chunk);
+        groups = (rescomp_count)(groups - chunk);
     }
 }

@@ -21,9 +21,9 @@
 #define ENTRIES 32
 #define BIAS 0x8000 /* of a table's entries, which are unsigned */
 
-static uint16_t groups_of(uint16_t columns)
+static rescomp_count groups_of(rescomp_count columns)
 {
-    return (uint16_t)(((uint32_t)columns + GROUP - 1) / GROUP);
+    return (rescomp_count)(((uint32_t)columns + GROUP - 1) / GROUP);
 }
 
 /* The eight sums of three inputs whose signs count up, a's the fastest. */
@@ -46,11 +46,11 @@ static uint16_t *write_sums(uint16_t *table, int32_t a, int32_t b, int32_t c)
 }
 
 /* The table of the group at `input`, of which only the first `count` inputs exist: entry `code` is what that code makes of them. */
-static uint16_t *write_table(uint16_t *table, const RESCOMP_ACTIVATION *input, uint16_t count)
+static uint16_t *write_table(uint16_t *table, const RESCOMP_ACTIVATION *input, rescomp_count count)
 {
     int32_t x[GROUP] = {0, 0, 0, 0};
 
-    for (uint16_t i = 0; i < count; ++i) {
+    for (rescomp_count i = 0; i < count; ++i) {
         x[i] = input[i];
     }
     table = write_sums(table, x[1], x[2], x[3]);
@@ -60,14 +60,14 @@ static uint16_t *write_table(uint16_t *table, const RESCOMP_ACTIVATION *input, u
 }
 
 /* The tables of all groups of a chunk's inputs. */
-static void write_tables(uint16_t *table, const RESCOMP_ACTIVATION *input, uint16_t columns)
+static void write_tables(uint16_t *table, const RESCOMP_ACTIVATION *input, rescomp_count columns)
 {
     while (columns > 0) {
-        const uint16_t count = columns < GROUP ? columns : GROUP;
+        const rescomp_count count = columns < GROUP ? columns : GROUP;
 
         table = write_table(table, input, count);
         input += count;
-        columns = (uint16_t)(columns - count);
+        columns = (rescomp_count)(columns - count);
     }
 }
 
@@ -90,43 +90,45 @@ static inline void look_up(sums *to, const uint16_t *table, uint32_t word, uint3
 }
 
 /* Adds `groups` groups to a block's 8 rows. Returns where the next block's weights begin. */
-static const RESCOMP_FLASH uint32_t *add_block(int32_t accumulator[BLOCK_ROWS], const uint16_t *table, uint16_t groups, const RESCOMP_FLASH uint32_t *weight)
+static const RESCOMP_FLASH uint32_t *add_block(int32_t accumulator[BLOCK_ROWS], const uint16_t *table, rescomp_count groups,
+                                               const RESCOMP_FLASH uint32_t *weight)
 {
     sums of;
 
     memcpy(&of, accumulator, sizeof of);
     while (groups > 0) {
-        const uint16_t count = groups % QUAD ? groups % QUAD : QUAD;
+        const rescomp_count count = groups % QUAD ? groups % QUAD : QUAD;
         uint32_t bytes = weight[count] >> 8 * (QUAD - count);
 
-        for (uint16_t i = 0; i < count; ++i) {
+        for (rescomp_count i = 0; i < count; ++i) {
             look_up(&of, table, *weight++, bytes & 255);
             bytes >>= 8;
             table += ENTRIES;
         }
         ++weight;
-        groups = (uint16_t)(groups - count);
+        groups = (rescomp_count)(groups - count);
     }
     memcpy(accumulator, &of, sizeof of);
     return weight;
 }
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, uint16_t columns, uint16_t rows, const RESCOMP_FLASH uint32_t *weight, int32_t *accumulator,
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, rescomp_count columns, rescomp_count rows,
+                    const RESCOMP_FLASH uint32_t *weight, int32_t *accumulator,
                     uint16_t *table)
 {
-    const uint16_t all_rows = (uint16_t)(((uint32_t)rows + BLOCK_ROWS - 1) / BLOCK_ROWS * BLOCK_ROWS);
+    const rescomp_count all_rows = (rescomp_count)(((uint32_t)rows + BLOCK_ROWS - 1) / BLOCK_ROWS * BLOCK_ROWS);
 
-    for (uint16_t row = 0; row < all_rows; ++row) {
-        accumulator[row] = -(int32_t)BIAS * groups_of(columns);
+    for (rescomp_count row = 0; row < all_rows; ++row) {
+        accumulator[row] = -(int32_t)BIAS * (int32_t)groups_of(columns);
     }
     while (columns > 0) {
-        const uint16_t here = columns < CHUNK_COLUMNS ? columns : CHUNK_COLUMNS;
+        const rescomp_count here = columns < CHUNK_COLUMNS ? columns : CHUNK_COLUMNS;
 
         write_tables(table, input, here);
-        for (uint16_t row = 0; row < all_rows; row = (uint16_t)(row + BLOCK_ROWS)) {
+        for (rescomp_count row = 0; row < all_rows; row = (rescomp_count)(row + BLOCK_ROWS)) {
             weight = add_block(accumulator + row, table, groups_of(here), weight);
         }
         input += here;
-        columns = (uint16_t)(columns - here);
+        columns = (rescomp_count)(columns - here);
     }
 }

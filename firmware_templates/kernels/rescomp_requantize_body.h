@@ -3,7 +3,7 @@
 #include "rescomp_kernels.h"
 
 /* All channels of a position; is_multiplied: what `by` says of all of them is asked once. */
-static inline void rescomp_requantize_position(const RESCOMP_INPUT *input, RESCOMP_OUTPUT *output, uint16_t channels,
+static inline void rescomp_requantize_position(const RESCOMP_INPUT *input, RESCOMP_OUTPUT *output, rescomp_count channels,
                                                uint8_t pre_shift, rescomp_requantization by, int is_multiplied)
 {
     const RESCOMP_INPUT *const end = input + channels;
@@ -24,10 +24,10 @@ static inline void rescomp_requantize_position(const RESCOMP_INPUT *input, RESCO
     }
 }
 
-void RESCOMP_KERNEL(const RESCOMP_INPUT *input, RESCOMP_OUTPUT *output, uint16_t positions, uint16_t channels,
+void RESCOMP_KERNEL(const RESCOMP_INPUT *input, RESCOMP_OUTPUT *output, rescomp_count positions, rescomp_count channels,
                     uint8_t pre_shift, rescomp_requantization by)
 {
-    for (uint16_t position = 0; position < positions; ++position) {
+    for (rescomp_count position = 0; position < positions; ++position) {
         if (by.multiplier) {
             rescomp_requantize_position(input, output, channels, pre_shift, by, 1);
         } else {

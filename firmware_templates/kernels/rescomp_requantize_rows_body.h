@@ -5,10 +5,10 @@
  */
 #include "rescomp_kernels.h"
 
-static inline void rescomp_scale_rows(const int32_t *accumulator, RESCOMP_ACTIVATION *output, uint16_t rows,
+static inline void rescomp_scale_rows(const int32_t *accumulator, RESCOMP_ACTIVATION *output, rescomp_count rows,
                                       rescomp_requantization by, int is_biased, int is_multiplied)
 {
-    for (uint16_t row = 0; row < rows; ++row) {
+    for (rescomp_count row = 0; row < rows; ++row) {
         const int32_t sum = is_biased ? accumulator[row] + by.bias[row] : accumulator[row];
         const int32_t scaled = is_multiplied ? rescomp_scale_by_multiplier(sum, *by.multiplier, *by.shift)
                                              : rescomp_scale_by_power_of_two(sum, *by.shift);
@@ -21,7 +21,7 @@ static inline void rescomp_scale_rows(const int32_t *accumulator, RESCOMP_ACTIVA
     }
 }
 
-void RESCOMP_KERNEL(const int32_t *accumulator, RESCOMP_ACTIVATION *output, uint16_t rows, rescomp_requantization by)
+void RESCOMP_KERNEL(const int32_t *accumulator, RESCOMP_ACTIVATION *output, rescomp_count rows, rescomp_requantization by)
 {
     if (by.multiplier) {
         if (by.bias) {

@@ -7,10 +7,11 @@
 
 #include "rescomp_kernels.h"
 
-void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *state, const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, uint16_t count,
-                    uint16_t new_count)
+void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *state, const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output,
+                    rescomp_count count,
+                    rescomp_count new_count)
 {
-    const uint16_t kept = (uint16_t)(count - new_count);
+    const rescomp_count kept = (rescomp_count)(count - new_count);
 
     memmove(output, state + new_count, kept * sizeof *output);
     memcpy(output + kept, input, new_count * sizeof *output);

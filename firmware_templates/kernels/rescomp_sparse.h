@@ -66,17 +66,17 @@ static inline int32_t rescomp_sparse_skip(rescomp_sparse_reader *reader)
 }
 
 /* The matrix-vector products of both indices, for either kind of value; `value` is known where they are inlined. */
-static inline void rescomp_sparse_bitmap(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+static inline void rescomp_sparse_bitmap(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
                                          const RESCOMP_FLASH uint8_t *bitmap, const rescomp_requantization *by,
                                          rescomp_sparse_value *value)
 {
-    const uint16_t row_bytes = (uint16_t)((columns + 7u) / 8);
+    const rescomp_count row_bytes = (rescomp_count)((columns + 7u) / 8);
     rescomp_sparse_reader values = rescomp_sparse_reader_at(bitmap + (uint32_t)rows * row_bytes);
 
-    for (uint16_t row = 0; row < rows; ++row) {
+    for (rescomp_count row = 0; row < rows; ++row) {
         int32_t sum = 0;
 
-        for (uint16_t byte = 0; byte < row_bytes; ++byte) {
+        for (rescomp_count byte = 0; byte < row_bytes; ++byte) {
             const int16_t *entry = input + byte * 8u;
 
             for (unsigned places = *bitmap++; places != 0; places >>= 1) {
@@ -90,21 +90,21 @@ static inline void rescomp_sparse_bitmap(const int16_t *input, int16_t *output, 
     }
 }
 
-static inline void rescomp_sparse_delta(const int16_t *input, int16_t *output, uint16_t columns, uint16_t rows,
+static inline void rescomp_sparse_delta(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
                                         const RESCOMP_FLASH uint8_t *stream, const rescomp_requantization *by,
                                         rescomp_sparse_value *value)
 {
     rescomp_sparse_reader reader = rescomp_sparse_reader_at(stream);
     int32_t column = rescomp_sparse_skip(&reader);
 
-    for (uint16_t row = 0; row < rows; ++row) {
+    for (rescomp_count row = 0; row < rows; ++row) {
         int32_t sum = 0;
 
-        while (column < columns) {
+        while (column < (int32_t)columns) {
             sum += (int32_t)input[column] * value(&reader);
             column += 1 + rescomp_sparse_skip(&reader);
         }
-        column -= columns;
+        column -= (int32_t)columns;
         output[row] = rescomp_requantize(sum, by, row);
     }
 }

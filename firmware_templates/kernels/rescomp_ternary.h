@@ -53,12 +53,12 @@ static inline void rescomp_ternary_accumulate(int32_t accumulator[RESCOMP_TERNAR
 /* An input in groups of four, the last one padded with zeros. */
 typedef struct {
     const RESCOMP_ACTIVATION *whole;
-    uint16_t whole_groups;
+    rescomp_count whole_groups;
     uint8_t rest; /* entries past the whole groups */
     RESCOMP_ACTIVATION tail[RESCOMP_TERNARY_COLUMNS];
 } rescomp_ternary_input;
 
-static inline rescomp_ternary_input rescomp_ternary_input_of(const RESCOMP_ACTIVATION *input, uint16_t columns)
+static inline rescomp_ternary_input rescomp_ternary_input_of(const RESCOMP_ACTIVATION *input, rescomp_count columns)
 {
     rescomp_ternary_input source = {0, 0, 0, {0, 0, 0, 0}};
 
@@ -77,7 +77,7 @@ static inline const RESCOMP_FLASH uint8_t *rescomp_ternary_block(int32_t accumul
     const RESCOMP_ACTIVATION *group = source->whole;
 
     memset(accumulator, 0, RESCOMP_TERNARY_ROWS * sizeof *accumulator);
-    for (uint16_t i = 0; i < source->whole_groups; ++i) {
+    for (rescomp_count i = 0; i < source->whole_groups; ++i) {
         rescomp_ternary_accumulate(accumulator, group, packed);
         group += RESCOMP_TERNARY_COLUMNS;
         packed += RESCOMP_TERNARY_BYTES;
@@ -91,10 +91,10 @@ static inline const RESCOMP_FLASH uint8_t *rescomp_ternary_block(int32_t accumul
 
 /* Requantizes the rows of a block that exist and returns where the next block's outputs begin. */
 static inline RESCOMP_ACTIVATION *rescomp_ternary_store(const int32_t accumulator[RESCOMP_TERNARY_ROWS],
-                                                        RESCOMP_ACTIVATION *output, uint16_t first_row, uint16_t rows,
+                                                        RESCOMP_ACTIVATION *output, rescomp_count first_row, rescomp_count rows,
                                                         const rescomp_requantization *by)
 {
-    for (uint16_t row = first_row; row < rows && row - first_row < RESCOMP_TERNARY_ROWS; ++row) {
+    for (rescomp_count row = first_row; row < rows && row - first_row < RESCOMP_TERNARY_ROWS; ++row) {
         *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(accumulator[row - first_row], by, row);
     }
     return output;
