@@ -22,12 +22,13 @@ from ..recipe import is_model_name
 from .c_identifiers import KEYWORDS, PREDEFINED, SPOKEN_FOR, Identifiers
 from .c_source import WIDTH, Call, Constant, Function, Layer, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
+from .cores import AVR, Core
 from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
 from .memory import Place, plan_memory
 from .scratch import Scratch, scratch_of
 
-MAX_ENTRIES = 32767
-"""Of a value: kernels count in 16 bits."""
+MAX_ENTRIES, NARROW_ENTRIES = (1 << 30) - 1, (1 << 15) - 1
+"""Of a value: where an object may have so many bytes, and where kernels count in 16 bits (RESCOMP_COUNT_BITS)."""
 CHANCE_BYTES = 16
 """Arrays up to this size may be equal by chance: they make no layer share another one's constants."""
 
@@ -35,13 +36,14 @@ CHANCE_BYTES = 16
 def export_c(model: IntegerModel, target: Target | None = None) -> dict[str, bytes]:
     """The files of the C export by name: <model>.h, <model>.c, README.md, LICENSE, and rescomp/ with the kernels it calls.
 
-    target: a core, whose own kernels and layouts of weights are used; without one the C is plain and runs anywhere.
+    target: a core, whose own kernels and layouts of weights are used; without one the C is plain and runs on every core whose counts
+    hold the model's values (check_counts).
     Equal models give equal bytes. Raises UnsupportedError for a model that the kernels cannot run.
     """
     source = translate(model, target)
     texts = {
         f"{model.name}.h": render("model.h.j2", source=source),
-        f"{model.name}.c": render("model.c.j2", source=source),
+        f"{model.name}.c": render("model.c.j2", source=source, narrow_entries=NARROW_ENTRIES),
         "README.md": render("README.md.j2", source=source),
         "LICENSE": read_template("LICENSE"),
     }
@@ -60,6 +62,7 @@ def translate(model: IntegerModel, target: Target | None = None) -> Source:
     """The model as declarations, buffers and calls. Raises UnsupportedError."""
     verify_model(model)
     _check_supported(model)
+    check_counts(model, target.core if target else None)
     return _Translator(model, target).source()
 
 
@@ -249,11 +252,23 @@ def _check_supported(model: IntegerModel) -> None:
             raise UnsupportedError(f"graph {role!r} gives {len(model.graphs[role].outputs)} values: the C gives exactly one, the scores")
     for graph in model.graphs.values():
         for name, type in graph.types().items():
-            where = f"value {name!r} of graph {graph.name!r}"
             if type.format.dtype == "int32":
-                raise UnsupportedError(f"{where} is int32: the C kernels compute on int8 and int16 values")
-            if type.size > MAX_ENTRIES:
-                raise UnsupportedError(f"{where} has {type.size} entries: the C kernels count up to {MAX_ENTRIES}")
+                raise UnsupportedError(
+                    f"value {name!r} of graph {graph.name!r} is int32: the C kernels compute on int8 and int16 values"
+                )
+
+
+def check_counts(model: IntegerModel, core: Core | None = None) -> None:
+    """Raise UnsupportedError for a value with more entries than the C counts: on a core, or (None) where an object may be that large."""
+    narrow = core is not None and core.family is AVR
+    most, who = (NARROW_ENTRIES, f"the C on {core.name}") if core and narrow else (MAX_ENTRIES, "the C")
+    for graph in model.graphs.values():
+        for name, type in graph.types().items():
+            if type.size > most:
+                raise UnsupportedError(
+                    f"value {name!r} of graph {graph.name!r} has {type.size} entries and {who} counts up to {most}: take "
+                    f"{'a core of 32 bits, or ' if narrow else ''}a shorter model.time_steps, a larger model.stem_stride or smaller model.widths"
+                )
 
 
 def _is_read(graph: Graph, value: Value) -> bool:

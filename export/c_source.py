@@ -229,6 +229,16 @@ class Source:
         return f"reads {reads} a step, keeps {keeps}, answers {answers}" if keeps else f"reads {reads}, answers {answers}"
 
     @property
+    def index_type(self) -> str:
+        """Of a class: what counts up to their number."""
+        return "uint16_t" if self.scores.type.size < 1 << 16 else "uint32_t"
+
+    @property
+    def largest_value(self) -> int:
+        """Entries of the value that has most of them."""
+        return max(type.size for graph in self.model.graphs.values() for type in graph.types().values())
+
+    @property
     def quoted_classes(self) -> list[str]:
         """The class labels as C string literals in plain ASCII."""
         return [_quote(label) for label in self.model.classes]

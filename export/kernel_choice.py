@@ -47,6 +47,8 @@ def multiply_on(core: Core) -> Multiply:
 
 EXPANDING = frozenset({"cortex-m55"})
 """Folders of cores that multiply so many int8 weights at once that smaller ones may lie there as int8."""
+MOST_TABLED_COLUMNS = 4 * ((1 << 16) - 1)
+"""Of a matrix multiplied by tables of partial sums: a sum begins at -2^15 for every 4 columns, and stays an int32."""
 _MULTIPLY: Mapping[str, Multiply] = {"cortex-m0": "split", "avr": "narrow"}
 """By the first folder of a core's kernels."""
 
@@ -115,6 +117,8 @@ def product_forms(weight: Weight, activation: DType, target: Target) -> list[Pro
     if target.core.family is AVR:
         return [plain, *_tabled_bytes(weight, activation)]
     layout = "3:4 ternary, padded, for tables of partial sums (rescomp_product_ternary_tabled_words_body.h)"
+    if weight.matrix.shape[1] > MOST_TABLED_COLUMNS:
+        return [plain]
     tabled = Product("ternary_tabled_words", tabled_words(weight.matrix), layout, 2 * tabled_entries(weight.matrix.shape[1]))
     return [plain, tabled]
 

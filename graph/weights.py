@@ -26,8 +26,8 @@ LONGEST_SKIP = 255
 """A byte of this value in a delta index passes 255 zeros and stores no entry."""
 WORD_SIGNS = 32
 """Signs in a word of the generator behind seeded weights."""
-MOST_SEEDED_SIDE, MOST_SEEDED = (1 << 15) - 1, 1 << 22
-"""Rows or columns, and entries, that a seeded weight may have: its file is small whatever they are."""
+MOST_SEEDED = 1 << 22
+"""Entries that a seeded weight may have: its file is small whatever they are."""
 
 
 class Weight(Protocol):
@@ -195,12 +195,8 @@ class SeededWeight:
     def __post_init__(self) -> None:
         if not 0 < self.seed < 1 << 32:
             raise UnsupportedError(f"a seed of {self.seed} draws no signs: choose one from 1 to 2^32 - 1")
-        sides = min(self.rows, self.columns), max(self.rows, self.columns)
-        if sides[0] < 1 or sides[1] > MOST_SEEDED_SIDE or self.rows * self.columns > MOST_SEEDED:
-            raise UnsupportedError(
-                f"a seeded weight cannot be {self.rows} x {self.columns}: it has 1 to {MOST_SEEDED_SIDE} rows and columns, "
-                f"and at most {MOST_SEEDED} entries"
-            )
+        if min(self.rows, self.columns) < 1 or self.rows * self.columns > MOST_SEEDED:
+            raise UnsupportedError(f"a seeded weight cannot be {self.rows} x {self.columns}: it has 1 to {MOST_SEEDED} entries")
 
     @cached_property
     def matrix(self) -> IntArray:

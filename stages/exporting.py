@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from ..errors import InputError, nearest
+from ..export.c import check_counts
 from ..export.cores import CORES, find_core
 from ..export.kernel_choice import PREFERENCES, Preference, Target
 from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
@@ -49,6 +50,8 @@ def export(
     directory = ModelDirectory.open(path)
     with directory.held():
         model = read_model(directory)
+        for target in targets:
+            check_counts(model, target.core)
         files: dict[str, bytes] = {}
         replaced: list[str] = []
         for name in dict.fromkeys(formats):

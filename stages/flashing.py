@@ -18,6 +18,7 @@ from ..boards.description import Daplink, Stm32loader, Uf2
 from ..boards.methods import ELF, TOOLS, Command, Copy, Pack, Step, choose_method, needs_port, plan
 from ..boards.uf2 import pack_uf2
 from ..errors import DeviceError, InputError, MissingToolError, missing_package
+from ..export.c import check_counts
 from ..graph.ir import IntegerModel
 from ..model_directory import FIRMWARE_FOLDER, ModelDirectory
 from ..text_files import whole_number
@@ -90,6 +91,7 @@ def flash(
     board_uart(target)
     directory = ModelDirectory.open(path)
     model = read_model(directory)
+    check_counts(model, target.find_core())
     folder = path / FIRMWARE_FOLDER / target.name
     if dry_run:
         where = _look_for(target, way, port) or _placeholder(way)

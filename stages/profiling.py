@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BudgetError, InputError, RescompError
-from ..export.c import translate
+from ..export.c import check_counts, translate
 from ..export.c_source import Layer, Source
 from ..export.cores import AVR, CORES
 from ..export.kernel_choice import Target
@@ -112,6 +112,8 @@ def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener
         check_counter(target.core)
     directory = ModelDirectory.open(path)
     model = read_model(directory)
+    for target in targets:
+        check_counts(model, target.core)
     vectors = read_vectors(directory, model)
     job = Job(model, path, vectors.x[:1, :STEPS] if model.is_recurrent else vectors.x[:1], np.minimum(vectors.lengths[:1], STEPS))
     profiles = []

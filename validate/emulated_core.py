@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from ..export.c import check_counts
 from ..export.cores import Core, find_core
 from ..export.kernel_choice import Target
 from ..graph.fixed_point import IntArray
@@ -40,6 +41,7 @@ class EmulatedCore:
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer, of the core that the argument names."""
         core = self._find(job.argument)
+        check_counts(job.model, core)
         version, folder = tool_versions(core, job.build), export_folder(core, job.directory)
         self.target = Target(core) if folder == core.export_folder else None
         output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job), build=job.build)
