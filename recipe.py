@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from .documents import parse_toml
 from .errors import InputError, nearest
+from .model_names import is_model_name, model_name_of
 
 ScaleForm = Literal["multiplier", "power_of_two"]
 Loop = Literal["torch", "compiled"]
@@ -67,23 +68,12 @@ class DataSection(_Section):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
-_C_HEADERS = (
-    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef "
-    "stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype"
-)
-RESERVED_NAMES = frozenset((*_C_HEADERS.split(), "main"))
-"""Model names that would make a header hide one of C's, or the program's entry."""
-
-
-def is_model_name(name: str) -> bool:
-    """Whether a model may be called so: a lower-case C identifier that neither C nor rescomp's kernels use for a file."""
-    plain = re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) is not None
-    return plain and name not in RESERVED_NAMES and not name.startswith("rescomp")
-
-
 def _model_name(name: str) -> str:
     if not is_model_name(name):
-        raise ValueError("a model's name is a lower-case C identifier of at most 40 characters that no C header has: choose another")
+        raise ValueError(
+            "a model's name is a lower-case C identifier of at most 40 characters that is no keyword and no header of somebody else's: "
+            f"choose another, {model_name_of(name)!r} for instance"
+        )
     return name
 
 

@@ -18,8 +18,8 @@ from ..graph.ops.c_arguments import requantization_argument, rows_requantization
 from ..graph.ops.product import largest_accumulator
 from ..graph.verify import verify_model
 from ..graph.weights import Weight
-from ..recipe import is_model_name
-from .c_identifiers import KEYWORDS, PREDEFINED, SPOKEN_FOR, Identifiers
+from ..model_names import KEYWORDS, is_model_name
+from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
 from .c_source import WIDTH, Call, Constant, Function, Layer, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
 from .cores import AVR, Core
@@ -253,22 +253,19 @@ def _check_supported(model: IntegerModel) -> None:
     for graph in model.graphs.values():
         for name, type in graph.types().items():
             if type.format.dtype == "int32":
-                raise UnsupportedError(
-                    f"value {name!r} of graph {graph.name!r} is int32: the C kernels compute on int8 and int16 values"
-                )
+                raise UnsupportedError(f"value {name!r} of graph {graph.name!r} is int32: the C kernels compute on int8 and int16 values")
 
 
 def check_counts(model: IntegerModel, core: Core | None = None) -> None:
     """Raise UnsupportedError for a value with more entries than the C counts: on a core, or (None) where an object may be that large."""
     narrow = core is not None and core.family is AVR
     most, who = (NARROW_ENTRIES, f"the C on {core.name}") if core and narrow else (MAX_ENTRIES, "the C")
+    remedy = f"take {'a core of 32 bits, or ' if narrow else ''}shorter windows, smaller images, a larger stem_stride or smaller widths"
     for graph in model.graphs.values():
         for name, type in graph.types().items():
             if type.size > most:
-                raise UnsupportedError(
-                    f"value {name!r} of graph {graph.name!r} has {type.size} entries and {who} counts up to {most}: take "
-                    f"{'a core of 32 bits, or ' if narrow else ''}a shorter model.time_steps, a larger model.stem_stride or smaller model.widths"
-                )
+                where = f"value {name!r} of graph {graph.name!r}"
+                raise UnsupportedError(f"{where} has {type.size} entries and {who} counts up to {most}: {remedy}")
 
 
 def _is_read(graph: Graph, value: Value) -> bool:

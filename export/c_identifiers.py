@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-_KEYWORDS = """
-alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await co_return
-co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do double dynamic_cast else
-enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr
-operator or or_eq private protected public register reinterpret_cast requires restrict return short signed sizeof static
-static_assert static_cast struct switch template this thread_local throw true try typedef typeid typename typeof typeof_unqual union
-unsigned using virtual void volatile wchar_t while xor xor_eq
-"""
 _SPOKEN_FOR = """
 input main memcpy memset scores scratch size_t state steps
 int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t
 """
 _PREDEFINED = "arm i386 linux m68k mips sparc sun unix vax"
 
-KEYWORDS = frozenset(_KEYWORDS.split())
-"""Of C and C++."""
 SPOKEN_FOR = frozenset(_SPOKEN_FOR.split())
 """What generated code and the headers it includes use themselves."""
 PREDEFINED = frozenset(_PREDEFINED.split())

@@ -196,7 +196,9 @@ class SeededWeight:
         if not 0 < self.seed < 1 << 32:
             raise UnsupportedError(f"a seed of {self.seed} draws no signs: choose one from 1 to 2^32 - 1")
         if min(self.rows, self.columns) < 1 or self.rows * self.columns > MOST_SEEDED:
-            raise UnsupportedError(f"a seeded weight cannot be {self.rows} x {self.columns}: it has 1 to {MOST_SEEDED} entries")
+            raise UnsupportedError(
+                f"a seeded weight cannot be {self.rows} x {self.columns}: it has a row, a column and at most {MOST_SEEDED} entries"
+            )
 
     @cached_property
     def matrix(self) -> IntArray:

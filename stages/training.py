@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -24,9 +23,10 @@ from ..errors import InputError
 from ..export.lower import lower
 from ..graph.serialize import CONTRACT
 from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
+from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, use_loop
 from ..models.compiled import compiler_version
-from ..recipe import Recipe, is_model_name, parse_recipe, to_toml
+from ..recipe import Recipe, parse_recipe, to_toml
 from ..store import write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
@@ -230,7 +230,7 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     bits = choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
     return {
         "contract": CONTRACT,
-        "name": recipe.model.name or _identifier(dataset.name),
+        "name": recipe.model.name or model_name_of(dataset.name),
         "classes": list(dataset.classes),
         "data": {
             "name": dataset.name,
@@ -264,9 +264,3 @@ def versions(recipe: Recipe) -> dict[str, str]:
         **{package: importlib.metadata.version(package) for package in RECORDED if find_spec(package)},
         **({"compiler": compiler_version()} if recipe.train.loop == "compiled" else {}),
     }
-
-
-def _identifier(name: str) -> str:
-    """A model's name from the data set's."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:30].strip("_")
-    return plain if is_model_name(plain) else f"model_{plain}".rstrip("_")

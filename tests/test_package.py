@@ -112,6 +112,7 @@ def test_the_root_holds_only_the_package_s_modules():
         "documents.py",
         "fake_quantize.py",
         "model_directory.py",
+        "model_names.py",
         "printing.py",
         "recipe.py",
         "text_files.py",

@@ -10,6 +10,7 @@ from rescomp.errors import InputError, MissingToolError, ParityError
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.serialize import from_npz, to_npz
 from rescomp.model_directory import CHECKPOINT, MANIFEST, SUMS, WEIGHTS, ModelDirectory
+from rescomp.model_names import is_model_name, model_name_of
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.listener import Silent
@@ -253,9 +254,18 @@ def test_warnings(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("math", "model_math"), ("rescomp_math", "model_rescomp_math"), ("9 Lives!", "model_9_lives"), ("Gesten", "gesten")]
+    ("name", "model"),
+    [
+        ("math", "model_math"),
+        ("rescomp_math", "model_rescomp_math"),
+        ("9 Lives!", "model_9_lives"),
+        ("Gesten", "gesten"),
+        ("features", "model_features"),
+        ("IO", "model_io"),
+        ("class", "model_class"),
+        ("\u00e9", "model"),
+    ],
 )
 def test_models_are_named_after_their_data(name, model):
-    from rescomp.stages.training import _identifier
-
-    assert _identifier(name) == model
+    assert model_name_of(name) == model
+    assert is_model_name(model)
