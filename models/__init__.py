@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from .hourglass import RandomProjection, hourglass
 from .lstm import LstmCell
 from .matrix import FloatFormat, FullSupport, Matrix, Projection, Support, WeightFormat
 from .net import RecurrentNet
+from .own_net import call_own_function
 from .plan import Layer, Plan, Step
 from .recurrence import run_layer
 from .resnet import resnet
@@ -68,6 +68,7 @@ __all__ = [
     "build_net",
     "decimation",
     "layer_parameters",
+    "set_normalization",
     "trace",
     "use_loop",
 ]
@@ -90,36 +91,47 @@ _AXES = {2: "(time, channels)", 3: "(height, width, channels)"}
 
 
 def build_net(
-    section: ModelSection, input_shape: tuple[int, ...], classes: int, mean: Tensor | None = None, std: Tensor | None = None
+    section: ModelSection,
+    input_shape: tuple[int, ...],
+    classes: int,
+    mean: Tensor | None = None,
+    std: Tensor | None = None,
+    folder: Path | None = None,
 ) -> Net:
     """A fresh float net, its weights drawn from torch's global generator (or its owner's).
 
     input_shape: (channels,) of a reading for a recurrent net, which reads frames: `section.window` readings side by side; (time, channels)
     or (height, width, channels) for a net without state. mean, std: float [channels], centre and spread of the training data's readings
-    (None: 0 and 1, as for a net whose checkpoint is loaded next).
+    (None: 0 and 1, as for a net whose checkpoint is loaded next). folder: where an own net's module is looked for, last of all.
     Raises InputError where the sizes do not fit each other, UnsupportedError for a layer of an own net that cannot be exported.
     """
     if section.kind in CELLS:
         return build(section, input_shape[-1], classes, mean, std)
-    module = _module(section, input_shape, classes)
+    module = _module(section, input_shape, classes, folder)
     net: Net
     if isinstance(module, RecurrentNet):
         net = module
-        _set_normalization(section, net, input_shape[-1], mean, std)
+        _normalize(section, net, input_shape[-1], mean, std)
     else:
         net = FeedForwardNet.of(trace(module, input_shape, classes), mean, std)
     net.saturates = section.normalization == "robust"
     return net
 
 
-def _set_normalization(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
+def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
     """Of an own net, which reads `section.window` readings side by side."""
     if len(net.mean) != section.window * channels:
         readings = f"{section.window} readings of {channels} channels"
         raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
     if mean is not None and std is not None:
-        net.mean.copy_(mean.repeat(section.window))
-        net.std.copy_(torch.where(std == 0, torch.ones_like(std), std).repeat(section.window))
+        set_normalization(net, mean, std)
+
+
+def set_normalization(net: Net, mean: Tensor, std: Tensor) -> None:
+    """Centre and spread of the channels, float [channels], of every reading that the net sees at once; a spread of 0 counts as 1."""
+    readings = len(net.mean) // len(mean)
+    net.mean.copy_(mean.repeat(readings))
+    net.std.copy_(torch.where(std == 0, torch.ones_like(std), std).repeat(readings))
 
 
 def decimation(section: ModelSection) -> int:
@@ -142,10 +154,10 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
     return net
 
 
-def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
     """The torch module of a net without state."""
     if section.is_own:
-        return _own_module(section, input_shape, classes)
+        return _own_module(section, input_shape, classes, folder)
     if _axes(section.kind) not in (None, len(input_shape) - 1):
         wanted, given = _AXES[1 + (_axes(section.kind) or 0)], _AXES[len(input_shape)]
         raise InputError(f"model.kind {section.kind} reads samples of {wanted}, and the data's are {given}")
@@ -180,14 +192,9 @@ def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) ->
     )
 
 
-def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
     """What `package.module:function` gives for (input_shape, classes), with the weights of model.weights if there are any."""
-    package, _, name = section.kind.partition(":")
-    try:
-        function = getattr(importlib.import_module(package), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"model.kind {section.kind}: {error}; it is looked for as Python does, from the working directory on") from error
-    module = function(input_shape, classes)
+    module = call_own_function(section.kind, input_shape, classes, folder)
     if not isinstance(module, nn.Module):
         raise InputError(f"{section.kind} gave a {type(module).__name__}: it must give a torch.nn.Module")
     if section.weights is not None:

@@ -183,6 +183,12 @@ class FeedForwardNet(nn.Module):
             mean, variance = statistics[step.layer]
             gain = norm.weight * torch.rsqrt(variance + norm.eps)
             result = sums * gain[:, None, None] + (norm.bias - mean * gain)[:, None, None]
+        elif sums.numel() == sums.shape[1]:
+            # A batch of one at one position has no variance: the statistics of the batches before stand in, as they do when it is folded.
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            statistics[step.layer] = norm.running_mean, norm.running_var
+            result = F.batch_norm(sums, norm.running_mean, norm.running_var, norm.weight, norm.bias, training=False, eps=norm.eps)
         else:
             result = norm(sums)
             if len(list(self.plan.uses(step.layer))) > 1:

@@ -20,6 +20,12 @@ ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
 RELUS = (F.relu, torch.relu, torch.relu_, "relu", "relu_")
 FLATTENINGS = (torch.flatten, "flatten")
+PERMUTATIONS = (torch.permute, "permute")
+SWAPS = (torch.transpose, "transpose", torch.swapaxes, "swapaxes", torch.swapdims, "swapdims")
+SQUEEZES, UNSQUEEZES = (torch.squeeze, "squeeze"), (torch.unsqueeze, "unsqueeze")
+VIEWS = (torch.reshape, "reshape", "view")
+COPIES = ("contiguous", "float")
+"""Functions that change no number and, of what the net has, copy nothing."""
 IN_PLACE = (operator.iadd, operator.imul, torch.relu_, "add_", "mul_", "relu_")
 _FLATTEN = "torch.flatten(x, 1)"
 _POOL_FUNCTIONS: Mapping[str, str] = {
@@ -49,7 +55,9 @@ _INSTEAD: Mapping[str, str] = {
     **{f"{name}{axes}": f"the module nn.{module}{axes}" for name, module in _POOL_FUNCTIONS.items() for axes in ("1d", "2d")},
     "dropout": "the module nn.Dropout",
     "pad": "the module nn.ZeroPad1d or nn.ZeroPad2d",
-    **dict.fromkeys(("view", "reshape", "size", "getattr"), f"{_FLATTEN}, which asks for no shape"),
+    **dict.fromkeys(("size", "getattr", "getitem"), f"{_FLATTEN}, which asks for no shape"),
+    "clone": "the value itself, and nothing in place",
+    "T": "the axes as they are, [batch, channels, ...]",
 }
 """What to use in place of common modules and functions."""
 _SUPPORTED = (

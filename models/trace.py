@@ -14,7 +14,9 @@ import torch.fx
 from torch import Tensor, nn
 
 from ..errors import InputError, UnsupportedError
+from .axes import Axes, Sizes, natural_axes, permuted, resolved, squeezed, swapped, unsqueezed
 from .hourglass import RandomProjection
+from .own_net import FAULTS, blame
 from .plan import DERIVED, INPUT, Layer, Padding, Pair, Plan, Step
 from .pool_factors import move_pool_factors
 from .supported import (
@@ -22,16 +24,22 @@ from .supported import (
     AVERAGE_POOLS,
     BATCH_NORMS,
     CONVOLUTIONS,
+    COPIES,
     FLATTENINGS,
     GLOBAL_AVERAGES,
     GLOBAL_MAXIMA,
     IN_PLACE,
     MAX_POOLS,
     PADS,
+    PERMUTATIONS,
     PRODUCTS,
     RELUS,
     SPATIAL,
+    SQUEEZES,
+    SWAPS,
     TRANSPARENT,
+    UNSQUEEZES,
+    VIEWS,
     advice,
 )
 
@@ -74,6 +82,8 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
         raise UnsupportedError(
             f"{type(module).__name__}.forward cannot be followed ({error}): let it not depend on its input's values"
         ) from error
+    except FAULTS as error:
+        raise blame(f"{type(module).__name__}.forward", error) from error
     _refuse_tied(module)
     reader = _Reader(module, input_shape)
     for node in graph.nodes:
@@ -118,7 +128,7 @@ class _Value:
     """What an fx node stands for: a step's value, zeros still to be added around it, or a number.
 
     flattened: shape of the map whose entries a flat value holds; None where it is not flat. padding: top, bottom, left, right. number: of
-    a constant. parameter: the name of a scalar parameter.
+    a constant. parameter: the name of a scalar parameter. axes: in torch, where they are not what they are by nature.
     """
 
     name: str = ""
@@ -127,6 +137,7 @@ class _Value:
     padding: Padding = (0, 0, 0, 0)
     number: float = 1.0
     parameter: str = ""
+    axes: Axes = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,7 @@ class _Reader:
         self.of_module: dict[str, str] = {}
         self.folded: dict[str, _Folded] = {}
         self.output = _Value()
+        self.sizes: dict[torch.fx.Node, Sizes] = {}
 
     def read(self, node: torch.fx.Node) -> None:
         """Add what `node` does."""
@@ -219,6 +231,7 @@ class _Reader:
         if not isinstance(result, torch.fx.Node):
             raise UnsupportedError("forward gives more than one result: return the scores alone")
         self.output = self._value(result)
+        self._check_axes(self.output, "forward's result")
 
     def _value(self, node: Any) -> _Value:
         if isinstance(node, int | float):
@@ -229,7 +242,16 @@ class _Reader:
         value = self._value(node)
         if not value.name:
             raise UnsupportedError(f"{where} reads a number: it takes a value of the net")
+        self._check_axes(value, where)
         return value
+
+    def _check_axes(self, value: _Value, where: str) -> None:
+        if value.axes:
+            natural = "[batch, channels, time]" if len(self.input_shape) == 2 else "[batch, channels, height, width]"
+            raise UnsupportedError(
+                f"{where} reads axes that were moved, [{', '.join(_AXES.get(axis, axis) for axis in value.axes)}]: rescomp gives the net "
+                f"{natural}, and layers read that or what torch.flatten(x, 1) makes of it: leave permute and its like out"
+            )
 
     def _plain(self, node: Any, where: str) -> _Value:
         value = self._image(node, where)
@@ -273,9 +295,19 @@ class _Reader:
         where = f"{function} in forward" + (f" of {path!r}" if path else "")
         if target in ADDITIONS or target in PRODUCTS:
             a, b = (self._value(argument) for argument in self._operands(node, where))
+            for operand in (a, b):
+                self._check_axes(operand, where)
             combine = self._product if target in PRODUCTS else self._addition
             return combine(name, a, b, where, in_place=target in IN_PLACE)
+        if target in ("size", getattr, operator.getitem):
+            return self._size_of(node, where)
         source = self._source(node, where)
+        if target in COPIES:
+            return self._image(source, where)
+        if target in (*PERMUTATIONS, *SWAPS, *SQUEEZES, *UNSQUEEZES):
+            return self._move_axes(self._value(source), node, where)
+        if target in VIEWS:
+            return self._view(name, self._value(source), node, where)
         if target in RELUS:
             in_place = target in IN_PLACE or any((*node.args[1:], *node.kwargs.values()))
             return self._relu(name, self._plain(source, where), where, in_place=in_place)
@@ -284,6 +316,76 @@ class _Reader:
         if target == "mean" or target is torch.mean:
             return self._mean(name, node, self._plain(source, where), where)
         raise UnsupportedError(f"{where} is not supported: {advice(function)}")
+
+    def _axes_and_sizes(self, x: _Value) -> tuple[Axes, Sizes]:
+        """The axes of a value in torch, and their sizes."""
+        axes = x.axes or natural_axes(len(self.input_shape) + 1, x.flattened is not None)
+        height, width, channels = x.shape
+        sizes = {"b": None, "c": channels, "h": height, "w": width, "f": channels, "1": 1}
+        return axes, tuple(sizes[axis] for axis in axes)
+
+    def _size_of(self, node: torch.fx.Node, where: str) -> _Value:
+        """x.size(), x.size(0), x.shape and an entry of either, which views ask for."""
+        source, *others = node.args
+        known = self.sizes.get(source) if isinstance(source, torch.fx.Node) else None
+        entry = others[0] if others else node.kwargs.get("dim")
+        if node.target == "size" or (node.target is getattr and entry == "shape"):
+            known, entry = self._axes_and_sizes(self._value(source))[1], entry if node.target == "size" else None
+        if known is None or not (entry is None or (isinstance(entry, int) and -len(known) <= entry < len(known))):
+            raise UnsupportedError(f"{where} is not supported: {advice('size')}")
+        self.sizes[node] = known if entry is None else (known[entry],)
+        size = None if entry is None else known[entry]
+        return _Value(number=math.nan if size is None else float(size))
+
+    def _move_axes(self, x: _Value, node: torch.fx.Node, where: str) -> _Value:
+        """What permute, transpose, squeeze and unsqueeze make of a value: itself where they change nothing, or undo each other."""
+        axes, sizes = self._axes_and_sizes(x)
+        given: list[Any] = [*node.args[1:], *node.kwargs.values()]
+        numbers = [*given[0], *given[1:]] if given and isinstance(given[0], tuple | list) else given
+        moved = None
+        if not x.name or any(x.padding) or not all(isinstance(number, int) for number in numbers):
+            pass
+        elif node.target in PERMUTATIONS:
+            moved = permuted(axes, numbers)
+        elif node.target in SQUEEZES:
+            moved = squeezed(axes, sizes, numbers or None)
+        elif node.target in SWAPS and len(numbers) == 2:
+            moved = swapped(axes, numbers[0], numbers[1])
+        elif node.target in UNSQUEEZES and len(numbers) == 1:
+            moved = unsqueezed(axes, numbers[0])
+        if moved is None:
+            raise UnsupportedError(f"{where} is not supported with {tuple(given)}: name axes of its value by numbers")
+        return self._with_axes(x, moved)
+
+    def _with_axes(self, x: _Value, axes: Axes) -> _Value:
+        rank = len(self.input_shape) + 1
+        if axes == natural_axes(rank, x.flattened is not None):
+            return replace(x, axes=())
+        if x.flattened is None and x.shape[:2] == (1, 1) and axes == ("b", "c"):
+            return replace(x, axes=(), flattened=x.shape)
+        if x.flattened is not None and x.flattened[:2] == (1, 1) and axes == ("b", "f", *("1",) * (rank - 2)):
+            return replace(x, axes=(), flattened=None)
+        return replace(x, axes=axes)
+
+    def _view(self, path: str, x: _Value, node: torch.fx.Node, where: str) -> _Value:
+        """What view or reshape makes of a value: itself, or flat."""
+        self._check_axes(x, where)
+        given: list[Any] = [*node.args[1:], *node.kwargs.values()]
+        asked = [*given[0]] if given and isinstance(given[0], tuple | list) else given
+        if len(given) == 1 and isinstance(given[0], torch.fx.Node) and len(self.sizes.get(given[0], ())) > 1:
+            asked = [*self.sizes[given[0]]]
+        sized = {node for node, sizes in self.sizes.items() if len(sizes) == 1}
+        numbers = [self.sizes[size][0] if isinstance(size, torch.fx.Node) and size in sized else size for size in asked]
+        _, sizes = self._axes_and_sizes(x)
+        known = all(size is None or isinstance(size, int) for size in numbers)
+        wanted = resolved(numbers, sizes) if known and x.name and not any(x.padding) else None
+        if wanted == sizes:
+            return x
+        if wanted is not None and len(wanted) == 2:
+            return self._flatten(path, x, (1, -1), where)
+        if wanted is not None and x.flattened and wanted[1:] == (x.shape[2], *(1,) * (len(self.input_shape) - 1)):
+            return self._with_axes(x, ("b", "f", *("1",) * (len(self.input_shape) - 1)))
+        raise UnsupportedError(f"{where} asks for a shape that layers do not read: use torch.flatten(x, 1), or leave it out")
 
     def _source(self, node: torch.fx.Node, where: str) -> Any:
         """The first argument, the value that the node reads."""
@@ -443,6 +545,8 @@ class _Reader:
         return self._overwrite(a, result, where) if in_place else result
 
     def _product(self, path: str, a: _Value, b: _Value, where: str, *, in_place: bool) -> _Value:
+        if math.isnan(a.number) or math.isnan(b.number):
+            raise UnsupportedError(f"{where} multiplies by the size of the batch, or by no number: leave it out")
         if a.name and b.name:
             raise UnsupportedError(f"{where} multiplies two values of the net: only a number or a scalar parameter may stand beside one")
         x, factor = (a, b) if a.name else (b, a)
@@ -473,10 +577,12 @@ class _Reader:
         return x
 
     def _flatten(self, path: str, x: _Value, dims: Sequence[Any], where: str) -> _Value:
-        if tuple(dims) != (1, -1):
-            raise UnsupportedError(f"{where} flattens the axes {tuple(dims)}: flatten all but the batch (start_dim=1)")
-        if x.flattened is not None:
+        rank = 2 if x.flattened is not None else len(self.input_shape) + 1
+        first, last = (dim % rank if isinstance(dim, int) and -rank <= dim < rank else None for dim in dims)
+        if first is not None and first == last:
             return x
+        if (first, last) != (1, rank - 1):
+            raise UnsupportedError(f"{where} flattens the axes {tuple(dims)}: flatten all but the batch (start_dim=1)")
         if x.shape[:2] == (1, 1):
             return replace(x, flattened=x.shape)
         return self._add(Step(self._new_name(path), "flatten", (x.name,), (1, 1, math.prod(x.shape))), x.shape)
@@ -524,6 +630,9 @@ class _Reader:
         shape = (*_size(x.shape[:2], kernel, stride, padding, where), x.shape[2])
         factor = 1 / (kernel[0] * kernel[1]) if kind == "average_pool" else 1.0
         return self._add(Step(self._new_name(path), kind, (x.name,), shape, "", kernel, stride, padding, factor=factor))
+
+
+_AXES: Mapping[str, str] = {"b": "batch", "c": "channels", "h": "height", "w": "width or time", "f": "features"}
 
 
 def _pair(value: Any, missing: int, over_time: bool = False) -> Pair:

@@ -24,7 +24,7 @@ from ..export.lower import lower
 from ..graph.serialize import CONTRACT
 from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
 from ..model_names import model_name_of
-from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, use_loop
+from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
 from ..recipe import Recipe, parse_recipe, to_toml
 from ..store import write_atomically
@@ -38,6 +38,7 @@ from ..train.loop import fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
+from ..validate.torch_net import empty_net
 from .listener import Listener, Silent
 
 NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {"standard": normalization, "robust": robust_normalization}
@@ -67,9 +68,10 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
     recipe = recipe or _recipe_to_resume(directory)
     dataset = load_dataset(recipe.data)
     origin = _origin(recipe, dataset)
-    net = _fresh_net(recipe, dataset)
+    net = _fresh_net(recipe, dataset, directory if begun else None)
     plan = _plan_file(recipe, net)
-    _refuse_early(recipe, net, dataset)
+    if not begun:
+        _refuse_early(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
     if begun:
         refuse_other_data(directory.manifest(), recipe, dataset)
@@ -214,12 +216,19 @@ def _plan_file(recipe: Recipe, net: Net) -> dict[str, bytes]:
     return {STACK: Stack.of(net).to_json()} if recipe.model.is_own else {}
 
 
-def _fresh_net(recipe: Recipe, dataset: Dataset) -> Net:
+def _fresh_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None) -> Net:
+    """begun: the directory whose training goes on. An own net is read from its file there, and its checkpoint brings the weights; where
+    there is none yet its module is imported again, but not from the working directory: the recipe may be somebody else's.
+    """
     make_deterministic(recipe.train.seed, recipe.train.threads)
     keep_freed_memory()
     statistics = NORMALIZATIONS[recipe.model.normalization](dataset.train)
     centre, spread = (torch.from_numpy(array.astype(np.float32)) for array in statistics)
-    net = build_net(recipe.model, input_shape(recipe, dataset), len(dataset.classes), centre, spread)
+    if begun is not None and recipe.model.is_own and begun.has(CHECKPOINT):
+        net = empty_net(begun, recipe, dataset.train.channels, len(dataset.classes))
+        set_normalization(net, centre, spread)
+    else:
+        net = build_net(recipe.model, input_shape(recipe, dataset), len(dataset.classes), centre, spread, None if begun else Path.cwd())
     net.dropout = recipe.train.dropout
     use_loop(net, recipe.train.loop)
     return net

@@ -298,6 +298,85 @@ def calling(function: Callable[[Tensor], Tensor]) -> Net:
     return Net(lambda n, x: n.b(function(n.a(x)).mean((2, 3))), a=conv(), b=last())
 
 
+def over_time(function: Callable[[Tensor], Tensor], features: int = 5) -> Net:
+    """A net over time that calls a function between a convolution and its last layer."""
+    return Net(lambda n, x: n.b(function(n.a(x))), a=nn.Conv1d(3, 5, 3), b=nn.Linear(features, CLASSES))
+
+
+VIEWS = {
+    "squeeze behind a pool": over_time(lambda y: F.relu(y).mean(2, keepdim=True).squeeze(-1)),
+    "squeeze of every axis": over_time(lambda y: y.mean(2, keepdim=True).squeeze()),
+    "squeeze of another axis": over_time(lambda y: y.squeeze(1).mean(2)),
+    "unsqueeze and squeeze": over_time(lambda y: y.unsqueeze(1).squeeze(dim=1).mean(2)),
+    "view to flat": over_time(lambda y: y.view(y.size(0), -1), 50),
+    "view by a shape": over_time(lambda y: y.reshape(y.shape[0], y.shape[1], -1).mean(2)),
+    "view to what it is": over_time(lambda y: torch.reshape(y, (-1, 5, 10)).view(y.shape).view(y.size()).mean(2)),
+    "view of a pool": over_time(lambda y: y.mean(2, keepdim=True).view(-1, 5)),
+    "flat and back": over_time(lambda y: y.mean(2).view(-1, 5, 1).squeeze(2).unsqueeze(2).flatten(1)),
+    "flatten of one axis": over_time(lambda y: y.flatten(2).contiguous().flatten(-1, -1).flatten(1, 2), 50),
+    "permute that keeps the order": over_time(lambda y: y.permute(0, 1, 2).float().mean(2)),
+    "transposed twice": over_time(lambda y: y.transpose(1, 2).transpose(-1, 1).permute(dims=(0, 2, 1)).swapaxes(2, 1).mean(2)),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_changes_no_axis_is_taken(name: str) -> None:
+    module = VIEWS[name]
+    net = FeedForwardNet.of(trace(module, TIME, CLASSES)).eval()
+    x = torch.randn(3, *TIME)
+    assert torch.allclose(net(x), module(x.transpose(1, 2)), atol=1e-5)
+
+
+def test_a_map_of_one_position_is_squeezed_to_what_linear_reads() -> None:
+    for squeeze in (lambda y: y.squeeze(-1).squeeze(-1), lambda y: y.squeeze((2, 3)), torch.squeeze):
+        module = Net(lambda n, x, s=squeeze: n.b(s(n.p(n.a(x)))), a=conv(), p=nn.AdaptiveAvgPool2d(1), b=last())
+        x = torch.randn(3, *IMAGE)
+        assert torch.allclose(FeedForwardNet.of(trace(module, IMAGE, CLASSES)).eval()(x), module(x.permute(0, 3, 1, 2)), atol=1e-5)
+
+
+@pytest.mark.parametrize("view", [lambda x: x.view(x.size(0), -1), lambda x: x.reshape(-1, 144), lambda x: x.view(x.shape[0], -1)])
+def test_an_image_is_flattened_by_any_spelling(view: Callable[[Tensor], Tensor]) -> None:
+    module = Net(lambda n, x: n.b(view(x)), b=nn.Linear(144, CLASSES))
+    x = torch.randn(3, *IMAGE)
+    assert torch.allclose(FeedForwardNet.of(trace(module, IMAGE, CLASSES)).eval()(x), module(x.permute(0, 3, 1, 2).contiguous()), atol=1e-5)
+
+
+MOVED = {
+    "permute at first": (
+        Net(lambda n, x: n.b(n.a(x.permute(0, 2, 1)).mean(2)), a=nn.Conv1d(3, 5, 3), b=nn.Linear(5, CLASSES)),
+        r"layer 'a' \(Conv1d\) reads axes that were moved, \[batch, width or time, channels\]: rescomp gives the net "
+        r"\[batch, channels, time\], .*: leave permute and its like out",
+    ),
+    "transpose before the mean": (over_time(lambda y: y.transpose(1, 2).mean(1)), "mean in forward reads axes that were moved"),
+    "moved and added": (over_time(lambda y: (y.transpose(1, 2) + y.transpose(1, 2)).transpose(1, 2).mean(2)), "add in forward reads axes"),
+    "scores behind another axis": (over_time(lambda y: y.mean(2).unsqueeze(1)), r"layer 'b' \(Linear\) reads axes that were moved"),
+    "moved scores": (Net(lambda n, x: n.b(n.a(x).mean(2)).unsqueeze(1), a=nn.Conv1d(3, 5, 3), b=nn.Linear(5, 4)), "forward's result reads"),
+    "a view of other axes": (over_time(lambda y: y.view(y.size(0), 10, 5).mean(2)), r"view in forward asks for a shape .* torch\.flatten"),
+    "a view of a fixed batch": (over_time(lambda y: y.view(32, -1), 50), r"view in forward asks for a shape that layers do not read"),
+    "axes out of range": (over_time(lambda y: y.squeeze(7).mean(2)), r"squeeze in forward is not supported with \(7,\)"),
+    "the batch's size as a factor": (over_time(lambda y: (y * y.size(0)).mean(2)), "multiplies by the size of the batch"),
+    "a copy": (over_time(lambda y: y.clone().mean(2)), "clone in forward is not supported: use the value itself"),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_axes_in_another_order_are_refused_with_what_to_do(name: str) -> None:
+    module, message = MOVED[name]
+    with pytest.raises(UnsupportedError, match=message):
+        trace(module, TIME, CLASSES)
+
+
+def test_what_forward_raises_is_the_user_s() -> None:
+    with pytest.raises(InputError, match=r"^Net\.forward raised KeyError: 'conv1'.*: correct it there$"):
+        trace(Net(lambda n, x: {}["conv1"]), TIME, CLASSES)
+    with pytest.raises(InputError, match=r"^Net\.forward raised SystemExit"):
+        trace(Net(lambda n, x: raise_exit()), TIME, CLASSES)
+
+
+def raise_exit() -> Tensor:
+    raise SystemExit(0)
+
+
 UNSUPPORTED = {
     "gelu": (block(nn.GELU()), r"layer '0\.1' \(GELU\) is not supported: use nn\.ReLU"),
     "sigmoid": (block(nn.Sigmoid()), r"layer '0\.1' \(Sigmoid\) is not supported: use nn\.ReLU"),
@@ -370,21 +449,9 @@ UNSUPPORTED = {
     "pool of average function": (calling(lambda y: F.adaptive_avg_pool2d(y, 1)), "use the module nn.AdaptiveAvgPool2d"),
     "dropout function": (calling(lambda y: F.dropout(y)), "dropout in forward is not supported: use the module nn.Dropout"),
     "pad function": (calling(lambda y: F.pad(y, (1, 1))), "pad in forward is not supported: use the module nn.ZeroPad1d or nn.ZeroPad2d"),
-    "view": (
-        Net(lambda n, x: n.b(x.view(x.size(0), -1)), b=nn.Linear(144, CLASSES)),
-        r"size in forward is not supported: use torch\.flatten\(x, 1\)",
-    ),
-    "reshape": (
-        Net(lambda n, x: n.b(x.reshape(-1, 144)), b=nn.Linear(144, CLASSES)),
-        r"reshape in forward is not supported: use torch\.flatten",
-    ),
     "in a module": (
         nn.Sequential(Net(lambda n, x: n.a(x) / 2, a=conv()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), last()),
         "truediv in forward of '0' is not supported: supported are",
-    ),
-    "shape": (
-        Net(lambda n, x: n.b(x.view(x.shape[0], -1)), b=nn.Linear(144, CLASSES)),
-        r"getattr in forward is not supported: use torch\.flatten",
     ),
     "concatenation": (calling(lambda y: torch.cat([y, y], 1)), "cat in forward is not supported"),
     "by keyword": (Net(lambda n, x: n.b(n.a(input=x).mean((2, 3))), a=conv(), b=last()), r"layer 'a' \(Conv2d\).*by keyword"),

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -208,7 +209,37 @@ def own_cell(input_shape, classes):
 
 def nothing(input_shape, classes):
     return None
+
+def one(input_shape):
+    return None
+
+def raising(input_shape, classes):
+    return {}["conv1"]
+
+def leaving(input_shape, classes):
+    raise SystemExit(3)
+
+def of_torch(input_shape, classes):
+    return nn.Sequential(nn.Linear(-1, classes))
+
+class Wrong(nn.Module):
+    def forward(self, x):
+        return self.conv(x)
+
+def forward(input_shape, classes):
+    return Wrong()
 """
+
+
+def line_of(text):
+    return next(number for number, line in enumerate(NETS.splitlines(), start=1) if text in line)
+
+
+BROKEN = {
+    "broken_syntax": "from torch import nn\ndef build(input_shape, classes:\n    return None\n",
+    "broken_import": "def build(input_shape, classes):\n    return None\nimport no_such.thing\n",
+    "broken_exit": "raise SystemExit('no')\n",
+}
 
 
 @pytest.fixture
@@ -217,6 +248,8 @@ def own(tmp_path, monkeypatch):
     folder = tmp_path / "user"
     folder.mkdir()
     (folder / "my_nets.py").write_text(NETS)
+    for name, text in BROKEN.items():
+        (folder / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(folder))
     yield lambda: ((folder / "my_nets.py").write_text("raise SystemError('imported again')"), sys.modules.pop("my_nets", None))
     sys.modules.pop("my_nets", None)
@@ -244,6 +277,62 @@ def test_an_own_net(own, sequences, tmp_path):
     assert sys.modules["my_nets"].RUNS == [(10, 3)]
     assert {report.compared for report in finish(path, own).witnesses} == {12 * CLASSES}
     assert not load_quantized(ModelDirectory.open(path)).training
+
+
+def test_the_installed_command_finds_a_net_in_the_working_directory(sequences, tmp_path):
+    """A console script's path lacks it, python -m has it first."""
+    (tmp_path / "nets_here.py").write_text(NETS)
+    command = [sys.executable, "-P", "-m", "rescomp", "train", "--data", str(sequences), "--model", "nets_here:build", "-o", "out"]
+    result = subprocess.run([*command, "--set", "train.epochs=1"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / "net.json").is_file()
+
+
+def test_the_working_directory_is_looked_in_last_and_only_while_the_module_is_imported(sequences, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets_seen.py").write_text("import sys\nSEEN = list(sys.path)\ndef build(shape, classes):\n    return sys.path[:]\n")
+    before = list(sys.path)
+    section = recipe(sequences, "model.kind=nets_seen:build").model
+    with pytest.raises(InputError, match="gave a list"):
+        build_net(section, (10, 3), CLASSES, folder=tmp_path)
+    assert sys.path == before
+    assert [*before, str(tmp_path)] == sys.modules.pop("nets_seen").SEEN
+    with pytest.raises(InputError, match="there is no module 'nets_seen' where Python looks: put its folder on PYTHONPATH"):
+        build_net(section, (10, 3), CLASSES)
+
+
+def test_an_own_net_goes_on_without_its_module(own, sequences, tmp_path):
+    class Interrupt(Silent):
+        def epoch(self, report):
+            raise KeyboardInterrupt
+
+    asked = recipe(sequences, "model.kind=my_nets:build", "model.normalization=robust", "train.time_shift=2")
+    stages.train(asked, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        stages.train(asked, tmp_path / "cut", listener=Interrupt())
+    own()
+    stages.train(None, tmp_path / "cut")
+    assert "my_nets" not in sys.modules
+    assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
+
+
+@pytest.mark.parametrize(
+    "overrides", [["train.batch_size=29"], ["train.batch_size=1"], ["train.validation_fraction=0.3", "train.batch_size=20"]]
+)
+def test_a_last_batch_of_one_is_trained_and_fine_tuned(overrides, sequences, tmp_path):
+    """Of hourglass, whose maps have one position: such a batch has no variance."""
+    asked = recipe(sequences, "model.kind=hourglass", "model.widths=[8, 4]", *overrides)
+    stages.train(asked, tmp_path / "out")
+    assert stages.quantize(tmp_path / "out") > 0
+
+
+def test_a_batch_of_one_at_one_position_counts_as_it_will_when_folded():
+    net = build_net(recipe("a.npz", "model.kind=hourglass", "model.widths=[8, 4]").model, (10, 3), CLASSES)
+    x = torch.randn(1, 10, 3)
+    net.train()
+    net(torch.randn(7, 10, 3))
+    assert torch.allclose(net(x), net.eval()(x), atol=1e-5)
+    assert not torch.allclose(net.train()(torch.cat([x, x + 1]))[:1], net.eval()(x), atol=1e-5)
 
 
 def test_the_weights_of_an_own_net(own, sequences, tmp_path):
@@ -343,8 +432,41 @@ def test_a_damaged_description_of_cells_is_refused(own):
             "gave a net whose input has 3 entries, and the data's steps have 2 readings of 3",
         ),
         (["model.kind=my_nets:nothing"], InputError, r"my_nets:nothing gave a NoneType: it must give a torch\.nn\.Module"),
-        (["model.kind=my_nets:bild"], InputError, "has no attribute 'bild'"),
-        (["model.kind=no_such_package:build"], InputError, "No module named 'no_such_package'"),
+        (["model.kind=my_nets:bild"], InputError, r"the module my_nets \(.*my_nets\.py\) has no function 'bild'"),
+        (["model.kind=my_nets:RUNS"], InputError, "has no function 'RUNS'"),
+        (["model.kind=no_such_package:build"], InputError, "there is no module 'no_such_package' where Python looks and in the working"),
+        (
+            ["model.kind=my_nets:one"],
+            InputError,
+            rf"is called as function\(input_shape, classes\), and too many .*my_nets\.py, line {line_of('def one(input_shape):')}\)",
+        ),
+        (
+            ["model.kind=my_nets:raising"],
+            InputError,
+            rf"your function raised KeyError: 'conv1' \(.*my_nets\.py, line {line_of('conv1')}\): correct it there",
+        ),
+        (
+            ["model.kind=my_nets:leaving"],
+            InputError,
+            rf"your function raised SystemExit: 3 \(.*my_nets\.py, line {line_of('raise SystemExit(3)')}\)",
+        ),
+        (
+            ["model.kind=my_nets:of_torch"],
+            InputError,
+            rf"your function raised RuntimeError: .*\(.*my_nets\.py, line {line_of('nn.Linear(-1, classes)')}\)",
+        ),
+        (
+            ["model.kind=my_nets:forward"],
+            InputError,
+            rf"Wrong\.forward raised AttributeError: .*'conv'.* \(.*my_nets\.py, line {line_of('return self.conv(x)')}\)",
+        ),
+        (["model.kind=broken_syntax:build"], InputError, r"your module 'broken_syntax' raised SyntaxError.*broken_syntax\.py, line 2\)"),
+        (
+            ["model.kind=broken_import:build"],
+            InputError,
+            r"raised ModuleNotFoundError: No module named 'no_such'.*broken_import\.py, line 3\)",
+        ),
+        (["model.kind=broken_exit:build"], InputError, r"your module 'broken_exit' raised SystemExit.*broken_exit\.py, line 1\)"),
         (["model.kind=my_nets:not_causal", "model.streaming=true"], UnsupportedError, "looks ahead"),
         (["model.kind=my_nets:recurrent", "model.streaming=true"], UnsupportedError, "only such a model can be streamed"),
     ],
