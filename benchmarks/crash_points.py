@@ -248,9 +248,12 @@ def contents(place: Path) -> dict[str, bytes | None]:
     return {path.relative_to(place).as_posix(): path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
 
 
-def go_on(scenario: Scenario) -> str | None:
-    """Give the command again and follow the messages, until it or what goes on for it has ended; why that failed, or None."""
-    words, said = list(scenario.command), []
+def go_on(scenario: Scenario, *, changed: bool) -> str | None:
+    """Give the command again and follow the messages, until it or what goes on for it has ended; why that failed, or None.
+
+    changed: whether it did anything before it died; then it is given without --force, which would begin anew.
+    """
+    words, said = [word for word in scenario.command if word != "--force" or not changed], []
     for _ in range(MOST_COMMANDS):
         outcome = call(words)
         said.append(f"rescomp {shlex.join(words)}: {outcome.code} {outcome.said.strip()}")
@@ -295,10 +298,11 @@ def undisturbed(scenario: Scenario, start: Path, place: Path) -> Undisturbed:
 def trial(scenario: Scenario, start: Path, place: Path, reference: Undisturbed, last: int, mode: str) -> str | None:
     """Kill the command at one operation and go on; what is wrong then, or None."""
     _copy(start, place)
+    before = _settled(start)
     with counting_epochs() as epochs:
         with injected(DyingDisk(last, mode)), contextlib.suppress(Dead):
             call(scenario.command)
-        failure = go_on(scenario)
+        failure = go_on(scenario, changed=_settled(place) != before)
     if failure is not None:
         return failure
     found = contents(place)
@@ -322,6 +326,12 @@ def _copy(start: Path, place: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     if start.is_dir():
         shutil.copytree(start, place, symlinks=True)
+
+
+def _settled(place: Path) -> dict[str, bytes | None]:
+    """What is there but for what a process leaves that died before it decided anything."""
+    kept = {name: data for name, data in contents(place).items() if not name.startswith((".staging", ".lock"))}
+    return kept if not (place / ".staging" / "journal.json").exists() else {}
 
 
 def make_data(path: Path) -> None:

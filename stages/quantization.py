@@ -21,10 +21,13 @@ from ..graph.serialize import digest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,
+    GRAPH,
     METRICS,
     QUANTIZED_NET,
     RECIPE,
     REPORT,
+    VECTORS,
+    WEIGHTS,
     ModelDirectory,
 )
 from ..models import FeedForwardNet, Net, use_loop
@@ -40,7 +43,7 @@ from ..validate.torch_net import empty_net
 from .artefacts import answers, model_files, vector_files
 from .exporting import EXPORTED
 from .listener import Listener, Silent
-from .training import read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data
+from .training import read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
@@ -60,8 +63,9 @@ def quantize(
 
     overrides, weights, density: change the recipe's [compress] and [quantize] first (as --set and its fellows do). resume: go on from the
     checkpoint of an interrupted fine-tuning, with the recipe that it keeps; without it, one that was interrupted under this very recipe
-    goes on too, and one under another is given up only with force. What was there before stays as it is until the new model takes its
-    place, and that of the earlier exports, which would be of another model. Raises InputError and UnsupportedError.
+    goes on too, and one under another is given up only with force. A model that this recipe and these versions made already stays, but
+    with force. What was there before stays as it is until the new model takes its place, and that of the earlier exports, which would be
+    of another model. Raises InputError and UnsupportedError.
     """
     listener = listener or Silent()
     overrides = list(overrides)
@@ -80,7 +84,23 @@ def quantize(
                 f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
                 "or give it up with --force"
             )
-        return _quantize(directory, manifest, recipe, listener, resume=kept == recipe and not force)
+        dataset = load_dataset(recipe.data)
+        refuse_other_data(manifest, recipe, dataset)
+        if kept is None and not force and _is_made(directory, manifest, recipe):
+            listener.stage("the integer model of this recipe is there")
+            return float(manifest["accuracy"]["integer"])
+        return _quantize(directory, manifest, recipe, dataset, listener, resume=kept == recipe and not force)
+
+
+def _is_made(directory: ModelDirectory, manifest: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether all that `quantize` writes is there and whole, of this recipe and these versions: it would be the same again."""
+    if "integer" not in manifest["accuracy"] or manifest["versions"] != versions(recipe) or directory.read(RECIPE) != to_toml(recipe):
+        return False
+    try:
+        directory.check((QUANTIZED_NET, GRAPH, WEIGHTS, VECTORS, METRICS))
+    except InputError:
+        return False
+    return True
 
 
 def _interrupted(directory: ModelDirectory) -> Recipe | None:
@@ -91,9 +111,9 @@ def _interrupted(directory: ModelDirectory) -> Recipe | None:
     return read_recipe(directory) if kept is None else parse_recipe(kept.encode(), str(directory.path / CHECKPOINT))
 
 
-def _quantize(directory: ModelDirectory, manifest: dict[str, Any], recipe: Recipe, listener: Listener, *, resume: bool) -> float:
-    dataset = load_dataset(recipe.data)
-    refuse_other_data(manifest, recipe, dataset)
+def _quantize(
+    directory: ModelDirectory, manifest: dict[str, Any], recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
+) -> float:
     teacher = _float_net(recipe, directory, dataset)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
