@@ -90,6 +90,7 @@ class DyingDisk(Disk):
     def rmdir(self, path: Path) -> None:
         self._step(f"rmdir {path.name}")
         super().rmdir(path)
+        self.pending = [(path.parent if folder == path else folder, undo) for folder, undo in self.pending]
         self._undoing(path.parent, lambda: path.mkdir(exist_ok=True))
 
     def _undoing(self, folder: Path, undo: Callable[[], None]) -> None:

@@ -60,7 +60,7 @@ def recover(folder: Path, sign: str) -> None:
         with contextlib.suppress(OSError):  # where nothing can be removed, nothing that is left does harm
             if (folder / sign).is_file():
                 clear_partials(folder)
-            if Holder.read(folder / LOCK) and not is_claimed(folder):
+            if _is_stale_lock(folder):
                 disk().unlink(folder / LOCK)
 
 
@@ -72,6 +72,13 @@ def _finish(folder: Path) -> None:
     elif _is_ours(folder / STAGING):
         with contextlib.suppress(OSError):
             _clear_staging(folder)
+
+
+def _is_stale_lock(folder: Path) -> bool:
+    """Whether a process that is no more left its sign; a loss of power may have emptied it."""
+    path = folder / LOCK
+    ours = path.is_file() and not path.is_symlink() and (not path.stat().st_size or Holder.read(path) is not None)
+    return ours and not is_claimed(folder)
 
 
 def _is_ours(staging: Path) -> bool:
