@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import MissingToolError, RescompError, UnsupportedError
+from ...store import changing, clear_partials, write_atomically
 
 COMPILERS = ("gcc", "cc")
 FLAGS: Sequence[str] = (
@@ -74,12 +75,13 @@ def _digest(source: Path, defines: Sequence[str]) -> str:
 
 
 def _compile(source: Path, defines: Sequence[str], path: Path) -> None:
-    """Write the shared object at `path`, as a whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    """Write the shared object at `path`, as a whole or not at all; what a kill left of others goes."""
+    with tempfile.TemporaryDirectory(prefix="rescomp-") as folder:
         built = Path(folder) / path.name
         _run([_compiler(), *FLAGS, *defines, "-shared", "-o", str(built), str(source), "-lm"], "refuses the compiled loop")
-        built.chmod(0o700)
-        built.replace(path)
+        with changing(path.parent):
+            clear_partials(path.parent)
+            write_atomically(path, built.read_bytes(), mode=0o700)
 
 
 def _run(command: Sequence[str], failure: str) -> bytes:
@@ -102,11 +104,9 @@ def _folder() -> Path:
     try:
         folder = _cache() / "rescomp" / "compiled"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
     except (OSError, RuntimeError):
         return Path(_process_folder().name)
-    trusted = _is_private(folder) and all(map(_is_stable, folder.resolve().parents))
+    trusted = os.access(folder, os.W_OK) and _is_private(folder) and all(map(_is_stable, folder.resolve().parents))
     return folder if trusted else Path(_process_folder().name)
 
 
