@@ -1,9 +1,9 @@
 """Kills every command at every operation on files, and follows what rescomp says until the work is done: python benchmarks/crash_points.py
 
-A command runs in a process of its own state and with a disk (rescomp/store/disk.py) that stops at operation N: before it (kill), in the
-middle of what it writes (torn), or with the loss of all that was not synced (power), or of what unsynced files held (zeroed). Then the
-same command is given again, and then whatever command the messages name, until nothing is left to do. Counted as survived: the directory
-equals that of an undisturbed run byte for byte, nothing else lies there, and no finished epoch was trained twice.
+A command runs on a disk (store/disk.py) that stops at operation N: before it (kill), in the middle of what it writes (torn), with the loss
+of all that was not synced (power), of what unsynced files held (zeroed), or of some of either, drawn (mixed). Then the same command is
+given again, and then whatever command the messages name, until nothing is left to do. Survived: the directory equals that of an
+undisturbed run byte for byte, nothing else lies there, and no finished epoch was trained twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,22 @@ from rescomp.model_directory import write_atomically
 from rescomp.store import Disk, disk, injected
 from rescomp.train import loop
 
-MODES = ("kill", "torn", "power", "zeroed")
+MODES = ("kill", "torn", "power", "zeroed", "mixed")
 MOST_COMMANDS = 12
 SMALL = ("model.hidden_size=4", "train.epochs=2", "quantize.epochs=2", "train.threads=1")
 
 
 class Dead(BaseException):
     """The process is no more: nothing that it would still do may change a file."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """To the names in `folder`, that a loss of power takes back until the folder is synced."""
+
+    folder: Path
+    names: tuple[Path, ...]
+    undo: Callable[[], None]
 
 
 @dataclass
@@ -48,21 +57,21 @@ class DyingDisk(Disk):
     mode: str = "kill"
     count: int = 0
     log: list[str] = field(default_factory=list)
-    pending: list[tuple[Path, Callable[[], None]]] = field(default_factory=list)
+    pending: list[Change] = field(default_factory=list)
     unsynced: dict[int, Path] = field(default_factory=dict)
 
     def write(self, path: Path, data: bytes, mode: int = 0o666) -> None:
         half = self._step(f"write {path.name}")
         super().write(path, data[: len(data) // 2] if half else data, mode)
         self.unsynced[path.stat().st_ino] = path
-        self._undoing(path.parent, lambda: path.unlink(missing_ok=True))
+        self._undoing(lambda: path.unlink(missing_ok=True), path)
         if half:
             self._die()
 
     def sync(self, path: Path) -> None:
         self._step(f"sync {path.name}")
         if path.is_dir():
-            self.pending = [entry for entry in self.pending if entry[0] != path]
+            self.pending = [change for change in self.pending if change.folder != path]
         else:
             self.unsynced.pop(path.stat().st_ino, None)
 
@@ -70,7 +79,7 @@ class DyingDisk(Disk):
         self._step(f"rename {source.name} {target.name}")
         before = target.read_bytes() if target.is_file() else None
         super().rename(source, target)
-        self._undoing(target.parent, lambda: _rename_back(source, target, before))
+        self._undoing(lambda: _rename_back(source, target, before), target, source)
 
     def unlink(self, path: Path) -> None:
         if not path.exists():
@@ -78,23 +87,23 @@ class DyingDisk(Disk):
         self._step(f"unlink {path.name}")
         before = path.read_bytes()
         super().unlink(path)
-        self._undoing(path.parent, lambda: _restore(path, before))
+        self._undoing(lambda: _restore(path, before), path)
 
     def mkdir(self, path: Path) -> None:
         if path.exists():
             super().mkdir(path)
         self._step(f"mkdir {path.name}")
         super().mkdir(path)
-        self._undoing(path.parent, lambda: shutil.rmtree(path, ignore_errors=True))
+        self._undoing(lambda: shutil.rmtree(path, ignore_errors=True), path)
 
     def rmdir(self, path: Path) -> None:
         self._step(f"rmdir {path.name}")
         super().rmdir(path)
-        self.pending = [(path.parent if folder == path else folder, undo) for folder, undo in self.pending]
-        self._undoing(path.parent, lambda: path.mkdir(exist_ok=True))
+        self.pending = [replace(change, folder=path.parent) if change.folder == path else change for change in self.pending]
+        self._undoing(lambda: path.mkdir(exist_ok=True), path)
 
-    def _undoing(self, folder: Path, undo: Callable[[], None]) -> None:
-        self.pending.append((folder, undo))
+    def _undoing(self, undo: Callable[[], None], *names: Path) -> None:
+        self.pending.append(Change(names[0].parent, names, undo))
 
     def _step(self, what: str) -> bool:
         """Count an operation; whether it is to be cut off in its middle."""
@@ -110,20 +119,24 @@ class DyingDisk(Disk):
         return False
 
     def _die(self) -> None:
-        if self.mode in ("power", "zeroed"):
+        rng = random.Random(self.last)
+        if self.mode in ("power", "zeroed", "mixed"):
             for path in self._files_without_data():
-                path.write_bytes(b"")
-        if self.mode == "power":
-            for _, undo in reversed(self.pending):
-                undo()
+                if self.mode != "mixed" or rng.random() < 0.5:
+                    path.write_bytes(b"")
+        kept: list[Path] = []
+        for change in reversed(self.pending if self.mode in ("power", "mixed") else []):
+            later = any(name == other or name in other.parents for name in change.names for other in kept)
+            if later or (self.mode == "mixed" and rng.random() < 0.5):
+                kept += change.names
+            else:
+                change.undo()
         raise Dead
 
-    def _files_without_data(self) -> Iterator[Path]:
-        folders = {folder for folder, _ in self.pending} | {path.parent for path in self.unsynced.values()}
-        for folder in folders:
-            for path in folder.iterdir() if folder.is_dir() else ():
-                if path.is_file() and path.stat().st_ino in self.unsynced:
-                    yield path
+    def _files_without_data(self) -> list[Path]:
+        folders = {change.folder for change in self.pending} | {path.parent for path in self.unsynced.values()}
+        files = (path for folder in sorted(folders) if folder.is_dir() for path in sorted(folder.iterdir()))
+        return [path for path in files if path.is_file() and path.stat().st_ino in self.unsynced]
 
 
 def _rename_back(source: Path, target: Path, before: bytes | None) -> None:

@@ -124,13 +124,13 @@ def _apply(folder: Path, files: list[str], removed: list[str]) -> None:
 
 
 def _clear_staging(folder: Path) -> None:
-    """Remove STAGING: the journal first, so that what is left never looks like a whole one."""
+    """Remove STAGING, which holds new files without a journal, or a journal whose files are all in their places."""
     staging = folder / STAGING
     if not os.path.lexists(staging):
         return
     if not _is_ours(staging):
         raise InputError(f"{staging} is not rescomp's, which keeps new files in a folder of that name for a moment: move it away")
-    for path in sorted(staging.iterdir(), key=lambda path: path.name != JOURNAL):
+    for path in sorted(staging.iterdir()):
         disk().unlink(path)
     disk().rmdir(staging)
 

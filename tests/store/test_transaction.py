@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rescomp.benchmarks.crash_points import Dead, DyingDisk, contents
+from rescomp.benchmarks.crash_points import MODES, Dead, DyingDisk, contents
 from rescomp.errors import InputError
 from rescomp.store import Disk, commit, injected, recover, write_atomically
 
@@ -48,7 +48,7 @@ def test_all_of_it_is_done(folder):
     assert contents(folder) == expected()
 
 
-@pytest.mark.parametrize("mode", ["kill", "torn", "power", "zeroed"])
+@pytest.mark.parametrize("mode", MODES)
 def test_death_at_every_operation_leaves_the_old_files_or_the_new(folder, mode):
     before, count, decided = contents(folder), len(operations(folder)), []
     for last in range(1, count + 1):
@@ -191,7 +191,7 @@ def test_what_is_not_rescomp_s_is_left_alone(tmp_path):
 
 def test_one_file_dies_into_the_old_or_the_new(tmp_path):
     path = tmp_path / "summary.md"
-    for mode in ("kill", "torn", "power", "zeroed"):
+    for mode in MODES:
         for last in range(1, 5):
             write_atomically(path, b"old")
             die(lambda path: write_atomically(path, b"new"), path, last, mode)
@@ -206,3 +206,13 @@ def test_one_file_is_not_written_through_a_link_of_its_neighbour_s_name(tmp_path
     write_atomically(tmp_path / "summary.md", b"new")
     assert (tmp_path / "outside").read_text() == "mine"
     assert (tmp_path / "summary.md").read_bytes() == b"new"
+
+
+def test_a_new_file_takes_no_name_that_is_taken(tmp_path):
+    (tmp_path / "outside").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("outside", "link"):
+        with pytest.raises(FileExistsError):
+            Disk().write(tmp_path / name, b"new")
+    assert contents(tmp_path)["outside"] == b"mine"
+    assert not (tmp_path / "nowhere").exists()
