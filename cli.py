@@ -371,6 +371,9 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         return _hush_stdout(0)
+    except MemoryError:
+        _say("there is not enough memory for what the files ask for: give smaller ones")
+        return 2
     except OSError as error:
         _say(f"{error.filename or 'standard output'}: {error.strerror}")
         return _hush_stdout(2)

@@ -6,9 +6,13 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import fields
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .text_files import decode_text
+
+Record = TypeVar("Record")
 
 MOST_BYTES = 8 << 20
 """Of a document: parsed, it takes up to thirty times as much memory."""
@@ -80,3 +84,30 @@ def _check_depth(value: Any) -> None:
 
 def _items(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def read_fields(kind: type[Record], item: Any) -> Record:
+    """A dataclass from a parsed object whose keys are its fields, each of the type that is annotated. Raises ValueError."""
+    hints = get_type_hints(kind)
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(item, dict) or set(item) != names:
+        raise ValueError(f"{item!r:.80} is no {kind.__name__}, which has {', '.join(sorted(names))}")
+    for name, value in item.items():
+        if not fits(value, hints[name]):
+            raise ValueError(f"{kind.__name__}.{name} cannot be {value!r:.80}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in item.items()})
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a parsed value is of an annotated type: a list stands for a tuple, a whole number also for a float."""
+    origin, wanted = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return any(type(value) is type(known) and value == known for known in wanted)
+    if origin is tuple and isinstance(value, list):
+        each = [wanted[0]] * len(value) if wanted[-1] is Ellipsis else wanted
+        return len(value) == len(each) and all(map(fits, value, each))
+    if origin is UnionType:
+        return any(fits(value, kind) for kind in wanted)
+    if hint is int:
+        return is_count(value, -(1 << 32), 1 << 32)
+    return type(value) in (int, float) if hint is float else isinstance(hint, type) and type(value) is hint

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from .documents import parse_json
+from .documents import fits, is_count, parse_json
 from .errors import InputError
 from .store import LOCK, changing, commit, disk, holding, reading, recover
 from .store import write_atomically as write_atomically
@@ -124,7 +125,7 @@ class ModelDirectory:
         try:
             manifest = parse_json(self.read(MANIFEST))
             schema = manifest["schema"]
-            known = schema != SCHEMA or all(isinstance(_at(manifest, entry), kind) for entry, kind in _MANIFEST_ENTRIES.items())
+            known = schema != SCHEMA or _is_manifest(manifest)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged, or not rescomp's: train the model again") from error
         if schema != SCHEMA:
@@ -213,15 +214,27 @@ def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
 """What changes while a net trains (metrics of an earlier rescomp too), and the list itself."""
 
-_MANIFEST_ENTRIES: Mapping[str, type] = {
+_MANIFEST_ENTRIES: Mapping[str, Any] = {
     "contract": int,
     "name": str,
-    "classes": list,
+    "classes": tuple[str, ...],
     "data.sha256": str,
     "data.channels": int,
     "input.fraction_bits": int,
     "versions.rescomp": str,
 }
+_OPTIONAL_ENTRIES: Mapping[str, Any] = {
+    "accuracy.float": float,
+    "accuracy.integer": float,
+    "graph_sha256": str,
+    "input.channels": tuple[str, ...],
+    "input.readings_a_step": int,
+    "input.scale": float,
+    "input.shape": tuple[int, ...],
+    "input.stride": int,
+    "input.unit": str,
+}
+_MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 
 _MAKER: Mapping[str, str] = {
     MANIFEST: "train",
@@ -240,6 +253,17 @@ def _at(document: Any, path: str) -> Any:
     for key in path.split("."):
         document = document[key]
     return document
+
+
+def _is_manifest(document: Any) -> bool:
+    """Whether a parsed manifest holds what stages rely on. Raises KeyError and TypeError where it does not even have the form."""
+    optional = {}
+    for entry, kind in _OPTIONAL_ENTRIES.items():
+        with contextlib.suppress(KeyError):
+            _at(document, entry)
+            optional[entry] = kind
+    typed = all(fits(_at(document, entry), kind) for entry, kind in {**_MANIFEST_ENTRIES, **optional}.items())
+    return typed and is_count(_at(document, "input.fraction_bits"), 0, 15) and bool(_MODEL_NAME.fullmatch(document["name"]))
 
 
 def new_manifest(**entries: Any) -> dict[str, bytes]:

@@ -17,6 +17,8 @@ from .split import Split
 from .splits import validation_split
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"))
+MOST_PIXELS = 1 << 22
+"""Of an image; no value of a model has more entries."""
 MODES = {"L": 1, "RGB": 3}
 """What is read as it is; palettes become RGB, and grey with more than 8 bits is refused."""
 
@@ -73,11 +75,13 @@ def _image(file: Path) -> npt.NDArray[np.uint8]:
         raise missing_package(error) from error
     try:
         with Image.open(file) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InputError(f"{file} has {image.width} x {image.height} pixels, past {MOST_PIXELS:,}: make all of them small")
             read = image if image.mode in MODES else image.convert("RGB") if image.mode in ("P", "1", "RGBA", "CMYK", "YCbCr") else None
             if read is None:
                 raise InputError(f"{file} has the mode {image.mode}: store it as 8-bit grey or RGB")
             pixels = np.asarray(read, np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{file} is no readable image ({error}): replace it, or move it away") from error
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Literal
 
-from ..documents import parse_json
-from ..errors import InputError
-from ..graph.weights import SeededWeight
+from ..documents import fits, parse_json, read_fields
+from ..errors import InputError, UnsupportedError
+from .plan_check import check_plan
 
 Kind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
 Pair = tuple[int, int]
@@ -114,11 +114,15 @@ class Plan:
             document = parse_json(data)
             if document["schema"] != 1:
                 raise InputError(f"{origin} has schema {document['schema']}, this rescomp reads 1: use the rescomp that wrote it")
-            layers = tuple(_decode(Layer, item) for item in document["layers"])
-            plan = cls(tuple(map(int, document["input_shape"])), layers, tuple(_decode(Step, item) for item in document["steps"]))
-            _check(plan)
+            layers = tuple(read_fields(Layer, item) for item in document["layers"])
+            if not fits(document["input_shape"], tuple[int, ...]):
+                raise ValueError("input_shape is a list of whole numbers")
+            plan = cls(tuple(document["input_shape"]), layers, tuple(read_fields(Step, item) for item in document["steps"]))
+            check_plan(plan)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{origin} is damaged ({type(error).__name__}: {error}): train the model again") from error
+            raise InputError(f"{origin} is damaged ({error}): train the model again") from error
+        except UnsupportedError as error:
+            raise InputError(f"{origin} is damaged ({error}): train the model again") from error
         return plan
 
 
@@ -133,27 +137,3 @@ def _foremost(steps: Iterable[Step], before: Callable[[Step], Iterable[str]]) ->
         if step.layer or follows:
             passed.add(step.name)
     return frozenset(layers)
-
-
-def _decode(kind: type[Any], item: dict[str, Any]) -> Any:
-    """A Layer or a Step, every field of the type that it has by default."""
-    values = {field.name: item[field.name] for field in fields(kind)}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return kind(**values)
-
-
-def _check(plan: Plan) -> None:
-    """Raise ValueError unless there are steps, and every one reads what is there before it.
-
-    Raises UnsupportedError for a seed that draws no matrix.
-    """
-    if not plan.steps:
-        raise ValueError("it has no steps")
-    known, layers = {INPUT}, {layer.name for layer in plan.layers}
-    for layer in plan.layers:
-        if layer.seed is not None:
-            SeededWeight(layer.rows, layer.columns, layer.seed)
-    for step in plan.steps:
-        if step.kind not in get_args(Kind) or not set(step.inputs) <= known or (step.kind == "convolution" and step.layer not in layers):
-            raise ValueError(f"step {step.name!r} does not fit the others")
-        known.add(step.name)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import torch
 
-from ..documents import parse_json
+from ..documents import is_count, parse_json, read_fields
 from ..errors import InputError, UnsupportedError
 from .arithmetic import Nonlinearity
 from .cell import Cell, CellModule, CellShape
@@ -22,6 +22,10 @@ from .net import RecurrentNet
 
 CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
 """The recurrent kinds of [model]."""
+
+
+LARGEST_STATE, LARGEST_INPUT = 4096, 1 << 16
+"""Sizes in a file: of a cell's state, and of what a net reads or answers."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,28 @@ class Stack:
             document: dict[str, Any] = parse_json(data)
             if document.pop("schema") != 1 or document["nonlinearity"] not in get_args(Nonlinearity):
                 raise InputError(f"{origin} is of another rescomp: use the rescomp that wrote it")
-            cells = tuple((kind, CellShape(**shape)) for kind, shape in document.pop("cells") if CELLS[kind])
-            return cls(cells, **document)
+            cells = tuple((kind, read_fields(CellShape, shape)) for kind, shape in document.pop("cells") if CELLS[kind])
+            stack = cls(cells, **document)
+            _check(stack)
+            return stack
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{origin} is damaged ({type(error).__name__}: {error}): train the model again") from error
+
+
+def _check(stack: Stack) -> None:
+    """Raise ValueError unless each cell reads what the one before it gives, and none is larger than a recipe could ask for."""
+    reads = stack.channels
+    if not is_count(reads, 1, LARGEST_INPUT) or not is_count(stack.classes, 1, LARGEST_INPUT) or not stack.cells:
+        raise ValueError("it has no cells, channels or classes, or too many")
+    for _, shape in stack.cells:
+        ranks = [rank for rank in (shape.rank_w, shape.rank_u) if rank is not None]
+        if (
+            shape.input_size != reads
+            or not 1 <= shape.hidden_size <= LARGEST_STATE
+            or not all(1 <= rank <= LARGEST_STATE for rank in ranks)
+        ):
+            raise ValueError(f"a cell of {shape.hidden_size} does not fit the others")
+        reads = shape.hidden_size
 
 
 def _kind(cell: Cell) -> str:

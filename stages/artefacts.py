@@ -18,6 +18,8 @@ from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
 from ..model_directory import GRAPH, VECTORS, WEIGHTS, ModelDirectory
 
+MOST_STATES = 1 << 28
+"""Entries of all states of all sequences, which a comparison holds at once."""
 SHOWN_SEQUENCES = 16
 """Sequences whose states are stored in full; all states are stored as one SHA-256."""
 
@@ -108,10 +110,38 @@ def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
         vectors = Vectors(**arrays, states_sha256=digest)
     except (KeyError, TypeError) as error:
         raise InputError(f"{directory.path / VECTORS} does not hold golden vectors ({error}): run `rescomp quantize` again") from error
-    skip = 2 if model.is_recurrent else 1
-    if vectors.x.shape[skip:] != model.input.type.shape or len(vectors.x) != len(vectors.lengths):
-        raise InputError(f"{directory.path / VECTORS} holds inputs of shape {vectors.x.shape}, the model reads {model.input.type}")
+    if fault := _fault_of(vectors, model):
+        raise InputError(f"{directory.path / VECTORS} {fault}: run `rescomp quantize` again")
     return vectors
+
+
+def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
+    """What keeps vectors from being a model's, to stand behind the file; nothing where they are."""
+    axes, entries = vectors.x.shape, sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 0
+    before = 2 if model.is_recurrent else 1
+    if axes[before:] != model.input.type.shape or len(axes) < before or not vectors.x.size:
+        return f"holds inputs of shape {list(axes)}, the model reads {model.input.type}"
+    count, longest = len(vectors.x), axes[1] if model.is_recurrent else 0
+    if count * longest * entries > MOST_STATES:
+        return f"asks for {count * longest * entries:,} entries of states, and {MOST_STATES:,} are held at most"
+    wanted: dict[str, tuple[str, tuple[int, ...]]] = {
+        "x": ("int16", axes),
+        "lengths": ("int64", (count,)),
+        "labels": ("int64", (count,)),
+        "scores": ("int16", (count, *model.output.type.shape)),
+        "states": ("int16", (min(count, SHOWN_SEQUENCES), longest, entries)),
+    }
+    for name, (dtype, shape) in wanted.items():
+        array: IntArray = getattr(vectors, name)
+        if array.dtype.name != dtype or array.shape != shape:
+            return f"holds {name} as {array.dtype} of shape {list(array.shape)}, and {dtype} of {list(shape)} is wanted"
+    if len(vectors.states_sha256) != 64:
+        return "holds no SHA-256 of the states"
+    if vectors.lengths.min() < 1 or (model.is_recurrent and vectors.lengths.max() > longest):
+        return "holds a length that no sequence has"
+    if vectors.labels.min() < 0 or vectors.labels.max() >= model.output.type.size:
+        return "holds a label that no class has"
+    return ""
 
 
 def answers(scores: IntArray) -> IntArray:

@@ -71,7 +71,7 @@ def inspect(path: Path) -> Inspection:
     directory = ModelDirectory.open(path)
     entry = directory.manifest()["input"]
     channels, frame = tuple(entry.get("channels", ())), (entry.get("readings_a_step", 1), entry.get("stride", 1))
-    reading = Reading(entry["fraction_bits"], entry["scale"], entry.get("unit", ""), channels, *frame)
+    reading = Reading(entry["fraction_bits"], entry.get("scale", 2.0 ** -entry["fraction_bits"]), entry.get("unit", ""), channels, *frame)
     return replace(inspect_model(read_model(directory)), reading=reading)
 
 

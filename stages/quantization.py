@@ -75,6 +75,8 @@ def quantize(
     with directory.held():
         manifest = directory.manifest()
         directory.read(FLOAT_NET)
+        if "float" not in manifest.get("accuracy", {}):
+            raise InputError(f"{path} does not say how accurate its float net is, so it is damaged: train the model again")
         kept = _interrupted(directory)
         if resume and kept is None:
             raise InputError(f"{path} holds no interrupted fine-tuning to resume: go on with `rescomp quantize {path}`")

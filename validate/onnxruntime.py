@@ -16,8 +16,9 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, Value
 from ..graph.passes import compose
+from .onnx_files import read_onnx
 from .onnx_layers import COMPUTED, Layers, cut_sequence, cut_step
-from .variants import beside, choose, read_artefact
+from .variants import beside, choose
 from .witness import Answer, Forced, Job, LayerAnswer
 
 RECURRENT: Mapping[str, tuple[str, bool]] = {
@@ -50,7 +51,7 @@ class OnnxruntimeWitness:
         version = f"onnxruntime {import_optional('onnxruntime').__version__}"
         for variant in choose(self.name, variants, job.argument):
             file, optimize = variants[variant]
-            session = _Session(read_artefact(job.directory / file), job.directory / file, optimize)
+            session = _Session(read_onnx(job.directory / file), job.directory / file, optimize)
             yield Answer(variant, version, _trace(job, session, file), from_zero=file == SEQUENCE_FILE)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
@@ -61,7 +62,7 @@ class OnnxruntimeWitness:
             file, optimize = variants[variant]
             path = job.directory / file
             cut = cut_sequence if file == SEQUENCE_FILE else cut_step
-            values = {part.graph: _run_part(part, path, optimize, forced) for part in cut(read_artefact(path), path, job.model)}
+            values = {part.graph: _run_part(part, path, optimize, forced) for part in cut(read_onnx(path), path, job.model)}
             yield LayerAnswer(variant, version, job.model.graphs, values)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
@@ -103,16 +104,21 @@ class _Session:
         try:
             self._session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no base class of their own
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
     def run(self, names: Sequence[str], feeds: Mapping[str, IntArray]) -> list[IntArray]:
         """The outputs of those names."""
         try:
-            return list(self._session.run(list(names), dict(feeds)))
+            found = list(self._session.run(list(names), dict(feeds)))
         except Exception as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
+        for name, array in zip(names, found, strict=True):
+            if array.dtype.kind != "i":
+                raise self.damaged(f"its output {name!r} is of {array.dtype}")
+        return found
 
-    def _damaged(self, error: Any) -> InputError:
+    def damaged(self, error: Any) -> InputError:
+        """What to tell a user whose file does not run."""
         cause = str(error).splitlines()[0]
         return InputError(f"onnxruntime cannot run {self._path} as this model ({cause}): write it again with `rescomp export`")
 
@@ -122,6 +128,13 @@ def _dtype(value: Value) -> np.dtype[Any]:
 
 
 def _trace(job: Job, session: _Session, file: str) -> Trace:
+    try:
+        return _run(job, session, file)
+    except ValueError as error:  # numpy's, for a tensor of another shape
+        raise session.damaged(error) from error
+
+
+def _run(job: Job, session: _Session, file: str) -> Trace:
     if not job.model.is_recurrent:
         (scores,) = session.run(compose(job.model).outputs, {job.model.input.name: job.x.astype(_dtype(job.model.input))})
         return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..compress import compress
-from ..errors import UnsupportedError
+from ..errors import InputError, UnsupportedError
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.ir import Format, Graph, IntegerModel
@@ -41,13 +41,20 @@ class TorchNet:
 
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness."""
-        net = load_quantized(ModelDirectory.open(job.directory))
+        try:
+            answer = self._answer(job, load_quantized(ModelDirectory.open(job.directory)))
+        except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:  # torch's, for tensors that do not fit
+            cause = str(error).partition("\n")[0]
+            file = job.directory / QUANTIZED_NET
+            raise InputError(f"{file} does not run as the net of this model ({cause}): quantize the model again") from error
+        yield answer
+
+    def _answer(self, job: Job, net: Net) -> Answer:
         if job.model.is_recurrent and isinstance(net, FeedForwardNet):
             _check_windows(net, job)
-            yield Answer("float64", torch.__version__, trace_stream(net, job.model, job.x), from_zero=True)
-        else:
-            begin = job.states() if job.model.is_recurrent else None
-            yield Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin))
+            return Answer("float64", torch.__version__, trace_stream(net, job.model, job.x), from_zero=True)
+        begin = job.states() if job.model.is_recurrent else None
+        return Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
         """Refused."""

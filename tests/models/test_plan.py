@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rescomp.errors import InputError
-from rescomp.models import NetShape, Plan, trace
+from rescomp.models import NetShape, Plan, Step, trace
 from rescomp.models.dscnn import dscnn
 from rescomp.models.resnet import resnet
 
@@ -70,10 +71,10 @@ DAMAGES = {
     "another schema": (lambda document: document.update(schema=2), "has schema 2, this rescomp reads 1"),
     "a list": (lambda document: document.update(steps={}), "damaged"),
     "empty": (lambda document: document.update(steps=[]), "damaged"),
-    "an unknown kind": (set_step("kind", "attention"), "damaged .*step .* does not fit the others"),
+    "an unknown kind": (set_step("kind", "attention"), "damaged .*Step.kind cannot be 'attention'"),
     "a value from nowhere": (set_step("inputs", ["nowhere"]), "damaged .*does not fit the others"),
     "a later value": (set_step("inputs", ["classifier"]), "damaged .*does not fit the others"),
-    "an unknown layer": (set_step("layer", "nowhere"), "damaged .*does not fit the others"),
+    "an unknown layer": (set_step("layer", "nowhere"), "damaged .*cannot give the shape"),
     "a step without its name": (lambda document: document["steps"][0].pop("name"), "damaged"),
     "a layer without rows": (lambda document: document["layers"][0].pop("rows"), "damaged"),
     "a wrong input": (lambda document: document.update(input_shape="wide"), "damaged"),
@@ -93,3 +94,39 @@ def test_a_damaged_plan_is_refused(name: str) -> None:
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(InputError, match=r"^net\.json is damaged .*: train the model again$"):
         Plan.from_json(data, "net.json")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (("steps", 0, "kind"), {}, "Step.kind cannot be"),
+        (("steps", 0, "shape"), [1, 10**12, 1], "Step.shape cannot be"),
+        (("steps", 0, "shape"), [1, 1, 1], "cannot give the shape"),
+        (("steps", 0, "inputs"), [], "does not fit the others"),
+        (("steps", 0, "inputs"), [[]], "Step.inputs cannot be"),
+        (("steps", 0, "stride"), [0, 1], "stride of at least 1"),
+        (("steps", 0, "relu"), 1, "Step.relu cannot be"),
+        (("steps", 0, "factor"), "1", "Step.factor cannot be"),
+        (("steps", 0, "name"), "x */", "is not a lower-case C identifier"),
+        (("layers", 0, "rows"), True, "Layer.rows cannot be"),
+        (("layers", 0, "rows"), 10**9, "past what a model may hold"),
+        (("layers", 0, "columns"), -1, "past what a model may hold"),
+        (("layers", 0, "seed"), 1.0, "Layer.seed cannot be"),
+        (("input_shape",), [10**9, 3], "one to 4,194,304 entries"),
+        (("input_shape",), [8], "no input"),
+        (("input_shape",), "83", "whole numbers"),
+        (("steps",), [], "no steps"),
+        (("layers",), {}, "cannot give the shape"),
+    ],
+)
+def test_a_plan_that_somebody_else_wrote_is_refused(place, value, reason):
+    layer = {"name": "a", "rows": 4, "columns": 9, "depthwise": False, "biased": True, "normalized": False, "scaled": False, "seed": None}
+    step = Step("a", "convolution", ("input",), (1, 6, 4), "a", (1, 3))
+    document = {"schema": 1, "input_shape": [8, 3], "layers": [layer], "steps": [json.loads(json.dumps(asdict(step)))]}
+    assert Plan.from_json(json.dumps(document).encode(), "net.json").steps == (step,)
+    target = document
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    with pytest.raises(InputError, match=reason):
+        Plan.from_json(json.dumps(document).encode(), "net.json")

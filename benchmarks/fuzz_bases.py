@@ -1,0 +1,159 @@
+"""The undamaged files that fuzz.py mutates: model directories by the commands themselves, and every kind of input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SMALL = ("train.epochs=2", "quantize.epochs=0", "train.threads=1", "train.validation_fraction=0.2", "train.patience=2")
+
+OWN_NET = """
+import torch
+
+
+def net(shape, classes):
+    layers = torch.nn.Linear(shape[0] * shape[1], 12), torch.nn.ReLU(), torch.nn.Linear(12, classes)
+    return torch.nn.Sequential(torch.nn.Flatten(), *layers)
+"""
+RECIPE = """
+[data]
+source = "japanese_vowels"
+[model]
+kind = "fastgrnn"
+hidden_size = 8
+name = "m"
+[train]
+epochs = 1
+batch_size = 18
+[[compress]]
+kind = "sparse"
+density = 0.5
+[[compress]]
+kind = "ternary"
+scale = "power_of_two"
+[quantize]
+epochs = 1
+vectors = 4
+"""
+BOARD = """
+title = "Mine"
+core = "cortex-m4"
+clock_hz = 16000000
+[memory]
+flash_bytes = 100000
+ram_bytes = 30000
+[console]
+baud = 9600
+usb = ["2341:0043"]
+[[flash]]
+method = "pyocd"
+target = "x"
+[[flash]]
+method = "uf2"
+label = "X"
+family = 1
+"""
+LIMITS = """
+[limits]
+const_bytes = 9000
+[limits.cortex-m4]
+flash_bytes = 90000
+[growth]
+ram_bytes = 9
+[parity]
+witnesses = ["tflite"]
+"""
+
+
+def make_bases(work: Path) -> None:
+    """The undamaged directories, by the commands themselves."""
+    from rescomp import stages
+    from rescomp.recipe import load_recipe
+
+    set_up_inputs(work / "inputs")
+    data = f"data.source={work}/inputs/set.npz"
+    kinds = {
+        "recurrent": ("model.hidden_size=8", "model.layers=2"),
+        "whole": ("model.kind=dscnn1d", "model.widths=[8,8]"),
+        "hourglass": ("model.kind=hourglass", "model.widths=[16,8]", "model.fixed_projection=true"),
+    }
+    for name, keys in kinds.items():
+        stages.train(load_recipe(None, [data, *SMALL, *keys]), work / name)
+        stages.quantize(work / name)
+        stages.export(work / name)
+        stages.verify(work / name, "onnxruntime,tflite")
+    make_own(work, data)
+    interrupt(work / "interrupted", load_recipe(None, [data, *SMALL, "model.hidden_size=8", "train.epochs=3"]))
+    checks = work / "checks"
+    shutil.copytree(work / "recurrent", checks / "m")
+    (checks / "limits.toml").write_text(LIMITS)
+
+    (checks / "baseline.json").write_text(json.dumps(stages.check(checks / "m").as_json(), indent=1))
+    core = {"core": "cortex-m4", "flash": {"code": 1, "weights": 2, "tables": 3}, "ram": {"state": 1, "arena": 2, "scratch": 3}, "stack": 9}
+    (checks / "profile.json").write_text(json.dumps({"schema": 1, "cores": [core]}))
+    shutil.copy(work / "inputs" / "board.toml", checks)
+
+
+def make_own(work: Path, data: str) -> None:
+    """A net of a user's own function, whose directory holds cells.json or net.json."""
+    from rescomp import stages
+    from rescomp.recipe import load_recipe
+
+    (work / "fuzz_own.py").write_text(OWN_NET)
+    sys.path.insert(0, str(work))
+    stages.train(load_recipe(None, [data, *SMALL, "model.kind=fuzz_own:net", "train.epochs=0"]), work / "own")
+    stages.quantize(work / "own")
+    stages.export(work / "own")
+
+
+def interrupt(path: Path, recipe: Any) -> None:
+    """A training that was interrupted after its first epoch."""
+    from rescomp import stages
+    from rescomp.stages.listener import Silent
+
+    class Interrupting(Silent):
+        def epoch(self, _report: Any) -> None:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        stages.train(recipe, path, listener=Interrupting())
+
+
+def set_up_inputs(folder: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    y = np.arange(24) % 3
+    x = (rng.normal(size=(24, 8, 3)) * 0.3 + np.eye(3)[y][:, None]).astype(np.float32)
+    arrays = {
+        "x_train": x,
+        "y_train": y,
+        "x_test": x[:9],
+        "y_test": y[:9],
+        "lengths_train": rng.integers(1, 9, 24),
+        "lengths_test": rng.integers(1, 9, 9),
+    }
+    np.savez(folder / "set.npz", **arrays, classes=np.array(["left", "right", "up"]), group_train=np.arange(24) // 6)
+    rows = [f"{t / 50:.3f},{'abc'[t // 40 % 3]},{t // 120},{','.join(f'{v:.4f}' for v in rng.normal(size=2))}" for t in range(240)]
+    (folder / "log.csv").write_text("\n".join(["time,label,group,ax,ay", *rows]) + "\n")
+    for label in ("go", "stop"):
+        (folder / "logs" / label).mkdir(parents=True)
+        (folder / "images" / label).mkdir(parents=True)
+        for k in range(4):
+            lines = [",".join(f"{v:.3f}" for v in row) for row in rng.normal(size=(24, 2))]
+            (folder / "logs" / label / f"{k}.csv").write_text("\n".join(["ax,ay", *lines]) + "\n")
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / "images" / label / f"{k}.png")
+    for name in "ab":
+        series = [":".join(",".join(f"{v:.3f}" for v in rng.normal(size=6)) for _ in range(2)) + f":{k % 2}" for k in range(8)]
+        (folder / f"{name}.ts").write_text(
+            "\n".join(["@problemName fuzz", "@timeStamps false", "@classLabel true 0 1", "@data", *series]) + "\n"
+        )
+    (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "board.toml").write_text(BOARD)
