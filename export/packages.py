@@ -145,6 +145,12 @@ class Package:
         return _rows(self.recording.x, self.source.inputs[0].type.format.dtype)
 
     @property
+    def recorded_pages(self) -> int:
+        """Of 256 bytes that the recording takes in flash, rounded up."""
+        values = (self.source.inputs[0].type, self.recording.x), (self.source.scores.type, self.recording.scores)
+        return -(-sum(array.size * type.format.numpy_dtype.itemsize for type, array in values) // 256)
+
+    @property
     def score_rows(self) -> list[str]:
         """Of the recording, as lines of C."""
         return _rows(self.recording.scores, self.source.scores.type.format.dtype)

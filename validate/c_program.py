@@ -36,7 +36,10 @@ FIXED = frozenset({"io.c", "reset.c", "start.c"})
 _OVERFLOWS: Sequence[tuple[str, str]] = (
     (r"region `(?P<memory>\w+)' overflowed by (?P<bytes>\d+)", "its {memory} is {bytes} bytes too small for the model"),
     (r"(?:not within|not fit in) region `(?P<memory>\w+)'", "its {memory} is too small for the model"),
-    (r"not fit the first 65536 bytes of flash", "the constants are more than the 65536 bytes that the core's 16-bit addresses reach"),
+    (
+        r"not fit the first 65536 bytes of flash|rescomp_constants_past_64_KB",
+        "the constants are more than the 65536 bytes that the core's 16-bit addresses reach",
+    ),
     (r"size of array .+ is too large", "a matrix is more than the 32767 bytes that the core counts up to"),
 )
 """What linkers and compilers say about too much of something (those of AVR without an amount), and what we do."""

@@ -25,6 +25,25 @@
 #endif
 
 /*
+ * __flash has 16-bit addresses: constants past 64 KB would be read from elsewhere, without a word. So each file with constants adds
+ * what they take, in units of 256 bytes, to a section that is counted by the linker and not loaded, and an instruction before main,
+ * which does nothing, holds the sum in 8 bits: where it does not fit, the linker says that it was truncated. Of the 255 units 16 are
+ * left for the vectors and the compiler's own tables.
+ */
+#if defined(__AVR__) && defined(__FLASH) && !defined(__STRICT_ANSI__)
+#define RESCOMP_CLAIM_FLASH(bytes) RESCOMP_CLAIM_FLASH_TEXT(bytes)
+#define RESCOMP_CLAIM_FLASH_TEXT(bytes) \
+    __asm__(".pushsection rescomp_constants_past_64_KB, \"\", @nobits\n\t" \
+            ".space (" #bytes " + 255) / 256\n\t" \
+            ".popsection\n\t" \
+            ".pushsection .init3, \"ax\", @progbits\n\t" \
+            "cpi r16, __stop_rescomp_constants_past_64_KB + 16\n\t" \
+            ".popsection");
+#else
+#define RESCOMP_CLAIM_FLASH(bytes)
+#endif
+
+/*
  * Bytes that are put together to a word. Of neighbouring ones in flash avr-gcc (5.4, -O2) makes one load, which by mistake reads
  * RAM; it leaves volatile ones alone.
  */
