@@ -82,6 +82,24 @@ NET_KINDS = ("resnet1d", "resnet2d", "dscnn1d", "dscnn2d", "score1d", "score2d",
 MODEL_KINDS = (*CELL_KINDS, *NET_KINDS)
 
 
+OWN = "an own net"
+_OVER_TIME = ("resnet1d", "dscnn1d", "score1d")
+_STEMS = ("dscnn1d", "dscnn2d", "score1d", "score2d")
+READERS: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "layers", "nonlinearity"), CELL_KINDS),
+    **dict.fromkeys(("window", "stride"), (*CELL_KINDS, OWN)),
+    **dict.fromkeys(("widths", "blocks", "norm"), NET_KINDS),
+    "kernel_size": tuple(kind for kind in NET_KINDS if kind != "hourglass"),
+    **dict.fromkeys(("stem_kernel", "stem_stride"), _STEMS),
+    "dt": ("score1d", "score2d"),
+    "fixed_projection": ("hourglass",),
+    "streaming": (*_OVER_TIME, OWN),
+    "time_steps": (*_OVER_TIME, "hourglass", OWN),
+    "weights": (OWN,),
+}
+"""Who reads a key of [model]; every kind reads the others."""
+
+
 def _model_kind(kind: str) -> str:
     if kind not in MODEL_KINDS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
         known = ", ".join(MODEL_KINDS)
@@ -99,7 +117,8 @@ class ModelSection(_Section):
     paper's quantSigm and quantTanh. window, stride: one time step is `window` successive readings side by side, the next begins
     `stride` readings later (stride unset: window), which shortens the loop over time. normalization `standard`: each channel less its
     mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution),
-    limited to 2.67 of them, for channels whose rare large readings would hide the small ones.
+    limited to 2.67 of them, for channels whose rare large readings would hide the small ones; `none`: readings as they are, which is
+    what a net with weights of its own was trained on (unset: none beside weights, standard otherwise).
 
     Nets without state (resnet1d, dscnn1d, score1d over time; resnet2d, dscnn2d, score2d over images; hourglass over either) read windows
     of time_steps readings, to which shorter recordings are filled up with zeros (unset: the longest training recording, up to a multiple
@@ -123,7 +142,7 @@ class ModelSection(_Section):
     window: Annotated[int, Field(ge=1)] = 1
     stride: Annotated[int, Field(ge=1)] | None = None
     nonlinearity: Literal["table", "piecewise_linear"] = "table"
-    normalization: Literal["standard", "robust"] = "standard"
+    normalization: Literal["standard", "robust", "none"] = "standard"
     widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1, max_length=8, strict=False)] | None = None
     blocks: Annotated[int, Field(ge=1, le=32)] | None = None
     kernel_size: Annotated[int, Field(ge=1, le=64)] = 3
@@ -135,6 +154,13 @@ class ModelSection(_Section):
     streaming: bool = False
     time_steps: Annotated[int, Field(ge=1)] | None = None
     weights: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_weights_meet_raw_readings(cls, value: Any) -> Any:
+        """Weights come with whatever their author did to the readings: nothing more is put before them unless it is asked for."""
+        raw = isinstance(value, dict) and value.get("weights") is not None and "normalization" not in value
+        return {**value, "normalization": "none"} if raw else value
 
     @property
     def is_recurrent(self) -> bool:
@@ -339,9 +365,32 @@ def load_recipe(
     Raises InputError naming file, key and nearest neighbour.
     """
     document = {} if path is None else _read_toml(path)
+    origin = str(path or "the recipe")
     for key, value in (keys or {}).items():
         _set(document, key.split("."), value, f"{key}={value}")
-    return _validate(document, overrides, weights, density, str(path or "the recipe"))
+    recipe = _validate(document, overrides, weights, density, origin)
+    refuse_unread(recipe, origin)
+    return recipe
+
+
+def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
+    """Raise InputError for a key that asks for something, and that what the recipe chooses does not read."""
+    model, data, default = recipe.model, recipe.data, ModelSection()
+    kind = OWN if model.is_own else model.kind
+    for key, readers in READERS.items():
+        if kind not in readers and getattr(model, key) != getattr(default, key):
+            raise InputError(f"{origin}: {kind} does not read model.{key}, which is for {_enumerated(readers)}: leave it out")
+    if data.stride is not None and data.window is None:
+        raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
+    for entry in recipe.compress:
+        if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
+            raise InputError(f"{origin}: low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out")
+        if isinstance(entry, Distill) and recipe.quantize.epochs == 0:
+            raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None) -> Recipe:

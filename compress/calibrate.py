@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..graph.fixed_point import MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND
-from ..models import FixedPointArithmetic, FloatArithmetic, Formats, RecurrentNet
+from ..models import FixedPointArithmetic, FloatArithmetic, Formats, Net, RecurrentNet
 
 MAX_PRE_SHIFT = 6
 HIGHEST_FRACTION_BITS = 14
@@ -17,6 +17,8 @@ FACTOR_MARGIN, SCORE_MARGIN = 1.25, 2.0
 """Room above the largest value seen, because fine-tuning moves the ranges."""
 _FACTORS = ("input_factor", "recurrent_factor", "input_factor_2", "recurrent_factor_2")
 _INT16 = 1 << 15
+_MOST_GAIN_BITS = MULTIPLIER_BITS - 1 - MIN_SHIFT + MAX_PRE_SHIFT
+"""By how many bits the normalisation can refine a format."""
 
 
 class _Observer(FloatArithmetic):
@@ -42,7 +44,7 @@ def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits
     fixed = net.arithmetic
     running = torch.arange(x.shape[1]) < lengths[:, None]
     normalized = net.normalize(x, FloatArithmetic(fixed.nonlinearity))[running]
-    bits = fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND)
+    bits = resolved_bits(net, fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND), input_fraction_bits)
     raise_deviation(net.std, input_fraction_bits, bits)
     largest = _observe(net, torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths)
     fixed.formats = Formats(
@@ -73,9 +75,15 @@ def fraction_bits(largest: float, bound: int) -> int:
     return min(HIGHEST_FRACTION_BITS, max(0, math.floor(math.log2(bound / largest))))
 
 
+def resolved_bits(net: Net, wanted: int, input_bits: int) -> int:
+    """Fraction bits of the normalised input. Where nothing is normalised, no more than leave each reading what it is."""
+    is_raw = not bool(net.mean.any()) and bool((net.std == 1).all())
+    return min(wanted, input_bits + _MOST_GAIN_BITS) if is_raw else wanted
+
+
 def raise_deviation(std: Tensor, input_bits: int, output_bits: int) -> None:
     """In place: keep 1 / std within what the smallest requantization shift and the largest pre-shift can express."""
-    gain_bits = MULTIPLIER_BITS - 1 - MIN_SHIFT + input_bits + MAX_PRE_SHIFT - output_bits
+    gain_bits = _MOST_GAIN_BITS + input_bits - output_bits
     std.clamp_(min=2.0**-gain_bits)
 
 

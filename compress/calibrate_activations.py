@@ -17,7 +17,7 @@ from ..graph.ops.product import prove_tie_free
 from ..models import FeedForwardNet, FloatActivations, IntegerActivations, Plan, Step
 from ..models.activations import NORMALIZED, WIDE_BITS
 from ..models.plan import INPUT
-from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, raise_deviation
+from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, raise_deviation, resolved_bits
 
 MARGIN = 1.25
 """Room above the largest value seen in int16, because fine-tuning moves the ranges."""
@@ -44,7 +44,7 @@ def calibrate_activations(net: FeedForwardNet, x: Tensor, input_fraction_bits: i
         raise InputError("only a compressed net has formats to calibrate: call compress first")
     owners = format_owners(net.plan)
     seen = _Seen(net, _some(x), integers.dtype == "int8", owners)
-    bits = seen.bits(INPUT)
+    bits = resolved_bits(net, seen.bits(INPUT), input_fraction_bits)
     raise_deviation(net.std, input_fraction_bits, bits)
     integers.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
     integers.set_bits(NORMALIZED, bits)

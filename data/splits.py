@@ -56,6 +56,12 @@ def normalization(split: Split) -> tuple[Channels, Channels]:
     return mean, np.where(constant, 1.0, deviation)
 
 
+def no_normalization(split: Split) -> tuple[Channels, Channels]:
+    """(0, 1) for each channel: readings as they are."""
+    channels = split.x.shape[-1]
+    return np.zeros(channels), np.ones(channels)
+
+
 def robust_normalization(split: Split) -> tuple[Channels, Channels]:
     """(median, spread) of each channel over all valid steps, float64 [channels].
 

@@ -68,6 +68,7 @@ __all__ = [
     "build_net",
     "decimation",
     "layer_parameters",
+    "refuse_unusable",
     "set_normalization",
     "trace",
     "use_loop",
@@ -119,10 +120,12 @@ def build_net(
 
 
 def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
-    """Of an own net, which reads `section.window` readings side by side."""
+    """Of an own net, which reads `section.window` readings side by side. `none` leaves it the normalisation that its weights came with."""
     if len(net.mean) != section.window * channels:
         readings = f"{section.window} readings of {channels} channels"
         raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
+    if section.normalization == "none":
+        return
     if mean is not None and std is not None:
         set_normalization(net, mean, std)
 
@@ -199,7 +202,18 @@ def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: in
         raise InputError(f"{section.kind} gave a {type(module).__name__}: it must give a torch.nn.Module")
     if section.weights is not None:
         _load_weights(module, Path(section.weights))
+    origin = section.weights or f"what {section.kind} gave"
+    refuse_unusable(module, origin, "it is no net that was trained to an end")
     return module
+
+
+def refuse_unusable(module: nn.Module, origin: str, remedy: str) -> None:
+    """Raise InputError, naming the tensor, for one that is not finite, or a variance below 0: no integer can stand for it."""
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InputError(f"{origin} holds a number in {name!r} that is not finite: {remedy}")
+        if name.rpartition(".")[2] == "running_var" and bool((tensor < 0).any()):
+            raise InputError(f"{origin} holds a negative variance in {name!r}: {remedy}")
 
 
 def _load_weights(module: nn.Module, path: Path) -> None:

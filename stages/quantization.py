@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,7 +30,8 @@ from ..model_directory import (
     WEIGHTS,
     ModelDirectory,
 )
-from ..models import FeedForwardNet, Net, use_loop
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, refuse_unusable, use_loop
+from ..models.activations import NORMALIZED
 from ..recipe import Recipe, parse_recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
@@ -43,7 +44,7 @@ from ..validate.torch_net import empty_net
 from .artefacts import answers, model_files, vector_files
 from .exporting import EXPORTED
 from .listener import Listener, Silent
-from .training import read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
+from .training import centre_and_spread, read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
@@ -119,6 +120,8 @@ def _quantize(
     teacher = _float_net(recipe, directory, dataset)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
+    if recipe.model.normalization == "none":
+        _tell_limited(net, (data, _readings(steps(recipe, net, dataset.test), manifest)), listener)
     metrics = Metrics()
     if recipe.quantize.epochs:
         _fine_tune(net, teacher, recipe, data, directory.path, metrics, listener, resume=resume)
@@ -148,7 +151,8 @@ def _fine_tune(
     """Train the compressed net on `data` under its constraints, in place; its checkpoint goes to `path`, and `metrics` are filled."""
     listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
     training, validation = training_data(recipe, data)
-    center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
+    center, spread = centre_and_spread(recipe, net, training)
+    device = choose_device(net, recipe.train.device)
     net.to(device), teacher.to(device)
     with telling_how_to_resume(f"go on with: rescomp quantize --resume {path}"):
         reports = fit(
@@ -184,6 +188,7 @@ def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> N
     keep_freed_memory()
     net = empty_net(directory, recipe, dataset.train.channels, len(dataset.classes))
     load_net(net, directory.path / FLOAT_NET)
+    refuse_unusable(net, f"{directory.path / FLOAT_NET}", "train anew, with a lower train.learning_rate or other model.weights")
     use_loop(net, recipe.train.loop)
     return net
 
@@ -194,6 +199,22 @@ def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, da
     net.dropout = recipe.train.dropout
     calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest["input"]["fraction_bits"])
     return net
+
+
+def _tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None:
+    """Say how many readings do not fit the format of the net's first value, which nothing has scaled before."""
+    if isinstance(net, FeedForwardNet):
+        format = cast(IntegerActivations, net.arithmetic).format(NORMALIZED)
+    else:
+        format = cast(FixedPointArithmetic, net.arithmetic).formats["normalize"]
+    low, high = format.low * 2.0**-format.fraction_bits, format.high * 2.0**-format.fraction_bits
+    readings = [split.steps for split in splits]
+    outside = sum(int(((part < low) | (part > high)).sum()) for part in readings)
+    if outside:
+        listener.warning(
+            f"{outside} of {sum(part.size for part in readings)} readings lie outside {low:g}..{high:g}, which the net's first value holds "
+            'with model.normalization = "none", and are limited to it: scale the data down, or let rescomp normalise it'
+        )
 
 
 def _widened(net: Net) -> list[str]:

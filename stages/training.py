@@ -18,7 +18,7 @@ from ..compress import calibrate, compress
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
-from ..data.splits import Channels, normalization, robust_normalization, validation_split
+from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
 from ..errors import InputError
 from ..export.lower import lower
 from ..graph.serialize import CONTRACT
@@ -26,7 +26,7 @@ from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STAC
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
-from ..recipe import Recipe, parse_recipe, to_toml
+from ..recipe import ModelSection, Recipe, parse_recipe, refuse_unread, to_toml
 from ..store import write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
@@ -41,7 +41,11 @@ from ..train.schedule import train_schedule
 from ..validate.torch_net import empty_net
 from .listener import Listener, Silent
 
-NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {"standard": normalization, "robust": robust_normalization}
+NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
+    "standard": normalization,
+    "robust": robust_normalization,
+    "none": no_normalization,
+}
 """Centre and spread of the channels, by model.normalization."""
 STREAMED = 8
 """Samples that show whether a net can be streamed."""
@@ -61,6 +65,8 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
 
 def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str, *, force: bool, listener: Listener) -> float:
     """`train`, in a directory that no other stage works on until `held` is closed. going_on: the command to go on with."""
+    if recipe is not None:
+        refuse_unread(recipe)
     directory = ModelDirectory(path)
     begun = recipe is None
     if begun:
@@ -83,7 +89,8 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
-    center, spread, device = net.mean.clone(), net.std.clone(), choose_device(net, recipe.train.device)
+    center, spread = centre_and_spread(recipe, net, training)
+    device = choose_device(net, recipe.train.device)
     net.to(device)
     metrics = Metrics()
 
@@ -123,6 +130,7 @@ def refuse_other_data(manifest: Mapping[str, Any], recipe: Recipe, dataset: Data
 def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     """Refuse now what the first batch would refuse, and what quantize would after the training."""
     train = recipe.train
+    _refuse_unread_by(net, recipe, dataset)
     compressed = compress(net, recipe.compress)
     use_loop(compressed, train.loop)
     if recipe.model.streaming:
@@ -131,6 +139,19 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
         lower(compressed, "net", streaming=True)
     augment = Augmentation(net.std, 0.0, train.rotation, train.time_shift, train.crop, train.flip)
     augment(Batch.whole(steps(recipe, net, dataset.train.take(np.arange(1)))), torch.Generator())
+
+
+def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
+    """The same as refuse_unread, where the kind alone does not tell: for what a user's function gave, and for images."""
+    model = recipe.model
+    unread = ["time_steps"] if dataset.train.x.ndim == 4 else []
+    if model.is_own:
+        unread += ["time_steps", "streaming"] if isinstance(net, RecurrentNet) else ["window", "stride"]
+    what = "a net of recurrent cells" if isinstance(net, RecurrentNet) else "a net without state"
+    for key in unread:
+        if getattr(model, key) != getattr(ModelSection(), key):
+            reader = f"{model.kind}, {what} over {'images' if dataset.train.x.ndim == 4 else 'time'},"
+            raise InputError(f"{reader} does not read model.{key}: leave it out")
 
 
 def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:
@@ -179,6 +200,17 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
     if recipe.train.validation_fraction == 0:
         return split, None
     return validation_split(split, recipe.train.validation_fraction, recipe.train.seed)
+
+
+def centre_and_spread(recipe: Recipe, net: Net, training: Split) -> tuple[torch.Tensor, torch.Tensor]:
+    """What moved samples are filled up with, and the unit of input noise, float [channels] of a split as the net reads it.
+
+    Those of the net's normalisation; where it has none, those that would normalise the readings.
+    """
+    if recipe.model.normalization != "none":
+        return net.mean.clone(), net.std.clone()
+    centre, spread = (torch.from_numpy(array.astype(np.float32)) for array in normalization(training))
+    return centre, spread
 
 
 def input_shape(recipe: Recipe, dataset: Dataset) -> tuple[int, ...]:

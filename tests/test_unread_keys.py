@@ -1,0 +1,80 @@
+"""Keys that the chosen net does not read are refused; the table that says so is what the nets do read."""
+
+import pytest
+
+from rescomp.errors import InputError
+from rescomp.models import NETS, NetShape
+from rescomp.recipe import CELL_KINDS, MODEL_KINDS, NET_KINDS, READERS, ModelSection, Recipe, load_recipe, parse_recipe, to_toml
+
+OTHERS = {
+    "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "window": 2, "stride": 2, "widths": (8,),
+    "blocks": 2, "kernel_size": 5, "stem_kernel": (5,), "stem_stride": 2, "norm": "none", "dt": 0.25, "fixed_projection": True,
+    "streaming": True, "time_steps": 16, "weights": "w.safetensors",
+}  # fmt: skip
+"""A value of each key that is not its default."""
+FIELDS = {"widths", "blocks", "kernel_size", "stem_kernel", "stem_stride", "norm", "dt", "fixed_projection"}
+"""Of NetShape, called as in [model]."""
+
+
+def asked(kind, **keys):
+    return to_toml(Recipe(model=ModelSection(kind=kind, **keys)))
+
+
+@pytest.mark.parametrize("kind", [*MODEL_KINDS, "mine:net"])
+@pytest.mark.parametrize("key", OTHERS)
+def test_a_key_is_read_or_refused(tmp_path, kind, key):
+    (tmp_path / "recipe.toml").write_bytes(asked(kind, **{key: OTHERS[key]}))
+    if ("an own net" if ":" in kind else kind) in READERS[key]:
+        load_recipe(tmp_path / "recipe.toml")
+        return
+    with pytest.raises(InputError, match=rf"does not read model\.{key}, which is for .*: leave it out"):
+        load_recipe(tmp_path / "recipe.toml")
+    parse_recipe((tmp_path / "recipe.toml").read_bytes(), "a directory's")
+
+
+def test_every_key_of_the_model_section_has_its_readers():
+    assert set(READERS) | {"kind", "name", "normalization"} == set(ModelSection.model_fields)
+    assert set(OTHERS) == set(READERS)
+
+
+class Watched(NetShape):
+    """Sizes that remember which of them were asked for outside themselves."""
+
+    def __getattribute__(self, name):
+        object.__getattribute__(self, "__dict__").setdefault("seen", set()).add(name)
+        return object.__getattribute__(self, name)
+
+    @property
+    def decimation(self):
+        return 1
+
+
+@pytest.mark.parametrize("kind", NET_KINDS)
+def test_the_table_says_what_a_net_reads(kind):
+    family, widths = kind.removesuffix("1d").removesuffix("2d"), {"hourglass": (16, 4)}.get(kind, (8,))
+    shape = Watched((32, 32, 3) if kind.endswith("2d") else (32, 3), 3, widths, 2, norm="none")
+    NETS[family](shape)
+    seen = shape.__dict__["seen"] & FIELDS
+    if family == "resnet":
+        seen.discard("stem_stride")  # of its sizes only: its stem has stride 1
+    assert seen == {key for key in FIELDS if kind in READERS[key]}
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "rank_w", "rank_u", "layers"])
+def test_cells_read_their_own(key):
+    assert set(READERS[key]) == set(CELL_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["model.kind=resnet1d", "model.rank_u=3"], r"resnet1d does not read model\.rank_u, which is for fastrnn, fastgrnn, gru and lstm"),
+        (["model.widths=[8]"], "fastgrnn does not read model.widths"),
+        (["data.source=x.csv", "data.stride=5"], r"data\.stride is how far windows lie apart"),
+        (['compress=[{kind="low_rank"},{kind="ternary"}]'], "changes nothing"),
+        (['compress=[{kind="distill"},{kind="ternary"}]', "quantize.epochs=0"], "distill in compress acts while"),
+    ],
+)
+def test_what_does_nothing_is_refused(overrides, reason):
+    with pytest.raises(InputError, match=reason):
+        load_recipe(None, overrides)
