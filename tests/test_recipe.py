@@ -171,7 +171,7 @@ def test_weights_keep_the_activations_and_the_ends(weights):
 
 
 def test_nets_without_state_in_toml():
-    asked = ["model.kind=resnet1d", "model.widths=[4, 8]", "model.stem_kernel=[5]", "model.streaming=true", "quantize.vectors=9"]
+    asked = ["model.kind=dscnn1d", "model.widths=[4, 8]", "model.stem_kernel=[5]", "model.streaming=true", "quantize.vectors=9"]
     recipe = load_recipe(None, asked)
     assert (recipe.model.widths, recipe.model.stem_kernel) == ((4, 8), (5,))
     assert parse_recipe(to_toml(recipe), "recipe.toml") == recipe
