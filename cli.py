@@ -73,7 +73,10 @@ _prefer_option = click.option(
 )
 _board_file_option = click.option("--board-file", type=_PATH, help="A board of your own, in TOML: docs/boards.md.")
 _CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
-_FORMATS = "Comma-separated: onnx, tflite, c; arduino, platformio, zephyr, esp-idf: the C as a library, in package-<format>/."
+_FORMATS = (
+    "Comma-separated: onnx, tflite, c (all three where neither this nor --core is given); arduino, platformio, zephyr, esp-idf: "
+    "the C as a library, in package-<format>/."
+)
 _KINDS = (
     "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, score1d; resnet2d, dscnn2d, score2d; hourglass; "
     "or package.module:function, your own net."
@@ -173,20 +176,21 @@ def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None
 
 @cli.command()
 @_directory_argument
-@click.option("--format", "formats", default="onnx,tflite,c", show_default=True, help=_FORMATS)
-@click.option("--core", "cores", default="", help="Also C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
+@click.option("--format", "formats", help=_FORMATS)
+@click.option("--core", "cores", default="", help="C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
 @_prefer_option
 @click.option("--package-version", "version", default="0.1.0", show_default=True, help="Of a package: a semantic version.")
 @click.option("--package-author", "author", default="Anonymous", show_default=True, metavar="'NAME <ADDRESS>'", help="Of a package.")
 @click.option("--package-url", "url", default="", help="Of a package: its page.")
-def export(directory: Path, formats: str, cores: str, prefer: str, **package: str) -> None:
+def export(directory: Path, formats: str | None, cores: str, prefer: str, **package: str) -> None:
     """Write the integer model as ONNX, TFLite and C, or the C as a library for other build systems."""
     from . import stages
     from .export.packages import About
     from .printing import TerminalListener
 
     with TerminalListener() as listener:
-        written = stages.export(directory, _names(formats), cores=_names(cores), prefer=prefer, about=About(**package), listener=listener)
+        chosen = None if formats is None else _names(formats)
+        written = stages.export(directory, chosen, cores=_names(cores), prefer=prefer, about=About(**package), listener=listener)
     for name in written:
         click.echo(directory / name)
 

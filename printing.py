@@ -252,6 +252,8 @@ def print_check(result: Check) -> None:
         rows.append((each.what, f"{each.value:,}", _optional(each.baseline), difference, _optional(each.limit)))
     click.echo(table(("bytes", "now", "before", "difference", "limit"), rows))
     click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ; {'passed' if result.passed else 'FAILED'}")
+    if result.not_compared:
+        click.echo(f"not compared: {', '.join(result.not_compared)}")
     for failure in (*result.mismatch_failures, *result.size_failures):
         click.echo(f"failed: {failure}")
 

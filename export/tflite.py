@@ -18,7 +18,7 @@ from ..graph.ops.base import Array, TfliteTensor, require
 from ..graph.ops.tflite_arithmetic import scale_of
 from ..graph.passes import compose
 from .flatbuffer import FlatbufferWriter, Offset
-from .provenance import PRODUCER, provenance
+from .provenance import DIGEST, PRODUCER, provenance
 
 FILE = "model.tflite"
 SCHEMA_VERSION = 3
@@ -188,7 +188,7 @@ def _serialize(b: _Builder, name: str, metadata: Mapping[str, str]) -> bytes:
     root = w.table(
         "Model",
         version=SCHEMA_VERSION,
-        description=w.string(f"{PRODUCER} {__version__} {name} {metadata.get('rescomp.digest', '')}".rstrip()),
+        description=w.string(f"{PRODUCER} {__version__} {name} {metadata.get(DIGEST, '')}".rstrip()),
         operator_codes=w.tables([_operator_code(w, code) for code in codes]),
         subgraphs=w.tables([_subgraph(w, b, name, codes, contents)]),
         buffers=w.tables([w.table("Buffer", data=w.data(data)) if data else w.table("Buffer") for data in contents]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
-from ..model_directory import GRAPH, VECTORS, WEIGHTS, ModelDirectory
+from ..model_directory import GRAPH, MANIFEST, VECTORS, WEIGHTS, ModelDirectory
 
 MOST_STATES = 1 << 28
 """Entries of all states of all sequences, which a comparison holds at once."""
@@ -79,14 +80,42 @@ def model_files(model: IntegerModel) -> dict[str, bytes]:
 def read_model(directory: ModelDirectory) -> IntegerModel:
     """The verified integer model. Raises InputError when its files are missing, changed or damaged."""
     with directory.unchanging():
-        weights, graph = directory.read(WEIGHTS), directory.read(GRAPH)
+        weights, graph, manifest = directory.read(WEIGHTS), directory.read(GRAPH), directory.manifest()
     arrays = serialize.from_npz(weights, str(directory.path / WEIGHTS))
     try:
         model = serialize.decode(graph, arrays)
         verify_runnable(model)
     except UnsupportedError as error:
         raise InputError(f"{directory.path / GRAPH} is damaged, or not rescomp's ({error}): quantize the model again") from error
+    _check_manifest(manifest, model, directory)
     return model
+
+
+def _check_manifest(manifest: Mapping[str, Any], model: IntegerModel, directory: ModelDirectory) -> None:
+    """Raise InputError unless the manifest speaks of this model wherever both say the same thing."""
+    format = model.input.type.format
+    pairs = {
+        "graph_sha256": (manifest.get("graph_sha256", ""), serialize.digest(model)),
+        "contract": (manifest["contract"], serialize.CONTRACT),
+        "name": (manifest["name"], model.name),
+        "classes": (manifest["classes"], list(model.classes)),
+        "input.fraction_bits": (manifest["input"]["fraction_bits"], format.fraction_bits),
+        "input.scale": (manifest["input"].get("scale"), 2.0**-format.fraction_bits),
+        "formats": (manifest.get("formats"), describe_formats(model)),
+    }
+    for key, (theirs, ours) in pairs.items():
+        if theirs not in (None, ours):
+            what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
+            raise InputError(f"{what}; run `rescomp quantize {directory.path}` again")
+
+
+def describe_formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
+    """Format and scale of every value, as the manifest has them."""
+    return {
+        f"{graph.name}.{name}": {"format": str(type.format), "scale": 2.0**-type.format.fraction_bits}
+        for graph in model.graphs.values()
+        for name, type in graph.types().items()
+    }
 
 
 def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> dict[str, bytes]:
@@ -103,15 +132,26 @@ def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace)
 
 
 def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
-    """The golden vectors, checked against the model's shapes."""
-    arrays = serialize.from_npz(directory.read(VECTORS), str(directory.path / VECTORS))
+    """The golden vectors, checked against the model's shapes and against the manifest. Raises InputError."""
+    with directory.unchanging():
+        data, manifest = directory.read(VECTORS), directory.manifest()
+    path = directory.path / VECTORS
+    vectors = decode_vectors(data, model, str(path))
+    if manifest.get("vectors_sha256") not in (None, vectors.sha256):
+        raise InputError(f"{path} is not of the model in {directory.path}: run `rescomp quantize {directory.path}` again")
+    return vectors
+
+
+def decode_vectors(data: bytes, model: IntegerModel, what: str) -> Vectors:
+    """Golden vectors of `model` from the bytes of vectors/test.npz. Raises InputError naming `what`."""
+    arrays = serialize.from_npz(data, what)
     try:
         digest = arrays.pop("states_sha256").tobytes().hex()
         vectors = Vectors(**arrays, states_sha256=digest)
     except (KeyError, TypeError) as error:
-        raise InputError(f"{directory.path / VECTORS} does not hold golden vectors ({error}): run `rescomp quantize` again") from error
+        raise InputError(f"{what} does not hold golden vectors ({error}): run `rescomp quantize` again") from error
     if fault := _fault_of(vectors, model):
-        raise InputError(f"{directory.path / VECTORS} {fault}: run `rescomp quantize` again")
+        raise InputError(f"{what} {fault}: run `rescomp quantize` again")
     return vectors
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,11 @@ from typing import Any
 from ..errors import BudgetError, InputError, ParityError
 from ..graph.ir import IntegerModel
 from ..model_directory import VECTORS, ModelDirectory
-from .artefacts import read_model, read_vectors
+from ..validate.compare import expected_count
+from ..validate.witness import Job
+from .artefacts import Vectors, read_model, read_vectors
 from .evidence import TEST, Evidence, Report, VectorSet, changed_files, read_report
+from .exports import check_exports, exports_at_hand
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
@@ -57,7 +60,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Check:
-    """What check found. witnesses: evidence on the files at hand. mismatch_failures, size_failures: a sentence each."""
+    """What check found. witnesses: evidence on the files at hand. mismatch_failures, size_failures: a sentence each.
+
+    not_compared: exports at hand of which there is no evidence.
+    """
 
     name: str
     graph_sha256: str
@@ -65,6 +71,7 @@ class Check:
     witnesses: tuple[Evidence, ...]
     measures: tuple[Measure, ...]
     mismatch_failures: tuple[str, ...]
+    not_compared: tuple[str, ...] = ()
 
     @property
     def size_failures(self) -> tuple[str, ...]:
@@ -100,6 +107,7 @@ class Check:
             "compared": self.compared,
             "mismatches": self.mismatches,
             "witnesses": [witness.as_row() for witness in self.witnesses],
+            "not_compared": list(self.not_compared),
             "failures": [*self.mismatch_failures, *self.size_failures],
             "passed": self.passed,
         }
@@ -118,6 +126,7 @@ class Check:
         for witness in self.witnesses:
             who = witness.who.replace("|", "\\|")
             lines.append(f"| {who} | {witness.set} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
+        lines += [f"\nNot compared: {', '.join(self.not_compared)}."] if self.not_compared else []
         lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}. Graph: `{self.graph_sha256[:16]}`.", ""]
         return "\n".join(lines)
 
@@ -151,8 +160,12 @@ def check(
         raise InputError(f"{limits} limits growth: give the sizes to compare with as --baseline (made by `rescomp check --json`)")
     directory = ModelDirectory.open(path)
     model = read_model(directory)
-    report = read_report(directory, model)
-    evidence = _current(directory, model, report)
+    with directory.unchanging():
+        report = read_report(directory, model)
+        vectors = read_vectors(directory, model)
+        evidence = _current(directory, model, report, vectors)
+        check_exports(directory, model)
+        at_hand = exports_at_hand(directory)
     inspection = inspect_model(model)
     sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.state + inspection.scratch}
     sizes |= _measure_cores(path, list(dict.fromkeys((*wanted.cores, *cores))), profile_document, prefer, listener)
@@ -160,15 +173,20 @@ def check(
         if size not in before:
             raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
     measures = tuple(Measure(*size, sizes[size], wanted.most.get(size), before.get(size), wanted.growth.get(size)) for size in sizes)
-    failures = (*(failure for entry in evidence for failure in entry.failures), *_unasked(evidence, wanted.witnesses))
-    return Check(model.name, report.graph_sha256, report.accuracy.integer, evidence, measures, failures)
+    expected = expected_count(Job(model, path, vectors.x, vectors.lengths))
+    failures = tuple(_mismatches(evidence, expected, wanted))
+    read = {name for entry in evidence for name in entry.files}
+    not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
+    return Check(model.name, report.graph_sha256, report.accuracy.integer, evidence, measures, failures, not_compared)
 
 
-def _current(directory: ModelDirectory, model: IntegerModel, report: Report) -> tuple[Evidence, ...]:
+def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors) -> tuple[Evidence, ...]:
     """The evidence on the vectors and the files at hand. Raises InputError where one of them is not what was compared."""
     again = f"run `rescomp verify {directory.path}` again"
-    vectors = read_vectors(directory, model)
-    if report.vectors[TEST] != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x)) or report.accuracy.integer != vectors.accuracy:
+    if (
+        report.vectors.get(TEST) != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))
+        or report.accuracy.integer != vectors.accuracy
+    ):
         raise InputError(f"{directory.path / VECTORS} is not what was compared: {again}")
     evidence = []
     for entry in report.evidence:
@@ -190,16 +208,32 @@ def _measure_cores(path: Path, cores: Sequence[str], document: Path | None, pref
     return sizes
 
 
-def _unasked(evidence: Sequence[Evidence], wanted: Iterable[str]) -> list[str]:
-    """A sentence for each witness that had to be asked and was not, or that compared nothing."""
-    compared: dict[str, int] = {}
+def _mismatches(evidence: Sequence[Evidence], expected: int, wanted: Limits) -> Iterator[str]:
+    """A sentence for each variant that differs or compared too little, and for each witness that had to be asked and was not.
+
+    expected: values that a witness compares on the whole test set.
+    """
     for entry in evidence:
-        if entry.set == TEST:
-            compared[entry.witness] = compared.get(entry.witness, 0) + entry.compared
-    missing = [f"verify did not ask {name}, which the limits want: add it to --against" for name in wanted if not compared.get(name)]
-    if not any(compared.values()):
-        missing.append("verify compared nothing")
-    return missing
+        yield from entry.failures
+    tested = [entry for entry in evidence if entry.set == TEST]
+    full = {(entry.witness, entry.variant) for entry in tested if entry.sampled is None}
+    for entry in tested:
+        if entry.sampled is None and entry.compared < expected:
+            yield f"{entry.who} compared {entry.compared:,} of {expected:,} values: run verify again"
+        elif entry.sampled is not None and not wanted.sampled and (entry.witness, entry.variant) not in full:
+            allow = "verify without --samples, or allow it with parity.sampled = true in the limits"
+            yield f"{entry.who} was asked for {entry.sampled:,} sequences of the test set only: {allow}"
+    compared = {name for entry in tested if entry.compared for name in (entry.witness, *_any_port(entry))}
+    for name in wanted.witnesses:
+        if name not in compared:
+            yield f"verify did not ask {name}, which the limits want: add it to --against"
+    if not compared:
+        yield "verify compared nothing"
+
+
+def _any_port(entry: Evidence) -> Sequence[str]:
+    """`serial` alone is any board: its port is another one on every machine."""
+    return ("serial",) if entry.witness.startswith("serial:") else ()
 
 
 def _count(value: int | None) -> str:

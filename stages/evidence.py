@@ -11,12 +11,14 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator, model_validator
 
 from .. import __version__
+from ..documents import parse_json
 from ..errors import InputError
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
 from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, PLAN, QUANTIZED_NET, RECIPE, REPORT, STACK, TFLITE, ModelDirectory
 from ..validate.emulated_core import EmulatedCore
 from ..validate.registry import load_witness, parse_witnesses
+from .exports import check_exports
 
 SCHEMA = 2
 """Version of report.json."""
@@ -171,15 +173,15 @@ def read_report(directory: ModelDirectory, model: IntegerModel) -> Report:
 def parse_report(data: bytes, name: str, again: str) -> Report:
     """A report from its bytes. name: what errors call it; again: how to make it anew. Raises InputError."""
     try:
-        document = json.loads(data)
+        document = parse_json(data)
         schema = document["schema"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{name} is damaged, or not rescomp's ({type(error).__name__}): {again} again") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{name} is damaged, or not rescomp's ({error}): {again} again") from error
     if schema != SCHEMA or type(schema) is not int:
         older = "which does not say what model it is of" if schema == 1 else "of another rescomp"
         raise InputError(f"{name} has schema {schema!r}, {older}; this rescomp reads {SCHEMA}: {again} again")
     try:
-        return Report.model_validate_json(data)
+        return Report.model_validate_json(json.dumps(document))
     except (ValidationError, InputError) as error:
         raise InputError(f"{name} is damaged, or not rescomp's ({_cause(error)}): {again} again") from error
 
@@ -192,12 +194,16 @@ def _cause(error: ValidationError | InputError) -> str:
     return f"{place}: {first['msg']}" if place else first["msg"]
 
 
-def files_read(directory: ModelDirectory, model: IntegerModel, witness: str) -> dict[str, str]:
-    """SHA-256 by name of what the witness `name[:argument]` reads of the model directory now.
+def files_read(directory: ModelDirectory, model: IntegerModel, witness: str, firmware: str | None = None) -> dict[str, str]:
+    """SHA-256 by name of what the witness `name[:argument]` reads of the model directory now. firmware: what a board was flashed with.
 
-    Raises InputError when a file is missing, was changed after it was written, or was not written by rescomp.
+    Raises InputError when a file is missing, was changed after it was written, was not written by rescomp, or is of another graph.
     """
-    return {name: hashlib.sha256(directory.read(name)).hexdigest() for name in _names_read(directory, model, witness)}
+    names = _names_read(directory, model, witness)
+    if firmware is not None and witness.startswith("serial:"):
+        names = (firmware,)
+    check_exports(directory, model, names)
+    return {name: hashlib.sha256(directory.read(name)).hexdigest() for name in names}
 
 
 def changed_files(entry: Evidence, directory: ModelDirectory, model: IntegerModel) -> list[str]:
@@ -235,19 +241,24 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
 
     New evidence of a witness on a set replaces its earlier evidence there; that of a sampled run replaces only sampled ones.
     """
-    replaced = {(entry.witness, entry.set, entry.sampled is None) for entry in now.evidence}
-    replaced |= {(entry.witness, entry.set, False) for entry in now.evidence}
+    replaced = {(_subject(entry), entry.set, entry.sampled is None) for entry in now.evidence}
+    replaced |= {(_subject(entry), entry.set, False) for entry in now.evidence}
     vectors = {name: entry for name, entry in earlier.vectors.items() if now.vectors.get(name, entry) == entry}
     kept = [
         entry
         for entry in earlier.evidence
-        if (entry.witness, entry.set, entry.sampled is None) not in replaced
+        if (_subject(entry), entry.set, entry.sampled is None) not in replaced
         and (entry.set == FILES or entry.set in vectors)
         and not changed_files(entry, directory, model)
     ]
     coverage = now.coverage or (earlier.coverage if vectors == earlier.vectors else {})
     update = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
     return now.model_copy(update=update)
+
+
+def _subject(entry: Evidence) -> tuple[str, ...]:
+    """Whose evidence it is: a witness's, or that of a board with a known firmware, at whatever port it answers today."""
+    return ("serial", *sorted(entry.files)) if entry.witness.startswith("serial:") and entry.files else (entry.witness,)
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

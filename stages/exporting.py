@@ -8,12 +8,14 @@ from typing import cast
 
 from ..errors import InputError, nearest
 from ..export.c import check_counts
-from ..export.cores import CORES, find_core
+from ..export.cores import find_core
 from ..export.kernel_choice import PREFERENCES, Preference, Target
 from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
 from ..graph.ir import IntegerModel
-from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_SEQUENCE, ONNX_STEP, TFLITE, ModelDirectory
+from ..model_directory import C_FOLDER, REPORT, ModelDirectory
 from .artefacts import read_model, read_vectors
+from .evidence import read_report
+from .exports import OWNED
 from .listener import Listener, Silent
 
 FORMATS: Sequence[str] = ("onnx", "tflite", "c")
@@ -23,7 +25,7 @@ ALL_FORMATS: Sequence[str] = (*FORMATS, *ECOSYSTEMS)
 
 def export(
     path: Path,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] | None = None,
     *,
     cores: Sequence[str] = (),
     prefer: str = "speed",
@@ -32,21 +34,22 @@ def export(
 ) -> list[str]:
     """Write the exports of the model in directory `path`; returns the names of the files written, sorted.
 
-    cores: each gets a folder c-<core>/ beside the plain C that runs anywhere, with the core's own kernels and layouts, chosen for
-    `prefer` (speed or size). about: what packages (arduino, platformio, zephyr, esp-idf) say of themselves.
+    formats: of ALL_FORMATS; None for FORMATS, or for nothing but the cores' C where cores are named. cores: each gets a folder c-<core>/
+    with the core's own kernels and layouts, chosen for `prefer` (speed or size), beside the plain C that runs anywhere. about: what
+    packages (arduino, platformio, zephyr, esp-idf) say of themselves. What is not named is not touched.
     Only writes: nothing is trained, run or compared. Raises InputError for an unknown format, core or preference or a damaged
     directory, MissingToolError when a format's package is not installed.
     """
     listener = listener or Silent()
-    if not formats:
+    if formats is None:
+        formats = () if cores else FORMATS
+    elif not formats:
         raise InputError(f"no export format is named: choose among {', '.join(ALL_FORMATS)}")
     for name in formats:
         if name not in ALL_FORMATS:
             known = ", ".join(ALL_FORMATS)
             raise InputError(f"there is no export format {name!r}; the nearest one is {nearest(name, ALL_FORMATS)!r} (of {known})")
     targets = parse_targets(cores, prefer)
-    if targets and "c" not in formats:
-        raise InputError("--core chooses kernels of the C export: add c to --format")
     directory = ModelDirectory.open(path)
     with directory.held():
         model = read_model(directory)
@@ -61,7 +64,7 @@ def export(
                 replaced.append(package_folder(name))
             else:
                 files |= _EXPORTERS[name](model)
-                replaced += _OWNED[name]
+                replaced += OWNED[name]
         for target in targets:
             listener.stage(f"export c for {target.core.name}")
             files |= _c(model, target)
@@ -97,17 +100,11 @@ def _c(model: IntegerModel, target: Target | None = None) -> Mapping[str, bytes]
 
 
 def _package(directory: ModelDirectory, model: IntegerModel, format: str, about: About) -> Mapping[str, bytes]:
+    if directory.has(REPORT):
+        read_report(directory, model)
     vectors = read_vectors(directory, model)
     recording = choose_recording(model, vectors.x, vectors.lengths, vectors.scores)
     return {f"{package_folder(format)}/{name}": data for name, data in export_package(format, model, recording, about).items()}
 
 
 _EXPORTERS: Mapping[str, Callable[[IntegerModel], Mapping[str, bytes]]] = {"onnx": _onnx, "tflite": _tflite, "c": _c}
-_OWNED: Mapping[str, Sequence[str]] = {"onnx": (ONNX_STEP, ONNX_SEQUENCE), "tflite": (TFLITE,), "c": (C_FOLDER,)}
-EXPORTED: Sequence[str] = (
-    *(name for names in _OWNED.values() for name in names),
-    *(core.export_folder for core in CORES.values()),
-    *(package_folder(name) for name in ECOSYSTEMS),
-    FIRMWARE_FOLDER,
-)
-"""Everything that export may write, and what flash makes of it."""

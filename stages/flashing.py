@@ -20,7 +20,7 @@ from ..boards.uf2 import pack_uf2
 from ..errors import DeviceError, InputError, MissingToolError, missing_package
 from ..export.c import check_counts
 from ..graph.ir import IntegerModel
-from ..model_directory import FIRMWARE_FOLDER, ModelDirectory
+from ..model_directory import FIRMWARE_FOLDER, REPORT, ModelDirectory
 from ..text_files import whole_number
 from ..validate.board_firmware import Fit, board_uart, build_board_firmware
 from ..validate.c_program import first_lines, run_tool, workspace
@@ -30,6 +30,8 @@ from ..validate.serial_machines import Kind, check_machine, serial_machine
 from ..validate.witness import Job
 from .artefacts import read_model, read_vectors
 from .diagnosis import Port, find_ports
+from .evidence import read_report
+from .exports import check_exports
 from .listener import Listener, Silent
 from .verification import Verification, verify
 
@@ -92,6 +94,8 @@ def flash(
     directory = ModelDirectory.open(path)
     model = read_model(directory)
     check_counts(model, target.find_core())
+    if directory.has(REPORT):
+        read_report(directory, model)
     folder = path / FIRMWARE_FOLDER / target.name
     if dry_run:
         where = _look_for(target, way, port) or _placeholder(way)
@@ -129,7 +133,7 @@ def _build(directory: ModelDirectory, model: IntegerModel, board: Board, way: Me
     """Keep the firmware, and what a method's tool reads of it, in firmware/<board>/: made elsewhere, and put there as one step."""
     listener.stage(f"build the parity firmware for {board.title}")
     exported = export_folder(board.find_core(), directory.path)
-    directory.check([f"{exported}/{model.name}.c", *directory.files(exported)])
+    check_exports(directory, model, [f"{exported}/{model.name}.c", *directory.files(exported)])
     vectors = read_vectors(directory, model)
     name = f"{FIRMWARE_FOLDER}/{board.name}"
     with workspace() as folder:
@@ -185,7 +189,8 @@ def _machine(board: Board, elf: Path, port: str | None) -> Iterator[str]:
 
 
 def _verified(path: Path, result: Flashed, listener: Listener) -> Flashed:
-    return replace(result, verification=verify(path, f"serial:{result.port}", listener=listener))
+    firmware = f"{FIRMWARE_FOLDER}/{result.board}/{ELF}"
+    return replace(result, verification=verify(path, f"serial:{result.port}", firmware=firmware, listener=listener))
 
 
 def _told(path: Path, board: Board, way: Method, folder: Path, fit: Fit | None, commands: tuple[str, ...], port: str | None) -> Flashed:

@@ -10,6 +10,7 @@ from typing import Any
 from ..documents import parse_json, parse_toml
 from ..errors import InputError, nearest
 from ..export.cores import find_core
+from ..validate.registry import parse_witnesses
 
 MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
 """Of a model wherever it runs: constants; state and scratch."""
@@ -22,11 +23,15 @@ Size = tuple[str, str]
 
 @dataclass(frozen=True)
 class Limits:
-    """most: bytes of each size at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked."""
+    """most: bytes of each size at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked.
+
+    sampled: whether a witness may have been asked for some of the test set only (`verify --samples`).
+    """
 
     most: Mapping[Size, int] = field(default_factory=dict)
     growth: Mapping[Size, int] = field(default_factory=dict)
     witnesses: Sequence[str] = ()
+    sampled: bool = False
 
     @property
     def cores(self) -> list[str]:
@@ -35,18 +40,45 @@ class Limits:
 
 
 def read_limits(path: Path) -> Limits:
-    """The limits in a TOML file. Raises InputError for a key that means nothing, with the nearest one."""
+    """The limits in a TOML file. Raises InputError for a key that means nothing, with the nearest one, and where nothing is demanded."""
     try:
         document = parse_toml(_read(path))
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     _check_keys(path, "", document, ("limits", "growth", "parity"))
+    for section, table in document.items():
+        _check_demands(path, section, table)
     parity = document.get("parity", {})
-    _check_keys(path, "parity", parity, ("witnesses",))
-    witnesses = parity.get("witnesses", [])
-    if not isinstance(witnesses, list) or not all(isinstance(name, str) for name in witnesses):
+    _check_keys(path, "parity", parity, ("witnesses", "sampled"))
+    sampled = parity.get("sampled", False)
+    if type(sampled) is not bool:
+        raise InputError(f"{path}: parity.sampled = {sampled!r} is neither true nor false")
+    limits = Limits(_sizes(path, "limits", document), _sizes(path, "growth", document), _witnesses(path, parity), sampled)
+    if not limits.most and not limits.growth and not limits.witnesses:
+        raise InputError(f"{path} demands nothing: name sizes in [limits] or [growth], or witnesses in [parity]")
+    return limits
+
+
+def _check_demands(path: Path, name: str, table: Any) -> None:
+    """Raise InputError for a section that is empty: whoever wrote it believes that it guards something."""
+    if table == {}:
+        raise InputError(f"{path}: [{name}] demands nothing: give it a key, or leave it out")
+    for key, entry in table.items() if isinstance(table, dict) else ():
+        _check_demands(path, f"{name}.{key}", entry)
+
+
+def _witnesses(path: Path, parity: Mapping[str, Any]) -> tuple[str, ...]:
+    """As --against takes them."""
+    names = parity.get("witnesses", ["c"])
+    if not isinstance(names, list) or not all(isinstance(name, str) and "," not in name for name in names):
         raise InputError(f"{path}: parity.witnesses is a list of names as --against takes them")
-    return Limits(_sizes(path, "limits", document), _sizes(path, "growth", document), tuple(witnesses))
+    if not names:
+        raise InputError(f"{path}: parity.witnesses demands nothing: name one, or leave it out")
+    try:
+        pairs = [pair for name in names for pair in parse_witnesses(name)]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return tuple(f"{name}:{argument}" if argument else name for name, argument in pairs) if "witnesses" in parity else ()
 
 
 def read_baseline(path: Path) -> dict[Size, int]:

@@ -21,13 +21,11 @@ from ..graph.serialize import digest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,
-    GRAPH,
     METRICS,
     QUANTIZED_NET,
     RECIPE,
     REPORT,
     VECTORS,
-    WEIGHTS,
     ModelDirectory,
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, refuse_unusable, use_loop
@@ -41,8 +39,8 @@ from ..train.memory import keep_freed_memory
 from ..train.metrics import Metrics, metrics_file
 from ..train.schedule import quantize_schedule
 from ..validate.torch_net import empty_net
-from .artefacts import answers, model_files, vector_files
-from .exporting import EXPORTED
+from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
+from .exports import EXPORTED
 from .listener import Listener, Silent
 from .training import centre_and_spread, read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
@@ -100,7 +98,8 @@ def _is_made(directory: ModelDirectory, manifest: Mapping[str, Any], recipe: Rec
     if "integer" not in manifest["accuracy"] or manifest["versions"] != versions(recipe) or directory.read(RECIPE) != to_toml(recipe):
         return False
     try:
-        directory.check((QUANTIZED_NET, GRAPH, WEIGHTS, VECTORS, METRICS))
+        directory.check((QUANTIZED_NET, METRICS))
+        read_vectors(directory, read_model(directory))
     except InputError:
         return False
     return True
@@ -135,7 +134,10 @@ def _quantize(
             QUANTIZED_NET: encode_net(net),
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
-                accuracy={"float": manifest["accuracy"]["float"], "integer": result}, graph_sha256=digest(model), formats=_formats(model)
+                accuracy={"float": manifest["accuracy"]["float"], "integer": result},
+                graph_sha256=digest(model),
+                formats=describe_formats(model),
+                vectors_sha256=decode_vectors(files[VECTORS], model, VECTORS).sha256,
             ),
         },
         removed=[*EXPORTED, REPORT, CHECKPOINT],
@@ -253,12 +255,3 @@ def _lower(
     vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], Trace(trace.states[:kept], trace.scores[:kept]))
     accuracy = float((answers(trace.scores) == test.y).mean())
     return model, {**model_files(model), **vectors}, accuracy
-
-
-def _formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
-    """Format and scale of every value, for the manifest."""
-    return {
-        f"{graph.name}.{name}": {"format": str(type.format), "scale": 2.0**-type.format.fraction_bits}
-        for graph in model.graphs.values()
-        for name, type in graph.types().items()
-    }

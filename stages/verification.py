@@ -66,19 +66,20 @@ class Verification:
             raise ParityError(self.failures[0] + others)
 
 
-def verify(path: Path, against: str | None = None, *, listener: Listener | None = None) -> Verification:
+def verify(path: Path, against: str | None = None, *, firmware: str | None = None, listener: Listener | None = None) -> Verification:
     """Compare the witnesses `against` (`name[:argument],...`; None: the default ones) with numpy, on every test sequence.
 
     Every witness runs, also after one has differed: the result's failures name sequence, step, tensor, channel, both values, and
-    the first layer that differs (`raise_failures` makes an error of them). Raises ParityError when numpy itself no longer gives
-    what was recorded; MissingToolError when a witness that was asked for cannot run here.
+    the first layer that differs (`raise_failures` makes an error of them). firmware: name of the file that the board at the serial line was
+    flashed with, if that is known. Earlier evidence on the same files is kept in report.json beside what is found now. Raises ParityError
+    when numpy itself no longer gives what was recorded; MissingToolError when a witness that was asked for cannot run here.
     """
     directory = ModelDirectory.open(path)
     with directory.held():
-        return _verify(directory, against, listener or Silent())
+        return _verify(directory, against, firmware, listener or Silent())
 
 
-def _verify(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:
+def _verify(directory: ModelDirectory, against: str | None, firmware: str | None, listener: Listener) -> Verification:
     path = directory.path
     excuses = {name: reason for name, _ in parse_witnesses(against) if against is None and (reason := _excuse(directory, name))}
     witnesses = ready_witnesses(against, without=excuses)
@@ -92,7 +93,7 @@ def _verify(directory: ModelDirectory, against: str | None, listener: Listener) 
     for witness, argument in witnesses:
         name = f"{witness.name}:{argument}" if argument else witness.name
         listener.stage(f"verify against {name}")
-        files = files_read(directory, model, name)
+        files = files_read(directory, model, name, firmware)
         found += _question(witness, Job(model, path, vectors.x, vectors.lengths, argument, listener.progress), reference, files)
     report = Report.of(
         model,

@@ -151,6 +151,19 @@ BAD_LIMITS = {
     "[parity]\nwitnesses = 'c'\n": "parity.witnesses",
     "[limits\n": "TOML",
     "[growth]\nram_bytes = 0\n": "--baseline",
+    "": "limits.toml demands nothing",
+    "# const_bytes = 1\n": "limits.toml demands nothing",
+    "[limits]\n": "[limits] demands nothing",
+    "[limits.cortex-m0]\n": "[limits.cortex-m0] demands nothing",
+    "[growth]\n": "[growth] demands nothing",
+    "[parity]\n": "[parity] demands nothing",
+    "[limits]\nram_bytes = 1\n[parity]\n": "[parity] demands nothing",
+    "[parity]\nwitnesses = []\n": "parity.witnesses demands nothing",
+    "[parity]\nsampled = true\n": "limits.toml demands nothing",
+    "[limits]\nram_bytes = 1\n[parity]\nsampled = 1\n": "parity.sampled = 1 is neither true nor false",
+    "[parity]\nwitnesses = ['onnxruntim']\n": "limits.toml: there is no witness 'onnxruntim'; the nearest one is 'onnxruntime'",
+    "[parity]\nwitnesses = ['']\n": "limits.toml: --against names no witness",
+    "[parity]\nwitnesses = ['c,tflite']\n": "parity.witnesses",
 }
 
 
@@ -158,6 +171,12 @@ BAD_LIMITS = {
 def test_limits_that_mean_nothing_are_refused(verified, tmp_path, text):
     with pytest.raises(InputError, match=re.escape(BAD_LIMITS[text])):
         stages.check(verified, limits=write(tmp_path / "limits.toml", text))
+
+
+def test_limits_may_begin_with_a_byte_order_mark(verified, sizes, tmp_path):
+    limits = tmp_path / "limits.toml"
+    limits.write_bytes(b"\xef\xbb\xbf[limits]\nram_bytes = 1\n")
+    assert stages.check(verified, limits=limits).size_failures
 
 
 @pytest.mark.parametrize(

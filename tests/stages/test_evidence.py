@@ -2,23 +2,23 @@
 
 import json
 import re
+import shutil
 
+import numpy as np
 import pytest
 
 from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import InputError, ParityError
-from rescomp.graph.serialize import digest
+from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.artefacts import read_model
-from rescomp.stages.evidence import Report, parse_report
+from rescomp.stages.evidence import Evidence, Report, merge, parse_report, read_report
 
 
 @pytest.fixture(scope="module")
 def verified_once(finished, tmp_path_factory):
-    """report.json of the three witnesses that need no training packages."""
-    import shutil
-
+    """With report.json of the three witnesses that need no training packages."""
     path = shutil.copytree(finished, tmp_path_factory.mktemp("verified") / "model")
     stages.verify(path, "onnxruntime,tflite,c")
     return path
@@ -26,8 +26,6 @@ def verified_once(finished, tmp_path_factory):
 
 @pytest.fixture
 def verified(verified_once, tmp_path):
-    import shutil
-
     return shutil.copytree(verified_once, tmp_path / "verified")
 
 
@@ -87,12 +85,24 @@ def test_evidence_on_a_file_that_is_gone_does_not_count(verified):
     assert {entry.witness for entry in stages.check(verified).witnesses} == {"onnxruntime", "c"}
 
 
-def test_evidence_on_other_vectors_does_not_count(verified, model_dir):
-    directory = ModelDirectory.open(verified)
-    from rescomp.graph.serialize import from_npz, to_npz
+CHANGES = {
+    "x": lambda x: x + 1,
+    "lengths": lambda lengths: np.maximum(lengths - 1, 1),
+    "labels": lambda labels: (labels + 1) % 3,
+    "scores": lambda scores: scores + 1,
+    "states": lambda states: states ^ 1,
+    "states_sha256": lambda sha256: sha256 ^ 1,
+}
 
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_evidence_on_other_vectors_does_not_count(verified, name):
     arrays = from_npz((verified / "vectors/test.npz").read_bytes(), "vectors")
-    directory.write({"vectors/test.npz": to_npz({**arrays, "labels": (arrays["labels"] + 1) % 3})})
+    changed = {**arrays, name: CHANGES[name](arrays[name]).astype(arrays[name].dtype)}
+    ModelDirectory.open(verified).write({"vectors/test.npz": to_npz(changed)})
+    with pytest.raises(InputError, match=r"vectors/test\.npz is not of the model in .*rescomp quantize"):
+        stages.check(verified)
+    ModelDirectory.open(verified).update_manifest(vectors_sha256=None)
     with pytest.raises(InputError, match=r"vectors/test\.npz is not what was compared.*rescomp verify"):
         stages.check(verified)
 
@@ -205,3 +215,248 @@ def test_verify_goes_on_from_a_damaged_report_and_says_so(verified, capsys):
     assert main(["verify", str(verified), "--against", "c"]) == 0
     assert re.search(r"warning: earlier evidence is not kept: .*report\.json is damaged", capsys.readouterr().err)
     assert witnesses(verified) == {"c"}
+
+
+# ---- what is kept
+
+
+def entry_of(path, witness="c", **changes):
+    """The first entry of a witness, changed."""
+    found = next(entry for entry in report_of(path)["evidence"] if entry["witness"] == witness)
+    return Evidence(**{**found, **changes})
+
+
+def merged(path, *entries):
+    """Evidence after a run that found `entries`, as (witness, sampled, mismatches)."""
+    directory = ModelDirectory.open(path)
+    model = read_model(directory)
+    earlier = read_report(directory, model)
+    found = merge(earlier, earlier.model_copy(update={"evidence": entries}), directory, model).evidence
+    return [(entry.witness, entry.sampled, entry.mismatches) for entry in found if entry.witness == entries[0].witness]
+
+
+def test_a_sampled_run_stands_beside_a_whole_one_and_is_replaced_by_it(verified):
+    whole, sampled = entry_of(verified, "tflite"), entry_of(verified, "tflite", sampled=5, compared=90, mismatches=1)
+    assert merged(verified, sampled) == [("tflite", None, 0), ("tflite", 5, 1), ("tflite", None, 0), ("tflite", None, 0)]
+    rewrite(verified, {**report_of(verified), "evidence": [sampled.model_dump(mode="json")]})
+    assert merged(verified, whole) == [("tflite", None, 0)]
+
+
+def test_a_variant_that_is_no_more_goes_with_the_next_run_of_its_witness(verified):
+    gone = entry_of(verified, "c", variant="gcc 2.95")
+    rewrite(verified, {**report_of(verified), "evidence": [gone.model_dump(mode="json")]})
+    assert merged(verified, entry_of(verified, "c", variant="gcc -O2")) == [("c", None, 0)]
+
+
+def test_a_board_with_the_same_firmware_is_the_same_board_at_any_port(verified):
+    directory = ModelDirectory.open(verified)
+    directory.write({"firmware/uno/firmware.elf": bytes.fromhex(report_of(verified)["graph_sha256"])})
+    files = {"firmware/uno/firmware.elf": directory._sums()["firmware/uno/firmware.elf"]}
+    one, other = (entry_of(verified, witness=f"serial:/dev/ttyACM{port}", files=files) for port in (0, 1))
+    rewrite(verified, {**report_of(verified), "evidence": [one.model_dump(mode="json")]})
+    assert [entry.witness for entry in stages.check(verified).witnesses] == ["serial:/dev/ttyACM0"]
+    directory_, model = ModelDirectory.open(verified), read_model(directory)
+    earlier = read_report(directory_, model)
+    now = earlier.model_copy(update={"evidence": (other,)})
+    assert [entry.witness for entry in merge(earlier, now, directory_, model).evidence] == ["serial:/dev/ttyACM1"]
+    directory.write({"firmware/uno/firmware.elf": bytes.fromhex(report_of(verified)["graph_sha256"]) + b"\0"})
+    with pytest.raises(InputError, match=r"firmware\.elf is not the file that serial"):
+        stages.check(verified)
+
+
+def test_a_core_exported_later_takes_the_place_of_the_plain_c_that_was_compared(verified):
+    on_core = entry_of(verified, "c").model_dump(mode="json") | {"witness": "qemu:cortex-m4", "variant": "cortex-m4 -O2, c/"}
+    rewrite(verified, {**report_of(verified), "evidence": [on_core]})
+    assert [entry.witness for entry in stages.check(verified).witnesses] == ["qemu:cortex-m4"]
+    stages.export(verified, cores=["cortex-m4"])
+    with pytest.raises(InputError, match=r"c-cortex-m4/.* is not the file that qemu:cortex-m4 \(.*rescomp verify"):
+        stages.check(verified)
+
+
+def test_export_of_a_core_writes_the_core_alone(verified, capsys):
+    before = {name: (verified / name).stat().st_mtime_ns for name in ("model.onnx", "model.tflite", "c/three_gestures.c", REPORT)}
+    assert main(["export", str(verified), "--core", "cortex-m4"]) == 0
+    written = [line.removeprefix(f"{verified}/") for line in capsys.readouterr().out.splitlines()]
+    assert "c-cortex-m4/three_gestures.c" in written
+    assert {name.split("/")[0] for name in written} == {"c-cortex-m4"}
+    assert {name: (verified / name).stat().st_mtime_ns for name in before} == before
+    assert {entry.witness for entry in stages.check(verified).witnesses} == {"onnxruntime", "tflite", "c"}
+    assert stages.check(verified).not_compared == ("c-cortex-m4",)
+    assert {name.split("/")[0] for name in stages.export(verified, ["onnx"], cores=["cortex-m3"])} == {
+        *("model.onnx", "model_sequence.onnx", "c-cortex-m3")
+    }
+
+
+# ---- what check demands of it
+
+
+def test_exports_that_nobody_compared_are_named(model_dir, capsys):
+    stages.verify(model_dir, "c")
+    assert main(["check", str(model_dir)]) == 0
+    assert "not compared: model.onnx, model_sequence.onnx, model.tflite" in capsys.readouterr().out
+    assert "Not compared: model.onnx, model_sequence.onnx, model.tflite." in stages.check(model_dir).as_markdown()
+
+
+def test_a_sampled_report_fails_unless_the_limits_allow_it(verified, tmp_path):
+    sampled = entry_of(verified, "tflite", sampled=5, compared=90).model_dump(mode="json")
+    rest = [entry for entry in report_of(verified)["evidence"] if entry["witness"] != "tflite"]
+    rewrite(verified, {**report_of(verified), "evidence": [*rest, sampled]})
+    with pytest.raises(ParityError, match=r"tflite .*5 sequences of the test set only: verify without --samples, or .*parity\.sampled"):
+        stages.check(verified).raise_failures()
+    limits = tmp_path / "limits.toml"
+    for text, passes in (("sampled = true", True), ("sampled = false", False)):
+        limits.write_text(f'[parity]\nwitnesses = ["tflite"]\n{text}\n')
+        assert stages.check(verified, limits=limits).passed is passes
+    whole = entry_of(verified, "tflite").model_dump(mode="json") | {
+        "sampled": None,
+        "compared": report_of(verified)["evidence"][0]["compared"],
+    }
+    rewrite(verified, {**report_of(verified), "evidence": [*rest, sampled, whole]})
+    assert stages.check(verified).passed
+
+
+def test_fewer_values_than_the_vectors_have_fail(verified):
+    rewrite(verified, damage(compared=5)(report_of(verified)))
+    with pytest.raises(ParityError, match=r"compared 5 of \d+ values"):
+        stages.check(verified).raise_failures()
+
+
+def test_a_witness_that_the_limits_want_must_have_compared_the_test_set(verified, tmp_path):
+    report = report_of(verified)
+    report["vectors"]["stress"] = report["vectors"]["test"]
+    entries = [{**entry, "set": "stress"} if entry["witness"] == "c" else entry for entry in report["evidence"]]
+    rewrite(verified, {**report, "evidence": entries})
+    limits = tmp_path / "limits.toml"
+    limits.write_text('[parity]\nwitnesses = ["c"]\n')
+    with pytest.raises(ParityError, match="did not ask c,"):
+        stages.check(verified, limits=limits).raise_failures()
+
+
+def test_an_accuracy_that_the_vectors_do_not_have_is_refused(verified, capsys):
+    rewrite(verified, {**report_of(verified), "accuracy": {"integer": 1.0}})
+    assert main(["check", str(verified)]) == 2
+
+
+# ---- somebody edits a file, or takes it from another model, and repairs SHA256SUMS
+
+
+@pytest.fixture(scope="module")
+def other(finished, tmp_path_factory):
+    """Another model of the same name and shapes, verified too."""
+    path = shutil.copytree(finished, tmp_path_factory.mktemp("other") / "model")
+    stages.quantize(path, overrides=["quantize.epochs=0"], weights="int8")
+    stages.export(path, ["onnx", "tflite", "c", "arduino"])
+    stages.verify(path, "onnxruntime,tflite,c")
+    return path
+
+
+FOREIGN = {
+    "graph.json": 2,
+    "weights.npz": 2,
+    "vectors/test.npz": 2,
+    "manifest.json": 2,
+    "report.json": 0,
+    "model.onnx": 2,
+    "model_sequence.onnx": 2,
+    "model.tflite": 2,
+    "c/three_gestures.c": 2,
+    "c/three_gestures.h": 2,
+    "c": 2,
+    "package-arduino": 0,
+}
+"""What verify ends with; check ends with 2 for each."""
+
+
+def take(path, other, name):
+    """A file, or a folder, of another model."""
+    source = [file for file in (other / name).rglob("*") if file.is_file()] if (other / name).is_dir() else [other / name]
+    ModelDirectory(path).remove(name)
+    ModelDirectory(path).write({file.relative_to(other).as_posix(): file.read_bytes() for file in source})
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_file_of_another_model_is_noticed(verified, other, capsys, name):
+    take(verified, other, name)
+    assert main(["check", str(verified)]) == 2
+    assert re.search(r"another|not rescomp's|not of the model|is not the file|is not what|holds|damaged|instead", capsys.readouterr().err)
+    assert main(["verify", str(verified), "--against", "onnxruntime,tflite,c"]) == FOREIGN[name]
+
+
+def test_graph_and_weights_of_another_model_are_noticed(verified, other, capsys):
+    take(verified, other, "graph.json")
+    take(verified, other, "weights.npz")
+    for command in ("check", "verify", "export", "inspect"):
+        assert main([command, str(verified)]) == 2
+        assert re.search(r"manifest\.json is not of the model in graph\.json: graph_sha256 differs", capsys.readouterr().err)
+
+
+def test_all_of_another_model_but_the_report_is_noticed(verified, other, capsys):
+    report = report_of(verified)
+    shutil.rmtree(verified)
+    shutil.copytree(other, verified)
+    rewrite(verified, report)
+    assert main(["check", str(verified)]) == 2
+    assert "report.json is of another model" in capsys.readouterr().err
+    with pytest.raises(InputError, match="of another model"):
+        stages.export(verified, ["arduino"])
+
+
+MANIFEST_EDITS = {
+    "name": lambda manifest: {**manifest, "name": "four_gestures"},
+    "classes": lambda manifest: {**manifest, "classes": manifest["classes"][::-1]},
+    "contract": lambda manifest: {**manifest, "contract": 2},
+    "graph_sha256": lambda manifest: {**manifest, "graph_sha256": "0" * 64},
+    "graph_sha256 missing": lambda manifest: {key: value for key, value in manifest.items() if key != "graph_sha256"},
+    "input.fraction_bits": lambda manifest: {**manifest, "input": {**manifest["input"], "fraction_bits": 3}},
+    "input.scale": lambda manifest: {**manifest, "input": {**manifest["input"], "scale": 3.0}},
+    "formats": lambda manifest: {**manifest, "formats": {**manifest["formats"], "step.h_next": {"format": "int16 Q3", "scale": 0.125}}},
+}
+
+
+@pytest.mark.parametrize("name", MANIFEST_EDITS)
+def test_a_manifest_that_says_something_else_than_the_graph_is_refused(verified, capsys, name):
+    changed = MANIFEST_EDITS[name](json.loads((verified / "manifest.json").read_text()))
+    ModelDirectory(verified).write({"manifest.json": to_json(changed)})
+    for command in (["check"], ["verify", "--against", "c"], ["export"], ["flash", "--board", "arduino-uno", "--dry-run"]):
+        assert main([command[0], str(verified), *command[1:]]) == 2
+        assert f"{name.split()[0]} differs" in capsys.readouterr().err
+
+
+def test_a_class_renamed_in_the_graph_is_noticed(verified, capsys):
+    text = (verified / "graph.json").read_text()
+    label = json.loads(text)["classes"][0]
+    ModelDirectory(verified).write({"graph.json": text.replace(f'"{label}"', '"another"', 1).encode()})
+    assert main(["check", str(verified)]) == 2
+    assert "differs" in capsys.readouterr().err
+
+
+def test_any_byte_behind_any_compared_file_is_noticed(verified):
+    """Of each kind the first file: the rest is of one loop."""
+    directory = ModelDirectory(verified)
+    compared = {name for entry in report_of(verified)["evidence"] for name in entry["files"]}
+    for name in sorted(compared):
+        data = (verified / name).read_bytes()
+        directory.write({name: data + b"\n"})
+        with pytest.raises(InputError, match=f"{re.escape(name)} is not the file that"):
+            stages.check(verified)
+        directory.write({name: data})
+    stages.check(verified).raise_failures()
+
+
+def test_a_file_added_to_the_c_is_noticed(verified):
+    ModelDirectory(verified).write({"c/rescomp/more.c": b"int more;\n"})
+    with pytest.raises(InputError, match=r"c/rescomp/more\.c is not the file that c"):
+        stages.check(verified)
+
+
+def test_a_header_that_names_no_graph_is_refused(verified):
+    text = (verified / "c/three_gestures.h").read_text().replace("_GRAPH_SHA256", "_GRAPH")
+    ModelDirectory(verified).write({"c/three_gestures.h": text.encode()})
+    with pytest.raises(InputError, match="does not say of which graph it is"):
+        stages.verify(verified, "c")
+
+
+def test_firmware_of_another_graph_is_noticed(verified):
+    ModelDirectory(verified).write({"firmware/uno/firmware.elf": b"\x7fELF" + bytes(32)})
+    with pytest.raises(InputError, match=r"firmware/uno/firmware\.elf is not of this model's graph .*rescomp flash"):
+        stages.check(verified)

@@ -15,7 +15,7 @@ from rescomp.boards import list_boards, load_board
 from rescomp.boards.uf2 import pack_uf2
 from rescomp.cli import main
 from rescomp.errors import BudgetError, DeviceError, InputError, MissingToolError, UnsupportedError
-from rescomp.model_directory import ModelDirectory
+from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages import flashing
 from rescomp.stages.diagnosis import Port
 from rescomp.validate.board_firmware import Fit
@@ -276,6 +276,24 @@ def test_without_an_export(model_dir, ports, emulated, open_port, tools):
     ModelDirectory.open(model_dir).remove("c")
     with pytest.raises(InputError, match=r"has no c/three_gestures\.c: run `rescomp export .*` first"):
         stages.flash(model_dir, "arduino-uno", port="/dev/ttyX")
+
+
+def test_c_of_another_graph_is_not_flashed(model_dir, tools):
+    tools("avrdude")
+    header = model_dir / "c/three_gestures.h"
+    text = re.sub(r'(_GRAPH_SHA256 ")[0-9a-f]{4}', r"\g<1>0000", header.read_text())
+    ModelDirectory.open(model_dir).write({"c/three_gestures.h": text.encode()})
+    with pytest.raises(InputError, match=r"three_gestures\.h is of another graph \(0000"):
+        stages.flash(model_dir, "arduino-uno", port="/dev/ttyX")
+    assert not (model_dir / "firmware").exists()
+
+
+def test_a_directory_with_a_report_of_another_model_is_not_flashed(model_dir):
+    stages.verify(model_dir, "c")
+    report = json.loads((model_dir / REPORT).read_text())
+    ModelDirectory.open(model_dir).write({REPORT: to_json({**report, "graph_sha256": "0" * 64})})
+    with pytest.raises(InputError, match=r"report\.json is of another model"):
+        stages.flash(model_dir, "arduino-uno", dry_run=True)
 
 
 @pytest.mark.parametrize("board", ["qemu-cortex-m0", "simavr-atmega328p"])

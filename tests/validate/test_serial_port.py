@@ -19,6 +19,7 @@ import serial
 from rescomp.cli import main
 from rescomp.errors import DeviceError, InputError, MissingToolError, UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.graph.serialize import digest
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages.artefacts import model_files, vector_files
 from rescomp.validate import parity_device, serial_line
@@ -113,7 +114,9 @@ def model_directory(build_board, tmp_path):
         directory = ModelDirectory.create(tmp_path / "model")
         fraction_bits = board.model.input.type.format.fraction_bits
         data, rest = {"sha256": "", "channels": 7}, {"input": {"fraction_bits": fraction_bits}, "versions": {"rescomp": ""}}
-        directory.update_manifest(contract=1, name="tiny", classes=["a", "b"], data=data, **rest)
+        directory.update_manifest(
+            contract=1, name="tiny", classes=list(board.model.classes), data=data, graph_sha256=digest(board.model), **rest
+        )
         directory.write(model_files(board.model))
         trace = evaluate(board.model, board.x.astype(np.int64), board.lengths)
         directory.write(vector_files(board.x, board.lengths, np.argmax(trace.scores, axis=1), trace))

@@ -1,0 +1,106 @@
+"""The metadata of ONNX and TFLite files, read with neither package: only what leads to it is looked at, and nothing is trusted."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+
+METADATA_PROPS, KEY, VALUE = 14, 1, 2
+"""Fields of ONNX's ModelProto and StringStringEntryProto."""
+BYTES = 2
+"""Wire type of a field that holds bytes, after whose length they stand."""
+_FIXED: Mapping[int, int] = {1: 8, 5: 4}
+"""Bytes of the wire types of fixed size."""
+
+
+def onnx_metadata(data: bytes) -> dict[str, str]:
+    """The metadata of an ONNX file, read without ONNX. Raises ValueError and IndexError for what is none."""
+    entries = [dict(_fields(value)) for number, value in _fields(data) if number == METADATA_PROPS]
+    return {entry[KEY].decode(): entry[VALUE].decode() for entry in entries if {KEY, VALUE} <= set(entry)}
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and content of every field of a Protocol Buffers message that holds bytes."""
+    place = 0
+    while place < len(data):
+        tag, place = _varint(data, place)
+        kind = tag & 7
+        if kind == 0:
+            _, place = _varint(data, place)
+            continue
+        size, place = _varint(data, place) if kind == BYTES else (_FIXED.get(kind, len(data)), place)
+        if place + size > len(data):
+            raise ValueError("a field reaches past the end")
+        if kind == BYTES:
+            yield tag >> 3, data[place : place + size]
+        place += size
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, and the place behind it."""
+    number = 0
+    for shift in range(0, 70, 7):
+        byte = data[place]
+        number |= (byte & 0x7F) << shift
+        place += 1
+        if byte < 0x80:
+            return number, place
+    raise ValueError("a number has more than 64 bits")
+
+
+BUFFERS, METADATA = 4, 6
+"""Fields of TFLite's Model; those of its Metadata and Buffer are numbered in _metadata_entry."""
+
+
+def tflite_metadata(data: bytes) -> dict[str, str]:
+    """The metadata of a TFLite file, read without TFLite. Raises ValueError, IndexError and struct.error for what is none."""
+    root = _follow(data, 0)
+    buffers, entries = (list(_tables(data, root, field)) for field in (BUFFERS, METADATA))
+    return dict(_metadata_entry(data, entry, buffers) for entry in entries)
+
+
+def _metadata_entry(data: bytes, entry: int, buffers: list[int]) -> tuple[str, str]:
+    name, number = _field(data, entry, 0), _field(data, entry, 1)
+    index = _unsigned(data, number) if number is not None else 0
+    text = _field(data, buffers[index], 0)
+    return _vector(data, name).decode(), _vector(data, text).decode()
+
+
+def _tables(data: bytes, table: int, field: int) -> Iterator[int]:
+    """Places of the tables in a field that is a vector of them."""
+    place = _field(data, table, field)
+    if place is None:
+        return
+    start = _follow(data, place)
+    for i in range(min(_unsigned(data, start), len(data))):
+        yield _follow(data, start + 4 + 4 * i)
+
+
+def _field(data: bytes, table: int, field: int) -> int | None:
+    """Place of a field of a FlatBuffers table; None where it has its default."""
+    (back,) = struct.unpack_from("<i", data, table)
+    vtable = table - back
+    if vtable < 0:
+        raise ValueError("a table lies outside the file")
+    (size,) = struct.unpack_from("<H", data, vtable)
+    if 4 + 2 * field >= size:
+        return None
+    (offset,) = struct.unpack_from("<H", data, vtable + 4 + 2 * field)
+    return table + offset if offset else None
+
+
+def _follow(data: bytes, place: int) -> int:
+    return place + _unsigned(data, place)
+
+
+def _unsigned(data: bytes, place: int) -> int:
+    (number,) = struct.unpack_from("<I", data, place)
+    return int(number)
+
+
+def _vector(data: bytes, place: int | None) -> bytes:
+    """A string's or a byte vector's content."""
+    if place is None:
+        raise ValueError("a text is missing")
+    start = _follow(data, place)
+    return data[start + 4 : start + 4 + _unsigned(data, start)]
