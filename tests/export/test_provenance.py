@@ -15,7 +15,7 @@ from rescomp.graph.serialize import digest
 
 @pytest.fixture
 def model(random_fastgrnn):
-    return random_fastgrnn()
+    return random_fastgrnn(np.random.default_rng(1), weights="int8")
 
 
 @pytest.fixture

@@ -252,7 +252,7 @@ def test_a_board_with_the_same_firmware_is_the_same_board_at_any_port(verified):
     directory = ModelDirectory.open(verified)
     directory.write({"firmware/uno/firmware.elf": bytes.fromhex(report_of(verified)["graph_sha256"])})
     files = {"firmware/uno/firmware.elf": directory._sums()["firmware/uno/firmware.elf"]}
-    one, other = (entry_of(verified, witness=f"serial:/dev/ttyACM{port}", files=files) for port in (0, 1))
+    one, other = (entry_of(verified, files=files).model_copy(update={"witness": f"serial:/dev/ttyACM{port}"}) for port in (0, 1))
     rewrite(verified, {**report_of(verified), "evidence": [one.model_dump(mode="json")]})
     assert [entry.witness for entry in stages.check(verified).witnesses] == ["serial:/dev/ttyACM0"]
     directory_, model = ModelDirectory.open(verified), read_model(directory)

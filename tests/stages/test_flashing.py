@@ -278,7 +278,7 @@ def test_without_an_export(model_dir, ports, emulated, open_port, tools):
         stages.flash(model_dir, "arduino-uno", port="/dev/ttyX")
 
 
-def test_c_of_another_graph_is_not_flashed(model_dir, tools):
+def test_c_of_another_graph_is_not_flashed(model_dir, ports, emulated, open_port, tools):
     tools("avrdude")
     header = model_dir / "c/three_gestures.h"
     text = re.sub(r'(_GRAPH_SHA256 ")[0-9a-f]{4}', r"\g<1>0000", header.read_text())
