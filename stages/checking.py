@@ -13,7 +13,7 @@ from ..model_directory import VECTORS, ModelDirectory
 from ..validate.compare import expected_count
 from ..validate.witness import Job
 from .artefacts import Vectors, read_model, read_vectors
-from .evidence import TEST, Evidence, Report, VectorSet, changed_files, read_report
+from .evidence import FILES, TEST, Evidence, Report, VectorSet, changed_files, read_report
 from .exports import check_exports, exports_at_hand
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
@@ -86,12 +86,12 @@ class Check:
     @property
     def compared(self) -> int:
         """Values compared by all witnesses together."""
-        return sum(witness.compared for witness in self.witnesses)
+        return sum(witness.compared for witness in self.witnesses if witness.set != FILES)
 
     @property
     def mismatches(self) -> int:
         """Values that differ, of all witnesses together."""
-        return sum(witness.mismatches for witness in self.witnesses)
+        return sum(witness.mismatches for witness in self.witnesses if witness.set != FILES)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp check --json`, which --baseline reads."""
@@ -159,8 +159,8 @@ def check(
     if wanted.growth and not baseline:
         raise InputError(f"{limits} limits growth: give the sizes to compare with as --baseline (made by `rescomp check --json`)")
     directory = ModelDirectory.open(path)
-    model = read_model(directory)
     with directory.unchanging():
+        model = read_model(directory)
         report = read_report(directory, model)
         vectors = read_vectors(directory, model)
         evidence = _current(directory, model, report, vectors)
@@ -168,7 +168,11 @@ def check(
         at_hand = exports_at_hand(directory)
     inspection = inspect_model(model)
     sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.state + inspection.scratch}
-    sizes |= _measure_cores(path, list(dict.fromkeys((*wanted.cores, *cores))), profile_document, prefer, listener)
+    cores = list(dict.fromkeys((*wanted.cores, *cores)))
+    if profile_document:
+        sizes |= _read_cores(profile_document, report.graph_sha256, cores)
+    else:
+        sizes |= _measure_cores(path, cores, prefer, listener)
     for size in wanted.growth:
         if size not in before:
             raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
@@ -197,11 +201,13 @@ def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vec
     return tuple(evidence)
 
 
-def _measure_cores(path: Path, cores: Sequence[str], document: Path | None, prefer: str, listener: Listener | None) -> dict[Size, int]:
-    if document is None:
-        found = profile(path, cores, prefer=prefer, listener=listener).as_json()["cores"] if cores else []
-        return {size: value for core in found for size, value in core_sizes(core).items()}
-    sizes = read_profile(document)
+def _measure_cores(path: Path, cores: Sequence[str], prefer: str, listener: Listener | None) -> dict[Size, int]:
+    found = profile(path, cores, prefer=prefer, listener=listener).as_json()["cores"] if cores else []
+    return {size: value for core in found for size, value in core_sizes(core).items()}
+
+
+def _read_cores(document: Path, graph_sha256: str, cores: Sequence[str]) -> dict[Size, int]:
+    sizes = read_profile(document, graph_sha256)
     for core in cores:
         if (core, CORE_SIZES[0]) not in sizes:
             raise InputError(f"{document} does not hold {core}, which has a limit: make it again with --core {','.join(cores)}")
@@ -213,16 +219,15 @@ def _mismatches(evidence: Sequence[Evidence], expected: int, wanted: Limits) -> 
 
     expected: values that a witness compares on the whole test set.
     """
+    whole = {(entry.witness, entry.variant, entry.set) for entry in evidence if entry.sampled is None}
     for entry in evidence:
         yield from entry.failures
-    tested = [entry for entry in evidence if entry.set == TEST]
-    full = {(entry.witness, entry.variant) for entry in tested if entry.sampled is None}
-    for entry in tested:
-        if entry.sampled is None and entry.compared < expected:
+        if entry.sampled is None and entry.set == TEST and entry.compared < expected:
             yield f"{entry.who} compared {entry.compared:,} of {expected:,} values: run verify again"
-        elif entry.sampled is not None and not wanted.sampled and (entry.witness, entry.variant) not in full:
+        elif entry.sampled is not None and not wanted.sampled and (entry.witness, entry.variant, entry.set) not in whole:
             allow = "verify without --samples, or allow it with parity.sampled = true in the limits"
-            yield f"{entry.who} was asked for {entry.sampled:,} sequences of the test set only: {allow}"
+            yield f"{entry.who} was asked for {entry.sampled:,} sequences of the {entry.set} set only: {allow}"
+    tested = [entry for entry in evidence if entry.set == TEST]
     compared = {name for entry in tested if entry.compared for name in (entry.witness, *_any_port(entry))}
     for name in wanted.witnesses:
         if name not in compared:

@@ -16,6 +16,8 @@ MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
 """Of a model wherever it runs: constants; state and scratch."""
 CORE_SIZES: Sequence[str] = ("flash_bytes", "ram_bytes")
 """Of a model on a core: code and constants; state, arena, scratch and stack."""
+_PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "ram": ("state", "arena", "scratch")}
+"""What `rescomp profile --json` tells of a core's memories."""
 
 Size = tuple[str, str]
 """A core's name, or nothing for the model wherever it runs, and what is measured."""
@@ -91,10 +93,13 @@ def read_baseline(path: Path) -> dict[Size, int]:
         raise InputError(f"{path} is no document of `rescomp check --json`: make it again with that") from error
 
 
-def read_profile(path: Path) -> dict[Size, int]:
-    """The sizes of each core in a document that `rescomp profile --json` printed. Raises InputError."""
+def read_profile(path: Path, graph_sha256: str) -> dict[Size, int]:
+    """The sizes of each core in a document that `rescomp profile --json` printed of the model with this digest. Raises InputError."""
     document = read_document(path, "rescomp profile --json")
     try:
+        if document["graph_sha256"] != graph_sha256:
+            said = f"{str(document['graph_sha256'])[:12]!r}, not {graph_sha256[:12]!r}"
+            raise InputError(f"{path} is of another model (graph {said}): make it again with `rescomp profile --json`")
         return {size: value for core in document["cores"] for size, value in core_sizes(core).items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no document of `rescomp profile --json`: make it again with that") from error
@@ -102,7 +107,7 @@ def read_profile(path: Path) -> dict[Size, int]:
 
 def core_sizes(core: Mapping[str, Any]) -> dict[Size, int]:
     """Of one core in a document of `rescomp profile --json`."""
-    flash, ram = (sum(map(_count, core[part].values())) for part in ("flash", "ram"))
+    flash, ram = (sum(_count(core[part][name]) for name in names) for part, names in _PARTS.items())
     return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + _count(core["stack"])}
 
 
@@ -119,7 +124,7 @@ def read_document(path: Path, command: str) -> Any:
 
 def _count(value: Any) -> int:
     """A count of bytes as JSON writes it. Raises TypeError for text, fractions and NaN, which int() would take or overflow on."""
-    if type(value) is not int:
+    if type(value) is not int or value < 0:
         raise TypeError(f"{value!r} is no count of bytes")
     return value
 

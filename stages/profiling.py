@@ -14,6 +14,7 @@ from ..export.c import check_counts, translate
 from ..export.c_source import Layer, Source
 from ..export.cores import AVR, CORES
 from ..export.kernel_choice import Target
+from ..graph.serialize import digest
 from ..model_directory import ModelDirectory
 from ..validate.c_program import encode_vectors, workspace, write_export
 from ..validate.counting import Span, Tally, check_counter, count_spans
@@ -92,10 +93,11 @@ class Profile:
     """The cores in the order in which they were asked for."""
 
     cores: tuple[CoreProfile, ...]
+    graph_sha256: str
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp profile --json`."""
-        return {"schema": 1, "cores": [asdict(core) for core in self.cores]}
+        return {"schema": 1, "graph_sha256": self.graph_sha256, "cores": [asdict(core) for core in self.cores]}
 
 
 def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener: Listener | None = None) -> Profile:
@@ -120,7 +122,7 @@ def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener
     for target in targets:
         listener.stage(f"profile on {target.core.name}")
         profiles.append(profile_core(target, job))
-    return Profile(tuple(profiles))
+    return Profile(tuple(profiles), digest(model))
 
 
 def profile_core(target: Target, job: Job) -> CoreProfile:

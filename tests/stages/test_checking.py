@@ -47,6 +47,11 @@ def sizes(verified):
     return inspection.bytes["model"], inspection.state + inspection.scratch
 
 
+def profile_of(directory, **changes):
+    """As `profile --json` would print it of the model there."""
+    return {**PROFILE, "graph_sha256": ModelDirectory.open(directory).manifest()["graph_sha256"], **changes}
+
+
 def write(path, text):
     path.write_text(text if isinstance(text, str) else json.dumps(text))
     return path
@@ -93,13 +98,19 @@ def test_growth_is_held_against_the_baseline(verified, sizes, tmp_path, before, 
 
 def test_cores_are_read_from_a_profile(verified, tmp_path):
     text = "[limits.cortex-m0]\nflash_bytes = 3957\nram_bytes = 400\n"
-    limits, profile = write(tmp_path / "limits.toml", text), write(tmp_path / "profile.json", PROFILE)
+    limits, profile = write(tmp_path / "limits.toml", text), write(tmp_path / "profile.json", profile_of(verified))
     result = stages.check(verified, limits=limits, profile_document=profile)
     assert result.as_json()["cores"] == {"cortex-m0": {"flash_bytes": 3958, "ram_bytes": 400}}
     assert result.size_failures == ("flash on cortex-m0: 3,958 bytes, 1 past the limit of 3,957",)
     write(limits, text.replace("m0", "m3"))
     with pytest.raises(InputError, match=r"profile\.json does not hold cortex-m3.*--core cortex-m3"):
         stages.check(verified, limits=limits, profile_document=profile)
+
+
+@pytest.mark.parametrize("changes", [{"graph_sha256": "0" * 64}, {"graph_sha256": None}, {"cores": [{**PROFILE["cores"][0], "flash": {}}]}])
+def test_the_profile_of_another_model_or_of_none_is_refused(verified, tmp_path, changes):
+    with pytest.raises(InputError, match=r"profile\.json is (of another model|no document).*make it again"):
+        stages.check(verified, profile_document=write(tmp_path / "profile.json", profile_of(verified, **changes)))
 
 
 def test_cores_are_measured_as_profile_does(verified, tmp_path):
@@ -205,9 +216,9 @@ def test_byte_order_marks_and_other_encodings(verified, tmp_path):
     """As editors and shells of Windows write files."""
     limits, document = tmp_path / "limits.toml", tmp_path / "profile.json"
     limits.write_bytes(b"\xef\xbb\xbf[limits.cortex-m0]\r\nflash_bytes = 4000\r\n")
-    document.write_text(json.dumps(PROFILE), encoding="utf-8-sig")
+    document.write_text(json.dumps(profile_of(verified)), encoding="utf-8-sig")
     stages.check(verified, limits=limits, profile_document=document).raise_failures()
-    document.write_text(json.dumps(PROFILE), encoding="utf-16")
+    document.write_text(json.dumps(profile_of(verified)), encoding="utf-16")
     with pytest.raises(InputError, match=r"profile\.json is not valid JSON \(it is UTF-16 text: save it in UTF-8\)"):
         stages.check(verified, limits=limits, profile_document=document)
     limits.write_text("[limits]\nram_bytes = 1\n", encoding="utf-16")
@@ -219,7 +230,7 @@ def test_growth_of_what_the_baseline_does_not_hold_is_refused(verified, tmp_path
     baseline = write(tmp_path / "baseline.json", stages.check(verified).as_json())
     limits = write(tmp_path / "limits.toml", "[growth.cortex-m0]\nflash_bytes = 0\n")
     with pytest.raises(InputError, match="does not hold cortex-m0 flash_bytes"):
-        stages.check(verified, limits=limits, baseline=baseline, profile_document=write(tmp_path / "profile.json", PROFILE))
+        stages.check(verified, limits=limits, baseline=baseline, profile_document=write(tmp_path / "profile.json", profile_of(verified)))
 
 
 def test_a_measure_says_by_how_much():

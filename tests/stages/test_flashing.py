@@ -304,6 +304,7 @@ def test_an_emulated_board_is_flashed_and_verified(model_dir, emulated, board, c
     (witness,) = document["verification"]["evidence"]
     assert witness["mismatches"] == 0
     assert witness["compared"] > 500
+    assert set(witness["files"]) == {f"firmware/{board}/firmware.elf"}
     assert document["port"].startswith("socket://127.0.0.1:")
 
 

@@ -90,7 +90,7 @@ def test_memory_is_the_generated_code_s(profiled, finished):
 
 def test_the_document_is_the_one_described(profiled):
     document = json.loads(json.dumps(profiled.as_json()))
-    assert set(document) == {"schema", "cores"}
+    assert set(document) == {"schema", "graph_sha256", "cores"}
     assert document["schema"] == 1
     assert [core["core"] for core in document["cores"]] == list(ONE_A_FAMILY)
     tally = {"count", "loads", "stores", "branches_taken"}
