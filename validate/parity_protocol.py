@@ -108,7 +108,10 @@ def _text(data: bytes) -> tuple[str, bytes]:
     if not data or len(data) <= data[0]:
         raise ValueError("a text of the hello is cut off")
     end = 1 + data[0]
-    return data[1:end].decode(errors="replace"), data[end:]
+    text = data[1:end].decode(errors="replace")
+    if not text.isprintable():
+        raise ValueError("a text of the hello is none")
+    return text, data[end:]
 
 
 @dataclass(frozen=True)

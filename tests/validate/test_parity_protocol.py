@@ -1,5 +1,7 @@
 """Frames, hello and digest as bytes, without a device."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,12 @@ def test_a_cut_hello_is_refused_everywhere():
     for end in range(len(data)):
         with pytest.raises(ValueError, match=r"hello"):
             Hello.unpack(data[:end])
+
+
+@pytest.mark.parametrize("field", ["core", "name"])
+def test_a_hello_with_control_characters_is_refused(field):
+    with pytest.raises(ValueError, match="hello"):
+        Hello.unpack(replace(HELLO, **{field: "\x1b[2J"}).pack())
 
 
 def test_an_echo_is_no_answer():
