@@ -390,6 +390,13 @@ def test_graph_and_weights_of_another_model_are_noticed(verified, other, capsys)
         assert re.search(r"manifest\.json is not of the model in graph\.json: graph_sha256 differs", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("name", ["weights.npz", "vectors/test.npz"])
+def test_quantize_makes_what_is_not_of_its_recipe_again(verified, other, finished, name):
+    take(verified, other, name)
+    stages.quantize(verified)
+    assert (verified / name).read_bytes() == (finished / name).read_bytes()
+
+
 def test_all_of_another_model_but_the_report_is_noticed(verified, other, capsys):
     report = report_of(verified)
     shutil.rmtree(verified)
