@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UnsupportedError
+from .any_state import prove_any_state
 from .ir import MOST_ENTRIES, Graph, IntegerModel, TensorType
 from .names import check_name, label_fault
 from .weights import SeededWeight
@@ -28,6 +29,7 @@ def verify_model(model: IntegerModel) -> None:
         if graph.name != name:
             raise UnsupportedError(f"graph {name!r} calls itself {graph.name!r}")
         verify_graph(graph)
+        prove_any_state(graph)
     if model.is_recurrent:
         _verify_head(model)
     for graph in model.graphs.values():
