@@ -9,6 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InputError
+
+MOST_PADDED, MOST_TIMES = 1 << 26, 16
+"""Entries of recordings filled up to one length, and how many times what they hold, that are taken together."""
+
 
 @dataclass(frozen=True, eq=False)
 class RawSplit:
@@ -45,8 +50,18 @@ class RawDataset:
 
 
 def pad_sequences(sequences: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """([sequences, longest, channels] zero padded, lengths) from arrays [time, channels] of equal channels."""
+    """([sequences, longest, channels] zero padded, lengths) from arrays [time, channels] of equal channels.
+
+    Raises InputError where the zeros would take the memory: one recording of a day among thousands of seconds.
+    """
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+    readings, longest = int(lengths.sum()), int(lengths.max(initial=0))
+    padded_size = len(sequences) * longest * sequences[0].shape[1]
+    if padded_size > MOST_PADDED and len(sequences) * longest > MOST_TIMES * readings:
+        raise InputError(
+            f"the longest recording has {longest:,} readings, all {len(sequences):,} together {readings:,}: filled up to one length they "
+            f"would take {padded_size:,} entries; cut the long ones into pieces (data.window does it for CSV logs)"
+        )
     padded = np.zeros((len(sequences), int(lengths.max(initial=0)), sequences[0].shape[1]), sequences[0].dtype)
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = sequence

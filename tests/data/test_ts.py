@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from rescomp.data import Dataset, load_dataset
+from rescomp.data.ts import read_ts_pair
 from rescomp.errors import InputError
 
 Load = Callable[..., Dataset]
@@ -133,3 +135,15 @@ def test_a_missing_file(load: Load, tmp_path: Path) -> None:
 def test_not_a_pair(source: str) -> None:
     with pytest.raises(InputError, match=r"does not name two \.ts files: give the training and the test file as TRAIN\.ts,TEST\.ts"):
         load_dataset(source)
+
+
+def test_one_long_recording_among_thousands_of_short_ones_is_refused_before_it_is_filled_up(tmp_path: Path) -> None:
+    """80 KB that would become 3 GB of zeros."""
+    header = "@problemName p\n@timeStamps false\n@classLabel true a b\n@data\n"
+    path = tmp_path / "a.ts"
+    path.write_text(header + ",".join(["1"] * 40_000) + ":a\n" + "1:b\n" * 10_000)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"the longest recording has 40,000 readings, all 10,001 together 50,000"):
+        read_ts_pair(path, path)
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
