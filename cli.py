@@ -281,6 +281,7 @@ def boards(board_file: Path | None, as_json: bool) -> None:
 @click.option("--method", help="How, where the board has several ways: avrdude, pyocd, stm32loader, daplink, uf2.")
 @click.option("--port", help="Serial port, or the folder of the board's drive; of an emulated board a TCP port's number, or pty.")
 @click.option("--dry-run", is_flag=True, help="Print the exact commands, and do nothing.")
+@click.option("--erase-chip", is_flag=True, help="Agree that stm32loader erases all of the chip's flash.")
 @click.option("--run-verify", is_flag=True, help="Then compare every value over the serial line, as verify does.")
 @_json_option
 def flash(directory: Path, as_json: bool, dry_run: bool, run_verify: bool, **asked: Any) -> None:

@@ -30,6 +30,8 @@ ONNX_STEP, ONNX_SEQUENCE, TFLITE, C_FOLDER = "model.onnx", "model_sequence.onnx"
 FIRMWARE_FOLDER = "firmware"
 """Of what flash builds: a folder a board."""
 REPORT, SUMS = "report.json", "SHA256SUMS"
+GIT_ATTRIBUTES, NO_TEXT = ".gitattributes", b"* -text\n"
+"""By which git leaves line ends as they are, in a directory whose digests are those of bytes."""
 
 
 class ModelDirectory:
@@ -164,6 +166,11 @@ class ModelDirectory:
         if listed is None and name not in _UNLISTED:
             raise InputError(f"{path} is not listed in {SUMS}, so rescomp did not finish writing it: make it again")
         if listed not in (None, hashlib.sha256(data).hexdigest()):
+            if listed == hashlib.sha256(data.replace(b"\r", b"")).hexdigest():
+                raise InputError(
+                    f"{path} has other line ends than it was written with (git's autocrlf does that): keep {GIT_ATTRIBUTES} with the line "
+                    f"`{NO_TEXT.decode().strip()}` in {self.path}, delete the files there and check them out again"
+                )
             raise InputError(f"{path} was changed after it was written (its SHA-256 is not the one in {SUMS}): make the model again")
         return data
 

@@ -103,7 +103,7 @@ def _template(path: str) -> Traversable:
 
 def _read_source(board: Path, source: str) -> str:
     path = board.parent / source
-    if "/" in source:
+    if "/" in source or path.resolve().parent != board.resolve().parent:
         raise InputError(f"{board}: console.sources: {source} must lie beside the board's file")
     try:
         return decode_text(path.read_bytes()).replace("\r\n", "\n")

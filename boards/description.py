@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
 from ..errors import InputError
 from ..export.cores import Core, find_core
 
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
+_MACRO, _VALUE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}"), re.compile(r"[A-Za-z0-9_()+*/|&<>~.,-]{0,80}")
+_SOURCE = re.compile(r"(\./)?([a-z0-9][a-z0-9-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.[chS]")
+
+
+def _word(text: str) -> str:
+    """What becomes a word of a command: no option, no list, no file of options, nothing that a shell would read."""
+    if not _WORD.fullmatch(text):
+        raise ValueError("one word of letters, digits, '_', '.', '+' and '-' is wanted, and no option")
+    return text
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("one line of text that can be printed is wanted")
+    return text
+
+
+def _source(path: str) -> str:
+    if not _SOURCE.fullmatch(path):
+        raise ValueError("a C, header or assembly file (.c, .h, .S) is wanted, of rescomp's platforms or beside the board's file (./)")
+    return path
+
+
+Word = Annotated[str, AfterValidator(_word)]
+"""An argument of a tool that a board's file names."""
+Line = Annotated[str, AfterValidator(_line)]
+"""Text for people."""
 UsbId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
 """vendor:product in lower-case hexadecimal."""
+Baud = Annotated[int, Field(ge=300, le=4_000_000)]
 Bytes = Annotated[int, Field(gt=0)]
 Address = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 EMULATORS = ("qemu", "simavr")
@@ -43,28 +73,38 @@ class Console(_Section):
     the user connects an adapter. ports: what a port is usually called.
     """
 
-    sources: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    sources: Annotated[tuple[Annotated[str, AfterValidator(_source)], ...], Field(strict=False)] = ()
     defines: Mapping[str, str] = Field(default_factory=dict)
     cycle_bits: Literal[0, 24, 32] = 0
-    baud: Annotated[int, Field(ge=300)] = 115200
+    baud: Baud = 115200
     usb: Annotated[tuple[UsbId, ...], Field(strict=False)] = ()
-    ports: str = ""
+    ports: Line = ""
+
+    @field_validator("defines")
+    @classmethod
+    def _are_macros(cls, defines: Mapping[str, str]) -> Mapping[str, str]:
+        for name, value in defines.items():
+            if not _MACRO.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise ValueError(
+                    f"{name}={value} is no macro: a C name and a value of numbers, names and operators without spaces are wanted"
+                )
+        return defines
 
 
 class Avrdude(_Section):
     """Through a bootloader at the console's port. part, programmer: as avrdude calls them; baud: of the bootloader."""
 
     method: Literal["avrdude"]
-    part: str
-    programmer: str
-    baud: int = 115200
+    part: Word
+    programmer: Word
+    baud: Baud = 115200
 
 
 class Pyocd(_Section):
     """Through a debug probe. target: as pyocd calls it; pack: whether it has to be fetched first by `pyocd pack install`."""
 
     method: Literal["pyocd"]
-    target: str
+    target: Word
     pack: bool = False
 
 
@@ -72,25 +112,25 @@ class Stm32loader(_Section):
     """Through the boot ROM of an STM32, over a UART of its own. family: as stm32loader calls it; note: how to reach the boot ROM."""
 
     method: Literal["stm32loader"]
-    family: str
-    baud: int = 115200
-    note: str = ""
+    family: Word
+    baud: Baud = 115200
+    note: Line = ""
 
 
 class Daplink(_Section):
     """An Intel hex file copied to the board's drive. label: how the drive's name begins."""
 
     method: Literal["daplink"]
-    label: str
+    label: Line
 
 
 class Uf2(_Section):
     """A UF2 file copied to the drive of a boot ROM. family: the number that stands for the part; note: how to make the drive appear."""
 
     method: Literal["uf2"]
-    label: str
+    label: Line
     family: Address
-    note: str = ""
+    note: Line = ""
 
 
 class Emulated(_Section):
@@ -107,17 +147,17 @@ METHODS = ("avrdude", "pyocd", "stm32loader", "daplink", "uf2", *EMULATORS)
 class Emulator(_Section):
     """A machine on which the very same ELF file runs. machine: its name; serial: the number of the UART that the console is."""
 
-    machine: str
+    machine: Word
     serial: Annotated[int, Field(ge=0, le=7)] = 0
 
 
 class Board(_Section):
     """A board. core: of export/cores.py, the nearest one. flash: how, the usual way first. note: for people. name, own: see load_board."""
 
-    title: str
+    title: Line
     core: str
     clock_hz: Annotated[int, Field(gt=0)]
-    note: str = ""
+    note: Line = ""
     memory: Memory = Memory()
     console: Console = Console()
     flash: Annotated[tuple[FLASH, ...], Field(min_length=1, strict=False)]

@@ -74,6 +74,7 @@ def flash(
     port: str | None = None,
     dry_run: bool = False,
     run_verify: bool = False,
+    erase_chip: bool = False,
     ready: Callable[[Flashed], None] | None = None,
     listener: Listener | None = None,
 ) -> Flashed:
@@ -81,7 +82,8 @@ def flash(
 
     board: a name that boards/ has, or a path of a TOML file, as is board_file. method: one of the board's; None for the usual one. port:
     serial port, or the folder of the board's drive; None to look for it; of an emulated board `pty`, or the number of a TCP port. dry_run:
-    nothing is built, written or run; the commands are told. run_verify: then verify over the serial line. ready: called once the
+    nothing is built, written or run; the commands are told. run_verify: then verify over the serial line. erase_chip: agree that all of the
+    chip's flash is erased, where the method can do no less. ready: called once the
     firmware runs; an emulated board stops when it returns (None: on an interrupt). The firmware is kept in firmware/<board>/.
 
     Raises BudgetError for a model that does not fit, DeviceError without the port or the drive or when the tool fails,
@@ -100,7 +102,7 @@ def flash(
     if dry_run:
         where = _look_for(target, way, port) or _placeholder(way)
         steps = plan(target, way, folder, where)
-        shown = [str(step) for step in steps] or [f"# {target.title} runs {folder / ELF}; rescomp starts the emulator"]
+        shown = [*_warnings(way), *map(str, steps)] or [f"# {target.title} runs {folder / ELF}; rescomp starts the emulator"]
         console = None if target.is_emulated else _console(target, way, where)
         return _told(path, target, way, folder, None, tuple(shown), console)
     if target.is_emulated:
@@ -108,6 +110,10 @@ def flash(
         with directory.held():
             fit = _build(directory, model, target, way, "", listener)
         return _emulate(path, target, way, folder, fit, port, run_verify, ready, listener)
+    if _warnings(way) and not erase_chip:
+        others = [other.method for other in target.flash if not _warnings(other)]
+        instead = f", or flash it by --method {others[0]}" if others else ""
+        raise InputError(f"{way.method} erases all of the flash of {target.title} first: agree to that by --erase-chip{instead}")
     where = _find(target, way, port)
     steps = plan(target, way, folder, where)
     _check_tools(target, steps)
@@ -148,6 +154,11 @@ def _build(directory: ModelDirectory, model: IntegerModel, board: Board, way: Me
                 _take(step, board)
         directory.write({f"{name}/{file.name}": file.read_bytes() for file in sorted(made.iterdir())}, removed=[name])
     return fit
+
+
+def _warnings(way: Method) -> list[str]:
+    """stm32loader (0.7) counts the pages of a region from address 0, and so erases the right ones of no part: it can erase all or none."""
+    return ["# stm32loader erases all of the chip's flash first: --erase-chip agrees to that"] if isinstance(way, Stm32loader) else []
 
 
 def _only_converts(step: Step) -> bool:

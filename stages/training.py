@@ -22,7 +22,7 @@ from ..data.splits import Channels, no_normalization, normalization, robust_norm
 from ..errors import InputError
 from ..export.lower import lower
 from ..graph.serialize import CONTRACT
-from ..model_directory import CHECKPOINT, FLOAT_NET, METRICS, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
+from ..model_directory import CHECKPOINT, FLOAT_NET, GIT_ATTRIBUTES, METRICS, NO_TEXT, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
@@ -84,7 +84,7 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
     else:
         ModelDirectory.make(path, force=force, going_on=going_on)
         held.enter_context(directory.held())
-        directory.begin({**new_manifest(**origin), RECIPE: to_toml(recipe), **plan}, force=force)
+        directory.begin({**new_manifest(**origin), GIT_ATTRIBUTES: NO_TEXT, RECIPE: to_toml(recipe), **plan}, force=force)
     _warn_of_lengths(net, dataset, listener)
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)

@@ -120,3 +120,15 @@ def test_a_directory_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot make"):
         ModelDirectory.create(tmp_path / "file" / "model")
+
+
+def test_changed_line_ends_are_told_as_such(tmp_path):
+    directory = ModelDirectory.create(tmp_path / "m", {"c/a.c": b"int a;\nint b;\n"})
+    (tmp_path / "m" / "c" / "a.c").write_bytes(b"int a;\r\nint b;\r\n")
+    with pytest.raises(
+        InputError, match=r"a\.c has other line ends than it was written with .*: keep \.gitattributes with the line `\* -text`"
+    ):
+        directory.read("c/a.c")
+    (tmp_path / "m" / "c" / "a.c").write_bytes(b"int a;\r\nint c;\r\n")
+    with pytest.raises(InputError, match="was changed after it was written"):
+        directory.read("c/a.c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import subprocess
@@ -47,11 +48,31 @@ _MEMORIES: Mapping[str, str] = {"text": "flash", "data": "ram"}
 """What the linker of AVR calls them."""
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_NO_ROOM = re.compile(
+    rb"[^\n]*(No space left|[Cc]annot create temporary|[Cc]an't create|cannot open output|Read-only file system|quota)[^\n]*"
+)
+"""What compilers, assemblers and linkers say when they cannot write."""
+
+
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A temporary directory."""
-    with tempfile.TemporaryDirectory(prefix="rescomp-") as name:
-        yield Path(name)
+    """A temporary directory. Raises InputError when none can be made, or when it is full."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="rescomp-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        raise _no_room(str(error.strerror)) from error  # of tempfile: every candidate failed
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _no_room(str(error.strerror)) from error
+
+
+def _no_room(cause: str) -> InputError:
+    return InputError(f"cannot write temporary files ({cause}): free space there, or set TMPDIR to a folder that can be written")
 
 
 def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str], program: Program = "main") -> list[Path]:
@@ -137,11 +158,15 @@ def _object_folder() -> tempfile.TemporaryDirectory[str]:
 def _compile(command: Sequence[str], folder: Path) -> None:
     result = run_tool(command, folder, seconds=COMPILE_SECONDS)
     _check_size(result.stderr.decode(errors="replace"))
+    room = _NO_ROOM.search(result.stderr) if result.returncode else None
+    if room is not None:
+        raise _no_room(first_lines(room[0], 1))
     if result.returncode:
         errors = b"\n".join(line for line in result.stderr.splitlines() if b"error" in line)
         said = first_lines(errors or result.stderr, 1)
         raise RescompError(
-            f"{Path(command[0]).name} refuses the generated C ({said}): a fault of rescomp or of this compiler, please report it"
+            f"{Path(command[0]).name} refuses the C ({said}): export it again if it was changed; what rescomp itself wrote is a fault of "
+            "rescomp or of this compiler, please report it"
         )
 
 

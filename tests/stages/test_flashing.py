@@ -95,6 +95,7 @@ SHOWN = {
         "pyocd load --no-wait --target stm32f401retx M/nucleo-f401re/firmware.elf",
     ],
     ("nucleo-f401re", "stm32loader"): [
+        "# stm32loader erases all of the chip's flash first: --erase-chip agrees to that",
         "arm-none-eabi-objcopy -O binary M/nucleo-f401re/firmware.elf M/nucleo-f401re/firmware.bin",
         "stm32loader -p /dev/ttyUSB3 -b 115200 -f F4 -e -w -v -a 0x08000000 -g 0x08000000 M/nucleo-f401re/firmware.bin",
     ],
@@ -111,6 +112,14 @@ def test_a_dry_run_tells_the_commands_and_does_nothing(model_dir, ports, monkeyp
     assert [line.replace(str(model_dir / "firmware"), "M") for line in result.commands] == SHOWN[board, method]
     assert result.fit is None
     assert {path: path.stat().st_mtime_ns for path in model_dir.rglob("*")} == before
+
+
+def test_a_whole_chip_is_not_erased_unasked(model_dir, ports):
+    ports(*PORTS[1:])
+    with pytest.raises(
+        InputError, match=r"stm32loader erases all of the flash of .*: agree to that by --erase-chip, or flash it by --method pyocd"
+    ):
+        stages.flash(model_dir, "nucleo-f401re", method="stm32loader")
 
 
 def test_every_method_of_every_board_is_planned(model_dir, ports):
@@ -210,7 +219,7 @@ def test_a_tool_that_fails_is_quoted(model_dir, ports, tools, emulated, open_por
 def test_a_missing_tool_is_named(model_dir, ports, monkeypatch, board, method, tool, get):
     monkeypatch.setattr(flashing.shutil, "which", lambda *_, **__: None)
     with pytest.raises(MissingToolError, match=f"needs {tool}, which is not installed: {get}"):
-        stages.flash(model_dir, board, method=method, port="/dev/ttyX")
+        stages.flash(model_dir, board, method=method, port="/dev/ttyX", erase_chip=True)
 
 
 def test_ports_and_drives_that_are_not_there(model_dir, ports, tmp_path):

@@ -1,6 +1,8 @@
 """The witness c: what it says when tools, files or programs fail. That it agrees is in test_witnesses.py."""
 
+import errno
 import shutil
+import tempfile
 
 import numpy as np
 import pytest
@@ -128,3 +130,38 @@ def test_versions_are_read_from_the_first_line(monkeypatch, tmp_path):
     tool.chmod(0o755)
     assert tool_version(str(tool)) == "some-gcc 12.2.1"
     assert c_program.first_lines(b"\n===\n one \n two\n") == "one | two"
+
+
+def test_a_file_changed_by_hand_is_not_called_a_fault_of_rescomp_outright(job):
+    patch(job, "tiny.c", "sizeof state->h);", "sizeof state->h)")
+    with pytest.raises(
+        RescompError, match=r"^gcc refuses the C \(.*tiny\.c:\d+.*error.*\): export it again if it was changed; what rescomp itself"
+    ):
+        list(HostC().answers(job))
+
+
+@pytest.mark.parametrize(
+    "said", ["/tmp/x.s: No space left on device", "Cannot create temporary file in /t/", "ld: cannot open output file a.out"]
+)
+def test_a_compiler_without_room_is_not_a_fault_of_rescomp(said, tmp_path):
+    compiler = tmp_path / "cc"
+    compiler.write_text(f'#!/bin/sh\necho "fatal error: {said}" >&2\nexit 1\n')
+    compiler.chmod(0o755)
+    (tmp_path / "a.c").write_text("int a;\n")
+    with pytest.raises(InputError, match=r"^cannot write temporary files \(.*\): free space there, or set TMPDIR"):
+        c_program.build_program([str(compiler)], tmp_path, "a.out", [tmp_path / "a.c"])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_temporary_folder_is_told(number, monkeypatch):
+    with pytest.raises(InputError, match=r"^cannot write temporary files \(.*\): free space there, or set TMPDIR"), c_program.workspace():
+        raise OSError(number, "no room")
+    with pytest.raises(PermissionError), c_program.workspace():
+        raise PermissionError(errno.EACCES, "another fault", "a.c")
+
+    def none(**_):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", none)
+    with pytest.raises(InputError, match=r"^cannot write temporary files \(No usable temporary directory found"), c_program.workspace():
+        pass
