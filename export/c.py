@@ -58,20 +58,21 @@ def constant_bytes(model: IntegerModel) -> dict[str, int]:
     return {**accounts, "model": sum(accounts.values())}
 
 
-def translate(model: IntegerModel, target: Target | None = None) -> Source:
-    """The model as declarations, buffers and calls. Raises UnsupportedError."""
+def translate(model: IntegerModel, target: Target | None = None, *, share: bool = True) -> Source:
+    """The model as declarations, buffers and calls. share: layers whose constants are equal store them once. Raises UnsupportedError."""
     verify_model(model)
     _check_supported(model)
     check_counts(model, target.core if target else None)
-    return _Translator(model, target).source()
+    return _Translator(model, target, share).source()
 
 
 class _Translator:
     """Walks the graphs of one model in execution order and hands out identifiers."""
 
-    def __init__(self, model: IntegerModel, target: Target | None) -> None:
+    def __init__(self, model: IntegerModel, target: Target | None, share: bool) -> None:
         self.model = model
         self.target = target
+        self.share = share
         self.graphs: dict[str, Graph] = {name: graph_on(graph, target) for name, graph in model.graphs.items()}
         self.products = _products(self.graphs, target)
         functions = (f"{model.name}_{verb}" for verb in ("state", "init", "step", "scores", "run", "classify", "class_names"))
@@ -186,7 +187,7 @@ class _NodeWriter:
 
     def constant(self, role: str, array: Array, kind: ConstantKind, note: str) -> str:
         equal = self._translator.stored.setdefault((role, note, array.dtype.str, array.tobytes()), {})
-        for owner, identifier in equal.items():
+        for owner, identifier in equal.items() if self._translator.share else ():
             if array.nbytes > CHANCE_BYTES or owner in self._twins:
                 self._twins.add(owner)
                 return identifier

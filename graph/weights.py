@@ -217,6 +217,14 @@ def smallest_storage(matrix: IntArray, bits: Literal[4, 8]) -> Weight:
     return min(candidates, key=lambda weight: weight.pack().nbytes)
 
 
+def most_bytes(rows: int, columns: int, bits: Literal[4, 8], entries: int) -> int:
+    """The most bytes to which `smallest_storage` packs a matrix with so many entries that are not zero, wherever they lie."""
+    values, places = -(-entries * bits // 8), rows * columns
+    dense = places if bits == 8 else rows * -(-columns // 2)
+    delta = entries + 1 + (places - entries) // LONGEST_SKIP + values
+    return min(dense, rows * -(-columns // 8) + values, delta)
+
+
 def xorshift32(seed: int, count: int) -> npt.NDArray[np.uint32]:
     """The `count` words that follow `seed` in Marsaglia's xorshift32 (2003), uint32.
 

@@ -1,42 +1,59 @@
-"""A size instead of a recipe: hidden size, rank, density, format and non-linearity for a budget of bytes, by a stated rule.
+"""A size instead of a recipe: hidden size, format and non-linearity for a budget of bytes, by a stated rule.
 
-The first of these that fits (for a recipe whose [compress] is not the default, its own constraints stand in for the weight formats):
-
-1. Hidden size 64 with the most precise weights: int8, then int8 at density 0.3, then int4.
-2. Ternary weights: the largest hidden size from 256 to 16; above 128 with rank_u a quarter of it.
-3. Ternary weights and piecewise-linear non-linearities, which need no table (258 bytes): the largest hidden size from 32 to 4.
-
-Scales are powers of two: no multipliers to store. docs/fit.md says why these steps.
+The first of RULE that fits is taken; for a recipe whose [compress] is not the default, its own constraints stand in for the weight formats.
+What a candidate is said to need bounds what its training makes of it, whatever the data. docs/fit.md says why the rule is this one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 
-from ..compress import calibrate, compress
+from ..compress import calibrate, compress, matrices
 from ..data.dataset import load_dataset
-from ..errors import BudgetError, InputError
+from ..errors import BudgetError, InputError, UnsupportedError
 from ..export.c import translate
 from ..export.lower import lower
 from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
+from ..graph.weights import SparseWeight, most_bytes
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
 
-PRECISE_SIZE = 64
 STEP = 4
+LARGE = 128
+"""Above this hidden size the state's matrix has a rank of a quarter of it, where the recipe gives none."""
+_MAGNITUDE = 0.9
+"""Of every weight of a probe: no power of two, which would need no multiplier, and none rounds to zero."""
 _UNITS = {"B": 1, "KB": 1024}
-_TERNARY: tuple[Constraint, ...] = (Ternary(scale="power_of_two"),)
-_PRECISE: tuple[tuple[Constraint, ...], ...] = (
-    (Quantize(scale="power_of_two"),),
-    (Sparse(density=0.3), Quantize(scale="power_of_two")),
-    (Quantize(bits=4, scale="power_of_two"),),
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A weight format with the hidden sizes that it is tried at, the largest first. nonlinearity None: the recipe's."""
+
+    compress: tuple[Constraint, ...]
+    sizes: Sequence[int]
+    nonlinearity: Literal["piecewise_linear"] | None = None
+
+
+RULE: Sequence[Choice] = (
+    Choice((Quantize(scale="power_of_two"),), (64,)),
+    Choice((Quantize(bits=4, scale="power_of_two"),), range(64, 3, -STEP), "piecewise_linear"),
+    Choice((Ternary(scale="power_of_two"),), range(32, 3, -STEP), "piecewise_linear"),
 )
+"""In the order of docs/har2.md, validation at equal bytes: int4 before int8 from 1 to 3 KB, int8 before ternary at 1 KB, none with a table.
+int8 at 64 units comes first, since it takes more than the 3 KB that were measured."""
+OWN: Sequence[Choice] = (
+    Choice((), range(256, 15, -STEP)),
+    Choice((), range(32, 3, -STEP), "piecewise_linear"),
+)
+"""The same for constraints of the recipe's own."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +103,10 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
         raise InputError(f"--fit chooses the hidden size of recurrent cells: for {recipe.model.kind} set model.widths and model.blocks")
     dataset = load_dataset(recipe.data)
     for candidate in candidates(recipe):
-        size = predict_size(candidate, dataset.train.channels, len(dataset.classes))
+        try:
+            size = predict_size(candidate, dataset.train.channels, len(dataset.classes))
+        except UnsupportedError:  # so large that a training could leave it without an integer model
+            continue
         if budget.holds(size):
             return candidate, size
     raise BudgetError(f"no net fits {budget}: the closest, {describe(candidate)}, needs {size}")
@@ -103,13 +123,12 @@ def describe(recipe: Recipe) -> str:
 def candidates(recipe: Recipe) -> Iterator[Recipe]:
     """All recipes that the rule considers, in its order."""
     own = recipe.compress != Recipe().compress
-    base = recipe.compress if own else _TERNARY
-    if not own:
-        yield from (_sized(recipe, PRECISE_SIZE, precise) for precise in _PRECISE)
-    for size in range(256, 15, -STEP):
-        yield _sized(recipe, size, base, rank_u=size // 4 if size > 128 else recipe.model.rank_u)
-    for size in range(32, 3, -STEP):
-        yield _sized(recipe, size, base, nonlinearity="piecewise_linear")
+    for choice in OWN if own else RULE:
+        for size in choice.sizes:
+            changes: dict[str, Any] = {} if choice.nonlinearity is None else {"nonlinearity": choice.nonlinearity}
+            if size > LARGE and recipe.model.rank_u is None:
+                changes["rank_u"] = size // 4
+            yield _sized(recipe, size, choice.compress or recipe.compress, **changes)
 
 
 def _sized(recipe: Recipe, hidden_size: int, compress: tuple[Constraint, ...], **changes: Any) -> Recipe:
@@ -127,13 +146,18 @@ def _name(constraint: Constraint) -> str:
 
 
 def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
-    """The most bytes that the recipe's model can come to, whatever its training finds: from an untrained net of its shape."""
+    """The most bytes that the recipe's model can come to, whatever its training finds: of a probe of its shape, with the largest weights.
+
+    Raises UnsupportedError when the largest weights are more than the integer contract allows, which a training could reach.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         spread = 0.5 + torch.rand(channels)  # no power of two, which would need no multiplier
         net = compress(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
+        for matrix in matrices(net):
+            matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
         calibrate(net, torch.randn(4, 8, channels * recipe.model.window), torch.full((4,), 8), 12)
-    return _largest_size(lower(net, "probe", tuple(map(str, range(classes)))))
+    return _largest_size(lower(net.eval(), "probe", tuple(map(str, range(classes)))))
 
 
 def check_budget(budget: Budget, model: IntegerModel) -> None:
@@ -145,13 +169,16 @@ def check_budget(budget: Budget, model: IntegerModel) -> None:
 
 
 def _largest_size(model: IntegerModel) -> Size:
-    """With every scale of every row stored: training may leave no two rows alike."""
-    source = translate(model)
-    shared = 0
+    """With nothing stored once for two: training may leave no two rows and no two layers alike, and put sparse entries anywhere."""
+    source = translate(model, share=False)
+    more = 0
     for graph in model.graphs.values():
         for node in graph.nodes:
-            requantization = getattr(node.op, "requantization", None)
+            requantization, weight = getattr(node.op, "requantization", None), getattr(node.op, "weight", None)
             if requantization is not None:
                 rows = requantization.shift.size
-                shared += sum(array.nbytes * (rows - 1) for array in stored_scales(requantization) if array.size == 1)
-    return Size(source.constant_bytes + shared, source.state_bytes + source.scratch_bytes)
+                more += sum(array.nbytes * (rows - 1) for array in stored_scales(requantization) if array.size == 1)
+            if isinstance(weight, SparseWeight):
+                rows, columns = weight.matrix.shape
+                more += most_bytes(rows, columns, weight.bits, int(np.count_nonzero(weight.matrix))) - weight.pack().nbytes
+    return Size(source.constant_bytes + more, source.state_bytes + source.scratch_bytes)
