@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArr
     nodes, types = _readers(graph), graph.types()
     entries = sum(t.size for t in types.values())
     most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_BYTES // (2 * entries))) * times
-    wishes = [(node, node.op.stress(draws, *(types[name] for name in node.inputs))) for node in nodes]
+    wishes = [(node, _wishes(draws, node, [types[name] for name in node.inputs], times)) for node in nodes]
     plan = _Plan(graph, most)
     blocks = [(node, inputs, plan.place(node, len(inputs[0]))) for node, inputs in wishes]
     forced = {name: _background(draws, types[name], max(plan.rows, FEWEST_ROWS)) for name in plan.owners}
@@ -38,6 +38,12 @@ def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArr
         for name, array in zip(node.inputs, inputs, strict=True):
             plan.write(forced, name, start, array)
     return {name: array.astype(np.int16) for name, array in _with_views(graph, forced).items()}
+
+
+def _wishes(draws: Draws, node: Node, types: Sequence[TensorType], times: int) -> tuple[IntArray, ...]:
+    """What the op asks for, drawn so many times anew."""
+    drawn = [node.op.stress(draws, *types) for _ in range(times)]
+    return tuple(np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
 
 
 def _readers(graph: Graph) -> Iterator[Node]:

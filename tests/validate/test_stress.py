@@ -106,6 +106,8 @@ def test_the_full_set_is_larger(random_fastgrnn):
     model = random_fastgrnn(np.random.default_rng(2))
     quick, full = stress_vectors(model), stress_vectors(model, "full")
     assert 5 * quick.steps < full.steps < 20 * quick.steps
+    for name, few in quick.layers.items():
+        assert 5 * len(few["h"]) < len(full.layers[name]["h"]) < 20 * len(few["h"])
 
 
 def test_the_quick_set_costs_no_more_than_the_demos_test_set(random_fastgrnn):
