@@ -43,7 +43,14 @@ class TorchNet:
         """See Witness."""
         try:
             answer = self._answer(job, load_quantized(ModelDirectory.open(job.directory)))
-        except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:  # torch's, for tensors that do not fit
+        except (
+            ArithmeticError,
+            AssertionError,
+            IndexError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:  # torch's, for tensors that do not fit
             cause = str(error).partition("\n")[0]
             file = job.directory / QUANTIZED_NET
             raise InputError(f"{file} does not run as the net of this model ({cause}): quantize the model again") from error
