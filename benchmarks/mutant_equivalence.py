@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from mutant_exhaustion import scales_alike
 from mutations import Mutant
 from onnx_ranges import same_by_ranges
 
@@ -23,9 +24,12 @@ from rescomp.stages.artefacts import read_model
 SEEN_BY_USERS = frozenset({"macro", "class name", "metadata"})
 """Changes of what other programs read, and no code of ours."""
 SECONDS = 120
-OPTIMIZED: Sequence[Sequence[str]] = (("-O2",), ("-O3",), ("-Os",))
-WHOLE: Sequence[str] = ("-O3", "-flto", "-fwhole-program", "-Dinline=inline __attribute__((always_inline))")
-"""All files of an export as one program, in which every kernel is part of its callers."""
+WHOLE: Sequence[str] = ("-O3", "-flto", "-fwhole-program")
+"""All files of an export as one program."""
+HOST: Sequence[Sequence[str]] = (("gcc", "-std=c99", "-O2"), ("clang", "-std=c99", "-O3"))
+"""Compilers whose object code is compared."""
+INLINED = "-Dinline=inline __attribute__((always_inline))"
+"""And every kernel a part of its callers."""
 REACHED = "rescomp_mutant_is_reached"
 """A function that no program has: where its call is left after optimization, linking fails."""
 
@@ -43,7 +47,7 @@ class Equivalence:
         if mutant.operator in SEEN_BY_USERS:
             return ""
         if folder.startswith(C_FOLDER):
-            return _proof_of_code(original / folder, mutated / folder, mutant)
+            return _proof_of_code(original / folder, mutated / folder, mutant, _model(original))
         if folder.endswith(".onnx"):
             files = ((directory / folder).read_bytes() for directory in (original, mutated))
             return "range analysis" if same_by_ranges(*files, _model(original)) else ""
@@ -55,25 +59,32 @@ def _model(directory: Path) -> IntegerModel:
     return read_model(ModelDirectory.open(directory))
 
 
-def _proof_of_code(original: Path, mutated: Path, mutant: Mutant) -> str:
-    for flags in OPTIMIZED:
-        if _objects(original, tuple(flags)) == _objects_of(mutated, flags):
-            return f"equal object code ({' '.join(flags)})"
+def _proof_of_code(original: Path, mutated: Path, mutant: Mutant, model: IntegerModel) -> str:
+    core = CORES.get(original.name[len(C_FOLDER) + 1 :])
+    own = ((core.family.compiler, f"-std={core.family.standard}", *core.flags, "-O2"),) if core else HOST
+    strip = f"{core.family.prefix if core else ''}strip"
+    for compiler in own:
+        if _objects(original, compiler, strip) == _objects_of(mutated, compiler, strip):
+            return f"equal object code ({compiler[0]} {compiler[-1]})"
     if original.name != C_FOLDER or not mutant.file.endswith((".c", ".h")):
         return ""
-    if _program(original) == _program_of(mutated):
-        return f"equal program ({' '.join(WHOLE[:3])})"
+    for inlined in (False, True):
+        if _program(original, inlined) == _program_of(mutated, inlined):
+            return f"equal program ({' '.join(WHOLE)})"
+    name = mutant.file.partition("/")[2]
+    if mutant.file.endswith("rescomp_math.h") and scales_alike(original / name, mutated / name, mutant.place, model):
+        return "exhaustion of every row's sums"
     return "never reached in the whole program" if _is_unreached(original, mutant) else ""
 
 
 @cache
-def _objects(folder: Path, flags: tuple[str, ...]) -> Sequence[str]:
-    return _objects_of(folder, flags)
+def _objects(folder: Path, compiler: Sequence[str], strip: str) -> Sequence[str]:
+    return _objects_of(folder, compiler, strip)
 
 
 @cache
-def _program(folder: Path) -> str | None:
-    return _program_of(folder)
+def _program(folder: Path, inlined: bool) -> str | None:
+    return _program_of(folder, inlined)
 
 
 @contextmanager
@@ -83,37 +94,35 @@ def _copied(folder: Path) -> Iterator[Path]:
         yield Path(work)
 
 
-def _objects_of(folder: Path, flags: Sequence[str]) -> Sequence[str]:
+def _objects_of(folder: Path, compiler: Sequence[str], strip: str) -> Sequence[str]:
     """SHA-256 of every source's stripped object file, sorted by name."""
-    core = CORES.get(folder.name[len(C_FOLDER) + 1 :])
-    compiler = (core.family.compiler, f"-std={core.family.standard}", *core.flags) if core else ("gcc", "-std=c99")
-    strip = f"{core.family.prefix if core else ''}strip"
     with _copied(folder) as work:
         found = []
         for source in sorted(path for path in work.rglob("*") if path.suffix in {".c", ".S"}):
             target = source.with_suffix(".o")
             relative = [str(path.relative_to(work)) for path in (target, source)]
-            _run([*compiler, "-w", *flags, "-c", "-o", *relative], work)
+            _run([*compiler, "-w", "-c", "-o", *relative], work)
             _run([strip, "-d", "-R", ".comment", str(target)], work)
             found.append(f"{relative[1]} {hashlib.sha256(target.read_bytes()).hexdigest()}")
         return found
 
 
-def _program_of(folder: Path) -> str | None:
+def _program_of(folder: Path, inlined: bool) -> str | None:
     """SHA-256 of the stripped program that gcc makes of all files; None where it does not link."""
     with _copied(folder) as work:
         header = next((work / "c").glob("*.h"))
         source, name = header.with_suffix(".c"), header.stem
         text = source.read_text()
         verbs = [verb for verb in ("init", "step", "scores", "run", "classify") if re.search(rf"(?m)^\w+ {name}_{verb}\(", text)]
-        source.write_text(re.sub(rf"(?m)^void {name}_(?:step|scores|run)\(", r"__attribute__((flatten)) \g<0>", text))
+        if inlined:
+            source.write_text(re.sub(rf"(?m)^void {name}_(?:step|scores|run)\(", r"__attribute__((flatten)) \g<0>", text))
         entries = ", ".join(f"(void *){name}_{verb}" for verb in verbs)
         (work / "main.c").write_text(
             f'#include "{header.name}"\nvoid *volatile entries[] = {{{entries}}};\nint main(void)\n{{\n    return entries[0] != 0;\n}}\n'
         )
         sources = sorted(str(path.relative_to(work)) for path in work.rglob("*.c"))
         try:
-            _run(["gcc", "-std=c99", "-w", *WHOLE, "-Ic", "-o", "program", *sources], work)
+            _run(["gcc", "-std=c99", "-w", *WHOLE, *([INLINED] * inlined), "-Ic", "-o", "program", *sources], work)
         except subprocess.CalledProcessError:
             return None
         _run(["strip", "-R", ".comment", "-R", ".note.gnu.build-id", "program"], work)
@@ -137,7 +146,7 @@ def _is_unreached(original: Path, mutant: Mutant) -> bool:
     with _copied(original) as work:
         declared = f"void {REACHED}(void);\n{text[:place]}    {REACHED}();\n{text[place:]}"
         (work / "c" / name).write_text(declared)
-        return _program_of(work / "c") is not None
+        return _program_of(work / "c", True) is not None
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
