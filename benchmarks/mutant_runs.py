@@ -10,7 +10,7 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mutant_equivalence import Equivalence
 from mutations import Mutant
@@ -21,16 +21,20 @@ from mutations_tflite import apply_to_tflite
 from rescomp import stages
 from rescomp.errors import DeviceError, InputError, ParityError, RescompError
 from rescomp.export.cores import CORES
-from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, REPORT, SUMS, TFLITE, ModelDirectory
+from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, SUMS, TFLITE
 from rescomp.validate import c_program
 
 SECONDS, PROGRAM_SECONDS = 240, 20
 """What verify may take, and a program of its that runs for ever."""
-SETS = ("test", "stress", "layers")
+SETS: Mapping[str, str] = {"test": "test", "stress": "stress", "layers": "layers", "files": "use"}
+"""What differed, by the name of the evidence's set, the first in order counts: `use` is a header, run, classify, or two states."""
+CHEAPEST: Mapping[str, str] = {"onnxruntime": "onnxruntime:step", "tflite": "tflite:default"}
+FEW = 30
+"""Sequences of the test set that are tried first: most mutants fall there, and the whole examination follows where they do not."""
 
 
 class Outcome(NamedTuple):
-    """fate: killed, alive, equivalent, fault (verify itself broke). by: the set of vectors, the build, the harness, the refusal, or the
+    """fate: killed, alive, equivalent, fault (verify itself broke). by: the set of vectors, the build, the run, the refusal, or the
     proof. said: verify's first words."""
 
     fate: str
@@ -119,26 +123,26 @@ def _in_fork(directory: Path, witness: str) -> Outcome:
 
 def _verify(directory: Path, witness: str) -> tuple[str, str, str]:
     try:
-        result = stages.verify(directory, witness)
+        quick = stages.verify(directory, _cheapest(directory, witness), stress="off", samples=FEW, compare_files=False)
+        result = quick if quick.failures else stages.verify(directory, witness, compare_files=False)
     except RescompError as error:
         return "killed", _way(error), str(error)
     except BaseException as error:  # a traceback for the user
         return "fault", type(error).__name__, str(error)
     if not result.failures:
         return "alive", "", ""
-    return "killed", _first_set(json.loads(ModelDirectory(directory).read(REPORT))), result.failures[0]
+    differing = {entry.set for entry in result.witnesses if entry.mismatches}
+    return "killed", next(way for name, way in SETS.items() if name in differing), result.failures[0]
+
+
+def _cheapest(directory: Path, witness: str) -> str:
+    """The variant of a witness that is done first."""
+    if witness == "onnxruntime" and not (directory / ONNX_SEQUENCE).exists():
+        return "onnxruntime:whole"
+    return CHEAPEST.get(witness, witness)
 
 
 def _way(error: RescompError) -> str:
     if "refuses the generated C" in str(error):
         return "build"
-    return (
-        "harness" if isinstance(error, ParityError | DeviceError) else "refusal" if isinstance(error, InputError) else type(error).__name__
-    )
-
-
-def _first_set(report: Mapping[str, Any]) -> str:
-    """The first set of vectors in which something differed; the harness where every vector agrees."""
-    evidence = report.get("evidence", report.get("witnesses", []))
-    differing = {entry.get("set", "test") for entry in evidence if entry["mismatches"]}
-    return next((name for name in SETS if name in differing), "harness")
+    return "run" if isinstance(error, ParityError | DeviceError) else "refusal" if isinstance(error, InputError) else type(error).__name__

@@ -158,13 +158,11 @@ def table(results: Sequence[Result], title: str) -> str:
     for mutant, outcome in results:
         groups.setdefault((kind_of(mutant), mutant.operator), []).append(outcome)
         groups.setdefault((kind_of(mutant), "all"), []).append(outcome)
-    lines = [
-        f"| file | {title} | mutants | equivalent | killed | by build | by harness | by refusal | by test | by stress | by layers | alive |"
-    ]
-    lines += ["|---" * 12 + "|"]
+    lines = [f"| file | {title} | mutants | equivalent | killed | build | run | refusal | test | stress | layers | use | alive |"]
+    lines += ["|---" * 13 + "|"]
     for (kind, operator), outcomes in sorted(groups.items()):
         killed = [outcome for outcome in outcomes if outcome.fate == "killed"]
-        ways = [str(sum(outcome.by == way for outcome in killed)) for way in ("build", "harness", "refusal", "test", "stress", "layers")]
+        ways = [str(sum(outcome.by == way for outcome in killed)) for way in ("build", "run", "refusal", "test", "stress", "layers", "use")]
         equivalent = sum(outcome.fate == "equivalent" for outcome in outcomes)
         alive = len(outcomes) - len(killed) - equivalent
         lines.append(f"| {kind} | {operator} | {len(outcomes)} | {equivalent} | {len(killed)} | {' | '.join(ways)} | {alive} |")
