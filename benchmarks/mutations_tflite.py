@@ -32,20 +32,20 @@ class Patch(NamedTuple):
 
 def tflite_mutants(model: str, file: str, data: bytes) -> Iterator[Mutant]:
     """Every mutant of one TFLite file."""
-    for patch in _patches(data):
+    for patch in patches(data):
         yield Mutant(model, file, patch.operator, patch.site, patch.offset, patch.before.hex(), patch.after.hex())
 
 
 def apply_to_tflite(data: bytes, mutant: Mutant) -> bytes:
     """The file with the change. Raises StaleError where the site is gone or holds something else by now."""
-    for patch in _patches(data):
+    for patch in patches(data):
         if patch.site == mutant.site and patch.before.hex() == mutant.before:
             after = bytes.fromhex(mutant.after)
             return data[: patch.offset] + after + data[patch.offset + len(after) :]
     raise StaleError(mutant.site)
 
 
-def _patches(data: bytes) -> Iterator[Patch]:
+def patches(data: bytes) -> Iterator[Patch]:
     root = tflite.Model.GetRootAs(data)
     graph = root.Subgraphs(0)
     tensors = [graph.Tensors(i) for i in range(graph.TensorsLength())]

@@ -94,19 +94,20 @@ def check_flatbuffer(data: bytes) -> None:
 
 def _walk(root: Any) -> None:
     """Read everything that an interpreter follows."""
-    for buffer in _entries(root, "Buffers"):
+    for buffer in entries(root, "Buffers"):
         buffer.DataAsNumpy()
-    for code in _entries(root, "OperatorCodes"):
+    for code in entries(root, "OperatorCodes"):
         code.BuiltinCode()
-    for graph in _entries(root, "Subgraphs"):
+    for graph in entries(root, "Subgraphs"):
         graph.InputsAsNumpy(), graph.OutputsAsNumpy()
-        for tensor in _entries(graph, "Tensors"):
+        for tensor in entries(graph, "Tensors"):
             tensor.ShapeAsNumpy(), tensor.Name(), root.Buffers(tensor.Buffer())
             if tensor.Quantization() is not None:
                 tensor.Quantization().ScaleAsNumpy(), tensor.Quantization().ZeroPointAsNumpy()
-        for operator in _entries(graph, "Operators"):
+        for operator in entries(graph, "Operators"):
             operator.InputsAsNumpy(), operator.OutputsAsNumpy(), operator.BuiltinOptions()
 
 
-def _entries(table: Any, field: str) -> Iterator[Any]:
+def entries(table: Any, field: str) -> Iterator[Any]:
+    """The tables in a vector of a table of the schema, such as Tensors of a SubGraph."""
     return map(getattr(table, field), range(getattr(table, f"{field}Length")()))

@@ -16,6 +16,7 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, Value
 from ..graph.passes import compose
+from .declared import check_provenance
 from .onnx_files import read_onnx
 from .onnx_layers import COMPUTED, Layers, cut_sequence, cut_step
 from .variants import beside, choose
@@ -52,6 +53,7 @@ class OnnxruntimeWitness:
         for variant in choose(self.name, variants, job.argument):
             file, optimize = variants[variant]
             session = _Session(read_onnx(job.directory / file), job.directory / file, optimize)
+            check_provenance(session.metadata, job.model, job.directory / file)
             yield Answer(variant, version, _trace(job, session, file), from_zero=file == SEQUENCE_FILE)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
@@ -105,6 +107,11 @@ class _Session:
             self._session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no base class of their own
             raise self.damaged(error) from error
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, names: Sequence[str], feeds: Mapping[str, IntArray]) -> list[IntArray]:
         """The outputs of those names."""

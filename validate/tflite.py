@@ -20,6 +20,7 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, TensorType
 from ..graph.passes import compose
+from .declared import check_tflite
 from .interpreter_child import Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results
 from .tflite_layers import TfliteLayers, cut_tflite
@@ -54,7 +55,9 @@ class TfliteWitness:
         package = _interpreter_package()
         path = job.directory / FILE
         for variant in choose(self.name, RESOLVERS, job.argument):
-            answer = trace(job, (package, RESOLVERS[variant]), read_model(path), path)
+            data = read_model(path)
+            check_tflite(data, job.model, path)
+            answer = trace(job, (package, RESOLVERS[variant]), data, path)
             yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", answer)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
