@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -20,8 +19,8 @@ from .recurrence import RunLayer, run_layer
 
 _, _, INPUT_LIMIT = grid(STATE)
 """2.67, the largest value in Q12 that ternary partial sums allow."""
-SUFFIX = re.compile(r"(_\d+)?")
-"""What names end with: with other words, as _next, two values could get one name."""
+SUFFIXES = ("", "_2")
+"""What the names of the cells and of their values end with: there are as many cells as formats are known for."""
 
 
 class RecurrentNet(nn.Module):
@@ -117,6 +116,10 @@ def _checked(cells: Sequence[nn.Module], mean: Tensor, std: Tensor) -> list[Cell
         checked.append(cell)
         size, origin = cell.hidden_size, f"the {kind} before it"
     suffixes = [cell.suffix for cell in checked]
-    if len(set(suffixes)) < len(suffixes) or not all(SUFFIX.fullmatch(suffix) for suffix in suffixes):
-        raise InputError(f"the cells' suffixes are {suffixes}: give each CellShape its own, nothing or an underscore and a number")
+    if len(checked) > len(SUFFIXES):
+        raise InputError(
+            f"the net stacks {len(checked)} cells: a recurrent net has at most {len(SUFFIXES)}, make the others larger instead"
+        )
+    if len(set(suffixes)) < len(suffixes) or not set(SUFFIXES).issuperset(suffixes):
+        raise InputError(f"the cells' suffixes are {suffixes}: give each CellShape its own, nothing or '_2'")
     return checked
