@@ -108,7 +108,7 @@ def ops(model):
 
 def assert_equal(net, model=None, count=60, least=13):
     """Every score of inputs like the training's and of inputs at the ends of int16, and every value that has the name of a step."""
-    model = model or lower(net, "net")
+    model = model or lower(net, "tiny")
     shape = net.plan.input_shape
     extreme = np.random.default_rng(3).choice(np.array([-32768, -32767, 32767, 0, 1], np.int16), (8, *shape))
     x = np.concatenate([readings(shape, 2, count), extreme])
@@ -165,7 +165,7 @@ def test_layers_forced_to_int16_between_int8_values(kind, norm):
     wide = [step.name for step in net.plan.steps if step.kind in ("convolution", "average_pool")]
     for name in wide:
         net.arithmetic.set_wide(name)
-    model = lower(net, "net")
+    model = lower(net, "tiny")
     found = ops(model)
     for name in wide:
         assert found[f"{name}_wide"].output.dtype == "int16"
@@ -229,7 +229,7 @@ def test_every_derived_name_is_known(streaming):
     for step in net.plan.steps:
         if step.kind in ("convolution", "average_pool"):
             net.arithmetic.set_wide(step.name)
-    model = lower(net, "net", streaming=streaming)
+    model = lower(net, "tiny", streaming=streaming)
     steps = {NORMALIZED, "input", *(step.name for step in net.plan.steps)}
     names = {name for graph in model.graphs.values() for node in graph.nodes for name in (node.name, *node.outputs, *node.inputs)}
     assert len(names - steps) > 5
@@ -245,7 +245,7 @@ def chain(*layers):
 
 def power(net, name):
     """k of the largest scale 2^-k among a layer's rows."""
-    found = ops(lower(net, "net"))
+    found = ops(lower(net, "tiny"))
     return int(found.get(f"{name}_wide", found[name]).requantization.shift.min()) - 14
 
 
@@ -260,7 +260,7 @@ def test_a_scale_of_one_or_more_widens(constraints, wanted):
     assert widened(net) == sorted([*before, *([name] if wanted < 1 else [])])
     assert_equal(net, least=1)
     if wanted < 1:
-        extra = ops(lower(net, "net"))[f"{name}_wide"].output.fraction_bits - net.arithmetic.bits(name)
+        extra = ops(lower(net, "tiny"))[f"{name}_wide"].output.fraction_bits - net.arithmetic.bits(name)
         assert extra == 6 + wanted, "as many as the smallest shift leaves"
 
 
@@ -270,7 +270,7 @@ def test_a_scale_beyond_int16_is_refused_by_name():
     net.arithmetic.set_bits(name, net.arithmetic.bits(name) + power(net, name) + 6)
     widen_unproved(net)
     with pytest.raises(UnsupportedError, match=rf"^layer '{name}_wide': a requantization shift lies outside \[8, 45\]"):
-        lower(net, "net")
+        lower(net, "tiny")
 
 
 def test_many_columns_widen():
@@ -292,7 +292,7 @@ def test_a_layer_stays_wide_and_finds_room_when_its_weights_grow():
     with torch.no_grad():
         net.parameters_of(name).matrix.weight.mul_(2.0 ** (power(net, name) + 14 - 8 + 3))
     with pytest.raises(UnsupportedError, match="shift lies outside"):
-        lower(net, "net")
+        lower(net, "tiny")
     assert name in widen_unproved(net)
     assert_equal(net)
 
@@ -379,7 +379,7 @@ class Twice(nn.Module):
 def test_a_shared_layer_is_stored_once(name):
     net = own(Twice(shared=True), (8, 8), FORMATS[name])
     assert_equal(net)
-    once, apart = (lower(each, "net") for each in (net, own(Twice(shared=False), (8, 8), FORMATS[name])))
+    once, apart = (lower(each, "tiny") for each in (net, own(Twice(shared=False), (8, 8), FORMATS[name])))
     stored, twice = ([c.array.nbytes for c in translate(model).constants if c.kind == "weights"] for model in (once, apart))
     assert (len(stored), len(twice)) == (2, 3)
     assert constant_bytes(once)["weights"] == sum(stored) == constant_bytes(apart)["weights"] - twice[1]
@@ -387,7 +387,7 @@ def test_a_shared_layer_is_stored_once(name):
 
 def test_one_unit_in_a_bias_is_noticed():
     net = trained("resnet1d", FORMATS["int8 multiplier"])
-    model = lower(net, "net")
+    model = lower(net, "tiny")
     graph = model.graphs["whole"]
     nodes = []
     for node in graph.nodes:
@@ -403,14 +403,14 @@ def test_one_unit_in_a_bias_is_noticed():
 @pytest.mark.parametrize("name", ["int8 multiplier", "int6, int8 values"])
 def test_a_model_comes_back_from_its_files(name):
     net = trained("resnet2d", FORMATS[name])
-    model = lower(net, "net", ["a", "b", "c", "d"])
+    model = lower(net, "tiny", ["a", "b", "c", "d"])
     assert_equal(net, decode(*encode(model)))
 
 
 def test_lowering_leaves_the_net_alone():
     net = trained("resnet1d", INT8)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    lower(net, "net")
+    lower(net, "tiny")
     trace(net, readings((12, 3), 2), np.zeros(0))
     assert net.training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
@@ -419,7 +419,7 @@ def test_lowering_leaves_the_net_alone():
 def test_a_float_net_is_refused():
     net = build_net(ModelSection(kind="resnet1d", widths=(3,)), (8, 3), CLASSES)
     with pytest.raises(UnsupportedError, match="compress"):
-        lower(net, "net")
+        lower(net, "tiny")
     with pytest.raises(UnsupportedError, match="compress"):
         trace(net, readings((8, 3), 2), np.zeros(0))
 

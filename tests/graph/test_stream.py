@@ -73,7 +73,7 @@ def in_steps(model, x):
 @pytest.mark.parametrize("name", NETS)
 def test_scores_are_those_of_the_whole_window(name, constraints):
     net = trained(name, constraints)
-    whole, model = lower(net, "net"), lower(net, "net", streaming=True)
+    whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     time, decimation = (
         net.plan.input_shape[0],
         net.plan.input_shape[0] // min(step.shape[1] for step in net.plan.steps if step.shape[1] > 1),
@@ -97,7 +97,7 @@ def test_forced_wide_layers_keep_their_own_rows(name):
     for step in net.plan.steps:
         if step.kind in ("convolution", "average_pool"):
             net.arithmetic.set_wide(step.name)
-    whole, model = lower(net, "net"), lower(net, "net", streaming=True)
+    whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     assert any(value.endswith("_widened") for value, _ in streaming_states(model))
     x = readings(net.plan.input_shape, 2)
     streamed, theirs = evaluate(model, in_steps(model, x)), trace_stream(net, model, in_steps(model, x))
@@ -110,7 +110,7 @@ def test_names_that_hold_other_names():
     """Layers called like what lowering calls the normalised input."""
     torch.manual_seed(0)
     net = own(nn.Sequential(Named(renormalize=causal(2, 3), input_2=causal(3, 3)), *pooled(3)))
-    model = lower(net, "net", streaming=True)
+    model = lower(net, "tiny", streaming=True)
     x = readings(net.plan.input_shape, 2)
     streamed, theirs = evaluate(model, in_steps(model, x)), trace_stream(net, model, in_steps(model, x))
     np.testing.assert_array_equal(theirs.states, streamed.states)
@@ -119,14 +119,14 @@ def test_names_that_hold_other_names():
 def test_further_steps_slide_on():
     """After two windows the scores are those of the second, if the net has forgotten the first; here it can only see one window back."""
     net = trained("dscnn of points")
-    whole, model = lower(net, "net"), lower(net, "net", streaming=True)
+    whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     x = readings((10, 2), 3)
     twice = evaluate(model, in_steps(model, x))
     np.testing.assert_array_equal(twice.scores, evaluate(whole, x[:, 5:]).scores)
 
 
 def test_states_begin_at_zero_and_hold_what_windows_need():
-    model = lower(trained("resnet"), "net", streaming=True)
+    model = lower(trained("resnet"), "tiny", streaming=True)
     rows = dict(streaming_states(model))
     assert rows == {
         "normalize": 4,
@@ -143,7 +143,7 @@ def test_states_begin_at_zero_and_hold_what_windows_need():
 @pytest.mark.parametrize("name", ["resnet", "dscnn"])
 def test_every_witness_agrees(name, constraints, exporting_witness, export_job):
     net = trained(name, constraints)
-    model = lower(net, "net", streaming=True)
+    model = lower(net, "tiny", streaming=True)
     x = in_steps(model, readings(net.plan.input_shape, 2))
     job = export_job(model, x, np.full(len(x), x.shape[1]))
     reference = evaluate(model, x.astype(np.int64))
@@ -155,7 +155,7 @@ def test_every_witness_agrees(name, constraints, exporting_witness, export_job):
 
 def test_a_streamed_model_comes_back_from_its_files():
     net = trained("resnet", "int8")
-    model = lower(net, "net", ["a", "b", "c"], streaming=True)
+    model = lower(net, "tiny", ["a", "b", "c"], streaming=True)
     x = in_steps(model, readings(net.plan.input_shape, 2))
     again = evaluate(decode(*encode(model)), x)
     np.testing.assert_array_equal(again.states, evaluate(model, x).states)
@@ -164,7 +164,7 @@ def test_a_streamed_model_comes_back_from_its_files():
 
 def test_one_row_kept_wrongly_is_noticed():
     net = trained("resnet")
-    model = lower(net, "net", streaming=True)
+    model = lower(net, "tiny", streaming=True)
     x = in_steps(model, readings(net.plan.input_shape, 2))
     step = model.graphs["step"]
     ops = {node.name: node.op for node in step.nodes}
@@ -201,7 +201,7 @@ def own(module, shape=(8, 2)):
 def test_pools_within_a_step(pool):
     torch.manual_seed(0)
     net = own(nn.Sequential(causal(2, 3), nn.ReLU(), pool, causal(3, 4), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(4, CLASSES)))
-    whole, model = lower(net, "net"), lower(net, "net", streaming=True)
+    whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     assert model.input.type.shape == (2, 2)
     x = readings((8, 2), 2)
     np.testing.assert_array_equal(evaluate(model, in_steps(model, x)).scores, evaluate(whole, x).scores)
@@ -225,7 +225,7 @@ class Pools(nn.Module):
 def test_two_pools_of_one_value():
     torch.manual_seed(0)
     net = own(Pools(of_two=False))
-    whole, model = lower(net, "net"), lower(net, "net", streaming=True)
+    whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     x = readings((8, 2), 2)
     streamed = evaluate(model, in_steps(model, x))
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
@@ -265,13 +265,13 @@ def test_what_cannot_be_streamed(name):
     module, message = REFUSED[name]
     net = own(module or Stretches())
     with pytest.raises(UnsupportedError, match=message) as caught:
-        lower(net, "net", streaming=True)
+        lower(net, "tiny", streaming=True)
     assert caught.value.exit_code == 5
 
 
 def test_a_net_that_is_not_causal_is_refused():
     with pytest.raises(UnsupportedError, match=r"looks ahead: train the net with model\.streaming, whose padding lies before"):
-        lower(trained("resnet", streaming=False), "net", streaming=True)
+        lower(trained("resnet", streaming=False), "tiny", streaming=True)
 
 
 def test_images_and_cells_are_refused(random_gru):
@@ -279,14 +279,14 @@ def test_images_and_cells_are_refused(random_gru):
         plan_of(nn.Sequential(nn.Conv2d(2, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, CLASSES)), (4, 4, 2), CLASSES)
     )
     with pytest.raises(UnsupportedError, match="net does not read a window of time: only such a model can be streamed"):
-        lower(compressed(images, FORMATS["int16"]), "net", streaming=True)
+        lower(compressed(images, FORMATS["int16"]), "tiny", streaming=True)
     with pytest.raises(UnsupportedError, match="does not read a window of time"):
         stream(random_gru(np.random.default_rng(0)))
 
 
 def test_steps_alone_give_what_one_call_gives():
     """The step graph, run by hand."""
-    model = lower(trained("resnet"), "net", streaming=True)
+    model = lower(trained("resnet"), "tiny", streaming=True)
     x = in_steps(model, readings((8, 2), 2))
     state = initial_state(model, len(x))
     step = model.graphs["step"]

@@ -84,7 +84,7 @@ def test_the_net_equals_its_integer_graph(name, constraint):
     net = trained(name, CONSTRAINTS[constraint])
     x = readings(NETS[name][0], seed=2)
     lengths = np.full(len(x), x.shape[1])
-    wanted = evaluate(lower(net, "net"), x, lengths).scores
+    wanted = evaluate(lower(net, "tiny"), x, lengths).scores
     np.testing.assert_array_equal(trace_torch(net, x, lengths).scores, wanted)
     assert np.unique(wanted).size > 20
 
@@ -102,7 +102,7 @@ def test_the_net_equals_its_integer_graph(name, constraint):
     ],
 )
 def test_every_witness_equals_the_integer_graph(name, constraint, exporting_witness, export_job):
-    model = lower(trained(name, CONSTRAINTS[constraint]), "net")
+    model = lower(trained(name, CONSTRAINTS[constraint]), "tiny")
     x = readings(NETS[name][0], seed=3)
     wanted = evaluate(model, x, np.full(len(x), x.shape[1])).scores
     answers = list(exporting_witness.answers(export_job(model, x)))
@@ -269,7 +269,7 @@ def test_vectors_of_maps_of_different_shapes_cannot_be_added():
 @pytest.mark.parametrize("name", ["score1d", "score1d in other steps", "score1d in whole steps", "score2d"])
 def test_flash_does_not_grow_with_the_blocks(name, constraint):
     """Each repetition of a score step adds a few bytes for its scale by 1 - dt, and nothing for the convolutions."""
-    two, six = (constant_bytes(lower(trained(name, CONSTRAINTS[constraint], blocks=n), "net")) for n in (2, 6))
+    two, six = (constant_bytes(lower(trained(name, CONSTRAINTS[constraint], blocks=n), "tiny")) for n in (2, 6))
     assert six["weights"] == two["weights"]
     assert six["biases"] == two["biases"]
     assert abs(six["model"] - two["model"]) <= 4 * 8
@@ -310,7 +310,7 @@ def test_a_repeated_layer_takes_the_statistics_of_its_first_application():
 
 def test_a_streamed_score_net_equals_the_whole_one():
     net = trained("score1d", Quantize(), streaming=True)
-    whole, streamed = lower(net, "net"), lower(net, "net", streaming=True)
+    whole, streamed = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     x = readings(WINDOW, seed=4)
     parts = x.reshape(len(x), -1, *streamed.input.type.shape)
     answer = evaluate(streamed, parts, np.full(len(x), parts.shape[1]))

@@ -239,7 +239,7 @@ def test_every_form_as_integers(name: str, constraint: Quantize) -> None:
     x = torch.randint(-3000, 3000, (20, *shape))
     calibrate(net, x / 1024, torch.full((20,), shape[0]), 10)
     integers = x.numpy().astype(np.int16)
-    theirs = evaluate(lower(net, "net"), integers).scores
+    theirs = evaluate(lower(net, "tiny"), integers).scores
     assert len(np.unique(theirs)) > 20
     np.testing.assert_array_equal(trace_integers(net, integers, np.zeros(0)).scores, theirs)
 

@@ -44,7 +44,7 @@ def test_a_new_package_replaces_the_old_one_and_leaves_the_report(model_dir):
     stages.export(model_dir, ["arduino"])
     assert not stale.exists()
     assert (model_dir / REPORT).is_file()
-    stages.quantize(model_dir)
+    stages.quantize(model_dir, force=True)
     assert not (model_dir / "package-arduino").exists()
 
 

@@ -77,7 +77,7 @@ def test_a_streamed_net(constraint, exporting_witness, export_job):
     section = ModelSection(kind="dscnn1d", widths=(4, 4), blocks=1, stem_kernel=(5,), streaming=True)
     net = compress(build_net(section, (12, 2), 5, torch.zeros(2), torch.ones(2)), [constraint])
     calibrate(net, torch.randn(40, 12, 2), torch.zeros(0), 9)
-    model = lower(net, "net", streaming=True)
+    model = lower(net, "tiny", streaming=True)
     stress = stress_vectors(model)
     for result in differing(exporting_witness, export_job(model, stress.x, stress.lengths), stress.layers):
         assert result.mismatches == 0, result.first
