@@ -198,14 +198,16 @@ def export(directory: Path, formats: str | None, cores: str, prefer: str, **pack
 @cli.command()
 @_directory_argument
 @_against_option
+@click.option("--stress", default="quick", help="Inputs made from the graph, beside the test set: quick, full (twelve times as many), off.")
+@click.option("--samples", type=int, metavar="N", help="So many sequences of each set, always the same ones: for slow boards.")
 @_json_option
-def verify(directory: Path, against: str | None, as_json: bool) -> None:
-    """Compare every witness with numpy, bit for bit, on the whole test set."""
+def verify(directory: Path, against: str | None, stress: str, samples: int | None, as_json: bool) -> None:
+    """Compare every witness with numpy, bit for bit: on the test set, on a stress set, and layer by layer."""
     from . import stages
     from .printing import TerminalListener, print_verification
 
     with TerminalListener() as listener:
-        result = stages.verify(directory, against, listener=listener)
+        result = stages.verify(directory, against, stress=stress, samples=samples, listener=listener)
     _print(result, as_json, print_verification)
     result.raise_failures()
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .boards import Board
     from .stages.checking import Check
     from .stages.diagnosis import Diagnosis
+    from .stages.evidence import Evidence
     from .stages.flashing import Flashed
     from .stages.inspection import Inspection, LayerReport, Reading
     from .stages.pipeline import Summary
@@ -176,14 +177,28 @@ def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
 
 def print_verification(result: Verification) -> None:
     """Witnesses with counts of compared and differing values."""
-    rows = [(each.witness, each.variant, each.version, f"{each.compared:,}", f"{each.mismatches:,}") for each in result.witnesses]
-    click.echo(table(("witness", "variant", "version", "compared", "differing"), rows))
+    rows = [_witness_row(variant) for variant in result.by_variant]
+    click.echo(table(("witness", "variant", "version", "test set", "stress set", "layers", "differing"), rows))
     for line in result.not_run:
         click.echo(f"not run: {line}")
+    for line in result.not_seen:
+        click.echo(f"not seen: {line}")
+    if result.sampled:
+        click.echo("sampled: not every sequence of the sets was run")
+    if result.files:
+        click.echo(f"{result.files:,} files compared with a fresh export")
     for line in result.failures[1:]:
         click.echo(f"differs: {line}")
     if result.witnesses:
         click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ")
+
+
+def _witness_row(entries: Sequence[Evidence]) -> tuple[str, ...]:
+    """One variant of a witness on every set."""
+    first = entries[0]
+    counts = {entry.set.partition(" ")[0]: f"{entry.compared:,}" for entry in entries}
+    differing = f"{sum(entry.mismatches for entry in entries):,}"
+    return first.witness, first.variant, first.version, *(counts.get(name, "-") for name in ("test", "stress", "layers")), differing
 
 
 def print_inspection(result: Inspection) -> None:

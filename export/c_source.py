@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import __version__
 from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
@@ -141,6 +142,7 @@ class Source:
     target: Target | None = None
     api_version: int = API_VERSION
     contract_version: int = CONTRACT
+    rescomp_version: str = __version__
 
     @property
     def name(self) -> str:

@@ -28,6 +28,8 @@ FILES: Final = "files"
 """The set of what is compared byte for byte, without vectors."""
 Set = Literal["test", "stress", "layers", "stress full", "layers full", "files"]
 """What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files: no vectors, bytes."""
+NOT_SEEN = "not_seen"
+"""In the coverage: by witness, what of the sets it cannot be asked, and why."""
 _PROSE: Sequence[str] = ("README.md", "LICENSE")
 """Files of a C export that no compiler reads."""
 
@@ -251,7 +253,7 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
         and (entry.set == FILES or entry.set in vectors)
         and not changed_files(entry, directory, model)
     ]
-    coverage = now.coverage or (earlier.coverage if vectors == earlier.vectors else {})
+    coverage = {**(earlier.coverage if vectors == earlier.vectors else {}), **now.coverage, NOT_SEEN: _not_seen(earlier, now)}
     update = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
     return now.model_copy(update=update)
 
@@ -259,6 +261,14 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
 def _subject(entry: Evidence) -> tuple[str, ...]:
     """Whose evidence it is: a witness's, or that of a board with a known firmware, at whatever port it answers today."""
     return ("serial", *sorted(entry.files)) if entry.witness.startswith("serial:") and entry.files else (entry.witness,)
+
+
+def _not_seen(earlier: Report, now: Report) -> dict[str, JsonValue]:
+    """What witnesses were not asked, by name: of those asked now, and of the others as it was."""
+    asked = {entry.witness for entry in now.evidence}
+    before, after = (report.coverage.get(NOT_SEEN) for report in (earlier, now))
+    kept = {name: notes for name, notes in before.items() if name not in asked} if isinstance(before, dict) else {}
+    return {**kept, **(after if isinstance(after, dict) else {})}
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from ..errors import DeviceError, InputError, ParityError, UnsupportedError
-from ..graph.evaluate import Trace, evaluate
+from ..errors import InputError, ParityError
+from ..graph.evaluate import evaluate
 from ..graph.ir import IntegerModel
 from ..model_directory import QUANTIZED_NET, REPORT, ModelDirectory, to_json
-from ..validate.compare import Comparison, compare, first_layer
 from ..validate.registry import load_witness, parse_witnesses
-from ..validate.serial_port import SerialPort
-from ..validate.witness import Job, Witness
+from ..validate.stress import Mode
+from ..validate.witness import Witness
 from .artefacts import read_model, read_vectors
-from .evidence import TEST, Evidence, Report, VectorSet, files_read, merge, read_report
+from .evidence import FILES, NOT_SEEN, Evidence, Report, merge, read_report
+from .examination import Examination
 from .listener import Listener, Silent
+from .vector_sets import STRESS_MODES, golden_set, stress_sets
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,32 @@ class Verification:
         return self.report.not_run
 
     @property
+    def not_seen(self) -> tuple[str, ...]:
+        """A line for each thing that a witness of this run could not be asked."""
+        notes, asked = self.report.coverage.get(NOT_SEEN), {entry.witness for entry in self.witnesses}
+        known = notes if isinstance(notes, dict) else {}
+        return tuple(f"{name}: {text}" for name in sorted(asked & known.keys()) for text in cast("list[str]", known[name]))
+
+    @property
+    def by_variant(self) -> list[list[Evidence]]:
+        """What was compared on vectors, the entries of each variant of each witness together."""
+        variants: dict[tuple[str, str], list[Evidence]] = {}
+        for entry in self.witnesses:
+            if entry.set != FILES:
+                variants.setdefault((entry.witness, entry.variant), []).append(entry)
+        return list(variants.values())
+
+    @property
+    def sampled(self) -> bool:
+        """Whether some sets were not run whole."""
+        return any(entry.sampled is not None for entry in self.witnesses)
+
+    @property
+    def files(self) -> int:
+        """Files compared with a fresh export."""
+        return sum(entry.compared for entry in self.witnesses if entry.set == FILES)
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """A sentence for each variant that differs."""
         return tuple(failure for entry in self.witnesses for failure in entry.failures)
@@ -46,12 +73,12 @@ class Verification:
     @property
     def compared(self) -> int:
         """Values compared by all witnesses together."""
-        return sum(entry.compared for entry in self.witnesses)
+        return sum(entry.compared for entry in self.witnesses if entry.set != FILES)
 
     @property
     def mismatches(self) -> int:
         """Values that differ, of all witnesses together."""
-        return sum(entry.mismatches for entry in self.witnesses)
+        return sum(entry.mismatches for entry in self.witnesses if entry.set != FILES)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp verify --json`: report.json as far as it is of this run, and its failures together."""
@@ -66,20 +93,44 @@ class Verification:
             raise ParityError(self.failures[0] + others)
 
 
-def verify(path: Path, against: str | None = None, *, firmware: str | None = None, listener: Listener | None = None) -> Verification:
-    """Compare the witnesses `against` (`name[:argument],...`; None: the default ones) with numpy, on every test sequence.
+def verify(
+    path: Path,
+    against: str | None = None,
+    *,
+    stress: str = "quick",
+    samples: int | None = None,
+    compare_files: bool = True,
+    firmware: str | None = None,
+    listener: Listener | None = None,
+) -> Verification:
+    """Compare the witnesses `against` (`name[:argument],...`; None: the default ones) with numpy, value by value.
 
+    They run every test sequence and, unless `stress` is "off", the stress set and each layer on values forced on it ("full": twelve times
+    as many). samples: so many sequences of each set, always the same ones. compare_files: whether the files at hand must be those that this
+    rescomp exports. firmware: name of the file that the board at the serial line was flashed with, if that is known.
     Every witness runs, also after one has differed: the result's failures name sequence, step, tensor, channel, both values, and
-    the first layer that differs (`raise_failures` makes an error of them). firmware: name of the file that the board at the serial line was
-    flashed with, if that is known. Earlier evidence on the same files is kept in report.json beside what is found now. Raises ParityError
-    when numpy itself no longer gives what was recorded; MissingToolError when a witness that was asked for cannot run here.
+    the first layer that differs (`raise_failures` makes an error of them). Earlier evidence on the same files is kept in report.json beside
+    what is found now. Raises ParityError when numpy itself no longer gives what was recorded; MissingToolError when a witness that was
+    asked for cannot run here.
     """
+    listener = listener or Silent()
+    mode = _stress_mode(stress, samples)
     directory = ModelDirectory.open(path)
     with directory.held():
-        return _verify(directory, against, firmware, listener or Silent())
+        return _verify(directory, against, _Asked(mode, samples, compare_files, firmware), listener)
 
 
-def _verify(directory: ModelDirectory, against: str | None, firmware: str | None, listener: Listener) -> Verification:
+@dataclass(frozen=True)
+class _Asked:
+    """What verify was asked beside the witnesses."""
+
+    stress: Mode | None
+    samples: int | None
+    compare_files: bool
+    firmware: str | None
+
+
+def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, listener: Listener) -> Verification:
     path = directory.path
     excuses = {name: reason for name, _ in parse_witnesses(against) if against is None and (reason := _excuse(directory, name))}
     witnesses = ready_witnesses(against, without=excuses)
@@ -89,20 +140,28 @@ def _verify(directory: ModelDirectory, against: str | None, firmware: str | None
     reference = evaluate(model, vectors.x, vectors.lengths)
     if not vectors.agrees(reference):
         raise ParityError(f"numpy no longer gives what {path}/vectors/ recorded: the contract or the model changed since it was quantized")
-    found: list[Evidence] = []
+    sets = [golden_set(vectors, reference), *(stress_sets(model, asked.stress) if asked.stress else ())]
+    examination = Examination(directory, model, [each.take(asked.samples) for each in sets], asked.compare_files, asked.firmware, listener)
     for witness, argument in witnesses:
-        name = f"{witness.name}:{argument}" if argument else witness.name
-        listener.stage(f"verify against {name}")
-        files = files_read(directory, model, name, firmware)
-        found += _question(witness, Job(model, path, vectors.x, vectors.lengths, argument, listener.progress), reference, files)
+        examination.question(witness, argument)
     report = Report.of(
         model,
         vectors.accuracy,
-        vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))},
-        evidence=found,
+        vectors={each.name: each.vectors for each in sets},
+        evidence=examination.found,
+        coverage={NOT_SEEN: examination.not_seen},
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
     )
-    return Verification(tuple(found), _keep(directory, model, report, listener))
+    return Verification(tuple(examination.found), _keep(directory, model, report, listener))
+
+
+def _stress_mode(stress: str, samples: int | None) -> Mode | None:
+    """None for "off". Raises InputError."""
+    if samples is not None and samples < 1:
+        raise InputError(f"--samples takes a number of sequences from 1 on, not {samples}")
+    if stress not in STRESS_MODES:
+        raise InputError(f"the stress set is {', '.join(STRESS_MODES[:-1])} or {STRESS_MODES[-1]}, not {stress!r}")
+    return None if stress == "off" else cast(Mode, stress)
 
 
 def _keep(directory: ModelDirectory, model: IntegerModel, report: Report, listener: Listener) -> Report:
@@ -125,40 +184,6 @@ def ready_witnesses(against: str | None, without: Container[str] = ()) -> list[t
     for witness, argument in witnesses:
         witness.check(argument)
     return witnesses
-
-
-def _question(witness: Witness, job: Job, reference: Trace, files: Mapping[str, str]) -> Iterator[Evidence]:
-    """Compare every variant's answer."""
-    name = witness.name + (f":{job.argument}" if job.argument else "")
-    for answer in witness.answers(job):
-        comparison = compare(job, reference, answer.trace)
-        failure = None
-        if comparison.first is not None:
-            failure = _describe(f"{name} ({answer.variant})", witness, job, reference, comparison)
-        yield Evidence(
-            witness=name,
-            variant=answer.variant,
-            version=answer.version,
-            set=TEST,
-            compared=comparison.compared,
-            mismatches=comparison.mismatches,
-            failure=failure,
-            files=files,
-        )
-
-
-def _describe(who: str, witness: Witness, job: Job, reference: Trace, comparison: Comparison) -> str:
-    assert comparison.first is not None
-    text = f"{who} differs in {comparison.mismatches} of {comparison.compared} values; the first is {comparison.first}"
-    try:
-        layer = first_layer(job, witness, reference, comparison.first)
-    except (DeviceError, UnsupportedError):
-        return text
-    if layer is None and isinstance(witness, SerialPort):
-        return f"{text}; asked for that step alone, the board computes every layer right: its loop over time or its memory is at fault"
-    if layer is None:
-        return f"{text}; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
-    return f"{text}; the first layer that differs there is {layer.tensor}[{layer.channel}]: expected {layer.expected}, got {layer.got}"
 
 
 def _excuse(directory: ModelDirectory, name: str) -> str | None:

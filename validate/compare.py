@@ -160,7 +160,8 @@ def _inputs_at(job: Job, reference: Trace, mismatch: Mismatch) -> tuple[Graph, d
         return job.model.graphs["whole"], {job.model.input.name: job.x[sequence : sequence + 1]}
     before = int(job.lengths[sequence]) if mismatch.step is None else mismatch.step
     width = reference.states.shape[2]
-    states = split_state(job.model, reference.states[sequence, before - 1 : before] if before else np.zeros((1, width), np.int16))
+    first = np.zeros((1, width), np.int16) if job.initial is None else job.initial[sequence : sequence + 1]
+    states = split_state(job.model, reference.states[sequence, before - 1 : before] if before else first)
     if mismatch.step is None:
         head = job.model.graphs["head"]
         return head, {value.name: states[value.name] for value in head.inputs}

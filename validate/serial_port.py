@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -28,6 +28,12 @@ SECONDS_A_PRODUCT = 20e-6
 """Of the slowest core that is waited for: an AVR of 16 MHz takes an eighth of it."""
 RESTARTS = 20
 """How often, at most, one sequence begins again before it is given up."""
+BITS_A_BYTE = 10
+"""On the line: eight, a start and a stop."""
+FRAME_BYTES = 16
+"""About what a frame takes beside its arguments or results."""
+LONG_SECONDS = 600
+"""From when on a user hears how to take fewer sequences."""
 PROGRESS_SECONDS = 0.2
 """Between two reports of progress."""
 
@@ -108,6 +114,29 @@ def check_model(hello: Hello, model: IntegerModel, port: str) -> None:
     expected = _nbytes([model.input]), _nbytes(states), model.output.type.nbytes
     if sizes != expected:
         raise DeviceError(f"the board at {port} has buffers of {sizes} bytes where the model has {expected}: flash its firmware again")
+
+
+def describe_estimate(jobs: Iterable[Job]) -> str:
+    """How long some jobs take at least, by the baud rate and the bytes that go to and fro; nothing for a port of a network."""
+    jobs = list(jobs)
+    port, baud = parse_port(jobs[0].argument)
+    if "://" in port:
+        return ""
+    count = sum(_bytes_over_the_line(job) for job in jobs)
+    seconds = count * BITS_A_BYTE / baud
+    shown = f"{seconds / 60:,.0f} minutes" if seconds > 90 else f"{seconds:,.0f} seconds"
+    return f": {count:,} bytes at {baud} baud take about {shown}" + ("; --samples N takes fewer" if seconds > LONG_SECONDS else "")
+
+
+def _bytes_over_the_line(job: Job) -> int:
+    model, sequences = job.model, len(job.x)
+    if not model.is_recurrent:
+        return sequences * (model.input.type.nbytes + model.output.type.nbytes + 2 * FRAME_BYTES)
+    state = _nbytes(model.graphs["step"].state_inputs)
+    begun = 0 if job.initial is None else int(job.initial.any(axis=1).sum())
+    steps = int(job.lengths.sum())
+    a_sequence = model.output.type.nbytes + 2 * FRAME_BYTES
+    return steps * (model.input.type.nbytes + state) + sequences * a_sequence + begun * (state + FRAME_BYTES)
 
 
 def insist(device: ParityDevice, what: str, part: Callable[[], T]) -> T:

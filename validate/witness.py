@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -46,6 +46,10 @@ class Job:
     progress: Callable[[Progress], None] = tell_nobody
     initial: IntArray | None = None
     build: Build = RESCOMP_S_OWN
+
+    def from_zero(self) -> Job:
+        """The same, every sequence beginning with zeros."""
+        return replace(self, initial=None)
 
     def states(self) -> Mapping[str, IntArray]:
         """Every state before the first step, [sequences, *shape] of its own dtype, by name."""

@@ -1,0 +1,146 @@
+"""Asking the witnesses one after the other, on every set, and what each did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ..errors import DeviceError, MissingToolError, UnsupportedError
+from ..graph.evaluate import Trace
+from ..graph.ir import Graph, IntegerModel
+from ..model_directory import ModelDirectory
+from ..validate.compare import Comparison, compare, compare_layers, first_layer
+from ..validate.serial_port import SerialPort, describe_estimate
+from ..validate.witness import Answer, Job, LayerAnswer, Witness
+from .evidence import FILES, TEST, Evidence, files_read
+from .fresh_files import compare_with_fresh
+from .listener import Listener
+from .vector_sets import LayerSet, SequenceSet
+
+
+@dataclass
+class Examination:
+    """Collects evidence. not_seen: by witness, what of the sets it cannot be asked, and why."""
+
+    directory: ModelDirectory
+    model: IntegerModel
+    sets: Sequence[SequenceSet | LayerSet]
+    compare_files: bool
+    firmware: str | None
+    listener: Listener
+    found: list[Evidence] = field(default_factory=list)
+    not_seen: dict[str, list[str]] = field(default_factory=dict)
+
+    def question(self, witness: Witness, argument: str) -> None:
+        """Ask one witness everything. Raises what it raises on the golden vectors."""
+        name = f"{witness.name}:{argument}" if argument else witness.name
+        jobs = {each.name: each.job(self.model, self.directory.path, argument, self.listener.progress) for each in self._sequences}
+        self.listener.stage(f"verify against {name}{describe_estimate(jobs.values()) if isinstance(witness, SerialPort) else ''}")
+        asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware))
+        if self.compare_files:
+            self._try(asked, "its files", lambda: self._compare_files(asked))
+        for each in self.sets:
+            if isinstance(each, LayerSet):
+                self._try(asked, "single layers", partial(self._compare_layers, asked, each, next(iter(jobs.values()))))
+            elif each.name == TEST:
+                self.found += self._compare_sequences(asked, each, jobs[each.name])
+            else:
+                self._try(asked, f"the {each.name} set", partial(self._compare_sequences, asked, each, jobs[each.name]))
+
+    @property
+    def _sequences(self) -> list[SequenceSet]:
+        return [each for each in self.sets if isinstance(each, SequenceSet)]
+
+    def _try(self, asked: _Asked, what: str, ask: Callable[[], Iterator[Evidence]]) -> None:
+        """Ask something that not every witness can be asked."""
+        try:
+            self.found += ask()
+        except (UnsupportedError, MissingToolError) as error:
+            self._note(asked, f"{what}: {error}")
+
+    def _note(self, asked: _Asked, text: str) -> None:
+        notes = self.not_seen.setdefault(asked.name, [])
+        if text not in notes:
+            notes.append(text)
+
+    def _compare_files(self, asked: _Asked) -> Iterator[Evidence]:
+        result = compare_with_fresh(self.directory, self.model, asked.name)
+        if result is None:
+            return
+        if result.other:
+            self._note(asked, f"its files: {result.other}")
+            return
+        count = len(result.differing)
+        more = f" (and {count - 1} more files differ)" if count > 1 else ""
+        failure = f"{result.differing[0]}{more}" if count else None
+        compared = max(result.compared, count)
+        yield Evidence(
+            witness=asked.name,
+            variant="fresh export",
+            version="",
+            set=FILES,
+            compared=compared,
+            mismatches=count,
+            failure=failure,
+            files=asked.files,
+        )
+
+    def _compare_sequences(self, asked: _Asked, vectors: SequenceSet, job: Job) -> Iterator[Evidence]:
+        for answer in asked.witness.answers(job):
+            if answer.from_zero and vectors.initial is not None:
+                self._note(asked, f"initial states ({answer.variant}): every sequence begins with zeros there")
+            reference = vectors.reference(self.model, from_zero=answer.from_zero)
+            comparison = compare(job, reference, answer.trace)
+            said = _where(asked.witness, job, answer, reference, comparison) if comparison.first else ""
+            yield asked.evidence(answer, vectors, comparison, said)
+
+    def _compare_layers(self, asked: _Asked, vectors: LayerSet, job: Job) -> Iterator[Evidence]:
+        for answer in asked.witness.run_layers(job, vectors.reference.forced):
+            hidden = _defined(self.model.graphs.values()) - _defined(answer.graphs.values())
+            if hidden:
+                self._note(asked, f"single layers ({answer.variant}): {', '.join(sorted(hidden))}, computed in one pass with the next")
+            yield asked.evidence(answer, vectors, compare_layers(vectors.reference, answer), "")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A witness, its name with its argument, and the digests of the files that it reads."""
+
+    witness: Witness
+    name: str
+    files: Mapping[str, str]
+
+    def evidence(self, answer: Answer | LayerAnswer, vectors: SequenceSet | LayerSet, comparison: Comparison, said: str) -> Evidence:
+        """said: what more a failure tells."""
+        on = "" if vectors.name == TEST else f" on the {vectors.name} set"
+        counts = f"{comparison.mismatches} of {comparison.compared} values; the first is {comparison.first}"
+        return Evidence(
+            witness=self.name,
+            variant=answer.variant,
+            version=answer.version,
+            set=vectors.name,
+            compared=comparison.compared,
+            mismatches=comparison.mismatches,
+            sampled=vectors.sampled,
+            failure=f"{self.name} ({answer.variant}) differs{on} in {counts}{said}" if comparison.first else None,
+            files=self.files,
+        )
+
+
+def _where(witness: Witness, job: Job, answer: Answer, reference: Trace, comparison: Comparison) -> str:
+    """The first layer that differs at the first value that does, as the end of a sentence."""
+    assert comparison.first is not None
+    try:
+        layer = first_layer(job.from_zero() if answer.from_zero else job, witness, reference, comparison.first)
+    except (DeviceError, UnsupportedError):
+        return ""
+    if layer is None and isinstance(witness, SerialPort):
+        return "; asked for that step alone, the board computes every layer right: its loop over time or its memory is at fault"
+    if layer is None:
+        return "; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
+    return f"; the first layer that differs there is {layer.tensor}[{layer.channel}]: expected {layer.expected}, got {layer.got}"
+
+
+def _defined(graphs: Iterable[Graph]) -> set[str]:
+    return {name for graph in graphs for node in graph.nodes for name in node.outputs}

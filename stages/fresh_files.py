@@ -1,0 +1,126 @@
+"""The exported files at hand beside those that this rescomp writes of the same graph: equal, byte for byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from .. import __version__
+from ..export.cores import CORES
+from ..export.kernel_choice import PREFERENCES, Target
+from ..graph.ir import IntegerModel
+from ..model_directory import TFLITE, ModelDirectory
+from .evidence import c_folder
+
+SHOWN = 60
+"""Characters of a line that a message quotes."""
+
+
+@dataclass(frozen=True)
+class FreshFiles:
+    """compared: how many files; differing: a sentence for each that is another one. other: why nothing was compared, or nothing."""
+
+    compared: int = 0
+    differing: tuple[str, ...] = ()
+    other: str = ""
+
+
+def compare_with_fresh(directory: ModelDirectory, model: IntegerModel, witness: str) -> FreshFiles | None:
+    """Compare what the witness `name[:argument]` reads with a fresh export; None for a witness that reads no export.
+
+    Files that another version of rescomp wrote are not compared. Raises MissingToolError without the export's packages.
+    """
+    folder = c_folder(witness, directory.path)
+    if folder is not None:
+        return _compare_c(directory, model, folder)
+    name = witness.partition(":")[0]
+    if name == "onnxruntime":
+        from ..export.onnx import export_onnx
+
+        return _compare(directory, export_onnx(model), _onnx_version)
+    if name in ("tflite", "tflite-micro"):
+        from ..export.tflite import export_tflite
+
+        return _compare(directory, export_tflite(model), _tflite_version)
+    return None
+
+
+def _compare_c(directory: ModelDirectory, model: IntegerModel, folder: str) -> FreshFiles:
+    from ..export.c import export_c
+
+    core = next((core for core in CORES.values() if core.export_folder == folder), None)
+    targets = [None] if core is None else [Target(core, prefer) for prefer in PREFERENCES]
+    results = []
+    for target in targets:
+        fresh = {f"{folder}/{name}": data for name, data in export_c(model, target).items()}
+        results.append(_compare(directory, fresh, _c_version, directory.files(folder)))
+        if not results[-1].differing:
+            break
+    return min(results, key=lambda result: len(result.differing))
+
+
+def _compare(
+    directory: ModelDirectory, fresh: Mapping[str, bytes], version: Callable[[Mapping[str, bytes]], str], present: Collection[str] = ()
+) -> FreshFiles:
+    """version: what the files at hand say of who wrote them, or nothing. present: all that lies in the folder that is compiled."""
+    at_hand = {name: directory.read(name) for name in (fresh.keys() | set(present)) if directory.has(name)}
+    written_by = version(at_hand)
+    if written_by not in ("", __version__):
+        return FreshFiles(other=f"written by rescomp {written_by}, not compared with a fresh export")
+    differing = [_difference(name, at_hand.get(name), fresh.get(name)) for name in sorted(fresh.keys() | at_hand.keys())]
+    return FreshFiles(len(fresh), tuple(sentence for sentence in differing if sentence))
+
+
+def _difference(name: str, found: bytes | None, fresh: bytes | None) -> str:
+    """A sentence, or nothing for equal bytes."""
+    if found == fresh:
+        return ""
+    if found is None:
+        return f"{name} is missing"
+    if fresh is None:
+        return f"{name} is not one of the files that rescomp exports"
+    differs = f"{name} is not what rescomp exports of this graph"
+    try:
+        lines = enumerate(zip_longest(found.decode().splitlines(), fresh.decode().splitlines(), fillvalue="nothing"), start=1)
+        number, (theirs, ours) = next((number, pair) for number, pair in lines if pair[0] != pair[1])
+    except (UnicodeDecodeError, StopIteration):
+        byte = next((i for i, pair in enumerate(zip(found, fresh, strict=False)) if pair[0] != pair[1]), min(len(found), len(fresh)))
+        return f"{differs}: {len(found)} bytes beside {len(fresh)}, the first that differs is number {byte}"
+    return f"{differs}: line {number} is {_quoted(theirs)} instead of {_quoted(ours)}"
+
+
+def _quoted(line: str) -> str:
+    line = line.strip()
+    return repr(line if len(line) <= SHOWN else f"{line[:SHOWN]}...")
+
+
+def _onnx_version(files: Mapping[str, bytes]) -> str:
+    import onnx
+
+    for data in files.values():
+        file = onnx.ModelProto()
+        try:
+            file.ParseFromString(data)
+        except Exception:  # protobuf's errors have no base class that every version exports
+            continue
+        if file.producer_version:
+            return str(file.producer_version)
+    return ""
+
+
+def _tflite_version(files: Mapping[str, bytes]) -> str:
+    from tflite import Model
+
+    try:
+        description = Model.GetRootAs(files[TFLITE]).Description() or b""
+    except Exception:  # whatever a damaged file makes of it
+        return ""
+    found = re.match(rb"rescomp (\S+) ", description)
+    return found[1].decode(errors="replace") if found else ""
+
+
+def _c_version(files: Mapping[str, bytes]) -> str:
+    found = (re.search(rb"Generated by rescomp (\S+) from", data) for name, data in files.items() if name.endswith(".h"))
+    return next((match[1].decode(errors="replace") for match in found if match), "")

@@ -1,0 +1,107 @@
+"""The sets of vectors that verify compares on: the golden ones, the stress set, and the values forced on single layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..graph.draws import Draws
+from ..graph.evaluate import Trace, evaluate
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from ..validate.compare import LayerReference
+from ..validate.stress import Mode, stress_vectors
+from ..validate.witness import Job, Progress, tell_nobody
+from .artefacts import Vectors, hash_arrays
+from .evidence import TEST, Set, VectorSet
+
+StressMode = Literal["quick", "full", "off"]
+STRESS_MODES = get_args(StressMode)
+_SETS: Mapping[Mode, tuple[Set, Set]] = {"quick": ("stress", "layers"), "full": ("stress full", "layers full")}
+_SEED = 20261129
+"""Of the sequences that --samples takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceSet:
+    """Sequences, or samples, for whole runs. initial: None for zeros. sampled: how many of a larger set these are, or None.
+
+    vectors: names the whole set in the report.
+    """
+
+    name: Set
+    x: IntArray
+    lengths: IntArray
+    initial: IntArray | None
+    vectors: VectorSet
+    sampled: int | None = None
+    _traces: dict[bool, Trace] = field(default_factory=dict)
+
+    def job(self, model: IntegerModel, path: Path, argument: str, progress: Callable[[Progress], None] = tell_nobody) -> Job:
+        """What a witness is asked."""
+        return Job(model, path, self.x, self.lengths, argument, progress, self.initial)
+
+    def reference(self, model: IntegerModel, *, from_zero: bool) -> Trace:
+        """What numpy answers, computed once. from_zero: whatever the initial states."""
+        from_zero = from_zero or self.initial is None
+        if from_zero not in self._traces:
+            self._traces[from_zero] = evaluate(model, self.x, self.lengths, None if from_zero else self.initial)
+        return self._traces[from_zero]
+
+    def take(self, count: int | None) -> SequenceSet:
+        """So many of the sequences, always the same ones; all where there are no more."""
+        if count is None or count >= len(self.x):
+            return self
+        rows = _chosen(len(self.x), count)
+        initial = None if self.initial is None else self.initial[rows]
+        traces = {key: Trace(trace.states[rows], trace.scores[rows]) for key, trace in self._traces.items()}
+        return replace(self, x=self.x[rows], lengths=self.lengths[rows], initial=initial, sampled=count, _traces=traces)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSet:
+    """Values forced on the layers of each graph. sampled, vectors: as above."""
+
+    name: Set
+    reference: LayerReference
+    vectors: VectorSet
+    sampled: int | None = None
+
+    def take(self, count: int | None) -> LayerSet:
+        """So many samples of each graph, always the same ones; all where no graph has more."""
+        forced = self.reference.forced
+        if count is None or all(count >= _batch(values) for values in forced.values()):
+            return self
+        rows = {role: _chosen(_batch(values), min(count, _batch(values))) for role, values in forced.items()}
+        chosen = {role: {name: array[rows[role]] for name, array in values.items()} for role, values in forced.items()}
+        return replace(self, reference=LayerReference(chosen), sampled=sum(map(len, rows.values())))
+
+
+def golden_set(vectors: Vectors, reference: Trace) -> SequenceSet:
+    """The recordings' vectors, and what numpy answers to them."""
+    named = VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))
+    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, _traces={True: reference})
+
+
+def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]:
+    """Both sets that are made from the graph alone."""
+    stress = stress_vectors(model, mode)
+    whole, layers = _SETS[mode]
+    initial = stress.initial if model.is_recurrent else None
+    named = VectorSet(sha256=hash_arrays(stress.x, stress.lengths, stress.initial), sequences=len(stress.x))
+    arrays = [array for values in stress.layers.values() for array in values.values()]
+    forced = VectorSet(sha256=hash_arrays(*arrays), sequences=sum(map(_batch, stress.layers.values())))
+    return SequenceSet(whole, stress.x, stress.lengths, initial, named), LayerSet(layers, LayerReference(stress.layers), forced)
+
+
+def _batch(values: Mapping[str, IntArray]) -> int:
+    return len(next(iter(values.values())))
+
+
+def _chosen(count: int, wanted: int) -> IntArray:
+    rows: IntArray = np.sort(Draws(_SEED).order((count,))[:wanted])
+    return rows

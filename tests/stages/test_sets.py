@@ -1,0 +1,123 @@
+"""What verify compares on beside the test set: a stress set, single layers, and the bytes of the files at hand."""
+
+import json
+import re
+
+import pytest
+
+from rescomp import __version__, stages
+from rescomp.cli import main
+from rescomp.model_directory import REPORT, ModelDirectory
+
+
+def report_of(path):
+    return json.loads((path / REPORT).read_text())
+
+
+def change(path, name, old, new, count=1):
+    """Change a file as whoever repairs SHA256SUMS too."""
+    directory = ModelDirectory.open(path)
+    data = directory.read(name)
+    assert data.count(old) >= 1
+    directory.write({name: data.replace(old, new, count)})
+
+
+def test_every_witness_is_asked_on_every_set_that_it_can_be_asked_on(model_dir):
+    result = stages.verify(model_dir)
+    assert result.failures == ()
+    found = {(entry.witness, entry.variant): set() for entry in result.witnesses}
+    for entry in result.witnesses:
+        found[entry.witness, entry.variant].add(entry.set)
+    everything = {"test", "stress", "layers"}
+    assert found.pop(("torch", "float64")) == {"test", "stress"}
+    assert found.pop(("c", "gcc -O2")) == {"test", "stress"}
+    assert {name for name, variant in found if variant == "fresh export"} == {"onnxruntime", "tflite", "c"}
+    assert all(sets == ({"files"} if variant == "fresh export" else everything) for (_, variant), sets in found.items())
+    assert set(report_of(model_dir)["vectors"]) == everything
+
+
+def test_the_report_says_what_a_witness_cannot_be_asked_and_keeps_it(model_dir, capsys):
+    assert main(["verify", str(model_dir)]) == 0
+    assert "not seen: torch: single layers: the torch net computes no layers" in capsys.readouterr().out
+    notes = report_of(model_dir)["coverage"]["not_seen"]
+    assert notes["onnxruntime"] == ["initial states (sequence): every sequence begins with zeros there"]
+    stages.verify(model_dir, "c")
+    assert report_of(model_dir)["coverage"]["not_seen"] == notes
+
+
+def test_stress_off_is_the_test_set_alone(model_dir):
+    assert {entry.set for entry in stages.verify(model_dir, "c", stress="off").witnesses} == {"test", "files"}
+
+
+def test_full_sets_are_larger_and_stand_beside_the_quick_ones(model_dir):
+    quick = stages.verify(model_dir, "onnxruntime")
+    full = stages.verify(model_dir, "onnxruntime", stress="full")
+    assert full.failures == ()
+    assert {entry.set for entry in full.witnesses} == {"test", "stress full", "layers full", "files"}
+    assert full.compared > 2 * quick.compared
+    assert {"stress", "layers", "stress full", "layers full"} < {entry["set"] for entry in report_of(model_dir)["evidence"]}
+
+
+def test_samples_takes_so_many_of_each_set_always_the_same_and_says_so(model_dir, capsys):
+    assert main(["verify", str(model_dir), "--against", "c", "--samples", "5"]) == 0
+    assert "sampled: not every sequence" in capsys.readouterr().out
+    evidence = report_of(model_dir)["evidence"]
+    assert {(entry["set"], entry["sampled"]) for entry in evidence} == {("test", 5), ("stress", 5), ("layers", 10), ("files", None)}
+    stages.verify(model_dir, "c", samples=5)
+    assert report_of(model_dir)["evidence"] == evidence
+    assert all(entry.sampled is None for entry in stages.verify(model_dir, "c", samples=10**6).witnesses)
+
+
+@pytest.mark.parametrize("options", [["--samples", "0"], ["--samples", "-3"], ["--stress", "fast"]], ids=str)
+def test_options_that_mean_nothing_are_refused(model_dir, capsys, options):
+    assert main(["verify", str(model_dir), *options]) == 2
+    assert re.search(r"from 1 on, not|quick, full or off, not 'fast'", capsys.readouterr().err)
+
+
+def test_a_table_entry_that_no_recording_reaches_is_found(model_dir):
+    text = (model_dir / "c" / "three_gestures.c").read_bytes()
+    table = re.search(rb"_table\[\d+\] = \{\n(.*?)\};", text, re.DOTALL)
+    last = re.findall(rb"\d+,", table[1])[-1]
+    end = table.start(1) + table[1].rindex(last)
+    changed = text[:end] + b"%d," % (int(last[:-1]) - 1) + text[end + len(last) :]
+    ModelDirectory.open(model_dir).write({"c/three_gestures.c": changed})
+    result = stages.verify(model_dir, "c", compare_files=False)
+    assert {entry.set for entry in result.witnesses if entry.mismatches} >= {"layers"}
+
+
+def test_a_file_that_is_not_a_fresh_export_fails_with_its_name_and_the_first_difference(model_dir, capsys):
+    change(model_dir, "c/three_gestures.c", b"best = i;", b"best = i; /* mine */")
+    assert main(["verify", str(model_dir), "--against", "c"]) == 3
+    said = capsys.readouterr().err
+    assert re.search(r"c/three_gestures\.c is not what rescomp exports .*line \d+ is 'best = i; /\* mine \*/' instead of 'best = i;'", said)
+    assert all(entry.mismatches == 0 for entry in stages.verify(model_dir, "c", compare_files=False).witnesses)
+    assert main(["check", str(model_dir)]) == 0
+
+
+def test_a_binary_file_names_the_byte(model_dir):
+    change(model_dir, "model.tflite", b"TFLite" if b"TFLite" in (model_dir / "model.tflite").read_bytes() else b"rank4", b"rank5", count=99)
+    (entry,) = [entry for entry in stages.verify(model_dir, "tflite").witnesses if entry.set == "files"]
+    assert re.search(r"model\.tflite is not what .* bytes beside \d+, the first that differs is number \d+", entry.failure)
+
+
+def test_a_file_too_many_or_too_few_among_the_kernels_is_told(model_dir):
+    ModelDirectory.open(model_dir).write({"c/rescomp/mine.c": b"int rescomp_mine = 1;\n"})
+    assert "c/rescomp/mine.c is not one of the files" in stages.verify(model_dir, "c").failures[0]
+    ModelDirectory.open(model_dir).remove("c/rescomp/mine.c", "c/LICENSE")
+    assert "c/LICENSE is missing" in stages.verify(model_dir, "c").failures[0]
+
+
+@pytest.mark.parametrize(
+    ("witness", "name", "old", "new"),
+    [
+        ("c", "c/three_gestures.h", b"rescomp %s from", b"rescomp 9.9.9 from"),
+        ("tflite", "model.tflite", b"rescomp %s ", b"rescomp 9.9.9 "),
+        ("onnxruntime", "model.onnx", b"\x07rescomp\x1a\x05%s", b"\x07rescomp\x1a\x059.9.9"),
+    ],
+)
+def test_files_of_another_version_are_not_compared(model_dir, witness, name, old, new):
+    change(model_dir, name, old % __version__.encode(), new)
+    result = stages.verify(model_dir, witness)
+    assert result.failures == ()
+    assert not [entry for entry in result.witnesses if entry.set == "files"]
+    assert result.not_seen[0].endswith("its files: written by rescomp 9.9.9, not compared with a fresh export")
