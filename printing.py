@@ -185,6 +185,8 @@ def print_verification(result: Verification) -> None:
         click.echo(f"not seen: {line}")
     if result.sampled:
         click.echo("sampled: not every sequence of the sets was run")
+    if result.uses:
+        click.echo(f"{result.uses:,} numbers, names and results compared of headers, run, classify, and two states in turns")
     if result.files:
         click.echo(f"{result.files:,} files compared with a fresh export")
     for line in result.failures[1:]:

@@ -224,6 +224,19 @@ class Source:
         return sum(constant.array.nbytes for constant in self.constants)
 
     @property
+    def header_numbers(self) -> dict[str, int]:
+        """Every number that the header defines, by its macro."""
+        m = self.macro
+        numbers = {f"{m}_CONTRACT_VERSION": self.contract_version, f"{m}_API_VERSION": self.api_version}
+        numbers |= {f"{m}_{each.macro}_SIZE": each.type.size for each in self.inputs} | {f"{m}_CLASSES": self.scores.type.size}
+        for prefix, type in (*((f"{m}_{each.macro}", each.type) for each in self.inputs), (f"{m}_SCORE", self.scores.type)):
+            numbers[f"{prefix}_FRACTION_BITS"] = type.format.fraction_bits
+            numbers[f"{prefix}_LOW"], numbers[f"{prefix}_HIGH"] = type.format.low, type.format.high
+        numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
+        numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
+        return numbers | {tap.macro: tap.index for tap in self.taps}
+
+    @property
     def summary(self) -> str:
         """What the model is, in a phrase."""
         reads, keeps = (" and ".join(f"{each.identifier} ({each.type})" for each in side) for side in (self.inputs, self.states))

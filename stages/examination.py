@@ -12,11 +12,14 @@ from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
 from ..validate.compare import Comparison, compare, compare_layers, first_layer
 from ..validate.serial_port import SerialPort, describe_estimate
-from ..validate.witness import Answer, Job, LayerAnswer, Witness
+from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
 from .evidence import FILES, TEST, Evidence, files_read
 from .fresh_files import compare_with_fresh
 from .listener import Listener
 from .vector_sets import LayerSet, SequenceSet
+
+FRESH, USES = "fresh export", "header, run and classify"
+"""Variants of what is compared without vectors: bytes, and all that a header offers beside step and scores."""
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Examination:
         asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware))
         if self.compare_files:
             self._try(asked, "its files", lambda: self._compare_files(asked))
+        if isinstance(witness, HeaderWitness):
+            self._try(asked, "its header", partial(self._compare_uses, asked, witness, next(iter(jobs.values()))))
         for each in self.sets:
             if isinstance(each, LayerSet):
                 self._try(asked, "single layers", partial(self._compare_layers, asked, each, next(iter(jobs.values()))))
@@ -77,7 +82,7 @@ class Examination:
         compared = max(result.compared, count)
         yield Evidence(
             witness=asked.name,
-            variant="fresh export",
+            variant=FRESH,
             version="",
             set=FILES,
             compared=compared,
@@ -85,6 +90,22 @@ class Examination:
             failure=failure,
             files=asked.files,
         )
+
+    def _compare_uses(self, asked: _Asked, witness: HeaderWitness, job: Job) -> Iterator[Evidence]:
+        for answer in witness.run_uses(job):
+            if answer.small:
+                self._note(asked, f"its header ({answer.variant}): there is no memory for two states at once and class names")
+            who = f"{asked.name} ({answer.variant}), used as its header says,"
+            yield Evidence(
+                witness=asked.name,
+                variant=f"{answer.variant}, {USES}",
+                version=answer.version,
+                set=FILES,
+                compared=answer.compared,
+                mismatches=answer.mismatches,
+                failure=f"{who} differs in {answer.mismatches} things; the first: {answer.first}" if answer.mismatches else None,
+                files=asked.files,
+            )
 
     def _compare_sequences(self, asked: _Asked, vectors: SequenceSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.answers(job):

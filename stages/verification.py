@@ -17,7 +17,7 @@ from ..validate.stress import Mode
 from ..validate.witness import Witness
 from .artefacts import read_model, read_vectors
 from .evidence import FILES, NOT_SEEN, Evidence, Report, merge, read_report
-from .examination import Examination
+from .examination import FRESH, Examination
 from .listener import Listener, Silent
 from .vector_sets import STRESS_MODES, golden_set, stress_sets
 
@@ -63,7 +63,12 @@ class Verification:
     @property
     def files(self) -> int:
         """Files compared with a fresh export."""
-        return sum(entry.compared for entry in self.witnesses if entry.set == FILES)
+        return sum(entry.compared for entry in self.witnesses if entry.set == FILES and entry.variant == FRESH)
+
+    @property
+    def uses(self) -> int:
+        """Numbers, names and results compared of headers, run, classify, and states in turns."""
+        return sum(entry.compared for entry in self.witnesses if entry.set == FILES and entry.variant != FRESH)
 
     @property
     def failures(self) -> tuple[str, ...]:

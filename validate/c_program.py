@@ -29,9 +29,9 @@ WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wsha
 """Generated C, the kernels and the programs around them compile with these."""
 COMPILE_SECONDS, RUN_SECONDS = 120, 600
 PROBE = "probe"
-Program = Literal["main", "layers"]
-"""The programs around generated C: whole sequences, and each layer on values of its own."""
-TAP_FLAG = "-DRESCOMP_TAP"
+Program = Literal["main", "layers", "uses"]
+"""The programs around generated C: whole sequences, each layer on values of its own, and all else that the header offers."""
+TAP_FLAG, USES_PREFIX = "-DRESCOMP_TAP", "-DUSES_"
 FIXED = frozenset({"io.c", "reset.c", "start.c"})
 """Files of a platform that do not depend on the model."""
 _OVERFLOWS: Sequence[tuple[str, str]] = (
@@ -126,8 +126,8 @@ def build_program(
 
     What no model changes is compiled once in this process. Raises RescompError with the compiler's first lines when it refuses.
     """
-    untapped = tuple(word for word in compiler if word != TAP_FLAG)  # only the model's own file has a tap
-    inputs = [_object(untapped, source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
+    own = tuple(word for word in compiler if word != TAP_FLAG and not word.startswith(USES_PREFIX))  # kernels read neither
+    inputs = [_object(own, source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
     if linker is not None:
         inputs = [_compile_alone(compiler, folder, path) if path.suffix in {".c", ".S"} else path for path in inputs]
     _compile((*(linker or compiler), "-o", program, *map(str, inputs), *link), folder)

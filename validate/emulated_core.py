@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,8 +13,9 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
 from .c_layers import decode_layers, encode_forced
 from .c_program import TAP_FLAG, decode_trace, encode_vectors, run_probe
+from .c_uses import ask_uses
 from .emulation import check_tools, export_folder, run_model, tool_versions
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
 
 class EmulatedCore:
@@ -55,6 +56,17 @@ class EmulatedCore:
         data = encode_forced(job.model, forced, target)
         output = run_model(core, job.model, job.directory / folder, (TAP_FLAG,), data, "layers", job.build)
         yield decode_layers(job.model, forced, output, _variant(core, job, folder), tool_versions(core, job.build), target)
+
+    def run_uses(self, job: Job) -> Iterator[UsesAnswer]:
+        """See HeaderWitness. One answer, of the core that the argument names."""
+        core = self._find(job.argument)
+        folder = export_folder(core, job.directory)
+
+        def run(flags: Sequence[str], data: bytes) -> bytes:
+            return run_model(core, job.model, job.directory / folder, flags, data, "uses", job.build)
+
+        target = Target(core) if folder == core.export_folder else None
+        yield ask_uses(job, _variant(core, job, folder), tool_versions(core, job.build), run, target)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export: for the core that answered last, if its own export did, else the plain one."""

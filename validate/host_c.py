@@ -29,8 +29,9 @@ from .c_program import (
     workspace,
     write_program,
 )
+from .c_uses import ask_uses
 from .variants import refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
 COMPILER = "gcc"
 
@@ -77,6 +78,15 @@ class HostC:
         compiler, data, variant = _compiler(job.build.compiler), encode_forced(job.model, forced), _variants(job.build)[-1]
         output = _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, TAP_FLAG), data, "layers")
         yield decode_layers(job.model, forced, output, variant.name, tool_version(compiler))
+
+    def run_uses(self, job: Job) -> Iterator[UsesAnswer]:
+        """See HeaderWitness. One answer, built as for run_layers."""
+        compiler, variant = _compiler(job.build.compiler), _variants(job.build)[-1]
+
+        def run(flags: Sequence[str], data: bytes) -> bytes:
+            return _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, *flags), data, "uses")
+
+        yield ask_uses(job, variant.name, tool_version(compiler), run)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""

@@ -131,6 +131,8 @@ def _cut(file: ModelProto, graph: GraphProto, role: str, places: Mapping[str, Pl
         if name not in made:
             raise _missing(path, f"the value {name.removesuffix(COMPUTED)}")
     reads = {name: place for name, place in places.items() if place.name in read}
+    if not reads:
+        raise _missing(path, "a layer that reads a value")
     tensors = [(place.name, place) for place in reads.values()], [(places[name].name + COMPUTED, places[name]) for name in defined]
     inputs, outputs = (
         [onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(p.dtype), ["batch", *p.shape]) for name, p in side]

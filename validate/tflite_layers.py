@@ -57,6 +57,8 @@ class _Cut:
         kept = list(self._needed(twins, set(places.values())))
         read = {index for operator in kept for index in operator.InputsAsNumpy().tolist()}
         reads = {name: place for name, place in places.items() if place in read}
+        if not reads:
+            raise InputError(f"{self._path} has no layer that reads a value of this model: write it again with `rescomp export`")
         data = self._write(kept, twins, list(dict.fromkeys(reads.values())), [twins[places[name]] for name in defined])
         return TfliteLayers(
             role,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from ..graph.evaluate import Trace, initial_state
 from ..graph.fixed_point import IntArray
@@ -88,6 +88,30 @@ class LayerAnswer:
     graphs: Mapping[str, Graph]
     values: Forced
     delivered: Forced = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UsesAnswer:
+    """What came of using an export as its header says: how many things were compared, how many differ, and the first as a clause.
+
+    small: without two states at once and class names, for which the core has no memory.
+    """
+
+    variant: str
+    version: str
+    compared: int
+    mismatches: int
+    first: str
+    small: bool
+
+
+@runtime_checkable
+class HeaderWitness(Protocol):
+    """A witness of exports with a header."""
+
+    def run_uses(self, job: Job) -> Iterator[UsesAnswer]:
+        """Compare the header's numbers and names with the graph, run whole sequences and classify, and step two states in turns."""
+        ...
 
 
 class Witness(Protocol):

@@ -91,11 +91,10 @@ def test_a_file_that_is_not_a_fresh_export_fails_with_its_name_and_the_first_dif
     said = capsys.readouterr().err
     assert re.search(r"c/three_gestures\.c is not what rescomp exports .*line \d+ is 'best = i; /\* mine \*/' instead of 'best = i;'", said)
     assert all(entry.mismatches == 0 for entry in stages.verify(model_dir, "c", compare_files=False).witnesses)
-    assert main(["check", str(model_dir)]) == 0
 
 
 def test_a_binary_file_names_the_byte(model_dir):
-    change(model_dir, "model.tflite", b"TFLite" if b"TFLite" in (model_dir / "model.tflite").read_bytes() else b"rank4", b"rank5", count=99)
+    change(model_dir, "model.tflite", b" three_gestures ", b" three_gesturez ")
     (entry,) = [entry for entry in stages.verify(model_dir, "tflite").witnesses if entry.set == "files"]
     assert re.search(r"model\.tflite is not what .* bytes beside \d+, the first that differs is number \d+", entry.failure)
 

@@ -1,0 +1,132 @@
+"""What uses.c of firmware_templates/platforms reads and writes: the header's numbers, run and classify, and two states in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import BudgetError
+from ..export.c import translate
+from ..export.c_source import Source
+from ..export.kernel_choice import PREFERENCES, Target
+from ..graph.evaluate import Trace, evaluate, evaluate_graph, split_state
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from .c_program import USES_PREFIX, check_length, record_dtype, stored_dtype
+from .witness import Job, UsesAnswer
+
+SEQUENCES, STEPS = 8, 5
+"""How many are taken of a job, at most."""
+SMALL = f"{USES_PREFIX}SMALL"
+
+
+@dataclass(frozen=True, eq=False)
+class Uses:
+    """The sequences, each of so many steps, and what numpy expects of them.
+
+    x: int16 [sequences, steps, *input shape]; or [sequences, *input shape] for a net without state.
+    """
+
+    model: IntegerModel
+    x: IntArray
+    steps: int
+
+    @classmethod
+    def of(cls, job: Job) -> Uses:
+        """Taken from a job's sequences, the longest first."""
+        if not job.model.is_recurrent:
+            return cls(job.model, job.x[:SEQUENCES], 1)
+        rows = np.argsort(-job.lengths, kind="stable")[:SEQUENCES]
+        steps = min(STEPS, int(job.lengths[rows].min()))
+        return cls(job.model, job.x[rows, :steps], steps)
+
+    def encode(self) -> bytes:
+        """As the program reads it."""
+        return np.array([len(self.x)], "<u4").tobytes() + self.x.astype(stored_dtype(self.model.input.type)).tobytes()
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """For the compiler."""
+        return (f"{USES_PREFIX}STEPS={self.steps}",)
+
+    def expected(self, *, small: bool) -> Iterator[tuple[str, Any]]:
+        """(what it is, array) for all that the program writes behind the header."""
+        forth, classes = evaluate(self.model, self.x), self.model.output.type.size
+        score, answer = stored_dtype(self.model.output.type), np.dtype("<u2")
+        for i in range(classes + 1):
+            yield "the answer of classify to equal scores", np.array(max(i - 1, 0), answer)
+        if not self.model.is_recurrent:
+            for row in forth.scores:
+                yield "the scores of run", row.astype(score)
+                yield "the answer of classify", np.array(row.reshape(-1).argmax(), answer)
+            return
+        back = evaluate(self.model, self.x[:, ::-1])
+        traces = [("a state", forth)] if small else [("a state", forth), ("a second state in turns with the first", back)]
+        every = [(who, trace.states, _scores_of_every_step(self.model, trace)) for who, trace in traces]
+        for i in range(len(self.x)):
+            yield "the scores of run", forth.scores[i].astype(score)
+            yield "the answer of classify", np.array(forth.scores[i].reshape(-1).argmax(), answer)
+            yield "the state that init gives", self._stored(np.zeros_like(forth.states[i, 0]))
+            for t in range(self.steps):
+                for who, states, scores in every:
+                    yield f"{who} after step {t}", self._stored(states[i, t])
+                    yield f"the scores of {who} after step {t}", scores[i, t].astype(score)
+
+    def _stored(self, row: IntArray) -> Any:
+        """A row of states as the program writes it: a record."""
+        values = self.model.graphs["step"].state_inputs
+        record = np.zeros((), record_dtype(values))
+        for name, array in split_state(self.model, row[None]).items():
+            record[name] = array[0]
+        return record
+
+
+def _scores_of_every_step(model: IntegerModel, trace: Trace) -> IntArray:
+    """int64 [sequences, steps, *shape]."""
+    head, (n, steps, width) = model.graphs["head"], trace.states.shape
+    states = split_state(model, trace.states.reshape(n * steps, width))
+    scores = evaluate_graph(head, {value.name: states[value.name] for value in head.inputs})[model.output.name]
+    return scores.reshape(n, steps, *scores.shape[1:])
+
+
+def ask_uses(
+    job: Job, variant: str, version: str, run: Callable[[Sequence[str], bytes], bytes], target: Target | None = None
+) -> UsesAnswer:
+    """Build, run and compare. run(flags, input) gives what the program wrote; raises BudgetError where it does not fit.
+
+    target: the core for which the C was exported, for whatever preference.
+    """
+    uses = Uses.of(job)
+    try:
+        small, output = False, run(uses.flags, uses.encode())
+    except BudgetError:
+        small, output = True, run((*uses.flags, SMALL), uses.encode())
+    sources = [translate(job.model)] if target is None else [translate(job.model, Target(target.core, prefer)) for prefer in PREFERENCES]
+    return min((_compare(uses, source, output, variant, version, small=small) for source in sources), key=lambda answer: answer.mismatches)
+
+
+def _compare(uses: Uses, source: Source, output: bytes, variant: str, version: str, *, small: bool) -> UsesAnswer:
+    numbers = source.header_numbers
+    parts: list[tuple[str, Any]] = [(name, np.array(value, "<i4")) for name, value in numbers.items()]
+    parts.append((f"sizeof({source.name}_state)", np.array(source.state_bytes + source.scratch_bytes, "<i4")))
+    parts.append((f"{source.macro}_GRAPH_SHA256", np.frombuffer(source.sha256.encode(), "u1")))
+    for i, label in enumerate(() if small else source.model.classes):
+        text = label.encode()
+        parts.append((f"{source.name}_class_names[{i}]", np.frombuffer(len(text).to_bytes(2, "little") + text, "u1")))
+    parts += uses.expected(small=small)
+    check_length(output, sum(array.nbytes for _, array in parts))
+    mismatches, first, start = 0, "", 0
+    for name, array in parts:
+        found = np.frombuffer(output, array.dtype, array.size, start).reshape(array.shape)
+        start += array.nbytes
+        if found.tobytes() != array.tobytes():
+            mismatches += 1
+            first = first or f"{name} is {_shown(found)} instead of {_shown(array)}"
+    return UsesAnswer(variant, version, len(parts), mismatches, first, small)
+
+
+def _shown(array: Any) -> str:
+    return bytes(array).decode(errors="replace") if array.dtype == np.uint8 else str(array.tolist())
