@@ -179,6 +179,10 @@ def print_verification(result: Verification) -> None:
     """Witnesses with counts of compared and differing values."""
     rows = [_witness_row(variant) for variant in result.by_variant]
     click.echo(table(("witness", "variant", "version", "test set", "stress set", "layers", "differing"), rows))
+    if result.coverage:
+        names = ("test set", "with stress set", "with layers")[: len(result.coverage[0][1])]
+        rows = [(name, *(f"{count:,}" for count in counts), f"{reachable:,}") for name, counts, reachable in result.coverage]
+        click.echo("\n" + table(("reached", *names, "of reachable"), rows) + "\n")
     for line in result.not_run:
         click.echo(f"not run: {line}")
     for line in result.not_seen:

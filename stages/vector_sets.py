@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+from pydantic import JsonValue
 
 from ..graph.draws import Draws
 from ..graph.evaluate import Trace, evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..validate.compare import LayerReference
+from ..validate.coverage import CoverageMeter
 from ..validate.stress import Mode, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
@@ -96,6 +98,20 @@ def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]
     arrays = [array for values in stress.layers.values() for array in values.values()]
     forced = VectorSet(sha256=hash_arrays(*arrays), sequences=sum(map(_batch, stress.layers.values())))
     return SequenceSet(whole, stress.x, stress.lengths, initial, named), LayerSet(layers, LayerReference(stress.layers), forced)
+
+
+def measure(model: IntegerModel, sets: Sequence[SequenceSet | LayerSet]) -> dict[str, JsonValue]:
+    """What the sets reach in the layers, each together with those before it: counts by kind (Coverage.as_json), by the set's name."""
+    meter = CoverageMeter(model)
+    total = meter.nothing
+    found: dict[str, JsonValue] = {}
+    for each in sets:
+        if isinstance(each, LayerSet):
+            total |= meter.layers(each.reference.forced)
+        else:
+            total |= meter.vectors(each.x, each.lengths, each.initial)
+        found[each.name.partition(" ")[0]] = total.as_json()
+    return found
 
 
 def _batch(values: Mapping[str, IntArray]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import InputError, ParityError
 from ..graph.evaluate import evaluate
+from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..model_directory import QUANTIZED_NET, REPORT, ModelDirectory, to_json
 from ..validate.registry import load_witness, parse_witnesses
@@ -19,7 +20,25 @@ from .artefacts import read_model, read_vectors
 from .evidence import FILES, NOT_SEEN, Evidence, Report, merge, read_report
 from .examination import FRESH, Examination
 from .listener import Listener, Silent
-from .vector_sets import STRESS_MODES, golden_set, stress_sets
+from .vector_sets import STRESS_MODES, golden_set, measure, stress_sets
+
+REACHING: Sequence[str] = ("test", "stress", "layers")
+"""The sets whose coverage report.json holds."""
+_SHOWN: Mapping[str, Sequence[str]] = {
+    "clamps": ("clamp_low", "clamp_high", "gate_high"),
+    "saturations": ("saturation_low", "saturation_high"),
+    "table entries": ("table",),
+}
+_GROUPS: Mapping[str, Sequence[str]] = {
+    **_SHOWN,
+    "signs, ties, padding, ...": [kind for kind in KINDS if not any(kind in kinds for kinds in _SHOWN.values())],
+}
+
+
+def _reached(name: str, kinds: Sequence[str], documents: Sequence[Any]) -> tuple[str, tuple[int, ...], int]:
+    counts = [sum(document[kind]["reached"] for kind in kinds if kind in document) for document in documents]
+    reachable = sum(documents[-1][kind]["reachable"] for kind in kinds if kind in documents[-1]) if documents else 0
+    return name, tuple(counts), reachable
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,12 @@ class Verification:
         notes, asked = self.report.coverage.get(NOT_SEEN), {entry.witness for entry in self.witnesses}
         known = notes if isinstance(notes, dict) else {}
         return tuple(f"{name}: {text}" for name in sorted(asked & known.keys()) for text in cast("list[str]", known[name]))
+
+    @property
+    def coverage(self) -> list[tuple[str, tuple[int, ...], int]]:
+        """For groups of kinds: the name, what the sets of this run reach, each with those before it, and what can be reached."""
+        documents = [part for name in REACHING if isinstance(part := self.report.coverage.get(name), dict)]
+        return [row for name, kinds in _GROUPS.items() if (row := _reached(name, kinds, documents))[2]]
 
     @property
     def by_variant(self) -> list[list[Evidence]]:
@@ -146,7 +171,10 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     if not vectors.agrees(reference):
         raise ParityError(f"numpy no longer gives what {path}/vectors/ recorded: the contract or the model changed since it was quantized")
     sets = [golden_set(vectors, reference), *(stress_sets(model, asked.stress) if asked.stress else ())]
-    examination = Examination(directory, model, [each.take(asked.samples) for each in sets], asked.compare_files, asked.firmware, listener)
+    taken = [each.take(asked.samples) for each in sets]
+    listener.stage("measure what the vectors reach")
+    coverage = measure(model, taken)
+    examination = Examination(directory, model, taken, asked.compare_files, asked.firmware, listener)
     for witness, argument in witnesses:
         examination.question(witness, argument)
     report = Report.of(
@@ -154,7 +182,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
         vectors.accuracy,
         vectors={each.name: each.vectors for each in sets},
         evidence=examination.found,
-        coverage={NOT_SEEN: examination.not_seen},
+        coverage={**coverage, NOT_SEEN: examination.not_seen},
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
     )
     return Verification(tuple(examination.found), _keep(directory, model, report, listener))

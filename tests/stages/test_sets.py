@@ -29,6 +29,7 @@ def test_every_witness_is_asked_on_every_set_that_it_can_be_asked_on(model_dir):
     for entry in result.witnesses:
         found[entry.witness, entry.variant].add(entry.set)
     everything = {"test", "stress", "layers"}
+    assert found.pop(("c", "gcc -O1 sanitized, header, run and classify")) == {"files"}
     assert found.pop(("torch", "float64")) == {"test", "stress"}
     assert found.pop(("c", "gcc -O2")) == {"test", "stress"}
     assert {name for name, variant in found if variant == "fresh export"} == {"onnxruntime", "tflite", "c"}
@@ -118,5 +119,23 @@ def test_files_of_another_version_are_not_compared(model_dir, witness, name, old
     change(model_dir, name, old % __version__.encode(), new)
     result = stages.verify(model_dir, witness)
     assert result.failures == ()
-    assert not [entry for entry in result.witnesses if entry.set == "files"]
+    assert not [entry for entry in result.witnesses if entry.variant == "fresh export"]
     assert result.not_seen[0].endswith("its files: written by rescomp 9.9.9, not compared with a fresh export")
+
+
+def test_coverage_is_printed_and_stored_with_each_set_that_follows(model_dir, capsys):
+    assert main(["verify", str(model_dir), "--against", "c"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^reached +test set +with stress set +with layers +of reachable$", out, re.MULTILINE)
+    assert re.search(r"^table entries +\d+ +\d+ +\d+ +\d+$", out, re.MULTILINE)
+    coverage = report_of(model_dir)["coverage"]
+    test, stress, layers = (coverage[name]["total"]["reached"] for name in ("test", "stress", "layers"))
+    assert test < stress < layers <= coverage["layers"]["total"]["reachable"]
+    assert all(kind["reached"] == kind["reachable"] for kind in coverage["layers"].values())
+
+
+def test_coverage_is_in_the_document_for_programs(model_dir, capsys):
+    assert main(["verify", str(model_dir), "--against", "c", "--stress", "off", "--json"]) == 0
+    coverage = json.loads(capsys.readouterr().out)["coverage"]
+    assert coverage["test"]["table"]["reachable"] > coverage["test"]["table"]["reached"] > 0
+    assert "stress" not in coverage
