@@ -61,7 +61,7 @@ class Fit:
     def check(self, board: Board) -> None:
         """Raise BudgetError with what is too much."""
         if self.problems:
-            raise BudgetError(f"the model does not fit {board.title}: {'; '.join(self.problems)}")
+            raise BudgetError(f"the parity firmware, the model in it, does not fit {board.title}: {'; '.join(self.problems)}")
 
 
 def board_uart(board: Board) -> Uart | None:

@@ -132,7 +132,7 @@ def test_too_much_flash_is_told_to_the_byte(emulated, tmp_path):
     emulated("atmega328p")
     said = refused("arduino-uno", large_model(32000), tmp_path)
     numbers = [int(number.replace(",", "")) for number in re.findall(r"[\d,]+\d", said.partition("flash: ")[2])]
-    assert said.startswith("the model does not fit Arduino Uno: flash: ")
+    assert said.startswith("the parity firmware, the model in it, does not fit Arduino Uno: flash: ")
     assert numbers[0] > 32256 + 3000
     assert numbers[1] == 32256
     assert numbers[2] == numbers[0] - numbers[1]
