@@ -126,7 +126,7 @@ def _verify(directory: Path, witness: str) -> tuple[str, str, str]:
         quick = stages.verify(directory, _cheapest(directory, witness), stress="off", samples=FEW, compare_files=False)
         result = quick if quick.failures else stages.verify(directory, witness, compare_files=False)
     except RescompError as error:
-        return "killed", _way(error), str(error)
+        return "killed", _way(error), str(error).replace(str(directory), "MODEL")
     except BaseException as error:  # a traceback for the user
         return "fault", type(error).__name__, str(error)
     if not result.failures:

@@ -147,7 +147,8 @@ def count(work: Path, mutants: Sequence[Mutant]) -> list[Result]:
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
     """The raw outcomes, a line a mutant, with the versions of what ran."""
-    rows = ",\n".join(json.dumps({**result.mutant.as_json(), **result.outcome._asdict()}) for result in results)
+    kept = ("model", "file", "operator", "site", "after")
+    rows = ",\n".join(json.dumps({k: getattr(result.mutant, k) for k in kept} | result.outcome._asdict()) for result in results)
     head = json.dumps({"machine": platform.machine(), "python": platform.python_version()})
     write_atomically(path, f'{{"on": {head}, "results": [\n{rows}\n]}}\n'.encode())
 
