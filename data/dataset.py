@@ -51,9 +51,9 @@ def load_dataset(data: DataSection | str) -> Dataset:
     """
     raw = _read(DataSection(source=data) if isinstance(data, str) else data)
     train, test, classes = check_splits(raw)
-    for what, texts in (("class", classes), ("channel", raw.channels)):
-        for text in texts:
-            _check_text(text, what, raw.name)
+    for channel in raw.channels:
+        if fault := label_fault(channel):
+            raise InputError(f"the channel {channel!r} of {raw.name} {fault}: rename it")
     return Dataset(raw.name, train, test, classes, _digest(classes, train, test), raw.channels, raw.facts)
 
 
@@ -77,13 +77,6 @@ def _read(data: DataSection) -> RawDataset:
             f"TRAIN.ts,TEST.ts or one of {', '.join(names())}"
         )
     return read_bundled(source)
-
-
-def _check_text(text: str, what: str, source: str) -> None:
-    """Raise InputError for a label that no file of text can hold: exports carry the classes' names."""
-    fault = label_fault(text)
-    if fault:
-        raise InputError(f"the {what} {text!r} of {source} {fault}: rename it")
 
 
 def _refuse_csv_keys(data: DataSection, allowed: Collection[str] = ()) -> None:

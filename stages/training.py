@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,9 +20,11 @@ from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
-from ..errors import InputError
+from ..errors import InputError, UnsupportedError
 from ..export.lower import lower
+from ..graph.ir import MOST_ENTRIES
 from ..graph.serialize import CONTRACT
+from ..graph.verify import MOST_IN_ALL
 from ..model_directory import CHECKPOINT, FLOAT_NET, GIT_ATTRIBUTES, METRICS, NO_TEXT, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
@@ -131,6 +134,7 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     """Refuse now what the first batch would refuse, and what quantize would after the training."""
     train = recipe.train
     _refuse_unread_by(net, recipe, dataset)
+    _refuse_too_large(net)
     compressed = compress(net, recipe.compress)
     use_loop(compressed, train.loop)
     if recipe.model.streaming:
@@ -152,6 +156,24 @@ def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
         if getattr(model, key) != getattr(ModelSection(), key):
             reader = f"{model.kind}, {what} over {'images' if dataset.train.x.ndim == 4 else 'time'},"
             raise InputError(f"{reader} does not read model.{key}: leave it out")
+
+
+def _refuse_too_large(net: Net) -> None:
+    """Raise UnsupportedError for values or matrices with more entries than an integer model may have."""
+    sizes = {f"the matrix {name}": parameter.numel() for name, parameter in net.named_parameters() if parameter.dim() == 2}
+    total = 0
+    if isinstance(net, FeedForwardNet):
+        values = {f"the value {step.name}": math.prod(step.shape) for step in net.plan.steps}
+        total = sum(values.values())
+        sizes |= values | {"the input": math.prod(net.plan.input_shape)}
+    largest = max(sizes, key=lambda name: sizes[name])
+    remedy = "take shorter windows, smaller images, fewer model.widths or a smaller model.hidden_size"
+    if sizes[largest] > MOST_ENTRIES:
+        raise UnsupportedError(
+            f"{largest} of this net has {sizes[largest]:,} entries, past the {MOST_ENTRIES:,} of an integer model: {remedy}"
+        )
+    if total > MOST_IN_ALL:
+        raise UnsupportedError(f"the values of this net have {total:,} entries, past the {MOST_IN_ALL:,} of an integer model: {remedy}")
 
 
 def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:

@@ -180,7 +180,7 @@ class ParityDevice:
 
     def layer(self, number: int, offset: int, size: int) -> bytes:
         """Compute with the state and input in their buffers; `size` bytes of a layer's output, which fit a frame."""
-        arguments = b"".join(value.to_bytes(2, "little") for value in (number, offset, size))
+        arguments = number.to_bytes(2, "little") + offset.to_bytes(4, "little") + size.to_bytes(2, "little")
         return self.ask(Command.LAYER, arguments, ANSWER_SECONDS + self._computing, expected=size)
 
     @property
@@ -198,7 +198,7 @@ class ParityDevice:
     def check_digest(self) -> None:
         """Compare the digest over all results of the session with what arrived. Raises LostError when they differ."""
         data = self.ask(Command.DIGEST, expected=8)
-        if data != self.digest.count.to_bytes(4, "little") + self.digest.value.to_bytes(4, "little"):
+        if data != (self.digest.count & 0xFFFFFFFF).to_bytes(4, "little") + self.digest.value.to_bytes(4, "little"):
             raise LostError(f"the results that arrived from {self.port} are not those that the device computed")
 
     @property

@@ -131,8 +131,8 @@ def describe_firmware(core: Core | None, source: Source, export: _Export, frame_
     """What the firmware will say of itself."""
     sides = (source.inputs, source.states, (source.scores,))
     read, kept, given = (sum(value.type.nbytes for value in side) for side in sides)
-    if max(export.layers, *(value.type.nbytes for side in sides for value in side)) > 0xFFFF:
-        raise UnsupportedError("the parity protocol counts layers, and the bytes of a buffer, up to 65535")
+    if export.layers > 0xFFFF:
+        raise UnsupportedError("the parity protocol counts layers up to 65535")
     numbers = (PROTOCOL, export.api, export.contract, frame_bytes, cycle_bits, export.layers)
     return Hello(*numbers, read, kept, given, export.graph, core.name if core else HOST, source.name)
 

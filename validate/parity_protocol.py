@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DeviceError, UnsupportedError
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAGIC = b"RSCP"
 SMALLEST_FRAME, LARGEST_FRAME = 128, 1024
 """Bytes of the longest body of a frame that a firmware may announce: every hello fits the smallest."""

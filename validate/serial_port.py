@@ -190,12 +190,20 @@ class _Stream:
         device.reset()
         if any(state):
             device.write(Place.STATE, state)
-        results, t = b"", 0
+        results, t = bytearray(), 0
         while t < steps:
+            if device.wants_new_session:
+                self._begin_again(bytes(results[-sizes.state_bytes :]) or state)
             count = min(device.steps_a_frame(), steps - t)
             results += device.step(data[t * sizes.input_bytes : (t + count) * sizes.input_bytes], count)
             t += count
-        return results + device.scores()
+        return bytes(results) + device.scores()
+
+    def _begin_again(self, state: bytes) -> None:
+        """A new session in the middle of a sequence that is longer than one, which goes on from `state`."""
+        self._device.check_digest()
+        self._device.start()
+        self._device.write(Place.STATE, state)
 
     def _state_before(self, i: int) -> bytes:
         """As it lies on the device before the first step."""

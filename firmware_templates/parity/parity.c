@@ -23,7 +23,8 @@ static uint16_t session, number;                   /* of the last request that w
 static uint32_t digest, digest_count;              /* digest_count: bytes in the digest */
 static uint32_t step_cycles, score_cycles;         /* of the last calls */
 static struct {
-    uint16_t layer, offset, length, found; /* found: bytes copied to the answer */
+    uint32_t offset;
+    uint16_t layer, length, found; /* found: bytes copied to the answer */
 } watched;
 
 static uint16_t get16(const uint8_t *bytes)
@@ -58,7 +59,8 @@ static void copy(const parity_region *region, uint32_t offset, uint8_t *bytes, u
         if (offset >= buffer->size) {
             offset -= buffer->size;
         } else {
-            const uint16_t rest = (uint16_t)(buffer->size - offset), part = rest < size ? rest : size;
+            const uint32_t rest = buffer->size - offset;
+            const uint16_t part = rest < size ? (uint16_t)rest : size;
             uint8_t *const place = (uint8_t *)buffer->data + offset;
 
             memcpy(into ? place : bytes, into ? bytes : place, part);
@@ -74,13 +76,13 @@ static void give(const parity_region *region, uint8_t told)
 {
     for (uint8_t i = 0; i < region->count; ++i) {
         const uint8_t *const data = region->buffers[i].data;
-        const uint16_t size = region->buffers[i].size;
+        const uint32_t size = region->buffers[i].size;
 
-        for (uint16_t j = 0; j < size; ++j) {
+        for (uint32_t j = 0; j < size; ++j) {
             digest = crc_add(digest, data[j], CRC_CASTAGNOLI);
         }
         if (told) {
-            append(data, size);
+            append(data, (uint16_t)size);
         }
     }
     digest_count += region->size;
@@ -117,21 +119,21 @@ static uint8_t reset(void)
 /* The input of some steps; without any, one step on what was written before. */
 static uint8_t step(uint8_t *input, uint16_t length, uint8_t told)
 {
-    const uint16_t size = (uint16_t)parity_input.size;
-    uint16_t steps = 1;
+    const uint32_t size = parity_input.size;
+    uint32_t steps = 1;
 
     if (!PARITY_RECURRENT) {
         return UNKNOWN_COMMAND;
     }
     if (length != 0) {
-        steps = (uint16_t)(length / size);
+        steps = length / size;
     }
     if (length % size != 0 || !fits(steps * parity_state.size, told)) {
         return BAD_ARGUMENTS;
     }
     for (; steps > 0; --steps) {
         if (length != 0) {
-            copy(&parity_input, 0, input, size, 1);
+            copy(&parity_input, 0, input, (uint16_t)size, 1);
             input += size;
         }
         compute_step();
@@ -154,7 +156,7 @@ static uint8_t scores(uint16_t length, uint8_t told)
 static uint8_t run(uint8_t *input, uint16_t length, uint8_t told)
 {
     if (PARITY_RECURRENT) {
-        const uint16_t size = (uint16_t)parity_input.size, steps = (uint16_t)(length / size);
+        const uint32_t size = parity_input.size, steps = length / size;
 
         if (length % size != 0 || !fits(steps * parity_state.size + parity_scores.size, told)) {
             return BAD_ARGUMENTS;
@@ -197,16 +199,16 @@ static uint8_t transfer(uint8_t *arguments, uint16_t length, uint8_t into)
     return OK;
 }
 
-/* layer (2 bytes), offset (2), length (2): runs the function that the layer belongs to, and gives that part of its output.
+/* layer (2 bytes), offset (4), length (2): runs the function that the layer belongs to, and gives that part of its output.
    Nothing of it enters the digest. */
 static uint8_t layer(const uint8_t *arguments, uint16_t length)
 {
-    if (length != 6 || get16(arguments) >= PARITY_LAYERS || get16(arguments + 4) > PARITY_FRAME_BYTES - RESULTS) {
+    if (length != 8 || get16(arguments) >= PARITY_LAYERS || get16(arguments + 6) > PARITY_FRAME_BYTES - RESULTS) {
         return BAD_ARGUMENTS;
     }
     watched.layer = get16(arguments);
-    watched.offset = get16(arguments + 2);
-    watched.length = get16(arguments + 4);
+    watched.offset = get32(arguments + 2);
+    watched.length = get16(arguments + 6);
     watched.found = 0;
     if (watched.layer < parity_step_layers) {
         compute_step();

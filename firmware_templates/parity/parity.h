@@ -10,7 +10,7 @@
 /* A buffer of the model. Several in a row are seen by the host as one, without the gaps between them. */
 typedef struct {
     void *data;
-    uint16_t size;
+    uint32_t size;
 } parity_buffer;
 
 typedef struct {

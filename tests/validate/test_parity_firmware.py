@@ -177,10 +177,10 @@ def test_the_longest_frame_is_taken(board):
         (Command.READ, b"\2" + bytes(4)),
         (Command.READ, b"\2" + bytes(4) + b"\xff\xff"),
         (Command.READ, b"\2\xff\xff\xff\xff\0\0"),
-        (Command.LAYER, bytes(5)),
-        (Command.LAYER, b"\xff\xff" + bytes(4)),
-        (Command.LAYER, b"\0\0\xff\xff\1\0"),
-        (Command.LAYER, b"\0\0\0\0\xff\0"),
+        (Command.LAYER, bytes(7)),
+        (Command.LAYER, b"\xff\xff" + bytes(6)),
+        (Command.LAYER, b"\0\0\xff\xff\xff\xff\1\0"),
+        (Command.LAYER, b"\0\0\0\0\0\0\xff\0"),
     ],
 )
 def test_bad_arguments_are_refused(board, command, arguments):
@@ -223,7 +223,7 @@ def test_a_layer_is_computed_from_what_was_written(board):
             hello(),
             body(8, Command.WRITE, b"\1" + bytes(4) + inputs[h.name].astype("<i2").tobytes()),
             body(9, Command.WRITE, b"\0" + bytes(4) + inputs[x.name].astype("<i2").tobytes()),
-            body(10, Command.LAYER, struct.pack("<HHH", layer, 2, len(wanted) - 2)),
+            body(10, Command.LAYER, struct.pack("<HIH", layer, 2, len(wanted) - 2)),
             body(11, Command.DIGEST),
         )
         assert answers[3][4] == wanted[2:], name

@@ -18,7 +18,7 @@ from rescomp.validate.parity_protocol import (
     parse_reply,
 )
 
-HELLO = Hello(1, 4, 1, 1024, 32, 12, 24, 32, 18, bytes(range(32)), "cortex-m33", "gesture")
+HELLO = Hello(2, 4, 1, 1024, 32, 12, 24, 32, 18, bytes(range(32)), "cortex-m33", "gesture")
 BODIES = [
     b"",
     b"\0",
@@ -88,7 +88,7 @@ def test_the_digest_is_crc_32c():
 
 def test_hello_comes_back_and_fits_the_smallest_frame():
     assert Hello.unpack(HELLO.pack()) == HELLO
-    longest = Hello(1, 4, 1, LARGEST_FRAME, 32, 12, 24, 32, 18, bytes(32), "c" * 99, "n" * 99)
+    longest = Hello(2, 4, 1, LARGEST_FRAME, 32, 12, 24, 32, 18, bytes(32), "c" * 99, "n" * 99)
     assert len(longest.pack()) + 6 <= SMALLEST_FRAME
     assert Hello.unpack(longest.pack()).name == "n" * 32
 

@@ -76,6 +76,17 @@ def test_sequences_begin_with_the_states_given(build_board, random_states, form,
     assert compare(job, reference, answer.trace).mismatches == 0
 
 
+def test_a_sequence_longer_than_a_session_goes_on_in_the_next(build_board, monkeypatch):
+    monkeypatch.setattr(parity_device, "REQUESTS_A_SESSION", 7)
+    board = build_board(cell="fastgrnn", hidden=90, weights="ternary", firmware={"frame_bytes": 128}, count=4, longest=40)
+    started = []
+    start = ParityDevice.start
+    monkeypatch.setattr(ParityDevice, "start", lambda device: started.append(device) or start(device))
+    with serial_machine(None, board.elf) as port:
+        assert board.verify(port).mismatches == 0
+    assert len(started) > 10
+
+
 @pytest.mark.parametrize(("form", "firmware"), FORMS, ids=str)
 def test_it_gives_every_layer(build_board, form, firmware):
     board = build_board(firmware=firmware, **form)
@@ -130,7 +141,7 @@ def test_verify_from_the_command_line(model_directory, capsys):
     with serial_machine(None, board.elf) as port:
         assert main(["verify", str(path), "--against", f"serial:{port}"]) == 0
     out, err = capsys.readouterr()
-    assert re.search(rf"serial:{port} +host +parity protocol 1, API \d+ +[\d,]+ +[\d,]+ +- +0", out)
+    assert re.search(rf"serial:{port} +host +parity protocol 2, API \d+ +[\d,]+ +[\d,]+ +- +0", out)
     assert re.search(r"20/20 sequences +[\d.]+/s +[\d.]+ KB/s", err)
 
 
@@ -253,7 +264,7 @@ def answer_hello(change):
     return serve
 
 
-GOOD = Hello(1, 4, 1, 1024, 0, 9, 14, 12, 8, bytes(32), "host", "tiny")
+GOOD = Hello(2, 4, 1, 1024, 0, 9, 14, 12, 8, bytes(32), "host", "tiny")
 
 
 def test_another_protocol_version(board):
@@ -261,7 +272,7 @@ def test_another_protocol_version(board):
     with other_end(answer_hello(data[:4] + b"\x09\x00" + data[6:])) as port:
         said = failure(board, port)
     assert "speaks version 9" in said
-    assert "this rescomp version 1" in said
+    assert "this rescomp version 2" in said
 
 
 def test_a_firmware_of_somebody_else_that_knows_frames(board):
