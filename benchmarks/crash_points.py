@@ -119,7 +119,12 @@ class DyingDisk(Disk):
         return False
 
     def _die(self) -> None:
-        rng = random.Random(self.last)
+        self.lose_power(self.last)
+        raise Dead
+
+    def lose_power(self, seed: int | None) -> None:
+        """Take back what was not synced, as the mode says; seed: of what is drawn."""
+        rng = random.Random(seed)
         if self.mode in ("power", "zeroed", "mixed"):
             for path in self._files_without_data():
                 if self.mode != "mixed" or rng.random() < 0.5:
@@ -131,7 +136,6 @@ class DyingDisk(Disk):
                 kept += change.names
             else:
                 change.undo()
-        raise Dead
 
     def _files_without_data(self) -> list[Path]:
         folders = {change.folder for change in self.pending} | {path.parent for path in self.unsynced.values()}
@@ -314,8 +318,10 @@ def trial(scenario: Scenario, start: Path, place: Path, reference: Undisturbed, 
     _copy(start, place)
     before = _settled(start)
     with counting_epochs() as epochs:
-        with injected(DyingDisk(last, mode)), contextlib.suppress(Dead):
+        dying = DyingDisk(last, mode)
+        with injected(dying), contextlib.suppress(Dead):
             call(scenario.command)
+            dying.lose_power(last)  # after the end
         failure = go_on(scenario, changed=_settled(place) != before)
     if failure is not None:
         return failure
@@ -364,8 +370,8 @@ def sweep(scenario: Scenario, folder: Path, points: Callable[[int], Sequence[int
     _copy(place, start)
     reference = undisturbed(scenario, start, place)
     tried, failures = 0, []
-    for last in points(len(reference.log)):
-        what = reference.log[last - 1]
+    for last in points(len(reference.log) + 1):
+        what = (*reference.log, "the end")[last - 1]
         for mode in modes:
             if mode == "torn" and not what.startswith("write"):
                 continue

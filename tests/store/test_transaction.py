@@ -62,6 +62,18 @@ def test_death_at_every_operation_leaves_the_old_files_or_the_new(folder, mode):
     assert {False, True} == set(decided)
 
 
+@pytest.mark.parametrize("mode", ["power", "zeroed", "mixed"])
+def test_a_loss_of_power_after_the_end_takes_nothing(folder, mode):
+    for seed in range(20):
+        _reset(folder)
+        losing = DyingDisk(mode=mode)
+        with injected(losing):
+            step(folder)
+        losing.lose_power(seed)
+        recover(folder, SIGN)
+        assert contents(folder) == expected(), seed
+
+
 def _reset(folder):
     for name in contents(folder):
         if (folder / name).is_file():
