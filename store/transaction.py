@@ -117,6 +117,7 @@ def _apply(folder: Path, files: list[str], removed: list[str]) -> None:
             with contextlib.suppress(FileNotFoundError):
                 disk().sync(folder / parent)
         _clear_staging(folder)
+        disk().sync(folder)  # a journal that came back could only meet the files of the next step
     except OSError as error:
         raise InputError(
             f"cannot write {folder} ({error.strerror or error}): free space or make it writable; the next command goes on here"

@@ -74,6 +74,25 @@ def test_a_loss_of_power_after_the_end_takes_nothing(folder, mode):
         assert contents(folder) == expected(), seed
 
 
+def test_a_loss_of_power_in_a_step_does_not_bring_back_the_one_before(folder):
+    def two(path):
+        step(path)
+        commit(path, {"next": b"1", "manifest.json": b"newer"})
+
+    counted = DyingDisk()
+    with injected(counted):
+        two(folder)
+    after = contents(folder)
+    (folder / "next").unlink()
+    for last in range(len(operations(folder)) + 1, len(counted.log) + 1):
+        _reset(folder)
+        die(two, folder, last, "mixed")
+        recover(folder, SIGN)
+        found = contents(folder)
+        (folder / "next").unlink(missing_ok=True)
+        assert found in (expected(), after), last
+
+
 def _reset(folder):
     for name in contents(folder):
         if (folder / name).is_file():
