@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mutant_exhaustion import scales_alike
 from mutations import Mutant
+from mutations_tflite import is_stride_of_one_step
 from onnx_ranges import same_by_ranges
 
 from rescomp.export.cores import CORES
@@ -51,7 +52,7 @@ class Equivalence:
         if folder.endswith(".onnx"):
             files = ((directory / folder).read_bytes() for directory in (original, mutated))
             return "range analysis" if same_by_ranges(*files, _model(original)) else ""
-        return ""
+        return "a stride that is never taken" if is_stride_of_one_step((original / folder).read_bytes(), mutant) else ""
 
 
 @cache
@@ -72,7 +73,7 @@ def _proof_of_code(original: Path, mutated: Path, mutant: Mutant, model: Integer
         if _program(original, inlined) == _program_of(mutated, inlined):
             return f"equal program ({' '.join(WHOLE)})"
     name = mutant.file.partition("/")[2]
-    if mutant.file.endswith("rescomp_math.h") and scales_alike(original / name, mutated / name, mutant.place, model):
+    if mutant.file.endswith("rescomp_math.h") and scales_alike(original / name, mutated / name, model):
         return "exhaustion of every row's sums"
     return "never reached in the whole program" if _is_unreached(original, mutant) else ""
 

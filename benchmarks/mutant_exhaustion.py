@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 from rescomp.graph.ir import IntegerModel
@@ -41,10 +42,11 @@ int main(void)
 """
 
 
-def scales_alike(original: Path, mutated: Path, place: int, model: IntegerModel) -> bool:
-    """Whether two headers scale every sum of the model alike. place: of the mutated line; elsewhere than in SCALING nothing is tried."""
-    text = original.read_text()
-    functions = re.findall(r"(?m)^static inline [\w *]+?(\w+)\(", "\n".join(text.split("\n")[: place - 1]))
+def scales_alike(original: Path, mutated: Path, model: IntegerModel) -> bool:
+    """Whether two headers scale every sum of the model alike; where they differ elsewhere than in SCALING nothing is tried."""
+    pairs = zip(original.read_text(), mutated.read_text(), strict=False)
+    before = "".join(mine for mine, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    functions = re.findall(r"(?m)^static inline [\w *]+?(\w+)\(", before)
     if not functions or functions[-1] not in SCALING:
         return False
     with tempfile.TemporaryDirectory() as work:

@@ -143,3 +143,22 @@ def _metadata(root: Any) -> Iterator[Patch]:
 
 def _all(table: Any, field: str) -> Iterator[Any]:
     return map(getattr(table, field), range(getattr(table, f"{field}Length")()))
+
+
+STRIDES = {"1": 2, "2": 1}
+"""Of convolutions, by field of their options: the axis of the output along which it steps."""
+
+
+def is_stride_of_one_step(data: bytes, mutant: Mutant) -> bool:
+    """Whether a mutant changes the stride of a convolution along an axis on which its output has one entry."""
+    output, _, field = mutant.site.removeprefix("option ").rpartition(".")
+    if mutant.operator != "option" or field not in STRIDES or mutant.after == "00":
+        return False
+    root = tflite.Model.GetRootAs(data)
+    graph = root.Subgraphs(0)
+    codes = [CODES[code.BuiltinCode()] for code in _all(root, "OperatorCodes")]
+    for operator in _all(graph, "Operators"):
+        tensor = graph.Tensors(operator.Outputs(0))
+        if tensor.Name().decode() == output and codes[operator.OpcodeIndex()] in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            return int(tensor.Shape(STRIDES[field])) == 1
+    return False
