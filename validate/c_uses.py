@@ -129,4 +129,5 @@ def _compare(uses: Uses, source: Source, output: bytes, variant: str, version: s
 
 
 def _shown(array: Any) -> str:
-    return bytes(array).decode(errors="replace") if array.dtype == np.uint8 else str(array.tolist())
+    """In characters that a report may hold."""
+    return repr(bytes(array).decode(errors="replace")) if array.dtype == np.uint8 else str(array.tolist())

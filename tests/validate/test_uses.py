@@ -66,7 +66,7 @@ FAULTS = {
     "a bound": ("tiny.h", r"TINY_SCORE_LOW \(-\d+\)", "TINY_SCORE_LOW (-32767)", "TINY_SCORE_LOW is -32767"),
     "a layer": ("tiny.h", r"TINY_LAYER_SCORES \d+", "TINY_LAYER_SCORES 0", "TINY_LAYER_SCORES is 0"),
     "a class": ("tiny.h", r'"walking"', '"wolking"', "tiny_class_names[0] is "),
-    "the graph": ("tiny.h", r'GRAPH_SHA256 "(.)', 'GRAPH_SHA256 "x', "TINY_GRAPH_SHA256 is x"),
+    "the graph": ("tiny.h", r'GRAPH_SHA256 "(.)', 'GRAPH_SHA256 "x', "TINY_GRAPH_SHA256 is 'x"),
     "run that begins nowhere": ("tiny.c", r"\n    tiny_init\(state\);\n    while", "\n    while", "the scores of run is"),
     "run that stands still": ("tiny.c", r"input \+= TINY_INPUT_SIZE;", "input += 0;", "the scores of run is"),
     "run of one step less": ("tiny.c", r"while \(steps-- > 0\)", "while (--steps > 0)", "the scores of run is"),
@@ -83,6 +83,7 @@ def test_each_broken_promise_is_named(used_job, name):
     answer = answer_of(job)
     assert answer.mismatches > 0
     assert said in answer.first
+    assert answer.first.isprintable()
 
 
 def test_two_states_that_share_memory_are_seen(used_job):
