@@ -91,11 +91,12 @@ class FastGrnnGate(Saturating):
         return [*roundings, *(op.unclamped for op in neighbours)]
 
     def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
-        """Sums that end half way, where z is odd."""
+        """Sums that end half way, and one less than that, where z is odd."""
         z, c = (draws.integers(x.format.low, x.format.high, (TIES, *x.shape)) for x in inputs[:2])
         z = z | 1
         mixed = np.minimum(self._gate(z), Q15_ONE - 1) * c
-        h = ((1 << 14) - mixed) * inverse_of_odd(z) & (Q15_ONE - 1)
+        below = (np.arange(TIES) % 2).reshape(-1, *(1,) * (z.ndim - 1))
+        h = ((1 << 14) - below - mixed) * inverse_of_odd(z) & (Q15_ONE - 1)
         return z, c, saturate(np.where(h > self.state.high, h - Q15_ONE, h), self.state.low, self.state.high)
 
     def extremes(self, *inputs: Range) -> tuple[IntArray, IntArray]:

@@ -92,13 +92,14 @@ class _GatedState(Saturating):
         return round_half_up_shift(round_half_up_shift(a * b + by[0], 15 - self.state.fraction_bits) + c * d + by[1], 15)
 
     def _tied(self, draws: Draws, a: IntArray, c: IntArray) -> tuple[IntArray, IntArray]:
-        """b and d with which, for odd factors a and c, both roundings end half way."""
+        """b and d with which, for odd factors a and c, both roundings end half way, or one less: in all four combinations."""
         bits = 15 - self.state.fraction_bits
-        b = ((1 << (bits - 1)) * inverse_of_odd(a) & ((1 << bits) - 1)) + (
+        number = np.arange(len(a)).reshape(-1, *(1,) * (a.ndim - 1))
+        b = (((1 << (bits - 1)) - number // 2 % 2) * inverse_of_odd(a) & ((1 << bits) - 1)) + (
             draws.integers(-(1 << 15), (1 << 15) - 1, a.shape) >> bits << bits
         )
         opened = round_half_up_shift(a * b, bits)
-        d = ((1 << 14) - opened) * inverse_of_odd(c) & (Q15_ONE - 1)
+        d = ((1 << 14) - number % 2 - opened) * inverse_of_odd(c) & (Q15_ONE - 1)
         return b, saturate(np.where(d > self.state.high, d - Q15_ONE, d), self.state.low, self.state.high)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:

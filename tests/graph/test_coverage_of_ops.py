@@ -6,6 +6,8 @@ import pytest
 from rescomp.graph import ops
 from rescomp.graph.draws import Draws
 from rescomp.graph.events import KINDS
+from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.ranges import Range
 
 SEEDS = range(10)
@@ -62,3 +64,12 @@ def test_stress_inputs_reach_all_that_is_not_proved_unreachable(name, seed):
         assert x.max() <= t.format.high
     reached, reachable = op.reached(*inputs), op.reachable(*(Range.full(t) for t in types))
     assert {kind: np.flatnonzero(reachable[kind] & ~met).tolist() for kind, met in reached.items() if np.any(reachable[kind] & ~met)} == {}
+
+
+@pytest.mark.parametrize(("zeta", "nu"), [(24539, 654), (30000, 100), (16384, 0)])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_gate_s_last_rounding_that_is_off_by_one_shows_in_every_entry(zeta, nu, by):
+    state = Format(12, bound=10922)
+    op = ops.FastGrnnGate(zeta, nu, state)
+    x = op.stress(Draws(0), *(TensorType((11,), format) for format in (UNIT_Q15, Q15, state)))
+    assert np.all(np.any(op._misrounded((0, by), *x) != op.unclamped(*x), axis=0))
