@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..errors import DeviceError, MissingToolError, UnsupportedError
 from ..graph.evaluate import Trace
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
+from ..validate.build import Build
 from ..validate.compare import Comparison, compare, compare_layers, first_layer
 from ..validate.serial_port import SerialPort, describe_estimate
 from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
@@ -31,6 +32,7 @@ class Examination:
     sets: Sequence[SequenceSet | LayerSet]
     compare_files: bool
     firmware: str | None
+    build: Build
     listener: Listener
     found: list[Evidence] = field(default_factory=list)
     not_seen: dict[str, list[str]] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Examination:
     def question(self, witness: Witness, argument: str) -> None:
         """Ask one witness everything. Raises what it raises on the golden vectors."""
         name = f"{witness.name}:{argument}" if argument else witness.name
-        jobs = {each.name: each.job(self.model, self.directory.path, argument, self.listener.progress) for each in self._sequences}
+        jobs = {each.name: self._job(each, argument) for each in self._sequences}
         self.listener.stage(f"verify against {name}{describe_estimate(jobs.values()) if isinstance(witness, SerialPort) else ''}")
         asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware))
         if self.compare_files:
@@ -56,6 +58,9 @@ class Examination:
     @property
     def _sequences(self) -> list[SequenceSet]:
         return [each for each in self.sets if isinstance(each, SequenceSet)]
+
+    def _job(self, each: SequenceSet, argument: str) -> Job:
+        return replace(each.job(self.model, self.directory.path, argument, self.listener.progress), build=self.build)
 
     def _try(self, asked: _Asked, what: str, ask: Callable[[], Iterator[Evidence]]) -> None:
         """Ask something that not every witness can be asked."""

@@ -13,9 +13,10 @@ from ..graph.evaluate import evaluate
 from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..model_directory import QUANTIZED_NET, REPORT, ModelDirectory, to_json
+from ..validate.build import RESCOMP_S_OWN, Build
 from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
-from ..validate.witness import Witness
+from ..validate.witness import HeaderWitness, Witness
 from .artefacts import read_model, read_vectors
 from .evidence import FILES, NOT_SEEN, Evidence, Report, merge, read_report
 from .examination import FRESH, Examination
@@ -131,13 +132,15 @@ def verify(
     samples: int | None = None,
     compare_files: bool = True,
     firmware: str | None = None,
+    build: Build = RESCOMP_S_OWN,
     listener: Listener | None = None,
 ) -> Verification:
     """Compare the witnesses `against` (`name[:argument],...`; None: the default ones) with numpy, value by value.
 
     They run every test sequence and, unless `stress` is "off", the stress set and each layer on values forced on it ("full": twelve times
     as many). samples: so many sequences of each set, always the same ones. compare_files: whether the files at hand must be those that this
-    rescomp exports. firmware: name of the file that the board at the serial line was flashed with, if that is known.
+    rescomp exports. firmware: name of the file that the board at the serial line was flashed with, if that is known. build: a product's
+    compiler and flags instead of rescomp's, for the witnesses that run C.
     Every witness runs, also after one has differed: the result's failures name sequence, step, tensor, channel, both values, and
     the first layer that differs (`raise_failures` makes an error of them). Earlier evidence on the same files is kept in report.json beside
     what is found now. Raises ParityError when numpy itself no longer gives what was recorded; MissingToolError when a witness that was
@@ -147,7 +150,7 @@ def verify(
     mode = _stress_mode(stress, samples)
     directory = ModelDirectory.open(path)
     with directory.held():
-        return _verify(directory, against, _Asked(mode, samples, compare_files, firmware), listener)
+        return _verify(directory, against, _Asked(mode, samples, compare_files, firmware, build), listener)
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,14 @@ class _Asked:
     samples: int | None
     compare_files: bool
     firmware: str | None
+    build: Build
 
 
 def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, listener: Listener) -> Verification:
     path = directory.path
     excuses = {name: reason for name, _ in parse_witnesses(against) if against is None and (reason := _excuse(directory, name))}
     witnesses = ready_witnesses(against, without=excuses)
+    _check_build(asked.build, witnesses)
     model = read_model(directory)
     vectors = read_vectors(directory, model)
     listener.stage("numpy evaluates the test set")
@@ -174,7 +179,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     taken = [each.take(asked.samples) for each in sets]
     listener.stage("measure what the vectors reach")
     coverage = measure(model, taken)
-    examination = Examination(directory, model, taken, asked.compare_files, asked.firmware, listener)
+    examination = Examination(directory, model, taken, asked.compare_files, asked.firmware, asked.build, listener)
     for witness, argument in witnesses:
         examination.question(witness, argument)
     report = Report.of(
@@ -186,6 +191,12 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
     )
     return Verification(tuple(examination.found), _keep(directory, model, report, listener))
+
+
+def _check_build(build: Build, witnesses: Sequence[tuple[Witness, str]]) -> None:
+    """Raise InputError where a product's compiler is named and nobody compiles."""
+    if build and not any(isinstance(witness, HeaderWitness) for witness, _ in witnesses):
+        raise InputError("--cc and --cflags are of the witnesses c, qemu:CORE and simavr:CORE: add one of them to --against")
 
 
 def _stress_mode(stress: str, samples: int | None) -> Mode | None:

@@ -139,3 +139,23 @@ def test_coverage_is_in_the_document_for_programs(model_dir, capsys):
     coverage = json.loads(capsys.readouterr().out)["coverage"]
     assert coverage["test"]["table"]["reachable"] > coverage["test"]["table"]["reached"] > 0
     assert "stress" not in coverage
+
+
+def test_a_product_s_own_compiler_and_flags(model_dir, capsys):
+    assert main(["verify", str(model_dir), "--against", "c", "--cc", "gcc", "--cflags", "-Os -funsigned-char", "--json"]) == 0
+    entries = [entry for entry in json.loads(capsys.readouterr().out)["evidence"] if entry["set"] != "files"]
+    assert {entry["variant"] for entry in entries} == {"gcc -Os -funsigned-char"}
+    assert {entry["set"] for entry in entries} == {"test", "stress", "layers"}
+    kept = {entry["variant"] for entry in report_of(model_dir)["evidence"]}
+    stages.verify(model_dir, "c")
+    assert kept < {entry["variant"] for entry in report_of(model_dir)["evidence"]}
+
+
+@pytest.mark.parametrize(("options", "code", "said"), [
+    (("--against", "onnxruntime", "--cflags", "-O3"), 2, "are of the witnesses c, qemu:CORE and simavr:CORE"),
+    (("--against", "c", "--cc", "no-such-compiler"), 7, "--cc no-such-compiler is no command here"),
+    (("--against", "c", "--cflags", "'-O3"), 2, "cannot be split into words"),
+])  # fmt: skip
+def test_a_compiler_that_cannot_be_used_is_told_first(model_dir, capsys, options, code, said):
+    assert main(["verify", str(model_dir), *options]) == code
+    assert said in capsys.readouterr().err
