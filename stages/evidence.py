@@ -74,7 +74,8 @@ class Evidence(_Part):
     """One variant of one witness on one set: how many values were compared with the reference, and how many differ.
 
     witness: `name[:argument]` as --against takes it. version: of the software behind it. rescomp: of the one that compared. sampled: how
-    many sequences of the set, None for all. failure: a sentence on the first value that differs. files: SHA-256 by name of the files of
+    many sequences of the set, None for all. failure: a sentence on the first value that differs. build: a product's own compiler and flags,
+    beside which rescomp's evidence stays. files: SHA-256 by name of the files of
     the model directory that the witness read; none for a board, which is asked for the graph that it runs.
     """
 
@@ -88,6 +89,7 @@ class Evidence(_Part):
     sampled: Annotated[int, Field(gt=0)] | None = None
     failure: str | None = None
     rescomp: str = __version__
+    build: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -259,8 +261,8 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
 
 
 def _subject(entry: Evidence) -> tuple[str, ...]:
-    """Whose evidence it is: a witness's, or that of a board with a known firmware, at whatever port it answers today."""
-    return ("serial", *sorted(entry.files)) if entry.witness.startswith("serial:") and entry.files else (entry.witness,)
+    """Whose evidence it is: a witness's on one build, or that of a board with a known firmware, at whatever port it answers today."""
+    return ("serial", *sorted(entry.files)) if entry.witness.startswith("serial:") and entry.files else (entry.witness, entry.build)
 
 
 def _not_seen(earlier: Report, now: Report) -> dict[str, JsonValue]:

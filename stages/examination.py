@@ -42,7 +42,7 @@ class Examination:
         name = f"{witness.name}:{argument}" if argument else witness.name
         jobs = {each.name: self._job(each, argument) for each in self._sequences}
         self.listener.stage(f"verify against {name}{describe_estimate(jobs.values()) if isinstance(witness, SerialPort) else ''}")
-        asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware))
+        asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware), str(self.build))
         if self.compare_files:
             self._try(asked, "its files", lambda: self._compare_files(asked))
         if isinstance(witness, HeaderWitness):
@@ -110,6 +110,7 @@ class Examination:
                 mismatches=answer.mismatches,
                 failure=f"{who} differs in {answer.mismatches} things; the first: {answer.first}" if answer.mismatches else None,
                 files=asked.files,
+                build=asked.build,
             )
 
     def _compare_sequences(self, asked: _Asked, vectors: SequenceSet, job: Job) -> Iterator[Evidence]:
@@ -131,11 +132,12 @@ class Examination:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A witness, its name with its argument, and the digests of the files that it reads."""
+    """A witness, its name with its argument, the digests of the files that it reads, and a product's own compiler and flags."""
 
     witness: Witness
     name: str
     files: Mapping[str, str]
+    build: str
 
     def evidence(self, answer: Answer | LayerAnswer, vectors: SequenceSet | LayerSet, comparison: Comparison, said: str) -> Evidence:
         """said: what more a failure tells."""
@@ -151,6 +153,7 @@ class _Asked:
             sampled=vectors.sampled,
             failure=f"{self.name} ({answer.variant}) differs{on} in {counts}{said}" if comparison.first else None,
             files=self.files,
+            build=self.build,
         )
 
 

@@ -47,6 +47,9 @@ class Build:
             raise MissingToolError(f"--cc {compiler} is no command here: give its name or path, and options in --cflags")
         return cls(compiler or "", words)
 
+    def __str__(self) -> str:
+        return shlex.join(filter(None, (self.compiler, *self.flags)))
+
     def __bool__(self) -> bool:
         return bool(self.compiler or self.flags)
 

@@ -64,7 +64,7 @@ class State(ctypes.Structure):
 class WindowShape(ctypes.Structure):
     """rescomp_conv2d_shape: input and output size; kernel, stride and pad."""
 
-    _fields_ = (("sizes", ctypes.c_uint16 * 6), ("pairs", ctypes.c_uint16 * 6))
+    _fields_ = (("sizes", ctypes.c_uint32 * 6), ("pairs", ctypes.c_uint32 * 6))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def call_product(library, op, x):
     weight = ctypes.c_uint32(op.weight.seed) if isinstance(op.weight, SeededWeight) else ctypes.c_void_p(packed.ctypes.data)
     source, target = Guarded(x, op.output.dtype), Guarded(np.full(rows, 77), op.output.dtype)
     function = getattr(library, f"rescomp_{op.kernel}")
-    function(source.pointer, target.pointer, ctypes.c_uint16(columns), ctypes.c_uint16(rows), weight, by)
+    function(source.pointer, target.pointer, ctypes.c_uint32(columns), ctypes.c_uint32(rows), weight, by)
     np.testing.assert_array_equal(source.check(), x)
     return target.check()
 
@@ -168,7 +168,7 @@ def test_fully_connected_around_its_tiles(library, dtype, weights, power_of_two)
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9])
 def test_elementwise_kernels_write_their_output_only_and_work_in_place(library, count):
-    rng, size, table = np.random.default_rng(count), ctypes.c_uint16(count), tanh_table()
+    rng, size, table = np.random.default_rng(count), ctypes.c_uint32(count), tanh_table()
     pointer = ctypes.c_void_p(table.ctypes.data)
     unary = [
         (ops.Relu(), ()),
@@ -192,7 +192,7 @@ def test_relu_of_every_int8(library, in_place):
     x = np.arange(-128, 128)
     source = Guarded(x, "int8")
     target = source if in_place else Guarded(np.full(256, 77), "int8")
-    library.rescomp_relu_int8(source.pointer, target.pointer, ctypes.c_uint16(256))
+    library.rescomp_relu_int8(source.pointer, target.pointer, ctypes.c_uint32(256))
     np.testing.assert_array_equal(target.check(), np.maximum(x, 0))
 
 
@@ -206,7 +206,7 @@ def test_add_works_in_place_on_either_side(library, dtype, nonnegative, count):
         for side in (0, 1):
             buffers = Guarded(a, dtype), Guarded(b, dtype)
             pointers = [buffer.pointer for buffer in buffers]
-            getattr(library, f"rescomp_{op.kernel}")(*pointers, pointers[side], ctypes.c_uint16(count), *limits)
+            getattr(library, f"rescomp_{op.kernel}")(*pointers, pointers[side], ctypes.c_uint32(count), *limits)
             np.testing.assert_array_equal(buffers[side].check(), op.evaluate(a[None], b[None])[0][0])
             np.testing.assert_array_equal(buffers[1 - side].check(), (b, a)[side])
 
@@ -226,7 +226,7 @@ def test_requantize_reads_and_writes_either_type(library, reads, writes):
         op = ops.Requantize(pre_shift, bias, scale, Format(5, writes, bound=clamp), reads)
         op.infer(TensorType(x.shape, Format(5, reads)))
         by = requantize_by(op.bias, op.requantization, op.output)
-        sizes = ctypes.c_uint16(len(x) // channels), ctypes.c_uint16(channels), ctypes.c_uint8(pre_shift)
+        sizes = ctypes.c_uint32(len(x) // channels), ctypes.c_uint32(channels), ctypes.c_uint8(pre_shift)
         for in_place in {False, reads == writes}:
             source = Guarded(x, reads)
             target = source if in_place else Guarded(np.full(len(x), 77), writes)
@@ -245,7 +245,7 @@ def test_gate_kernel_works_in_place_on_each_input(library):
                 for side in range(3):
                     buffers = Guarded(z), Guarded(c), Guarded(h)
                     pointers = [buffer.pointer for buffer in buffers]
-                    library.rescomp_fastgrnn_gate_int16(*pointers, pointers[side], ctypes.c_uint16(count), cell)
+                    library.rescomp_fastgrnn_gate_int16(*pointers, pointers[side], ctypes.c_uint32(count), cell)
                     np.testing.assert_array_equal(buffers[side].check(), op.evaluate(z[None], c[None], h[None])[0][0])
 
 
@@ -268,7 +268,7 @@ def test_mul_kernel_works_in_place_on_either_side(library):
         for a, b in itertools.product(extremes(rng, count), extremes(rng, count, 32768)):
             for side in (0, 1):
                 buffers = Guarded(a), Guarded(b)
-                arguments = (ctypes.c_uint16(count), ctypes.c_uint8(shift), ctypes.c_int16(output.low), ctypes.c_int16(output.high))
+                arguments = (ctypes.c_uint32(count), ctypes.c_uint8(shift), ctypes.c_int16(output.low), ctypes.c_int16(output.high))
                 library.rescomp_mul_int16(buffers[0].pointer, buffers[1].pointer, buffers[side].pointer, *arguments)
                 np.testing.assert_array_equal(buffers[side].check(), op.evaluate(a[None], b[None])[0][0])
                 np.testing.assert_array_equal(buffers[1 - side].check(), (b, a)[side])
@@ -297,7 +297,7 @@ def test_gated_sums_work_in_place_on_each_input(library, op, factors):
             buffers = [Guarded(x) for x in inputs]
             pointers = [buffer.pointer for buffer in buffers]
             rest = (*map(ctypes.c_int16, factors), State(state.fraction_bits, state.low, state.high))
-            getattr(library, f"rescomp_{op.kernel}")(*pointers, pointers[side], ctypes.c_uint16(count), *rest)
+            getattr(library, f"rescomp_{op.kernel}")(*pointers, pointers[side], ctypes.c_uint32(count), *rest)
             np.testing.assert_array_equal(buffers[side].check(), wanted)
 
 
