@@ -224,6 +224,11 @@ class Source:
         return sum(constant.array.nbytes for constant in self.constants)
 
     @property
+    def history(self) -> int:
+        """Steps after which every row of every state is new: one for cells, whose states are vectors."""
+        return max([1, *(state.type.shape[0] for state in self.states if len(state.type.shape) == 2)])
+
+    @property
     def header_numbers(self) -> dict[str, int]:
         """Every number that the header defines, by its macro."""
         m = self.macro
