@@ -43,10 +43,6 @@ class Examination:
         jobs = {each.name: self._job(each, argument) for each in self._sequences}
         self.listener.stage(f"verify against {name}{describe_estimate(jobs.values()) if isinstance(witness, SerialPort) else ''}")
         asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware), str(self.build))
-        if self.compare_files:
-            self._try(asked, "its files", lambda: self._compare_files(asked))
-        if isinstance(witness, HeaderWitness):
-            self._try(asked, "its header", partial(self._compare_uses, asked, witness, next(iter(jobs.values()))))
         for each in self.sets:
             if isinstance(each, LayerSet):
                 self._try(asked, "single layers", partial(self._compare_layers, asked, each, next(iter(jobs.values()))))
@@ -54,6 +50,10 @@ class Examination:
                 self.found += self._compare_sequences(asked, each, jobs[each.name])
             else:
                 self._try(asked, f"the {each.name} set", partial(self._compare_sequences, asked, each, jobs[each.name]))
+        if isinstance(witness, HeaderWitness):
+            self._try(asked, "its header", partial(self._compare_uses, asked, witness, next(iter(jobs.values()))))
+        if self.compare_files:
+            self._try(asked, "its files", lambda: self._compare_files(asked))
 
     @property
     def _sequences(self) -> list[SequenceSet]:

@@ -233,7 +233,7 @@ def merged(path, *entries):
     earlier = read_report(directory, model)
     found = merge(earlier, earlier.model_copy(update={"evidence": entries}), directory, model).evidence
     return [
-        (entry.witness, entry.sampled, entry.mismatches) for entry in found if entry.witness == entries[0].witness and entry.set == "test"
+        (entry.witness, entry.sampled, entry.mismatches) for entry in found if (entry.witness, entry.set) == (entries[0].witness, "test")
     ]
 
 
@@ -326,8 +326,8 @@ def test_fewer_values_than_the_vectors_have_fail(verified):
 def test_a_witness_that_the_limits_want_must_have_compared_the_test_set(verified, tmp_path):
     report = report_of(verified)
     report["vectors"]["stress"] = report["vectors"]["test"]
-    tested = [entry for entry in report["evidence"] if entry["set"] == "test"]
-    entries = [{**entry, "set": "stress"} if entry["witness"] == "c" else entry for entry in tested]
+    golden = [entry for entry in report["evidence"] if entry["set"] == "test"]
+    entries = [{**entry, "set": "stress"} if entry["witness"] == "c" else entry for entry in golden]
     rewrite(verified, {**report, "evidence": entries})
     limits = tmp_path / "limits.toml"
     limits.write_text('[parity]\nwitnesses = ["c"]\n')

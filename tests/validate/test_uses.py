@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from rescomp.errors import RescompError
+from rescomp.graph.evaluate import evaluate
 from rescomp.validate.c_program import write_export
+from rescomp.validate.compare import compare
 from rescomp.validate.registry import load_witness
 from rescomp.validate.witness import Job
 
@@ -87,20 +89,21 @@ def test_each_broken_promise_is_named(used_job, name):
 
 
 def test_two_states_that_share_memory_are_seen(used_job):
+    """Every step works on one state that init clears, and copies it to its caller's: alone, each sequence is right."""
     job = used_job()
     patch(
         job,
         "tiny.c",
-        r"(void tiny_step\(tiny_state )\*state(, .*)\n\{\n",
-        r"\1*caller\2\n{\n    static tiny_state shared;\n    tiny_state *const state = &shared;\n",
+        r"(void tiny_init\(tiny_state \*state\)\n\{\n)",
+        r"static tiny_state shared;\n\n\1    memset(&shared, 0, sizeof shared);\n",
     )
+    patch(job, "tiny.c", r"(void tiny_step\(tiny_state )\*state(, .*)\n\{\n", r"\1*caller\2\n{\n    tiny_state *const state = &shared;\n")
     path = job.directory / "c" / "tiny.c"
     text = path.read_text()
-    start = text.index("void tiny_step(tiny_state *caller")
-    end = text.index("\n}\n", start)
+    end = text.index("\n}\n", text.index("void tiny_step(tiny_state *caller"))
     path.write_text(text[:end] + "\n    memcpy(caller->h, shared.h, sizeof shared.h);" + text[end:])
-    answer, _ = load_witness("c").answers(replace(job, x=job.x[:1], lengths=job.lengths[:1]))
-    assert answer.trace.states[0, 0].any()
+    reference = evaluate(job.model, job.x.astype(np.int64), job.lengths)
+    assert [compare(job, reference, answer.trace).mismatches for answer in load_witness("c").answers(job)] == [0, 0]
     assert answer_of(job).first.startswith("a second state in turns with the first after step 0")
 
 
