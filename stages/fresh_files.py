@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -39,7 +39,7 @@ def compare_with_fresh(directory: ModelDirectory, model: IntegerModel, witness: 
     if name == "onnxruntime":
         from ..export.onnx import export_onnx
 
-        return _joined([_compare(directory, {name: data}, _onnx_version) for name, data in export_onnx(model).items()])
+        return _compare(directory, export_onnx(model), _onnx_version)
     if name in ("tflite", "tflite-micro"):
         from ..export.tflite import export_tflite
 
@@ -59,13 +59,6 @@ def _compare_c(directory: ModelDirectory, model: IntegerModel, folder: str) -> F
         if not results[-1].differing:
             break
     return min(results, key=lambda result: len(result.differing))
-
-
-def _joined(results: Sequence[FreshFiles]) -> FreshFiles:
-    """Of files that each say who wrote them."""
-    others = [result.other for result in results if result.other]
-    differing = tuple(sentence for result in results for sentence in result.differing)
-    return FreshFiles(sum(result.compared for result in results), differing, others[0] if others and not differing else "")
 
 
 def _compare(

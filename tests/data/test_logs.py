@@ -245,7 +245,7 @@ def test_a_column_of_such_cells_is_not_left_out_silently(cell: str, log: Any) ->
         load(log(*(f"{line},{cell}" for line in three_groups()), header=f"{HEADER},az"), group="who")
 
 
-@pytest.mark.parametrize("cell", ["9" * 5000, "1e999"])
+@pytest.mark.parametrize("cell", ["9" * 200, "1e999"])
 def test_numbers_without_end(cell: str, log: Any) -> None:
     with pytest.raises(InputError, match=r"line 50: column 'ay' is .*, beyond"):
         load(log(*three_groups(), f"70,1,{cell},still,a"), group="who")
@@ -254,8 +254,8 @@ def test_numbers_without_end(cell: str, log: Any) -> None:
 
 
 def test_numbered_classes_are_numbers_in_ascii(log: Any) -> None:
-    lines = [row for group in "abc" for label in ("10", "9", "\uff11", "9" * 5000) for row in rows(group, label)]
-    assert load(log(*lines), group="who").classes == ("10", "9", "9" * 5000, "\uff11")
+    lines = [row for group in "abc" for label in ("10", "9", "\uff11", "9" * 200) for row in rows(group, label)]
+    assert load(log(*lines), group="who").classes == ("10", "9", "9" * 200, "\uff11")
 
 
 def test_what_systems_and_editors_leave_behind_is_no_recording(log: Any, tmp_path: Path) -> None:
