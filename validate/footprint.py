@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DeviceError
-from ..export.cores import Core
+from ..export.cores import RISCV, Core
 from ..graph.ir import IntegerModel
 from .c_program import build_program, exported_sources, first_lines, run_tool, workspace
 from .emulation import compiler_flags, find_tool
@@ -22,7 +22,7 @@ def flash_bytes(core: Core, model: IntegerModel, exported: Path, flags: Sequence
     entry = f"{model.name}_{'step' if model.is_recurrent else 'run'}"
     with workspace() as folder:
         command = [*compiler_flags(core), *flags, f"-I{exported}"]
-        link = ("-nostartfiles", f"-Wl,--entry={entry},--no-gc-sections")
+        link = ("-nostartfiles", f"-Wl,--entry={entry},--no-gc-sections", *_memory(core))
         build_program(command, folder, "model.elf", exported_sources(exported, model), link)
         result = run_tool([find_tool(f"{core.family.prefix}size"), "model.elf"], folder)
     try:
@@ -30,3 +30,11 @@ def flash_bytes(core: Core, model: IntegerModel, exported: Path, flags: Sequence
     except (IndexError, ValueError) as error:
         raise DeviceError(f"{core.family.prefix}size does not say how large the model is: {first_lines(result.stderr)}") from error
     return text + data
+
+
+def _memory(core: Core) -> Sequence[str]:
+    """How much there is: picolibc's own linker script, which a link without any takes, has 64 KB of flash and 32 KB of RAM else."""
+    if core.family is not RISCV:
+        return ()
+    sizes = {"flash_size": core.flash_bytes, "ram": core.ram_origin, "ram_size": core.ram_bytes}
+    return [f"-Wl,--defsym=__{name}={size:#x}" for name, size in {"flash": core.flash_origin, **sizes}.items()]

@@ -13,10 +13,11 @@ from rescomp.export.c import translate
 from rescomp.export.cores import CORES
 from rescomp.export.kernel_choice import Target
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
-from rescomp.graph.ops import Relu
+from rescomp.graph.ops import FullyConnected, Relu
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages import profiling
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.tests.conftest import draw_product
 from rescomp.validate.c_program import encode_vectors, write_export
 from rescomp.validate.counting import count_spans
 from rescomp.validate.emulation import build_firmware
@@ -128,6 +129,24 @@ def test_a_model_beyond_a_core_s_memory_names_the_core(tmp_path, emulated):
     job = Job(model, tmp_path, np.zeros((1, 5000), np.int16), np.zeros(1, np.int64))
     with pytest.raises(BudgetError, match=r"^cortex-m0: .*ram is"):
         profiling.profile_core(Target(emulated("cortex-m0")), job)
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "riscv32imc"])
+def test_a_model_beyond_64_kb_is_profiled_like_a_small_one(tmp_path, emulated, name):
+    core, rng = emulated(name), np.random.default_rng(7)
+    small, large = (_profile_product(core, rng, rows, tmp_path) for rows in (40, 400))
+    assert (small.flash.weights, large.flash.weights) == (40 * 304, 400 * 304)  # a multiplier and a shift a row beside the weights
+    assert abs(large.flash.code - small.flash.code) < 16  # larger numbers, loaded by other instructions
+    assert large.count > 9 * small.count
+
+
+def _profile_product(core, rng, rows, folder):
+    """The profile of a product of 300 int8 columns."""
+    product = FullyConnected(*draw_product(rng, rows, 300, Format(8)))
+    value = Value("x", TensorType((300,), Format(8)))
+    model = IntegerModel("product", {"whole": Graph("whole", (value,), (Node("y", product, ("x",), ("y",)),), ("y",))})
+    job = Job(model, folder, rng.integers(-99, 99, (1, 300)).astype(np.int16), np.zeros(1, np.int64))
+    return profiling.profile_core(Target(core), job)
 
 
 def test_mistakes_name_what_there_is(finished):
