@@ -16,6 +16,7 @@ from .c_program import encode_vectors, first_lines, run_tool, workspace
 from .counting import check_counter, count_spans
 from .emulation import build_firmware, find_tool
 from .parity_firmware import Uart, build_parity_firmware, choose_frame_bytes
+from .parity_protocol import SMALLEST_FRAME
 from .witness import Job
 
 STEPS = 2
@@ -77,11 +78,21 @@ def board_uart(board: Board) -> Uart | None:
 def build_board_firmware(board: Board, job: Job, exported: Path, folder: Path) -> tuple[Path, Fit]:
     """The ELF file, in `folder`, of the parity firmware with the C of the job's model in `exported`, and how it fits.
 
-    Of the job, model and input are used: its stack is measured while it runs on the emulated core. Raises BudgetError by how much it
-    does not fit; UnsupportedError for a board without a UART; MissingToolError without the core's compiler.
+    Of the job, model and input are used: its stack is measured while it runs on the emulated core. Frames are as long as the RAM
+    allows, and the smallest ones where a deep stack or the board's own UART leaves less of it. Raises BudgetError by how much it does
+    not fit even with these; UnsupportedError for a board without a UART; MissingToolError without the core's compiler.
     """
+    frame_bytes = choose_frame_bytes(board.find_core(), translate(job.model))
+    try:
+        return _build_fitting(board, job, exported, folder, frame_bytes)
+    except BudgetError:
+        if frame_bytes == SMALLEST_FRAME:
+            raise
+        return _build_fitting(board, job, exported, folder, SMALLEST_FRAME)
+
+
+def _build_fitting(board: Board, job: Job, exported: Path, folder: Path, frame_bytes: int) -> tuple[Path, Fit]:
     core, uart = board.find_core(), board_uart(board)
-    frame_bytes = choose_frame_bytes(core, translate(job.model))
     flags = ("-fstack-usage",)
 
     def build(core: Core) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from rescomp.boards import board_names, load_board
 from rescomp.boards.description import Board
 from rescomp.errors import BudgetError, UnsupportedError
+from rescomp.export.c import translate
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from rescomp.graph.ops import FullyConnected, Relu
@@ -16,7 +17,8 @@ from rescomp.graph.weights import Int8Weight
 from rescomp.validate.board_firmware import Fit, board_uart, build_board_firmware, section_sizes
 from rescomp.validate.c_program import run_tool, write_export
 from rescomp.validate.emulation import find_tool
-from rescomp.validate.parity_firmware import UARTS
+from rescomp.validate.parity_firmware import UARTS, choose_frame_bytes
+from rescomp.validate.parity_protocol import SMALLEST_FRAME
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import SerialPort
 from rescomp.validate.witness import Job
@@ -95,18 +97,48 @@ def test_the_elf_that_is_flashed_agrees_over_its_uart(built, job, name):
         assert answer.variant == board.core
 
 
-def test_the_uart_of_an_stm32f1_on_its_small_sister(job, emulated, tmp_path):
-    """QEMU has an STM32F100 only, with 8 KB of RAM: the board's own code, linked for that."""
-    emulated("cortex-m3")
+def small_sister(ram_bytes, texts=None, **memory):
+    """QEMU has an STM32F100 only, with 8 KB of RAM: the board's own code, and what lies in `texts`, linked for that."""
     full = load_board("nucleo-f103rb")
     document = full.model_dump() | {
-        "memory": full.memory.model_dump() | {"ram_bytes": 8192},
+        "memory": full.memory.model_dump() | {"ram_bytes": ram_bytes, **memory},
+        "console": full.console.model_dump() | {"sources": (*full.console.sources, *(f"./{name}" for name in texts or {}))},
         "emulator": {"machine": "stm32vldiscovery", "serial": 1},
     }
-    board = Board.model_validate(document).describe("small", own=False, texts={})
+    return Board.model_validate(document).describe("small", own=False, texts=texts or {})
+
+
+def test_the_uart_of_an_stm32f1_on_its_small_sister(job, emulated, tmp_path):
+    emulated("cortex-m3")
+    board = small_sister(8192)
     elf, _ = build_board_firmware(board, job[0], job[0].directory / "c", tmp_path)
     with serial_machine(board.find_core(), elf, serial=1) as port:
         assert job[1].verify(port).mismatches == 0
+
+
+RING = {"ring.c": "#include <stdint.h>\n\nextern uint8_t ring[4500];\nuint8_t ring[4500];\n"}
+
+
+@pytest.mark.parametrize("board", [small_sister(1152, stack_bytes=64), small_sister(8192, RING)], ids=["deep stack", "buffer of its uart"])
+def test_a_board_too_small_for_long_frames_gets_the_smallest(job, emulated, tmp_path, board):
+    emulated("cortex-m3")
+    assert choose_frame_bytes(board.find_core(), translate(job[0].model)) > SMALLEST_FRAME
+    elf, fit = build_board_firmware(board, job[0], job[0].directory / "c", tmp_path)
+    assert fit.problems == []
+    assert f"#define PARITY_FRAME_BYTES {SMALLEST_FRAME} " in (tmp_path / "parity_model.h").read_text()
+    with serial_machine(board.find_core(), elf, serial=1) as port:
+        assert job[1].verify(port).mismatches == 0
+
+
+def test_a_board_too_small_for_the_smallest_frames_is_told_what_these_lack(job, emulated, tmp_path):
+    emulated("cortex-m3")
+    board = small_sister(1000, stack_bytes=64)
+    with pytest.raises(BudgetError) as error:
+        build_board_firmware(board, job[0], job[0].directory / "c", tmp_path)
+    assert f"#define PARITY_FRAME_BYTES {SMALLEST_FRAME} " in (tmp_path / "parity_model.h").read_text()
+    ram = section_sizes(board.find_core(), tmp_path / "firmware.elf")[".bss"]
+    taken, stack = (int(re.search(pattern, str(error.value))[1].replace(",", "")) for pattern in (r"RAM: ([\d,]+)", r"\(([\d,]+) of them"))
+    assert taken == ram + stack > 1000
 
 
 def large_model(entries):
