@@ -143,6 +143,6 @@ def _cheapest(directory: Path, witness: str) -> str:
 
 
 def _way(error: RescompError) -> str:
-    if "refuses the generated C" in str(error):
+    if "refuses the C" in str(error):
         return "build"
     return "run" if isinstance(error, ParityError | DeviceError) else "refusal" if isinstance(error, InputError) else type(error).__name__

@@ -395,7 +395,7 @@ def test_one_unit_in_a_bias_is_noticed():
         if node.name == "stem":
             op = dataclasses.replace(op, bias=op.bias + (1 << 14))
         nodes.append(dataclasses.replace(node, op=op))
-    changed = IntegerModel("net", {"whole": Graph("whole", graph.inputs, tuple(nodes), graph.outputs)})
+    changed = IntegerModel("tiny", {"whole": Graph("whole", graph.inputs, tuple(nodes), graph.outputs)})
     with pytest.raises(AssertionError):
         assert_equal(net, changed)
 

@@ -214,7 +214,7 @@ def test_a_damaged_file_is_named(damage, model, random_sequences, export_job):
 def test_a_missing_file_and_a_file_of_another_model_are_named(model, block, random_sequences, export_job):
     job = export_job(model, *random_sequences(np.random.default_rng(0), model))
     (job.directory / "model.onnx").write_bytes(export_onnx(block)["model.onnx"])
-    with pytest.raises(InputError, match=r"model\.onnx as this model"):
+    with pytest.raises(InputError, match=r"model\.onnx does not declare this model"):
         list(OnnxruntimeWitness().answers(job))
     (job.directory / "model.onnx").unlink()
     with pytest.raises(InputError, match=r"cannot read .*model\.onnx"):

@@ -278,7 +278,7 @@ def test_images_and_cells_are_refused(random_gru):
     images = FeedForwardNet.of(
         plan_of(nn.Sequential(nn.Conv2d(2, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, CLASSES)), (4, 4, 2), CLASSES)
     )
-    with pytest.raises(UnsupportedError, match="net does not read a window of time: only such a model can be streamed"):
+    with pytest.raises(UnsupportedError, match="tiny does not read a window of time: only such a model can be streamed"):
         lower(compressed(images, FORMATS["int16"]), "tiny", streaming=True)
     with pytest.raises(UnsupportedError, match="does not read a window of time"):
         stream(random_gru(np.random.default_rng(0)))

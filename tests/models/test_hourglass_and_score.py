@@ -115,7 +115,7 @@ def test_every_witness_equals_the_integer_graph(name, constraint, exporting_witn
 def test_a_traced_net_is_its_module(name):
     shape, section = NETS[name]
     torch.manual_seed(0)
-    module = models._module(ModelSection(**section), shape, CLASSES)
+    module = models._module(ModelSection(**section), shape, CLASSES, None)
     for each in module.modules():
         if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(each.running_mean)
@@ -141,12 +141,12 @@ def test_the_shape_of_a_hourglass():
 def test_a_fixed_projection_costs_its_scale_and_bias_alone():
     sizes = {}
     for fixed in (False, True):
-        model = lower(trained("hourglass", Quantize(), fixed_projection=fixed), "net")
+        model = lower(trained("hourglass", Quantize(), fixed_projection=fixed), "tiny")
         sizes[fixed] = constant_bytes(model)["weights"]
     assert sizes[False] - sizes[True] == 40 * 36
     weight = next(node.op.weight for node in model.graphs["whole"].nodes if node.name == "project")
     assert isinstance(weight, SeededWeight)
-    source = export_c(model)["net.c"].decode()
+    source = export_c(model)["tiny.c"].decode()
     assert f"0x{weight.seed:08x}u" in source
     assert "project_weight" not in source
     (report,) = [layer for layer in inspect_model(model).layers if layer.layer == "project"]
@@ -176,7 +176,7 @@ def test_net_json_holds_the_seed_and_nothing_absurd():
     again = FeedForwardNet(Plan.from_json(written, "net.json"))
     assert again.plan == net.plan
     assert torch.equal(again.parameters_of("project").matrix.weight, net.parameters_of("project").matrix.weight)
-    for key, value, reason in (("seed", 0, "a seed of 0"), ("columns", 1 << 40, "a seeded weight cannot be"), ("seed", "7", "damaged")):
+    for key, value, reason in (("seed", 0, "a seed of 0"), ("columns", 1 << 40, "columns cannot be"), ("seed", "7", "damaged")):
         document = json.loads(written)
         document["layers"][0][key] = value
         with pytest.raises((InputError, UnsupportedError), match=reason):
