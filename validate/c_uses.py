@@ -21,6 +21,8 @@ from .witness import Job, UsesAnswer
 SEQUENCES, STEPS = 8, 5
 """How many are taken of a job, at most."""
 SMALL = f"{USES_PREFIX}SMALL"
+MISSING = -(1 << 31)
+"""USES_MISSING of the program: a number that the header does not have, of a layer that a core's kernels join with the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +111,8 @@ def ask_uses(
 
 
 def _compare(uses: Uses, source: Source, output: bytes, variant: str, version: str, *, small: bool) -> UsesAnswer:
-    numbers = source.header_numbers
-    parts: list[tuple[str, Any]] = [(name, np.array(value, "<i4")) for name, value in numbers.items()]
+    numbers, plain = source.header_numbers, translate(uses.model).header_numbers
+    parts: list[tuple[str, Any]] = [(name, np.array(numbers.get(name, MISSING), "<i4")) for name in plain]
     parts.append((f"sizeof({source.name}_state)", np.array(source.state_bytes + source.scratch_bytes, "<i4")))
     parts.append((f"{source.macro}_GRAPH_SHA256", np.frombuffer(source.sha256.encode(), "u1")))
     for i, label in enumerate(() if small else source.model.classes):
