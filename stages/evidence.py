@@ -102,6 +102,8 @@ class Evidence(_Part):
         if not self.witness or len(parse_witnesses(self.witness)) != 1:
             raise ValueError(f"{self.witness!r} is not one witness")
         c_folder(self.witness, Path())
+        if not self.files and not self.witness.startswith("serial:"):
+            raise ValueError(f"{self.who} names no file that was read")
         return self
 
     @property

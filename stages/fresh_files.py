@@ -64,9 +64,17 @@ def _compare_c(directory: ModelDirectory, model: IntegerModel, folder: str) -> F
 def _compare(
     directory: ModelDirectory, fresh: Mapping[str, bytes], version: Callable[[bytes], str], present: Collection[str] = ()
 ) -> FreshFiles:
-    """version: which rescomp a file says wrote it, or nothing. present: all that lies in the folder that is compiled."""
+    """version: which rescomp a file says wrote it, or nothing. present: all that lies in the folder that is compiled.
+
+    Another version excuses an export where the model is of another one too: a stamp alone is written in a moment.
+    """
     at_hand = {name: directory.read(name) for name in (fresh.keys() | set(present)) if directory.has(name)}
-    others = sorted({written_by for data in at_hand.values() if (written_by := version(data)) not in ("", __version__)})
+    versions = {written_by for data in at_hand.values() if (written_by := version(data))}
+    others = sorted(versions - {__version__})
+    made_by = directory.manifest()["versions"]["rescomp"]
+    if others and (len(versions) > 1 or made_by == __version__):
+        said = f"{min(at_hand)} or a file beside it says that rescomp {' and '.join(others)} wrote it, and the model is of {made_by}"
+        return FreshFiles(len(fresh), (f"{said}: export again",))
     if others:
         return FreshFiles(other=f"written by rescomp {', '.join(others)}, not compared with a fresh export")
     differing = [_difference(name, at_hand.get(name), fresh.get(name)) for name in sorted(fresh.keys() | at_hand.keys())]

@@ -43,6 +43,8 @@ class Build:
             words = tuple(shlex.split(flags or ""))
         except ValueError as error:
             raise InputError(f"--cflags {flags!r} cannot be split into words ({error}): quote it as a shell's command line") from error
+        if compiler is not None and not compiler.strip():
+            raise InputError("--cc names no command: leave it out for rescomp's own choice, or give a compiler")
         if compiler and shutil.which(compiler) is None:
             raise MissingToolError(f"--cc {compiler} is no command here: give its name or path, and options in --cflags")
         return cls(compiler or "", words)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import BudgetError, DeviceError, InputError, RescompError, UnsupportedError
+from ..errors import BudgetError, DeviceError, InputError, UnsupportedError
 from ..export.c import export_c, translate
 from ..export.c_templates import read_template, render
 from ..export.kernel_choice import Target, graph_on
@@ -124,7 +124,7 @@ def build_program(
 
     linker: command and flags, where another one links than compiles.
 
-    What no model changes is compiled once in this process. Raises RescompError with the compiler's first lines when it refuses.
+    What no model changes is compiled once in this process. Raises InputError with the compiler's first lines when it refuses.
     """
     own = tuple(word for word in compiler if word != TAP_FLAG and not word.startswith(USES_PREFIX))  # kernels read neither
     inputs = [_object(own, source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
@@ -164,10 +164,13 @@ def _compile(command: Sequence[str], folder: Path) -> None:
     if result.returncode:
         errors = b"\n".join(line for line in result.stderr.splitlines() if b"error" in line)
         said = first_lines(errors or result.stderr, 1)
-        raise RescompError(
-            f"{Path(command[0]).name} refuses the C ({said}): export it again if it was changed; what rescomp itself wrote is a fault of "
-            "rescomp or of this compiler, please report it"
+        raise InputError(
+            f"{Path(command[0]).name} refuses the C ({said}): correct --cc and --cflags if they were given, and export it again if it was "
+            "changed; what rescomp itself wrote is a fault of rescomp or of this compiler, please report it"
         )
+    made = folder / command[command.index("-o") + 1]
+    if not made.is_file():
+        raise InputError(f"{Path(command[0]).name} made no program and said nothing: is it a C compiler?")
 
 
 def _check_size(said: str) -> None:

@@ -116,7 +116,10 @@ def test_a_file_too_many_or_too_few_among_the_kernels_is_told(model_dir):
     ],
 )
 def test_files_of_another_version_are_not_compared(model_dir, witness, name, old, new):
-    change(model_dir, name, old % __version__.encode(), new)
+    for each in (name, "model_sequence.onnx") if name == "model.onnx" else (name,):
+        change(model_dir, each, old % __version__.encode(), new)
+    directory = ModelDirectory.open(model_dir)
+    directory.update_manifest(versions={**directory.manifest()["versions"], "rescomp": "9.9.9"})
     result = stages.verify(model_dir, witness)
     assert result.failures == ()
     assert not [entry for entry in result.witnesses if entry.variant == "fresh export"]
@@ -155,7 +158,24 @@ def test_a_product_s_own_compiler_and_flags(model_dir, capsys):
     (("--against", "onnxruntime", "--cflags", "-O3"), 2, "are of the witnesses c, qemu:CORE and simavr:CORE"),
     (("--against", "c", "--cc", "no-such-compiler"), 7, "--cc no-such-compiler is no command here"),
     (("--against", "c", "--cflags", "'-O3"), 2, "cannot be split into words"),
+    (("--against", "c", "--cc", ""), 2, "--cc names no command"),
+    (("--against", "c", "--cc", "true"), 2, "true made no program and said nothing: is it a C compiler?"),
+    (("--against", "c", "--cflags", "-Wno-such-flag -m16x"), 2, "correct --cc and --cflags"),
 ])  # fmt: skip
 def test_a_compiler_that_cannot_be_used_is_told_first(model_dir, capsys, options, code, said):
     assert main(["verify", str(model_dir), *options]) == code
     assert said in capsys.readouterr().err
+
+
+def test_a_stamp_of_another_version_alone_excuses_nothing(model_dir):
+    change(model_dir, "c/three_gestures.h", b"rescomp %s from" % __version__.encode(), b"rescomp 9.9.9 from")
+    result = stages.verify(model_dir, "c", stress="off")
+    assert any(f"says that rescomp 9.9.9 wrote it, and the model is of {__version__}" in failure for failure in result.failures)
+
+
+def test_c_that_ends_early_is_no_fault_of_a_device(model_dir, capsys):
+    early = b"#include <stdlib.h>\nstatic void __attribute__((constructor)) end(void)\n{\n    _Exit(0);\n}\n"
+    name = "c/three_gestures.c"
+    ModelDirectory.open(model_dir).write({name: early + ModelDirectory.open(model_dir).read(name)})
+    assert main(["verify", str(model_dir), "--against", "c", "--stress", "off"]) == 3
+    assert "the program wrote 0 bytes" in capsys.readouterr().err

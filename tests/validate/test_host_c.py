@@ -135,7 +135,8 @@ def test_versions_are_read_from_the_first_line(monkeypatch, tmp_path):
 def test_a_file_changed_by_hand_is_not_called_a_fault_of_rescomp_outright(job):
     patch(job, "tiny.c", "sizeof state->h);", "sizeof state->h)")
     with pytest.raises(
-        RescompError, match=r"^gcc refuses the C \(.*tiny\.c:\d+.*error.*\): export it again if it was changed; what rescomp itself"
+        RescompError,
+        match=r"^gcc refuses the C \(.*tiny\.c:\d+.*error.*\): correct --cc and --cflags if they were given, and export it again",
     ):
         list(HostC().answers(job))
 
