@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +34,21 @@ def check_tflite(data: bytes, model: IntegerModel, path: Path) -> None:
     """
     schema = import_optional("tflite")
     root = schema.Model.GetRootAs(data)
-    check_provenance(
-        {_text(entry.Name()): bytes(root.Buffers(entry.Buffer()).DataAsNumpy()).decode() for entry in entries(root, "Metadata")},
-        model,
-        path,
-    )
-    for cause in _faults(root, model, schema):
+    with _damaged(path):
+        metadata = {_text(entry.Name()): bytes(root.Buffers(entry.Buffer()).DataAsNumpy()).decode() for entry in entries(root, "Metadata")}
+        cause = next(_faults(root, model, schema), None)
+    check_provenance(metadata, model, path)
+    if cause is not None:
         raise _refused(path, cause)
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """What reading a file raises that is a flatbuffer in form and means nothing."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        raise _refused(path, f"it is damaged: {type(error).__name__}") from error
 
 
 def _refused(path: Path, cause: str) -> InputError:
