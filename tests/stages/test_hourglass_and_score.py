@@ -16,6 +16,7 @@ def test_run_from_recordings_to_verified_exports(overrides, tmp_path):
     recipe = load_recipe(None, [*overrides, "train.epochs=1", "quantize.epochs=1"])
     result = stages.run(recipe, tmp_path / "model")
     assert {report.witness for report in result.verification.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
-    assert {(report.compared, report.mismatches) for report in result.verification.witnesses} == {(SEQUENCES * CLASSES, 0)}
+    assert result.verification.failures == ()
+    assert {report.compared for report in result.verification.witnesses if report.set == "test"} == {SEQUENCES * CLASSES}
     layers = json.loads((tmp_path / "model" / PLAN).read_text())["layers"]
     assert sum(layer["seed"] is not None for layer in layers) == (1 if recipe.model.fixed_projection else 0)
