@@ -29,7 +29,8 @@ def model(tmp_path_factory):
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_recording_agrees(model, board):
     result = stages.flash(model, board, run_verify=True).verification
-    assert (result.mismatches, result.compared, result.failures) == (0, COMPARED, ())
+    assert (result.mismatches, result.failures) == (0, ())
+    assert [entry.compared for entry in result.witnesses if entry.set == "test"] == [COMPARED]
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -38,7 +39,7 @@ def test_it_agrees_on_a_damaged_line(model, board):
 
     def verify(flashed):
         with faulty_line(flashed.port, Faults(frames=0.05, seed=2)) as (port, counts):
-            seen.append((stages.verify(model, f"serial:{port}"), counts.total()))
+            seen.append((stages.verify(model, f"serial:{port}", stress="off"), counts.total()))
 
     stages.flash(model, board, ready=verify)
     ((result, struck),) = seen
