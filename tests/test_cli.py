@@ -56,7 +56,8 @@ def test_run_prints_one_json_document(data, tmp_path):
     assert {witness["name"] for witness in document["witnesses"]} == {"onnxruntime", "tflite", "c", "torch"}
     for witness in document["witnesses"]:
         assert set(witness) == {"name", "variant", "version", "set", "sampled", "compared", "mismatches"}
-        assert (witness["compared"], witness["mismatches"]) == (12 * 6 * 4 + 12 * 2, 0)
+        assert witness["mismatches"] == 0
+        assert witness["set"] != "test" or witness["compared"] == 12 * 6 * 4 + 12 * 2
     assert document["model_dir"] == str(tmp_path / "out")
     assert "epoch" in result.stderr
 
@@ -214,7 +215,7 @@ def test_a_mismatch_is_exit_3(data, tmp_path, capsys):
 
     ModelDirectory(out).write({"graph.json": model.replace('"zeta": ', '"zeta": 1').encode()})
     code = main(["verify", str(out), "--against", "onnxruntime"])
-    assert code in (3, 5)
+    assert code in (2, 3)
     assert "Traceback" not in capsys.readouterr().err
 
 
