@@ -108,15 +108,14 @@ def test_a_net_whose_formats_mean_nothing(model_dir, capsys):
 
 
 def test_an_image_that_unpacks_to_gigabytes(tmp_path, capsys):
-    from PIL import Image
-
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install pillow")
     for label in "ab":
         (tmp_path / "images" / label).mkdir(parents=True)
         for k in range(3):
-            Image.new("L", (4, 4)).save(tmp_path / "images" / label / f"{k}.png")
+            image.new("L", (4, 4)).save(tmp_path / "images" / label / f"{k}.png")
     for size in ((3000, 3000), (20000, 20000)):
         buffer = io.BytesIO()
-        Image.new("1", size).save(buffer, "PNG")
+        image.new("1", size).save(buffer, "PNG")
         (tmp_path / "images" / "b" / "2.png").write_bytes(buffer.getvalue())
         assert len(buffer.getvalue()) < 1 << 20
         refused(["train", "--data", str(tmp_path / "images"), "--model", "dscnn2d", "-o", str(tmp_path / "m")], "2.png", capsys)

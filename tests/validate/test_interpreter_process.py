@@ -54,7 +54,7 @@ def test_a_crash_is_one_sentence_and_the_next_run_is_served(name, code, cause, j
 
 @pytest.mark.parametrize("name", ["tflite", "tflite-micro"])
 def test_files_with_changed_bytes_end_nothing_but_their_own_run(name, job):
-    """Some of these 40 end the interpreter by a signal, whichever it is."""
+    """Some of these 40 end tflite-runtime by a signal; ai-edge-litert refuses more of them itself."""
     rng, path, causes = np.random.default_rng(3), job.directory / "model.tflite", []
     whole = path.read_bytes()
     for _ in range(40):
@@ -65,8 +65,8 @@ def test_files_with_changed_bytes_end_nothing_but_their_own_run(name, job):
             list(load_witness(name).answers(job))
         except InputError as error:
             causes.append(str(error))
+    assert causes
     assert all(str(path) in cause for cause in causes)
-    assert any("SIG" in cause for cause in causes)
 
 
 def test_a_file_of_another_type_is_named(job):
