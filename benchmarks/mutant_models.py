@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rescomp.model_directory import TFLITE
+
 MODELS: Mapping[str, Sequence[str]] = {
     "fastgrnn-ternary": ("--model", "fastgrnn", "--weights", "ternary", "--set", "model.hidden_size=18"),
     "fastgrnn-int4": (
@@ -28,12 +30,13 @@ EPOCHS = ("--set", "train.epochs=1", "--set", "quantize.epochs=1")
 def make_model(work: Path, name: str, cores: Sequence[str]) -> None:
     """The model directory work/<name>, with its exports for every core, unless it is there."""
     path = work / name
-    if (path / f"c-{cores[-1]}").exists():
-        return
-    work.mkdir(parents=True, exist_ok=True)
-    _rescomp("train", *MODELS[name], *EPOCHS, "-o", str(path), "--force")
-    _rescomp("quantize", str(path))
-    _rescomp("export", str(path), "--core", ",".join(cores))
+    if not (path / f"c-{cores[-1]}").exists():
+        work.mkdir(parents=True, exist_ok=True)
+        _rescomp("train", *MODELS[name], *EPOCHS, "-o", str(path), "--force")
+        _rescomp("quantize", str(path))
+        _rescomp("export", str(path), "--core", ",".join(cores))
+    if not (path / TFLITE).exists():
+        _rescomp("export", str(path))
 
 
 def _rescomp(*words: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import os
+import platform
 import select
 import shutil
 import signal
@@ -13,22 +16,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mutant_equivalence import Equivalence
+from mutant_references import DifferenceError, keep_references
 from mutations import Mutant
 from mutations_c import apply_to_text
 from mutations_onnx import apply_to_onnx
 from mutations_tflite import apply_to_tflite
 
 from rescomp import stages
-from rescomp.errors import DeviceError, InputError, ParityError, RescompError
+from rescomp.errors import DeviceError, ParityError, RescompError
 from rescomp.export.cores import CORES
 from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, SUMS, TFLITE
-from rescomp.validate import c_program
+from rescomp.validate import c_program, host_c
+from rescomp.validate.c_program import tool_version
+from rescomp.validate.emulation import tool_versions
 
-SECONDS, PROGRAM_SECONDS = 240, 20
-"""What verify may take, and a program of its that runs for ever."""
+SECONDS = 240
+"""What verify may take."""
+PROGRAM_SECONDS, EMULATOR_SECONDS = 20, 60
+"""What a program of its may take that runs for ever; each takes a tenth of it where it ends."""
 SETS: Mapping[str, str] = {"test": "test", "stress": "stress", "layers": "layers", "files": "use"}
 """What differed, by the name of the evidence's set, the first in order counts: `use` is a header, run, classify, or two states."""
 CHEAPEST: Mapping[str, str] = {"onnxruntime": "onnxruntime:step", "tflite": "tflite:default"}
+VARIANTS = host_c.VARIANTS
 FEW = 30
 """Sequences of the test set that are tried first: most mutants fall there, and the whole examination follows where they do not."""
 
@@ -47,22 +56,47 @@ class Runner:
 
     def __init__(self, work: Path) -> None:
         self.work, self.equivalence = work, Equivalence(work)
-        c_program.RUN_SECONDS = PROGRAM_SECONDS
-        for witness in ("onnxruntime", "tflite", "c"):  # what a fork finds imported and compiled costs it nothing
-            stages.verify(next(path for path in work.iterdir() if (path / C_FOLDER).is_dir()), witness)
+        self._begun: set[tuple[str, str, bool]] = set()
+        keep_references()
 
     def outcome(self, mutant: Mutant) -> Outcome:
         """Its fate. Raises StaleError."""
         source, copy = self.work / mutant.model, self.work / "mutant"
+        data = apply_mutant((source / mutant.file).read_bytes(), mutant)
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(source, copy, copy_function=os.link)
-        data = apply_mutant((source / mutant.file).read_bytes(), mutant)
         plant(copy, mutant.file, data)
-        found = _in_fork(copy, witness_of(mutant))
+        found = self._found(mutant, copy, few=True)
+        if found.fate == "alive":
+            found = self._found(mutant, copy, few=False)
         if found.fate == "alive":
             proof = self.equivalence.proof(mutant, copy)
             return Outcome("equivalent", proof, found.said) if proof else found
         return found
+
+    def _found(self, mutant: Mutant, copy: Path, *, few: bool) -> Outcome:
+        """What verify finds, on a few sequences or on everything. What a fork finds computed and compiled costs it nothing: so the same is
+        asked of the model itself first, in this process.
+        """
+        witness = witness_of(mutant)
+        if (mutant.model, witness, few) not in self._begun:
+            self._begun.add((mutant.model, witness, few))
+            right = verified(self.work / mutant.model, witness, few=few)
+            if right.fate != "alive":
+                raise RuntimeError(f"{mutant.model} itself does not pass ({witness}): {right.said}")
+        return _in_fork(copy, witness, few=few)
+
+
+def versions() -> dict[str, str]:
+    """Of what runs the mutants."""
+    packages = {name: importlib.metadata.version(name) for name in ("numpy", "onnx", "onnxruntime", _tflite_runtime())}
+    compilers = ", ".join(tool_version(name) for name in ("gcc", "clang"))
+    cores = "; ".join(sorted({tool_versions(core) for core in CORES.values()}))
+    return {"machine": platform.machine(), "python": platform.python_version(), **packages, "host": compilers, "cores": cores}
+
+
+def _tflite_runtime() -> str:
+    return next(name for name in ("ai-edge-litert", "tflite-runtime") if importlib.util.find_spec(name.replace("-", "_")))
 
 
 def apply_mutant(data: bytes, mutant: Mutant) -> bytes:
@@ -98,14 +132,14 @@ def witness_of(mutant: Mutant) -> str:
     return "onnxruntime:sequence" if folder == ONNX_SEQUENCE else "onnxruntime"
 
 
-def _in_fork(directory: Path, witness: str) -> Outcome:
+def _in_fork(directory: Path, witness: str, *, few: bool) -> Outcome:
     """Verify in a child process, which ends with all that it started when it takes too long."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.setsid()
         os.close(reading)
-        os.write(writing, json.dumps(_verify(directory, witness)).encode())
+        os.write(writing, json.dumps(verified(directory, witness, few=few)).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
@@ -121,18 +155,22 @@ def _in_fork(directory: Path, witness: str) -> Outcome:
     return Outcome(*json.loads(text))
 
 
-def _verify(directory: Path, witness: str) -> tuple[str, str, str]:
+def verified(directory: Path, witness: str, *, few: bool) -> Outcome:
+    """What verify says, without proofs. few: a few sequences of the test set alone, by the variant that is done first."""
+    c_program.RUN_SECONDS = EMULATOR_SECONDS if ":" in witness else PROGRAM_SECONDS
+    host_c.VARIANTS = VARIANTS[: 1 if few else None]
     try:
-        quick = stages.verify(directory, _cheapest(directory, witness), stress="off", samples=FEW, compare_files=False)
-        result = quick if quick.failures else stages.verify(directory, witness, compare_files=False)
+        if few:
+            stages.verify(directory, _cheapest(directory, witness), stress="off", samples=FEW, compare_files=False)
+        else:
+            stages.verify(directory, witness, compare_files=False)
+    except DifferenceError as found:
+        return Outcome("killed", SETS[found.evidence.set], str(found))
     except RescompError as error:
-        return "killed", _way(error), str(error).replace(str(directory), "MODEL")
+        return Outcome("killed", _way(error), str(error).replace(str(directory), "MODEL"))
     except BaseException as error:  # a traceback for the user
-        return "fault", type(error).__name__, str(error)
-    if not result.failures:
-        return "alive", "", ""
-    differing = {entry.set for entry in result.witnesses if entry.mismatches}
-    return "killed", next(way for name, way in SETS.items() if name in differing), result.failures[0]
+        return Outcome("fault", type(error).__name__, str(error))
+    return Outcome("alive", "", "")
 
 
 def _cheapest(directory: Path, witness: str) -> str:
@@ -145,4 +183,4 @@ def _cheapest(directory: Path, witness: str) -> str:
 def _way(error: RescompError) -> str:
     if "refuses the C" in str(error):
         return "build"
-    return "run" if isinstance(error, ParityError | DeviceError) else "refusal" if isinstance(error, InputError) else type(error).__name__
+    return "run" if isinstance(error, ParityError | DeviceError) else "refusal"

@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mutant_models import MODELS, make_model
-from mutant_runs import Outcome, Runner
+from mutant_runs import Outcome, Runner, versions
 from mutations import Mutant, StaleError, draw
 from mutations_assembly import assembly_mutants
 from mutations_c import c_mutants
@@ -35,6 +33,8 @@ LIST = Path(__file__).with_name("mutants.json")
 SEED = 14
 PER_MODEL: Mapping[str, int] = {"C": 48, "ONNX": 26, "TFLite": 22}
 """Mutants of each kind of file of each model."""
+NAMED_BY = ("model", "file", "operator", "site", "after")
+"""What tells a mutant from all others."""
 PER_CORE = 20
 CORES = ("cortex-m0", "cortex-m4", "cortex-m55", "riscv32imc", "atmega2560")
 
@@ -58,7 +58,7 @@ def main() -> None:
         for mutant in mutants
         if _wanted(mutant, options.assembly) and options.only in f"{mutant.model} {mutant.file} {mutant.operator}"
     ]
-    results = count(options.work, wanted)
+    results = count(wanted, Runner(options.work), Results(options.work / f"results-{options.seed or SEED}.jsonl"))
     write_results(options.work / f"results-{options.seed or SEED}.json", results)
     print(table([result for result in results if not is_assembly(result.mutant)], "operator"))
     print(table([result for result in results if is_assembly(result.mutant)], "assembly"))
@@ -127,30 +127,61 @@ class Result(NamedTuple):
     mutant: Mutant
     outcome: Outcome
 
+    def as_json(self) -> dict[str, Any]:
+        """A line of the results."""
+        return {name: getattr(self.mutant, name) for name in NAMED_BY} | self.outcome._asdict()
 
-def count(work: Path, mutants: Sequence[Mutant]) -> list[Result]:
-    """Run every mutant; tells each one that lives."""
-    runner, results, begun = Runner(work), [], time.monotonic()
-    for number, mutant in enumerate(mutants, 1):
-        try:
-            outcome = runner.outcome(mutant)
-        except StaleError:
-            outcome = Outcome("stale", "", "the file no longer has what this mutant changes")
+
+class Results:
+    """Outcomes in a file, a line a mutant, written as they come: a campaign that ends early goes on where it ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        rows = [json.loads(line) for line in lines if line.endswith("}")]
+        self._known = {_name(row): Outcome(row["fate"], row["by"], row["said"]) for row in rows}
+
+    def of(self, mutant: Mutant) -> Outcome | None:
+        """What is known of a mutant."""
+        return self._known.get(_name(mutant.as_json()))
+
+    def add(self, result: Result, seconds: float) -> None:
+        """Keep one more."""
+        with self._path.open("a") as file:
+            file.write(json.dumps({**result.as_json(), "seconds": round(seconds, 2)}) + "\n")
+
+
+def _name(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row[key] for key in NAMED_BY)
+
+
+def count(mutants: Sequence[Mutant], runner: Runner, kept: Results) -> list[Result]:
+    """The outcome of every mutant, run where it is not known; tells each one that lives."""
+    results = []
+    for mutant in mutants:
+        outcome = kept.of(mutant)
+        if outcome is None:
+            begun = time.monotonic()
+            outcome = _run(mutant, runner)
+            kept.add(Result(mutant, outcome), time.monotonic() - begun)
         results.append(Result(mutant, outcome))
         if outcome.fate != "killed":
             where = f"{outcome.fate}: {mutant.model}/{mutant.file}, {mutant.operator} at {mutant.site}"
             print(f"{where}: {mutant.before!r} -> {mutant.after!r}: {outcome.by} {outcome.said}", flush=True)
-        if number % 25 == 0:
-            print(f"{number} of {len(mutants)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     return results
+
+
+def _run(mutant: Mutant, runner: Runner) -> Outcome:
+    try:
+        return runner.outcome(mutant)
+    except StaleError:
+        return Outcome("stale", "", "the file no longer has what this mutant changes")
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
     """The raw outcomes, a line a mutant, with the versions of what ran."""
-    kept = ("model", "file", "operator", "site", "after")
-    rows = ",\n".join(json.dumps({k: getattr(result.mutant, k) for k in kept} | result.outcome._asdict()) for result in results)
-    head = json.dumps({"machine": platform.machine(), "python": platform.python_version()})
-    write_atomically(path, f'{{"on": {head}, "results": [\n{rows}\n]}}\n'.encode())
+    rows = ",\n".join(json.dumps(result.as_json()) for result in results)
+    write_atomically(path, f'{{"on": {json.dumps(versions())}, "results": [\n{rows}\n]}}\n'.encode())
 
 
 def table(results: Sequence[Result], title: str) -> str:
