@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from mutant_exhaustion import scales_alike
+from mutant_layers import layers_alike
 from mutations import Mutant
 from mutations_tflite import is_stride_of_one_step
 from onnx_ranges import same_by_ranges
@@ -29,6 +30,7 @@ WHOLE: Sequence[str] = ("-O3", "-flto", "-fwhole-program")
 """All files of an export as one program."""
 HOST: Sequence[Sequence[str]] = (("gcc", "-std=c99", "-O2"), ("clang", "-std=c99", "-O3"))
 """Compilers whose object code is compared."""
+UNIT: Sequence[str] = ("gcc", "-std=c99", "-O3")
 INLINED = "-Dinline=inline __attribute__((always_inline))"
 """And every kernel a part of its callers."""
 REACHED = "rescomp_mutant_is_reached"
@@ -72,9 +74,13 @@ def _proof_of_code(original: Path, mutated: Path, mutant: Mutant, model: Integer
     for inlined in (False, True):
         if _program(original, inlined) == _program_of(mutated, inlined):
             return f"equal program ({' '.join(WHOLE)})"
+    if _unit(original) == _unit_of(mutated):
+        return f"equal object code ({' '.join(UNIT)}, one translation unit)"
     name = mutant.file.partition("/")[2]
     if mutant.file.endswith("rescomp_math.h") and scales_alike(original / name, mutated / name, model):
         return "exhaustion of every row's sums"
+    if name.endswith(".h") and not name.endswith("_body.h") and layers_alike(_changed_kernels(original, mutated), mutated.parent, model):
+        return "exhaustion of every integer of its layers"
     return "never reached in the whole program" if _is_unreached(original, mutant) else ""
 
 
@@ -86,6 +92,18 @@ def _objects(folder: Path, compiler: Sequence[str], strip: str) -> Sequence[str]
 @cache
 def _program(folder: Path, inlined: bool) -> str | None:
     return _program_of(folder, inlined)
+
+
+@cache
+def _unit(folder: Path) -> str | None:
+    return _unit_of(folder)
+
+
+def _changed_kernels(original: Path, mutated: Path) -> set[str]:
+    """Names of the sources of which gcc makes other object code."""
+    compiler = HOST[0]
+    changed = set(_objects(original, compiler, "strip")) ^ set(_objects_of(mutated, compiler, "strip"))
+    return {Path(line.partition(" ")[0]).stem for line in changed}
 
 
 @contextmanager
@@ -116,7 +134,7 @@ def _program_of(folder: Path, inlined: bool) -> str | None:
         text = source.read_text()
         verbs = [verb for verb in ("init", "step", "scores", "run", "classify") if re.search(rf"(?m)^\w+ {name}_{verb}\(", text)]
         if inlined:
-            source.write_text(re.sub(rf"(?m)^void {name}_(?:step|scores|run)\(", r"__attribute__((flatten)) \g<0>", text))
+            _flatten(source)
         entries = ", ".join(f"(void *){name}_{verb}" for verb in verbs)
         (work / "main.c").write_text(
             f'#include "{header.name}"\nvoid *volatile entries[] = {{{entries}}};\nint main(void)\n{{\n    return entries[0] != 0;\n}}\n'
@@ -128,6 +146,27 @@ def _program_of(folder: Path, inlined: bool) -> str | None:
             return None
         _run(["strip", "-R", ".comment", "-R", ".note.gnu.build-id", "program"], work)
         return hashlib.sha256((work / "program").read_bytes()).hexdigest()
+
+
+def _unit_of(folder: Path) -> str | None:
+    """SHA-256 of the stripped object code of all files included one after the other, every call inside step, scores and run inlined."""
+    with _copied(folder) as work:
+        source = next((work / "c").glob("*.h")).with_suffix(".c")
+        _flatten(source)
+        includes = [f'#include "{path.relative_to(work / "c")}"\n' for path in sorted((work / "c" / "rescomp").glob("*.c"))]
+        (work / "c" / "unit.c").write_text("".join([*includes, f'#include "{source.name}"\n']))
+        try:
+            _run([*UNIT, "-w", "-Ic", "-c", "-o", "unit.o", "c/unit.c"], work)
+        except subprocess.CalledProcessError:
+            return None
+        _run(["strip", "-d", "-R", ".comment", "unit.o"], work)
+        return hashlib.sha256((work / "unit.o").read_bytes()).hexdigest()
+
+
+def _flatten(source: Path) -> None:
+    """Have every call inside step, scores and run inlined."""
+    pattern = rf"(?m)^void {source.stem}_(?:step|scores|run)\("
+    source.write_text(re.sub(pattern, r"__attribute__((flatten)) \g<0>", source.read_text()))
 
 
 def _is_unreached(original: Path, mutant: Mutant) -> bool:

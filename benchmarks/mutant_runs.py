@@ -61,7 +61,7 @@ class Runner:
 
     def outcome(self, mutant: Mutant) -> Outcome:
         """Its fate. Raises StaleError."""
-        source, copy = self.work / mutant.model, self.work / "mutant"
+        source, copy = self.work / mutant.model, self.work / f".mutant-{os.getpid()}"
         data = apply_mutant((source / mutant.file).read_bytes(), mutant)
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(source, copy, copy_function=os.link)

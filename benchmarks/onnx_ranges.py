@@ -3,7 +3,8 @@
 Every tensor has an interval for each of its last axis' entries, from the formats of the graph's inputs on; where it is a value of the graph
 and has the form that the right file gives it, also the bounds that the value's format has by the graph's own proof. A clamp that its
 interval never meets is left out of the form, so are copies, and entries of a table that its indices never reach. Equal forms of all
-outputs are a proof.
+outputs are a proof. Where two forms differ that are each made entry by entry of the same integers, all of them are tried; a
+transposition that moves no entry is none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from onnx_exhaustion import INTEGERS, Chain, agree
 
 from rescomp.graph.fixed_point import IntArray
 from rescomp.graph.ir import Format, IntegerModel
@@ -23,13 +25,20 @@ from rescomp.graph.ir import Format, IntegerModel
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """form: a hash of how it is computed. low, high: float64, scalars or one entry for each of the last axis. value: of a constant."""
+    """form: a hash of how it is computed. low, high: float64, scalars or one entry for each of the last axis. value: of a constant.
+
+    chain: how it is made entry by entry, where it is. step: what its integers are multiples of, as low and high. shows: the form whose
+    entries it has in the same order, where that is another one.
+    """
 
     form: str
     low: Any
     high: Any
     rank: int | None = None
     value: Any = None
+    chain: Chain | None = None
+    step: Any = 1
+    shows: str = ""
 
 
 Values = dict[str, Tensor]
@@ -41,7 +50,7 @@ def same_by_ranges(right: bytes, other: bytes, model: IntegerModel) -> bool:
     first = _Walk(formats, None)
     wanted = first.graph(_inferred(right))
     try:
-        return _Walk(formats, first.forms).graph(_inferred(other)) == wanted
+        return _Walk(formats, first.tensors).graph(_inferred(other)) == wanted
     except (NotProvedError, IndexError, ValueError):  # the last two of files that no runtime takes
         return False
 
@@ -55,11 +64,11 @@ def _hash(*words: object) -> str:
 
 
 class _Walk:
-    """Goes through graphs in order. right: the forms that the right file's tensors have; None: this is the right one."""
+    """Goes through graphs in order. right: the right file's tensors; None: this is the right one."""
 
-    def __init__(self, formats: Mapping[str, Format], right: Mapping[str, str] | None) -> None:
+    def __init__(self, formats: Mapping[str, Format], right: Values | None) -> None:
         self._formats, self._right = formats, right
-        self.forms: dict[str, str] = {}
+        self.tensors: Values = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def graph(self, graph: Any) -> Sequence[str]:
@@ -92,6 +101,8 @@ class _Walk:
             return
         if node.op_type == "Slice":
             inputs = [*inputs[:2], _limited(inputs, self._shapes.get(node.input[0], ())), *inputs[3:]]
+        if node.op_type == "Reshape":
+            inputs = [replace(inputs[0], form=inputs[0].shows or inputs[0].form), *inputs[1:]]
         if "axis" in attributes and inputs[0].rank:
             attributes["axis"] %= inputs[0].rank + (node.op_type == "Unsqueeze")
         rule = _RULES.get(node.op_type, _unknown)
@@ -100,18 +111,30 @@ class _Walk:
         limit = 2.0**63 if types.get(node.output[0]) == onnx.TensorProto.INT64 else 2.0**31
         if not (np.all(np.abs(low) < limit) and np.all(np.abs(high) < limit)):
             low, high = -np.inf, np.inf  # it may have wrapped around
+        chain = _chain(node.op_type, inputs, attributes, types.get(node.output[0])) if len(node.output) == 1 else None
+        keeps = node.op_type == "Transpose" and _keeps_order(attributes["perm"], self._shapes.get(node.input[0], ()))
+        shows = inputs[0].shows or inputs[0].form if keeps else ""
         for name in node.output:
             form = result.form if len(node.output) == 1 else _hash(result.form, list(node.output).index(name))
-            values[name] = self._narrowed(name, Tensor(form, low, high, ranks.get(name), result.value))
+            values[name] = self._narrowed(name, Tensor(form, low, high, ranks.get(name), result.value, chain, result.step, shows))
 
     def _narrowed(self, name: str, found: Tensor) -> Tensor:
-        """With the bounds of the graph's value of that name, where it is one and is computed as it should be."""
-        self.forms[name] = found.form
+        """What the right file has, where all integers show that it is the same; with the bounds of the graph's value of that name, where
+        it is one and is computed as it should be.
+        """
+        right = self._right.get(name) if self._right is not None else None
+        if right is not None and right.form != found.form and right.chain and found.chain and agree(right.chain, found.chain):
+            found = replace(found, form=right.form, low=right.low, high=right.high, value=right.value, chain=right.chain)
+        self.tensors[name] = found
         value, _, kind = name.removeprefix("step/").rpartition("/")
-        if kind not in ("int32", "int8") or value not in self._formats or (self._right is not None and self._right.get(name) != found.form):
+        if (
+            kind not in ("int32", "int8")
+            or value not in self._formats
+            or (self._right is not None and (not right or right.form != found.form))
+        ):
             return found
         format = self._formats[value]
-        return replace(found, low=np.maximum(found.low, float(format.low)), high=np.minimum(found.high, float(format.high)))
+        return replace(found, low=np.maximum(found.low, float(format.low)), high=np.minimum(found.high, float(format.high)), chain=None)
 
     def _scan(self, node: Any, inputs: Sequence[Tensor], attributes: Mapping[str, Any], values: Values) -> None:
         """States begin in their formats' ranges; that a step keeps them there is checked, not assumed."""
@@ -130,6 +153,17 @@ class _Walk:
             values[name] = Tensor(_hash(whole, i), result.low, result.high, None if result.rank is None else result.rank + (i >= count))
 
 
+def _chain(kind: str, inputs: Sequence[Tensor], attributes: Mapping[str, Any], type: int | None) -> Chain | None:
+    """Of a node that makes each entry of one entry of its only input that is no constant."""
+    varying = [x for x in inputs if x.value is None]
+    dtype = INTEGERS.get(attributes.get("to", type))
+    if len(varying) != 1 or dtype is None:
+        return None
+    (x,) = varying
+    begun = x.chain or Chain(x.form, x.low, x.high, x.step)
+    return begun.then(kind, [each.value for each in inputs], dtype)
+
+
 class NotProvedError(Exception):
     """Something holds for neither file nor mutant that the analysis needs."""
 
@@ -140,6 +174,12 @@ def _constant(array: IntArray) -> Tensor:
         return Tensor(form, 0.0, 0.0, array.ndim, array)
     rows = array.astype(np.float64).reshape(-1, array.shape[-1]) if array.ndim else array.astype(np.float64).reshape(1, 1)
     return Tensor(form, rows.min(axis=0), rows.max(axis=0), array.ndim, array)
+
+
+def _keeps_order(perm: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether a transposition leaves the first axis, and moves no other one than axes of one entry."""
+    moved = [axis for axis in perm if axis >= len(shape) or shape[axis] != 1]
+    return perm[0] == 0 and moved == sorted(moved)
 
 
 def _limited(inputs: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
@@ -257,6 +297,7 @@ def _product(kind: str, inputs: Sequence[Tensor], attributes: Mapping[str, Any])
     return Tensor(
         _form(kind, inputs, attributes),
         *(np.where(np.isnan(end), unknown, end) for end, unknown in zip(ends, (-np.inf, np.inf), strict=True)),
+        step=np.gcd.reduce(weight.value.astype(np.int64), axis=0) * np.gcd.reduce(np.ravel(x.step)),
     )
 
 

@@ -44,7 +44,8 @@ class Row:
         signs = (self.least, min(self.most, -1)), (max(self.least, 1), self.most)
         ties = [tie_between(*ends, self.step, self.offset, self.multiplier, self.shift) for ends in signs]
         edges = [sum for value in (high + 1, low) for sum in self.around(value)]
-        wanted = [self.most, self.least, *decisive, *self._telling(low, high), *(tie for tie in ties if tie is not None), *edges]
+        nearest = self._nearest(low, high)
+        wanted = [self.most, self.least, *decisive, *self._telling(low, high), *(tie for tie in ties if tie is not None), *nearest, *edges]
         return list(dict.fromkeys(self._inside(sum) for sum in wanted))
 
     def results(self, sums: IntArray) -> IntArray:
@@ -81,6 +82,18 @@ class Row:
                 few if few is not None else more for few, more in zip(found, self._differing(np.arange(low + 1, high + 1)), strict=True)
             ]
         return [sum for sum in found if sum is not None]
+
+    def _nearest(self, low: int, high: int) -> list[int]:
+        """The sums whose products lie nearest to where a result between `low` and `high` begins, on either side of it: what is added before
+        a product is shifted cannot be another number without that one of them shows it, if any sum does.
+        """
+        firsts = self._firsts(np.arange(low + 1, high + 1))
+        found = []
+        for sums, nearest in ((firsts, np.argmin), (firsts - self.step, np.argmax)):
+            sums = sums[(sums >= self.least) & (sums <= self.most)]
+            behind = (sums * self.multiplier + (1 << (self.shift - 1))) & ((1 << self.shift) - 1)
+            found += [int(sums[nearest(behind)])] if sums.size else []
+        return found
 
     def _differing(self, values: IntArray) -> list[int | None]:
         firsts = self._firsts(values)
