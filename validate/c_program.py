@@ -76,15 +76,15 @@ def _no_room(cause: str) -> InputError:
 
 
 def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str], program: Program = "main") -> list[Path]:
-    """Write a main function, io.h and the platform's files (name to text); returns the C sources among them."""
+    """Write a main function, io.h, held.h and the platform's files (name to text); returns the sources among them."""
     texts = {
         f"{program}.c": render(f"platforms/{program}.c.j2", source=translate(model)),
-        "io.h": read_template("platforms/io.h"),
+        **{name: read_template(f"platforms/{name}") for name in ("io.h", "held.h")},
         **platform,
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in texts if name.endswith(".c")]
+    return [folder / name for name in texts if name.endswith((".c", ".S"))]
 
 
 def exported_sources(folder: Path, model: IntegerModel) -> list[Path]:

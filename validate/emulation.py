@@ -35,6 +35,8 @@ PLATFORM_FILES: Mapping[str, Sequence[str]] = {
     "avr": ("io.c", "link.ld"),
 }
 """Of each folder of firmware_templates/platforms; link.ld is a template."""
+CHECKED_CALL: Sequence[str] = ("held.h", "checked_call.S")
+"""Of the folder semihosting: what calls the layers there."""
 SIMAVR: Sequence[str] = ("-I/usr/include/simavr", "-I/usr/local/include/simavr", "-lsimavr", "-lelf")
 """What compiles a program around libsimavr."""
 FIRMWARE = "firmware.elf"
@@ -83,7 +85,9 @@ def build_firmware(
     compiler refuses.
     """
     exported = exported.resolve()
-    sources = write_program(folder, model, _platform_texts(core), program)
+    checked = CHECKED_CALL if program == "layers" and core.family is not AVR else ()
+    checking = {name: read_template(f"platforms/semihosting/{name}") for name in checked}
+    sources = write_program(folder, model, {**_platform_texts(core), **checking}, program)
     return _build(core, [*exported_sources(exported, model), *sources], [*flags, f"-I{exported}"], folder, build)
 
 

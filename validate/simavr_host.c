@@ -14,13 +14,13 @@
 
 /* Addresses of the mailbox in the data space: GPIOR0, GPIOR1 and GPIOR2 of every ATmega with 32 KB of flash or more. */
 enum { CONTROL = 0x3e, INPUT = 0x4a, OUTPUT = 0x4b };
-enum { BEGUN = 1, DONE = 2 };
+enum { BEGUN = 1, DONE = 2, FAILED = 3 };
 enum { CHECK_CYCLES = 16 }; /* between two looks at the program's health; one instruction at a time takes twice as long */
 enum { STACK_LOW = 0x5d, STACK_HIGH = 0x5e }; /* the stack pointer's halves */
 enum { RAM_OFFSET = 0x800000 };               /* of the data space in an ELF file of an AVR */
 
 static struct {
-    int begun, done;
+    int begun, done, failed;
     unsigned data_end; /* the first address behind the program's variables */
 } program;
 
@@ -59,7 +59,11 @@ static void on_output(avr_t *avr, avr_io_addr_t address, uint8_t value, void *un
 {
     (void)unused;
     avr->data[address] = value;
-    if (putchar_unlocked(value) == EOF) {
+    if (program.failed && value != 0) {
+        fputc(value, stderr);
+    } else if (program.failed) {
+        fail(avr, "the program ended itself");
+    } else if (putchar_unlocked(value) == EOF) {
         fail(avr, "the output cannot be written");
     }
 }
@@ -73,6 +77,7 @@ static void on_control(avr_t *avr, avr_io_addr_t address, uint8_t value, void *u
     }
     program.begun |= value == BEGUN;
     program.done |= value == DONE;
+    program.failed |= value == FAILED;
 }
 
 static void check_stack(const avr_t *avr)

@@ -9,6 +9,7 @@ void io_open(void);
 void io_read(void *data, uint32_t size);
 void io_write(const void *data, uint32_t size);
 void io_close(void);
+void io_fail(const char *message); /* ends the program; the message is a line */
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define IO_BIG_ENDIAN

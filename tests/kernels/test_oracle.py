@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rescomp.export.cores import AVR, CORES
-from rescomp.tests.kernels.test_products import CASE, KERNELS
+from rescomp.tests.kernels.test_products import CASE, CHECKED_CALL, KERNELS
 from rescomp.tests.kernels.test_products_avr import Device
 from rescomp.validate.emulation import build_sources, run_firmware
 
@@ -85,7 +85,7 @@ def seen(core, folder):
     faults = faults_of(core)
     (folder / "planted.S").write_text(planted_text(faults, "bx lr" if core.name.startswith("cortex") else "ret"))
     (folder / "calls.h").write_text(calls_text(1 + len(faults)))
-    sources = [folder / "planted.S", HERE / "products_main.c", HERE / "checked_call.S"]
+    sources = [folder / "planted.S", HERE / "products_main.c", CHECKED_CALL]
     firmware = build_sources(core, sources, [f"-I{KERNELS}", f"-I{folder}"], folder)
     names = ["nothing", *faults, *stores()]
     output = run_firmware(core, firmware, np.uint32(len(names)).tobytes() + b"".join(map(a_case, range(len(names)))))

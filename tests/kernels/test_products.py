@@ -23,6 +23,7 @@ from rescomp.validate.host_c import SANITIZED
 
 TEMPLATES = Path(__file__).parents[2] / "firmware_templates"
 KERNELS = TEMPLATES / "kernels"
+CHECKED_CALL = TEMPLATES / "platforms" / "semihosting" / "checked_call.S"
 FORMATS = ("int8", "int4", "ternary", "ternary_tabled_words")
 NAMES = (
     *(f"product_{activation}_{weights}" for activation in ("int16", "int8") for weights in FORMATS),
@@ -222,7 +223,7 @@ def program(core, folder):
     """(firmware, names of its kernels): built once a core."""
     found = sources_of(core)
     (folder / "calls.h").write_text(calls_text(list(found)))
-    own = [Path(__file__).with_name(name) for name in ("products_main.c", "checked_call.S")]
+    own = [Path(__file__).with_name("products_main.c"), CHECKED_CALL]
     include = [f"-I{TEMPLATES / 'arch' / name}" for name in core.kernels]
     return build_sources(core, [*found.values(), *own], [*include, f"-I{KERNELS}", f"-I{folder}"], folder), list(found)
 

@@ -26,7 +26,8 @@ from rescomp.validate.host_c import SANITIZED
 
 TEMPLATES = Path(__file__).parents[2] / "firmware_templates"
 KERNELS = TEMPLATES / "kernels"
-MAIN, CHECKED_CALL = (Path(__file__).with_name(name) for name in ("rows_and_updates_main.c", "checked_call.S"))
+CHECKED_CALL = TEMPLATES / "platforms" / "semihosting" / "checked_call.S"
+MAIN = Path(__file__).with_name("rows_and_updates_main.c")
 UPDATES = ("lookup", "mirrored_lookup", "piecewise_linear")
 NAMES = (
     *(f"fastgrnn_update_{nonlinearity}_int16" for nonlinearity in UPDATES),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rescomp.compress import calibrate, compress
-from rescomp.errors import InputError, UnsupportedError
+from rescomp.errors import DeviceError, InputError, UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.export.kernel_choice import Target, graph_on
 from rescomp.export.lower import lower
@@ -124,6 +124,39 @@ def test_a_state_that_is_changed_behind_the_last_layer_is_seen(forced_job):
     (result,) = differing(load_witness("c"), job, forced)
     assert result.mismatches == len(forced["step"]["h"])
     assert str(result.first).startswith("sample 0, h[3]")
+
+
+SPOILING = {
+    "cortex-m0": "mov r11, r0; bx lr",
+    "cortex-m4": "mov r10, r0; bx lr",
+    "cortex-m55": "vmov s31, r0; bx lr",
+    "riscv32imc": "mv s11, a0; ret",
+    "atmega328p": "mov r2, r24; ret",
+}
+"""For each core a function that does not keep a register that it has to keep."""
+SPOILED = """
+__asm__(".text; .balign 4; {kind}spoil: {body}; .text");
+void spoil(void);
+void tiny_step(tiny_state *state, const int16_t *input)
+{{
+    step_of_before(state, input);
+    spoil();
+}}
+"""
+
+
+@pytest.mark.parametrize("name", SPOILING)
+def test_a_register_that_a_call_has_to_keep_is_seen_to_be_changed(name, emulated, forced_job):
+    job, forced = forced_job("fastgrnn")
+    core = emulated(name)
+    path = job.directory / "c" / "tiny.c"
+    kind = ".syntax unified; .thumb_func; " if core.family.prefix.startswith("arm") else ""
+    spoiled = SPOILED.format(kind=kind, body=SPOILING[name])
+    text, count = re.subn(r"(?m)^void tiny_step\(", "__attribute__((noinline)) static void step_of_before(", path.read_text())
+    assert count == 1
+    path.write_text(text + re.sub(r"(?m)^(__asm__.*)$", lambda line: line[1].replace("; ", "\\n"), spoiled))
+    with pytest.raises(DeviceError, match="a register that a call has to leave as it was is changed"):
+        list(load_witness(core.family.witness).run_layers(replace(job, argument=name), forced))
 
 
 def test_a_file_without_a_value_says_so(forced_job):

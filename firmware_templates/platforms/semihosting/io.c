@@ -80,3 +80,8 @@ void io_close(void)
     semihosting(SYS_CLOSE, (uintptr_t)&input_file);
     require(semihosting(SYS_CLOSE, (uintptr_t)&output_file) == 0, "the output cannot be written\n");
 }
+
+void io_fail(const char *message)
+{
+    semihosting_fail(message);
+}

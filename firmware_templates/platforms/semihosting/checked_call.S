@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Calls checked_function with the arguments that it is given itself, on a stack that it leaves alone, and reports in registers_changed
  * whether a register came back changed that the procedure call standard tells to keep. Each such register goes in with a value of its own,
  * other in every byte, so that neither two of them swapped nor a part of one go unseen; the stack pointer must be what it was.
