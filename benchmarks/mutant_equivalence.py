@@ -72,9 +72,9 @@ def _proof_of_code(original: Path, mutated: Path, mutant: Mutant, model: Integer
     if original.name != C_FOLDER or not mutant.file.endswith((".c", ".h")):
         return ""
     for inlined in (False, True):
-        if _program(original, inlined) == _program_of(mutated, inlined):
+        if _is_same(_program(original, inlined), _program_of(mutated, inlined)):
             return f"equal program ({' '.join(WHOLE)})"
-    if _unit(original) == _unit_of(mutated):
+    if _is_same(_unit(original), _unit_of(mutated)):
         return f"equal object code ({' '.join(UNIT)}, one translation unit)"
     name = mutant.file.partition("/")[2]
     if mutant.file.endswith("rescomp_math.h") and scales_alike(original / name, mutated / name, model):
@@ -82,6 +82,11 @@ def _proof_of_code(original: Path, mutated: Path, mutant: Mutant, model: Integer
     if name.endswith(".h") and not name.endswith("_body.h") and layers_alike(_changed_kernels(original, mutated), mutated.parent, model):
         return "exhaustion of every integer of its layers"
     return "never reached in the whole program" if _is_unreached(original, mutant) else ""
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    """Whether both were made, and are equal."""
+    return one is not None and one == other
 
 
 @cache

@@ -17,6 +17,7 @@ from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER
 from .build import RESCOMP_S_OWN, Build
 from .c_program import WARNINGS, Program, build_program, exported_sources, first_lines, run_tool, tool_version, workspace, write_program
+from .checked_kernels import CheckedKernels
 
 PACKAGES: Mapping[str, str] = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
@@ -35,8 +36,6 @@ PLATFORM_FILES: Mapping[str, Sequence[str]] = {
     "avr": ("io.c", "link.ld"),
 }
 """Of each folder of firmware_templates/platforms; link.ld is a template."""
-CHECKED_CALL: Sequence[str] = ("held.h", "checked_call.S")
-"""Of the folder semihosting: what calls the layers there."""
 SIMAVR: Sequence[str] = ("-I/usr/include/simavr", "-I/usr/local/include/simavr", "-lsimavr", "-lelf")
 """What compiles a program around libsimavr."""
 FIRMWARE = "firmware.elf"
@@ -85,10 +84,10 @@ def build_firmware(
     compiler refuses.
     """
     exported = exported.resolve()
-    checked = CHECKED_CALL if program == "layers" and core.family is not AVR else ()
-    checking = {name: read_template(f"platforms/semihosting/{name}") for name in checked}
-    sources = write_program(folder, model, {**_platform_texts(core), **checking}, program)
-    return _build(core, [*exported_sources(exported, model), *sources], [*flags, f"-I{exported}"], folder, build)
+    own = exported_sources(exported, model)
+    checked = CheckedKernels(core, own) if program == "layers" else None
+    sources = write_program(folder, model, {**_platform_texts(core), **(checked.texts if checked else {})}, program)
+    return _build(core, [*own, *sources], [*flags, f"-I{exported}"], folder, build, checked.link if checked else ())
 
 
 def build_sources(core: Core, sources: Sequence[Path], flags: Sequence[str], folder: Path) -> Path:
@@ -145,9 +144,11 @@ def compiler_flags(core: Core) -> list[str]:
     return [_compiler(core), f"-std={core.family.standard}", "-O2", *core.flags, *WARNINGS]
 
 
-def _build(core: Core, sources: Sequence[Path], flags: Sequence[str], folder: Path, build: Build = RESCOMP_S_OWN) -> Path:
+def _build(
+    core: Core, sources: Sequence[Path], flags: Sequence[str], folder: Path, build: Build = RESCOMP_S_OWN, link: Sequence[str] = ()
+) -> Path:
     compiler, linker = _commands(core, build)
-    build_program([*compiler, *flags], folder, FIRMWARE, sources, [*core.family.link, *_linker_script(core)], linker)
+    build_program([*compiler, *flags], folder, FIRMWARE, sources, [*core.family.link, *_linker_script(core), *link], linker)
     return folder / FIRMWARE
 
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/*
- * A call between values that compilers keep in the registers which the called function has to leave as they were: assembly that
- * does not changes one of the values, and the program ends.
- */
+/* A call between values that compilers keep in registers which the called function has to leave as they were. */
 #ifndef HELD_H
 #define HELD_H
 
@@ -13,7 +10,7 @@
 #define HELD_TAKE(i) const unsigned held_##i = held_values[i];
 #define HELD_STILL(i) &&held_##i == held_values[i]
 
-/* As many as fill the 18 such bytes of AVR, and more than there are such registers on other machines. */
+/* More than there are such registers on any machine. */
 static volatile unsigned held_values[12] = {
     0x5a10u, 0xa511u, 0x5a12u, 0xa513u, 0x5a14u, 0xa515u, 0x5a16u, 0xa517u, 0x5a18u, 0xa519u, 0x5a1au, 0xa51bu,
 };

@@ -127,36 +127,41 @@ def test_a_state_that_is_changed_behind_the_last_layer_is_seen(forced_job):
 
 
 SPOILING = {
-    "cortex-m0": "mov r11, r0; bx lr",
-    "cortex-m4": "mov r10, r0; bx lr",
-    "cortex-m55": "vmov s31, r0; bx lr",
-    "riscv32imc": "mv s11, a0; ret",
-    "atmega328p": "mov r2, r24; ret",
+    "cortex-m0": "mov r11, r0\n    b behind",
+    "cortex-m4": "mov r10, r0\n    b behind",
+    "cortex-m55": "vmov s31, r0\n    b behind",
+    "riscv32imc": "mv s11, a0\n    tail behind",
+    "atmega328p": "inc r2\n    jmp behind",
 }
-"""For each core a function that does not keep a register that it has to keep."""
-SPOILED = """
-__asm__(".text; .balign 4; {kind}spoil: {body}; .text");
-void spoil(void);
-void tiny_step(tiny_state *state, const int16_t *input)
-{{
-    step_of_before(state, input);
-    spoil();
-}}
-"""
+"""For each core what changes a register that functions have to keep, and goes on."""
 
 
 @pytest.mark.parametrize("name", SPOILING)
-def test_a_register_that_a_call_has_to_keep_is_seen_to_be_changed(name, emulated, forced_job):
-    job, forced = forced_job("fastgrnn")
+def test_a_register_that_a_kernel_has_to_keep_is_seen_to_be_changed(name, emulated, forced_job):
+    job, forced = forced_job("fastgrnn", weights="int8")
     core = emulated(name)
-    path = job.directory / "c" / "tiny.c"
-    kind = ".syntax unified; .thumb_func; " if core.family.prefix.startswith("arm") else ""
-    spoiled = SPOILED.format(kind=kind, body=SPOILING[name])
-    text, count = re.subn(r"(?m)^void tiny_step\(", "__attribute__((noinline)) static void step_of_before(", path.read_text())
-    assert count == 1
-    path.write_text(text + re.sub(r"(?m)^(__asm__.*)$", lambda line: line[1].replace("; ", "\\n"), spoiled))
-    with pytest.raises(DeviceError, match="a register that a call has to leave as it was is changed"):
-        list(load_witness(core.family.witness).run_layers(replace(job, argument=name), forced))
+    for file, data in export_c(job.model, Target(core)).items():
+        path = job.directory / core.export_folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    witness, asked = load_witness(core.family.witness), replace(job, argument=name)
+    assert differing(witness, asked, forced)[0].mismatches == 0
+    kernels = sorted((job.directory / core.export_folder / "rescomp").glob("*.S"))
+    for path in kernels:
+        right = path.read_text()
+        path.write_text(planted(right, path, SPOILING[name]))
+        with pytest.raises(DeviceError, match="a register that a call has to leave as it was is changed"):
+            list(witness.run_layers(asked, forced))
+        path.write_text(right)
+    assert kernels
+
+
+def planted(text, path, instructions):
+    """A kernel's file with instructions in front of all others of the kernel."""
+    kernel = f"rescomp_{path.stem}"
+    thumb = "    .thumb_func\n" if "thumb" in text else ""
+    named = re.sub(rf"\b{kernel}\b", "behind", text)
+    return f"{named}\n    .global {kernel}\n    .type {kernel}, %function\n{thumb}{kernel}:\n    {instructions}\n"
 
 
 def test_a_file_without_a_value_says_so(forced_job):
