@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from .documents import MOST_BYTES as MOST_DOCUMENT_BYTES
 from .documents import fits, is_count, parse_json
 from .errors import InputError
-from .store import LOCK, changing, commit, disk, holding, reading, recover
+from .store import LOCK, MOST_BYTES, changing, commit, disk, holding, read_file, reading, recover
 from .store import write_atomically as write_atomically
 
 SCHEMA = 1
@@ -157,7 +158,7 @@ class ModelDirectory:
     def _read(self, name: str) -> bytes:
         path = self.path / name
         try:
-            data = path.read_bytes()
+            data = read_file(path, MOST_BYTES)
         except FileNotFoundError as error:
             raise InputError(f"{self.path} has no {name}: run `{self._maker(name)}` first") from error
         except OSError as error:
@@ -208,7 +209,10 @@ class ModelDirectory:
         path = self.path / SUMS
         if not path.is_file():
             return {}
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            lines = read_file(path, MOST_DOCUMENT_BYTES).decode(errors="replace").splitlines()
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from error
         return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 

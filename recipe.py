@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from .documents import parse_toml
+from .documents import MOST_BYTES, parse_toml
 from .errors import InputError, nearest
 from .model_names import is_model_name, model_name_of
+from .store import read_file
 
 ScaleForm = Literal["multiplier", "power_of_two"]
 Loop = Literal["torch", "compiled"]
@@ -425,7 +426,7 @@ def to_toml(recipe: Recipe) -> bytes:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return _parse_toml(path.read_bytes(), str(path))
+        return _parse_toml(read_file(path, MOST_BYTES), str(path))
     except OSError as error:
         raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, nearest
+from ..store import read_file
 from ..text_files import TextError, decimal, decode_text
 
 FloatColumn = npt.NDArray[np.float64]
@@ -152,7 +153,7 @@ def read_table(path: Path) -> Table:
 
 def _text(path: Path) -> str:
     try:
-        text = decode_text(path.read_bytes())
+        text = decode_text(read_file(path))
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
     except TextError as error:

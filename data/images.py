@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, missing_package
 from ..recipe import DataSection
+from ..store import open_file
 from .hidden import visible, visible_below
 from .raw import RawDataset, RawSplit
 from .split import Split
@@ -64,7 +65,7 @@ def _load(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for group in (entry for entry in visible(folder) if entry.is_dir()):
-        yield from ((group.name, file) for file in visible(group) if file.suffix.lower() in SUFFIXES and file.is_file())
+        yield from ((group.name, file) for file in visible(group) if file.suffix.lower() in SUFFIXES and not file.is_dir())
 
 
 def _image(file: Path) -> npt.NDArray[np.uint8]:
@@ -74,7 +75,7 @@ def _image(file: Path) -> npt.NDArray[np.uint8]:
     except ModuleNotFoundError as error:
         raise missing_package(error) from error
     try:
-        with Image.open(file) as image:
+        with open_file(file) as stream, Image.open(stream) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InputError(f"{file} has {image.width} x {image.height} pixels, past {MOST_PIXELS:,}: make all of them small")
             read = image if image.mode in MODES else image.convert("RGB") if image.mode in ("P", "1", "RGBA", "CMYK", "YCbCr") else None

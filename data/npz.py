@@ -10,6 +10,7 @@ from numpy.lib.format import MAGIC_PREFIX
 
 from ..errors import InputError
 from ..graph.archive import ArchiveError, Arrays, ObjectArrayError, read_archive
+from ..store import open_file
 from .hidden import is_hidden
 from .nearest import did_you_mean
 from .raw import RawDataset, RawSplit
@@ -35,7 +36,7 @@ def read_npz(path: Path) -> RawDataset:
 def load_arrays(path: Path) -> Arrays:
     """Every array of the archive. Raises InputError when `path` is no readable .npz or holds pickled objects."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
                 raise InputError(f"{path} holds a single array: save {', '.join(REQUIRED)} together with numpy.savez")
             return read_archive(file, path.stat().st_size, ignored=is_hidden)

@@ -99,7 +99,7 @@ def _class_folder(folder: Path, label: str | None) -> list[_Source]:
 
 
 def _csv_files(entries: Iterable[Path]) -> list[Path]:
-    return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and entry.is_file())
+    return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and not entry.is_dir())
 
 
 def _columns(table: Table, data: DataSection, by_folder: bool) -> _Columns:

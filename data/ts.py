@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..store import read_file
 from ..text_files import TextError, decimal, decode_text, whole_number
 from .raw import RawDataset, RawSplit, pad_sequences
 
@@ -62,7 +63,7 @@ def _read(path: Path) -> _TsFile:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        text = decode_text(path.read_bytes())
+        text = decode_text(read_file(path))
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
     except TextError as error:

@@ -3,40 +3,57 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
-METADATA_PROPS, KEY, VALUE = 14, 1, 2
+Data = TypeVar("Data", bytes, memoryview)
+
+PRODUCER_VERSION, METADATA_PROPS, KEY, VALUE = 3, 14, 1, 2
 """Fields of ONNX's ModelProto and StringStringEntryProto."""
 BYTES = 2
 """Wire type of a field that holds bytes, after whose length they stand."""
+MOST_FIELDS = 1 << 10
+"""Of a file itself, and of an entry of its metadata; rescomp writes ten."""
 _FIXED: Mapping[int, int] = {1: 8, 5: 4}
 """Bytes of the wire types of fixed size."""
 
 
 def onnx_metadata(data: bytes) -> dict[str, str]:
     """The metadata of an ONNX file, read without ONNX. Raises ValueError and IndexError for what is none."""
-    entries = [dict(_fields(value)) for number, value in _fields(data) if number == METADATA_PROPS]
+    entries = [dict(_few(fields(value))) for number, value in _few(fields(data)) if number == METADATA_PROPS]
     return {entry[KEY].decode(): entry[VALUE].decode() for entry in entries if {KEY, VALUE} <= set(entry)}
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of every field of a Protocol Buffers message that holds bytes."""
+def onnx_producer_version(data: bytes) -> str:
+    """The version that an ONNX file says wrote it, read without ONNX; nothing where it says none. Raises ValueError and IndexError."""
+    return dict(_few(fields(data))).get(PRODUCER_VERSION, b"").decode()
+
+
+def _few(found: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    for count, field in enumerate(found):
+        if count == MOST_FIELDS:
+            raise ValueError(f"a message has more than {MOST_FIELDS:,} fields")
+        yield field
+
+
+def fields(data: Data) -> Iterator[tuple[int, Data]]:
+    """Number and content of every field of a Protocol Buffers message; of a number, no content. Raises ValueError and IndexError."""
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
         kind = tag & 7
         if kind == 0:
             _, place = _varint(data, place)
+            yield tag >> 3, data[:0]
             continue
         size, place = _varint(data, place) if kind == BYTES else (_FIXED.get(kind, len(data)), place)
         if place + size > len(data):
             raise ValueError("a field reaches past the end")
-        if kind == BYTES:
-            yield tag >> 3, data[place : place + size]
+        yield tag >> 3, data[place : place + size] if kind == BYTES else data[:0]
         place += size
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: bytes | memoryview, place: int) -> tuple[int, int]:
     """A number of 7 bits a byte, and the place behind it."""
     number = 0
     for shift in range(0, 70, 7):
@@ -48,6 +65,8 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
     raise ValueError("a number has more than 64 bits")
 
 
+MOST_TABLES = 1 << 18
+"""Of one vector of a TFLite file."""
 BUFFERS, METADATA = 4, 6
 """Fields of TFLite's Model; those of its Metadata and Buffer are numbered in _metadata_entry."""
 
@@ -72,7 +91,10 @@ def _tables(data: bytes, table: int, field: int) -> Iterator[int]:
     if place is None:
         return
     start = _follow(data, place)
-    for i in range(min(_unsigned(data, start), len(data))):
+    count = _unsigned(data, start)
+    if count > MOST_TABLES:
+        raise ValueError(f"a vector has more than {MOST_TABLES:,} tables")
+    for i in range(count):
         yield _follow(data, start + 4 + 4 * i)
 
 

@@ -17,6 +17,8 @@ BUFFER_ALIGNMENT = 16
 _LENGTH_BYTES = 4
 """Before the first entry of a vector."""
 FILE_IDENTIFIER = b"TFL3"
+MOST_PARTS = 1 << 20
+"""Tables of a file, and numbers in their vectors but those of weights."""
 
 
 class FlatbufferWriter:
@@ -82,30 +84,42 @@ class ExtendedFlatbuffer(FlatbufferWriter):
 
 
 def check_flatbuffer(data: bytes) -> None:
-    """Raise ValueError unless every table and vector of a TFLite file lies inside it (tflite-runtime follows them unchecked)."""
+    """Raise ValueError unless every table and vector of a TFLite file lies inside it (tflite-runtime follows them unchecked).
+
+    Vectors may lie in each other, so a small file can have any number of parts: at most MOST_PARTS are taken.
+    """
     schema = import_optional("tflite")
     if data[4:8] != FILE_IDENTIFIER:
         raise ValueError("it does not begin as a TFLite file")
+    count = 0
     try:
-        _walk(schema.Model.GetRootAs(data))
+        for parts in _walk(schema.Model.GetRootAs(data)):
+            count += 1 + parts
+            if count > MOST_PARTS:
+                break
     except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ValueError("it is truncated or damaged") from error
+    if count > MOST_PARTS:
+        raise ValueError(f"it has more than {MOST_PARTS:,} parts")
 
 
-def _walk(root: Any) -> None:
-    """Read everything that an interpreter follows."""
+def _walk(root: Any) -> Iterator[int]:
+    """Read everything that an interpreter follows: of each table, how many numbers it has but those of weights."""
     for buffer in entries(root, "Buffers"):
         buffer.DataAsNumpy()
+        yield 0
     for code in entries(root, "OperatorCodes"):
         code.BuiltinCode()
+        yield 0
     for graph in entries(root, "Subgraphs"):
-        graph.InputsAsNumpy(), graph.OutputsAsNumpy()
+        yield np.size(graph.InputsAsNumpy()) + np.size(graph.OutputsAsNumpy())
         for tensor in entries(graph, "Tensors"):
-            tensor.ShapeAsNumpy(), tensor.Name(), root.Buffers(tensor.Buffer())
-            if tensor.Quantization() is not None:
-                tensor.Quantization().ScaleAsNumpy(), tensor.Quantization().ZeroPointAsNumpy()
+            tensor.Name(), root.Buffers(tensor.Buffer())
+            by = tensor.Quantization()
+            yield np.size(tensor.ShapeAsNumpy()) + (0 if by is None else np.size(by.ScaleAsNumpy()) + np.size(by.ZeroPointAsNumpy()))
         for operator in entries(graph, "Operators"):
-            operator.InputsAsNumpy(), operator.OutputsAsNumpy(), operator.BuiltinOptions()
+            operator.BuiltinOptions()
+            yield np.size(operator.InputsAsNumpy()) + np.size(operator.OutputsAsNumpy())
 
 
 def entries(table: Any, field: str) -> Iterator[Any]:

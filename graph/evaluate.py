@@ -101,7 +101,7 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     Otherwise: x int [samples, *input shape].
     """
     if not model.is_recurrent:
-        size = min(SAMPLES, _rows_at_a_time(model.graphs["whole"]))
+        size = min(SAMPLES, rows_at_a_time(model.graphs["whole"]))
         parts = np.split(x, range(size, len(x), size))
         scores = [evaluate_graph(model.graphs["whole"], {model.input.name: part})[model.output.name] for part in parts]
         return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
@@ -110,7 +110,7 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     step = model.graphs["step"]
     sizes = {value.name: value.type.size for value in step.state_inputs}
     states = np.zeros((len(x), x.shape[1], sum(sizes.values())), np.int16)
-    size = _rows_at_a_time(step)
+    size = rows_at_a_time(step)
     for begin in range(0, len(x), size):
         rows = slice(begin, begin + size)
         walk = walk_sequences(model, x[rows], lengths[rows], None if initial is None else initial[rows])
@@ -119,12 +119,12 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     return Trace(states, _scores(model, states, lengths))
 
 
-def _rows_at_a_time(graph: Graph) -> int:
-    """How many samples or sequences are evaluated together, so that their values and the patches of a window fit into memory."""
+def rows_at_a_time(graph: Graph, most: int = ENTRIES) -> int:
+    """How many samples or sequences are evaluated together, so that their values and the patches of a window are `most` entries."""
     types = graph.types()
     windows = [(node.op.window, types[node.inputs[0]].shape) for node in graph.nodes if isinstance(node.op, Windowed)]
     entries = sum(type.size for type in types.values()) + max((window.patch_entries(shape) for window, shape in windows), default=0)
-    return max(1, ENTRIES // entries)
+    return max(1, most // entries)
 
 
 def _scores(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArray:

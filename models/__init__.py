@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -32,6 +31,7 @@ from .recurrence import run_layer
 from .resnet import resnet
 from .score import score
 from .stack import CELLS, Stack
+from .tensors import read_safetensors
 from .trace import trace
 
 __all__ = [
@@ -219,11 +219,10 @@ def refuse_unusable(module: nn.Module, origin: str, remedy: str) -> None:
 def _load_weights(module: nn.Module, path: Path) -> None:
     """A state dict in safetensors. Raises InputError; pickled checkpoints are refused, since they run code."""
     try:
-        tensors: dict[str, Any] = safetensors.torch.load(path.read_bytes())
-        module.load_state_dict(tensors)
+        module.load_state_dict(read_safetensors(path)[0])
     except OSError as error:
         raise InputError(f"cannot read model.weights {path}: {error.strerror}") from error
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, ValueError) as error:
         raise InputError(f"{path} is no safetensors file ({error}): save it with safetensors.torch.save_file, never as a pickle") from error
     except RuntimeError as error:
         raise InputError(f"{path} is not of this net: {str(error).splitlines()[-1].strip()}") from error

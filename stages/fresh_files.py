@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 from .. import __version__
 from ..export.cores import CORES
+from ..export.file_metadata import onnx_producer_version
 from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
@@ -105,14 +106,10 @@ def _quoted(line: str) -> str:
 
 
 def _onnx_version(data: bytes) -> str:
-    import onnx
-
-    file = onnx.ModelProto()
     try:
-        file.ParseFromString(data)
-    except Exception:  # protobuf's errors have no base class that every version exports
+        return onnx_producer_version(data)
+    except (ValueError, IndexError):
         return ""
-    return str(file.producer_version)
 
 
 def _tflite_version(data: bytes) -> str:

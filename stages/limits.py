@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..documents import parse_json, parse_toml
+from ..documents import MOST_BYTES, parse_json, parse_toml
 from ..errors import InputError, nearest
 from ..export.cores import find_core
+from ..store import read_file
 from ..validate.registry import parse_witnesses
 
 MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
@@ -166,6 +167,6 @@ def _check_keys(path: Path, section: str, table: Any, known: Sequence[str]) -> N
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path, MOST_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

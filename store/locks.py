@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .disk import disk
+from .regular_file import MOST_BYTES, read_file
 
 if sys.platform != "win32":
     import fcntl
@@ -49,7 +50,7 @@ class Holder:
     def read(cls, path: Path) -> Holder | None:
         """None where the file does not tell."""
         try:
-            pid, _, command = path.read_text(encoding="utf-8", errors="replace").partition("\n")
+            pid, _, command = read_file(path, MOST_BYTES).decode(errors="replace").partition("\n")
             return cls(int(pid), command.strip())
         except (OSError, ValueError):
             return None
@@ -160,7 +161,7 @@ def _release(folder: Path) -> None:
 def _open(path: Path) -> int | None:
     """None where no file is, or a link."""
     try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return None
 

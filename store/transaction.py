@@ -18,6 +18,7 @@ from ..errors import InputError
 from .atomic import clear_partials, partials, write_error
 from .disk import disk, is_folder
 from .locks import LOCK, Holder, changing, is_claimed
+from .regular_file import read_file
 
 STAGING = ".staging"
 JOURNAL = "journal.json"
@@ -142,7 +143,7 @@ def _journal(folder: Path) -> tuple[list[str], list[str]] | None:
         return None
     path = folder / STAGING / JOURNAL
     try:
-        journal = parse_json(path.read_bytes())
+        journal = parse_json(read_file(path))
         files, removed = journal["files"], journal["removed"]
         known = journal["schema"] == SCHEMA and all(isinstance(name, str) for name in (*files, *removed))
     except FileNotFoundError:

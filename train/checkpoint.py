@@ -16,6 +16,7 @@ from torch import Tensor
 from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import write_atomically
+from ..models.tensors import read_safetensors
 from .device import device_of
 from .early_stopping import BestEpoch
 from .metrics import Metrics
@@ -182,9 +183,7 @@ def _encode(tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors by name, metadata) of a file that write_tensors wrote. Raises InputError: missing, damaged, or newer."""
     try:
-        data = path.read_bytes()
-        tensors = safetensors.torch.load(data)
-        header = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        tensors, header = read_safetensors(path)
         metadata = parse_json(header["__metadata__"][_KEY])
         schema = metadata["schema"]
     except FileNotFoundError as error:

@@ -23,6 +23,7 @@ from ..export.kernel_choice import Target, graph_on
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..store import read_file
 from .witness import Job
 
 WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")
@@ -141,7 +142,7 @@ def _compile_alone(compiler: Sequence[str], folder: Path, source: Path) -> Path:
 
 def _object(compiler: tuple[str, ...], source: Path) -> Path:
     """The object file of a source that includes only headers beside it: found by its text, theirs, and the command."""
-    texts = [path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h")))]
+    texts = [read_file(path) for path in (source, *sorted(source.parent.glob("*.h")))]
     key = hashlib.sha256(b"\0".join((*(word.encode() for word in compiler if not word.startswith("-I")), *texts))).hexdigest()
     folder = Path(_object_folder().name)
     target = folder / f"{key}.o"

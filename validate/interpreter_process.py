@@ -1,4 +1,4 @@
-"""TFLite interpreters in a process of their own (interpreter_child.py), started once and again after a file has ended it."""
+"""Interpreters of ONNX and TFLite files in a process of their own (interpreter_child.py), started again after a file has ended it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from ..graph.fixed_point import IntArray
-from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, read_array
+from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, blocks, read_array
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
@@ -28,9 +28,9 @@ class InterpreterError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """carried: of each carried output [sequences, longest, *shape], zero past a sequence's end; answers: [sequences, *shape]."""
+    """recorded: of each recorded output [sequences, longest, *shape], zero past a sequence's end; answers: [sequences, *shape]."""
 
-    carried: Mapping[str, Array]
+    recorded: Mapping[str, Array]
     answers: Mapping[str, Array]
 
 
@@ -48,7 +48,7 @@ class InterpreterProcess:
         """
         lengths = lengths.astype(np.int64)
         n, steps = len(lengths), next(iter(fed.values())).shape[1]
-        header = {**_header(task), "model": len(model), "sequences": n, "steps": steps}
+        header = {"task": asdict(task), "model": len(model), "sequences": n, "steps": steps}
         arrays = [lengths, *(fed[t.name].astype(t.dtype) for t in task.fed), *(first[t.name].astype(t.dtype) for t in task.first)]
         process = self._started()
         assert process.stdin is not None
@@ -97,24 +97,19 @@ class InterpreterProcess:
         )
 
 
-def _header(task: Task) -> dict[str, Any]:
-    tensors = {key: [(t.name, t.dtype, t.shape) for t in getattr(task, key)] for key in ("inputs", "outputs")}
-    return {**asdict(task), **tensors}
-
-
 def _read_results(task: Task, lengths: IntArray, steps: int, stream: BufferedReader) -> Results:
-    carried = [task.output(name) for name in dict.fromkeys(task.carried.values())]
-    answers = [task.output(name) for name in task.answers]
+    recorded, answers = ([task.output(name) for name in names] for names in (task.recorded, task.answers))
     results = Results(
-        {t.name: np.zeros((len(lengths), steps, *t.shape), t.dtype) for t in carried},
+        {t.name: np.zeros((len(lengths), steps, *t.shape), t.dtype) for t in recorded},
         {t.name: np.zeros((len(lengths), *t.shape), t.dtype) for t in answers},
     )
-    for row, length in enumerate(lengths):
+    for rows in blocks(task, lengths):
+        longest = int(lengths[rows].max())
         _read_status(stream)
-        for t in carried:
-            results.carried[t.name][row, :length] = read_array(stream, t.dtype, (int(length), *t.shape))
+        for t in recorded:
+            results.recorded[t.name][rows, :longest] = read_array(stream, t.dtype, (len(rows), longest, *t.shape))
         for t in answers:
-            results.answers[t.name][row] = read_array(stream, t.dtype, t.shape)
+            results.answers[t.name][rows] = read_array(stream, t.dtype, (len(rows), *t.shape))
     return results
 
 

@@ -1,9 +1,9 @@
-"""The witness onnxruntime: runs model.onnx (a step, or a whole net) and model_sequence.onnx on the CPU."""
+"""The witness onnxruntime: runs model.onnx (a step, or a whole net) and model_sequence.onnx on the CPU, in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,13 +12,15 @@ import numpy as np
 from ..errors import InputError
 from ..export.onnx import SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trace, rows_at_a_time
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, Value
+from ..graph.ir import Graph, TensorType, Value
 from ..graph.passes import compose
 from .declared import check_provenance
-from .onnx_files import read_onnx
-from .onnx_layers import COMPUTED, Layers, cut_sequence, cut_step
+from .interpreter_child import ONNX, Task, Tensor
+from .interpreter_process import PROCESS, InterpreterError, Results
+from .onnx_files import metadata_of, read_onnx
+from .onnx_layers import COMPUTED, Layers, Place, cut_sequence, cut_step
 from .variants import beside, choose
 from .witness import Answer, Forced, Job, LayerAnswer
 
@@ -29,8 +31,10 @@ RECURRENT: Mapping[str, tuple[str, bool]] = {
 }
 WHOLE: Mapping[str, tuple[str, bool]] = {"whole": (STEP_FILE, True), "whole without optimization": (STEP_FILE, False)}
 """Variants: the file, and whether onnxruntime may rewrite the graph."""
-BATCH = 256
-"""Samples of a layer at a time."""
+LEVELS: Mapping[bool, str] = {True: "ORT_ENABLE_ALL", False: "ORT_DISABLE_ALL"}
+"""Which rewriting (GraphOptimizationLevel)."""
+MOST_ROWS, MOST_ENTRIES = 256, 1 << 23
+"""Of what is run together: samples or sequences, and entries of their values."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,11 @@ class OnnxruntimeWitness:
         version = f"onnxruntime {import_optional('onnxruntime').__version__}"
         for variant in choose(self.name, variants, job.argument):
             file, optimize = variants[variant]
-            session = _Session(read_onnx(job.directory / file), job.directory / file, optimize)
-            check_provenance(session.metadata, job.model, job.directory / file)
-            yield Answer(variant, version, _trace(job, session, file), from_zero=file == SEQUENCE_FILE)
+            path = job.directory / file
+            data = read_onnx(path)
+            check_provenance(metadata_of(data, path), job.model, path)
+            trace = _trace_sequences if file == SEQUENCE_FILE else _trace_steps if job.model.is_recurrent else _trace_whole
+            yield Answer(variant, version, trace(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness."""
@@ -64,112 +70,96 @@ class OnnxruntimeWitness:
             file, optimize = variants[variant]
             path = job.directory / file
             cut = cut_sequence if file == SEQUENCE_FILE else cut_step
-            values = {part.graph: _run_part(part, path, optimize, forced) for part in cut(read_onnx(path), path, job.model)}
+            parts = cut(read_onnx(path), path, job.model)
+            values = {part.graph: _run_part(part, path, optimize, forced, job.model.graphs[part.graph]) for part in parts}
             yield LayerAnswer(variant, version, job.model.graphs, values)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
         types = graph.types()
-        session = _Session(graph_to_onnx(graph, expose=True).SerializeToString(), Path(f"{graph.name}.onnx"), self.optimize)
-        feeds = {value.name: np.asarray(inputs[value.name], _dtype(value)) for value in graph.inputs}
-        names = [name for name in types if name not in feeds]
-        return {name: array.astype(np.int64) for name, array in zip(names, session.run(names, feeds), strict=True)}
+        names = tuple(name for name in types if name not in inputs)
+        data = graph_to_onnx(graph, expose=True).SerializeToString()
+        outputs = tuple(_tensor(name, types[name]) for name in names)
+        task = _task(self.optimize, tuple(map(_input, graph.inputs)), outputs, graph, answers=names)
+        answers = _run_once(task, data, Path(f"{graph.name}.onnx"), {value.name: np.asarray(inputs[value.name]) for value in graph.inputs})
+        return {name: array.astype(np.int64) for name, array in answers.items()}
 
 
-def _run_part(part: Layers, path: Path, optimize: bool, forced: Forced) -> dict[str, IntArray]:
+def _run_part(part: Layers, path: Path, optimize: bool, forced: Forced, graph: Graph) -> dict[str, IntArray]:
     """What the layers of one graph make of the values forced on them."""
-    session, values = _Session(part.data, path, optimize), forced[part.graph]
-    names, batch = [place.name + COMPUTED for place in part.makes.values()], len(next(iter(values.values())))
-    found = []
-    for start in range(0, batch, BATCH):
-        feeds = {place.name: place.store(values[name][start : start + BATCH]) for name, place in part.reads.items()}
-        found.append(session.run(names, feeds))
-    return {
-        name: place.load(np.concatenate(tensors))
-        for (name, place), tensors in zip(part.makes.items(), zip(*found, strict=True), strict=True)
-    }
+    values = forced[part.graph]
+    inputs = tuple(_placed(place, place.name) for place in part.reads.values())
+    outputs = tuple(_placed(place, place.name + COMPUTED) for place in part.makes.values())
+    task = _task(optimize, inputs, outputs, graph, answers=tuple(tensor.name for tensor in outputs))
+    answers = _run_once(task, part.data, path, {place.name: place.store(values[name]) for name, place in part.reads.items()})
+    return {name: place.load(answers[place.name + COMPUTED]) for name, place in part.makes.items()}
 
 
-class _Session:
-    """An InferenceSession on one thread, whose failures are InputErrors that name the artefact."""
-
-    def __init__(self, data: bytes, path: Path, optimize: bool) -> None:
-        runtime = import_optional("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        # Else it makes int8 activations uint8, whose products its kernels for AVX2 without VNNI saturate in the middle of a sum.
-        options.add_session_config_entry("session.qdqisint8allowed", "1")
-        level = runtime.GraphOptimizationLevel
-        options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
-        self._path = path
-        try:
-            self._session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            raise self.damaged(error) from error
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the file says about itself."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
-
-    def run(self, names: Sequence[str], feeds: Mapping[str, IntArray]) -> list[IntArray]:
-        """The outputs of those names."""
-        try:
-            found = list(self._session.run(list(names), dict(feeds)))
-        except Exception as error:
-            raise self.damaged(error) from error
-        for name, array in zip(names, found, strict=True):
-            if array.dtype.kind != "i":
-                raise self.damaged(f"its output {name!r} is of {array.dtype}")
-        return found
-
-    def damaged(self, error: Any) -> InputError:
-        """What to tell a user whose file does not run."""
-        cause = str(error).splitlines()[0]
-        return InputError(f"onnxruntime cannot run {self._path} as this model ({cause}): write it again with `rescomp export`")
+def _trace_whole(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
+    (answer,) = compose(job.model).outputs
+    output = _tensor(answer, job.model.output.type)
+    task = _task(optimize, (_input(job.model.input),), (output,), job.model.graphs["whole"], answers=(answer,))
+    scores = _run_once(task, data, path, {job.model.input.name: job.x})[answer]
+    return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
 
 
-def _dtype(value: Value) -> np.dtype[Any]:
-    return value.type.format.numpy_dtype
+def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
+    """Step by step, all sequences of a block that still run in one batch."""
+    states, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
+    outputs = (*map(_tensor, following, (value.type for value in states)), _tensor(answer, job.model.output.type))
+    carried = {value.name: name for value, name in zip(states, following, strict=True)}
+    task = _recurrent(job, optimize, tuple(map(_input, compose(job.model).inputs)), outputs, carried)
+    return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states()))
 
 
-def _trace(job: Job, session: _Session, file: str) -> Trace:
-    try:
-        return _run(job, session, file)
-    except ValueError as error:  # numpy's, for a tensor of another shape
-        raise session.damaged(error) from error
-
-
-def _run(job: Job, session: _Session, file: str) -> Trace:
-    if not job.model.is_recurrent:
-        (scores,) = session.run(compose(job.model).outputs, {job.model.input.name: job.x.astype(_dtype(job.model.input))})
-        return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
-    states = np.zeros((*job.x.shape[:2], sum(value.type.size for value in job.model.graphs["step"].state_inputs)), np.int16)
-    scores = np.zeros((len(job.x), *job.model.output.type.shape), np.int64)
-    (_run_sequences if file == SEQUENCE_FILE else _run_steps)(job, session, Trace(states, scores))
-    return Trace(states, scores)
-
-
-def _run_sequences(job: Job, session: _Session, trace: Trace) -> None:
+def _trace_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     """Whole sequences, those of one length in one batch."""
-    names = compose(job.model).outputs
-    for length in np.unique(job.lengths):
-        rows = np.flatnonzero(job.lengths == length)
-        x = np.ascontiguousarray(job.x[rows, :length].swapaxes(0, 1), _dtype(job.model.input))
-        *states, scores = session.run(names, {job.model.input.name: x})
-        trace.states[rows, :length] = beside(states, 2).swapaxes(0, 1)
-        trace.scores[rows] = scores
+    states, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
+    stacked = (replace(_tensor(name, value.type), time_first=True) for name, value in zip(following, states, strict=True))
+    outputs = (*stacked, _tensor(answer, job.model.output.type))
+    task = _recurrent(job, optimize, (replace(_input(job.model.input), time_first=True),), outputs, {})
+    return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, {}))
 
 
-def _run_steps(job: Job, session: _Session, trace: Trace) -> None:
-    """Step by step, all sequences that still run in one batch; the state travels through numpy."""
-    following, state = compose(job.model).outputs, job.states()
-    for t in range(int(job.lengths.max(initial=0))):
-        rows = np.flatnonzero(job.lengths > t)
-        feeds = {job.model.input.name: job.x[rows, t].astype(_dtype(job.model.input)), **{name: state[name][rows] for name in state}}
-        *states, scores = session.run(following, feeds)
-        for before, after in zip(state.values(), states, strict=True):
-            before[rows] = after
-        trace.states[rows, t] = beside(states, 1)
-        trace.scores[rows] = scores
+def _recurrent(job: Job, optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], carried: Mapping[str, str]) -> Task:
+    """The task whose recorded outputs are the states, and whose last one is the answer."""
+    *states, answer = (tensor.name for tensor in outputs)
+    task = _task(optimize, inputs, outputs, job.model.graphs["step"], answers=(answer,), carried=carried, recorded=tuple(states))
+    entries = job.x.shape[1] * sum(value.type.size for value in job.model.graphs["step"].inputs)
+    return replace(task, rows=max(1, min(task.rows, MOST_ENTRIES // max(1, entries))))
+
+
+def _recurrent_trace(task: Task, results: Results) -> Trace:
+    (answer,) = task.answers
+    states = beside([results.recorded[name] for name in task.recorded], 2)
+    return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
+
+
+def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], graph: Graph, **parts: Any) -> Task:
+    rows = min(MOST_ROWS, rows_at_a_time(graph, MOST_ENTRIES))
+    return Task(ONNX, LEVELS[optimize], inputs, outputs, **{"carried": {}, **parts}, rows=rows)
+
+
+def _input(value: Value) -> Tensor:
+    return _tensor(value.name, value.type)
+
+
+def _tensor(name: str, type: TensorType) -> Tensor:
+    return Tensor(name, type.format.numpy_dtype.name, type.shape)
+
+
+def _placed(place: Place, name: str) -> Tensor:
+    return Tensor(name, place.dtype.name, place.shape)
+
+
+def _run_once(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray]) -> Mapping[str, IntArray]:
+    """The answers [batch, *shape] of a model without state, inputs being [batch, *shape]."""
+    batch = len(next(iter(fed.values())))
+    return _run(task, data, path, {name: array[:, None] for name, array in fed.items()}, np.ones(batch, np.int64), {}).answers
+
+
+def _run(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray], lengths: IntArray, first: Mapping[str, IntArray]) -> Results:
+    try:
+        return PROCESS.run(task, data, fed, lengths, first)
+    except InterpreterError as error:
+        raise InputError(f"onnxruntime cannot run {path} as this model ({error}): write it again with `rescomp export`") from error

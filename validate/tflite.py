@@ -138,10 +138,11 @@ def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Tr
     carried = {value.name: name for value, name in zip(inputs, following, strict=True)}
     types = {**{after: value.type for value, after in zip(inputs, following, strict=True)}, answer: model.output.type}
     outputs = tuple(_tensor(name, types[name]) for name in (*following, answer))
-    task = Task(*interpreter, tuple(_tensor(value.name, value.type) for value in compose(model).inputs), outputs, carried, (answer,))
+    inputs_of_file = tuple(_tensor(value.name, value.type) for value in compose(model).inputs)
+    task = Task(*interpreter, inputs_of_file, outputs, carried, (answer,), tuple(dict.fromkeys(following)))
     x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
     results = _run(task, data, path, {model.input.name: x}, lengths, job.states() if model.is_recurrent else {})
-    states = beside([results.carried[name] for name in following], 2) if following else np.zeros((n, 0, 0))
+    states = beside([results.recorded[name] for name in following], 2) if following else np.zeros((n, 0, 0))
     return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
 
 

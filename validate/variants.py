@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph.fixed_point import IntArray
+from ..store import read_file
 
 
 def choose(witness: str, variants: Iterable[str], argument: str) -> list[str]:
@@ -32,9 +33,7 @@ MOST_BYTES = 64 << 20
 def read_artefact(path: Path) -> bytes:
     """The bytes of an exported file. Raises InputError when it cannot be read, or is larger than any that rescomp writes."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path} has more than {MOST_BYTES:,} bytes, so rescomp did not write it: write it with `rescomp export`")
-        return path.read_bytes()
+        return read_file(path, MOST_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): write it with `rescomp export`") from error
 
