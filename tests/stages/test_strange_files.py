@@ -56,7 +56,7 @@ READERS = {
     "model.onnx": ["verify", "--against", "onnxruntime"],
     "model_sequence.onnx": ["verify", "--against", "onnxruntime"],
     "model.tflite": ["verify", "--against", "tflite"],
-    "c/rescomp_math.h": ["verify", "--against", "c"],
+    "c/rescomp/rescomp_math.h": ["verify", "--against", "c"],
     "report.json": ["check"],
 }
 
