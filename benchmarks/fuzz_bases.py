@@ -35,8 +35,8 @@ batch_size = 18
 kind = "sparse"
 density = 0.5
 [[compress]]
-kind = "ternary"
-scale = "power_of_two"
+kind = "quantize"
+bits = 4
 [quantize]
 epochs = 1
 vectors = 4
@@ -50,6 +50,7 @@ flash_bytes = 100000
 ram_bytes = 30000
 [console]
 baud = 9600
+sources = ["./uart.c"]
 usb = ["2341:0043"]
 [[flash]]
 method = "pyocd"
@@ -59,16 +60,11 @@ method = "uf2"
 label = "X"
 family = 1
 """
-LIMITS = """
-[limits]
-const_bytes = 9000
-[limits.cortex-m4]
-flash_bytes = 90000
-[growth]
-ram_bytes = 9
-[parity]
-witnesses = ["tflite"]
-"""
+LIMITS = {
+    "growth": '[growth]\nram_bytes = 9\n[parity]\nwitnesses = ["tflite"]\n',
+    "core": "[limits.cortex-m4]\nflash_bytes = 90000\n",
+}
+LIMITS["limits"] = "[limits]\nconst_bytes = 9000\n" + LIMITS["core"] + LIMITS["growth"]
 
 
 def make_bases(work: Path) -> None:
@@ -92,12 +88,14 @@ def make_bases(work: Path) -> None:
     interrupt(work / "interrupted", load_recipe(None, [data, *SMALL, "model.hidden_size=8", "train.epochs=3"]))
     checks = work / "checks"
     shutil.copytree(work / "recurrent", checks / "m")
-    (checks / "limits.toml").write_text(LIMITS)
-
+    for name, text in LIMITS.items():
+        (checks / f"{name}.toml").write_text(text)
     (checks / "baseline.json").write_text(json.dumps(stages.check(checks / "m").as_json(), indent=1))
     core = {"core": "cortex-m4", "flash": {"code": 1, "weights": 2, "tables": 3}, "ram": {"state": 1, "arena": 2, "scratch": 3}, "stack": 9}
-    (checks / "profile.json").write_text(json.dumps({"schema": 1, "cores": [core]}))
-    shutil.copy(work / "inputs" / "board.toml", checks)
+    digest = json.loads((checks / "m" / "manifest.json").read_bytes())["graph_sha256"]
+    (checks / "profile.json").write_text(json.dumps({"schema": 1, "graph_sha256": digest, "cores": [core]}))
+    for name in ("board.toml", "uart.c"):
+        shutil.copy(work / "inputs" / name, checks)
 
 
 def make_own(work: Path, data: str) -> None:
@@ -157,3 +155,4 @@ def set_up_inputs(folder: Path) -> None:
         )
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "board.toml").write_text(BOARD)
+    (folder / "uart.c").write_text("/* nothing that is compiled */\n")

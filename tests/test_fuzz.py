@@ -18,7 +18,12 @@ def test_no_mutated_file_ends_a_command_otherwise_than_foreseen(tmp_path):
     command = [sys.executable, str(FUZZ), "--work", str(tmp_path / "fuzz"), "--tries", str(TRIES), "--seed", "3"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout[done.stdout.index("{\n") :])
-    assert found["findings"] == {}, (tmp_path / "fuzz" / "findings.jsonl").read_text()
+    found = json.loads(done.stdout[done.stdout.index("\n{\n") :])
+    assert found["findings"] == {}, [
+        line for line in (tmp_path / "fuzz" / "tries-3.jsonl").read_text().splitlines() if '"fault": ""' not in line
+    ]
     assert sum(found["codes"].values()) == TRIES
     assert found["codes"].get("0", 0) > TRIES // 20
+    for name, count in found["read behind the digests, of those repaired"].items():
+        read, _, all_tries = count.partition(" of ")
+        assert int(read) > 0, (name, all_tries)

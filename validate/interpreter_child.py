@@ -27,7 +27,7 @@ import numpy.typing as npt
 INVOKE_SECONDS = 60
 """How long one run of a model may take: a step, or up to STEPS of them where the file holds the loop over time."""
 STEPS = 1024
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 640 << 20
 """What the process may allocate beside four times the request."""
 ARENA_BYTES = 8 << 20
 """Of tflite-micro."""

@@ -22,6 +22,13 @@ from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, blocks, read_arr
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
 
+def start_child() -> subprocess.Popen[bytes]:
+    """A new process that answers requests."""
+    paths = json.dumps([str(Path(entry).resolve()) for entry in sys.path])
+    command = [sys.executable, "-c", _CHILD.format(module=Task.__module__), paths]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/")
+
+
 class InterpreterError(Exception):
     """Why a model did not run: what the interpreter says, or how it ended."""
 
@@ -77,9 +84,7 @@ class InterpreterProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         """The running process, which is not shared with a fork of this one."""
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
-            paths = json.dumps([str(Path(entry).resolve()) for entry in sys.path])
-            command = [sys.executable, "-c", _CHILD.format(module=Task.__module__), paths]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/")
+            self._process = start_child()
             self._owner = os.getpid()
         return self._process
 
