@@ -126,8 +126,17 @@ def _compare(uses: Uses, source: Source, output: bytes, variant: str, version: s
         start += array.nbytes
         if found.tobytes() != array.tobytes():
             mismatches += 1
-            first = first or f"{name} is {_shown(found)} instead of {_shown(array)}"
+            first = first or _difference(name, found, array)
     return UsesAnswer(variant, version, len(parts), mismatches, first, small)
+
+
+def _difference(name: str, found: Any, wanted: Any) -> str:
+    """What is something else; of a record the first entry that is."""
+    for field in wanted.dtype.names or ():
+        ours, theirs = wanted[field].reshape(-1), found[field].reshape(-1)
+        for place in np.flatnonzero(ours != theirs)[:1]:
+            return f"{name}, {field}[{place}], is {theirs[place]} instead of {ours[place]}"
+    return f"{name} is {_shown(found)} instead of {_shown(wanted)}"
 
 
 def _shown(array: Any) -> str:

@@ -5,6 +5,9 @@
 
 #include "io.h"
 
+/* There is room for a second state: what each layer writes is held against its output's place. */
+#define HELD_MEMORY
+
 #define HELD_EACH(what) \
     what(0) what(1) what(2) what(3) what(4) what(5) what(6) what(7) what(8) what(9) what(10) what(11)
 #define HELD_TAKE(i) const unsigned held_##i = held_values[i];

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rescomp.compress import calibrate, compress
-from rescomp.errors import DeviceError, InputError, UnsupportedError
+from rescomp.errors import DeviceError, InputError, ParityError, UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.export.kernel_choice import Target, graph_on
 from rescomp.export.lower import lower
@@ -162,6 +162,19 @@ def planted(text, path, instructions):
     thumb = "    .thumb_func\n" if "thumb" in text else ""
     named = re.sub(rf"\b{kernel}\b", "behind", text)
     return f"{named}\n    .global {kernel}\n    .type {kernel}, %function\n{thumb}{kernel}:\n    {instructions}\n"
+
+
+def test_a_layer_that_writes_past_its_values_is_seen(forced_job):
+    """What lies behind them in the scratch is dead by then: no value of any layer is another one."""
+    job, forced = forced_job("fastgrnn")
+    path = job.directory / "c" / "tiny.c"
+    text, count = re.subn(
+        r"(rescomp_lookup_tanh_int16\([^;]*, candidate, )(\d+)", lambda call: f"{call[1]}{int(call[2]) + 1}", path.read_text()
+    )
+    assert count == 1
+    path.write_text(text)
+    with pytest.raises(ParityError, match="a layer wrote where its values do not lie"):
+        list(load_witness("c").run_layers(job, forced))
 
 
 def test_a_file_without_a_value_says_so(forced_job):

@@ -88,6 +88,15 @@ def test_each_broken_promise_is_named(used_job, name):
     assert answer.first.isprintable()
 
 
+def test_a_state_that_is_wrong_is_named_by_its_entry(used_job):
+    job = used_job()
+    cleared = "memset(state->h, 0, sizeof state->h);"
+    patch(job, "tiny.c", r"(void tiny_init\(tiny_state \*state\)\n\{\n(?:.*\n)*?)\}\n", r"\1    state->h[1] = 71;\n}\n")
+    patch(job, "tiny.c", r"(\n    tiny_init\(state\);\n)(    while)", rf"\1    {cleared}\n\2")
+    answer = answer_of(job)
+    assert answer.first == "the state that init gives, h[1], is 71 instead of 0"
+
+
 def test_two_states_that_share_memory_are_seen(used_job):
     """Every step works on one state that init clears, and copies it to its caller's: alone, each sequence is right."""
     job = used_job()
