@@ -137,8 +137,11 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        lines = path.read_text().splitlines() if path.exists() else []
-        rows = [json.loads(line) for line in lines if line.endswith("}")]
+        text = path.read_text() if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:  # a death in the middle of a line
+            path.write_text(whole)
+        rows = [json.loads(line) for line in whole.splitlines()]
         self._known = {_name(row): Outcome(row["fate"], row["by"], row["said"]) for row in rows}
 
     def of(self, mutant: Mutant) -> Outcome | None:

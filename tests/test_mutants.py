@@ -1,0 +1,146 @@
+"""The proofs of benchmarks/mutants.py: what changes nothing is proved equal, and what changes something is not; outcomes are kept as they come."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import rescomp
+from rescomp.export.onnx import export_onnx
+from rescomp.graph.ir import Format
+from rescomp.validate.c_program import write_export
+
+BENCHMARKS = Path(rescomp.__file__).parent / "benchmarks"
+MODULES = ("mutations", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_layers", "mutants")
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The modules of the benchmark, which import each other as scripts do."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
+            del sys.modules[name]
+
+
+def a_file(added=1 << 40, perm=(0, 2, 1), numbers=("Mul", "Add", "Div", "Clip")):
+    """y = reshape(transpose(clip((3 x + added) / 2^8))) of x in [1, 1, 4]."""
+    constants = {"Mul": [[3]], "Add": [[added]], "Div": [[1 << 8]], "Clip": [[-(1 << 40)], [1 << 40]]}
+    nodes, initializers, value = [helper.make_node("Cast", ["x"], ["x/wide"], to=TensorProto.INT64)], [], "x/wide"
+    for kind in numbers:
+        names = [f"{kind}/{i}" for i in range(len(constants[kind]))]
+        shape = () if kind == "Clip" else (1,)
+        initializers += [
+            numpy_helper.from_array(np.array(each, np.int64).reshape(shape), name)
+            for name, each in zip(names, constants[kind], strict=True)
+        ]
+        nodes.append(helper.make_node(kind, [value, *names], [kind]))
+        value = kind
+    initializers.append(numpy_helper.from_array(np.array([1, 4]), "flat"))
+    if perm:
+        nodes.append(helper.make_node("Transpose", [value], ["moved"], perm=perm))
+        value = "moved"
+    nodes.append(helper.make_node("Reshape", [value, "flat"], ["y"]))
+    ends = (
+        [helper.make_tensor_value_info("x", TensorProto.INT16, [1, 1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, [1, 4])],
+    )
+    return helper.make_model(helper.make_graph(nodes, "file", *ends, initializers)).SerializeToString()
+
+
+@pytest.fixture
+def alike(scripts, random_block):
+    """Whether two files are proved equal, where x is any int16."""
+    any_int16 = replace(random_block(np.random.default_rng(0)).input.type, format=Format(0))
+    graph = SimpleNamespace(types=lambda: {"x": any_int16})
+    return lambda one, other: scripts.onnx_ranges.same_by_ranges(one, other, SimpleNamespace(graphs={"whole": graph}))
+
+
+@pytest.mark.parametrize(("added", "equal"), [(0, True), (1, False), (2, False), (-1, False), (256, False)])
+def test_an_offset_is_proved_equal_where_no_integer_shows_it(alike, added, equal):
+    """3 x + 2^40 takes every remainder of 256."""
+    assert alike(a_file(), a_file(added=(1 << 40) + added)) == equal
+
+
+def test_two_chains_agree_where_they_give_the_same_for_all_that_they_begin_with(scripts):
+    chain = scripts.onnx_exhaustion.Chain("sum", np.array([-100.0, 0.0]), np.array([100.0, 300.0]), np.array([4, 2]))
+    steps = [("Add", [1 << 20, 1 << 20]), ("Div", [8, 8])]
+
+    def made(**changed):
+        result = chain
+        for kind, numbers in steps:
+            result = result.then(kind, [None, np.array(changed.get(kind, numbers))], np.dtype(np.int64))
+        return result
+
+    right = made()
+    assert scripts.onnx_exhaustion.agree(right, made(Add=[(1 << 20) + 3, (1 << 20) + 1]))
+    assert not scripts.onnx_exhaustion.agree(right, made(Add=[(1 << 20) + 4, 1 << 20]))
+    assert not scripts.onnx_exhaustion.agree(right, made(Add=[1 << 20, (1 << 20) + 2]))
+    assert not scripts.onnx_exhaustion.agree(right, replace(made(), base="another sum"))
+
+
+@pytest.mark.parametrize(("perm", "equal"), [((), True), ((0, 1, 2), True), ((0, 2, 1), True), ((2, 1, 0), False)])
+def test_a_transposition_that_moves_no_entry_is_none(alike, perm, equal):
+    assert alike(a_file(), a_file(perm=perm)) == equal
+
+
+def test_numbers_of_a_file_that_matter_are_not_proved_to_be_others(scripts, random_gru):
+    model = random_gru(np.random.default_rng(2), power_of_two=False)
+    data = export_onnx(model)["model.onnx"]
+    proto = onnx.load_from_string(data)
+    arrays = [tensor for tensor in proto.graph.initializer if tensor.data_type == TensorProto.INT64 and tensor.dims]
+    assert len(arrays) > 3
+    for tensor in arrays[:6]:
+        right = numpy_helper.to_array(tensor)
+        wrong = right.copy()
+        wrong.reshape(-1)[0] += 1 << 20
+        tensor.CopyFrom(numpy_helper.from_array(wrong, tensor.name))
+        assert not scripts.onnx_ranges.same_by_ranges(data, proto.SerializeToString(), model)
+        tensor.CopyFrom(numpy_helper.from_array(right, tensor.name))
+    assert scripts.onnx_ranges.same_by_ranges(data, proto.SerializeToString(), model)
+
+
+@pytest.mark.parametrize(("bound", "alike"), [("INT16_MAX", True), ("(INT16_MAX - 1)", True), ("(INT16_MAX - 9000)", False)])
+def test_layers_are_tried_on_every_integer(scripts, random_fastgrnn, tmp_path, bound, alike):
+    model = random_fastgrnn(np.random.default_rng(4))
+    write_export(tmp_path / "c", model)
+    header = tmp_path / "c" / "rescomp" / "rescomp_half_table.h"
+    text = header.read_text()
+    assert "0, INT16_MAX)" in text
+    header.write_text(text.replace("0, INT16_MAX)", f"0, {bound})"))
+    kernels = {"lookup_tanh_int16", "lookup_sigmoid_int16"}
+    assert scripts.mutant_layers.layers_alike(kernels, tmp_path, model) == alike
+
+
+def test_layers_of_more_than_one_number_an_entry_are_not_tried(scripts, random_fastgrnn, tmp_path):
+    model = random_fastgrnn(np.random.default_rng(4))
+    write_export(tmp_path / "c", model)
+    assert not scripts.mutant_layers.layers_alike({"lookup_tanh_int16", "fastgrnn_gate_int16"}, tmp_path, model)
+    assert not scripts.mutant_layers.layers_alike({"a_kernel_of_no_layer"}, tmp_path, model)
+
+
+def test_a_campaign_goes_on_where_it_ended(scripts, tmp_path):
+    mutants = [scripts.mutations.Mutant("gru", "c/gru.c", "relation", f"line {i}", i, "a", "b") for i in range(4)]
+    ran = []
+
+    def outcome(mutant):
+        ran.append(mutant)
+        return scripts.mutants.Outcome("killed", "test", f"differs in {mutant.place}")
+
+    runner, path = SimpleNamespace(outcome=outcome), tmp_path / "results.jsonl"
+    first = scripts.mutants.count(mutants[:3], runner, scripts.mutants.Results(path))
+    path.write_text(path.read_text()[:-20])
+    second = scripts.mutants.count(mutants, runner, scripts.mutants.Results(path))
+    assert [each.place for each in ran] == [0, 1, 2, 2, 3]
+    assert second[:3] == first
+    assert [each.outcome.said for each in second] == [f"differs in {i}" for i in range(4)]
+    assert scripts.mutants.count(mutants, runner, scripts.mutants.Results(path)) == second
+    assert len(ran) == 5
