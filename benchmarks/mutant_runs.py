@@ -12,12 +12,14 @@ import select
 import shutil
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from mutant_equivalence import Equivalence
 from mutant_references import DifferenceError, keep_references
 from mutations import Mutant
+from mutations_assembly import INSTRUCTION
 from mutations_c import apply_to_text
 from mutations_onnx import apply_to_onnx
 from mutations_tflite import apply_to_tflite
@@ -26,6 +28,7 @@ from rescomp import stages
 from rescomp.errors import DeviceError, ParityError, RescompError
 from rescomp.export.cores import CORES
 from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, SUMS, TFLITE
+from rescomp.store.locks import LOCK
 from rescomp.validate import c_program, host_c
 from rescomp.validate.c_program import tool_version
 from rescomp.validate.emulation import tool_versions
@@ -38,6 +41,9 @@ SETS: Mapping[str, str] = {"test": "test", "stress": "stress", "layers": "layers
 """What differed, by the name of the evidence's set, the first in order counts: `use` is a header, run, classify, or two states."""
 CHEAPEST: Mapping[str, str] = {"onnxruntime": "onnxruntime:step", "tflite": "tflite:default"}
 VARIANTS = host_c.VARIANTS
+TRAPS: Mapping[str, str] = {"cortex-m": "udf #0", "riscv32": "unimp", "atmega": "jmp 0"}
+"""What ends a program, by the beginning of a core's name."""
+NOT_RUN = "in code that no vector runs"
 FEW = 30
 """Sequences of the test set that are tried first: most mutants fall there, and the whole examination follows where they do not."""
 
@@ -61,18 +67,33 @@ class Runner:
 
     def outcome(self, mutant: Mutant) -> Outcome:
         """Its fate. Raises StaleError."""
-        source, copy = self.work / mutant.model, self.work / f".mutant-{os.getpid()}"
-        data = apply_mutant((source / mutant.file).read_bytes(), mutant)
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(source, copy, copy_function=os.link)
-        plant(copy, mutant.file, data)
+        copy = self._copy(mutant, mutant)
         found = self._found(mutant, copy, few=True)
         if found.fate == "alive":
             found = self._found(mutant, copy, few=False)
-        if found.fate == "alive":
-            proof = self.equivalence.proof(mutant, copy)
-            return Outcome("equivalent", proof, found.said) if proof else found
-        return found
+        if found.fate != "alive":
+            return found
+        proof = self.equivalence.proof(mutant, copy)
+        if proof:
+            return Outcome("equivalent", proof, "")
+        return Outcome("alive", NOT_RUN, "") if mutant.file.endswith((".S", ".h")) and self._is_never_run(mutant) else found
+
+    def _copy(self, mutant: Mutant, planted: Mutant) -> Path:
+        """The mutant's model with another change in its file. Raises StaleError."""
+        source, copy = self.work / mutant.model, self.work / f".mutant-{os.getpid()}"
+        data = apply_mutant((source / mutant.file).read_bytes(), planted)
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(source, copy, copy_function=os.link, ignore=lambda *_: [LOCK])
+        plant(copy, mutant.file, data)
+        return copy
+
+    def _is_never_run(self, mutant: Mutant) -> bool:
+        """Whether a trap before a mutated instruction of assembly ends no program: no proof, for other vectors might run it."""
+        trap = next((text for name, text in TRAPS.items() if mutant.file.startswith(f"{C_FOLDER}-{name}")), "")
+        if not trap or not INSTRUCTION.fullmatch(mutant.before):
+            return False
+        trapped = replace(mutant, after=f"    {trap}\n{mutant.before}")
+        return self._found(mutant, self._copy(mutant, trapped), few=False).fate == "alive"
 
     def _found(self, mutant: Mutant, copy: Path, *, few: bool) -> Outcome:
         """What verify finds, on a few sequences or on everything. What a fork finds computed and compiled costs it nothing: so the same is
