@@ -16,11 +16,13 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mutant_models import MODELS, make_model
 from mutant_runs import Outcome, Runner, versions
+from mutant_tables import by_operator, kind_of
 from mutations import Mutant, StaleError, draw
 from mutations_assembly import assembly_mutants
 from mutations_c import c_mutants
@@ -55,13 +57,12 @@ def main() -> None:
         return
     wanted = [
         mutant
-        for mutant in mutants
+        for mutant in spread(mutants)
         if _wanted(mutant, options.assembly) and options.only in f"{mutant.model} {mutant.file} {mutant.operator}"
     ]
     results = count(wanted, Runner(options.work), Results(options.work / f"results-{options.seed or SEED}.jsonl"))
     write_results(options.work / f"results-{options.seed or SEED}.json", results)
-    print(table([result for result in results if not is_assembly(result.mutant)], "operator"))
-    print(table([result for result in results if is_assembly(result.mutant)], "assembly"))
+    print(by_operator([result.as_json() for result in results]))
 
 
 def is_assembly(mutant: Mutant) -> bool:
@@ -71,6 +72,14 @@ def is_assembly(mutant: Mutant) -> bool:
 
 def _wanted(mutant: Mutant, assembly: str) -> bool:
     return assembly == "yes" or is_assembly(mutant) == (assembly == "only")
+
+
+def spread(mutants: Sequence[Mutant]) -> list[Mutant]:
+    """The same, each model's and each kind of file's in turn: whatever part of them runs, it is of all alike."""
+    groups: dict[tuple[str, str], list[Mutant]] = {}
+    for mutant in mutants:
+        groups.setdefault((mutant.model, kind_of(mutant.file)), []).append(mutant)
+    return [mutant for turn in zip_longest(*groups.values()) for mutant in turn if mutant is not None]
 
 
 def drawn(work: Path, seed: int) -> list[Mutant]:
@@ -185,29 +194,6 @@ def write_results(path: Path, results: Sequence[Result]) -> None:
     """The raw outcomes, a line a mutant, with the versions of what ran."""
     rows = ",\n".join(json.dumps(result.as_json()) for result in results)
     write_atomically(path, f'{{"on": {json.dumps(versions())}, "results": [\n{rows}\n]}}\n'.encode())
-
-
-def table(results: Sequence[Result], title: str) -> str:
-    """Kill rate by kind of file and operator, as Markdown."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
-    for mutant, outcome in results:
-        groups.setdefault((kind_of(mutant), mutant.operator), []).append(outcome)
-        groups.setdefault((kind_of(mutant), "all"), []).append(outcome)
-    lines = [f"| file | {title} | mutants | equivalent | killed | build | run | refusal | test | stress | layers | use | alive |"]
-    lines += ["|---" * 13 + "|"]
-    for (kind, operator), outcomes in sorted(groups.items()):
-        killed = [outcome for outcome in outcomes if outcome.fate == "killed"]
-        ways = [str(sum(outcome.by == way for outcome in killed)) for way in ("build", "run", "refusal", "test", "stress", "layers", "use")]
-        equivalent = sum(outcome.fate == "equivalent" for outcome in outcomes)
-        alive = len(outcomes) - len(killed) - equivalent
-        lines.append(f"| {kind} | {operator} | {len(outcomes)} | {equivalent} | {len(killed)} | {' | '.join(ways)} | {alive} |")
-    return "\n".join(lines)
-
-
-def kind_of(mutant: Mutant) -> str:
-    """C, ONNX or TFLite; a core for assembly."""
-    folder = mutant.file.partition("/")[0]
-    return folder[len(C_FOLDER) + 1 :] if is_assembly(mutant) else {C_FOLDER: "C", TFLITE: "TFLite"}.get(folder, "ONNX")
 
 
 if __name__ == "__main__":
