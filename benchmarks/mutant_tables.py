@@ -33,10 +33,8 @@ def by_operator(rows: Sequence[Row]) -> str:
     for row in rows:
         for operator in (row["operator"], "**all**"):
             groups.setdefault((kind_of(row["file"]), operator), []).append(row)
-    lines = [
-        f"| file | operator | mutants | {' | '.join(WAYS)} | killed | equivalent | alive | rate |",
-        "|---|---|" + "---:|" * (len(WAYS) + 5),
-    ]
+    head = ("file", "operator", "mutants", *WAYS, "killed", "equivalent", "alive", "rate")
+    lines = [f"| {' | '.join(head)} |", "|---|---|" + "---:|" * (len(head) - 2)]
     for (kind, operator), members in sorted(groups.items()):
         fates = Counter(row["fate"] for row in members)
         ways = Counter(row["by"] for row in members if row["fate"] == "killed")

@@ -16,7 +16,7 @@ from rescomp.graph.ir import Format
 from rescomp.validate.c_program import write_export
 
 BENCHMARKS = Path(rescomp.__file__).parent / "benchmarks"
-MODULES = ("mutations", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_layers", "mutants")
+MODULES = ("mutations", "mutant_tables", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_layers", "mutants")
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +144,30 @@ def test_a_campaign_goes_on_where_it_ended(scripts, tmp_path):
     assert [each.outcome.said for each in second] == [f"differs in {i}" for i in range(4)]
     assert scripts.mutants.count(mutants, runner, scripts.mutants.Results(path)) == second
     assert len(ran) == 5
+
+
+def test_a_part_of_a_list_is_of_all_models_and_files_alike(scripts):
+    files = ("c/a.c", "model.onnx", "model.tflite", "c-cortex-m0/a.S")
+    mutants = [
+        scripts.mutations.Mutant(model, file, "relation", f"line {i}", i, "a", "b")
+        for model in ("gru", "resnet")
+        for file in files
+        for i in range(3)
+    ]
+    order = scripts.mutants.spread(mutants)
+    assert sorted(map(str, order)) == sorted(map(str, mutants))
+    assert [mutant.place for mutant in order] == [0] * 8 + [1] * 8 + [2] * 8
+
+
+def test_the_table_counts_what_each_operator_s_mutants_were_killed_by(scripts):
+    fates = [
+        ("killed", "test"),
+        ("killed", "layers"),
+        ("killed", "test"),
+        ("equivalent", "range analysis"),
+        ("alive", ""),
+        ("fault", "KeyError"),
+    ]
+    rows = [{"file": "c/a.c", "operator": "relation", "fate": fate, "by": by} for fate, by in fates]
+    assert scripts.mutant_tables.by_operator(rows).splitlines()[-1] == "| C | relation | 6 |  |  |  | 2 |  | 1 |  | 3 | 1 | 2 | 60 % |"
+    assert scripts.mutant_tables.by_proof(rows).splitlines()[-1] == "| C | range analysis | 1 |"
