@@ -256,9 +256,11 @@ def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
 def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **asked: Any) -> None:
     """For continuous integration: fail on a mismatch that verify found (exit 3) or a size past a limit (exit 4)."""
     from . import stages
-    from .model_directory import write_atomically
     from .printing import TerminalListener, print_check
+    from .store import refuse_target, write_atomically
 
+    if markdown is not None:
+        refuse_target(markdown)
     with TerminalListener() as listener:
         result = stages.check(directory, cores=_names(cores), listener=listener, **asked)
     if markdown is not None:

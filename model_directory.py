@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,20 @@ from typing import Any
 from .documents import MOST_BYTES as MOST_DOCUMENT_BYTES
 from .documents import fits, is_count, parse_json
 from .errors import InputError
-from .store import LOCK, MOST_BYTES, changing, commit, disk, holding, read_file, reading, recover
+from .store import (
+    LOCK,
+    MOST_BYTES,
+    changing,
+    commit,
+    disk,
+    holding,
+    read_file,
+    reading,
+    recover,
+    refuse_held,
+    refuse_in_the_way,
+    refuse_strange,
+)
 from .store import write_atomically as write_atomically
 
 SCHEMA = 1
@@ -53,8 +67,10 @@ class ModelDirectory:
     @classmethod
     def make(cls, path: Path, *, force: bool = False, going_on: str = "") -> ModelDirectory:
         """The folder of one to be begun. going_on: the command that goes on with another. Raises InputError when `begin` would."""
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file: choose another directory with -o")
+        if os.path.lexists(path) and not path.is_dir():
+            what = "a file" if path.exists() else "a link to nothing"
+            raise InputError(f"{path} is {what}: choose another directory with -o")
+        refuse_held(path)
         directory = cls(path)
         missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
         try:
@@ -76,7 +92,9 @@ class ModelDirectory:
     def _replaceable(self, *, force: bool, going_on: str = "") -> list[str]:
         """Names of what is in it. Raises InputError when that must stay."""
         recover(self.path, MANIFEST)
-        old = self._contents()
+        if force:
+            refuse_strange(self.path)
+        old = self._contents() if force else sorted(path.name for path in self.path.iterdir() if path.name != LOCK)
         if old and not force:
             how = f"go on with the model in it with `{going_on}`, " if going_on and self.has(MANIFEST) and self.has(RECIPE) else ""
             raise InputError(f"{self.path} is not empty: {how}choose another directory with -o, or replace it with --force")
@@ -110,13 +128,21 @@ class ModelDirectory:
         recover(path, MANIFEST)
         for name in (MANIFEST, SUMS):
             if not (path / name).is_file():
+                refuse_held(path)  # by one that is just being begun
                 raise InputError(f"{path} has no {name}: it is no model directory of rescomp, or lost a part; make it again")
+        refuse_strange(path)
         directory.manifest()
         return directory
 
-    def held(self) -> AbstractContextManager[None]:
-        """While a stage works on it: other stages are told so, by process number and command (InputError). May be nested."""
-        return holding(self.path)
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While a stage works on it: other stages are told so, by process number and command (InputError). May be nested.
+
+        Raises InputError, too, for what is in the way of a file that a stage writes.
+        """
+        with holding(self.path):
+            refuse_in_the_way(self.path, _WRITTEN)
+            yield
 
     def unchanging(self) -> AbstractContextManager[None]:
         """While files that belong together are read: nobody changes them in between. Nothing may be written meanwhile."""
@@ -222,6 +248,11 @@ def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
 
 
+_WRITTEN: Sequence[str] = (
+    *(MANIFEST, RECIPE, METRICS, f".{METRICS}.partial", PLAN, STACK, FLOAT_NET, QUANTIZED_NET, CHECKPOINT, f".{CHECKPOINT}.partial"),
+    *(GRAPH, WEIGHTS, VECTORS, ONNX_STEP, ONNX_SEQUENCE, TFLITE, f"{C_FOLDER}/*", f"{FIRMWARE_FOLDER}/*", REPORT, SUMS, GIT_ATTRIBUTES),
+)
+"""By stages, and what they make of it on the way; * stands for files whose names are the model's and the board's."""
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
 """What changes while a net trains (metrics of an earlier rescomp too), and the list itself."""
 

@@ -1,430 +1,306 @@
 """Kills every command at every operation on files, and follows what rescomp says until the work is done: python benchmarks/crash_points.py
 
-A command runs on a disk (store/disk.py) that stops at operation N: before it (kill), in the middle of what it writes (torn), with the loss
-of all that was not synced (power), of what unsynced files held (zeroed), or of some of either, drawn (mixed). Then the same command is
-given again, and then whatever command the messages name, until nothing is left to do. Survived: the directory equals that of an
-undisturbed run byte for byte, nothing else lies there, and no finished epoch was trained twice.
+A command runs once on a disk (dying_disk.py) that, at every operation, keeps what would lie there if the process died then: before the
+operation (kill), in the middle of what it writes (torn), with the loss of all that was not synced (power), of what unsynced files held
+(zeroed), or of some of either, drawn (mixed). For Ctrl-C, after which a process tidies up (interrupt), it runs once for each. From each of
+these the same command is given again, and then whatever command the messages name, until nothing is left to do. Survived: the files equal
+those of an undisturbed run byte for byte, nothing else lies there, and no finished epoch was trained twice.
+
+Deaths that leave the same files and the same epochs behind are gone on from once. What does not change files is remembered (remembered.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
+import hashlib
+import json
 import random
 import re
-import shlex
-import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from rescomp.cli import main
+import rescomp
+from rescomp.benchmarks.crash_commands import Scenario, call, counting_epochs, go_on, make_data, prepare, scenarios, stand_in_tool
+from rescomp.benchmarks.dying_disk import MODES, DyingDisk, Files, InterruptedDisk, contents, lay
+from rescomp.benchmarks.remembered import remembering
 from rescomp.model_directory import write_atomically
-from rescomp.store import Disk, disk, injected
-from rescomp.train import loop
+from rescomp.store import Disk, injected
 
-MODES = ("kill", "torn", "power", "zeroed", "mixed")
-MOST_COMMANDS = 12
-SMALL = ("model.hidden_size=4", "train.epochs=2", "quantize.epochs=2", "train.threads=1")
-
-
-class Dead(BaseException):
-    """The process is no more: nothing that it would still do may change a file."""
+PASSING = re.compile(r"(^|/)(\.staging|\.lock|\.[^/]*\.partial)(/|$)")
+"""What a process leaves that died before it decided anything."""
+INTERRUPT = "interrupt"
+ALL_MODES, INTERRUPTED = (*MODES, INTERRUPT), 130
+Points = Callable[[int], Sequence[int]]
+"""Chooses among so many operations."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """To the names in `folder`, that a loss of power takes back until the folder is synced."""
-
-    folder: Path
-    names: tuple[Path, ...]
-    undo: Callable[[], None]
-
-
-@dataclass
-class DyingDisk(Disk):
-    """Counts operations, and dies at number `last`; of files it remembers what a loss of power would undo.
-
-    last: None for a disk that never dies.
-    """
-
-    last: int | None = None
-    mode: str = "kill"
-    count: int = 0
-    log: list[str] = field(default_factory=list)
-    pending: list[Change] = field(default_factory=list)
-    unsynced: dict[int, Path] = field(default_factory=dict)
-
-    def write(self, path: Path, data: bytes, mode: int = 0o666) -> None:
-        half = self._step(f"write {path.name}")
-        super().write(path, data[: len(data) // 2] if half else data, mode)
-        self.unsynced[path.stat().st_ino] = path
-        self._undoing(lambda: path.unlink(missing_ok=True), path)
-        if half:
-            self._die()
+class CarelessDisk(Disk):
+    """The disk of processes that do not die: waiting for it would change no byte."""
 
     def sync(self, path: Path) -> None:
-        self._step(f"sync {path.name}")
-        if path.is_dir():
-            self.pending = [change for change in self.pending if change.folder != path]
-        else:
-            self.unsynced.pop(path.stat().st_ino, None)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._step(f"rename {source.name} {target.name}")
-        before = target.read_bytes() if target.is_file() else None
-        super().rename(source, target)
-        self._undoing(lambda: _rename_back(source, target, before), target, source)
-
-    def unlink(self, path: Path) -> None:
-        if not path.exists():
-            super().unlink(path)
-        self._step(f"unlink {path.name}")
-        before = path.read_bytes()
-        super().unlink(path)
-        self._undoing(lambda: _restore(path, before), path)
-
-    def mkdir(self, path: Path) -> None:
-        if path.exists():
-            super().mkdir(path)
-        self._step(f"mkdir {path.name}")
-        super().mkdir(path)
-        self._undoing(lambda: shutil.rmtree(path, ignore_errors=True), path)
-
-    def rmdir(self, path: Path) -> None:
-        self._step(f"rmdir {path.name}")
-        super().rmdir(path)
-        self.pending = [replace(change, folder=path.parent) if change.folder == path else change for change in self.pending]
-        self._undoing(lambda: path.mkdir(exist_ok=True), path)
-
-    def _undoing(self, undo: Callable[[], None], *names: Path) -> None:
-        self.pending.append(Change(names[0].parent, names, undo))
-
-    def _step(self, what: str) -> bool:
-        """Count an operation; whether it is to be cut off in its middle."""
-        if self.last is not None and self.count >= self.last:
-            raise Dead
-        self.count += 1
-        self.log.append(what)
-        if self.count != self.last:
-            return False
-        if self.mode == "torn" and what.startswith("write"):
-            return True
-        self._die()
-        return False
-
-    def _die(self) -> None:
-        self.lose_power(self.last)
-        raise Dead
-
-    def lose_power(self, seed: int | None) -> None:
-        """Take back what was not synced, as the mode says; seed: of what is drawn."""
-        rng = random.Random(seed)
-        if self.mode in ("power", "zeroed", "mixed"):
-            for path in self._files_without_data():
-                if self.mode != "mixed" or rng.random() < 0.5:
-                    path.write_bytes(b"")
-        kept: list[Path] = []
-        for change in reversed(self.pending if self.mode in ("power", "mixed") else []):
-            later = any(name == other or name in other.parents for name in change.names for other in kept)
-            if later or (self.mode == "mixed" and rng.random() < 0.5):
-                kept += change.names
-            else:
-                change.undo()
-
-    def _files_without_data(self) -> list[Path]:
-        folders = {change.folder for change in self.pending} | {path.parent for path in self.unsynced.values()}
-        files = (path for folder in sorted(folders) if folder.is_dir() for path in sorted(folder.iterdir()))
-        return [path for path in files if path.is_file() and path.stat().st_ino in self.unsynced]
-
-
-def _rename_back(source: Path, target: Path, before: bytes | None) -> None:
-    if target.exists():
-        source.parent.mkdir(parents=True, exist_ok=True)
-        target.rename(source)
-    if before is not None:
-        _restore(target, before)
-
-
-def _restore(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+        pass
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Of one command line."""
+class Death:
+    """Number and name of the operation, and what it left: files by name, and epochs trained until then, by stage."""
 
-    code: int
-    said: str
-
-
-def call(words: Sequence[str]) -> Outcome:
-    """`rescomp <words>` in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(list(words))
-    return Outcome(code, err.getvalue() + out.getvalue())
-
-
-def named(said: str) -> list[str] | None:
-    """The first command that a message names, if it is one to go on with."""
-    found = re.search(r"`rescomp ([^`]+)`", said) or re.search(r"(?:next|go on with): rescomp (.+)", said)
-    return shlex.split(found[1]) if found else None
-
-
-@contextlib.contextmanager
-def counting_epochs() -> Iterator[dict[str, list[int]]]:
-    """Epochs trained meanwhile, by stage."""
-    seen: dict[str, list[int]] = {}
-    original = loop._Run.epoch
-
-    def epoch(run: loop._Run, number: int) -> tuple[float, float]:
-        seen.setdefault(run.schedule.stage, []).append(number)
-        return original(run, number)
-
-    loop._Run.epoch = epoch  # type: ignore[method-assign]
-    try:
-        yield seen
-    finally:
-        loop._Run.epoch = original  # type: ignore[method-assign]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A command, what it finds, and begin: the commands before it. cut: the last of them is interrupted after an epoch."""
-
-    name: str
-    command: tuple[str, ...]
-    begin: tuple[tuple[str, ...], ...] = ()
-    cut: bool = False
-
-
-def scenarios(data: Path, place: Path) -> list[Scenario]:
-    """Every command that writes, from every state that it is given in."""
-    sets = tuple(part for key in SMALL for part in ("--set", key))
-    model, against = str(place), ("--against", "onnxruntime")
-    fresh = ("--data", str(data), *sets, "-o", model)
-    other = ("--data", str(data), *sets, "--set", "model.hidden_size=5", "-o", model)
-    train, quantize, export = ("train", *fresh), ("quantize", model), ("export", model)
-    verify, run = ("verify", model, *against), ("run", *fresh, *against)
-    done = (train, quantize, export, verify)
-    return [
-        Scenario("train", train),
-        Scenario("train --force", (*train, "--force"), (("run", *other, *against),)),
-        Scenario("train --resume", ("train", "--resume", "-o", model), (train,), cut=True),
-        Scenario("quantize", quantize, (train,)),
-        Scenario("quantize again, other weights", (*quantize, "--weights", "int8"), done),
-        Scenario("quantize --resume", (*quantize, "--resume"), (*done, (*quantize, "--weights", "int8")), cut=True),
-        Scenario("export", export, (train, quantize)),
-        Scenario("export again, for a core and as a package", (*export, "--core", "cortex-m4", "--format", "c,arduino"), done),
-        Scenario("verify", verify, (train, quantize, export)),
-        Scenario("run", run),
-        Scenario("run --force", (*run, "--force"), (("run", *other, *against),)),
-        Scenario("run --resume", ("run", "--resume", "-o", model, *against), (train,), cut=True),
-        Scenario("run --seeds", (*run, "--seeds", "0,1")),
-    ]
-
-
-def prepare(scenario: Scenario, place: Path) -> None:
-    """Bring `place` to where the scenario's command finds it."""
-    shutil.rmtree(place, ignore_errors=True)
-    for number, words in enumerate(scenario.begin):
-        last = number == len(scenario.begin) - 1
-        if scenario.cut and last:
-            with interrupted_after_an_epoch():
-                call(words)
-        else:
-            outcome = call(words)
-            assert outcome.code == 0, outcome.said
-
-
-@contextlib.contextmanager
-def interrupted_after_an_epoch() -> Iterator[None]:
-    """Ctrl-C in the second epoch."""
-    original = loop._Run.epoch
-
-    def epoch(run: loop._Run, number: int) -> tuple[float, float]:
-        if number == 2:
-            raise KeyboardInterrupt
-        return original(run, number)
-
-    loop._Run.epoch = epoch  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        loop._Run.epoch = original  # type: ignore[method-assign]
-
-
-def contents(place: Path) -> dict[str, bytes | None]:
-    """Every file's bytes, and None for every folder."""
-    return {path.relative_to(place).as_posix(): path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
-
-
-def go_on(scenario: Scenario, *, changed: bool) -> str | None:
-    """Give the command again and follow the messages, until it or what goes on for it has ended; why that failed, or None.
-
-    changed: whether it did anything before it died; then it is given without --force, which would begin anew.
-    """
-    words, said = [word for word in scenario.command if word != "--force" or not changed], []
-    for _ in range(MOST_COMMANDS):
-        outcome = call(words)
-        said.append(f"rescomp {shlex.join(words)}: {outcome.code} {outcome.said.strip()}")
-        following = named(outcome.said)
-        if outcome.code == 0 and (words[0] == scenario.command[0] or following is None):
-            return None
-        if following is None or following == words:
-            return "\n".join(said)
-        if outcome.code and _is_past(scenario, words, following):
-            return None
-        words = following
-    return "\n".join(said)
-
-
-def _is_past(scenario: Scenario, words: Sequence[str], following: Sequence[str]) -> bool:
-    """Whether what was asked is finished, and the message names the stage after it."""
-    order = ("train", "quantize", "export", "verify")
-    if scenario.command[0] not in order or following[0] not in order or words[0] != scenario.command[0]:
-        return False
-    return order.index(following[0]) > order.index(scenario.command[0])
+    mode: str
+    number: int
+    operation: str
+    files: Mapping[str, bytes | None]
+    epochs: Mapping[str, Sequence[int]]
+    stored: bool
+    """Whether no epoch was under way: a checkpoint came to its place just before."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
     """What a scenario's command does when nothing happens: its operations, the files it leaves, the epochs it trains."""
 
+    start: Mapping[str, bytes | None]
     log: tuple[str, ...]
     contents: Mapping[str, bytes | None]
     epochs: Mapping[str, list[int]]
 
 
-def undisturbed(scenario: Scenario, start: Path, place: Path) -> Undisturbed:
-    """Run the command once, from `start`."""
-    _copy(start, place)
-    counted = DyingDisk()
-    with injected(counted), counting_epochs() as epochs:
-        outcome = call(scenario.command)
-    assert outcome.code == 0, outcome.said
-    return Undisturbed(tuple(counted.log), contents(place), epochs)
+@dataclass(frozen=True)
+class Trial:
+    """What became of one death. failure: None if it was survived."""
+
+    scenario: str
+    mode: str
+    number: int
+    operation: str
+    failure: str | None
 
 
-def trial(scenario: Scenario, start: Path, place: Path, reference: Undisturbed, last: int, mode: str) -> str | None:
-    """Kill the command at one operation and go on; what is wrong then, or None."""
-    _copy(start, place)
-    before = _settled(start)
-    with counting_epochs() as epochs:
-        dying = DyingDisk(last, mode)
-        with injected(dying), contextlib.suppress(Dead):
-            call(scenario.command)
-            dying.lose_power(last)  # after the end
-        failure = go_on(scenario, changed=_settled(place) != before)
-    if failure is not None:
-        return failure
-    found = contents(place)
-    wrong = sorted(name for name in found.keys() | reference.contents.keys() if found.get(name, 0) != reference.contents.get(name, 0))
-    if wrong:
-        return f"other than without a kill: {', '.join(wrong)}"
-    for stage, numbers in epochs.items():
-        again = len(numbers) - len(reference.epochs.get(stage, []))
-        if again > 1 or (again == 1 and _stored_before(reference, last, mode)):
-            return f"{stage} trained epochs {numbers}, undisturbed {reference.epochs.get(stage)}"
-    return None
+@dataclass
+class Sweep:
+    """One scenario, under `root`."""
+
+    scenario: Scenario
+    root: Path
+    reference: Undisturbed
+    continued: dict[str, tuple[str | None, Mapping[str, list[int]]]] = field(default_factory=dict)
+    """By what lies there: what going on ends with, and the epochs that it trains."""
+    known: dict[bytes, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scenario: Scenario, root: Path) -> Sweep:
+        prepare(scenario, root)
+        start, counted = contents(root), DyingDisk(root)
+        with injected(counted), counting_epochs() as epochs:
+            outcome = call(scenario.command)
+        assert outcome.code == 0, outcome.said
+        return cls(scenario, root, Undisturbed(start, tuple(counted.log), contents(root), epochs))
+
+    @property
+    def count(self) -> int:
+        """Of the moments to die at: before each operation, and after the end."""
+        return len(self.reference.log) + 1
+
+    def deaths(self, chosen: Mapping[int, Sequence[str]]) -> Iterator[Death]:
+        """By the number of the operation, of the modes chosen for it, from one more run."""
+        self._lay(self.reference.start)
+        found: list[Death] = []
+
+        def witness() -> None:
+            for mode in _deadly(chosen, dying.count):
+                epochs_now = {stage: list(numbers) for stage, numbers in epochs.items()}
+                files = self._names(dying.left(mode, dying.count))
+                found.append(Death(mode, dying.count, dying.log[-1], files, epochs_now, _stored(dying.log[:-1], mode)))
+
+        dying = DyingDisk(self.root, witness=witness)
+        with injected(dying), counting_epochs() as epochs:
+            call(self.scenario.command)
+        assert tuple(dying.log) == self.reference.log
+        for mode in _deadly(chosen, self.count):
+            files = self._names(dying.left(mode, self.count))
+            found.append(Death(mode, self.count, "the end", files, epochs, _stored(dying.log, mode)))
+        yield from found
+        yield from (self._interrupt(number) for number, modes in chosen.items() if INTERRUPT in modes and number < self.count)
+
+    def _interrupt(self, number: int) -> Death:
+        self._lay(self.reference.start)
+        stopped = InterruptedDisk(self.root, number)
+        with injected(stopped), counting_epochs() as epochs:
+            outcome = call(self.scenario.command)
+        assert outcome.code == INTERRUPTED, outcome
+        log = self.reference.log[:number]
+        return Death(INTERRUPT, number, log[-1], contents(self.root), epochs, _stored(log[:-1], INTERRUPT))
+
+    def trial(self, death: Death) -> Trial:
+        """Go on from it; what is wrong then, if anything."""
+        key = _digest(death.files)
+        if key not in self.continued:
+            self.continued[key] = self._continue(death.files)
+        failure, epochs = self.continued[key]
+        return Trial(self.scenario.name, death.mode, death.number, death.operation, failure or self._repeated(death, epochs))
+
+    def _continue(self, files: Mapping[str, bytes | None]) -> tuple[str | None, Mapping[str, list[int]]]:
+        self._lay(files)
+        with injected(CarelessDisk()), counting_epochs() as epochs:
+            failure = go_on(self.scenario, changed=_settled(files) != _settled(self.reference.start))
+        return failure or self._difference(), epochs
+
+    def _difference(self) -> str | None:
+        found, expected = contents(self.root), self.reference.contents
+        wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name, 0) != expected.get(name, 0))
+        return f"other than without a death: {', '.join(wrong)}" if wrong else None
+
+    def _repeated(self, death: Death, epochs: Mapping[str, Sequence[int]]) -> str | None:
+        """Why an epoch was trained twice that was finished: one at most was under way."""
+        for stage in death.epochs.keys() | epochs.keys():
+            numbers, once = [*death.epochs.get(stage, ()), *epochs.get(stage, ())], self.reference.epochs.get(stage, [])
+            again = len(numbers) - len(once)
+            if again > 1 or (again == 1 and death.stored):
+                return f"{stage} trained epochs {numbers}, undisturbed {once}"
+        return None
+
+    def _names(self, files: Files) -> dict[str, bytes | None]:
+        """Equal files once, since a sweep keeps hundreds of directories."""
+        known = self.known
+        return {path.relative_to(self.root).as_posix(): data and known.setdefault(data, data) for path, data in files.items()}
+
+    def _lay(self, files: Mapping[str, bytes | None]) -> None:
+        lay({self.root / name: data for name, data in files.items()}, self.root)
 
 
-def _stored_before(reference: Undisturbed, last: int, mode: str) -> bool:
-    """Whether the operation before which the kill came is just after a checkpoint was put in its place: no epoch was under way."""
-    done = reference.log[: last - 1]
-    return mode in ("kill", "torn") and bool(done) and done[-1].startswith("rename .checkpoint")
+def _deadly(chosen: Mapping[int, Sequence[str]], number: int) -> list[str]:
+    return [mode for mode in chosen.get(number, ()) if mode != INTERRUPT]
 
 
-def _copy(start: Path, place: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    if start.is_dir():
-        shutil.copytree(start, place, symlinks=True)
+def _stored(log: Sequence[str], mode: str) -> bool:
+    return mode in ("kill", "torn", INTERRUPT) and bool(log) and log[-1].startswith("rename .checkpoint")
 
 
-def _settled(place: Path) -> dict[str, bytes | None]:
+def _settled(files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
     """What is there but for what a process leaves that died before it decided anything."""
-    kept = {name: data for name, data in contents(place).items() if not name.startswith((".staging", ".lock"))}
-    return kept if not (place / ".staging" / "journal.json").exists() else {}
+    if any(name.endswith(".staging/journal.json") for name in files):
+        return {}
+    return {name: data for name, data in files.items() if not PASSING.search(name)}
 
 
-def make_data(path: Path) -> None:
-    """Sixty short recordings of three classes."""
-    rng = np.random.default_rng(0)
-    y = np.arange(60) % 3
-    x = (rng.normal(size=(60, 6, 2)) + y[:, None, None]).astype(np.float32)
-    np.savez(path, x_train=x[:36], y_train=y[:36], x_test=x[36:], y_test=y[36:])
+def _digest(files: Mapping[str, bytes | None]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(files):
+        data = files[name]
+        total.update(f"{name} {data if data is None else hashlib.sha256(data).hexdigest()}\n".encode())
+    return total.hexdigest()
 
 
-def sweep(scenario: Scenario, folder: Path, points: Callable[[int], Sequence[int]], modes: Sequence[str]) -> tuple[int, list[str]]:
-    """(trials, failures) of one scenario: at the operations that `points` chooses of their number, in every mode."""
-    place, start = folder / "model", folder / "start"
-    prepare(scenario, place)
-    shutil.rmtree(start, ignore_errors=True)
-    _copy(place, start)
-    reference = undisturbed(scenario, start, place)
-    tried, failures = 0, []
-    for last in points(len(reference.log) + 1):
-        what = (*reference.log, "the end")[last - 1]
+def sweep(scenario: Scenario, root: Path, points: Points, modes: Sequence[str], known: Sequence[tuple[str, int]] = ()) -> Iterator[Trial]:
+    """Die at the operations that `points` chooses of their number, in every mode but what is `known`; torn only where files are written."""
+    each = Sweep.of(scenario, root)
+    chosen: dict[int, list[str]] = {}
+    for number in points(each.count):
+        writes = number < each.count and each.reference.log[number - 1].startswith("write")
+        chosen[number] = [mode for mode in modes if (mode != "torn" or writes) and (mode, number) not in known]
+    if any(chosen.values()):
+        with remembering():
+            yield from map(each.trial, each.deaths(chosen))
+
+
+@dataclass
+class Log:
+    """Trials in a file, a line each, of one state of the sources: a sweep that was stopped goes on."""
+
+    path: Path | None
+    trials: list[Trial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        head = json.dumps({"sources": sources()})
+        if self.path is None:
+            return
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        if lines and lines[0] != head:
+            sys.exit(f"{self.path} is of other sources: give another file")
+        self.trials = [Trial(**json.loads(line)) for line in lines[1:]]
+        if not lines:
+            self.path.write_text(f"{head}\n")
+
+    def add(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps(vars(trial)) + "\n")
+
+    def known(self, scenario: str) -> list[tuple[str, int]]:
+        return [(trial.mode, trial.number) for trial in self.trials if trial.scenario == scenario]
+
+
+def sources() -> str:
+    """Digest of every source of the package that a command may run."""
+    folder, total = Path(rescomp.__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        if path.relative_to(folder).parts[0] not in ("tests", "docs", "benchmarks"):
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def page(trials: Sequence[Trial]) -> str:
+    """The table of docs/proof.md: survived of tried, by command and mode."""
+    names, modes = (
+        list(dict.fromkeys(trial.scenario for trial in trials)),
+        [mode for mode in ALL_MODES if any(t.mode == mode for t in trials)],
+    )
+
+    def row(name: str, chosen: Sequence[Trial]) -> str:
+        cells = []
         for mode in modes:
-            if mode == "torn" and not what.startswith("write"):
-                continue
-            tried += 1
-            failure = trial(scenario, start, place, reference, last, mode)
-            if failure is not None:
-                failures.append(f"{scenario.name}, {mode} at operation {last} of {len(reference.log)} ({what}): {failure}")
-    return tried, failures
+            tried = [trial for trial in chosen if trial.mode == mode]
+            survived = sum(trial.failure is None for trial in tried)
+            cells.append("" if not tried else f"{survived:,}" if survived == len(tried) else f"{survived:,} of {len(tried):,}")
+        return "| " + " | ".join([name, *cells]) + " |"
 
-
-def page(rows: Sequence[tuple[str, int, int]]) -> str:
-    """The table of docs/proof.md."""
-    lines = ["| command | deaths tried | survived |", "|---|---:|---:|"]
-    lines += [f"| `{name}` | {tried:,} | {survived:,} |" for name, tried, survived in rows]
-    total = sum(row[1] for row in rows), sum(row[2] for row in rows)
-    return "\n".join([*lines, f"| together | {total[0]:,} | {total[1]:,} |", ""])
+    head = ["| command | " + " | ".join(f"`{mode}`" for mode in modes) + " |", "|---|" + "---:|" * len(modes)]
+    rows = [row(f"`{name}`", [trial for trial in trials if trial.scenario == name]) for name in names]
+    return "\n".join([*head, *rows, row("together", trials), ""])
 
 
 def run(options: argparse.Namespace) -> int:
     """Every scenario asked for."""
-    rows, rng = [], random.Random(options.seed)
-    with tempfile.TemporaryDirectory(prefix="rescomp-crash-") as name:
+    log, modes = Log(options.log), options.modes.split(",")
+    with tempfile.TemporaryDirectory(prefix="rescomp-crash-") as name, stand_in_tool(Path(name)):
         folder = Path(name)
         make_data(folder / "data.npz")
-        for scenario in scenarios(folder / "data.npz", folder / "model"):
+        for scenario in scenarios(folder / "data.npz", folder / "files"):
             if options.only and scenario.name not in options.only:
                 continue
+            rng = random.Random(f"{options.seed} {scenario.name}")
 
-            def points(count: int) -> Sequence[int]:
+            def points(count: int, rng: random.Random = rng) -> Sequence[int]:
                 every = range(1, count + 1)
                 return every if options.sample is None else sorted(rng.sample(every, min(count, options.sample)))
 
-            tried, failures = sweep(scenario, folder, points, options.modes.split(","))
-            rows.append((scenario.name, tried, tried - len(failures)))
-            print(f"{scenario.name}: {tried - len(failures)} of {tried} survived", flush=True)
-            for failure in failures:
-                print(f"  {failure}", flush=True)
+            begun, tried = time.monotonic(), 0
+            for trial in sweep(scenario, folder / "files", points, modes, log.known(scenario.name)):
+                log.add(trial)
+                tried += 1
+                if trial.failure is not None:
+                    print(f"  {trial.scenario}, {trial.mode} at operation {trial.number} ({trial.operation}): {trial.failure}", flush=True)
+            print(f"{scenario.name}: {tried} tried in {time.monotonic() - begun:.0f} s", flush=True)
     if options.output:
-        write_atomically(options.output, page(rows).encode())
-    print(page(rows))
-    return int(any(tried != survived for _, tried, survived in rows))
+        write_atomically(options.output, page(log.trials).encode())
+    print(page(log.trials))
+    return int(any(trial.failure is not None for trial in log.trials))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", help="names of scenarios")
-    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--modes", default=",".join(ALL_MODES))
     parser.add_argument("--sample", type=int, help="operations a scenario, drawn; without it, all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, help="keep trials here, a line each, and go on with those that are not there")
     parser.add_argument("-o", "--output", type=Path, help="write the table here")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    assert type(disk()) is Disk
     sys.exit(run(arguments()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -21,6 +22,7 @@ from ..errors import DeviceError, InputError, MissingToolError, missing_package
 from ..export.c import check_counts
 from ..graph.ir import IntegerModel
 from ..model_directory import FIRMWARE_FOLDER, REPORT, ModelDirectory
+from ..store import refuse_held
 from ..text_files import whole_number
 from ..validate.board_firmware import Fit, board_uart, build_board_firmware
 from ..validate.c_program import first_lines, run_tool, workspace
@@ -94,26 +96,22 @@ def flash(
     way = choose_method(target, method)
     board_uart(target)
     directory = ModelDirectory.open(path)
+    if not dry_run:
+        refuse_held(path)
     model = read_model(directory)
     check_counts(model, target.find_core())
     if directory.has(REPORT):
         read_report(directory, model)
     folder = path / FIRMWARE_FOLDER / target.name
     if dry_run:
-        where = _look_for(target, way, port) or _placeholder(way)
-        steps = plan(target, way, folder, where)
-        shown = [*_warnings(way), *map(str, steps)] or [f"# {target.title} runs {folder / ELF}; rescomp starts the emulator"]
-        console = None if target.is_emulated else _console(target, way, where)
-        return _told(path, target, way, folder, None, tuple(shown), console)
+        return _planned(path, target, way, folder, port)
     if target.is_emulated:
         check_machine(target.find_core())
         with directory.held():
             fit = _build(directory, model, target, way, "", listener)
         return _emulate(path, target, way, folder, fit, port, run_verify, ready, listener)
     if _warnings(way) and not erase_chip:
-        others = [other.method for other in target.flash if not _warnings(other)]
-        instead = f", or flash it by --method {others[0]}" if others else ""
-        raise InputError(f"{way.method} erases all of the flash of {target.title} first: agree to that by --erase-chip{instead}")
+        raise _erasing(target, way)
     where = _find(target, way, port)
     steps = plan(target, way, folder, where)
     _check_tools(target, steps)
@@ -133,6 +131,20 @@ def flash(
     if ready is not None:
         ready(result)
     return result
+
+
+def _planned(path: Path, board: Board, way: Method, folder: Path, port: str | None) -> Flashed:
+    """What flash would do."""
+    where = _look_for(board, way, port) or _placeholder(way)
+    steps = plan(board, way, folder, where)
+    shown = [*_warnings(way), *map(str, steps)] or [f"# {board.title} runs {folder / ELF}; rescomp starts the emulator"]
+    return _told(path, board, way, folder, None, tuple(shown), None if board.is_emulated else _console(board, way, where))
+
+
+def _erasing(board: Board, way: Method) -> InputError:
+    others = [other.method for other in board.flash if not _warnings(other)]
+    instead = f", or flash it by --method {others[0]}" if others else ""
+    return InputError(f"{way.method} erases all of the flash of {board.title} first: agree to that by --erase-chip{instead}")
 
 
 def _build(directory: ModelDirectory, model: IntegerModel, board: Board, way: Method, where: str, listener: Listener) -> Fit:
@@ -310,10 +322,16 @@ def _essence(output: bytes) -> bytes:
 
 def _copy(step: Copy, board: Board) -> None:
     try:
-        with (step.folder / step.source.name).open("wb") as file:
+        with open(step.folder / step.source.name, "wb", opener=_without_links) as file:
             file.write(step.source.read_bytes())
             file.flush()
             with contextlib.suppress(OSError):  # a boot ROM restarts, and its drive is gone, with the last block
                 os.fsync(file.fileno())
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DeviceError(f"{step.folder / step.source.name} is a link, and no board's drive holds one: remove it") from error
         raise DeviceError(f"cannot write to the drive of {board.title} at {step.folder} ({error.strerror}): mount it again") from error
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)

@@ -12,6 +12,7 @@ from ..export.c import constant_bytes
 from ..export.optional_package import import_optional
 from ..model_directory import ModelDirectory
 from ..recipe import Recipe
+from ..store import refuse_held
 from .artefacts import read_model
 from .exporting import export
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
@@ -63,6 +64,7 @@ def run(
     """
     listener = listener or Silent()
     start = time.monotonic()
+    refuse_held(path)
     ready_witnesses(against)
     for package in EXPORT_PACKAGES:
         import_optional(package)

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..export.c import constant_bytes
 from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, RECIPE, REPORT, ModelDirectory
 from ..recipe import Recipe, revise, to_toml
-from ..store import recover
+from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
 from .evidence import changed_files, read_report
@@ -86,6 +86,11 @@ def run_seeds(
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError("--seeds takes different seeds separated by commas, 0,1,2 for instance")
+    places = {seed: path / f"seed-{seed}" for seed in seeds}
+    for place in (path, *places.values()):
+        refuse_held(place)
+        if place != path and place.is_symlink():
+            raise no_folder(place)
     if (path / MANIFEST).exists():
         raise InputError(f"{path} is a model directory itself: choose another one to hold those of the seeds with -o")
     recipes = [revise(recipe, [f"train.seed={seed}"]) for seed in seeds]
@@ -94,14 +99,14 @@ def run_seeds(
     summaries = []
     with telling_how_to_resume(f"give the same command again{', without --force,' if force else ''} to go on"):
         for seed, own in zip(seeds, recipes, strict=True):
-            place = path / f"seed-{seed}"
+            place = places[seed]
             listener.stage(f"seed {seed}")
             if not force and _is_of(place, own, dataset):
                 summaries.append(_go_on(place, against, listener))
                 continue
             if not force and place.is_dir() and any(place.iterdir()):
-                alone = f"replace it alone with --force --seeds {seed}, or all of them with --force"
-                raise InputError(f"{place} is not empty and holds another model: choose another directory with -o, {alone}")
+                how = f"replace it by the same command with `--force --seeds {seed}` and give this one again, or all of them with --force"
+                raise InputError(f"{place} is not empty and holds another model: choose another directory with -o, {how}")
             summaries.append(run(own, place, force=force, against=against, listener=listener))
     return SeedsSummary(tuple(seeds), tuple(summaries))
 

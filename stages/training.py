@@ -30,7 +30,7 @@ from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
 from ..recipe import ModelSection, Recipe, parse_recipe, refuse_unread, to_toml
-from ..store import write_atomically
+from ..store import refuse_held, write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
 from ..train.checkpoint import CheckpointFile, encode_net
@@ -72,6 +72,7 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
         refuse_unread(recipe)
     directory = ModelDirectory(path)
     begun = recipe is None
+    refuse_held(path)
     if begun:
         held.enter_context(ModelDirectory.open(path).held())
     recipe = recipe or _recipe_to_resume(directory)

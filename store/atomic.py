@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from ..errors import InputError
@@ -16,6 +17,19 @@ def write_error(path: Path, error: OSError) -> InputError:
     """What to tell a user whose system refused to write `path`."""
     cause = error.strerror or error
     return InputError(f"cannot write {path} ({cause}): free space or choose a writable directory; an earlier file is intact")
+
+
+def refuse_target(path: Path) -> None:
+    """Raise InputError where the user named something else than a file to be written, before the work that its content takes.
+
+    A link is not replaced, since another file was meant, and not followed, since somebody else may have put it there.
+    """
+    if path.is_symlink():
+        raise InputError(f"{path} is a link, which rescomp neither follows nor replaces: name the file itself")
+    if os.path.lexists(path) and not path.is_file():
+        raise InputError(f"{path} is no plain file: name one, or a new one")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent} is no folder: make it, or name another file than {path}")
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o666, *, durable: bool = True) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,6 +89,19 @@ def holding(folder: Path) -> Iterator[None]:
         yield
 
 
+def refuse_held(folder: Path) -> None:
+    """Raise what `holding` would raise now, and write nothing: to be called before work, where the folder can be held only after it."""
+    if folder.is_dir():
+        with changing(folder):
+            _refuse_claimed(folder)
+
+
+def _refuse_claimed(folder: Path) -> None:
+    if ("hold", folder.resolve()) not in _kept and is_claimed(folder):
+        who = Holder.read(folder / LOCK) or "another process"
+        raise InputError(f"{folder} is in use by {who}: wait until that has ended, or choose another directory")
+
+
 def is_claimed(folder: Path) -> bool:
     """Whether a living process holds `folder`. To be called while `changing(folder)`."""
     if ("hold", folder.resolve()) in _kept:
@@ -129,17 +143,20 @@ def _wait(folder: Path, *, exclusive: bool) -> int:
             raise
         return -1
     if sys.platform != "win32":
-        with contextlib.suppress(OSError):
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        except OSError:
+            pass
+        except BaseException:  # Ctrl-C: a lock that nobody knows of would keep this process itself from tidying up
+            os.close(descriptor)
+            raise
     return descriptor
 
 
 def _claim(folder: Path) -> int:
     path = folder / LOCK
     with changing(folder):
-        if is_claimed(folder):
-            who = Holder.read(path) or "another process"
-            raise InputError(f"{folder} is in use by {who}: wait until that has ended, or choose another directory")
+        _refuse_claimed(folder)
         try:
             with contextlib.suppress(FileNotFoundError):
                 disk().unlink(path)
@@ -159,11 +176,15 @@ def _release(folder: Path) -> None:
 
 
 def _open(path: Path) -> int | None:
-    """None where no file is, or a link."""
+    """None where no file is, or a link, or what might never answer."""
     try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _try(descriptor: int) -> bool:

@@ -17,6 +17,7 @@ from ..documents import parse_json
 from ..errors import InputError
 from .atomic import clear_partials, partials, write_error
 from .disk import disk, is_folder
+from .kinds import no_folder
 from .locks import LOCK, Holder, changing, is_claimed
 from .regular_file import read_file
 
@@ -65,6 +66,14 @@ def recover(folder: Path, sign: str) -> None:
                 disk().unlink(folder / LOCK)
 
 
+def refuse_in_the_way(folder: Path, names: Iterable[str]) -> None:
+    """Raise what `commit` would raise for the names of files: to be called before the work that makes them."""
+    for name in names:
+        _check_way(folder, name)
+        _check_free(folder, name)
+    _check_ours(folder / STAGING)
+
+
 def _finish(folder: Path) -> None:
     """Take the steps of a change that was decided; forget one that was not."""
     journal = _journal(folder)
@@ -83,7 +92,14 @@ def _is_stale_lock(folder: Path) -> bool:
 
 
 def _is_ours(staging: Path) -> bool:
-    return is_folder(staging) and all(path.name.isdecimal() or path.name.startswith(JOURNAL) for path in staging.iterdir())
+    return is_folder(staging) and all(
+        (path.name.isdecimal() or path.name.startswith(JOURNAL)) and not is_folder(path) for path in staging.iterdir()
+    )
+
+
+def _check_ours(staging: Path) -> None:
+    if os.path.lexists(staging) and not _is_ours(staging):
+        raise InputError(f"{staging} is not rescomp's, which keeps new files in a folder of that name for a moment: move it away")
 
 
 def _stage(folder: Path, contents: list[bytes], journal: Mapping[str, Any]) -> None:
@@ -130,8 +146,7 @@ def _clear_staging(folder: Path) -> None:
     staging = folder / STAGING
     if not os.path.lexists(staging):
         return
-    if not _is_ours(staging):
-        raise InputError(f"{staging} is not rescomp's, which keeps new files in a folder of that name for a moment: move it away")
+    _check_ours(staging)
     for path in sorted(staging.iterdir()):
         disk().unlink(path)
     disk().rmdir(staging)
@@ -178,8 +193,7 @@ def _check_way(folder: Path, name: str) -> None:
     for parent in _parents(name)[1:]:
         path = folder / parent
         if path.is_symlink() or (os.path.lexists(path) and not path.is_dir()):
-            what = "a link" if path.is_symlink() else "a file"
-            raise InputError(f"{path} is {what}, and rescomp writes into folders of its own alone: move it away")
+            raise no_folder(path)
 
 
 def _check_free(folder: Path, name: str) -> None:

@@ -6,12 +6,15 @@ import random
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rescomp import stages
-from rescomp.benchmarks import crash_points
-from rescomp.benchmarks.crash_points import Dead, DyingDisk, call, contents, counting_epochs, named
+from rescomp.benchmarks import crash_commands, crash_points
+from rescomp.benchmarks.crash_commands import call, counting_epochs, named
+from rescomp.benchmarks.dying_disk import MODES, Dead, DyingDisk, contents
 from rescomp.errors import InputError
 from rescomp.model_directory import CHECKPOINT, RECIPE, ModelDirectory
 from rescomp.recipe import load_recipe
@@ -20,42 +23,62 @@ from rescomp.store import Disk, injected
 
 SEED, SECONDS = 14, 120
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.threads=1")
-NAMES = [scenario.name for scenario in crash_points.scenarios(crash_points.Path("data.npz"), crash_points.Path("model"))]
+NAMES = [scenario.name for scenario in crash_commands.scenarios(Path("data.npz"), Path("files"))]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("crashes")
-    crash_points.make_data(path / "data.npz")
-    return path
+    crash_commands.make_data(path / "data.npz")
+    with crash_commands.stand_in_tool(path):
+        yield path
+
+
+def find_scenario(folder, name):
+    (scenario,) = (each for each in crash_commands.scenarios(folder / "data.npz", folder / "files") if each.name == name)
+    return scenario
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_death_is_survived(folder, name):
+def test_a_death_is_survived(folder, name, emulated):
     """Two operations of each command, drawn; benchmarks/crash_points.py takes all of them."""
-    rng = random.Random(f"{SEED} {name}")
-    (scenario,) = (each for each in crash_points.scenarios(folder / "data.npz", folder / "model") if each.name == name)
-    mode = rng.choice(crash_points.MODES)
-    tried, failures = crash_points.sweep(scenario, folder, lambda count: [rng.randint(1, count)], ["kill", *({mode} - {"kill"})])
-    assert tried
-    assert failures == []
+    scenario, rng = find_scenario(folder, name), random.Random(f"{SEED} {name}")
+    if scenario.core:
+        emulated(scenario.core)
+    trials = list(crash_points.sweep(scenario, folder / "files", lambda count: rng.sample(range(1, count + 1), 2), crash_points.ALL_MODES))
+    assert len(trials) >= 2 * (len(MODES) - 1)
+    assert [trial for trial in trials if trial.failure is not None] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_photographed_death_leaves_what_a_death_leaves(folder, mode):
+    """The sweep takes every death from one run; here a run dies for each."""
+    each = crash_points.Sweep.of(find_scenario(folder, "quantize again, other weights"), folder / "files")
+    for death in each.deaths({number: [mode] for number in range(1, each.count, 9)}):
+        each._lay(each.reference.start)
+        with injected(DyingDisk(each.root, death.number, mode)), counting_epochs() as epochs, contextlib.suppress(Dead):
+            call(each.scenario.command)
+        assert contents(each.root).keys() == death.files.keys()
+        assert {name for name, data in contents(each.root).items() if data != death.files[name]} <= {"model/.lock"}
+        assert epochs == death.epochs
 
 
 @pytest.mark.parametrize("operation", [150])
 def test_a_process_that_is_killed(folder, tmp_path, operation):
     """The same with SIGKILL, in a process of its own."""
     path, data = tmp_path / "model", str(folder / "data.npz")
-    sets = [part for key in crash_points.SMALL for part in ("--set", key)]
+    sets = [part for key in crash_commands.SMALL for part in ("--set", key)]
     command = ["run", "--data", data, *sets, "-o", str(path), "--against", "onnxruntime"]
     program = f"""
 import os, signal, sys
-from rescomp.benchmarks.crash_points import Dead, DyingDisk
+from pathlib import Path
+from rescomp.benchmarks.dying_disk import DyingDisk
 from rescomp.cli import main
 from rescomp.store import injected
 class Killing(DyingDisk):
-    def _die(self):
+    def die(self):
         os.kill(os.getpid(), signal.SIGKILL)
-with injected(Killing({operation})):
+with injected(Killing(Path({str(path)!r}), {operation})):
     main(sys.argv[1:])
 """
     killed = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, timeout=SECONDS, cwd="/", check=False)
@@ -153,8 +176,8 @@ def test_a_training_goes_on_only_with_its_own_data(folder, tmp_path):
     data.write_bytes((folder / "data.npz").read_bytes())
     with pytest.raises(KeyboardInterrupt):
         stages.train(load_recipe(None, [f"data.source={data}", *SMALL]), path, listener=Interrupt(1))
-    arrays = dict(crash_points.np.load(data))
-    crash_points.np.savez(data, **{**arrays, "x_train": arrays["x_train"] + 1})
+    arrays = dict(np.load(data))
+    np.savez(data, **{**arrays, "x_train": arrays["x_train"] + 1})
     with pytest.raises(InputError, match="is not the data that the float net was trained on"):
         stages.train(None, path)
 
@@ -203,20 +226,6 @@ def _flagged(inside, method):
     return call
 
 
-def test_the_second_stage_is_told_who_works_here(model_dir):
-    program = "import sys, pathlib\nfrom rescomp.store import holding\nwith holding(pathlib.Path(sys.argv[1])):\n    print(flush=True)\n    sys.stdin.read()"
-    command = [sys.executable, "-c", program, str(model_dir)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        for words in (["quantize"], ["export"], ["verify", "--against", "onnxruntime"]):
-            outcome = call([words[0], str(model_dir), *words[1:]])
-            assert outcome.code == 2
-            assert f"is in use by process {process.pid} (" in outcome.said
-        assert call(["inspect", str(model_dir)]).code == 0
-        process.stdin.close()
-        process.wait(SECONDS)
-
-
 @pytest.mark.parametrize("name", [f".{CHECKPOINT}.partial", CHECKPOINT, ".metrics.jsonl.partial", "metrics.jsonl"])
 def test_a_training_writes_through_no_link(folder, tmp_path, name):
     path, outside = tmp_path / "model", tmp_path / "outside"
@@ -244,7 +253,7 @@ def test_exports_are_not_written_into_a_linked_folder(model_dir, tmp_path):
 
 
 def test_dying_in_a_dead_process_changes_nothing(tmp_path):
-    disk = DyingDisk(1)
+    disk = DyingDisk(tmp_path, 1)
     for _ in range(2):
         with pytest.raises(Dead):
             disk.write(tmp_path / "file", b"data")

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from rescomp.errors import InputError
-from rescomp.store import LOCK, Disk, Holder, commit, holding, injected, locks, reading, recover
+from rescomp.store import LOCK, Disk, Holder, commit, holding, injected, locks, reading, recover, refuse_held
 
 SECONDS = 60
 
@@ -107,6 +108,45 @@ def test_a_forked_child_holds_nothing(tmp_path):
             os._exit(len(locks._kept))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert not locks._try(os.open(tmp_path / LOCK, os.O_RDONLY))
+
+
+def test_an_interruption_as_a_lock_is_got_leaves_none_behind(tmp_path, monkeypatch):
+    """Otherwise what tidies up after Ctrl-C would wait for this process itself, for ever."""
+    lock = locks.fcntl.flock
+
+    def interrupted(descriptor, how):
+        lock(descriptor, how)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(locks.fcntl, "flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            commit(tmp_path, {"a": b"1"})
+    other = os.open(tmp_path, os.O_RDONLY)
+    lock(other, locks.fcntl.LOCK_EX | locks.fcntl.LOCK_NB)
+    os.close(other)
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path.name)]
+)
+def test_a_lock_that_never_answers_is_none(tmp_path, make):
+    make(tmp_path / LOCK)
+    refuse_held(tmp_path)
+    assert Holder.read(tmp_path / LOCK) is None
+
+
+def test_who_may_not_hold_a_folder_is_told_without_writing(tmp_path):
+    refuse_held(tmp_path / "nowhere")
+    with other_process(HOLDS, tmp_path) as process:
+        process.stdout.readline()
+        with pytest.raises(InputError, match=f"is in use by process {process.pid} "):
+            refuse_held(tmp_path)
+        process.stdin.close()
+        process.wait(SECONDS)
+    with holding(tmp_path):
+        refuse_held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_linked_lock_is_replaced(tmp_path):

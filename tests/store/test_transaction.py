@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rescomp.benchmarks.crash_points import MODES, Dead, DyingDisk, contents
+from rescomp.benchmarks.dying_disk import MODES, Dead, DyingDisk, contents
 from rescomp.errors import InputError
 from rescomp.store import Disk, commit, injected, recover, write_atomically
 
@@ -32,12 +32,12 @@ def expected():
 
 
 def die(work, folder, last, mode="kill"):
-    with injected(DyingDisk(last, mode)), contextlib.suppress(Dead):
+    with injected(DyingDisk(folder if folder.is_dir() else folder.parent, last, mode)), contextlib.suppress(Dead):
         work(folder)
 
 
 def operations(folder):
-    counted = DyingDisk()
+    counted = DyingDisk(folder)
     with injected(counted):
         step(folder)
     return counted.log
@@ -66,7 +66,7 @@ def test_death_at_every_operation_leaves_the_old_files_or_the_new(folder, mode):
 def test_a_loss_of_power_after_the_end_takes_nothing(folder, mode):
     for seed in range(20):
         _reset(folder)
-        losing = DyingDisk(mode=mode)
+        losing = DyingDisk(folder, mode=mode)
         with injected(losing):
             step(folder)
         losing.lose_power(seed)
@@ -79,7 +79,7 @@ def test_a_loss_of_power_in_a_step_does_not_bring_back_the_one_before(folder):
         step(path)
         commit(path, {"next": b"1", "manifest.json": b"newer"})
 
-    counted = DyingDisk()
+    counted = DyingDisk(folder)
     with injected(counted):
         two(folder)
     after = contents(folder)
