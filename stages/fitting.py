@@ -1,6 +1,6 @@
 """A size instead of a recipe: hidden size, format and non-linearity for a budget of bytes, by a stated rule.
 
-The first of RULE that fits is taken; for a recipe whose [compress] is not the default, its own constraints stand in for the weight formats.
+The first of RULE that fits is taken; for a recipe with a [compress] of its own, its constraints stand in for the weight formats.
 What a candidate is said to need bounds what its training makes of it, whatever the data. docs/fit.md says why the rule is this one.
 """
 
@@ -101,6 +101,8 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     """
     if not recipe.model.is_recurrent:
         raise InputError(f"--fit chooses the hidden size of recurrent cells: for {recipe.model.kind} set model.widths and model.blocks")
+    if "hidden_size" in recipe.model.model_fields_set:
+        raise InputError("--fit chooses model.hidden_size: leave it out of the recipe and of --set, or leave out --fit")
     dataset = load_dataset(recipe.data)
     for candidate in candidates(recipe):
         try:
@@ -121,11 +123,12 @@ def describe(recipe: Recipe) -> str:
 
 
 def candidates(recipe: Recipe) -> Iterator[Recipe]:
-    """All recipes that the rule considers, in its order."""
-    own = recipe.compress != Recipe().compress
-    for choice in OWN if own else RULE:
+    """All recipes that the rule considers, in its order. What the recipe says itself is kept."""
+    asked = recipe.model.model_fields_set
+    for choice in OWN if "compress" in recipe.model_fields_set else RULE:
         for size in choice.sizes:
-            changes: dict[str, Any] = {} if choice.nonlinearity is None else {"nonlinearity": choice.nonlinearity}
+            free = choice.nonlinearity is not None and "nonlinearity" not in asked
+            changes: dict[str, Any] = {"nonlinearity": choice.nonlinearity} if free else {}
             if size > LARGE and recipe.model.rank_u is None:
                 changes["rank_u"] = size // 4
             yield _sized(recipe, size, choice.compress or recipe.compress, **changes)

@@ -39,6 +39,24 @@ def test_own_constraints_are_kept():
     assert chosen.model.kind == "gru"
 
 
+@pytest.mark.parametrize("weights", ["ternary", "int8", "int4"])
+def test_weights_that_are_asked_for_are_kept_though_they_are_the_default(weights):
+    recipe = load_recipe(None, weights=weights)
+    assert {candidate.compress for candidate in candidates(recipe)} == {recipe.compress}
+
+
+def test_a_nonlinearity_that_is_asked_for_is_kept():
+    recipe = load_recipe(None, ["model.nonlinearity=table"])
+    assert {candidate.model.nonlinearity for candidate in candidates(recipe)} == {"table"}
+    assert {candidate.model.nonlinearity for candidate in candidates(load_recipe())} == {"table", "piecewise_linear"}
+
+
+@pytest.mark.parametrize("size", [16, Recipe().model.hidden_size])
+def test_a_hidden_size_beside_fit_is_refused(size):
+    with pytest.raises(InputError, match=r"--fit chooses model\.hidden_size: leave it out of the recipe and of --set"):
+        fit_recipe(load_recipe(None, [f"model.hidden_size={size}"]), Budget(8192))
+
+
 def test_nothing_fits():
     with pytest.raises(
         BudgetError, match=r"no net fits const 64 B: the closest, fastgrnn of hidden size 4, ternary, piecewise_linear, needs const \d+ B"
