@@ -268,6 +268,7 @@ _MANIFEST_ENTRIES: Mapping[str, Any] = {
 _OPTIONAL_ENTRIES: Mapping[str, Any] = {
     "accuracy.float": float,
     "accuracy.integer": float,
+    "accuracy.sequences": int,
     "graph_sha256": str,
     "input.channels": tuple[str, ...],
     "input.readings_a_step": int,

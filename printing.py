@@ -275,6 +275,8 @@ def print_check(result: Check) -> None:
     click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ; {'passed' if result.passed else 'FAILED'}")
     if result.not_compared:
         click.echo(f"not compared: {', '.join(result.not_compared)}")
+    for line in result.not_seen:
+        click.echo(f"not seen: {line}")
     for failure in (*result.mismatch_failures, *result.size_failures):
         click.echo(f"failed: {failure}")
 

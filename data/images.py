@@ -37,6 +37,9 @@ def read_images(path: Path, data: DataSection) -> RawDataset:
     the first.
     """
     if (path / "train").is_dir() and (path / "test").is_dir():
+        for key in ("test_fraction", "split_seed"):
+            if getattr(data, key) != DataSection.model_fields[key].default:
+                raise InputError(f"data.{key} splits images, and {path} has a folder train and a folder test: leave it out")
         (x_train, y_train), (x_test, y_test) = _load(path / "train"), _load(path / "test")
         _check_alike(path / "test", x_train, x_test)
         return RawDataset(path.name, RawSplit(str(path), "train", x_train, y_train), RawSplit(str(path), "test", x_test, y_test))

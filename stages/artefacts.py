@@ -139,7 +139,20 @@ def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
     vectors = decode_vectors(data, model, str(path))
     if manifest.get("vectors_sha256") not in (None, vectors.sha256):
         raise InputError(f"{path} is not of the model in {directory.path}: run `rescomp quantize {directory.path}` again")
+    said = manifest.get("accuracy", {})
+    if said.keys() >= {"integer", "sequences"} and not is_possible(vectors, said["integer"], said["sequences"]):
+        where = f"{directory.path / MANIFEST} says that {said['integer']:.2%} of {said['sequences']:,} test sequences are answered right"
+        raise InputError(f"{where}, and {path} does not bear it out: run `rescomp quantize {directory.path}` again")
     return vectors
+
+
+def is_possible(vectors: Vectors, integer: float, sequences: int) -> bool:
+    """Whether the fraction `integer` of a test set of so many sequences can be right, of which `vectors` are all or the first ones."""
+    right, kept = int((answers(vectors.scores) == vectors.labels).sum()), len(vectors.x)
+    if not 0 <= integer <= 1 or sequences < kept:
+        return False
+    total = round(integer * sequences)
+    return total / sequences == integer and right <= total <= right + sequences - kept
 
 
 def decode_vectors(data: bytes, model: IntegerModel, what: str) -> Vectors:

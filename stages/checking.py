@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BudgetError, InputError, ParityError
 from ..graph.ir import IntegerModel
-from ..model_directory import VECTORS, ModelDirectory
+from ..model_directory import REPORT, VECTORS, ModelDirectory
 from ..validate.compare import expected_count
 from ..validate.witness import Job
 from .artefacts import Vectors, read_model, read_vectors
@@ -62,7 +62,7 @@ class Measure:
 class Check:
     """What check found. witnesses: evidence on the files at hand. mismatch_failures, size_failures: a sentence each.
 
-    not_compared: exports at hand of which there is no evidence.
+    not_compared: exports at hand of which there is no evidence. not_seen: what the witnesses could not be asked, a line each.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Check:
     measures: tuple[Measure, ...]
     mismatch_failures: tuple[str, ...]
     not_compared: tuple[str, ...] = ()
+    not_seen: tuple[str, ...] = ()
 
     @property
     def size_failures(self) -> tuple[str, ...]:
@@ -108,6 +109,7 @@ class Check:
             "mismatches": self.mismatches,
             "witnesses": [witness.as_row() for witness in self.witnesses],
             "not_compared": list(self.not_compared),
+            "not_seen": list(self.not_seen),
             "failures": [*self.mismatch_failures, *self.size_failures],
             "passed": self.passed,
         }
@@ -124,9 +126,9 @@ class Check:
             lines.append(f"| {each.what} | {each.value:,} | {_count(each.baseline)} | {difference} | {_count(each.limit)} |")
         lines += ["", "| witness | set | version | values compared | differing |", "|---|---|---|---:|---:|"]
         for witness in self.witnesses:
-            who = witness.who.replace("|", "\\|")
-            lines.append(f"| {who} | {witness.set} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
+            lines.append(f"| {_escaped(witness.who)} | {witness.set} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
         lines += [f"\nNot compared: {', '.join(self.not_compared)}."] if self.not_compared else []
+        lines += ["", *(f"- not seen: {_escaped(line)}" for line in self.not_seen)] if self.not_seen else []
         lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}. Graph: `{self.graph_sha256[:16]}`.", ""]
         return "\n".join(lines)
 
@@ -181,17 +183,18 @@ def check(
     failures = tuple(_mismatches(evidence, expected, wanted))
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
-    return Check(model.name, report.graph_sha256, report.accuracy.integer, evidence, measures, failures, not_compared)
+    not_seen = report.not_seen({entry.witness for entry in evidence})
+    return Check(model.name, report.graph_sha256, report.accuracy.integer, evidence, measures, failures, not_compared, not_seen)
 
 
 def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors) -> tuple[Evidence, ...]:
     """The evidence on the vectors and the files at hand. Raises InputError where one of them is not what was compared."""
     again = f"run `rescomp verify {directory.path}` again"
-    if (
-        report.vectors.get(TEST) != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))
-        or report.accuracy.integer != vectors.accuracy
-    ):
+    if report.vectors.get(TEST) != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x)):
         raise InputError(f"{directory.path / VECTORS} is not what was compared: {again}")
+    if report.accuracy.integer != vectors.accuracy:
+        said = f"{directory.path / REPORT} says accuracy {report.accuracy.integer:.4%}, and {VECTORS} gives {vectors.accuracy:.4%}"
+        raise InputError(f"{said}: {again}")
     evidence = []
     for entry in report.evidence:
         changed = changed_files(entry, directory, model)
@@ -239,6 +242,11 @@ def _mismatches(evidence: Sequence[Evidence], expected: int, wanted: Limits) -> 
 def _any_port(entry: Evidence) -> Sequence[str]:
     """`serial` alone is any board: its port is another one on every machine."""
     return ("serial",) if entry.witness.startswith("serial:") else ()
+
+
+def _escaped(text: str) -> str:
+    """For a line or a cell of Markdown."""
+    return text.replace("|", "\\|")
 
 
 def _count(value: int | None) -> str:

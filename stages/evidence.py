@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from .. import __version__
 from ..documents import parse_json
 from ..errors import InputError
+from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
 from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, PLAN, QUANTIZED_NET, RECIPE, REPORT, STACK, TFLITE, ModelDirectory
@@ -28,8 +40,6 @@ FILES: Final = "files"
 """The set of what is compared byte for byte, without vectors."""
 Set = Literal["test", "stress", "layers", "stress full", "layers full", "files"]
 """What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files: no vectors, bytes."""
-NOT_SEEN = "not_seen"
-"""In the coverage: by witness, what of the sets it cannot be asked, and why."""
 _PROSE: Sequence[str] = ("README.md", "LICENSE")
 """Files of a C export that no compiler reads."""
 
@@ -41,6 +51,9 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("holds a character that is not printable")
     return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
 
 
 class _Part(BaseModel):
@@ -124,6 +137,56 @@ class Evidence(_Part):
         return {"name": self.witness, "variant": self.variant, "version": self.version, "set": self.set, "sampled": self.sampled, **counts}
 
 
+class Reach(_Part):
+    """Of one kind of places how many the vectors reach, and how many there are: see validate.coverage.Count."""
+
+    reached: Count
+    in_model: Count
+    reachable: Count
+    places: Count
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not max(self.reached, self.in_model) <= self.reachable <= self.places:
+            raise ValueError("more is reached than can be, or more can be than there is")
+        return self
+
+
+class CoverageSummary(_Part):
+    """What each set reaches, together with those before it, by kind (and "total"). Empty: of a set that was not run.
+
+    not_seen: by witness `name[:argument]`, what of the sets it cannot be asked, and why.
+    """
+
+    test: Mapping[str, Reach] = {}
+    stress: Mapping[str, Reach] = {}
+    layers: Mapping[str, Reach] = {}
+    not_seen: Mapping[str, tuple[Line, ...]] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for kinds in self.sets:
+            if unknown := kinds.keys() - {*KINDS, "total"}:
+                raise ValueError(f"{min(unknown)!r} is no kind of places")
+        for witness in self.not_seen:
+            parse_witnesses(witness)
+        return self
+
+    @property
+    def sets(self) -> list[Mapping[str, Reach]]:
+        """Of the sets that were run, in this order."""
+        return [kinds for kinds in (self.test, self.stress, self.layers) if kinds]
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_was_not_run(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: part for name, part in handler(self).items() if part or name == "not_seen"}
+
+    def after(self, earlier: CoverageSummary) -> CoverageSummary:
+        """With what `earlier` says of sets that are not here."""
+        kept = {name: getattr(self, name) or getattr(earlier, name) for name in ("test", "stress", "layers")}
+        return CoverageSummary(**kept, not_seen=self.not_seen)
+
+
 class Report(_Part):
     """report.json: the evidence there is for the model whose graph has this digest. not_run: default witnesses left out, and why."""
 
@@ -134,12 +197,13 @@ class Report(_Part):
     accuracy: Accuracy
     vectors: Mapping[Set, VectorSet]
     evidence: tuple[Evidence, ...]
-    coverage: Mapping[str, JsonValue] = {}
+    coverage: CoverageSummary = CoverageSummary()
     not_run: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        json.dumps(self.coverage, allow_nan=False)
+        for line in self.not_run:
+            parse_witnesses(line.partition(": ")[0])
         seen = set()
         for entry in self.evidence:
             key = (entry.witness, entry.variant, entry.set, entry.sampled)
@@ -157,6 +221,10 @@ class Report(_Part):
         """A report on `model` by this rescomp; evidence is put in the order of sets, witnesses and variants."""
         known: dict[str, Any] = {"schema": SCHEMA, "rescomp": __version__, "contract": CONTRACT, "graph_sha256": digest(model)}
         return cls(**known, accuracy=Accuracy(integer=accuracy), evidence=in_order(evidence), **parts)
+
+    def not_seen(self, asked: Collection[str]) -> tuple[str, ...]:
+        """A line for each thing that one of the witnesses `asked` could not be asked."""
+        return tuple(f"{name}: {text}" for name, texts in sorted(self.coverage.not_seen.items()) if name in asked for text in texts)
 
     def as_json(self) -> dict[str, Any]:
         """The document."""
@@ -257,7 +325,8 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
         and (entry.set == FILES or entry.set in vectors)
         and not changed_files(entry, directory, model)
     ]
-    coverage = {**(earlier.coverage if vectors == earlier.vectors else {}), **now.coverage, NOT_SEEN: _not_seen(earlier, now)}
+    coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
+    coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})
     update = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
     return now.model_copy(update=update)
 
@@ -267,12 +336,11 @@ def _subject(entry: Evidence) -> tuple[str, ...]:
     return ("serial", *sorted(entry.files)) if entry.witness.startswith("serial:") and entry.files else (entry.witness, entry.build)
 
 
-def _not_seen(earlier: Report, now: Report) -> dict[str, JsonValue]:
+def _not_seen(earlier: Report, now: Report) -> dict[str, tuple[str, ...]]:
     """What witnesses were not asked, by name: of those asked now, and of the others as it was."""
     asked = {entry.witness for entry in now.evidence}
-    before, after = (report.coverage.get(NOT_SEEN) for report in (earlier, now))
-    kept = {name: notes for name, notes in before.items() if name not in asked} if isinstance(before, dict) else {}
-    return {**kept, **(after if isinstance(after, dict) else {})}
+    kept = {name: notes for name, notes in earlier.coverage.not_seen.items() if name not in asked}
+    return {**kept, **now.coverage.not_seen}
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

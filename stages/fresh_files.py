@@ -92,7 +92,7 @@ def _difference(name: str, found: bytes | None, fresh: bytes | None) -> str:
         return f"{name} is not one of the files that rescomp exports"
     differs = f"{name} is not what rescomp exports of this graph"
     try:
-        lines = enumerate(zip_longest(found.decode().splitlines(), fresh.decode().splitlines(), fillvalue="nothing"), start=1)
+        lines = enumerate(zip_longest(found.decode().splitlines(), fresh.decode().splitlines(), fillvalue=None), start=1)
         number, (theirs, ours) = next((number, pair) for number, pair in lines if pair[0] != pair[1])
     except (UnicodeDecodeError, StopIteration):
         byte = next((i for i, pair in enumerate(zip(found, fresh, strict=False)) if pair[0] != pair[1]), min(len(found), len(fresh)))
@@ -100,7 +100,9 @@ def _difference(name: str, found: bytes | None, fresh: bytes | None) -> str:
     return f"{differs}: line {number} is {_quoted(theirs)} instead of {_quoted(ours)}"
 
 
-def _quoted(line: str) -> str:
+def _quoted(line: str | None) -> str:
+    if line is None:
+        return "the end of the file"
     line = line.strip()
     return repr(line if len(line) <= SHOWN else f"{line[:SHOWN]}...")
 

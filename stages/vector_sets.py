@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from pydantic import JsonValue
 
 from ..graph.draws import Draws
 from ..graph.evaluate import Trace, evaluate
@@ -19,7 +18,7 @@ from ..validate.coverage import CoverageMeter
 from ..validate.stress import Mode, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
-from .evidence import TEST, Set, VectorSet
+from .evidence import TEST, Reach, Set, VectorSet
 
 StressMode = Literal["quick", "full", "off"]
 STRESS_MODES = get_args(StressMode)
@@ -100,17 +99,17 @@ def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]
     return SequenceSet(whole, stress.x, stress.lengths, initial, named), LayerSet(layers, LayerReference(stress.layers), forced)
 
 
-def measure(model: IntegerModel, sets: Sequence[SequenceSet | LayerSet]) -> dict[str, JsonValue]:
-    """What the sets reach in the layers, each together with those before it: counts by kind (Coverage.as_json), by the set's name."""
+def measure(model: IntegerModel, sets: Sequence[SequenceSet | LayerSet]) -> dict[str, dict[str, Reach]]:
+    """What the sets reach in the layers, each together with those before it: by kind, by the set's name (without its mode)."""
     meter = CoverageMeter(model)
     total = meter.nothing
-    found: dict[str, JsonValue] = {}
+    found: dict[str, dict[str, Reach]] = {}
     for each in sets:
         if isinstance(each, LayerSet):
             total |= meter.layers(each.reference.forced)
         else:
             total |= meter.vectors(each.x, each.lengths, each.initial)
-        found[each.name.partition(" ")[0]] = total.as_json()
+        found[each.name.partition(" ")[0]] = {kind: Reach(**counts) for kind, counts in total.as_json().items()}
     return found
 
 

@@ -18,13 +18,11 @@ from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
 from ..validate.witness import HeaderWitness, Witness
 from .artefacts import read_model, read_vectors
-from .evidence import FILES, NOT_SEEN, Evidence, Report, merge, read_report
+from .evidence import FILES, CoverageSummary, Evidence, Reach, Report, merge, read_report
 from .examination import FRESH, Examination
 from .listener import Listener, Silent
 from .vector_sets import STRESS_MODES, golden_set, measure, stress_sets
 
-REACHING: Sequence[str] = ("test", "stress", "layers")
-"""The sets whose coverage report.json holds."""
 _SHOWN: Mapping[str, Sequence[str]] = {
     "clamps": ("clamp_low", "clamp_high", "gate_high"),
     "saturations": ("saturation_low", "saturation_high"),
@@ -36,9 +34,9 @@ _GROUPS: Mapping[str, Sequence[str]] = {
 }
 
 
-def _reached(name: str, kinds: Sequence[str], documents: Sequence[Any]) -> tuple[str, tuple[int, ...], int]:
-    counts = [sum(document[kind]["reached"] for kind in kinds if kind in document) for document in documents]
-    reachable = sum(documents[-1][kind]["reachable"] for kind in kinds if kind in documents[-1]) if documents else 0
+def _reached(name: str, kinds: Sequence[str], sets: Sequence[Mapping[str, Reach]]) -> tuple[str, tuple[int, ...], int]:
+    counts = [sum(reach[kind].reached for kind in kinds if kind in reach) for reach in sets]
+    reachable = sum(sets[-1][kind].reachable for kind in kinds if kind in sets[-1]) if sets else 0
     return name, tuple(counts), reachable
 
 
@@ -62,15 +60,13 @@ class Verification:
     @property
     def not_seen(self) -> tuple[str, ...]:
         """A line for each thing that a witness of this run could not be asked."""
-        notes, asked = self.report.coverage.get(NOT_SEEN), {entry.witness for entry in self.witnesses}
-        known = notes if isinstance(notes, dict) else {}
-        return tuple(f"{name}: {text}" for name in sorted(asked & known.keys()) for text in cast("list[str]", known[name]))
+        return self.report.not_seen({entry.witness for entry in self.witnesses})
 
     @property
     def coverage(self) -> list[tuple[str, tuple[int, ...], int]]:
         """For groups of kinds: the name, what the sets of this run reach, each with those before it, and what can be reached."""
-        documents = [part for name in REACHING if isinstance(part := self.report.coverage.get(name), dict)]
-        return [row for name, kinds in _GROUPS.items() if (row := _reached(name, kinds, documents))[2]]
+        sets = self.report.coverage.sets
+        return [row for name, kinds in _GROUPS.items() if (row := _reached(name, kinds, sets))[2]]
 
     @property
     def by_variant(self) -> list[list[Evidence]]:
@@ -187,7 +183,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
         vectors.accuracy,
         vectors={each.name: each.vectors for each in sets},
         evidence=examination.found,
-        coverage={**coverage, NOT_SEEN: examination.not_seen},
+        coverage=CoverageSummary(**coverage, not_seen={name: tuple(notes) for name, notes in examination.not_seen.items()}),
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
     )
     return Verification(tuple(examination.found), _keep(directory, model, report, listener))

@@ -1,5 +1,6 @@
-"""The README's commands exist and parse; its two set-up commands are the ones that CI runs."""
+"""The commands and recipes that the README, the documents and the benchmarks show can be; the set-up commands are those that CI runs."""
 
+import importlib
 import re
 import shlex
 import subprocess
@@ -9,28 +10,69 @@ from pathlib import Path
 import pytest
 
 import rescomp
-from rescomp.cli import cli
-from rescomp.recipe import Recipe
+from rescomp.cli import _recipe, cli
+from rescomp.recipe import Recipe, load_recipe
 
 ROOT = Path(rescomp.__file__).parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = sorted({line.partition("#")[0].strip() for line in re.findall(r"^    rescomp (.+)$", README, re.MULTILINE)})
+PAGES = {page.name: page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_parse(command):
+def commands(text):
+    return sorted({line.partition("#")[0].strip() for line in re.findall(r"^    rescomp (.+)$", text, re.MULTILINE)})
+
+
+@pytest.mark.parametrize("command", sorted({command for text in PAGES.values() for command in commands(text)}))
+def test_commands_parse_and_ask_for_recipes_that_can_be(command):
     name, *arguments = shlex.split(command)
     context = cli.commands[name].make_context(name, arguments)
     assert context.command.name == name
+    if name in ("run", "train"):
+        keys = {"source", "kind", "rank_w", "rank_u", "weights", "density", "overrides"}
+        _recipe(recipe_file=None, **{key: value for key, value in context.params.items() if key in keys})
 
 
 def test_every_command_is_shown():
-    assert {shlex.split(command)[0] for command in COMMANDS} == set(cli.commands)
+    assert {shlex.split(command)[0] for command in commands(README)} == set(cli.commands)
 
 
-def test_the_recipe_shown_is_valid_and_shows_the_defaults():
+@pytest.mark.parametrize("page", [name for name, text in PAGES.items() if re.search(r"^\[(model|train|data)\]", text, re.MULTILINE)])
+def test_recipes_that_are_shown_can_be(page, tmp_path):
+    blocks = [block for block in re.findall(r"```toml\n(.*?)```", PAGES[page], re.DOTALL) if "[model]" in block]
+    assert blocks
+    for block in blocks:
+        (tmp_path / "recipe.toml").write_text(block)
+        load_recipe(tmp_path / "recipe.toml")
+
+
+def test_the_recipe_of_the_readme_shows_the_defaults():
     block = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
     assert Recipe.model_validate(tomllib.loads(block[1])) == Recipe()
+
+
+def har2():
+    return [job.recipe() for job in importlib.import_module("har2_jobs").all_jobs()]
+
+
+def resnet1d_har():
+    module = importlib.import_module("resnet1d_har")
+    return [load_recipe(None, [*module.BASE, *overrides], weights=weights) for weights, overrides in module.VARIANTS.values()]
+
+
+def resnet8_cifar10():
+    return [load_recipe(None, importlib.import_module("resnet8_cifar10").BASE, weights="int8")]
+
+
+def witness_table():
+    module = importlib.import_module("witness_table")
+    rows = [(module.MODELS[model], *module.FORMATS[name]) for _, model, name in module.combinations()]
+    return [load_recipe(None, [*model, *module.EPOCHS, *overrides], weights=weights) for model, weights, overrides in rows]
+
+
+@pytest.mark.parametrize("recipes", [har2, resnet1d_har, resnet8_cifar10, witness_table])
+def test_recipes_of_the_benchmarks_can_be(recipes, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    assert all(isinstance(recipe, Recipe) for recipe in recipes())
 
 
 def test_the_set_up_commands_are_those_of_ci():

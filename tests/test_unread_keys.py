@@ -73,8 +73,18 @@ def test_cells_read_their_own(key):
         (["data.source=x.csv", "data.stride=5"], r"data\.stride is how far windows lie apart"),
         (['compress=[{kind="low_rank"},{kind="ternary"}]'], "changes nothing"),
         (['compress=[{kind="distill"},{kind="ternary"}]', "quantize.epochs=0"], "distill in compress acts while"),
+        (["data.source=x.csv", "data.split=time", "data.window=8", "data.split_seed=3"], r"data\.split_seed draws the groups"),
+        (['compress=[{kind="sparse",density=0.5,density_w=0.2,density_u=0.4},{kind="ternary"}]'], "is read by neither matrix"),
     ],
 )
 def test_what_does_nothing_is_refused(overrides, reason):
     with pytest.raises(InputError, match=reason):
         load_recipe(None, overrides)
+
+
+def test_what_is_read_beside_it_is_taken(tmp_path):
+    """Also of a recipe whose defaults are spelled out."""
+    for entry in ("density=0.5,density_w=0.2", "density_w=0.2,density_u=0.4"):
+        recipe = load_recipe(None, [f'compress=[{{kind="sparse",{entry}}},{{kind="ternary"}}]'])
+        (tmp_path / "recipe.toml").write_bytes(to_toml(recipe))
+        assert load_recipe(tmp_path / "recipe.toml") == recipe

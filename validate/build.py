@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -38,7 +39,10 @@ class Build:
 
     @classmethod
     def parse(cls, compiler: str | None, flags: str | None) -> Build:
-        """As --cc and --cflags give them. Raises InputError for quotes that do not close, MissingToolError for no such compiler."""
+        """As --cc and --cflags give them.
+
+        Raises InputError for quotes that do not close and for macros of the generated code, MissingToolError for no such compiler.
+        """
         try:
             words = tuple(shlex.split(flags or ""))
         except ValueError as error:
@@ -47,6 +51,8 @@ class Build:
             raise InputError("--cc names no command: leave it out for rescomp's own choice, or give a compiler")
         if compiler and shutil.which(compiler) is None:
             raise MissingToolError(f"--cc {compiler} is no command here: give its name or path, and options in --cflags")
+        if own := re.search(r"(?<!\S)-[DU]\s?RESCOMP_\w*", " ".join(words)):
+            raise InputError(f"--cflags {own[0]}: names that begin with RESCOMP_ are the generated code's own: leave it out")
         return cls(compiler or "", words)
 
     def __str__(self) -> str:

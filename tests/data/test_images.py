@@ -30,6 +30,15 @@ def test_train_and_test_folders(tmp_path):
     assert dataset.test.x.shape == (4, 4, 6, 3)
 
 
+@pytest.mark.parametrize(("key", "value"), [("test_fraction", 0.5), ("split_seed", 3)])
+def test_keys_of_a_split_beside_folders_that_are_split_are_refused(tmp_path, key, value):
+    for split in ("train", "test"):
+        save(tmp_path / split / "cat", 2, 10)
+        save(tmp_path / split / "dog", 2, 100)
+    with pytest.raises(InputError, match=rf"data\.{key} splits images, and .* has a folder train and a folder test: leave it out"):
+        load_dataset(DataSection(source=str(tmp_path), **{key: value}))
+
+
 def test_a_part_of_each_class_is_held_out(tmp_path):
     save(tmp_path / "a", 8, 0, mode="L")
     save(tmp_path / "b", 4, 100, mode="L")

@@ -12,8 +12,8 @@ from rescomp.cli import main
 from rescomp.errors import InputError, ParityError
 from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
-from rescomp.stages.artefacts import read_model
-from rescomp.stages.evidence import Evidence, Report, merge, parse_report, read_report
+from rescomp.stages.artefacts import Vectors, is_possible, read_model
+from rescomp.stages.evidence import Evidence, merge, parse_report, read_report
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,12 @@ def damage(**changes):
     return lambda report: {**report, "evidence": [{**report["evidence"][0], **changes}, *report["evidence"][1:]]}
 
 
+def cover(**changes):
+    """A function that changes the coverage."""
+    return lambda report: {**report, "coverage": {**report["coverage"], **changes}}
+
+
+REACH = {"reached": 1, "in_model": 2, "reachable": 2, "places": 2}
 DAMAGED = {
     "another type": damage(compared="12"),
     "a truth value": damage(mismatches=False),
@@ -156,6 +162,7 @@ DAMAGED = {
     "two witnesses": damage(witness="c,tflite"),
     "an unknown set": damage(set="lucky"),
     "a set without vectors": damage(set="stress"),
+    "no files, of a witness that reads some": damage(files={}),
     "no digest": damage(files={"model.onnx": "equal"}),
     "a digest with a line behind it": damage(files={"model.onnx": "0" * 64 + "\n"}),
     "a file elsewhere": damage(files={"../other/model.onnx": "0" * 64}),
@@ -169,6 +176,15 @@ DAMAGED = {
     "no list": lambda report: {**report, "evidence": {"c": 0}},
     "an accuracy above one": lambda report: {**report, "accuracy": {"integer": 1.5}},
     "an accuracy in words": lambda report: {**report, "accuracy": {"integer": "1"}},
+    "more reached than can be": cover(test={"table": REACH | {"reached": 3}}),
+    "more in the model than can be": cover(stress={"table": REACH | {"in_model": 3}}),
+    "more that can be than there is": cover(layers={"table": REACH | {"places": 1}}),
+    "a share of places": cover(test={"table": REACH | {"reached": 0.5}}),
+    "an unknown kind of places": cover(test={"tables": REACH}),
+    "coverage of an unknown set": cover(lucky={"table": REACH}),
+    "an unknown witness that did not see": cover(not_seen={"oracle": ["nothing"]}),
+    "a text for the terminal among what was not seen": cover(not_seen={"c": ["\x1b[2J"]}),
+    "an unknown witness that did not run": lambda report: {**report, "not_run": ["oracle: asleep"]},
 }
 
 
@@ -200,14 +216,12 @@ def test_what_is_no_report_is_refused(data):
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-@pytest.mark.parametrize("place", ["accuracy", "coverage"])
-def test_numbers_that_are_none_are_refused(verified, number, place):
-    report = {**report_of(verified), "accuracy": {"integer": 0.125}, "coverage": {"clamps": {"reached": 0.125}}}
-    before = '"integer": 0.125' if place == "accuracy" else '"reached": 0.125'
-    data = json.dumps(report)
-    Report.model_validate_json(data)
+@pytest.mark.parametrize("before", ['"integer": 0.125', '"reached": 1'])
+def test_numbers_that_are_none_are_refused(verified, number, before):
+    data = json.dumps({**report_of(verified), "accuracy": {"integer": 0.125}, "coverage": {"test": {"table": REACH}}})
+    assert parse_report(data.encode(), "report", "verify").coverage.test["table"].reached == 1
     with pytest.raises(InputError, match="damaged"):
-        parse_report(data.replace(before, before.replace("0.125", number)).encode(), "report", "verify")
+        parse_report(data.replace(before, f"{before.partition(':')[0]}: {number}").encode(), "report", "verify")
 
 
 def test_verify_goes_on_from_a_damaged_report_and_says_so(verified, capsys):
@@ -336,8 +350,30 @@ def test_a_witness_that_the_limits_want_must_have_compared_the_test_set(verified
 
 
 def test_an_accuracy_that_the_vectors_do_not_have_is_refused(verified, capsys):
-    rewrite(verified, {**report_of(verified), "accuracy": {"integer": 1.0}})
+    rewrite(verified, {**report_of(verified), "accuracy": {"integer": 0.03125}})
     assert main(["check", str(verified)]) == 2
+    assert "says accuracy 3.1250%, and vectors/test.npz gives " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("integer", "sequences"), [(0.5, 23), (1.0, 24), (0.9, 24), (-1.0, 24), (0.5, 48), (1.0, 0)])
+def test_an_accuracy_of_the_manifest_that_the_vectors_do_not_have_is_refused(verified, capsys, integer, sequences):
+    manifest = json.loads((verified / "manifest.json").read_text())
+    assert manifest["accuracy"]["sequences"] == 24
+    accuracy = {**manifest["accuracy"], "integer": integer, "sequences": sequences}
+    ModelDirectory(verified).write({"manifest.json": to_json({**manifest, "accuracy": accuracy})})
+    for command in (["check"], ["verify", "--against", "c"]):
+        assert main([command[0], str(verified), *command[1:]]) == 2
+        assert f"manifest.json says that {integer:.2%} of {sequences} test sequences" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("right", "possible"), [(4, False), (5, True), (19, True), (20, False)])
+def test_an_accuracy_of_more_sequences_than_are_kept_leaves_the_others_open(right, possible):
+    """Of 24 sequences ten are kept, five of them right."""
+    labels = np.zeros(10, np.int64)
+    scores = np.zeros((10, 2), np.int16)
+    scores[:5, 1] = 1
+    vectors = Vectors(np.zeros((10, 1, 1), np.int16), labels + 1, labels, scores, np.zeros((0, 0, 0), np.int16), "0" * 64)
+    assert is_possible(vectors, right / 24, 24) is possible
 
 
 # ---- somebody edits a file, or takes it from another model, and repairs SHA256SUMS

@@ -8,6 +8,9 @@ import pytest
 from rescomp import __version__, stages
 from rescomp.cli import main
 from rescomp.model_directory import REPORT, ModelDirectory
+from rescomp.printing import print_check
+from rescomp.stages.artefacts import read_model
+from rescomp.stages.fresh_files import compare_with_fresh
 
 
 def report_of(path):
@@ -94,6 +97,18 @@ def test_a_file_that_is_not_a_fresh_export_fails_with_its_name_and_the_first_dif
     assert all(entry.mismatches == 0 for entry in stages.verify(model_dir, "c", compare_files=False).witnesses)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"), [(b"nothing\n", "is 'nothing' instead of the end of the file"), (None, "is the end of the file instead of '")]
+)
+def test_a_file_that_is_longer_or_shorter_by_a_line(model_dir, more, said):
+    directory = ModelDirectory.open(model_dir)
+    lines = directory.read("c/three_gestures.c").splitlines(keepends=True)
+    directory.write({"c/three_gestures.c": b"".join([*lines, more] if more else lines[:-1])})
+    differing = compare_with_fresh(directory, read_model(directory), "c").differing
+    assert len(differing) == 1
+    assert f"line {len(lines) + bool(more)} {said}" in differing[0]
+
+
 def test_a_binary_file_names_the_byte(model_dir):
     change(model_dir, "model.tflite", b" three_gestures ", b" three_gesturez ")
     (entry,) = [entry for entry in stages.verify(model_dir, "tflite").witnesses if entry.set == "files"]
@@ -115,7 +130,7 @@ def test_a_file_too_many_or_too_few_among_the_kernels_is_told(model_dir):
         ("onnxruntime", "model.onnx", b"\x07rescomp\x1a\x05%s", b"\x07rescomp\x1a\x059.9.9"),
     ],
 )
-def test_files_of_another_version_are_not_compared(model_dir, witness, name, old, new):
+def test_files_of_another_version_are_not_compared_and_check_says_so_too(model_dir, capsys, witness, name, old, new):
     for each in (name, "model_sequence.onnx") if name == "model.onnx" else (name,):
         change(model_dir, each, old % __version__.encode(), new)
     directory = ModelDirectory.open(model_dir)
@@ -124,6 +139,13 @@ def test_files_of_another_version_are_not_compared(model_dir, witness, name, old
     assert result.failures == ()
     assert not [entry for entry in result.witnesses if entry.variant == "fresh export"]
     assert any(line.endswith("its files: written by rescomp 9.9.9, not compared with a fresh export") for line in result.not_seen)
+    checked = stages.check(model_dir)
+    assert checked.not_seen == result.not_seen
+    assert checked.as_json()["not_seen"] == list(result.not_seen)
+    assert all(f"- not seen: {line}\n" in checked.as_markdown() for line in result.not_seen)
+    print_check(checked)
+    printed = capsys.readouterr().out
+    assert all(f"not seen: {line}\n" in printed for line in result.not_seen)
 
 
 def test_coverage_is_printed_and_stored_with_each_set_that_follows(model_dir, capsys):

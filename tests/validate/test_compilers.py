@@ -97,6 +97,10 @@ def test_a_compiler_or_flags_that_cannot_be(tmp_path, request, random_sequences)
         Build.parse("no-such-cc", None)
     with pytest.raises(InputError, match=r"--cflags .* cannot be split into words"):
         Build.parse(None, "-DX='1")
+    for flags in ("-DRESCOMP_TAP", "-O2 -D RESCOMP_TAP=1", "-URESCOMP_CORE_H"):
+        with pytest.raises(InputError, match=r"--cflags -[DU] ?RESCOMP_\w+: names that begin with RESCOMP_"):
+            Build.parse(None, flags)
+    assert Build.parse(None, "-DMY_RESCOMP_TAP -I-DRESCOMP").flags == ("-DMY_RESCOMP_TAP", "-I-DRESCOMP")
     assert not Build.parse(None, None)
     check_tools(CORES["cortex-m4"])
     need("clang", "clang")
