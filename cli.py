@@ -293,6 +293,7 @@ def boards(board_file: Path | None, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Print the exact commands, and do nothing.")
 @click.option("--erase-chip", is_flag=True, help="Agree that stm32loader erases all of the chip's flash.")
 @click.option("--run-verify", is_flag=True, help="Then compare every value over the serial line, as verify does.")
+@click.option("--samples", type=int, metavar="N", help="Of --run-verify: so many sequences of each set, always the same ones.")
 @_json_option
 def flash(directory: Path, as_json: bool, dry_run: bool, run_verify: bool, **asked: Any) -> None:
     """Build the parity firmware for a board, check that it fits, and flash it. An emulated board runs until it is interrupted."""

@@ -386,8 +386,7 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
     if data.split == "time" and data.split_seed:
         raise InputError(f"{origin}: data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out")
     for entry in recipe.compress:
-        both = isinstance(entry, Sparse) and entry.density_w is not None and entry.density_u is not None
-        if both and entry.density != Sparse().density:
+        if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
             raise InputError(f"{origin}: density in compress is read by neither matrix beside density_w and density_u: leave it out")
         if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
             raise InputError(f"{origin}: low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out")

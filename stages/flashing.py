@@ -35,7 +35,7 @@ from .diagnosis import Port, find_ports
 from .evidence import read_report
 from .exports import check_exports
 from .listener import Listener, Silent
-from .verification import Verification, verify
+from .verification import Verification, check_samples, verify
 
 FLASH_SECONDS = 300
 MOUNTS: Sequence[str] = ("/media/*/{}", "/run/media/*/{}", "/media/{}", "/mnt/{}", "/Volumes/{}")
@@ -76,6 +76,7 @@ def flash(
     port: str | None = None,
     dry_run: bool = False,
     run_verify: bool = False,
+    samples: int | None = None,
     erase_chip: bool = False,
     ready: Callable[[Flashed], None] | None = None,
     listener: Listener | None = None,
@@ -84,14 +85,17 @@ def flash(
 
     board: a name that boards/ has, or a path of a TOML file, as is board_file. method: one of the board's; None for the usual one. port:
     serial port, or the folder of the board's drive; None to look for it; of an emulated board `pty`, or the number of a TCP port. dry_run:
-    nothing is built, written or run; the commands are told. run_verify: then verify over the serial line. erase_chip: agree that all of the
-    chip's flash is erased, where the method can do no less. ready: called once the
+    nothing is built, written or run; the commands are told. run_verify: then verify over the serial line, with so many `samples` of each
+    set (None: all). erase_chip: agree that all of the chip's flash is erased, where the method can do no less. ready: called once the
     firmware runs; an emulated board stops when it returns (None: on an interrupt). The firmware is kept in firmware/<board>/.
 
     Raises BudgetError for a model that does not fit, DeviceError without the port or the drive or when the tool fails,
     MissingToolError without the tool, UnsupportedError for a board that has no firmware.
     """
-    listener = listener or Silent()
+    asked = _Asked(port, run_verify, samples, erase_chip, ready, listener or Silent())
+    if samples is not None and not run_verify:
+        raise InputError("--samples is of --run-verify, which is not asked for: give both, or neither")
+    check_samples(samples)
     target = load_board(board, board_file)
     way = choose_method(target, method)
     board_uart(target)
@@ -102,53 +106,91 @@ def flash(
     check_counts(model, target.find_core())
     if directory.has(REPORT):
         read_report(directory, model)
-    folder = path / FIRMWARE_FOLDER / target.name
+    one = _Flashing(directory, model, target, way)
     if dry_run:
-        return _planned(path, target, way, folder, port)
-    if target.is_emulated:
-        check_machine(target.find_core())
-        with directory.held():
-            fit = _build(directory, model, target, way, "", listener)
-        return _emulate(path, target, way, folder, fit, port, run_verify, ready, listener)
-    if _warnings(way) and not erase_chip:
-        raise _erasing(target, way)
-    where = _find(target, way, port)
-    steps = plan(target, way, folder, where)
-    _check_tools(target, steps)
-    if needs_port(way):
+        return _told_only(one, port)
+    return _emulate(one, asked) if target.is_emulated else _write(one, asked)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What flash was asked beside model and board."""
+
+    port: str | None
+    run_verify: bool
+    samples: int | None
+    erase_chip: bool
+    ready: Callable[[Flashed], None] | None
+    listener: Listener
+
+    def verified(self, directory: ModelDirectory, result: Flashed) -> Flashed:
+        """With what verify finds at the result's port."""
+        firmware = f"{FIRMWARE_FOLDER}/{result.board}/{ELF}"
+        found = verify(directory.path, f"serial:{result.port}", firmware=firmware, samples=self.samples, listener=self.listener)
+        return replace(result, verification=found)
+
+
+@dataclass(frozen=True)
+class _Flashing:
+    """A model, a board and a way to it."""
+
+    directory: ModelDirectory
+    model: IntegerModel
+    board: Board
+    way: Method
+
+    @property
+    def folder(self) -> Path:
+        """Where the firmware is kept."""
+        return self.directory.path / FIRMWARE_FOLDER / self.board.name
+
+    def result(self, fit: Fit | None, commands: tuple[str, ...], port: str | None) -> Flashed:
+        """What is told of it."""
+        rate = "" if self.board.console.baud == BAUD or port is None or "://" in port else f"@{self.board.console.baud}"
+        following = f"rescomp verify {self.directory.path} --against serial:{port or UNKNOWN_PORT}{rate}"
+        elf, known = str(self.folder / ELF), port and port + rate
+        return Flashed(self.board.name, self.board.title, self.way.method, elf, fit, commands, known, following)
+
+
+def _told_only(one: _Flashing, port: str | None) -> Flashed:
+    """What would be done."""
+    where = _look_for(one.board, one.way, port) or _placeholder(one.way)
+    steps = plan(one.board, one.way, one.folder, where)
+    shown = [*_warnings(one.way), *map(str, steps)] or [f"# {one.board.title} runs {one.folder / ELF}; rescomp starts the emulator"]
+    console = None if one.board.is_emulated else _console(one.board, one.way, where)
+    return one.result(None, tuple(shown), console)
+
+
+def _write(one: _Flashing, asked: _Asked) -> Flashed:
+    """To a real board."""
+    if _warnings(one.way) and not asked.erase_chip:
+        others = [other.method for other in one.board.flash if not _warnings(other)]
+        instead = f", or flash it by --method {others[0]}" if others else ""
+        raise InputError(f"{one.way.method} erases all of the flash of {one.board.title} first: agree to that by --erase-chip{instead}")
+    where = _find(one.board, one.way, asked.port)
+    steps = plan(one.board, one.way, one.folder, where)
+    _check_tools(one.board, steps)
+    if needs_port(one.way):
         SerialLine(where).close()
-    with directory.held():
-        fit = _build(directory, model, target, way, where, listener)
+    with one.directory.held():
+        fit = _build(one, where, asked.listener)
         for step in steps:
             if not _only_converts(step):
-                listener.stage(f"{step}")
-                _take(step, target)
-    result = _told(path, target, way, folder, fit, tuple(map(str, steps)), _console(target, way, where))
-    if run_verify:
+                asked.listener.stage(f"{step}")
+                _take(step, one.board)
+    result = one.result(fit, tuple(map(str, steps)), _console(one.board, one.way, where))
+    if asked.run_verify:
         if result.port is None:
-            raise DeviceError(f"{target.title} is flashed, but its serial port is not known: {result.next}")
-        result = _verified(path, result, listener)
-    if ready is not None:
-        ready(result)
+            raise DeviceError(f"{one.board.title} is flashed, but its serial port is not known: {result.next}")
+        result = asked.verified(one.directory, result)
+    if asked.ready is not None:
+        asked.ready(result)
     return result
 
 
-def _planned(path: Path, board: Board, way: Method, folder: Path, port: str | None) -> Flashed:
-    """What flash would do."""
-    where = _look_for(board, way, port) or _placeholder(way)
-    steps = plan(board, way, folder, where)
-    shown = [*_warnings(way), *map(str, steps)] or [f"# {board.title} runs {folder / ELF}; rescomp starts the emulator"]
-    return _told(path, board, way, folder, None, tuple(shown), None if board.is_emulated else _console(board, way, where))
-
-
-def _erasing(board: Board, way: Method) -> InputError:
-    others = [other.method for other in board.flash if not _warnings(other)]
-    instead = f", or flash it by --method {others[0]}" if others else ""
-    return InputError(f"{way.method} erases all of the flash of {board.title} first: agree to that by --erase-chip{instead}")
-
-
-def _build(directory: ModelDirectory, model: IntegerModel, board: Board, way: Method, where: str, listener: Listener) -> Fit:
+def _build(one: _Flashing, where: str, listener: Listener) -> Fit:
     """Keep the firmware, and what a method's tool reads of it, in firmware/<board>/: made elsewhere, and put there as one step."""
+    directory, model, board = one.directory, one.model, one.board
     listener.stage(f"build the parity firmware for {board.title}")
     exported = export_folder(board.find_core(), directory.path)
     check_exports(directory, model, [f"{exported}/{model.name}.c", *directory.files(exported)])
@@ -160,7 +202,7 @@ def _build(directory: ModelDirectory, model: IntegerModel, board: Board, way: Me
         made = folder / FIRMWARE_FOLDER
         made.mkdir()
         (made / ELF).write_bytes(elf.read_bytes())
-        for step, shown in zip(plan(board, way, made, where), plan(board, way, directory.path / name, where), strict=True):
+        for step, shown in zip(plan(board, one.way, made, where), plan(board, one.way, one.folder, where), strict=True):
             if _only_converts(step):
                 listener.stage(f"{shown}")
                 _take(step, board)
@@ -178,24 +220,17 @@ def _only_converts(step: Step) -> bool:
     return isinstance(step, Pack) or (isinstance(step, Command) and step.prepares)
 
 
-def _emulate(
-    path: Path,
-    board: Board,
-    way: Method,
-    folder: Path,
-    fit: Fit,
-    port: str | None,
-    run_verify: bool,
-    ready: Callable[[Flashed], None] | None,
-    listener: Listener,
-) -> Flashed:
-    with _machine(board, folder / ELF, port) as line:
-        result = _told(path, board, way, folder, fit, (), line)
-        if run_verify:
-            result = _verified(path, result, listener)
-        if ready is not None:
-            ready(result)
-        elif not run_verify:
+def _emulate(one: _Flashing, asked: _Asked) -> Flashed:
+    check_machine(one.board.find_core())
+    with one.directory.held():
+        fit = _build(one, "", asked.listener)
+    with _machine(one.board, one.folder / ELF, asked.port) as line:
+        result = one.result(fit, (), line)
+        if asked.run_verify:
+            result = asked.verified(one.directory, result)
+        if asked.ready is not None:
+            asked.ready(result)
+        elif not asked.run_verify:
             threading.Event().wait()
     return result
 
@@ -209,17 +244,6 @@ def _machine(board: Board, elf: Path, port: str | None) -> Iterator[str]:
     kind: Kind = "pty" if port == PTY else "tcp"
     with serial_machine(board.find_core(), elf.resolve(), kind, number=number, serial=board.emulator.serial) as line:
         yield line
-
-
-def _verified(path: Path, result: Flashed, listener: Listener) -> Flashed:
-    firmware = f"{FIRMWARE_FOLDER}/{result.board}/{ELF}"
-    return replace(result, verification=verify(path, f"serial:{result.port}", firmware=firmware, listener=listener))
-
-
-def _told(path: Path, board: Board, way: Method, folder: Path, fit: Fit | None, commands: tuple[str, ...], port: str | None) -> Flashed:
-    rate = "" if board.console.baud == BAUD or port is None or "://" in port else f"@{board.console.baud}"
-    following = f"rescomp verify {path} --against serial:{port or UNKNOWN_PORT}{rate}"
-    return Flashed(board.name, board.title, way.method, str(folder / ELF), fit, commands, port and port + rate, following)
 
 
 def _console(board: Board, way: Method, where: str) -> str | None:

@@ -195,10 +195,15 @@ def _check_build(build: Build, witnesses: Sequence[tuple[Witness, str]]) -> None
         raise InputError("--cc and --cflags are of the witnesses c, qemu:CORE and simavr:CORE: add one of them to --against")
 
 
-def _stress_mode(stress: str, samples: int | None) -> Mode | None:
-    """None for "off". Raises InputError."""
+def check_samples(samples: int | None) -> None:
+    """Raise InputError for a number of sequences that --samples does not take."""
     if samples is not None and samples < 1:
         raise InputError(f"--samples takes a number of sequences from 1 on, not {samples}")
+
+
+def _stress_mode(stress: str, samples: int | None) -> Mode | None:
+    """None for "off". Raises InputError."""
+    check_samples(samples)
     if stress not in STRESS_MODES:
         raise InputError(f"the stress set is {', '.join(STRESS_MODES[:-1])} or {STRESS_MODES[-1]}, not {stress!r}")
     return None if stress == "off" else cast(Mode, stress)

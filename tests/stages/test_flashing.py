@@ -319,6 +319,16 @@ def test_an_emulated_board_is_flashed_and_verified(model_dir, emulated, board, c
     assert document["port"].startswith("socket://127.0.0.1:")
 
 
+def test_some_samples_of_each_set_over_the_line(model_dir, emulated):
+    emulated("cortex-m0")
+    found = stages.flash(model_dir, "qemu-cortex-m0", run_verify=True, samples=3).verification
+    assert {entry.sampled for entry in found.witnesses if entry.set in ("test", "stress")} == {3}
+    assert found.mismatches == 0
+    for samples, said in ((3, "--samples is of --run-verify"), (0, "--samples takes a number of sequences from 1 on")):
+        with pytest.raises(InputError, match=said):
+            stages.flash(model_dir, "qemu-cortex-m0", run_verify=samples == 0, samples=samples)
+
+
 def test_an_emulated_board_runs_until_it_is_interrupted(model_dir, emulated):
     emulated("cortex-m3")
     command = [sys.executable, "-m", "rescomp", "flash", str(model_dir), "--board", "qemu-cortex-m3", "--port", "pty"]

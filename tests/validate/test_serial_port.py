@@ -22,14 +22,14 @@ from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.serialize import digest
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages.artefacts import model_files, vector_files
-from rescomp.validate import parity_device, serial_line
+from rescomp.validate import parity_device, serial_line, serial_port
 from rescomp.validate.compare import compare
 from rescomp.validate.parity_device import ParityDevice
 from rescomp.validate.parity_protocol import Command, Deframer, Hello, encode_frame
 from rescomp.validate.registry import load_witness
 from rescomp.validate.serial_line import SerialLine, parse_port
 from rescomp.validate.serial_machines import serial_machine
-from rescomp.validate.serial_port import SerialPort
+from rescomp.validate.serial_port import SerialPort, describe_estimate
 
 FORMS = [
     ({"weights": "ternary"}, {}),
@@ -183,6 +183,27 @@ def test_progress_tells_rate_and_repetitions(board):
         list(SerialPort().answers(type(job)(job.model, job.directory, job.x, job.lengths, port, told.append)))
     assert (told[-1].done, told[-1].total, told[-1].unit) == (20, 20, "sequences")
     assert "KB/s" in told[-1].note
+
+
+def test_the_bytes_that_are_announced_are_those_that_go_to_and_fro(board, monkeypatch):
+    """Those of frames that hold several sequences, and of the greeting, are not announced."""
+    devices = []
+
+    def watched(*arguments):
+        devices.append(ParityDevice(*arguments))
+        return devices[-1]
+
+    monkeypatch.setattr(serial_port, "ParityDevice", watched)
+    with serial_machine(None, board.elf) as port:
+        list(SerialPort().answers(board.job(port)))
+    announced = describe_estimate([board.job("/dev/ttyACM0@9600")])
+    count = int(re.match(r": ([\d,]+) bytes at 9600 baud take about (\d+) seconds$", announced)[1].replace(",", ""))
+    assert count <= devices[0].report.bytes <= 1.25 * count
+    seconds = count * 10 / 9600
+    assert f"about {seconds:,.0f} seconds" in announced
+    hours = describe_estimate([board.job("/dev/ttyACM0@9600")] * 2000)
+    assert hours.endswith(f"take about {2000 * seconds / 60:,.0f} minutes; --samples N takes fewer")
+    assert describe_estimate([board.job(port)]) == ""
 
 
 # Failures, each with a sentence of its own and exit code 6.
