@@ -142,7 +142,7 @@ def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
     said = manifest.get("accuracy", {})
     if said.keys() >= {"integer", "sequences"} and not is_possible(vectors, said["integer"], said["sequences"]):
         where = f"{directory.path / MANIFEST} says that {said['integer']:.2%} of {said['sequences']:,} test sequences are answered right"
-        raise InputError(f"{where}, and {path} does not bear it out: run `rescomp quantize {directory.path}` again")
+        raise InputError(f"{where}, which {path} contradicts: run `rescomp quantize {directory.path}` again")
     return vectors
 
 
