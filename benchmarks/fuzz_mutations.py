@@ -92,13 +92,21 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+def walk(rng: Rng, value: Any) -> tuple[Any, ...]:
+    """The keys that lead to one of them: long lists are no likelier than what stands beside them."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = pick(rng, keys)
+    inner = value[key]
+    return (key, *walk(rng, inner)) if isinstance(inner, dict | list) and inner and rng.random() < 0.8 else (key,)
+
+
 def mutate_document(rng: Rng, document: Any) -> Any:
     """One to four changes of a parsed document."""
     for _ in range(int(rng.geometric(0.6))):
         found = places(document)
         if not found:
             return any_value(rng)
-        *path, key = pick(rng, found)
+        *path, key = pick(rng, found) if rng.random() < 0.5 else walk(rng, document)
         target = document
         for step in path:
             target = target[step]
