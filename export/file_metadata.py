@@ -13,19 +13,19 @@ PRODUCER_VERSION, METADATA_PROPS, KEY, VALUE = 3, 14, 1, 2
 BYTES = 2
 """Wire type of a field that holds bytes, after whose length they stand."""
 MOST_FIELDS = 1 << 10
-"""Of a file itself, and of an entry of its metadata; rescomp writes ten."""
+"""Of a file itself, and of an entry of its metadata; and entries. rescomp writes ten."""
 _FIXED: Mapping[int, int] = {1: 8, 5: 4}
 """Bytes of the wire types of fixed size."""
 
 
 def onnx_metadata(data: bytes) -> dict[str, str]:
-    """The metadata of an ONNX file, read without ONNX. Raises ValueError and IndexError for what is none."""
+    """The metadata of an ONNX file, read without ONNX. Raises ValueError for what is none."""
     entries = [dict(_few(fields(value))) for number, value in _few(fields(data)) if number == METADATA_PROPS]
     return {entry[KEY].decode(): entry[VALUE].decode() for entry in entries if {KEY, VALUE} <= set(entry)}
 
 
 def onnx_producer_version(data: bytes) -> str:
-    """The version that an ONNX file says wrote it, read without ONNX; nothing where it says none. Raises ValueError and IndexError."""
+    """The version that an ONNX file says wrote it, read without ONNX; nothing where it says none. Raises ValueError."""
     return dict(_few(fields(data))).get(PRODUCER_VERSION, b"").decode()
 
 
@@ -37,7 +37,7 @@ def _few(found: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
 
 
 def fields(data: Data) -> Iterator[tuple[int, Data]]:
-    """Number and content of every field of a Protocol Buffers message; of a number, no content. Raises ValueError and IndexError."""
+    """Number and content of every field of a Protocol Buffers message; of a number, no content. Raises ValueError."""
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
@@ -57,6 +57,8 @@ def _varint(data: bytes | memoryview, place: int) -> tuple[int, int]:
     """A number of 7 bits a byte, and the place behind it."""
     number = 0
     for shift in range(0, 70, 7):
+        if place >= len(data):
+            raise ValueError("it ends within a number")
         byte = data[place]
         number |= (byte & 0x7F) << shift
         place += 1
@@ -65,8 +67,8 @@ def _varint(data: bytes | memoryview, place: int) -> tuple[int, int]:
     raise ValueError("a number has more than 64 bits")
 
 
-MOST_TABLES = 1 << 18
-"""Of one vector of a TFLite file."""
+MOST_TABLES, MOST_TEXT = 1 << 18, 1 << 16
+"""Of one vector of a TFLite file, and bytes of a name or a value of its metadata: vectors may lie in each other."""
 BUFFERS, METADATA = 4, 6
 """Fields of TFLite's Model; those of its Metadata and Buffer are numbered in _metadata_entry."""
 
@@ -75,6 +77,8 @@ def tflite_metadata(data: bytes) -> dict[str, str]:
     """The metadata of a TFLite file, read without TFLite. Raises ValueError, IndexError and struct.error for what is none."""
     root = _follow(data, 0)
     buffers, entries = (list(_tables(data, root, field)) for field in (BUFFERS, METADATA))
+    if len(entries) > MOST_FIELDS:
+        raise ValueError(f"it has more than {MOST_FIELDS:,} entries of metadata")
     return dict(_metadata_entry(data, entry, buffers) for entry in entries)
 
 
@@ -125,4 +129,7 @@ def _vector(data: bytes, place: int | None) -> bytes:
     if place is None:
         raise ValueError("a text is missing")
     start = _follow(data, place)
-    return data[start + 4 : start + 4 + _unsigned(data, start)]
+    size = _unsigned(data, start)
+    if size > MOST_TEXT:
+        raise ValueError(f"a text has more than {MOST_TEXT:,} bytes")
+    return data[start + 4 : start + 4 + size]

@@ -17,8 +17,8 @@ BUFFER_ALIGNMENT = 16
 _LENGTH_BYTES = 4
 """Before the first entry of a vector."""
 FILE_IDENTIFIER = b"TFL3"
-MOST_PARTS = 1 << 20
-"""Tables of a file, and numbers in their vectors but those of weights."""
+MOST_PARTS = 1 << 22
+"""Tables of a file, and numbers and characters in their vectors but those of weights."""
 
 
 class FlatbufferWriter:
@@ -104,7 +104,7 @@ def check_flatbuffer(data: bytes) -> None:
 
 
 def _walk(root: Any) -> Iterator[int]:
-    """Read everything that an interpreter follows: of each table, how many numbers it has but those of weights."""
+    """Read everything that an interpreter follows: of each table, how many numbers and characters it has but those of weights."""
     for buffer in entries(root, "Buffers"):
         buffer.DataAsNumpy()
         yield 0
@@ -114,9 +114,10 @@ def _walk(root: Any) -> Iterator[int]:
     for graph in entries(root, "Subgraphs"):
         yield np.size(graph.InputsAsNumpy()) + np.size(graph.OutputsAsNumpy())
         for tensor in entries(graph, "Tensors"):
-            tensor.Name(), root.Buffers(tensor.Buffer())
+            root.Buffers(tensor.Buffer())
             by = tensor.Quantization()
-            yield np.size(tensor.ShapeAsNumpy()) + (0 if by is None else np.size(by.ScaleAsNumpy()) + np.size(by.ZeroPointAsNumpy()))
+            yield 0 if by is None else np.size(by.ScaleAsNumpy()) + np.size(by.ZeroPointAsNumpy())
+            yield np.size(tensor.ShapeAsNumpy()) + len(tensor.Name() or b"")
         for operator in entries(graph, "Operators"):
             operator.BuiltinOptions()
             yield np.size(operator.InputsAsNumpy()) + np.size(operator.OutputsAsNumpy())

@@ -110,7 +110,7 @@ def _quoted(line: str | None) -> str:
 def _onnx_version(data: bytes) -> str:
     try:
         return onnx_producer_version(data)
-    except (ValueError, IndexError):
+    except ValueError:
         return ""
 
 

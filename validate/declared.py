@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..export.file_metadata import tflite_metadata
 from ..export.flatbuffer import entries
 from ..export.optional_package import import_optional
 from ..export.provenance import provenance
@@ -35,7 +36,7 @@ def check_tflite(data: bytes, model: IntegerModel, path: Path) -> None:
     schema = import_optional("tflite")
     root = schema.Model.GetRootAs(data)
     with _damaged(path):
-        metadata = {_text(entry.Name()): bytes(root.Buffers(entry.Buffer()).DataAsNumpy()).decode() for entry in entries(root, "Metadata")}
+        metadata = tflite_metadata(data)
         cause = next(_faults(root, model, schema), None)
     check_provenance(metadata, model, path)
     if cause is not None:

@@ -44,7 +44,7 @@ def metadata_of(data: bytes, path: Path) -> dict[str, str]:
     """What an ONNX file says about itself. Raises InputError."""
     try:
         return onnx_metadata(data)
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise _damaged(path, f"{error}") from error
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from rescomp.export import file_metadata
 from rescomp.export.c import export_c
 from rescomp.export.file_metadata import onnx_metadata, tflite_metadata
 from rescomp.export.onnx import export_onnx
@@ -32,6 +33,20 @@ def test_every_export_names_the_digest_of_the_graph(model, files):
 def test_the_metadata_are_what_was_written(model, files):
     assert onnx_metadata(files["model.onnx"]) == onnx_metadata(files["model_sequence.onnx"]) == dict(provenance(model))
     assert provenance(model).items() <= tflite_metadata(files["model.tflite"]).items()
+
+
+@pytest.mark.parametrize("limit", ["MOST_TABLES", "MOST_TEXT", "MOST_FIELDS"])
+def test_metadata_are_read_up_to_a_size(limit, files, monkeypatch):
+    monkeypatch.setattr(file_metadata, limit, 3)
+    with pytest.raises(ValueError, match="more than 3 "):
+        tflite_metadata(files["model.tflite"])
+
+
+def test_what_follows_an_onnx_file_is_no_part_of_it(files):
+    with pytest.raises(ValueError, match="it ends within a number"):
+        onnx_metadata(files["model.onnx"] + b"\xff")
+    with pytest.raises(ValueError, match="a field reaches past the end"):
+        onnx_metadata(files["model.onnx"] + b"\x72\x09")
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])

@@ -9,6 +9,7 @@ import pytest
 import tflite
 
 from rescomp.errors import InputError, MissingToolError, UnsupportedError
+from rescomp.export import flatbuffer
 from rescomp.export.flatbuffer import check_flatbuffer
 from rescomp.export.tflite import OPTIONS, export_tflite, graph_to_tflite
 from rescomp.graph.evaluate import evaluate
@@ -220,6 +221,12 @@ def test_no_truncated_file_reaches_the_interpreter(model):
     for length in range(0, len(data) - 256, 61):
         with pytest.raises(ValueError, match=r"TFLite file|truncated or damaged"):
             check_flatbuffer(data[:length])
+
+
+def test_a_file_of_many_parts_is_refused_before_they_are_held(model, monkeypatch):
+    monkeypatch.setattr(flatbuffer, "MOST_PARTS", 50)
+    with pytest.raises(ValueError, match="more than 50 parts"):
+        check_flatbuffer(export_tflite(model)["model.tflite"])
 
 
 def test_a_missing_file_and_a_file_of_another_model_are_named(model, block, random_sequences, export_job):
