@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..graph.evaluate import SAMPLES, evaluate_graph, walk_sequences
+from ..graph.evaluate import SAMPLES, evaluate_graph, rows_at_a_time, walk_sequences
 from ..graph.events import KINDS, BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
@@ -17,6 +17,8 @@ from ..graph.ranges import Range, propagate
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
 Places = Mapping[Place, BoolArray]
+MOST_ENTRIES = 1 << 23
+"""Of values that are looked at together, beside which as many truths are held."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,17 @@ class CoverageMeter:
         """Graph by graph the values of all nodes, as the whole model is run."""
         model = self._model
         if not model.is_recurrent:
-            for start in range(0, len(x), SAMPLES):
-                yield "whole", evaluate_graph(model.graphs["whole"], {model.input.name: x[start : start + SAMPLES]})
+            size = min(SAMPLES, rows_at_a_time(model.graphs["whole"], MOST_ENTRIES))
+            for start in range(0, len(x), size):
+                yield "whole", evaluate_graph(model.graphs["whole"], {model.input.name: x[start : start + size]})
             return
+        size = rows_at_a_time(model.graphs["step"], MOST_ENTRIES)
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
+            yield from self._stepped(x[rows], lengths[rows], None if initial is None else initial[rows])
+
+    def _stepped(self, x: IntArray, lengths: IntArray, initial: IntArray | None) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
+        model = self._model
         step, head = model.graphs["step"], model.graphs["head"]
         last = {value.name: np.zeros((len(x), *value.type.shape), np.int64) for value in head.inputs}
         for running, values in walk_sequences(model, x, lengths, initial):

@@ -19,6 +19,8 @@ MOST_BYTES = 1 << 26
 """Of all forced values of a graph together, in the quick mode."""
 MOST_ROWS = 4096
 """Applications of every node, in the quick mode."""
+MOST_WISHED = 1 << 17
+"""Entries of all inputs of a node that is given what its op asks for, which is up to 700 rows; larger ones get the background."""
 
 
 def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArray]:
@@ -29,21 +31,23 @@ def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArr
     """
     nodes, types = _readers(graph), graph.types()
     entries = sum(t.size for t in types.values())
-    most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_BYTES // (2 * entries))) * times
-    wishes = [(node, _wishes(draws, node, [types[name] for name in node.inputs], times)) for node in nodes]
+    fewest = min(FEWEST_ROWS, max(1, MOST_BYTES // (4 * entries)))
+    most = min(MOST_ROWS, max(fewest, MOST_BYTES // (2 * entries))) * times
+    small = [node for node in nodes if sum(types[name].size for name in node.inputs) <= MOST_WISHED]
+    wishes = [(node, _wishes(draws, node, [types[name] for name in node.inputs], times, most)) for node in small]
     plan = _Plan(graph, most)
     blocks = [(node, inputs, plan.place(node, len(inputs[0]))) for node, inputs in wishes]
-    forced = {name: _background(draws, types[name], max(plan.rows, FEWEST_ROWS)) for name in plan.owners}
+    forced = {name: _background(draws, types[name], max(plan.rows, fewest)) for name in plan.owners}
     for node, inputs, start in blocks:
         for name, array in zip(node.inputs, inputs, strict=True):
             plan.write(forced, name, start, array)
     return {name: array.astype(np.int16) for name, array in _with_views(graph, forced).items()}
 
 
-def _wishes(draws: Draws, node: Node, types: Sequence[TensorType], times: int) -> tuple[IntArray, ...]:
-    """What the op asks for, drawn so many times anew."""
-    drawn = [node.op.stress(draws, *types) for _ in range(times)]
-    return tuple(np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+def _wishes(draws: Draws, node: Node, types: Sequence[TensorType], times: int, most: int) -> tuple[IntArray, ...]:
+    """What the op asks for, drawn so many times anew: int16 [most at most, *shape]."""
+    drawn = [[array[:most].astype(np.int16) for array in node.op.stress(draws, *types)] for _ in range(times)]
+    return tuple(np.concatenate(arrays)[:most] for arrays in zip(*drawn, strict=True))
 
 
 def _readers(graph: Graph) -> Iterator[Node]:
