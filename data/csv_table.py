@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,12 +94,12 @@ class Table:
 
     def _time(self, row: int, name: str, cell: str) -> float:
         number = decimal(cell)
-        if number is not None and math.isfinite(number):
+        if number is not None and abs(number) < 1 << 64:  # nanoseconds since 1970, too; neither NaN nor infinity
             return number
         try:
             instant = datetime.fromisoformat(cell if cell.isascii() else "")
         except ValueError:
-            what = "is neither a number nor an ISO 8601 time: correct it or delete the line"
+            what = "is neither a number of at most 64 bits nor an ISO 8601 time: correct it or delete the line"
             raise InputError(f"{self._place(row, name)} is {cell!r}, which {what}") from None
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
 

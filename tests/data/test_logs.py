@@ -145,7 +145,11 @@ BAD = {
     "ragged": ({}, ["70,1"], r"log\.csv, line 50: 2 cells instead of 5: the line may be cut off"),
     "comma": ({}, ["70,1,5,1,still,a"], r"log\.csv, line 50: 6 cells instead of 5: .*decimal comma"),
     "mixed": ({}, ["70;1;1;still;a"], r"log\.csv, line 50: 1 cells instead of 5: it is separated by ';' and the header by ','"),
-    "time": ({}, ["noon,1,1,still,a"], r"log\.csv, line 50: column 'time' is 'noon', which is neither a number nor an ISO 8601 time"),
+    "time": (
+        {},
+        ["noon,1,1,still,a"],
+        r"log\.csv, line 50: column 'time' is 'noon', which is neither a number of at most 64 bits nor an ISO 8601 time",
+    ),
     "quotes": ({}, ['70,"1,1,still,a'], r"log\.csv, line 50: unexpected end of data"),
 }
 
@@ -235,7 +239,7 @@ def test_a_cell_that_python_alone_may_take_for_a_number_is_named(cell: str, inte
     with pytest.raises(InputError) as caught:
         load(path, group="who")
     assert str(caught.value).startswith(f"{path}, line 50: column 'ay' is {cell!r}, not a ")
-    with pytest.raises(InputError, match=r"line 50: column 'time' is .*, which is neither a number nor"):
+    with pytest.raises(InputError, match=r"line 50: column 'time' is .*, which is neither a number of at most 64 bits nor"):
         load(log(*more, f"{cell},1,1,still,a"), group="who")
 
 
@@ -249,7 +253,7 @@ def test_a_column_of_such_cells_is_not_left_out_silently(cell: str, log: Any) ->
 def test_numbers_without_end(cell: str, log: Any) -> None:
     with pytest.raises(InputError, match=r"line 50: column 'ay' is .*, beyond"):
         load(log(*three_groups(), f"70,1,{cell},still,a"), group="who")
-    with pytest.raises(InputError, match=r"line 50: column 'time' is .*, which is neither a number nor"):
+    with pytest.raises(InputError, match=r"line 50: column 'time' is .*, which is neither a number of at most 64 bits nor"):
         load(log(*three_groups(), f"{cell},1,1,still,a"), group="who")
 
 
