@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from mutant_exhaustion import scales_alike
+from mutant_exhaustion import scales_alike, windows_alike
 from mutant_layers import layers_alike
 from mutations import Mutant
 from mutations_tflite import is_stride_of_one_step
@@ -79,6 +79,8 @@ def _proof_of_code(original: Path, mutated: Path, mutant: Mutant, model: Integer
     name = mutant.file.partition("/")[2]
     if mutant.file.endswith("rescomp_math.h") and scales_alike(original / name, mutated / name, model):
         return "exhaustion of every row's sums"
+    if name.endswith("rescomp_window.h") and windows_alike(original, mutated, f"{model.name}.c"):
+        return "exhaustion of every window"
     if name.endswith(".h") and not name.endswith("_body.h") and layers_alike(_changed_kernels(original, mutated), mutated.parent, model):
         return "exhaustion of every integer of its layers"
     return "never reached in the whole program" if _is_unreached(original, mutant) else ""

@@ -1,10 +1,11 @@
-"""Proof by trying everything: two versions of rescomp_math.h on every sum that any row of a model's layers can have."""
+"""Proof by trying everything: two versions of rescomp_math.h on every sum that any row can have, of rescomp_window.h on every window."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -58,6 +59,75 @@ def scales_alike(original: Path, mutated: Path, model: IntegerModel) -> bool:
         command = ["gcc", "-w", "-O2", "-fwrapv", "-flto", "-o", "program", "main.c", "right.c", "other.c"]
         subprocess.run(command, cwd=folder, check=True, timeout=SECONDS)
         return subprocess.run([folder / "program"], timeout=SECONDS).returncode == 0
+
+
+_WINDOWS = """#include "rescomp/rescomp_window.h"
+
+int {name}(int32_t *found, unsigned shape_number, rescomp_count y, rescomp_count x);
+int {name}(int32_t *found, unsigned shape_number, rescomp_count y, rescomp_count x)
+{{
+    const rescomp_conv2d_shape shapes[] = {{{shapes}}}, *const shape = &shapes[shape_number];
+    int32_t *next = found;
+
+    if (y >= shape->output.height || x >= shape->output.width) {{
+        return 0;
+    }}
+    const rescomp_window at = rescomp_place_window(shape, y, x);
+    const int32_t fields[] = {{at.y, at.x, at.top, at.bottom, at.left, at.right, rescomp_window_run(at, shape)}};
+    for (unsigned i = 0; i < sizeof fields / sizeof *fields; ++i) {{
+        *next++ = fields[i];
+    }}
+    for (rescomp_count i = 0; i < shape->kernel.y; ++i) {{
+        *next++ = rescomp_window_source(at, shape, i);
+        *next++ = rescomp_window_kernel(at, shape, i);
+    }}
+    return next - found;
+}}
+"""
+_EVERY_WINDOW = """#include <stdint.h>
+#include <string.h>
+int right(int32_t *, unsigned, uint32_t, uint32_t), other(int32_t *, unsigned, uint32_t, uint32_t);
+int main(void)
+{{
+    static int32_t first[1 << 20], second[1 << 20];
+    for (unsigned shape = 0; shape < {count}; ++shape) {{
+        for (uint32_t y = 0; right(first, shape, y, 0); ++y) {{
+            for (uint32_t x = 0; right(first, shape, y, x); ++x) {{
+                const int count = right(first, shape, y, x);
+                if (other(second, shape, y, x) != count || memcmp(first, second, count * sizeof *first)) {{
+                    return 1;
+                }}
+            }}
+        }}
+    }}
+    return 0;
+}}
+"""
+
+
+def windows_alike(original: Path, mutated: Path, source: str) -> bool:
+    """Whether two folders' rescomp_window.h place every window alike of every shape that a call in `source` names."""
+    shapes = list(dict.fromkeys(_calls("rescomp_conv2d_shape_of", (original / source).read_text())))
+    if not shapes:
+        return False
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        for name, place in (("right", original), ("other", mutated)):
+            (folder / f"{name}.c").write_text(_WINDOWS.format(name=name, shapes=", ".join(shapes)))
+            subprocess.run(["gcc", "-w", "-O2", f"-I{place}", "-c", f"{name}.c"], cwd=folder, check=True, timeout=SECONDS)
+        (folder / "main.c").write_text(_EVERY_WINDOW.format(count=len(shapes)))
+        subprocess.run(["gcc", "-w", "-O2", "-o", "program", "main.c", "right.o", "other.o"], cwd=folder, check=True, timeout=SECONDS)
+        return subprocess.run([folder / "program"], timeout=SECONDS).returncode == 0
+
+
+def _calls(function: str, text: str) -> Iterator[str]:
+    """Every call of a function, with its arguments."""
+    for match in re.finditer(rf"\b{function}\(", text):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        yield text[match.start() : end]
 
 
 def _rows(model: IntegerModel) -> set[tuple[int, ...]]:
