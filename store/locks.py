@@ -25,6 +25,8 @@ if sys.platform != "win32":
 LOCK = ".lock"
 """In a model directory while a stage works on it: who that is."""
 
+_SHOWN = 200
+"""Characters of a command that a message quotes."""
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _kept: dict[tuple[str, Path], int] = {}
 """Descriptor (-1: no lock to be had) by what this process keeps: what it calls itself must not wait for it."""
@@ -57,7 +59,8 @@ class Holder:
             return None
 
     def __str__(self) -> str:
-        return f"process {self.pid} ({self.command})"
+        shown = "".join(character if character.isprintable() else "?" for character in self.command)
+        return f"process {self.pid} ({shown if len(shown) <= _SHOWN else f'{shown[:_SHOWN]}...'})"
 
 
 @contextmanager

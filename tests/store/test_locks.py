@@ -149,6 +149,11 @@ def test_who_may_not_hold_a_folder_is_told_without_writing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_command_is_quoted_without_what_steers_a_terminal_and_not_beyond_a_line_or_two():
+    assert str(Holder(7, "rescomp train -o \x1b[2Jmodel\n")) == "process 7 (rescomp train -o ?[2Jmodel?)"
+    assert str(Holder(7, "x" * 201)) == f"process 7 ({'x' * 200}...)"
+
+
 def test_a_linked_lock_is_replaced(tmp_path):
     (tmp_path / "outside").write_text("mine")
     folder = tmp_path / "model"
