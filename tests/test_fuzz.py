@@ -26,4 +26,4 @@ def test_no_mutated_file_ends_a_command_otherwise_than_foreseen(tmp_path):
     assert found["codes"].get("0", 0) > TRIES // 20
     for name, count in found["read behind the digests, of those repaired"].items():
         read, _, all_tries = count.partition(" of ")
-        assert int(read) > 0, (name, all_tries)
+        assert int(read) > 0 or int(all_tries) < 5, (name, all_tries)
