@@ -144,10 +144,11 @@ def set_up_inputs(folder: Path) -> None:
     for label in ("go", "stop"):
         (folder / "logs" / label).mkdir(parents=True)
         (folder / "images" / label).mkdir(parents=True)
-        for k in range(4):
+        for k in range(5):
             lines = [",".join(f"{v:.3f}" for v in row) for row in rng.normal(size=(24, 2))]
             (folder / "logs" / label / f"{k}.csv").write_text("\n".join(["ax,ay", *lines]) + "\n")
-            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / "images" / label / f"{k}.png")
+            suffix = ("png", "png", "bmp", "jpg", "ppm")[k]
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / "images" / label / f"{k}.{suffix}")
     for name in "ab":
         series = [":".join(",".join(f"{v:.3f}" for v in rng.normal(size=6)) for _ in range(2)) + f":{k % 2}" for k in range(8)]
         (folder / f"{name}.ts").write_text(

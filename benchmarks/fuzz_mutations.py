@@ -322,9 +322,9 @@ def _change_tensor(rng: Rng, header: dict[str, Any], name: str) -> None:
         entry["data_offsets"] = pick(rng, ([0, 0], [0, 10**12], [8, 4], [-1, 3], entry["data_offsets"][::-1]))
 
 
-def mutate_png(rng: Rng, data: bytes) -> bytes:
-    """Also sizes, with the checksum repaired."""
-    if rng.random() < 0.6:
+def mutate_image(rng: Rng, data: bytes) -> bytes:
+    """Also the sizes of a PNG, with the checksum repaired."""
+    if not data.startswith(b"\x89PNG") or rng.random() < 0.6:
         return mutate_bytes(rng, data)
     header = bytearray(data[12:29])
     at = int(rng.integers(4, 17))

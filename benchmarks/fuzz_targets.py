@@ -104,7 +104,7 @@ def _of_inputs() -> list[Target]:
         ),
         Target("inputs", "logs/*/*.csv", m.mutate_text, (training("--data", "{d}/logs", "--set", "data.window=8"),), 4),
         Target("inputs", "*.ts", m.mutate_text, (training("--data", "{d}/a.ts,{d}/b.ts"),), 4),
-        Target("inputs", "images/*/*.png", m.mutate_png, (training("--data", "{d}/images", "--model", "dscnn2d"),), 4),
+        Target("inputs", "images/*/*", m.mutate_image, (training("--data", "{d}/images", "--model", "dscnn2d"),), 4),
         Target("inputs", "recipe.toml", m.mutate_toml, (recipe,), 6),
         Target("inputs", "board.toml", m.mutate_toml, (("boards", "--board-file", "{d}/board.toml"),), 3),
     ]

@@ -22,6 +22,8 @@ ALWAYS_BYTES = 64 << 20
 """What an archive may unpack to, whatever its size."""
 MOST_TIMES = 128
 """What a larger archive may unpack to, in times its own size: padded recordings shrink by less, zip bombs by a thousand."""
+OWN_BYTES = 256 << 20
+"""What an archive of a model directory may unpack to: the weights of the largest model take half of it."""
 KINDS = "biufcmMSU"
 """Of dtypes: all but structures."""
 _SUFFIX = ".npy"
@@ -38,15 +40,20 @@ class ObjectArrayError(ArchiveError):
     """A member holds Python objects, which only a pickle could bring."""
 
 
-def read_archive(file: Path | IO[bytes], size: int, ignored: Callable[[str], bool] = lambda name: False) -> Arrays:  # noqa: ARG005
+def read_archive(
+    file: Path | IO[bytes],
+    size: int,
+    ignored: Callable[[str], bool] = lambda name: False,  # noqa: ARG005
+    most: int | None = None,
+) -> Arrays:
     """Every array of an archive of `size` bytes. Raises ArchiveError; OSError when the file cannot be read.
 
-    ignored: whether a member of that name is no part of it, whatever it holds.
+    ignored: whether a member of that name is no part of it, whatever it holds. most: bytes that it may unpack to in any case.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             members = [member for member in archive.infolist() if not ignored(member.filename)]
-            _check_members(members, size)
+            _check_members(members, size, most)
             return {member.filename.removesuffix(_SUFFIX): _read_member(archive, member) for member in members}
     except ArchiveError:
         raise
@@ -54,7 +61,7 @@ def read_archive(file: Path | IO[bytes], size: int, ignored: Callable[[str], boo
         raise ArchiveError(str(error).partition("\n")[0] or type(error).__name__) from error
 
 
-def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+def _check_members(members: list[zipfile.ZipInfo], size: int, bound: int | None) -> None:
     name, times = next(iter(Counter(member.filename for member in members).most_common(1)), ("", 0))
     if times > 1:
         raise ArchiveError(f"it holds {name!r} twice")
@@ -66,6 +73,7 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ArchiveError(f"{member.filename!r} is compressed in a way that numpy does not write")
     total, most = sum(member.file_size for member in members), max(ALWAYS_BYTES, MOST_TIMES * size)
+    most = most if bound is None else min(most, bound)
     if total > most:
         raise ArchiveError(f"its {size:,} bytes would unpack to {total:,}, and at most {most:,} are taken from such a file")
 

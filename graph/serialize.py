@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..documents import is_count, parse_json
 from ..errors import InputError, RescompError
 from . import ops
-from .archive import Arrays, read_archive
+from .archive import OWN_BYTES, Arrays, read_archive
 from .fixed_point import Requantization
 from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from .verify import verify_model
@@ -64,7 +64,7 @@ def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
 def from_npz(data: bytes, what: str) -> Arrays:
     """The arrays of .npz bytes; InputError naming `what` when they are damaged."""
     try:
-        return read_archive(io.BytesIO(data), len(data))
+        return read_archive(io.BytesIO(data), len(data), most=OWN_BYTES)
     except (ValueError, OSError) as error:
         raise InputError(f"{what} is not a readable .npz archive ({error}): write it again") from error
 

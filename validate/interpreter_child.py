@@ -87,11 +87,16 @@ class Task:
         return next(tensor for tensor in self.outputs if tensor.name == name)
 
 
-def blocks(task: Task, lengths: Array) -> Iterator[Array]:
-    """Which sequences are run together, in order: int64 [rows]; where one run takes all steps, they are of one length."""
-    everyone = np.arange(len(lengths))
-    for together in [np.flatnonzero(lengths == length) for length in np.unique(lengths)] if task.whole_sequences else [everyone]:
-        yield from np.split(together, range(task.rows, len(together), task.rows))
+def blocks(task: Task, lengths: Array) -> Iterator[tuple[Any, int]]:
+    """Which sequences are run together, an index of rows, and the longest; where one run takes all steps, they are of one length."""
+    if task.whole_sequences:
+        for length in np.unique(lengths):
+            together = np.flatnonzero(lengths == length)
+            yield from ((together[start : start + task.rows], int(length)) for start in range(0, len(together), task.rows))
+        return
+    for start in range(0, len(lengths), task.rows):
+        rows = slice(start, start + task.rows)
+        yield rows, int(lengths[start] if task.rows == 1 else lengths[rows].max())
 
 
 class _Interpreter(Protocol):
@@ -232,9 +237,8 @@ def _answer(header: Mapping[str, Any], requests: BufferedReader, answers: Buffer
     _limit_memory(MEMORY_BYTES + 4 * (size + sum(array.nbytes for array in (*fed.values(), *first.values()))))
     signal.alarm(INVOKE_SECONDS)
     interpreter = _INTERPRETERS.get(task.package, _Lite)(task, data)
-    run = _run_whole if task.whole_sequences else _run_steps
-    for rows in blocks(task, lengths):
-        longest = lengths[rows].max()
+    run = _run_whole if task.whole_sequences else _run_one if task.rows == 1 else _run_steps
+    for rows, longest in blocks(task, lengths):
         values = {name: array[rows, :longest] for name, array in fed.items()} | {name: array[rows] for name, array in first.items()}
         results = run(interpreter, task, values, lengths[rows])
         answers.write(OK + b"".join(np.ascontiguousarray(array).tobytes() for array in results))
@@ -254,6 +258,27 @@ def _run_whole(interpreter: _Interpreter, task: Task, values: Mapping[str, Array
     return [interpreter.read(task.output(name)) for name in (*task.recorded, *task.answers)]
 
 
+def _run_one(interpreter: _Interpreter, task: Task, values: Mapping[str, Array], lengths: Array) -> list[Array]:
+    """The same as _run_steps of one sequence: short ones by the thousand are what layers are asked for."""
+    steps = int(lengths[0])
+    history = {name: np.zeros((1, steps, *task.output(name).shape), task.output(name).dtype) for name in task.recorded}
+    recorded = [(task.output(name), array) for name, array in history.items()]
+    fed = [(tensor, values[tensor.name]) for tensor in task.fed]
+    state = [(tensor, values[tensor.name]) for tensor in task.first]
+    for t in range(steps):
+        # Inputs may lie where outputs do: everything is read before anything is written.
+        for tensor, array in state:
+            interpreter.write(tensor, array)
+        for tensor, array in fed:
+            interpreter.write(tensor, array[:, t])
+        signal.alarm(INVOKE_SECONDS)
+        interpreter.invoke()
+        for tensor, array in recorded:
+            array[:, t] = interpreter.read(tensor)
+        state = [(tensor, history[task.carried[tensor.name]][:, t]) for tensor, _ in state]
+    return [*history.values(), *(interpreter.read(task.output(name)) for name in task.answers)]
+
+
 def _run_steps(interpreter: _Interpreter, task: Task, values: Mapping[str, Array], lengths: Array) -> list[Array]:
     """A block step by step: of each recorded output [rows, longest, *shape], then of each answer [rows, *shape]."""
     rows, steps = len(lengths), int(lengths.max())
@@ -262,11 +287,10 @@ def _run_steps(interpreter: _Interpreter, task: Task, values: Mapping[str, Array
     last = {tensor.name: np.zeros((rows, *tensor.shape), tensor.dtype) for tensor in answers}
     for t in range(steps):
         running = np.flatnonzero(lengths > t)
-        # Inputs may lie where outputs do: everything is read before anything is written.
         for tensor in task.fed:
             interpreter.write(tensor, values[tensor.name][running, t])
         for tensor in task.first:
-            interpreter.write(tensor, history[task.carried[tensor.name]][running, t - 1] if t else values[tensor.name][running])
+            interpreter.write(tensor, history[task.carried[tensor.name]][running, t - 1] if t else values[tensor.name])
         signal.alarm(INVOKE_SECONDS)
         interpreter.invoke()
         for tensor in recorded:

@@ -108,13 +108,13 @@ def _read_results(task: Task, lengths: IntArray, steps: int, stream: BufferedRea
         {t.name: np.zeros((len(lengths), steps, *t.shape), t.dtype) for t in recorded},
         {t.name: np.zeros((len(lengths), *t.shape), t.dtype) for t in answers},
     )
-    for rows in blocks(task, lengths):
-        longest = int(lengths[rows].max())
+    for rows, longest in blocks(task, lengths):
         _read_status(stream)
+        count = len(lengths[rows])
         for t in recorded:
-            results.recorded[t.name][rows, :longest] = read_array(stream, t.dtype, (len(rows), longest, *t.shape))
+            results.recorded[t.name][rows, :longest] = read_array(stream, t.dtype, (count, longest, *t.shape))
         for t in answers:
-            results.answers[t.name][rows] = read_array(stream, t.dtype, (len(rows), *t.shape))
+            results.answers[t.name][rows] = read_array(stream, t.dtype, (count, *t.shape))
     return results
 
 
