@@ -39,6 +39,8 @@ REPAIRED = 0.95
 """Of the tries, have their digests repaired."""
 
 
+CONTAINED = ("cannot run", "AddressSanitizer")
+"""Of sentences about memory that an interpreter was refused, or a sanitizer, which maps terabytes that the limits of a try do not allow."""
 RECURRENT = ("recurrent", "interrupted", "checks")
 """Bases of nets with state."""
 VARIANTS = {True: ("step", "step without optimization", "sequence"), False: ("whole", "whole without optimization")}
@@ -131,7 +133,7 @@ def _fault(code: int, megabytes: int, said: str, before: set[str], after: set[st
         return "traceback" if code in (1, 98) else f"code {code}"
     if "Traceback (most recent call last)" in said or "rescomp: unexpected " in said:
         return "traceback"
-    if megabytes << 20 > MEMORY or ("emory" in said and "allocate" in said and "cannot run" not in said):
+    if megabytes << 20 > MEMORY or ("emory" in said and "allocate" in said and not any(words in said for words in CONTAINED)):
         return "memory"
     written = after - before
     return f"wrote {min(written)}" if written else ""
