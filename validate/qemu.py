@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .emulated_core import EmulatedCore
+from .registry import DEFAULT_CORES
 
 
 class Qemu(EmulatedCore):
     """Cortex-M and RISC-V."""
 
     name = "qemu"
-    default = "cortex-m0"
+    default = DEFAULT_CORES["qemu"]

@@ -18,11 +18,16 @@ WITNESSES: Mapping[str, tuple[str, str]] = {
     "simavr": (".simavr", "Simavr"),
     "serial": (".serial_port", "SerialPort"),
 }
+DEFAULT_CORES: Mapping[str, str] = {"qemu": "cortex-m0", "simavr": "atmega328p"}
+"""The argument of the witnesses that emulate cores, where none is given."""
 DEFAULT: Sequence[str] = ("onnxruntime", "tflite", "c", "torch")
 
 
 def parse_witnesses(text: str | None) -> list[tuple[str, str]]:
-    """`name[:argument],...` as (name, argument) pairs; None: the default ones. Raises InputError for an unknown name."""
+    """`name[:argument],...` as (name, argument) pairs; None: the default ones. Raises InputError for an unknown name.
+
+    `qemu` and `qemu:cortex-m0` are one and the same: evidence and limits call it by the longer name.
+    """
     if text is None:
         return [(name, "") for name in DEFAULT]
     pairs = []
@@ -31,7 +36,7 @@ def parse_witnesses(text: str | None) -> list[tuple[str, str]]:
         if name not in WITNESSES:
             known = ", ".join(WITNESSES)
             raise InputError(f"there is no witness {name!r}; the nearest one is {nearest(name, WITNESSES)!r} (of {known})")
-        pairs.append((name, argument))
+        pairs.append((name, argument or DEFAULT_CORES.get(name, "")))
     pairs = list(dict.fromkeys(pairs))
     if not pairs:
         raise InputError(f"--against names no witness: choose among {', '.join(WITNESSES)}")

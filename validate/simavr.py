@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .emulated_core import EmulatedCore
+from .registry import DEFAULT_CORES
 
 
 class Simavr(EmulatedCore):
     """ATmega328P and ATmega2560."""
 
     name = "simavr"
-    default = "atmega328p"
+    default = DEFAULT_CORES["simavr"]

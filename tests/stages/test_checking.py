@@ -18,7 +18,9 @@ from rescomp.cli import cli, main
 from rescomp.errors import BudgetError, InputError, ParityError
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.checking import Measure
+from rescomp.stages.limits import read_limits
 from rescomp.validate.emulation import PACKAGES
+from rescomp.validate.registry import parse_witnesses
 
 ROOT = Path(rescomp.__file__).parent
 EXAMPLE = ROOT / "examples/ci"
@@ -140,6 +142,12 @@ def test_a_witness_that_was_not_asked_fails(verified, tmp_path):
     with pytest.raises(ParityError, match="did not ask tflite"):
         stages.check(verified, limits=limits).raise_failures()
     stages.check(verified, limits=write(limits, '[parity]\nwitnesses = ["c", "onnxruntime"]\n')).raise_failures()
+
+
+def test_a_core_that_is_left_out_is_the_same_witness_as_when_it_is_named(tmp_path):
+    assert parse_witnesses("qemu,qemu:cortex-m0,simavr, qemu") == [("qemu", "cortex-m0"), ("simavr", "atmega328p")]
+    limits = read_limits(write(tmp_path / "limits.toml", '[parity]\nwitnesses = ["qemu", "simavr:atmega328p", "c"]\n'))
+    assert limits.witnesses == ("qemu:cortex-m0", "simavr:atmega328p", "c")
 
 
 def test_comparing_nothing_fails(verified):
