@@ -1,6 +1,8 @@
 """The stages one by one: files, determinism, resuming, and what each refuses."""
 
 import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -274,3 +276,21 @@ def test_warnings(tmp_path):
 def test_models_are_named_after_their_data(name, model):
     assert model_name_of(name) == model
     assert is_model_name(model)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git: apt-get install git")
+def test_a_directory_that_git_checks_out_with_other_line_ends_is_as_it_was(model_dir, tmp_path):
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True, timeout=60)
+
+    shutil.copytree(model_dir, tmp_path / "here" / "kept")
+    git("init", "-q", "here")
+    git("-C", "here", "add", "kept")
+    git("-C", "here", "commit", "-q", "-m", "a model")
+    git("-c", "core.autocrlf=true", "clone", "-q", "here", "there")
+    assert stages.verify(tmp_path / "there" / "kept", "c", stress="off").mismatches == 0
+    (tmp_path / "here" / "kept" / ".gitattributes").unlink()
+    git("-C", "here", "commit", "-q", "-a", "-m", "without")
+    git("-c", "core.autocrlf=true", "clone", "-q", "here", "changed")
+    with pytest.raises(InputError, match="has other line ends than it was written with"):
+        stages.verify(tmp_path / "changed" / "kept", "c", stress="off")
