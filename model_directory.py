@@ -87,33 +87,27 @@ class ModelDirectory:
         """Replace what is in it by `files`, as one step."""
         old = self._replaceable(force=force)
         if files or old:
-            commit(self.path, {**files, SUMS: _listing(files)} if files else {}, [name for name in old if "/" not in name])
+            commit(self.path, {**files, SUMS: _listing(files)} if files else {}, old)
 
     def _replaceable(self, *, force: bool, going_on: str = "") -> list[str]:
-        """Names of what is in it. Raises InputError when that must stay."""
+        """Names of what lies in it. Raises InputError when that must stay."""
         recover(self.path, MANIFEST)
-        if force:
-            refuse_strange(self.path)
-        old = self._contents() if force else sorted(path.name for path in self.path.iterdir() if path.name != LOCK)
+        old = sorted(path.name for path in self.path.iterdir() if path.name != LOCK)
         if old and not force:
             how = f"go on with the model in it with `{going_on}`, " if going_on and self.has(MANIFEST) and self.has(RECIPE) else ""
             raise InputError(f"{self.path} is not empty: {how}choose another directory with -o, or replace it with --force")
         if old:
-            self._check_all_ours(old)
+            self._check_all_ours()
         return old
 
-    def _contents(self) -> list[str]:
-        """Names of everything in it but the sign of the stage that is at work."""
-        found = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*"))
-        return sorted(name for name in found if name != LOCK)
-
-    def _check_all_ours(self, names: Iterable[str]) -> None:
+    def _check_all_ours(self) -> None:
         """Raise InputError when anything in it is not rescomp's."""
         if not (self.path / MANIFEST).is_file() or not (self.path / SUMS).is_file():
             raise InputError(f"{self.path} holds files but no {MANIFEST} and {SUMS}, so rescomp did not make it: choose another directory")
+        refuse_strange(self.path)
         self.manifest()
-        files = {name for name in names if not (self.path / name).is_dir() or (self.path / name).is_symlink()}
-        foreign = sorted(name for name in files - set(self._sums()) - set(_UNLISTED) if not name.endswith(".partial"))
+        files = {path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if not path.is_dir()}
+        foreign = sorted(name for name in files - set(self._sums()) - {*_UNLISTED, LOCK} if not name.endswith(".partial"))
         if foreign:
             raise InputError(
                 f"{self.path} holds {foreign[0]}, which rescomp did not write: move it away, or choose another directory with -o"

@@ -1,6 +1,7 @@
 """The model directory keeps what is written, and notices what was changed."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,12 @@ def test_force_spares_what_rescomp_did_not_make(tmp_path, directory):
     with pytest.raises(InputError, match=r"holds notes\.txt, which rescomp did not write"):
         ModelDirectory.create(directory.path, force=True)
     assert directory.manifest()["seed"] == 1
+
+
+def test_a_folder_that_rescomp_did_not_make_is_not_searched(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"holds files but no manifest\.json and SHA256SUMS, so rescomp did not make it"):
+        ModelDirectory.create(tmp_path, force=True)
 
 
 def test_a_file_in_the_way(tmp_path):
