@@ -257,6 +257,11 @@ def test_numbers_without_end(cell: str, log: Any) -> None:
         load(log(*three_groups(), f"{cell},1,1,still,a"), group="who")
 
 
+def test_a_line_without_end_is_named(log: Any) -> None:
+    with pytest.raises(InputError, match=r"log\.csv, line 50: it has more than 1,048,576 characters, which no reading has"):
+        load(log(*three_groups(), "1," * (1 << 20)), group="who")
+
+
 def test_numbered_classes_are_numbers_in_ascii(log: Any) -> None:
     lines = [row for group in "abc" for label in ("10", "9", "\uff11", "9" * 200) for row in rows(group, label)]
     assert load(log(*lines), group="who").classes == ("10", "9", "9" * 200, "\uff11")
