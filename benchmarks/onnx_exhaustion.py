@@ -118,6 +118,7 @@ _COMPUTE: Mapping[str, Callable[..., Any]] = {
     "Max": lambda a, b: np.maximum(a, b),
     "Clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
 }
+ENTRY_BY_ENTRY = frozenset(_COMPUTE)
 INTEGERS = {
     number: onnx.helper.tensor_dtype_to_np_dtype(number)
     for number in (onnx.TensorProto.INT8, onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from onnx_exhaustion import INTEGERS, Chain, agree
+from onnx_exhaustion import ENTRY_BY_ENTRY, INTEGERS, Chain, agree
 
 from rescomp.graph.fixed_point import IntArray
 from rescomp.graph.ir import Format, IntegerModel
@@ -112,11 +112,23 @@ class _Walk:
         if not (np.all(np.abs(low) < limit) and np.all(np.abs(high) < limit)):
             low, high = -np.inf, np.inf  # it may have wrapped around
         chain = _chain(node.op_type, inputs, attributes, types.get(node.output[0])) if len(node.output) == 1 else None
-        keeps = node.op_type == "Transpose" and _keeps_order(attributes["perm"], self._shapes.get(node.input[0], ()))
-        shows = inputs[0].shows or inputs[0].form if keeps else ""
+        shows = self._shown(node, inputs, attributes)
         for name in node.output:
             form = result.form if len(node.output) == 1 else _hash(result.form, list(node.output).index(name))
             values[name] = self._narrowed(name, Tensor(form, low, high, ranks.get(name), result.value, chain, result.step, shows))
+
+    def _shown(self, node: Any, inputs: Sequence[Tensor], attributes: Mapping[str, Any]) -> str:
+        """The form whose entries a node's result has in the same order, where that is another one."""
+        if node.op_type == "Transpose":
+            keeps = _keeps_order(attributes["perm"], self._shapes.get(node.input[0], ()))
+            return inputs[0].shows or inputs[0].form if keeps else ""
+        if node.op_type == "ReduceSum":
+            return _form(node.op_type, inputs, {**attributes, "keepdims": 0}) if attributes.get("keepdims", 1) else ""
+        numbers = [each for each in inputs if not each.shows]
+        if len(numbers) == len(inputs) or node.op_type not in ENTRY_BY_ENTRY or any(n.value is None or n.value.size != 1 for n in numbers):
+            return ""
+        shown = [replace(each, form=each.shows or each.form) for each in inputs]
+        return _RULES.get(node.op_type, _unknown)(node.op_type, shown, attributes).form
 
     def _narrowed(self, name: str, found: Tensor) -> Tensor:
         """What the right file has, where all integers show that it is the same; with the bounds of the graph's value of that name, where

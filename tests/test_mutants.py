@@ -92,6 +92,25 @@ def test_a_transposition_that_moves_no_entry_is_none(alike, perm, equal):
     assert alike(a_file(), a_file(perm=perm)) == equal
 
 
+def summed(keepdims, axis=1, added=1):
+    """y = reshape(sum of x over an axis + added) of x in [1, 3, 4]."""
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "axes"], ["sum"], keepdims=keepdims),
+        helper.make_node("Add", ["sum", "added"], ["more"]),
+        helper.make_node("Reshape", ["more", "flat"], ["y"]),
+    ]
+    constants = {"axes": np.array([axis]), "added": np.array([added], np.int32), "flat": np.array([1, -1])}
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    ends = [helper.make_tensor_value_info("x", TensorProto.INT32, [1, 3, 4])], [helper.make_tensor_value_info("y", TensorProto.INT32, None)]
+    return helper.make_model(helper.make_graph(nodes, "file", *ends, initializers)).SerializeToString()
+
+
+def test_an_axis_of_one_entry_that_a_sum_keeps_is_none(alike):
+    assert alike(summed(0), summed(1))
+    assert not alike(summed(0), summed(1, added=2))
+    assert not alike(summed(0), summed(1, axis=2))
+
+
 def test_numbers_of_a_file_that_matter_are_not_proved_to_be_others(scripts, random_gru):
     model = random_gru(np.random.default_rng(2), power_of_two=False)
     data = export_onnx(model)["model.onnx"]
