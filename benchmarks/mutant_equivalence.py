@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from mutant_exhaustion import scales_alike, windows_alike
-from mutant_layers import layers_alike
+from mutant_layers import layers_alike, tflite_layer_alike
 from mutations import Mutant
 from mutations_tflite import is_stride_of_one_step
 from onnx_ranges import same_by_ranges
@@ -25,6 +25,8 @@ from rescomp.stages.artefacts import read_model
 
 SEEN_BY_USERS = frozenset({"macro", "class name", "metadata"})
 """Changes of what other programs read, and no code of ours."""
+CONSTANTS = frozenset({"weight", "bias", "constant"})
+"""Operators of TFLite files that change a number inside a layer."""
 SECONDS = 120
 WHOLE: Sequence[str] = ("-O3", "-flto", "-fwhole-program")
 """All files of an export as one program."""
@@ -54,7 +56,11 @@ class Equivalence:
         if folder.endswith(".onnx"):
             files = ((directory / folder).read_bytes() for directory in (original, mutated))
             return "range analysis" if same_by_ranges(*files, _model(original)) else ""
-        return "a stride that is never taken" if is_stride_of_one_step((original / folder).read_bytes(), mutant) else ""
+        if is_stride_of_one_step((original / folder).read_bytes(), mutant):
+            return "a stride that is never taken"
+        tensor = mutant.site.partition(" ")[2].rpartition("[")[0]
+        alike = mutant.operator in CONSTANTS and tflite_layer_alike(tensor, mutated, _model(original))
+        return "exhaustion of every integer of its layer" if alike else ""
 
 
 @cache

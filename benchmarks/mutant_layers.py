@@ -1,27 +1,28 @@
-"""Proof by trying everything: layers that make each entry of one number alone, on every integer, run from the mutated C."""
+"""Proof by trying everything: layers that make each entry of one number alone, on every integer, run from the mutated C or TFLite."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from rescomp.graph.draws import Draws
 from rescomp.graph.evaluate import evaluate_forced
-from rescomp.graph.ir import Graph, IntegerModel
+from rescomp.graph.ir import Graph, IntegerModel, Node
 from rescomp.graph.ops.activation import Lookup, PiecewiseLinear
 from rescomp.graph.ops.add import BiasAdd
 from rescomp.graph.ops.relu import Relu
 from rescomp.graph.ops.requantize import Requantize
-from rescomp.validate.build import Build
+from rescomp.validate.build import RESCOMP_S_OWN, Build
 from rescomp.validate.host_c import HostC
 from rescomp.validate.stress_layers import layer_inputs
+from rescomp.validate.tflite import TfliteWitness
 from rescomp.validate.witness import Forced, Job
 
 POINTWISE = (Lookup, PiecewiseLinear, BiasAdd, Relu, Requantize)
-INTEGERS, ROWS = 1 << 16, 1 << 13
-"""Of an int16, and how many of them are tried at a time."""
+ROWS = 1 << 13
+"""Integers that are tried at a time."""
 PLAIN = Build("gcc", ("-O2",))
 
 
@@ -29,17 +30,36 @@ def layers_alike(kernels: Collection[str], directory: Path, model: IntegerModel)
     """Whether every layer that calls one of `kernels` is of POINTWISE, and its C in `directory`/c is right for every integer in every
     entry.
     """
-    nodes = [node for graph in model.graphs.values() for node in graph.nodes if node.op.kernel in kernels]
-    if not nodes or {node.op.kernel for node in nodes} != set(kernels) or not all(isinstance(node.op, POINTWISE) for node in nodes):
-        return False
-    names = {name for node in nodes for name in node.outputs}
-    return all(_right(directory, model, forced, names) for forced in _every_integer(model))
+    nodes = {name: node for name, node in _nodes(model).items() if node.op.kernel in kernels}
+    called = {node.op.kernel for node in nodes.values()}
+    return bool(nodes) and called == set(kernels) and _tried(HostC(), directory, model, nodes)
 
 
-def _every_integer(model: IntegerModel) -> Iterator[Forced]:
-    """All entries of all values the same integer, as far as their formats hold it."""
-    for start in range(-INTEGERS // 2, INTEGERS // 2, ROWS):
-        integers = np.arange(start, start + ROWS)
+def tflite_layer_alike(tensor: str, directory: Path, model: IntegerModel) -> bool:
+    """Whether the layer that a tensor of model.tflite belongs to is of POINTWISE, and the file in `directory` right for every integer."""
+    name = tensor.partition("/")[0]
+    node = _nodes(model).get(name)
+    return node is not None and _tried(TfliteWitness(), directory, model, {name: node})
+
+
+def _nodes(model: IntegerModel) -> dict[str, Node]:
+    return {name: node for graph in model.graphs.values() for node in graph.nodes for name in node.outputs}
+
+
+def _tried(witness: HostC | TfliteWitness, directory: Path, model: IntegerModel, nodes: Mapping[str, Node]) -> bool:
+    """Whether the nodes, by what they make, are all of POINTWISE, and right for every integer that they may read."""
+    types = {name: type for graph in model.graphs.values() for name, type in graph.types().items()}
+    read = [types[name].format for node in nodes.values() for name in node.inputs]
+    return all(isinstance(node.op, POINTWISE) for node in nodes.values()) and all(
+        _right(witness, directory, model, forced, nodes)
+        for forced in _every_integer(model, min(format.low for format in read), max(format.high for format in read))
+    )
+
+
+def _every_integer(model: IntegerModel, low: int, high: int) -> Iterator[Forced]:
+    """All entries of all values the same integer between low and high, as far as their formats hold it."""
+    for start in range(low, high + 1, ROWS):
+        integers = np.arange(start, min(start + ROWS, high + 1))
         yield {role: _all_entries(graph, integers) for role, graph in model.graphs.items()}
 
 
@@ -54,11 +74,11 @@ def _all_entries(graph: Graph, integers: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _right(directory: Path, model: IntegerModel, forced: Forced, names: Collection[str]) -> bool:
-    job = Job(model, directory, np.zeros((0, *model.input.type.shape), np.int16), np.zeros(0, np.int64), build=PLAIN)
-    (answer,) = HostC().run_layers(job, forced)
-    for role, graph in model.graphs.items():
-        wanted = evaluate_forced(graph, forced[role])
-        if not all(np.array_equal(wanted[name], answer.values[role][name]) for name in names & wanted.keys()):
-            return False
-    return True
+def _right(witness: HostC | TfliteWitness, directory: Path, model: IntegerModel, forced: Forced, names: Collection[str]) -> bool:
+    build = PLAIN if isinstance(witness, HostC) else RESCOMP_S_OWN
+    job = Job(model, directory, np.zeros((0, *model.input.type.shape), np.int16), np.zeros(0, np.int64), build=build)
+    wanted = {role: evaluate_forced(graph, forced[role]) for role, graph in model.graphs.items()}
+    answers = [(answer.values[role], wanted[role]) for answer in witness.run_layers(job, forced) for role in answer.graphs]
+    return bool(answers) and all(
+        np.array_equal(ours[name], theirs[name]) for theirs, ours in answers for name in names if name in ours and name in theirs
+    )

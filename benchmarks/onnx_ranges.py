@@ -70,6 +70,7 @@ class _Walk:
         self._formats, self._right = formats, right
         self.tensors: Values = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._padded: dict[str, tuple[Tensor, int]] = {}
 
     def graph(self, graph: Any) -> Sequence[str]:
         """Name and form of a file's outputs."""
@@ -101,6 +102,7 @@ class _Walk:
             return
         if node.op_type == "Slice":
             inputs = [*inputs[:2], _limited(inputs, self._shapes.get(node.input[0], ())), *inputs[3:]]
+        inputs = self._without_padding(node, inputs)
         if node.op_type == "Reshape":
             inputs = [replace(inputs[0], form=inputs[0].shows or inputs[0].form), *inputs[1:]]
         if "axis" in attributes and inputs[0].rank:
@@ -116,6 +118,18 @@ class _Walk:
         for name in node.output:
             form = result.form if len(node.output) == 1 else _hash(result.form, list(node.output).index(name))
             values[name] = self._narrowed(name, Tensor(form, low, high, ranks.get(name), result.value, chain, result.step, shows))
+
+    def _without_padding(self, node: Any, inputs: list[Tensor]) -> list[Tensor]:
+        """A Gather along the last axis reads what lies in front of the padding, where no index goes further."""
+        shape = self._shapes.get(node.input[0], ())
+        if node.op_type == "Pad" and inputs[1].value is not None and not inputs[1].value[:-1].any() and shape and shape[-1]:
+            self._padded[node.output[0]] = inputs[0], shape[-1]
+        elif node.op_type == "Gather" and node.input[0] in self._padded and inputs[1].value is not None:
+            before, length = self._padded[node.input[0]]
+            last = all(each.name != "axis" or each.i % len(shape) == len(shape) - 1 for each in node.attribute) and node.attribute
+            if last and inputs[1].value.min() >= 0 and inputs[1].value.max() < length:
+                return [before, *inputs[1:]]
+        return inputs
 
     def _shown(self, node: Any, inputs: Sequence[Tensor], attributes: Mapping[str, Any]) -> str:
         """The form whose entries a node's result has in the same order, where that is another one."""

@@ -111,6 +111,22 @@ def test_an_axis_of_one_entry_that_a_sum_keeps_is_none(alike):
     assert not alike(summed(0), summed(1, axis=2))
 
 
+def picked(padded, indices=(0, 3, 1)):
+    """y = some entries of x in [1, 4], or of x with a zero behind it."""
+    nodes = [helper.make_node("Pad", ["x", "pads"], ["more"])] if padded else []
+    nodes.append(helper.make_node("Gather", ["more" if padded else "x", "indices"], ["y"], axis=1))
+    constants = {"pads": np.array([0, 0, 0, 1]), "indices": np.array(indices)}
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    ends = [helper.make_tensor_value_info("x", TensorProto.INT32, [1, 4])], [helper.make_tensor_value_info("y", TensorProto.INT32, [1, 3])]
+    return helper.make_model(helper.make_graph(nodes, "file", *ends, initializers)).SerializeToString()
+
+
+def test_padding_that_no_index_reaches_is_none(alike):
+    assert alike(picked(True), picked(False))
+    assert not alike(picked(True), picked(False, indices=(0, 3, 2)))
+    assert not alike(picked(True, indices=(0, 4, 1)), picked(False, indices=(0, 4, 1)))
+
+
 def test_numbers_of_a_file_that_matter_are_not_proved_to_be_others(scripts, random_gru):
     model = random_gru(np.random.default_rng(2), power_of_two=False)
     data = export_onnx(model)["model.onnx"]

@@ -19,6 +19,11 @@ from ..graph.ir import IntegerModel
 from ..graph.ops.tflite_arithmetic import scale_of
 from ..graph.passes import compose
 
+_SCALE_KEEPING = frozenset(
+    ("CONCATENATION", "GATHER", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "PAD", "RESHAPE", "SLICE", "STRIDED_SLICE", "TRANSPOSE")
+)
+"""Operators of TFLite that neither change numbers nor may change their scale, which interpreters leave unread."""
+
 
 def check_provenance(found: Mapping[str, str], model: IntegerModel, path: Path) -> None:
     """Raise InputError unless the metadata of a file is that of the model."""
@@ -74,7 +79,9 @@ def _faults(root: Any, model: IntegerModel, schema: Any) -> Iterator[str]:
     codes = [code.BuiltinCode() for code in entries(root, "OperatorCodes")]
     names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     for operator in entries(graph, "Operators"):
-        yield from _operator_faults(names[codes[operator.OpcodeIndex()]], operator, tensors, schema)
+        code = names[codes[operator.OpcodeIndex()]]
+        yield from _operator_faults(code, operator, tensors, schema)
+        yield from _shape_faults(code, operator, tensors, root)
 
 
 def _operator_faults(code: str, operator: Any, tensors: list[Any], schema: Any) -> Iterator[str]:
@@ -85,10 +92,23 @@ def _operator_faults(code: str, operator: Any, tensors: list[Any], schema: Any) 
         options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
         if (options.InDataType(), options.OutDataType()) != (inputs[0].Type(), output.Type()):
             yield f"the types of the CAST to {_text(output.Name())} are others than those of its tensors"
+    scales = [_scales(tensor) for tensor in inputs if tensor.Type() == output.Type()]
+    if code in _SCALE_KEEPING and not all(np.array_equal(scale, _scales(output)) for scale in scales):
+        yield f"the scale of {_text(output.Name())} is not that of what it is made of"
     if code in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") and len(inputs) == 3:
         wanted = (_scales(inputs[0]) * _scales(inputs[1])).astype(np.float32)
         if not np.array_equal(_scales(inputs[2]), np.broadcast_to(wanted, _scales(inputs[2]).shape)):
             yield f"the scale of the bias of {_text(output.Name())} is not that of its products"
+
+
+def _shape_faults(code: str, operator: Any, tensors: list[Any], root: Any) -> Iterator[str]:
+    """A shape that is given beside the input must be that of the output: interpreters do not all look."""
+    if code not in ("SLICE", "RESHAPE"):
+        return
+    given, output = tensors[operator.Inputs(operator.InputsLength() - 1)], tensors[operator.Outputs(0)]
+    data = root.Buffers(given.Buffer()).DataAsNumpy()
+    if isinstance(data, np.ndarray) and not np.array_equal(data.view("<i4"), output.ShapeAsNumpy()):
+        yield f"the shape that {_text(output.Name())} is cut or put into is not its own"
 
 
 def _scales(tensor: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import tflite
 
 from rescomp.errors import InputError
 from rescomp.export.onnx import export_onnx
@@ -32,7 +33,7 @@ def declarations():
         patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
         import mutations_tflite
 
-        yield lambda data: [each for each in mutations_tflite.patches(data) if each.operator in ("zero point", "metadata", "scale")]
+        yield lambda data: list(mutations_tflite.patches(data))
         sys.modules.pop("mutations_tflite")
 
 
@@ -44,12 +45,51 @@ def test_a_tflite_file_is_refused_whose_declarations_are_not_the_model_s(job, de
     path = job.directory / "model.tflite"
     data = path.read_bytes()
     first(TfliteWitness(), job)
-    unread = [each for each in declarations(data) if each.operator != "scale" or "bias" in each.site]
+    kinds = ("zero point", "metadata", "scale")
+    unread = [each for each in declarations(data) if each.operator in kinds and (each.operator != "scale" or "bias" in each.site)]
     assert {each.operator for each in unread} >= {"zero point", "metadata"}
     for patch in unread[:: max(1, len(unread) // 12)]:
         path.write_bytes(data[: patch.offset] + patch.after + data[patch.offset + len(patch.after) :])
         with pytest.raises(InputError, match=r"does not declare this model|cannot run"):
             first(TfliteWitness(), job)
+
+
+def test_a_tflite_file_is_refused_or_differs_with_any_other_scale(job, declarations):
+    """Interpreters do not read the scales of what only picks, moves or limits numbers."""
+    path = job.directory / "model.tflite"
+    data = path.read_bytes()
+    right = first(TfliteWitness(), job)
+    unseen = []
+    for patch in (each for each in declarations(data) if each.operator == "scale"):
+        path.write_bytes(data[: patch.offset] + patch.after + data[patch.offset + len(patch.after) :])
+        try:
+            found = first(TfliteWitness(), job)
+        except InputError:
+            continue
+        if np.array_equal(found.states, right.states) and np.array_equal(found.scores, right.scores):
+            unseen.append(patch.site)
+    assert unseen == []
+
+
+def test_a_tflite_file_is_refused_that_cuts_or_puts_into_another_shape_than_it_declares(job, declarations):
+    path = job.directory / "model.tflite"
+    data = path.read_bytes()
+    root = tflite.Model.GetRootAs(data)
+    graph = root.Subgraphs(0)
+    shapes = {graph.Tensors(operator.Inputs(operator.InputsLength() - 1)).Name().decode() for operator in shaping(root, graph)}
+    patches = [each for each in declarations(data) if each.site.startswith(tuple(f"constant {name}[" for name in shapes))]
+    assert shapes
+    for patch in patches[:: max(1, len(patches) // 12)]:
+        path.write_bytes(data[: patch.offset] + patch.after + data[patch.offset + len(patch.after) :])
+        with pytest.raises(InputError, match=r"cut or put into"):
+            first(TfliteWitness(), job)
+
+
+def shaping(root, graph):
+    """Operators that are given the shape of their output."""
+    codes = (tflite.BuiltinOperator.SLICE, tflite.BuiltinOperator.RESHAPE)
+    operators = map(graph.Operators, range(graph.OperatorsLength()))
+    return [each for each in operators if root.OperatorCodes(each.OpcodeIndex()).BuiltinCode() in codes]
 
 
 @pytest.mark.parametrize("name", ["rescomp.model", "rescomp.digest", "rescomp.contract", "rescomp.input"])
