@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from mutant_exhaustion import scales_alike, windows_alike
+from mutant_exhaustion import bias_alike, scales_alike, windows_alike
 from mutant_layers import layers_alike, tflite_layer_alike
 from mutations import Mutant
 from mutations_tflite import is_stride_of_one_step
@@ -58,9 +58,17 @@ class Equivalence:
             return "range analysis" if same_by_ranges(*files, _model(original)) else ""
         if is_stride_of_one_step((original / folder).read_bytes(), mutant):
             return "a stride that is never taken"
-        tensor = mutant.site.partition(" ")[2].rpartition("[")[0]
-        alike = mutant.operator in CONSTANTS and tflite_layer_alike(tensor, mutated, _model(original))
-        return "exhaustion of every integer of its layer" if alike else ""
+        return _proof_of_tensor(mutant, mutated, _model(original)) if mutant.operator in CONSTANTS else ""
+
+
+def _proof_of_tensor(mutant: Mutant, directory: Path, model: IntegerModel) -> str:
+    """Of another number in a constant of model.tflite."""
+    tensor, _, place = mutant.site.partition(" ")[2].rstrip("]").rpartition("[")
+    if tflite_layer_alike(tensor, directory, model):
+        return "exhaustion of every integer of its layer"
+    before, after = (int.from_bytes(bytes.fromhex(each), "little", signed=True) for each in (mutant.before, mutant.after))
+    alike = mutant.operator == "bias" and bias_alike(model, tensor.partition("/")[0], int(place), before, after)
+    return "exhaustion of every sum of its row" if alike else ""
 
 
 @cache

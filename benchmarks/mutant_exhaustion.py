@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from rescomp.graph.ir import IntegerModel
+import numpy as np
+
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.ir import IntegerModel, TensorType
 from rescomp.graph.ops.requantizing import Requantizing
 from rescomp.graph.ranges import Range
 
@@ -59,6 +62,35 @@ def scales_alike(original: Path, mutated: Path, model: IntegerModel) -> bool:
         command = ["gcc", "-w", "-O2", "-fwrapv", "-flto", "-o", "program", "main.c", "right.c", "other.c"]
         subprocess.run(command, cwd=folder, check=True, timeout=SECONDS)
         return subprocess.run([folder / "program"], timeout=SECONDS).returncode == 0
+
+
+def bias_alike(model: IntegerModel, value: str, row: int, before: int, after: int) -> bool:
+    """Whether another bias of one row of the layer that makes `value` gives the same for every sum that the row can have.
+
+    The bias as it is, or as the tie-free encoding of int8 products has it: four times the sum, plus one.
+    """
+    for graph in model.graphs.values():
+        types = graph.types()
+        for node in graph.nodes:
+            bias = getattr(node.op, "bias", np.zeros(0, np.int32))
+            if value in node.outputs and isinstance(node.op, Requantizing) and bias.size > row:
+                encodings = [(factor, extra) for factor, extra in ((1, 0), (4, 1)) if factor * int(bias[row]) + extra == before]
+                return any(_same_for_every_sum(node.op, types[node.inputs[0]], row, after - before, *each) for each in encodings)
+    return False
+
+
+def _same_for_every_sum(op: Requantizing, type: TensorType, row: int, added: int, factor: int, extra: int) -> bool:
+    ends = op.accumulator_ends(Range.full(type))
+    rows = ends[0].shape[-1]
+    scales = op.row_scales(rows).repeated(rows)
+    by = Requantization(scales.multiplier[row], scales.shift[row] + factor.bit_length() - 1)
+    places = np.stack([each.reshape(-1, rows)[:, row] for each in np.broadcast_arrays(*ends, *op.lattice(type))], axis=1)
+    for least, most, step, offset in np.unique(places, axis=0).tolist():
+        sums = factor * np.arange(least + (offset - least) % max(step, 1), most + 1, max(step, 1)) + extra
+        right, other = (by.unclamped(sums + more).clip(op.output.low, op.output.high) for more in (0, added))
+        if not np.array_equal(right, other):
+            return False
+    return True
 
 
 _WINDOWS = """#include "rescomp/rescomp_window.h"

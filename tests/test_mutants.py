@@ -16,7 +16,7 @@ from rescomp.graph.ir import Format
 from rescomp.validate.c_program import write_export
 
 BENCHMARKS = Path(rescomp.__file__).parent / "benchmarks"
-MODULES = ("mutations", "mutant_tables", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_layers", "mutants")
+MODULES = ("mutations", "mutant_tables", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_exhaustion", "mutant_layers", "mutants")
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,21 @@ def test_layers_are_tried_on_every_integer(scripts, random_fastgrnn, tmp_path, b
     header.write_text(text.replace("0, INT16_MAX)", f"0, {bound})"))
     kernels = {"lookup_tanh_int16", "lookup_sigmoid_int16"}
     assert scripts.mutant_layers.layers_alike(kernels, tmp_path, model) == alike
+
+
+def test_a_bias_is_tried_on_every_sum_of_its_row(scripts, random_int8_block):
+    """Of a tie-free encoding a bias of one more moves no sum over a step, one of four more is another bias."""
+    model = random_int8_block(np.random.default_rng(1))
+    biased = [node for graph in model.graphs.values() for node in graph.nodes if getattr(node.op, "bias", np.zeros(0)).size]
+    other = []
+    for node in biased:
+        for row, bias in enumerate(node.op.bias.tolist()):
+            alike = scripts.mutant_exhaustion.bias_alike
+            assert alike(model, node.outputs[0], row, 4 * bias + 1, 4 * bias + 2)
+            assert not alike(model, node.outputs[0], row, 4 * bias + 3, 4 * bias + 2)
+            other.append(alike(model, node.outputs[0], row, 4 * bias + 1, 4 * bias + 5))
+    assert other
+    assert not all(other)
 
 
 def test_layers_of_more_than_one_number_an_entry_are_not_tried(scripts, random_fastgrnn, tmp_path):
