@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..graph.ir import MOST_ENTRIES
 from ..recipe import Loop, ModelSection
 from .activations import FloatActivations, IntegerActivations
 from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
@@ -145,6 +146,7 @@ def decimation(section: ModelSection) -> int:
 def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
     """The same for recurrent cells, which read `channels` channels."""
     input_size = section.window * channels
+    _check_sizes(section, input_size, classes)
     cells = []
     for suffix in ("", "_2")[: section.layers]:
         shape = CellShape(input_size, section.hidden_size, section.rank_w, section.rank_u, suffix)
@@ -155,6 +157,19 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
     net = RecurrentNet(cells, classes, mean.repeat(section.window), std.repeat(section.window), section.nonlinearity)
     net.saturates = section.normalization == "robust"
     return net
+
+
+def _check_sizes(section: ModelSection, input_size: int, classes: int) -> None:
+    """Raise InputError, before anything is allocated, for a matrix that no export can hold: channels and classes are a manifest's."""
+    for what, rows, columns in (
+        ("the input", section.rank_w or section.hidden_size, input_size),
+        ("the head", classes, section.hidden_size),
+    ):
+        if rows * columns > MOST_ENTRIES:
+            raise InputError(
+                f"the matrix of {what} has {rows:,} x {columns:,} entries, and at most {MOST_ENTRIES:,} can be exported: take fewer "
+                "channels, classes, readings a step or hidden units"
+            )
 
 
 def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
