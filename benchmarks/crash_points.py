@@ -70,12 +70,13 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one death. failure: None if it was survived."""
+    """What became of one death. moments: that the command has to die at. failure: None if it was survived."""
 
     scenario: str
     mode: str
     number: int
     operation: str
+    moments: int
     failure: str | None
 
 
@@ -140,7 +141,8 @@ class Sweep:
         if key not in self.continued:
             self.continued[key] = self._continue(death.files)
         failure, epochs = self.continued[key]
-        return Trial(self.scenario.name, death.mode, death.number, death.operation, failure or self._repeated(death, epochs))
+        failure = failure or self._repeated(death, epochs)
+        return Trial(self.scenario.name, death.mode, death.number, death.operation, self.count, failure)
 
     def _continue(self, files: Mapping[str, bytes | None]) -> tuple[str | None, Mapping[str, list[int]]]:
         self._lay(files)
@@ -244,23 +246,24 @@ def sources() -> str:
 
 
 def page(trials: Sequence[Trial]) -> str:
-    """The table of docs/proof.md: survived of tried, by command and mode."""
-    names, modes = (
-        list(dict.fromkeys(trial.scenario for trial in trials)),
-        [mode for mode in ALL_MODES if any(t.mode == mode for t in trials)],
-    )
+    """The table of docs/proof.md: for every command its moments, and in how many of them each way of dying was survived."""
+    names = list(dict.fromkeys(trial.scenario for trial in trials))
+    modes = [mode for mode in ALL_MODES if any(trial.mode == mode for trial in trials)]
 
     def row(name: str, chosen: Sequence[Trial]) -> str:
-        cells = []
-        for mode in modes:
-            tried = [trial for trial in chosen if trial.mode == mode]
-            survived = sum(trial.failure is None for trial in tried)
-            cells.append("" if not tried else f"{survived:,}" if survived == len(tried) else f"{survived:,} of {len(tried):,}")
-        return "| " + " | ".join([name, *cells]) + " |"
+        moments = sum({trial.scenario: trial.moments for trial in chosen}.values())
+        return "| " + " | ".join([name, f"{moments:,}", *(_survived(chosen, mode) for mode in modes)]) + " |"
 
-    head = ["| command | " + " | ".join(f"`{mode}`" for mode in modes) + " |", "|---|" + "---:|" * len(modes)]
+    head = ["| command | moments | " + " | ".join(f"`{mode}`" for mode in modes) + " |", "|---|" + "---:|" * (len(modes) + 1)]
     rows = [row(f"`{name}`", [trial for trial in trials if trial.scenario == name]) for name in names]
     return "\n".join([*head, *rows, row("together", trials), ""])
+
+
+def _survived(trials: Sequence[Trial], mode: str) -> str:
+    """How many of those tried, where some were not."""
+    tried = [trial for trial in trials if trial.mode == mode]
+    survived = sum(trial.failure is None for trial in tried)
+    return "" if not tried else f"{survived:,}" if survived == len(tried) else f"{survived:,} of {len(tried):,}"
 
 
 def run(options: argparse.Namespace) -> int:

@@ -63,6 +63,21 @@ def test_a_photographed_death_leaves_what_a_death_leaves(folder, mode):
         assert epochs == death.epochs
 
 
+def test_a_sweep_that_was_stopped_goes_on(folder, tmp_path):
+    scenario, log = find_scenario(folder, "check --markdown"), crash_points.Log(tmp_path / "log")
+    points = lambda count: range(1, count + 1)  # noqa: E731
+    for trial, _ in zip(crash_points.sweep(scenario, folder / "files", points, ["kill"]), range(3), strict=False):
+        log.add(trial)
+    again = crash_points.Log(tmp_path / "log")
+    assert again.trials == log.trials
+    rest = list(crash_points.sweep(scenario, folder / "files", points, ["kill"], again.known(scenario.name)))
+    assert [trial.number for trial in rest] == list(range(4, rest[0].moments + 1))
+    assert "| `check --markdown` | 5 | 5 |" in crash_points.page([*log.trials, *rest])
+    (tmp_path / "log").write_text('{"sources": "others"}\n')
+    with pytest.raises(SystemExit, match="is of other sources"):
+        crash_points.Log(tmp_path / "log")
+
+
 @pytest.mark.parametrize("operation", [150])
 def test_a_process_that_is_killed(folder, tmp_path, operation):
     """The same with SIGKILL, in a process of its own."""
