@@ -262,8 +262,9 @@ _MANIFEST_ENTRIES: Mapping[str, Any] = {
 _OPTIONAL_ENTRIES: Mapping[str, Any] = {
     "accuracy.float": float,
     "accuracy.integer": float,
-    "accuracy.sequences": int,
+    "data.test_sequences": int,
     "graph_sha256": str,
+    "input.dtype": str,
     "input.channels": tuple[str, ...],
     "input.readings_a_step": int,
     "input.scale": float,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
-from ..model_directory import GRAPH, MANIFEST, VECTORS, WEIGHTS, ModelDirectory
+from ..model_directory import GRAPH, MANIFEST, RECIPE, VECTORS, WEIGHTS, ModelDirectory
+from ..recipe import Recipe, parse_recipe
 
 MOST_STATES = 1 << 28
 """Entries of all states of all sequences, which a comparison holds at once."""
@@ -93,20 +95,51 @@ def read_model(directory: ModelDirectory) -> IntegerModel:
 
 def _check_manifest(manifest: Mapping[str, Any], model: IntegerModel, directory: ModelDirectory) -> None:
     """Raise InputError unless the manifest speaks of this model wherever both say the same thing."""
-    format = model.input.type.format
-    pairs = {
-        "graph_sha256": (manifest.get("graph_sha256", ""), serialize.digest(model)),
-        "contract": (manifest["contract"], serialize.CONTRACT),
-        "name": (manifest["name"], model.name),
-        "classes": (manifest["classes"], list(model.classes)),
-        "input.fraction_bits": (manifest["input"]["fraction_bits"], format.fraction_bits),
-        "input.scale": (manifest["input"].get("scale"), 2.0**-format.fraction_bits),
-        "formats": (manifest.get("formats"), describe_formats(model)),
+    if directory.has(RECIPE):
+        _check_recipe(manifest, parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE)), directory)
+    format, reading, data = model.input.type.format, manifest["input"], manifest["data"]
+    shape = reading.get("shape", [data["channels"]])
+    wrong = {
+        "graph_sha256": manifest.get("graph_sha256") != serialize.digest(model),
+        "contract": manifest["contract"] != serialize.CONTRACT,
+        "name": manifest["name"] != model.name,
+        "classes": manifest["classes"] != list(model.classes),
+        "formats": manifest.get("formats", described := describe_formats(model)) != described,
+        "input.fraction_bits": reading["fraction_bits"] != format.fraction_bits,
+        "input.scale": reading.get("scale", scale := 2.0**-format.fraction_bits) != scale,
+        "input.dtype": reading.get("dtype", format.dtype) != format.dtype,
+        "input.shape": not _is_read(shape, reading.get("readings_a_step", 1), model),
+        "input.channels": len(reading.get("channels", ())) not in (0, shape[-1]),
+        "data.channels": data["channels"] != shape[-1],
     }
-    for key, (theirs, ours) in pairs.items():
-        if theirs not in (None, ours):
-            what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
-            raise InputError(f"{what}; run `rescomp quantize {directory.path}` again")
+    for key in (key for key, differs in wrong.items() if differs):
+        what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
+        raise InputError(f"{what}; run `rescomp quantize {directory.path}` again")
+
+
+def _check_recipe(manifest: Mapping[str, Any], recipe: Recipe, directory: ModelDirectory) -> None:
+    """Raise InputError where manifest and recipe contradict each other."""
+    said = {**{f"input.{key}": value for key, value in manifest["input"].items()}, **manifest}
+    asked = {
+        "input.unit": recipe.data.unit,
+        "input.readings_a_step": recipe.model.window,
+        "input.stride": recipe.model.stride or recipe.model.window,
+        "seed": recipe.train.seed,
+        "threads": recipe.train.threads,
+    }
+    wrong = [key for key, value in asked.items() if said.get(key, value) != value]
+    if "input.shape" in said and (len(said["input.shape"]) == 1) != recipe.model.is_recurrent:
+        wrong.append("input.shape")
+    for key in wrong:
+        raise InputError(f"{directory.path / MANIFEST} is not of the model in {RECIPE}: {key} differs; train the model again")
+
+
+def _is_read(shape: Sequence[int], readings: int, model: IntegerModel) -> bool:
+    """Whether a model can be one of readings of this shape, or of windows of this shape, `readings` of them side by side in a step."""
+    read, whole = model.input.type.shape, tuple(shape)
+    if readings != 1 or (model.is_recurrent and len(read) == 1):
+        return model.is_recurrent and read == (readings * math.prod(whole[1:] or whole),)
+    return read[1:] == whole[1:] if model.is_recurrent else read == whole
 
 
 def describe_formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
@@ -139,9 +172,9 @@ def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
     vectors = decode_vectors(data, model, str(path))
     if manifest.get("vectors_sha256") not in (None, vectors.sha256):
         raise InputError(f"{path} is not of the model in {directory.path}: run `rescomp quantize {directory.path}` again")
-    said = manifest.get("accuracy", {})
-    if said.keys() >= {"integer", "sequences"} and not is_possible(vectors, said["integer"], said["sequences"]):
-        where = f"{directory.path / MANIFEST} says that {said['integer']:.2%} of {said['sequences']:,} test sequences are answered right"
+    integer, sequences = manifest.get("accuracy", {}).get("integer"), manifest["data"].get("test_sequences")
+    if None not in (integer, sequences) and not is_possible(vectors, integer, sequences):
+        where = f"{directory.path / MANIFEST} says that {integer:.2%} of {sequences:,} test sequences are answered right"
         raise InputError(f"{where}, which {path} contradicts: run `rescomp quantize {directory.path}` again")
     return vectors
 

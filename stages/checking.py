@@ -222,20 +222,21 @@ def _mismatches(evidence: Sequence[Evidence], expected: int, wanted: Limits) -> 
 
     expected: values that a witness compares on the whole test set.
     """
-    whole = {(entry.witness, entry.variant, entry.set) for entry in evidence if entry.sampled is None}
+    whole = {entry.key for entry in evidence if entry.sampled is None}
     for entry in evidence:
         yield from entry.failures
         if entry.sampled is None and entry.set == TEST and entry.compared < expected:
             yield f"{entry.who} compared {entry.compared:,} of {expected:,} values: run verify again"
-        elif entry.sampled is not None and not wanted.sampled and (entry.witness, entry.variant, entry.set) not in whole:
+        elif entry.sampled is not None and not wanted.sampled and entry.key not in whole:
             allow = "verify without --samples, or allow it with parity.sampled = true in the limits"
             yield f"{entry.who} was asked for {entry.sampled:,} sequences of the {entry.set} set only: {allow}"
     tested = [entry for entry in evidence if entry.set == TEST]
-    compared = {name for entry in tested if entry.compared for name in (entry.witness, *_any_port(entry))}
+    compared = {name for entry in tested if entry.compared and not entry.build for name in (entry.witness, *_any_port(entry))}
     for name in wanted.witnesses:
         if name not in compared:
-            yield f"verify did not ask {name}, which the limits want: add it to --against"
-    if not compared:
+            without = " without --cc and --cflags" if any(entry.build and entry.witness == name for entry in tested) else ""
+            yield f"verify did not ask {name}{without}, which the limits want: add it to --against"
+    if not any(entry.compared for entry in tested):
         yield "verify compared nothing"
 
 

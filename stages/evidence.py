@@ -122,7 +122,12 @@ class Evidence(_Part):
     @property
     def who(self) -> str:
         """Witness and variant."""
-        return f"{self.witness} ({self.variant})"
+        return f"{self.witness} ({self.variant}{', by --cc and --cflags' if self.build else ''})"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells evidence apart, but for how much of its set was run."""
+        return self.witness, self.build, self.variant, self.set
 
     @property
     def failures(self) -> list[str]:
@@ -134,7 +139,8 @@ class Evidence(_Part):
     def as_row(self) -> dict[str, Any]:
         """What documents for people and other programs say of it."""
         counts = {"compared": self.compared, "mismatches": self.mismatches}
-        return {"name": self.witness, "variant": self.variant, "version": self.version, "set": self.set, "sampled": self.sampled, **counts}
+        who = {"name": self.witness, "variant": self.variant, "build": self.build, "version": self.version}
+        return {**who, "set": self.set, "sampled": self.sampled, **counts}
 
 
 class Reach(_Part):
@@ -206,7 +212,7 @@ class Report(_Part):
             parse_witnesses(line.partition(": ")[0])
         seen = set()
         for entry in self.evidence:
-            key = (entry.witness, entry.variant, entry.set, entry.sampled)
+            key = (*entry.key, entry.sampled)
             if key in seen:
                 raise ValueError(f"{entry.who} is there twice on the set {entry.set!r}")
             seen.add(key)
@@ -327,8 +333,12 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
     ]
     coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
     coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})
-    update = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
-    return now.model_copy(update=update)
+    update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
+    parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}
+    try:
+        return Report(schema=SCHEMA, **parts, **update)
+    except ValidationError as error:
+        raise InputError(f"it does not go together with what was found now ({_cause(error)})") from error
 
 
 def _subject(entry: Evidence) -> tuple[str, ...]:
@@ -346,4 +356,4 @@ def _not_seen(earlier: Report, now: Report) -> dict[str, tuple[str, ...]]:
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """By set, witness and variant: the order does not tell when each was found."""
     sets = get_args(Set)
-    return tuple(sorted(evidence, key=lambda entry: (sets.index(entry.set), entry.witness, entry.variant, entry.sampled or 0)))
+    return tuple(sorted(evidence, key=lambda entry: (sets.index(entry.set), entry.witness, entry.variant, entry.build, entry.sampled or 0)))

@@ -134,7 +134,7 @@ def _quantize(
             QUANTIZED_NET: encode_net(net),
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
-                accuracy={"float": manifest["accuracy"]["float"], "integer": result, "sequences": len(dataset.test.x)},
+                accuracy={"float": manifest["accuracy"]["float"], "integer": result},
                 graph_sha256=digest(model),
                 formats=describe_formats(model),
                 vectors_sha256=decode_vectors(files[VECTORS], model, VECTORS).sha256,

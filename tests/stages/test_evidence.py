@@ -102,7 +102,7 @@ def test_evidence_on_other_vectors_does_not_count(verified, name):
     ModelDirectory.open(verified).write({"vectors/test.npz": to_npz(changed)})
     with pytest.raises(InputError, match=r"vectors/test\.npz is not of the model in .*rescomp quantize"):
         stages.check(verified)
-    ModelDirectory.open(verified).update_manifest(vectors_sha256=None, accuracy={"float": 0.5, "integer": 0.5})
+    ModelDirectory.open(verified).update_manifest(vectors_sha256=None, accuracy={"float": 0.5})
     with pytest.raises(InputError, match=r"vectors/test\.npz is not what was compared.*rescomp verify"):
         stages.check(verified)
 
@@ -358,9 +358,9 @@ def test_an_accuracy_that_the_vectors_do_not_have_is_refused(verified, capsys):
 @pytest.mark.parametrize(("integer", "sequences"), [(0.5, 23), (1.0, 24), (0.9, 24), (-1.0, 24), (0.0, 48), (1.0, 0)])
 def test_an_accuracy_of_the_manifest_that_the_vectors_do_not_have_is_refused(verified, capsys, integer, sequences):
     manifest = json.loads((verified / "manifest.json").read_text())
-    assert manifest["accuracy"]["sequences"] == 24
-    accuracy = {**manifest["accuracy"], "integer": integer, "sequences": sequences}
-    ModelDirectory(verified).write({"manifest.json": to_json({**manifest, "accuracy": accuracy})})
+    assert manifest["data"]["test_sequences"] == 24
+    said = {"accuracy": {**manifest["accuracy"], "integer": integer}, "data": {**manifest["data"], "test_sequences": sequences}}
+    ModelDirectory(verified).write({"manifest.json": to_json({**manifest, **said})})
     for command in (["check"], ["verify", "--against", "c"]):
         assert main([command[0], str(verified), *command[1:]]) == 2
         assert f"manifest.json says that {integer:.2%} of {sequences} test sequences" in capsys.readouterr().err
@@ -455,6 +455,13 @@ MANIFEST_EDITS = {
     "graph_sha256 missing": lambda manifest: {key: value for key, value in manifest.items() if key != "graph_sha256"},
     "input.fraction_bits": lambda manifest: {**manifest, "input": {**manifest["input"], "fraction_bits": 3}},
     "input.scale": lambda manifest: {**manifest, "input": {**manifest["input"], "scale": 3.0}},
+    **{
+        f"input.{key}": lambda manifest, key=key, value=value: {**manifest, "input": {**manifest["input"], key: value}}
+        for key, value in {"shape": [1, 4], "readings_a_step": 2, "stride": 2, "dtype": "int8", "unit": "mV", "channels": ["a"]}.items()
+    },
+    "data.channels": lambda manifest: {**manifest, "data": {**manifest["data"], "channels": 5}},
+    "seed": lambda manifest: {**manifest, "seed": 1},
+    "formats null": lambda manifest: {**manifest, "formats": {}},
     "formats": lambda manifest: {**manifest, "formats": {**manifest["formats"], "step.h_next": {"format": "int16 Q3", "scale": 0.125}}},
 }
 

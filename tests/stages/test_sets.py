@@ -2,15 +2,18 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
 from rescomp import __version__, stages
 from rescomp.cli import main
+from rescomp.errors import ParityError
 from rescomp.model_directory import REPORT, ModelDirectory
 from rescomp.printing import print_check
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.fresh_files import compare_with_fresh
+from rescomp.validate.build import Build
 
 
 def report_of(path):
@@ -164,6 +167,25 @@ def test_coverage_is_in_the_document_for_programs(model_dir, capsys):
     coverage = json.loads(capsys.readouterr().out)["coverage"]
     assert coverage["test"]["table"]["reachable"] > coverage["test"]["table"]["reached"] > 0
     assert "stress" not in coverage
+
+
+def test_a_product_s_own_build_that_is_called_as_rescomp_s_own_stands_beside_it(model_dir, tmp_path, capsys):
+    limits = tmp_path / "limits.toml"
+    limits.write_text('[parity]\nwitnesses = ["c"]\n')
+    for compiler in ("gcc", shutil.which("gcc")):
+        stages.verify(model_dir, "c", stress="off", samples=5, build=Build.parse(compiler, "-O2"))
+    with pytest.raises(ParityError, match="asked for 5 sequences of the test set only"):
+        stages.check(model_dir).raise_failures()
+    for compiler in ("gcc", shutil.which("gcc")):
+        stages.verify(model_dir, "c", stress="off", build=Build.parse(compiler, "-O2"))
+    with pytest.raises(ParityError, match="did not ask c without --cc and --cflags, which the limits want"):
+        stages.check(model_dir, limits=limits).raise_failures()
+    stages.verify(model_dir, "c", stress="off")
+    found = stages.check(model_dir, limits=limits)
+    found.raise_failures()
+    builds = [row["build"] for row in found.as_json()["witnesses"] if row["variant"] == "gcc -O2" and row["set"] == "test"]
+    assert builds == ["", f"{shutil.which('gcc')} -O2", "gcc -O2"]
+    assert "| c (gcc -O2, by --cc and --cflags) | test |" in found.as_markdown()
 
 
 def test_a_product_s_own_compiler_and_flags(model_dir, capsys):
