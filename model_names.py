@@ -35,17 +35,30 @@ _COMPILERS = """
 """Headers of compilers; those whose names end in `intrin` are refused by that."""
 _FOLDERS = "arpa asm asm_generic avr bits compat gnu linux machine net netinet rpc sys util"
 """Folders of headers."""
-_FIRMWARE = "crc frame io main parity parity_model pins run semihosting start test_vector uart"
+_FIRMWARE = "checked_held crc frame held io main parity parity_model pins run semihosting start test_vector uart"
 """Files of the programs around a model."""
 _ARDUINO = """
     api arduino binary cdc client common eeprom hardwareserial hid ipaddress pins_arduino pluggableusb print printable sdcard server
     servo softwareserial spi stream udp usbapi usbcore usbdesc wcharacter wire wiring_private wstring zephyr
     """
 """Headers of Arduino's cores and libraries where upper and lower case are one, and Zephyr's."""
-_FUNCTIONS = "cnd mtx posix_spawnattr pthread_attr pthread_barrier pthread_cond pthread_mutex pthread_rwlock pthread_spin sem"
-"""What would name a function of C's or POSIX's library: sem_init, for instance."""
-RESERVED_NAMES = KEYWORDS.union(*(names.split() for names in (_LIBRARIES, _COMPILERS, _FOLDERS, _FIRMWARE, _ARDUINO, _FUNCTIONS)))
-"""Model names that would hide a header of somebody else's, or clash with one's names."""
+_FUNCTIONS = """
+    atomic cnd fanotify inet6_opt inet6_option inet6_rth inotify mtx posix_spawn_file_actions posix_spawnattr pthread_attr
+    pthread_barrier pthread_barrierattr pthread_cond pthread_condattr pthread_mutex pthread_mutexattr pthread_rwlock pthread_rwlockattr
+    pthread_spin sem
+    """
+"""What would name a function or a macro of C's, POSIX's or Linux's library: sem_init, for instance."""
+_SDKS = """
+    adc aes async_context board clocks critical_section cyw43_arch datetime gpio i2c irq lock mutex nvs_flash pll pwm queue
+    recursive_mutex rtc runtime timer tusb vreg watchdog xosc
+    """
+"""The same of what boards are programmed with: the SDKs of the Raspberry Pi Pico and of ESP32, TinyUSB."""
+_DEVICES = f"aux con nul prn {' '.join(f'{port}{number}' for port in ('com', 'lpt') for number in range(10))}"
+"""Names that no file has on Windows, whatever its suffix."""
+RESERVED_NAMES = KEYWORDS.union(
+    *(names.split() for names in (_LIBRARIES, _COMPILERS, _FOLDERS, _FIRMWARE, _ARDUINO, _FUNCTIONS, _SDKS, _DEVICES))
+)
+"""Model names that would hide a header of somebody else's, clash with one's names, or that no file can have somewhere."""
 
 
 def is_model_name(name: str) -> bool:

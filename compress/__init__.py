@@ -102,7 +102,7 @@ def _check(constraints: Sequence[Constraint]) -> None:
     if kinds["ternary"] and kinds["sparse"]:
         raise InputError(
             "sparse cannot stand beside ternary, whose 3:4 pattern stores exactly one zero in every four weights: "
-            "take quantize with sparse, or ternary alone"
+            "take quantize with sparse (--weights int8, for instance), or ternary alone"
         )
     twice = [kind for kind, count in kinds.items() if count > 1]
     if twice:

@@ -336,7 +336,7 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
     update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
     parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}
     try:
-        return Report(schema=SCHEMA, **parts, **update)
+        return Report(schema=2, **parts, **update)
     except ValidationError as error:
         raise InputError(f"it does not go together with what was found now ({_cause(error)})") from error
 

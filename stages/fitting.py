@@ -104,7 +104,12 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     if "hidden_size" in recipe.model.model_fields_set:
         raise InputError("--fit chooses model.hidden_size: leave it out of the recipe and of --set, or leave out --fit")
     dataset = load_dataset(recipe.data)
-    for candidate in candidates(recipe):
+    tried = list(candidates(recipe))
+    if not tried:
+        raise InputError(
+            f"--fit tries hidden sizes below the ranks that the recipe asks for ({_least(recipe)}): lower them, or leave out --fit"
+        )
+    for candidate in tried:
         try:
             size = predict_size(candidate, dataset.train.channels, len(dataset.classes))
         except UnsupportedError:  # so large that a training could leave it without an integer model
@@ -126,20 +131,18 @@ def candidates(recipe: Recipe) -> Iterator[Recipe]:
     """All recipes that the rule considers, in its order. What the recipe says itself is kept."""
     asked = recipe.model.model_fields_set
     for choice in OWN if "compress" in recipe.model_fields_set else RULE:
-        for size in choice.sizes:
+        for size in (size for size in choice.sizes if size >= _least(recipe)):
             free = choice.nonlinearity is not None and "nonlinearity" not in asked
             changes: dict[str, Any] = {"nonlinearity": choice.nonlinearity} if free else {}
             if size > LARGE and recipe.model.rank_u is None:
                 changes["rank_u"] = size // 4
-            yield _sized(recipe, size, choice.compress or recipe.compress, **changes)
+            model = recipe.model.model_copy(update={"hidden_size": size, **changes})
+            yield recipe.model_copy(update={"compress": choice.compress or recipe.compress, "model": model})
 
 
-def _sized(recipe: Recipe, hidden_size: int, compress: tuple[Constraint, ...], **changes: Any) -> Recipe:
-    """The recipe at a hidden size, its ranks cut to what that allows."""
-    ranks = {name: getattr(recipe.model, name) for name in ("rank_w", "rank_u")} | changes
-    largest = {"rank_w": hidden_size, "rank_u": hidden_size}
-    model = {name: min(value, largest[name]) if name in largest and value is not None else value for name, value in ranks.items()}
-    return recipe.model_copy(update={"compress": compress, "model": recipe.model.model_copy(update={"hidden_size": hidden_size, **model})})
+def _least(recipe: Recipe) -> int:
+    """The smallest hidden size that has the ranks that are asked for."""
+    return max(recipe.model.rank_w or 0, recipe.model.rank_u or 0)
 
 
 def _name(constraint: Constraint) -> str:

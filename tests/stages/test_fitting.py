@@ -57,6 +57,15 @@ def test_a_hidden_size_beside_fit_is_refused(size):
         fit_recipe(load_recipe(None, [f"model.hidden_size={size}"]), Budget(8192))
 
 
+@pytest.mark.parametrize(("rank", "least"), [("rank_w", 12), ("rank_u", 40)])
+def test_a_rank_that_is_asked_for_is_kept(rank, least):
+    tried = list(candidates(load_recipe(None, [f"model.{rank}={least}"])))
+    assert {getattr(candidate.model, rank) for candidate in tried} == {least}
+    assert min(candidate.model.hidden_size for candidate in tried) == least
+    with pytest.raises(InputError, match=r"--fit tries hidden sizes below the ranks that the recipe asks for \(300\)"):
+        fit_recipe(load_recipe(None, [f"model.{rank}=300"], weights="int8"), Budget(8192))
+
+
 def test_nothing_fits():
     with pytest.raises(
         BudgetError, match=r"no net fits const 64 B: the closest, fastgrnn of hidden size 4, ternary, piecewise_linear, needs const \d+ B"
