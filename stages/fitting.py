@@ -107,7 +107,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     tried = list(candidates(recipe))
     if not tried:
         raise InputError(
-            f"--fit tries hidden sizes below the ranks that the recipe asks for ({_least(recipe)}): lower them, or leave out --fit"
+            f"--fit tries hidden sizes below the rank that the recipe asks for ({_least(recipe)}): lower it, or leave out --fit"
         )
     for candidate in tried:
         try:
