@@ -62,7 +62,7 @@ def test_a_rank_that_is_asked_for_is_kept(rank, least):
     tried = list(candidates(load_recipe(None, [f"model.{rank}={least}"])))
     assert {getattr(candidate.model, rank) for candidate in tried} == {least}
     assert min(candidate.model.hidden_size for candidate in tried) == least
-    with pytest.raises(InputError, match=r"--fit tries hidden sizes below the ranks that the recipe asks for \(300\)"):
+    with pytest.raises(InputError, match=r"--fit tries hidden sizes below the rank that the recipe asks for \(300\)"):
         fit_recipe(load_recipe(None, [f"model.{rank}=300"], weights="int8"), Budget(8192))
 
 
