@@ -98,7 +98,7 @@ def _check_manifest(manifest: Mapping[str, Any], model: IntegerModel, directory:
     if directory.has(RECIPE):
         _check_recipe(manifest, parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE)), directory)
     format, reading, data = model.input.type.format, manifest["input"], manifest["data"]
-    shape = reading.get("shape", [data["channels"]])
+    shape = reading.get("shape")
     wrong = {
         "graph_sha256": manifest.get("graph_sha256") != serialize.digest(model),
         "contract": manifest["contract"] != serialize.CONTRACT,
@@ -108,9 +108,9 @@ def _check_manifest(manifest: Mapping[str, Any], model: IntegerModel, directory:
         "input.fraction_bits": reading["fraction_bits"] != format.fraction_bits,
         "input.scale": reading.get("scale", scale := 2.0**-format.fraction_bits) != scale,
         "input.dtype": reading.get("dtype", format.dtype) != format.dtype,
-        "input.shape": not _is_read(shape, reading.get("readings_a_step", 1), model),
-        "input.channels": len(reading.get("channels", ())) not in (0, shape[-1]),
-        "data.channels": data["channels"] != shape[-1],
+        "input.shape": shape is not None and not _is_read(shape, reading.get("readings_a_step", 1), model),
+        "input.channels": len(reading.get("channels", ())) not in (0, data["channels"]),
+        "data.channels": shape is not None and data["channels"] != shape[-1],
     }
     for key in (key for key, differs in wrong.items() if differs):
         what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
