@@ -110,7 +110,7 @@ def _check_manifest(manifest: Mapping[str, Any], model: IntegerModel, directory:
         "input.dtype": reading.get("dtype", format.dtype) != format.dtype,
         "input.shape": shape is not None and not _is_read(shape, reading.get("readings_a_step", 1), model),
         "input.channels": len(reading.get("channels", ())) not in (0, data["channels"]),
-        "data.channels": shape is not None and data["channels"] != shape[-1],
+        "data.channels": shape is not None and shape[-1:] != [data["channels"]],
     }
     for key in (key for key, differs in wrong.items() if differs):
         what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"

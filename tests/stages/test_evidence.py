@@ -459,6 +459,7 @@ MANIFEST_EDITS = {
         f"input.{key}": lambda manifest, key=key, value=value: {**manifest, "input": {**manifest["input"], key: value}}
         for key, value in {"shape": [1, 4], "readings_a_step": 2, "stride": 2, "dtype": "int8", "unit": "mV", "channels": ["a"]}.items()
     },
+    "input.shape []": lambda manifest: {**manifest, "input": {**manifest["input"], "shape": []}},
     "data.channels": lambda manifest: {**manifest, "data": {**manifest["data"], "channels": 5}},
     "seed": lambda manifest: {**manifest, "seed": 1},
     "formats null": lambda manifest: {**manifest, "formats": {}},
