@@ -30,19 +30,19 @@ def provenance(model: IntegerModel) -> Mapping[str, str]:
     }
 
 
-def check_provenance(model: IntegerModel, name: str, data: bytes, where: str) -> None:
-    """Raise InputError for an exported file that says that it was made from another graph than the one of `model`.
+def check_provenance(model_name: str, ours: str, name: str, data: bytes, where: str) -> None:
+    """Raise InputError for an exported file that says that it was made from another graph than the model's.
 
-    name: of the file, whose suffix tells how it says so; the model's own files must say so, what stands beside them may. where: what errors
-    call it.
+    ours: the digest of the model's. name: of the file, whose suffix tells how it says so; the model's own files must say so, what stands
+    beside them may. where: what errors call it.
     """
-    path, ours = PurePosixPath(name), digest(model)
+    path = PurePosixPath(name)
     if path.suffix == FIRMWARE:
         if bytes.fromhex(ours) not in data:
             raise InputError(f"{where} is not of this model's graph ({ours[:12]}): build it again with `rescomp flash`")
         return
     theirs = read_digest(name, data)
-    if theirs is None and (path.suffix in _MODEL_FILES or (path.stem == model.name and path.suffix in _READERS)):
+    if theirs is None and (path.suffix in _MODEL_FILES or (path.stem == model_name and path.suffix in _READERS)):
         raise InputError(f"{where} does not say of which graph it is, so it is damaged or not rescomp's: run `rescomp export` again")
     if theirs not in (None, ours):
         raise InputError(f"{where} is of another graph ({theirs[:12]}, not {ours[:12]}): run `rescomp export` again")

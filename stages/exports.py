@@ -8,6 +8,7 @@ from ..export.cores import CORES
 from ..export.packages import ECOSYSTEMS, package_folder
 from ..export.provenance import check_provenance
 from ..graph.ir import IntegerModel
+from ..graph.serialize import digest
 from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_SEQUENCE, ONNX_STEP, TFLITE, ModelDirectory
 
 OWNED: Mapping[str, Sequence[str]] = {"onnx": (ONNX_STEP, ONNX_SEQUENCE), "tflite": (TFLITE,), "c": (C_FOLDER,)}
@@ -31,5 +32,6 @@ def check_exports(directory: ModelDirectory, model: IntegerModel, names: Iterabl
     """Raise InputError for an export that says that it is of another graph. names: of files; None for all that are there."""
     if names is None:
         names = [name for files in exports_at_hand(directory).values() for name in files]
+    ours = digest(model)
     for name in names:
-        check_provenance(model, name, directory.read(name), str(directory.path / name))
+        check_provenance(model.name, ours, name, directory.read(name), str(directory.path / name))
