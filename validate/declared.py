@@ -25,7 +25,7 @@ _SCALE_KEEPING = frozenset(
 """Operators of TFLite that neither change numbers nor may change their scale, which interpreters leave unread."""
 
 
-def check_provenance(found: Mapping[str, str], model: IntegerModel, path: Path) -> None:
+def check_metadata(found: Mapping[str, str], model: IntegerModel, path: Path) -> None:
     """Raise InputError unless the metadata of a file is that of the model."""
     for name, wanted in provenance(model).items():
         if found.get(name) != wanted:
@@ -43,7 +43,7 @@ def check_tflite(data: bytes, model: IntegerModel, path: Path) -> None:
     with _damaged(path):
         metadata = tflite_metadata(data)
         cause = next(_faults(root, model, schema), None)
-    check_provenance(metadata, model, path)
+    check_metadata(metadata, model, path)
     if cause is not None:
         raise _refused(path, cause)
 

@@ -17,7 +17,8 @@ from typing import cast
 import numpy as np
 
 from ..graph.fixed_point import IntArray
-from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, blocks, read_array
+from ..graph.ir import TensorType
+from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, Tensor, blocks, read_array
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
@@ -27,6 +28,11 @@ def start_child() -> subprocess.Popen[bytes]:
     paths = json.dumps([str(Path(entry).resolve()) for entry in sys.path])
     command = [sys.executable, "-c", _CHILD.format(module=Task.__module__), paths]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/")
+
+
+def boundary_tensor(name: str, type: TensorType) -> Tensor:
+    """The boundary tensor `name` of a file that holds values of this type."""
+    return Tensor(name, type.format.numpy_dtype.name, type.shape)
 
 
 class InterpreterError(Exception):

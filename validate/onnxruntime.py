@@ -14,11 +14,11 @@ from ..export.onnx import SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
 from ..graph.evaluate import Trace, rows_at_a_time
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, TensorType, Value
+from ..graph.ir import Graph, Value
 from ..graph.passes import compose
-from .declared import check_provenance
+from .declared import check_metadata
 from .interpreter_child import ONNX, Task, Tensor
-from .interpreter_process import PROCESS, InterpreterError, Results
+from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .onnx_files import metadata_of, read_onnx
 from .onnx_layers import COMPUTED, Layers, Place, cut_sequence, cut_step
 from .variants import beside, choose
@@ -58,7 +58,7 @@ class OnnxruntimeWitness:
             file, optimize = variants[variant]
             path = job.directory / file
             data = read_onnx(path)
-            check_provenance(metadata_of(data, path), job.model, path)
+            check_metadata(metadata_of(data, path), job.model, path)
             trace = _trace_sequences if file == SEQUENCE_FILE else _trace_steps if job.model.is_recurrent else _trace_whole
             yield Answer(variant, version, trace(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
 
@@ -79,7 +79,7 @@ class OnnxruntimeWitness:
         types = graph.types()
         names = tuple(name for name in types if name not in inputs)
         data = graph_to_onnx(graph, expose=True).SerializeToString()
-        outputs = tuple(_tensor(name, types[name]) for name in names)
+        outputs = tuple(boundary_tensor(name, types[name]) for name in names)
         task = _task(self.optimize, tuple(map(_input, graph.inputs)), outputs, graph, answers=names)
         answers = _run_once(task, data, Path(f"{graph.name}.onnx"), {value.name: np.asarray(inputs[value.name]) for value in graph.inputs})
         return {name: array.astype(np.int64) for name, array in answers.items()}
@@ -97,7 +97,7 @@ def _run_part(part: Layers, path: Path, optimize: bool, forced: Forced, graph: G
 
 def _trace_whole(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     (answer,) = compose(job.model).outputs
-    output = _tensor(answer, job.model.output.type)
+    output = boundary_tensor(answer, job.model.output.type)
     task = _task(optimize, (_input(job.model.input),), (output,), job.model.graphs["whole"], answers=(answer,))
     scores = _run_once(task, data, path, {job.model.input.name: job.x})[answer]
     return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
@@ -106,7 +106,7 @@ def _trace_whole(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
 def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     """Step by step, all sequences of a block that still run in one batch."""
     states, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
-    outputs = (*map(_tensor, following, (value.type for value in states)), _tensor(answer, job.model.output.type))
+    outputs = (*map(boundary_tensor, following, (value.type for value in states)), boundary_tensor(answer, job.model.output.type))
     carried = {value.name: name for value, name in zip(states, following, strict=True)}
     task = _recurrent(job, optimize, tuple(map(_input, compose(job.model).inputs)), outputs, carried)
     return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states()))
@@ -115,8 +115,8 @@ def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
 def _trace_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     """Whole sequences, those of one length in one batch."""
     states, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
-    stacked = (replace(_tensor(name, value.type), time_first=True) for name, value in zip(following, states, strict=True))
-    outputs = (*stacked, _tensor(answer, job.model.output.type))
+    stacked = (replace(boundary_tensor(name, value.type), time_first=True) for name, value in zip(following, states, strict=True))
+    outputs = (*stacked, boundary_tensor(answer, job.model.output.type))
     task = _recurrent(job, optimize, (replace(_input(job.model.input), time_first=True),), outputs, {})
     return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, {}))
 
@@ -141,11 +141,7 @@ def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...
 
 
 def _input(value: Value) -> Tensor:
-    return _tensor(value.name, value.type)
-
-
-def _tensor(name: str, type: TensorType) -> Tensor:
-    return Tensor(name, type.format.numpy_dtype.name, type.shape)
+    return boundary_tensor(value.name, value.type)
 
 
 def _placed(place: Place, name: str) -> Tensor:

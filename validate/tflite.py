@@ -21,8 +21,8 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, TensorType
 from ..graph.passes import compose
 from .declared import check_tflite
-from .interpreter_child import Task, Tensor
-from .interpreter_process import PROCESS, InterpreterError, Results
+from .interpreter_child import Task
+from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .tflite_layers import TfliteLayers, cut_tflite
 from .variants import beside, choose, read_artefact
 from .witness import Answer, Forced, Job, LayerAnswer
@@ -102,8 +102,8 @@ def run_samples(interpreter: tuple[str, str], data: bytes, graph: Graph, inputs:
     interpreter: package and resolver.
     """
     types, names = graph.types(), tuple(name for node in graph.nodes for name in node.outputs)
-    outputs = tuple(_tensor(name, types[name]) for name in names)
-    task = Task(*interpreter, tuple(_tensor(value.name, value.type) for value in graph.inputs), outputs, {}, names)
+    outputs = tuple(boundary_tensor(name, types[name]) for name in names)
+    task = Task(*interpreter, tuple(boundary_tensor(value.name, value.type) for value in graph.inputs), outputs, {}, names)
     fed = {value.name: np.asarray(inputs[value.name])[:, None] for value in graph.inputs}
     results = _run(task, data, Path(f"{graph.name}.tflite"), fed, np.ones(len(next(iter(fed.values()))), np.int64), {})
     return {name: array.astype(np.int64) for name, array in results.answers.items()}
@@ -137,17 +137,13 @@ def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Tr
     inputs = model.graphs["step"].state_inputs if model.is_recurrent else ()
     carried = {value.name: name for value, name in zip(inputs, following, strict=True)}
     types = {**{after: value.type for value, after in zip(inputs, following, strict=True)}, answer: model.output.type}
-    outputs = tuple(_tensor(name, types[name]) for name in (*following, answer))
-    inputs_of_file = tuple(_tensor(value.name, value.type) for value in compose(model).inputs)
+    outputs = tuple(boundary_tensor(name, types[name]) for name in (*following, answer))
+    inputs_of_file = tuple(boundary_tensor(value.name, value.type) for value in compose(model).inputs)
     task = Task(*interpreter, inputs_of_file, outputs, carried, (answer,), tuple(dict.fromkeys(following)))
     x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
     results = _run(task, data, path, {model.input.name: x}, lengths, job.states() if model.is_recurrent else {})
     states = beside([results.recorded[name] for name in following], 2) if following else np.zeros((n, 0, 0))
     return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
-
-
-def _tensor(name: str, t: TensorType) -> Tensor:
-    return Tensor(name, t.format.numpy_dtype.name, t.shape)
 
 
 def _run(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray], lengths: IntArray, first: Mapping[str, IntArray]) -> Results:
