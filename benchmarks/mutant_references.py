@@ -6,8 +6,10 @@ the layer that it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Self
+from collections.abc import Hashable, Iterable
+from typing import Self
+
+from remembered import kept
 
 from rescomp.model_directory import GRAPH, WEIGHTS, ModelDirectory
 from rescomp.stages import examination, verification
@@ -36,26 +38,14 @@ class _UntilOneDiffers(list[Evidence]):
 
 def keep_references() -> None:
     """Change verify in this process, and in its forks, as said above."""
-    verification.read_model = _once(verification.read_model, _files)
-    verification.read_vectors = _once(verification.read_vectors, lambda _, model: id(model))
-    verification.evaluate = _once(verification.evaluate, lambda model, *_: id(model))
-    verification.stress_sets = _once(verification.stress_sets, lambda model, mode: (id(model), mode))
-    verification.measure = _once(verification.measure, lambda model, sets: (id(model), *((each.name, each.sampled) for each in sets)))
+    verification.read_model = kept(verification.read_model, _files)
+    verification.read_vectors = kept(verification.read_vectors, lambda _, model: id(model))
+    verification.evaluate = kept(verification.evaluate, lambda model, *_: id(model))
+    verification.stress_sets = kept(verification.stress_sets, lambda model, mode: (id(model), mode))
+    verification.measure = kept(verification.measure, lambda model, sets: (id(model), *((each.name, each.sampled) for each in sets)))
     verification.Examination = lambda *arguments: Examination(*arguments, found=_UntilOneDiffers())  # type: ignore[misc, assignment]
     examination._where = lambda *_: ""
 
 
 def _files(directory: ModelDirectory) -> Hashable:
     return tuple((directory.path / name).read_bytes() for name in (GRAPH, WEIGHTS))
-
-
-def _once(compute: Callable[..., Any], key: Callable[..., Hashable]) -> Callable[..., Any]:
-    known: dict[Hashable, Any] = {}
-
-    def remembered(*arguments: Any) -> Any:
-        at = key(*arguments)
-        if at not in known:
-            known[at] = compute(*arguments)
-        return known[at]
-
-    return remembered

@@ -38,12 +38,12 @@ def remembering() -> Iterator[None]:
     def job(_board: Any, job: Job, exported: Path, _folder: Path) -> Any:
         return _board.name, digest(job.model), _of_folder(exported)
 
-    answers = _kept(answer, about)
-    exporters = {name: _kept(export, lambda model: digest(model)) for name, export in exporting._EXPORTERS.items()}
+    answers = kept(answer, about)
+    exporters = {name: kept(export, lambda model: digest(model)) for name, export in exporting._EXPORTERS.items()}
     with contextlib.ExitStack() as stack:
         for target, name, new in (
-            (verification, "measure", _kept(verification.measure, lambda model, sets: (digest(model), *(_named(each) for each in sets)))),
-            (verification, "stress_sets", _kept(verification.stress_sets, lambda model, mode: (digest(model), mode))),
+            (verification, "measure", kept(verification.measure, lambda model, sets: (digest(model), *(_named(each) for each in sets)))),
+            (verification, "stress_sets", kept(verification.stress_sets, lambda model, mode: (digest(model), mode))),
             (examination.Examination, "question", asked),
             (exporting, "_EXPORTERS", exporters),
             (flashing, "build_board_firmware", _firmware(flashing.build_board_firmware, job)),
@@ -52,7 +52,8 @@ def remembering() -> Iterator[None]:
         yield
 
 
-def _kept(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+def kept(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, worked out once for each `key(*arguments)`."""
     known: dict[Any, Any] = {}
 
     def call(*arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Models, jobs and firmware for the tests of the serial line."""
+"""Models, jobs and firmware for the tests of the serial line; an ONNX file for those of what somebody else wrote."""
 
 import os
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pytest
 
 from rescomp.errors import MissingToolError
 from rescomp.export.cores import CORES
+from rescomp.export.onnx import export_onnx
 from rescomp.graph.evaluate import evaluate
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import compare, expected_count
@@ -67,3 +68,12 @@ def build_board(request, random_sequences, tmp_path_factory):
         return Board(model, path, elf, x.astype(np.int16), lengths)
 
     return build
+
+
+@pytest.fixture
+def onnx_job(random_block, export_job):
+    """Three samples, and model.onnx of a net without state."""
+    rng = np.random.default_rng(1)
+    model = random_block(rng)
+    t = model.input.type
+    return export_job(model, rng.integers(t.format.low, t.format.high + 1, (3, *t.shape)), exports=export_onnx)

@@ -7,7 +7,6 @@ from onnx import TensorProto, helper
 
 from rescomp.errors import InputError
 from rescomp.export.file_metadata import onnx_metadata
-from rescomp.export.onnx import export_onnx
 from rescomp.graph.evaluate import evaluate
 from rescomp.validate import interpreter_process, onnx_files
 from rescomp.validate.compare import compare
@@ -17,14 +16,6 @@ from rescomp.validate.onnxruntime import OnnxruntimeWitness
 
 HUGE = 1 << 34
 """Entries: 64 GiB of int32."""
-
-
-@pytest.fixture
-def job(random_block, export_job):
-    rng = np.random.default_rng(1)
-    model = random_block(rng)
-    t = model.input.type
-    return export_job(model, rng.integers(t.format.low, t.format.high + 1, (3, *t.shape)), exports=export_onnx)
 
 
 @pytest.fixture
@@ -38,9 +29,9 @@ def impatient(monkeypatch):
         PROCESS.close()
 
 
-def plant(job, nodes, initializers=()):
+def plant(onnx_job, nodes, initializers=()):
     """Add the entry `bomb`, int32 [], that the nodes make to the scores of the file, whose metadata stay."""
-    path = job.directory / "model.onnx"
+    path = onnx_job.directory / "model.onnx"
     model = onnx.ModelProto.FromString(path.read_bytes())
     graph, (output,) = model.graph, model.graph.output
     for node in graph.node:
@@ -100,16 +91,16 @@ BOMBS = [expand, constant_of_shape, tile, pad, range_of_all, expand_again_and_ag
 
 
 @pytest.mark.parametrize("make", BOMBS)
-def test_a_file_that_asks_for_gigabytes_is_one_sentence_and_the_next_run_is_served(make, job):
-    data = (job.directory / "model.onnx").read_bytes()
-    plant(job, *make())
+def test_a_file_that_asks_for_gigabytes_is_one_sentence_and_the_next_run_is_served(make, onnx_job):
+    data = (onnx_job.directory / "model.onnx").read_bytes()
+    plant(onnx_job, *make())
     with pytest.raises(InputError, match=r"onnxruntime cannot run .*model\.onnx .*rescomp export") as caught:
-        list(OnnxruntimeWitness().answers(job))
+        list(OnnxruntimeWitness().answers(onnx_job))
     assert caught.value.exit_code == 2
     assert len(str(caught.value)) < 1000
-    (job.directory / "model.onnx").write_bytes(data)
-    for answer in OnnxruntimeWitness().answers(job):
-        assert compare(job, evaluate(job.model, job.x, job.lengths), answer.trace).mismatches == 0
+    (onnx_job.directory / "model.onnx").write_bytes(data)
+    for answer in OnnxruntimeWitness().answers(onnx_job):
+        assert compare(onnx_job, evaluate(onnx_job.model, onnx_job.x, onnx_job.lengths), answer.trace).mismatches == 0
 
 
 def loop(turns):
@@ -130,14 +121,14 @@ def loop(turns):
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_loop_of_many_turns_ends_after_its_time(job):
-    plant(job, *loop(10**9))
+def test_a_loop_of_many_turns_ends_after_its_time(onnx_job):
+    plant(onnx_job, *loop(10**9))
     with pytest.raises(InputError, match=r"onnxruntime cannot run .*model\.onnx .*one run took more than"):
-        list(OnnxruntimeWitness().answers(job))
+        list(OnnxruntimeWitness().answers(onnx_job))
 
 
-def test_a_bomb_in_a_layer_is_one_sentence_too(job):
-    path = job.directory / "model.onnx"
+def test_a_bomb_in_a_layer_is_one_sentence_too(onnx_job):
+    path = onnx_job.directory / "model.onnx"
     model = onnx.ModelProto.FromString(path.read_bytes())
     place = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Identity" and node.output[0].endswith("/int32"))
     named = model.graph.node[place]
@@ -149,9 +140,9 @@ def test_a_bomb_in_a_layer_is_one_sentence_too(job):
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(initializers)
     path.write_bytes(model.SerializeToString())
-    forced = {name: np.zeros((4, *t.shape), np.int16) for name, t in job.model.graphs["whole"].types().items()}
+    forced = {name: np.zeros((4, *t.shape), np.int16) for name, t in onnx_job.model.graphs["whole"].types().items()}
     with pytest.raises(InputError, match=r"onnxruntime cannot run .*model\.onnx .*rescomp export"):
-        list(OnnxruntimeWitness().run_layers(job, {"whole": forced}))
+        list(OnnxruntimeWitness().run_layers(onnx_job, {"whole": forced}))
 
 
 def cyclic(model):
@@ -174,13 +165,13 @@ def wrong_result_shape(model):
 
 
 @pytest.mark.parametrize("edit", [cyclic, unknown_operator, huge_initializer, wrong_result_shape])
-def test_a_file_that_means_nothing_is_one_sentence(edit, job):
-    path = job.directory / "model.onnx"
+def test_a_file_that_means_nothing_is_one_sentence(edit, onnx_job):
+    path = onnx_job.directory / "model.onnx"
     model = onnx.ModelProto.FromString(path.read_bytes())
     edit(model)
     path.write_bytes(model.SerializeToString())
     with pytest.raises(InputError, match=r"model\.onnx .*rescomp export"):
-        list(OnnxruntimeWitness().answers(job))
+        list(OnnxruntimeWitness().answers(onnx_job))
 
 
 def nested(depth):
@@ -221,15 +212,15 @@ def packed(count):
         (packed(onnx_files.MOST_PARTS + 1), "more than 1,048,576 parts"),
     ],
 )
-def test_what_would_be_large_in_memory_is_refused_before_it_is_parsed(data, cause, job, monkeypatch):
-    (job.directory / "model.onnx").write_bytes(data)
+def test_what_would_be_large_in_memory_is_refused_before_it_is_parsed(data, cause, onnx_job, monkeypatch):
+    (onnx_job.directory / "model.onnx").write_bytes(data)
     monkeypatch.setattr(onnx.ModelProto, "FromString", None)
     with pytest.raises(InputError, match=rf"model\.onnx is no ONNX file of rescomp .*{cause}.*rescomp export"):
-        read_onnx(job.directory / "model.onnx")
+        read_onnx(onnx_job.directory / "model.onnx")
 
 
-def test_metadata_of_many_fields_are_no_metadata(job):
-    data = (job.directory / "model.onnx").read_bytes()
+def test_metadata_of_many_fields_are_no_metadata(onnx_job):
+    data = (onnx_job.directory / "model.onnx").read_bytes()
     assert onnx_metadata(data)["rescomp.digest"]
     with pytest.raises(ValueError, match="more than 1,024 fields"):
         onnx_metadata(data + b"\x72\x00" * 2000)

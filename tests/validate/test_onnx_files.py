@@ -1,26 +1,16 @@
 """An ONNX file that somebody else wrote reads no other file, and an answer of another type or shape is no answer."""
 
-import numpy as np
 import onnx
 import pytest
 
 from rescomp.errors import InputError
-from rescomp.export.onnx import export_onnx
 from rescomp.validate import variants
 from rescomp.validate.onnx_files import read_onnx
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 
 
-@pytest.fixture
-def job(random_block, export_job):
-    rng = np.random.default_rng(1)
-    model = random_block(rng)
-    t = model.input.type
-    return export_job(model, rng.integers(t.format.low, t.format.high + 1, (3, *t.shape)), exports=export_onnx)
-
-
-def change(job, edit):
-    path = job.directory / "model.onnx"
+def change(onnx_job, edit):
+    path = onnx_job.directory / "model.onnx"
     model = onnx.ModelProto.FromString(path.read_bytes())
     edit(model)
     path.write_bytes(model.SerializeToString())
@@ -53,27 +43,27 @@ def sparse(model):
 
 
 @pytest.mark.parametrize("edit", [lambda model: outside(model.graph.initializer[0]), in_an_attribute, in_a_branch, in_a_function, sparse])
-def test_data_in_another_file_is_refused_wherever_a_tensor_stands(edit, job):
-    path = change(job, edit)
+def test_data_in_another_file_is_refused_wherever_a_tensor_stands(edit, onnx_job):
+    path = change(onnx_job, edit)
     with pytest.raises(InputError, match=r"model\.onnx is no ONNX file of rescomp .*would lie in another file.*rescomp export"):
         read_onnx(path)
     with pytest.raises(InputError, match="would lie in another file"):
-        list(OnnxruntimeWitness().answers(job))
+        list(OnnxruntimeWitness().answers(onnx_job))
 
 
-def test_a_file_larger_than_any_of_ours_is_not_read(job, monkeypatch):
+def test_a_file_larger_than_any_of_ours_is_not_read(onnx_job, monkeypatch):
     monkeypatch.setattr(variants, "MOST_BYTES", 100)
     with pytest.raises(InputError, match="more than 100 bytes"):
-        read_onnx(job.directory / "model.onnx")
+        read_onnx(onnx_job.directory / "model.onnx")
 
 
-def test_what_is_no_protobuf_is_named(job):
-    (job.directory / "model.onnx").write_bytes(b"\xff" * 100)
+def test_what_is_no_protobuf_is_named(onnx_job):
+    (onnx_job.directory / "model.onnx").write_bytes(b"\xff" * 100)
     with pytest.raises(InputError, match=r"model\.onnx is no ONNX file of rescomp"):
-        list(OnnxruntimeWitness().answers(job))
+        list(OnnxruntimeWitness().answers(onnx_job))
 
 
-def test_answers_of_another_type_or_shape_are_refused(job):
+def test_answers_of_another_type_or_shape_are_refused(onnx_job):
     def as_float(model):
         name = model.graph.output[0].name
         model.graph.node.add(op_type="Cast", input=[name], output=["real"]).attribute.add(name="to", type=onnx.AttributeProto.INT, i=1)
@@ -83,6 +73,6 @@ def test_answers_of_another_type_or_shape_are_refused(job):
         model.graph.node[-1].input[0], model.graph.node[-1].output[0] = f"{name}_kept", name
         model.graph.output[0].type.tensor_type.elem_type = 1
 
-    change(job, as_float)
+    change(onnx_job, as_float)
     with pytest.raises(InputError, match="is of float32"):
-        list(OnnxruntimeWitness().answers(job))
+        list(OnnxruntimeWitness().answers(onnx_job))
