@@ -167,7 +167,7 @@ class Source:
     @property
     def name_width(self) -> int:
         """Columns of the longest layer's name in the table of layers."""
-        return max(24, *(len(layer.name) for layer in self.layers), 0)
+        return max([24, *(len(layer.name) for layer in self.layers)])
 
     @property
     def taps(self) -> tuple[Tap, ...]:

@@ -88,8 +88,8 @@ class Evidence(_Part):
 
     witness: `name[:argument]` as --against takes it. version: of the software behind it. rescomp: of the one that compared. sampled: how
     many sequences of the set, None for all. failure: a sentence on the first value that differs. build: a product's own compiler and flags,
-    beside which rescomp's evidence stays. files: SHA-256 by name of the files of
-    the model directory that the witness read; none for a board, which is asked for the graph that it runs.
+    beside which rescomp's evidence stays. files: SHA-256 by name of the files of the model directory that the witness read; none for a
+    board, which is asked for the graph that it runs.
     """
 
     witness: str
