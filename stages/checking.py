@@ -13,7 +13,7 @@ from ..model_directory import REPORT, VECTORS, ModelDirectory
 from ..validate.compare import expected_count
 from ..validate.witness import Job
 from .artefacts import Vectors, read_model, read_vectors
-from .evidence import FILES, TEST, Evidence, Report, VectorSet, changed_files, read_report
+from .evidence import TEST, Evidence, Report, VectorSet, changed_files, read_report
 from .exports import check_exports, exports_at_hand
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
@@ -87,12 +87,12 @@ class Check:
     @property
     def compared(self) -> int:
         """Values compared by all witnesses together."""
-        return sum(witness.compared for witness in self.witnesses if witness.set != FILES)
+        return sum(witness.compared for witness in self.witnesses if witness.on_vectors)
 
     @property
     def mismatches(self) -> int:
         """Values that differ, of all witnesses together."""
-        return sum(witness.mismatches for witness in self.witnesses if witness.set != FILES)
+        return sum(witness.mismatches for witness in self.witnesses if witness.on_vectors)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp check --json`, which --baseline reads."""

@@ -37,9 +37,11 @@ SCHEMA = 2
 TEST: Final = "test"
 """The set of the golden vectors, vectors/test.npz."""
 FILES: Final = "files"
-"""The set of what is compared byte for byte, without vectors."""
-Set = Literal["test", "stress", "layers", "stress full", "layers full", "files"]
-"""What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files: no vectors, bytes."""
+"""The set of what is compared byte for byte, whatever builds it."""
+HEADER: Final = "header"
+"""The set of what a header offers beside step and scores: numbers, names, run, classify, several states. Its inputs are always the same."""
+Set = Literal["test", "stress", "layers", "stress full", "layers full", "files", "header"]
+"""What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files, header: no set of vectors."""
 _PROSE: Sequence[str] = ("README.md", "LICENSE")
 """Files of a C export that no compiler reads."""
 
@@ -130,6 +132,11 @@ class Evidence(_Part):
         return self.witness, self.build, self.variant, self.set
 
     @property
+    def on_vectors(self) -> bool:
+        """Whether it is of a set of vectors."""
+        return self.set not in (FILES, HEADER)
+
+    @property
     def failures(self) -> list[str]:
         """A sentence, if anything differs."""
         if not self.mismatches and self.failure is None:
@@ -216,9 +223,9 @@ class Report(_Part):
             if key in seen:
                 raise ValueError(f"{entry.who} is there twice on the set {entry.set!r}")
             seen.add(key)
-            if entry.set != FILES and entry.set not in self.vectors:
+            if entry.on_vectors and entry.set not in self.vectors:
                 raise ValueError(f"{entry.who} was compared on the set {entry.set!r}, of which there are no vectors")
-            if entry.sampled is not None and (entry.set == FILES or entry.sampled > self.vectors[entry.set].sequences):
+            if entry.sampled is not None and not (entry.on_vectors and entry.sampled <= self.vectors[entry.set].sequences):
                 raise ValueError(f"{entry.who} was compared on {entry.sampled} sequences, more than the set {entry.set!r} has")
         return self
 
@@ -328,7 +335,7 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
         entry
         for entry in earlier.evidence
         if (_subject(entry), entry.set, entry.sampled is None) not in replaced
-        and (entry.set == FILES or entry.set in vectors)
+        and (entry.set in vectors or not entry.on_vectors)
         and not changed_files(entry, directory, model)
     ]
     coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
@@ -347,10 +354,11 @@ def _subject(entry: Evidence) -> tuple[str, ...]:
 
 
 def _not_seen(earlier: Report, now: Report) -> dict[str, tuple[str, ...]]:
-    """What witnesses were not asked, by name: of those asked now, and of the others as it was."""
-    asked = {entry.witness for entry in now.evidence}
+    """What witnesses were not asked, by name: of those asked now, and of the others as it was. A product's build adds to what is known."""
+    asked = {entry.witness for entry in now.evidence if not entry.build}
     kept = {name: notes for name, notes in earlier.coverage.not_seen.items() if name not in asked}
-    return {**kept, **now.coverage.not_seen}
+    found = now.coverage.not_seen
+    return {name: tuple(dict.fromkeys((*kept.get(name, ()), *found.get(name, ())))) for name in sorted({*kept, *found})}
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -14,7 +14,7 @@ from ..validate.build import Build
 from ..validate.compare import Comparison, compare, compare_layers, first_layer
 from ..validate.serial_port import SerialPort, describe_estimate
 from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
-from .evidence import FILES, TEST, Evidence, files_read
+from .evidence import FILES, HEADER, TEST, Evidence, files_read
 from .fresh_files import compare_with_fresh
 from .listener import Listener
 from .vector_sets import LayerSet, SequenceSet
@@ -25,10 +25,14 @@ FRESH, USES = "fresh export", "header, run and classify"
 
 @dataclass
 class Examination:
-    """Collects evidence. not_seen: by witness, what of the sets it cannot be asked, and why."""
+    """Collects evidence. golden: all of the recordings' vectors, of which `sets` may have some; those who use a header take a few of these.
+
+    not_seen: by witness, what of the sets it cannot be asked, and why.
+    """
 
     directory: ModelDirectory
     model: IntegerModel
+    golden: SequenceSet
     sets: Sequence[SequenceSet | LayerSet]
     compare_files: bool
     firmware: str | None
@@ -51,7 +55,7 @@ class Examination:
             else:
                 self._try(asked, f"the {each.name} set", partial(self._compare_sequences, asked, each, jobs[each.name]))
         if isinstance(witness, HeaderWitness):
-            self._try(asked, "its header", partial(self._compare_uses, asked, witness, next(iter(jobs.values()))))
+            self._try(asked, "its header", partial(self._compare_uses, asked, witness, self._job(self.golden, argument)))
         if self.compare_files:
             self._try(asked, "its files", lambda: self._compare_files(asked))
 
@@ -105,7 +109,7 @@ class Examination:
                 witness=asked.name,
                 variant=f"{answer.variant}, {USES}",
                 version=answer.version,
-                set=FILES,
+                set=HEADER,
                 compared=answer.compared,
                 mismatches=answer.mismatches,
                 failure=f"{who} differs in {answer.mismatches} things; the first: {answer.first}" if answer.mismatches else None,

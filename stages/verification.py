@@ -18,8 +18,8 @@ from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
 from ..validate.witness import HeaderWitness, Witness
 from .artefacts import read_model, read_vectors
-from .evidence import FILES, CoverageSummary, Evidence, Reach, Report, merge, read_report
-from .examination import FRESH, Examination
+from .evidence import FILES, HEADER, CoverageSummary, Evidence, Reach, Report, merge, read_report
+from .examination import Examination
 from .listener import Listener, Silent
 from .vector_sets import STRESS_MODES, golden_set, measure, stress_sets
 
@@ -73,7 +73,7 @@ class Verification:
         """What was compared on vectors, the entries of each variant of each witness together."""
         variants: dict[tuple[str, str], list[Evidence]] = {}
         for entry in self.witnesses:
-            if entry.set != FILES:
+            if entry.on_vectors:
                 variants.setdefault((entry.witness, entry.variant), []).append(entry)
         return list(variants.values())
 
@@ -85,12 +85,12 @@ class Verification:
     @property
     def files(self) -> int:
         """Files compared with a fresh export."""
-        return sum(entry.compared for entry in self.witnesses if entry.set == FILES and entry.variant == FRESH)
+        return sum(entry.compared for entry in self.witnesses if entry.set == FILES)
 
     @property
     def uses(self) -> int:
         """Numbers, names and results compared of headers, run, classify, and states in turns."""
-        return sum(entry.compared for entry in self.witnesses if entry.set == FILES and entry.variant != FRESH)
+        return sum(entry.compared for entry in self.witnesses if entry.set == HEADER)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -100,12 +100,12 @@ class Verification:
     @property
     def compared(self) -> int:
         """Values compared by all witnesses together."""
-        return sum(entry.compared for entry in self.witnesses if entry.set != FILES)
+        return sum(entry.compared for entry in self.witnesses if entry.on_vectors)
 
     @property
     def mismatches(self) -> int:
         """Values that differ, of all witnesses together."""
-        return sum(entry.mismatches for entry in self.witnesses if entry.set != FILES)
+        return sum(entry.mismatches for entry in self.witnesses if entry.on_vectors)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp verify --json`: report.json as far as it is of this run, and its failures together."""
@@ -171,11 +171,12 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     reference = evaluate(model, vectors.x, vectors.lengths)
     if not vectors.agrees(reference):
         raise ParityError(f"numpy no longer gives what {path}/vectors/ recorded: the contract or the model changed since it was quantized")
-    sets = [golden_set(vectors, reference), *(stress_sets(model, asked.stress) if asked.stress else ())]
+    golden = golden_set(vectors, reference)
+    sets = [golden, *(stress_sets(model, asked.stress) if asked.stress else ())]
     taken = [each.take(asked.samples) for each in sets]
     listener.stage("measure what the vectors reach")
     coverage = measure(model, taken)
-    examination = Examination(directory, model, taken, asked.compare_files, asked.firmware, asked.build, listener)
+    examination = Examination(directory, model, golden, taken, asked.compare_files, asked.firmware, asked.build, listener)
     for witness, argument in witnesses:
         examination.question(witness, argument)
     report = Report.of(

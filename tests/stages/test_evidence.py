@@ -13,7 +13,8 @@ from rescomp.errors import InputError, ParityError
 from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.artefacts import Vectors, is_possible, read_model
-from rescomp.stages.evidence import Evidence, merge, parse_report, read_report
+from rescomp.stages.evidence import CoverageSummary, Evidence, merge, parse_report, read_report
+from rescomp.validate.build import Build
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +257,35 @@ def test_a_sampled_run_stands_beside_a_whole_one_and_is_replaced_by_it(verified)
     assert merged(verified, sampled) == [("tflite", None, 0), ("tflite", 5, 1), ("tflite", None, 0), ("tflite", None, 0)]
     rewrite(verified, {**report_of(verified), "evidence": [sampled.model_dump(mode="json")]})
     assert merged(verified, whole) == [("tflite", None, 0)]
+
+
+def header_entries(path):
+    """Of the sets without vectors: set, build, and how much was compared."""
+    return [
+        (entry["set"], entry["build"], entry["compared"]) for entry in report_of(path)["evidence"] if entry["set"] in ("files", "header")
+    ]
+
+
+def test_what_was_found_of_a_header_stays_beside_a_product_s_build_and_a_sampled_run(verified):
+    before = header_entries(verified)
+    assert [name for name, _, _ in before if name == "header"] == ["header"]
+    stages.verify(verified, "c", stress="off", samples=1)
+    assert header_entries(verified) == before
+    stages.verify(verified, "c", stress="off", build=Build.parse("gcc", "-O1"))
+    after = header_entries(verified)
+    assert [entry for entry in after if not entry[1]] == before
+    assert [count for name, build, count in after if name == "header" and build] == [count for name, _, count in before if name == "header"]
+
+
+def test_a_product_s_build_takes_no_note_away(verified):
+    directory = ModelDirectory.open(verified)
+    model, earlier = read_model(directory), read_report(directory, read_model(directory))
+    note = {"c": ("its header (gcc): there is no memory",)}
+    noted = earlier.model_copy(update={"coverage": earlier.coverage.model_copy(update={"not_seen": note})})
+    entry = entry_of(verified)
+    for build, kept in (("gcc -O3", note), ("", {})):
+        now = earlier.model_copy(update={"evidence": (entry.model_copy(update={"build": build}),), "coverage": CoverageSummary()})
+        assert merge(noted, now, directory, model).coverage.not_seen == kept
 
 
 def test_a_variant_that_is_no_more_goes_with_the_next_run_of_its_witness(verified):
