@@ -18,14 +18,15 @@ _INT32 = np.iinfo(np.int32)
 
 def check_splits(raw: RawDataset) -> tuple[Split, Split, tuple[str, ...]]:
     """(train, test, class names), or InputError with the first thing that is wrong."""
-    (x_train, lengths_train), (x_test, lengths_test) = _values(raw.train), _values(raw.test)
+    (x_train, lengths_train), (x_test, lengths_test) = checked_values(raw.train), checked_values(raw.test)
     _check_agreement(raw, x_train, x_test)
     classes, y_train, y_test = _classes(raw)
-    train = Split(x_train, y_train, lengths_train, _groups(raw.train))
-    return train, Split(x_test, y_test, lengths_test, _groups(raw.test)), classes
+    train = Split(x_train, y_train, lengths_train, checked_groups(raw.train))
+    return train, Split(x_test, y_test, lengths_test, checked_groups(raw.test)), classes
 
 
-def _values(raw: RawSplit) -> tuple[ValueArray, IntArray]:
+def checked_values(raw: RawSplit) -> tuple[ValueArray, IntArray]:
+    """(x as a Split has it, lengths). Raises InputError naming the place."""
     x = _shaped(raw)
     lengths = _checked_lengths(raw, x.shape[1])
     x = x[:, : lengths.max()]
@@ -38,12 +39,12 @@ def _shaped(raw: RawSplit) -> npt.NDArray[Any]:
         raise InputError(f"{raw.where} holds values of type {raw.x.dtype}: store floating-point numbers or integers")
     if raw.x.ndim not in (2, 3, 4):
         raise InputError(
-            f"{raw.where} has x of shape {_shape(raw.x)}: reshape it to [sequences, time, channels], [sequences, time] for one channel, "
+            f"{raw.where} has x of shape {shape_of(raw.x)}: reshape it to [sequences, time, channels], [sequences, time] for one channel, "
             "or [samples, height, width, channels] for images"
         )
     x = raw.x if raw.x.ndim > 2 else raw.x[:, :, None]
     if 0 in x.shape:
-        raise InputError(f"{raw.where} is empty (x has shape {_shape(raw.x)}): it needs a sequence, a time step and a channel at least")
+        raise InputError(f"{raw.where} is empty (x has shape {shape_of(raw.x)}): it needs a {raw.one}, a time step and a channel at least")
     return x
 
 
@@ -53,14 +54,14 @@ def _checked_lengths(raw: RawSplit, time_steps: int) -> IntArray:
         return np.full(count, time_steps, np.int64)
     if raw.lengths.shape != (count,) or raw.lengths.dtype.kind not in "iu":
         raise InputError(
-            f"{raw.where} has lengths of shape {_shape(raw.lengths)} and type {raw.lengths.dtype} for {count} sequences: "
-            "store one integer a sequence"
+            f"{raw.where} has lengths of shape {shape_of(raw.lengths)} and type {raw.lengths.dtype} for {count} {raw.one}s: "
+            f"store one integer a {raw.one}"
         )
     wrong = np.flatnonzero((raw.lengths <= 0) | (raw.lengths > time_steps))
     if wrong.size:
         raise InputError(
-            f"{raw.where} has length {raw.lengths[wrong[0]]} at sequence {wrong[0]}, outside 1..{time_steps}: "
-            "correct it or drop the sequence"
+            f"{raw.where} has length {raw.lengths[wrong[0]]} at {raw.one} {wrong[0]}, outside 1..{time_steps}: "
+            f"correct it or drop the {raw.one}"
         )
     return raw.lengths.astype(np.int64)
 
@@ -69,7 +70,7 @@ def _floats(raw: RawSplit, x: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) ->
     with np.errstate(over="ignore"):
         single = x.astype(np.float32)
     kept = _like(valid, x)
-    _refuse(raw, x, kept & ~np.isfinite(single), "which is not a finite number: repair it or drop the sequence")
+    _refuse(raw, x, kept & ~np.isfinite(single), f"which is not a finite number: repair it or drop the {raw.one}")
     # Adding 0 turns -0 into 0, so that equal values have equal digests.
     result: ValueArray = np.where(kept, single, np.float32(0)) + np.float32(0)
     return result
@@ -92,7 +93,7 @@ def _like(valid: npt.NDArray[np.bool_], x: npt.NDArray[Any]) -> npt.NDArray[np.b
 def _refuse(raw: RawSplit, x: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], reason: str) -> None:
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
-        names = ("sequence", "step", "channel") if x.ndim == 3 else ("sample", "row", "column", "channel")
+        names = (raw.one, "step", "channel") if x.ndim == 3 else ("sample", "row", "column", "channel")
         where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
         raise InputError(f"{raw.where} holds {x[place]} at {where} (counting from 0), {reason}")
 
@@ -131,17 +132,18 @@ def _labels(raw: RawSplit) -> npt.NDArray[Any]:
     if labels.dtype.kind not in "iuU":
         raise InputError(f"{raw.where} has labels of type {labels.dtype}: store integers 0..classes-1 or strings")
     if labels.shape != (len(raw.x),):
-        raise InputError(f"{raw.where} has labels of shape {_shape(labels)} for {len(raw.x)} sequences: store one label a sequence")
+        raise InputError(f"{raw.where} has labels of shape {shape_of(labels)} for {len(raw.x)} sequences: store one label a sequence")
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
 
 
-def _groups(raw: RawSplit) -> IntArray | None:
+def checked_groups(raw: RawSplit) -> IntArray | None:
+    """The number of each one's group, if there are groups. Raises InputError."""
     if raw.groups is None:
         return None
     if raw.groups.shape != (len(raw.x),) or raw.groups.dtype.kind not in "iuU":
         raise InputError(
-            f"{raw.where} has groups of shape {_shape(raw.groups)} and type {raw.groups.dtype} for {len(raw.x)} sequences: "
-            "store one integer or string a sequence"
+            f"{raw.where} has groups of shape {shape_of(raw.groups)} and type {raw.groups.dtype} for {len(raw.x)} {raw.one}s: "
+            f"store one integer or string a {raw.one}"
         )
     member: IntArray = np.unique(raw.groups, return_inverse=True)[1].astype(np.int64)
     return member
@@ -201,5 +203,6 @@ def _never_seen(raw: RawSplit, label: str, sequence: int) -> str:
     return f"{raw.where} has class {label!r} at sequence {sequence}, which is never seen in training: add it there or drop it here"
 
 
-def _shape(array: npt.NDArray[Any]) -> str:
+def shape_of(array: npt.NDArray[Any]) -> str:
+    """As messages write it."""
     return str(list(array.shape))

@@ -32,7 +32,7 @@ def read_logs(path: Path, data: DataSection) -> RawDataset:
     if data.stride is not None and data.window is None:
         raise InputError("data.stride needs data.window: set the number of readings in a window")
     log = read_log(path, data)
-    classes = _class_order({recording.label for recording in log.recordings})
+    classes = class_order({recording.label for recording in log.recordings})
     if len(classes) < 2:
         raise InputError(f"{path} has one class only ({classes[0]}): a classifier needs two")
     train, test = (_by_group if data.split == "group" else _by_time)(log, classes, data)
@@ -115,7 +115,7 @@ def _select(windows: Sequence[_Window], chosen: npt.NDArray[np.bool_]) -> list[_
     return [window for window, here in zip(windows, chosen, strict=True) if here]
 
 
-def _class_order(labels: set[str]) -> tuple[str, ...]:
+def class_order(labels: set[str]) -> tuple[str, ...]:
     """By number where all labels are numbers, else by name."""
     return tuple(sorted(labels, key=(lambda label: (int(label), label)) if all(map(_is_integer, labels)) else str))
 

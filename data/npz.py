@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 from numpy.lib.format import MAGIC_PREFIX
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..graph.archive import ArchiveError, Arrays, ObjectArrayError, read_archive
 from ..store import open_file
 from .hidden import is_hidden
@@ -21,8 +21,10 @@ OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "cla
 """Keys that are read when they are there; others are ignored unless they look like a misspelt one of these.
 
 group_train: integers or strings, whose sequences stay together in the validation split."""
-_KNOWN = ("group_test",)
-"""Not read: the test split is not split again."""
+STREAM = ("x_stream", "y_stream", "lengths_stream", "group_stream")
+"""Keys of continuous recordings with a label a reading, of which the first two must be there."""
+_KNOWN = ("group_test", *STREAM)
+"""Not read for training: the test split is not split again, and streams are for `rescomp evaluate`."""
 
 
 def read_npz(path: Path) -> RawDataset:
@@ -31,6 +33,24 @@ def read_npz(path: Path) -> RawDataset:
     _check_keys(path, arrays)
     classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
     return RawDataset(path.stem, _split(path, arrays, "train"), _split(path, arrays, "test"), classes)
+
+
+def read_npz_streams(path: Path) -> tuple[RawSplit, tuple[str, ...] | None]:
+    """(the streams in `path`, values unchecked; class names if it has them). Raises InputError as above."""
+    arrays = load_arrays(path)
+    for key in STREAM[:2]:
+        if key not in arrays:
+            hint = did_you_mean(key, set(arrays) - {*STREAM}) or ": add it"
+            raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
+    for key in set(arrays) - {*STREAM}:
+        if "stream" in key.lower() or key.lower() in ("length", "lengths"):
+            near = nearest(key, STREAM)
+            raise InputError(
+                f"{path} has an array {key!r}, which is not read; the nearest one of streams is {near!r} (of {', '.join(STREAM)})"
+            )
+    classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
+    x, y = arrays["x_stream"], arrays["y_stream"]
+    return RawSplit(str(path), "stream", x, y, arrays.get("lengths_stream"), arrays.get("group_stream")), classes
 
 
 def load_arrays(path: Path) -> Arrays:

@@ -17,15 +17,15 @@ MOST_PADDED, MOST_TIMES = 1 << 26, 16
 
 @dataclass(frozen=True, eq=False)
 class RawSplit:
-    """One split as its file holds it.
+    """One split as its file holds it, or its streams: continuous recordings with a label a reading.
 
-    file: for messages. x: [sequences, time, channels], or [sequences, time] for one channel. labels: [sequences], integers or
-    strings. lengths: [sequences], or None when every sequence fills the time axis. groups: [sequences], integers or strings (subject,
-    device, recording) that a later split respects, or None.
+    file: for messages. x: [sequences, time, channels], or [sequences, time] for one channel. labels: [sequences], of streams
+    [sequences, time]; integers or strings. lengths: [sequences], or None when every sequence fills the time axis. groups: [sequences],
+    integers or strings (subject, device, recording) that a later split respects, or None.
     """
 
     file: str
-    name: Literal["train", "test"]
+    name: Literal["train", "test", "stream"]
     x: npt.NDArray[Any]
     labels: npt.NDArray[Any]
     lengths: npt.NDArray[Any] | None = None
@@ -35,6 +35,11 @@ class RawSplit:
     def where(self) -> str:
         """How messages begin: file and split."""
         return f"{self.file}: the {self.name} split"
+
+    @property
+    def one(self) -> str:
+        """What messages call one of x."""
+        return "stream" if self.name == "stream" else "sequence"
 
 
 @dataclass(frozen=True, eq=False)

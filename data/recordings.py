@@ -1,8 +1,8 @@
-"""CSV logs cut into recordings: readings of one group and one label, one after another in time without a gap."""
+"""CSV logs cut into recordings: readings of one group and one label, one after another in time without a gap; or of one group alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,27 @@ class Log:
     recordings: tuple[Recording, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledRecording:
+    """A continuous recording. values: float64 [readings, channels]; labels: a text a reading. path, lines: where each reading stands."""
+
+    values: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.str_]
+    group: str
+    path: Path
+    lines: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledLog:
+    """All continuous recordings of a source, in order. channels, integer: as of a Log. label: the column's name."""
+
+    channels: tuple[str, ...]
+    integer: bool
+    label: str
+    recordings: tuple[LabelledRecording, ...]
+
+
 @dataclass(frozen=True)
 class _Source:
     """A file, the class that its folder names (None: a column does), and the group that it is."""
@@ -64,17 +85,42 @@ class _Columns:
 def read_log(path: Path, data: DataSection) -> Log:
     """The recordings in a CSV file or a folder of CSV files, columns as `data` names them. Raises InputError with file and line."""
     sources = _sources(path, data)
-    columns: _Columns | None = None
     recordings: list[Recording] = []
     integer = True
+    for source, table, columns in _tables(sources, data):
+        recordings += _cut(table, columns, source, data.gap)
+        integer = integer and all(table.is_integer(name) for name in columns.channels)
+    return Log(path, len(sources), columns.channels, integer, tuple(recordings))
+
+
+def has_labelled_readings(path: Path, data: DataSection) -> bool:
+    """Whether a column of the logs in `path` gives each reading its label, rather than a folder its files. Raises InputError."""
+    return all(source.label is None for source in _sources(path, data))
+
+
+def read_labelled_log(path: Path, data: DataSection) -> LabelledLog:
+    """The same logs cut at gaps and where another group begins, not where the label changes. Raises InputError with file and line."""
+    recordings: list[LabelledRecording] = []
+    integer = True
+    for source, table, columns in _tables(_sources(path, data), data):
+        if columns.label is None:
+            raise InputError(f"{path} has a sub-folder a class: recordings of one class each are no streams, whose readings have labels")
+        values, groups = _values(table, columns), _groups(table, columns, source)
+        labels, lines = np.array(table.texts(columns.label, "data.label")), np.array(table.lines)
+        for part in _parts(groups, np.zeros(len(table), np.str_), _times(table, columns), data.gap):
+            recordings.append(LabelledRecording(values[part], labels[part], str(groups[part[0]]), table.path, lines[part]))
+        integer = integer and all(table.is_integer(name) for name in columns.channels)
+    assert columns.label is not None
+    return LabelledLog(columns.channels, integer, columns.label, tuple(recordings))
+
+
+def _tables(sources: Iterable[_Source], data: DataSection) -> Iterator[tuple[_Source, Table, _Columns]]:
+    columns: _Columns | None = None
     for source in sources:
         table = read_table(source.path)
         columns = columns or _columns(table, data, source.label is not None)
         _check_columns(table, columns, data)
-        recordings += _cut(table, columns, source, data.gap)
-        integer = integer and all(table.is_integer(name) for name in columns.channels)
-    assert columns is not None
-    return Log(path, len(sources), columns.channels, integer, tuple(recordings))
+        yield source, table, columns
 
 
 def _sources(path: Path, data: DataSection) -> list[_Source]:
@@ -138,16 +184,31 @@ def _check_columns(table: Table, columns: _Columns, data: DataSection) -> None:
 
 def _cut(table: Table, columns: _Columns, source: _Source, gap: float) -> list[Recording]:
     """The recordings of one file, group after group."""
-    values = np.stack([table.numbers(name) for name in columns.channels], axis=1)
+    values, groups = _values(table, columns), _groups(table, columns, source)
     labels = np.array(table.texts(columns.label, "data.label") if columns.label else (source.label,) * len(table))
-    groups = np.array(table.texts(columns.group, "data.group") if columns.group else (source.group,) * len(table))
-    times = table.times(columns.time) if columns.time else None
-    recordings = []
+    parts = _parts(groups, labels, _times(table, columns), gap)
+    return [Recording(values[part], str(labels[part[0]]), str(groups[part[0]])) for part in parts]
+
+
+def _values(table: Table, columns: _Columns) -> npt.NDArray[np.float64]:
+    return np.stack([table.numbers(name) for name in columns.channels], axis=1)
+
+
+def _groups(table: Table, columns: _Columns, source: _Source) -> npt.NDArray[np.str_]:
+    return np.array(table.texts(columns.group, "data.group") if columns.group else (source.group,) * len(table))
+
+
+def _times(table: Table, columns: _Columns) -> FloatColumn | None:
+    return table.times(columns.time) if columns.time else None
+
+
+def _parts(
+    groups: npt.NDArray[np.str_], labels: npt.NDArray[np.str_], times: FloatColumn | None, gap: float
+) -> Iterator[npt.NDArray[np.int64]]:
+    """The rows of each recording: of one group and one label, without a gap."""
     _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
     for rows in np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1]):
-        for part in np.split(rows, _breaks(rows, labels[rows], times, gap)):
-            recordings.append(Recording(values[part], str(labels[part[0]]), str(groups[part[0]])))
-    return recordings
+        yield from np.split(rows, _breaks(rows, labels[rows], times, gap))
 
 
 def _breaks(rows: npt.NDArray[np.int64], labels: npt.NDArray[np.str_], times: FloatColumn | None, gap: float) -> npt.NDArray[np.int64]:

@@ -1,0 +1,271 @@
+"""Continuous recordings with a label a reading, and single recordings put in a row to be like them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..graph.draws import Draws
+from ..recipe import DataSection
+from .bundled import names
+from .check import checked_groups, checked_values, shape_of
+from .logs import class_order
+from .nearest import did_you_mean
+from .npz import load_arrays, read_npz_streams
+from .raw import RawSplit, pad_sequences
+from .recordings import LabelledLog, has_labelled_readings, read_labelled_log
+from .split import IntArray, Split, ValueArray, valid_steps
+
+ORDERS = 5
+"""Seeded orders in which single recordings are put in a row."""
+_ORDER_SEED = 20270115
+ROW_STEPS = 4096
+"""About as many steps has a row; an order of more is cut into several, which are run side by side."""
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """Continuous recordings.
+
+    x: [streams, longest, ...] as in a Split: readings of some channels, or steps of what a net reads; zero past a stream's end. y: int64
+    [streams, longest], the class of each. lengths: int64 [streams], each >= 1. groups: int64 [streams], or None. ends: bool [streams,
+    longest], the last of each single recording that was put in the row, None where the recordings are continuous.
+    """
+
+    x: ValueArray
+    y: IntArray
+    lengths: IntArray
+    groups: IntArray | None = None
+    ends: npt.NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        """Number of streams."""
+        return len(self.lengths)
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """Which steps belong to a stream: bool [streams, longest]."""
+        return valid_steps(self.lengths, self.y.shape[1])
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether any label changes within a stream."""
+        return bool(((self.y[:, 1:] != self.y[:, :-1]) & self.valid[:, 1:]).any())
+
+    def take(self, indices: npt.NDArray[np.integer[Any]]) -> Streams:
+        """The streams at `indices`, in that order."""
+        groups, ends = (None if part is None else part[indices] for part in (self.groups, self.ends))
+        return replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], groups=groups, ends=ends)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over kind, shape, lengths, labels and valid values."""
+        kind = "<i4" if np.issubdtype(self.x.dtype, np.integer) else "<f4"
+        total = hashlib.sha256(f"streams {kind} {len(self)} {' '.join(map(str, self.x.shape[2:]))}\n".encode())
+        for part in (self.lengths.astype("<i8"), self.y[self.valid].astype("<i8"), self.x[self.valid].astype(kind)):
+            total.update(part.tobytes())
+        return total.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class StreamSet:
+    """Streams of a source. classes: names by y. channels: their names where the source gives them. groups: names by Streams.groups."""
+
+    name: str
+    streams: Streams
+    classes: tuple[str, ...]
+    channels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+def holds_streams(data: DataSection) -> bool:
+    """Whether the source has continuous recordings with a label a reading: a .npz with x_stream, or CSV logs with a label column."""
+    source = data.source.strip()
+    if source in names():
+        return False
+    if source.lower().endswith(".npz"):
+        return "x_stream" in load_arrays(Path(source))
+    return _is_log(source) and has_labelled_readings(Path(source), data)
+
+
+def load_streams(data: DataSection | str, classes: Sequence[str] = ()) -> StreamSet:
+    """The continuous recordings that `data` names (a string: its source, the rest unset).
+
+    A .npz holds x_stream ([streams, time, channels], or [streams, time] for one channel), y_stream ([streams, time]: 0..classes-1, or
+    strings), optionally lengths_stream, group_stream and classes. CSV logs have a label column; a stream ends at a gap in time and where
+    another group begins. classes: those that the labels must be of, in order; none: those that there are. Raises InputError naming file,
+    stream, step and channel (for CSV: file and line).
+    """
+    data = DataSection(source=data) if isinstance(data, str) else data
+    source = data.source.strip()
+    if source.lower().endswith(".npz"):
+        return _from_npz(Path(source), classes)
+    if source in names() or not _is_log(source):
+        raise InputError(
+            f"{source!r} holds no continuous recordings with a label a reading: give CSV logs with a label column, or a .npz with x_stream "
+            "and y_stream"
+        )
+    return _from_log(Path(source), read_labelled_log(Path(source), data), classes)
+
+
+def row_orders(y: IntArray, count: int = ORDERS, seed: int = _ORDER_SEED) -> IntArray:
+    """Orders of single recordings in which neighbours differ in class wherever possible: int64 [count, recordings].
+
+    y: int64 [recordings], the class. Drawn from `seed`; the same on every machine.
+    """
+    draws = Draws(seed)
+    return np.array([_spread_order(y, draws) for _ in range(count)], np.int64).reshape(count, len(y))
+
+
+def in_a_row(split: Split, orders: IntArray, row_steps: int = ROW_STEPS) -> Streams:
+    """The recordings of a split one behind the other, nothing between them, in each of some orders.
+
+    orders: int64 [orders, recordings]. An order with more than `row_steps` steps becomes several streams of about as many, which end where
+    recordings do. The streams' groups number the orders.
+    """
+    rows = [(number, row) for number, order in enumerate(orders) for row in _rows(split.lengths[order], order, row_steps)]
+    x = [np.concatenate([split.x[i, : split.lengths[i]] for i in row]) for _, row in rows]
+    lengths = np.array([len(row) for row in x], np.int64)
+    shape = (len(rows), int(lengths.max(initial=0)))
+    padded: ValueArray = np.zeros((*shape, *split.x.shape[2:]), split.x.dtype)  # type: ignore[assignment]
+    y, ends = np.zeros(shape, np.int64), np.zeros(shape, bool)
+    for place, (_, row) in enumerate(rows):
+        padded[place, : lengths[place]] = x[place]
+        y[place, : lengths[place]] = np.repeat(split.y[row], split.lengths[row])
+        ends[place, np.cumsum(split.lengths[row]) - 1] = True
+    return Streams(padded, y, lengths, np.array([number for number, _ in rows], np.int64), ends)
+
+
+def stream_frames(streams: Streams, window: int, stride: int) -> Streams:
+    """The streams with `window` successive readings as one step [streams, steps, window * channels], one begun every `stride` readings.
+
+    A step has the label of its last reading. Streams shorter than a step are left out; raises InputError when that leaves none.
+    """
+    long = np.flatnonzero(streams.lengths >= window)
+    if not long.size:
+        raise InputError(f"no stream has {window} readings, which the net takes as one step: give longer recordings")
+    if (window, stride) == (1, 1):
+        return streams
+    kept = streams.take(long)
+    lengths = (kept.lengths - window) // stride + 1
+    views = np.lib.stride_tricks.sliding_window_view(kept.x, window, axis=1)[:, ::stride]
+    x: ValueArray = np.moveaxis(views, -1, 2).copy().reshape(len(kept), views.shape[1], -1)  # type: ignore[assignment]
+    x[~valid_steps(lengths, x.shape[1])] = 0
+    y = kept.y[:, window - 1 :: stride][:, : x.shape[1]]
+    return Streams(x, y, lengths, kept.groups)
+
+
+def _is_log(source: str) -> bool:
+    return source.lower().endswith(".csv") or (Path(source).is_dir() and Path(source).suffix.lower() not in (".npz", ".ts"))
+
+
+def _from_npz(path: Path, classes: Sequence[str]) -> StreamSet:
+    raw, named = read_npz_streams(path)
+    if raw.x.ndim == 4:
+        raise InputError(f"{raw.where} has x of shape {shape_of(raw.x)}: streams are [streams, time, channels], or [streams, time]")
+    x, lengths = checked_values(raw)
+    valid = valid_steps(lengths, x.shape[1])
+    if raw.labels.shape != raw.x.shape[:2] or raw.labels.dtype.kind not in "biuU":
+        raise InputError(
+            f"{raw.where} has labels of shape {shape_of(raw.labels)} and type {raw.labels.dtype} for readings of {shape_of(raw.x)}: "
+            "store one integer or string a reading"
+        )
+    labels = raw.labels[:, : x.shape[1]]
+    labels = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
+    known = _known_classes(raw, labels[valid], named, classes)
+    y = _classes_at(raw, labels, valid, known)
+    groups = () if raw.groups is None else tuple(str(name) for name in np.unique(raw.groups))
+    return StreamSet(path.stem, Streams(x, y, lengths, checked_groups(raw)), known, (), groups)
+
+
+def _known_classes(raw: RawSplit, labels: npt.NDArray[Any], named: tuple[str, ...] | None, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Names by class: those that the file gives must be those that are wanted."""
+    if named is not None and wanted and named != tuple(wanted):
+        raise InputError(
+            f"{raw.file} has the classes {', '.join(named)} and the model {', '.join(wanted)}: give data of the model's classes"
+        )
+    if wanted or named:
+        return tuple(wanted) or named or ()
+    present = np.unique(labels)
+    if labels.dtype.kind != "U" and not np.array_equal(present, np.arange(len(present))):
+        raise InputError(f"{raw.where} has labels {present[0]}..{present[-1]}, not all of them: number the classes from 0 without gaps")
+    return tuple(map(str, present))
+
+
+def _classes_at(raw: RawSplit, labels: npt.NDArray[Any], valid: npt.NDArray[np.bool_], classes: Sequence[str]) -> IntArray:
+    if labels.dtype.kind == "U":
+        names, member = np.unique(labels, return_inverse=True)
+        places = np.array([classes.index(name) if name in classes else -1 for name in map(str, names)], np.int64)
+        y: IntArray = places[member.reshape(labels.shape)]
+    else:
+        y = np.where((labels >= 0) & (labels < len(classes)), labels, -1).astype(np.int64)
+    wrong = np.argwhere((y < 0) & valid)
+    if len(wrong):
+        stream, step = map(int, wrong[0])
+        label = labels[stream, step].item()
+        hint = did_you_mean(str(label), classes) or ": correct it, or drop the stream"
+        raise InputError(f"{raw.where} has label {label!r} at stream {stream}, step {step}, not one of the {len(classes)} classes{hint}")
+    return np.where(valid, y, 0)
+
+
+def _from_log(path: Path, log: LabelledLog, classes: Sequence[str]) -> StreamSet:
+    known = tuple(classes) or class_order({str(label) for recording in log.recordings for label in np.unique(recording.labels)})
+    index = {name: place for place, name in enumerate(known)}
+    for recording in log.recordings:
+        for row in np.flatnonzero(~np.isin(recording.labels, known))[:1]:
+            label = str(recording.labels[row])
+            hint = did_you_mean(label, known) or ": correct it, or delete the line"
+            at = f"{recording.path}, line {recording.lines[row]}: column {log.label!r}"
+            raise InputError(f"{at} is {label!r}, not one of the {len(known)} classes{hint}")
+    x, lengths = pad_sequences([recording.values for recording in log.recordings])
+    y, _ = pad_sequences([np.array([[index[label]] for label in map(str, recording.labels)], np.int64) for recording in log.recordings])
+    names, member = np.unique([recording.group for recording in log.recordings], return_inverse=True)
+    raw = RawSplit(str(path), "stream", x.astype(np.int64) if log.integer else x, y[:, :, 0], lengths)
+    streams = Streams(checked_values(raw)[0], y[:, :, 0], lengths, member.astype(np.int64))
+    return StreamSet(path.stem, streams, known, log.channels, tuple(map(str, names)))
+
+
+def _spread_order(y: IntArray, draws: Draws) -> list[int]:
+    """One order: any recording of another class than the one before; of the class that more than half of what is left are of, if any."""
+    left: dict[int, list[int]] = {}
+    for label in np.unique(y):
+        rows = np.flatnonzero(y == label)
+        left[int(label)] = rows[draws.order(rows.shape)].tolist()
+    words = draws.integers(0, (1 << 40) - 1, (len(y),))
+    order: list[int] = []
+    last = -1
+    for word in map(int, words):
+        last = _next_class({label: len(rows) for label, rows in left.items()}, last, word)
+        order.append(left[last].pop())
+    return order
+
+
+def _next_class(left: dict[int, int], last: int, word: int) -> int:
+    """The class of the next recording. left: recordings by class; word: a random number."""
+    total = sum(left.values())
+    for label, count in left.items():
+        if label != last and 2 * count > total:
+            return label
+    others = {label: count for label, count in left.items() if label != last and count}
+    if not others:
+        return last
+    place = word % sum(others.values())
+    for label, count in others.items():
+        if place < count:
+            return label
+        place -= count
+    raise AssertionError("the place is below the sum")
+
+
+def _rows(lengths: IntArray, order: IntArray, most: int) -> list[IntArray]:
+    """The order cut into rows of about equal steps, `most` or so. lengths: in the order."""
+    total = int(lengths.sum())
+    count = max(1, round(total / most))
+    member = (np.cumsum(lengths) - 1) * count // total
+    return [order[member == row] for row in np.unique(member)]
