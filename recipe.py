@@ -99,6 +99,8 @@ READERS: Mapping[str, Sequence[str]] = {
     "weights": (OWN,),
 }
 """Who reads a key of [model]; every kind reads the others."""
+TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, OWN))
+"""The same of [train]."""
 
 
 def _model_kind(kind: str) -> str:
@@ -186,6 +188,10 @@ class TrainSection(_Section):
     of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. loop: what runs the
     loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from torch's in the
     last bits. device `auto`: a GPU where there is one, for nets without state; weights differ from one device to another.
+
+    Recurrent cells alone read two keys, and the fine-tuning reads them too. carry: probability that a row of a batch begins in the state
+    in which a row of the batch before ended (rows permuted; no gradient flows there), as on a device that runs on without a reset, and
+    not with zeros. loss_share: share of each recording's last steps that carries the loss, the mean over them (0: the last step alone).
     """
 
     epochs: Annotated[int, Field(ge=0)] = 60
@@ -206,6 +212,8 @@ class TrainSection(_Section):
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     loop: Loop = "torch"
     device: Device = "auto"
+    carry: Annotated[float, Field(ge=0, le=1)] | None = None
+    loss_share: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @field_validator("patience")
     @classmethod
@@ -376,11 +384,12 @@ def load_recipe(
 
 def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
     """Raise InputError for a key that asks for something, and that what the recipe chooses does not read."""
-    model, data, default = recipe.model, recipe.data, ModelSection()
+    model, data = recipe.model, recipe.data
     kind = OWN if model.is_own else model.kind
-    for key, readers in READERS.items():
-        if kind not in readers and getattr(model, key) != getattr(default, key):
-            raise InputError(f"{origin}: {kind} does not read model.{key}, which is for {_enumerated(readers)}: leave it out")
+    for name, table, section in (("model", READERS, model), ("train", TRAIN_READERS, recipe.train)):
+        for key, readers in table.items():
+            if kind not in readers and getattr(section, key) != type(section).model_fields[key].default:
+                raise InputError(f"{origin}: {kind} does not read {name}.{key}, which is for {_enumerated(readers)}: leave it out")
     if data.stride is not None and data.window is None:
         raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
     if data.split == "time" and data.split_seed:

@@ -17,6 +17,7 @@ from .activations import FloatActivations, IntegerActivations
 from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
 from .cell import Cell, CellShape
 from .convolutions import NetShape
+from .counted_steps import CountedSteps, mean_cross_entropy
 from .dscnn import dscnn
 from .fastgrnn import FastGrnnCell
 from .fastrnn import FastRnnCell
@@ -40,6 +41,7 @@ __all__ = [
     "NETS",
     "Cell",
     "CellShape",
+    "CountedSteps",
     "FastGrnnCell",
     "FastRnnCell",
     "FeedForwardNet",
@@ -69,6 +71,7 @@ __all__ = [
     "build_net",
     "decimation",
     "layer_parameters",
+    "mean_cross_entropy",
     "refuse_unusable",
     "set_normalization",
     "trace",

@@ -14,6 +14,7 @@ from ..fake_quantize import STATE, grid
 from ..graph.ir import Format
 from .arithmetic import FloatArithmetic, Nonlinearity
 from .cell import Cell, CellModule
+from .counted_steps import CountedSteps
 from .matrix import Matrix
 from .recurrence import RunLayer, run_layer
 
@@ -61,6 +62,11 @@ class RecurrentNet(nn.Module):
         return {f"{name}{cell.suffix}": format for cell in self.cells for name, format in cell.states.items()}
 
     @property
+    def state_sizes(self) -> Mapping[str, int]:
+        """Entries of every state, by name, in order."""
+        return {f"{name}{cell.suffix}": cell.hidden_size for cell in self.cells for name in cell.states}
+
+    @property
     def read_by_classifier(self) -> str:
         """The name of the last cell's h."""
         last = self.cells[-1]
@@ -68,14 +74,24 @@ class RecurrentNet(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Scores [batch, classes] of x [batch, time, channels], readings of which the first `lengths` [batch] (>= 1) are valid."""
-        h = self._run(x, lengths)[-1][0]
-        last = h[lengths - 1, torch.arange(len(lengths))]
-        return self.scores(F.dropout(last, self.dropout, self.training))
+        return self.answer(x, lengths, CountedSteps.of(lengths, 0.0))[0]
 
-    def states(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Every state by name: [batch, time, hidden]; zero after a sequence's end."""
+    def answer(
+        self, x: Tensor, lengths: Tensor, counted: CountedSteps, begin: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(scores [counted, classes] at those steps, every state by name after each sequence's own last step [batch, hidden]).
+
+        begin: the states before the first step, [batch, hidden] by name (None: zeros). No gradient flows through either.
+        """
+        runs = self._run(x, lengths, begin)
+        h = runs[-1][0][counted.step, counted.sequence]
+        ends = [state.detach()[lengths - 1, torch.arange(len(lengths))] for states in runs for state in states]
+        return self.scores(F.dropout(h, self.dropout, self.training)), dict(zip(self.state_formats, ends, strict=True))
+
+    def states(self, x: Tensor, lengths: Tensor, begin: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Every state by name: [batch, time, hidden]; zero after a sequence's end. begin: see `answer`."""
         running = (torch.arange(x.shape[1]) < lengths[:, None])[:, : int(lengths.max()), None]
-        every = [state.transpose(0, 1) * running for states in self._run(x, lengths) for state in states]
+        every = [state.transpose(0, 1) * running for states in self._run(x, lengths, begin) for state in states]
         padding = (0, 0, 0, x.shape[1] - running.shape[1])
         return {name: F.pad(state, padding) for name, state in zip(self.state_formats, every, strict=True)}
 
@@ -89,13 +105,14 @@ class RecurrentNet(nn.Module):
         bias = self.arithmetic.accumulator_bias(self.bias, self.classifier, self.state_formats[self.read_by_classifier])
         return self.arithmetic.requantize(F.linear(h, self.classifier(), bias), "scores")
 
-    def _run(self, x: Tensor, lengths: Tensor) -> list[tuple[Tensor, ...]]:
+    def _run(self, x: Tensor, lengths: Tensor, begin: Mapping[str, Tensor] | None) -> list[tuple[Tensor, ...]]:
         """For each cell its states [longest of lengths, batch, hidden]. Past its end a sequence runs on with whatever stands there."""
         x = x[:, : int(lengths.max())].transpose(0, 1).contiguous()
         x = self.normalize(x, self.arithmetic)
         result: list[tuple[Tensor, ...]] = []
         for cell in self.cells:
-            result.append(self.run_layer(cell, self.arithmetic, x))
+            first = None if begin is None else [begin[f"{name}{cell.suffix}"] for name in cell.states]
+            result.append(self.run_layer(cell, self.arithmetic, x, first))
             x = result[-1][0]
         return result
 

@@ -8,7 +8,7 @@ and loops only over ds = G (ds'/ds) + U^T (G (ds'/dp)), p being U h. Blocks are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from .matrix import Projection
 
 BLOCK_ENTRIES = 1 << 18
 """Of one intermediate value of a block: 1 MiB in float32."""
-RunLayer = Callable[[Cell, FloatArithmetic, Tensor], tuple[Tensor, ...]]
+RunLayer = Callable[[Cell, FloatArithmetic, Tensor, Tensors | None], tuple[Tensor, ...]]
 """`run_layer`, or another with its meaning."""
 Slopes = Sequence[Tensor | None]
 """None: 1 everywhere for a requantization, 0 everywhere for a state."""
@@ -41,27 +41,21 @@ class _Row:
         return cls(by_recurrent, by_states)
 
 
-def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor) -> tuple[Tensor, ...]:
-    """Every state [steps, batch, hidden] from the inputs [steps, batch, inputs]; all are zero at first."""
-    return run_cell(cell, arithmetic, cell.input.apply_matrices(arithmetic, x, cell.input.matrices()))
+def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor, begin: Tensors | None = None) -> tuple[Tensor, ...]:
+    """Every state [steps, batch, hidden] from the inputs [steps, batch, inputs].
+
+    begin: the states before the first step, each [batch, hidden], through which no gradient flows (None: zeros).
+    """
+    return run_cell(cell, arithmetic, cell.input.apply_matrices(arithmetic, x, cell.input.matrices()), begin)
 
 
-def run_cell(cell: Cell, arithmetic: FloatArithmetic, projected: Tensor) -> tuple[Tensor, ...]:
-    """Every state [steps, batch, hidden] from the projected inputs W x [steps, batch, gates * hidden]; all are zero at first."""
+def run_cell(cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, begin: Tensors | None = None) -> tuple[Tensor, ...]:
+    """The same from the projected inputs W x [steps, batch, gates * hidden]."""
     factors, constants = cell.recurrent.matrices(), cell.constants(arithmetic)
-    result: tuple[Tensor, ...] = _Recurrence.apply(cell, arithmetic, projected, len(factors), *factors, *constants)  # type: ignore[no-untyped-call]
+    if begin is None:
+        begin = (projected.new_zeros(projected.shape[1], cell.hidden_size),) * len(cell.states)
+    result: tuple[Tensor, ...] = _Recurrence.apply(cell, arithmetic, projected, begin, len(factors), *factors, *constants)  # type: ignore[no-untyped-call]
     return result
-
-
-def run_layer_from(begin: Mapping[str, Tensor]) -> RunLayer:
-    """`run_layer` with other states before the first step, [batch, hidden] by name and suffix of the cell; without gradients."""
-
-    def run(cell: Cell, arithmetic: FloatArithmetic, x: Tensor) -> tuple[Tensor, ...]:
-        projected = cell.input.apply_matrices(arithmetic, x, cell.input.matrices())
-        states = tuple(begin[f"{name}{cell.suffix}"] for name in cell.states)
-        return _advance(cell, arithmetic, projected, states, cell.recurrent.matrices(), cell.constants(arithmetic))
-
-    return run
 
 
 def _advance(
@@ -78,11 +72,12 @@ def _advance(
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, count: int, *parameters: Tensor) -> Any:
+    def forward(
+        ctx: Any, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, begin: Tensors, count: int, *parameters: Tensor
+    ) -> Any:
         factors, constants = parameters[:count], parameters[count:]
-        zeros = (projected.new_zeros(projected.shape[1], cell.hidden_size),) * len(cell.states)
-        result = _advance(cell, arithmetic, projected, zeros, factors, constants)
-        ctx.cell, ctx.arithmetic, ctx.count = cell, arithmetic, count
+        result = _advance(cell, arithmetic, projected, tuple(begin), factors, constants)
+        ctx.cell, ctx.arithmetic, ctx.begin, ctx.count = cell, arithmetic, begin, count
         ctx.save_for_backward(projected, *result, *parameters)
         return result
 
@@ -91,7 +86,7 @@ class _Recurrence(torch.autograd.Function):
         projected, states, parameters = ctx.saved_tensors[0], *_split(ctx.saved_tensors[1:], len(ctx.cell.states))
         of_projected = torch.empty_like(projected)
         of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
-        earlier = [torch.cat([torch.zeros_like(state[:1]), state[:-1]]) for state in states]
+        earlier = [torch.cat([first[None], state[:-1]]) for first, state in zip(ctx.begin, states, strict=True)]
         following = [torch.zeros_like(gradient[0]) for gradient in gradients]
         size = max(1, BLOCK_ENTRIES // projected[0].numel())
         for start in reversed(range(0, len(projected), size)):
@@ -100,7 +95,7 @@ class _Recurrence(torch.autograd.Function):
             following, of_projected[steps], parts = block.backward([gradient[steps] for gradient in gradients], following)
             for total, part in zip(of_parameters, parts, strict=True):
                 total.add_(part)
-        return None, None, of_projected, None, *of_parameters
+        return None, None, of_projected, None, None, *of_parameters
 
 
 def _split(tensors: Tensors, count: int) -> tuple[Tensors, Tensors]:

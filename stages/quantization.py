@@ -28,7 +28,7 @@ from ..model_directory import (
     VECTORS,
     ModelDirectory,
 )
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, refuse_unusable, use_loop
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
 from ..models.activations import NORMALIZED
 from ..recipe import Recipe, parse_recipe, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
@@ -160,7 +160,7 @@ def _fine_tune(
         reports = fit(
             net,
             training,
-            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
+            quantize_schedule(recipe.train, recipe.quantize, recipe.compress, has_state=isinstance(net, RecurrentNet)),
             validation=validation,
             loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
             on_step=lambda done, total: anneal(net, done, total),

@@ -29,7 +29,7 @@ from ..model_directory import CHECKPOINT, FLOAT_NET, GIT_ATTRIBUTES, METRICS, NO
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
-from ..recipe import ModelSection, Recipe, parse_recipe, refuse_unread, to_toml
+from ..recipe import TRAIN_READERS, Recipe, parse_recipe, refuse_unread, to_toml
 from ..store import refuse_held, write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
@@ -106,7 +106,7 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
         reports = fit(
             net,
             training,
-            train_schedule(recipe.train),
+            train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)),
             validation=validation,
             spread=spread,
             center=center,
@@ -148,15 +148,17 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
 
 def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
     """The same as refuse_unread, where the kind alone does not tell: for what a user's function gave, and for images."""
-    model = recipe.model
-    unread = ["time_steps"] if dataset.train.x.ndim == 4 else []
-    if model.is_own:
-        unread += ["time_steps", "streaming"] if isinstance(net, RecurrentNet) else ["window", "stride"]
+    sections = {"model": recipe.model, "train": recipe.train}
+    unread = ["model.time_steps"] if dataset.train.x.ndim == 4 else []
+    if recipe.model.is_own:
+        stateless = ["model.window", "model.stride", *(f"train.{key}" for key in TRAIN_READERS)]
+        unread += ["model.time_steps", "model.streaming"] if isinstance(net, RecurrentNet) else stateless
     what = "a net of recurrent cells" if isinstance(net, RecurrentNet) else "a net without state"
-    for key in unread:
-        if getattr(model, key) != getattr(ModelSection(), key):
-            reader = f"{model.kind}, {what} over {'images' if dataset.train.x.ndim == 4 else 'time'},"
-            raise InputError(f"{reader} does not read model.{key}: leave it out")
+    for name in unread:
+        section, _, key = name.partition(".")
+        if getattr(sections[section], key) != type(sections[section]).model_fields[key].default:
+            reader = f"{recipe.model.kind}, {what} over {'images' if dataset.train.x.ndim == 4 else 'time'},"
+            raise InputError(f"{reader} does not read {name}: leave it out")
 
 
 def _refuse_too_large(net: Net) -> None:

@@ -4,7 +4,18 @@ import pytest
 
 from rescomp.errors import InputError
 from rescomp.models import NETS, NetShape
-from rescomp.recipe import CELL_KINDS, MODEL_KINDS, NET_KINDS, READERS, ModelSection, Recipe, load_recipe, parse_recipe, to_toml
+from rescomp.recipe import (
+    CELL_KINDS,
+    MODEL_KINDS,
+    NET_KINDS,
+    READERS,
+    TRAIN_READERS,
+    ModelSection,
+    Recipe,
+    load_recipe,
+    parse_recipe,
+    to_toml,
+)
 
 OTHERS = {
     "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "window": 2, "stride": 2, "widths": (8,),
@@ -30,6 +41,19 @@ def test_a_key_is_read_or_refused(tmp_path, kind, key):
     with pytest.raises(InputError, match=rf"does not read model\.{key}, which is for .*: leave it out"):
         load_recipe(tmp_path / "recipe.toml")
     parse_recipe((tmp_path / "recipe.toml").read_bytes(), "a directory's")
+
+
+@pytest.mark.parametrize("kind", [*MODEL_KINDS, "mine:net"])
+@pytest.mark.parametrize("key", TRAIN_READERS)
+def test_a_key_of_training_is_read_or_refused(kind, key):
+    """Of one that is not read, also the value that would change nothing."""
+    for value in (0.5, 0):
+        asked_for = [f"model.kind={kind}", f"train.{key}={value}"]
+        if kind not in NET_KINDS:
+            load_recipe(None, asked_for)
+            continue
+        with pytest.raises(InputError, match=rf"{kind} does not read train\.{key}, which is for fastrnn, .*: leave it out"):
+            load_recipe(None, asked_for)
 
 
 def test_every_key_of_the_model_section_has_its_readers():

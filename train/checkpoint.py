@@ -17,6 +17,7 @@ from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import write_atomically
 from ..models.tensors import read_safetensors
+from .carried import Carried
 from .device import device_of
 from .early_stopping import BestEpoch
 from .metrics import Metrics
@@ -36,24 +37,26 @@ class TrainingState:
     """Everything that a resumed training needs to go on as if it had never stopped.
 
     generator draws batches and noise; torch's global generator (dropout) is saved beside it. best: the weights that early stopping
-    would go back to.
+    would go back to. carried: where the rows of the last batch ended.
     """
 
     net: torch.nn.Module
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     best: BestEpoch = field(default_factory=BestEpoch)
+    carried: Carried = field(default_factory=Carried)
 
     @property
     def _on_gpu(self) -> bool:
         return device_of(self.net).type == "cuda"
 
     def tensors(self) -> dict[str, Tensor]:
-        """Copies by name: `net.*`, `optimizer.<parameter>.<slot>`, `best.*`, `random.*`."""
+        """Copies by name: `net.*`, `optimizer.<parameter>.<slot>`, `best.*`, `carried.*`, `random.*`."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
         for name, parameter in self.net.named_parameters():
             tensors |= {f"optimizer.{name}.{slot}": value for slot, value in self.optimizer.state.get(parameter, {}).items()}
         tensors |= {f"best.{name}": value for name, value in self.best.tensors.items()}
+        tensors |= {f"carried.{name}": value for name, value in self.carried.states.items()}
         tensors |= {"random.batches": self.generator.get_state(), "random.torch": torch.get_rng_state()}
         if self._on_gpu:
             tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -66,6 +69,7 @@ class TrainingState:
         self.best.tensors = _under("best.", tensors)
         if self.best.tensors:
             _check_tensors(self.net, self.best.tensors, what)
+        self.carried.restore(_under("carried.", tensors), what)
         self._restore_generators(_under("random.", tensors), what)
 
     def _restore_optimizer(self, tensors: dict[str, Tensor], what: str) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from ..data.split import Split
 from ..data.splits import normalization
 from ..errors import InputError
+from ..models import CountedSteps, RecurrentNet, mean_cross_entropy
 from .augment import Augmentation
 from .batches import Batch
+from .carried import Carried
 from .checkpoint import CheckpointFile, TrainingState
 from .device import device_of
 from .evaluate import accuracy_and_loss
@@ -26,7 +27,7 @@ from .schedule import Schedule
 
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[[EpochReport], None]
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor, CountedSteps | None], Tensor]
 Describe = Callable[[], str | None]
 
 
@@ -53,8 +54,9 @@ def fit(
 ) -> tuple[EpochReport, ...]:
     """Train `net` in place; returns the reports of the epochs that this call ran.
 
-    net(x float32 [batch, time, channels], lengths int64 [batch]) gives scores [batch, classes]. loss(scores, x, lengths, y) gives
-    a scalar; None: cross entropy with the schedule's label smoothing. Adam, gradients clipped, the schedule's learning rate.
+    net(x float32 [batch, time, channels], lengths int64 [batch]) gives scores [batch, classes]. loss(scores, x, lengths, y, counted)
+    gives a scalar (counted: the steps that the scores are of, where they are not one of each sequence); None: cross entropy with the
+    schedule's label smoothing. Adam, gradients clipped, the schedule's learning rate.
     on_step(done, total) is called with 0 (or where a resumed run goes on) and after every optimizer step, before any evaluation;
     calling it twice with the same numbers must be the same as once. spread: float [channels], the unit of the schedule's input noise
     (None: the standard deviation of `train`). center: float [channels], what moves in where samples are moved (None: 0).
@@ -132,7 +134,8 @@ class _Run:
         self.optimizer = _optimizer(net, schedule)
         self.device = device_of(net)
         self.generator = torch.Generator().manual_seed(schedule.seed)
-        self.state = TrainingState(net, self.optimizer, self.generator)
+        self.carried = _carried(net, schedule)
+        self.state = TrainingState(net, self.optimizer, self.generator, carried=self.carried)
         self.steps_an_epoch = math.ceil(len(train) / schedule.batch_size)
         self.total = self.steps_an_epoch * schedule.epochs
         self.step = 0
@@ -195,8 +198,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step, self.total)
         self.optimizer.zero_grad()
-        scores: Tensor = self.net(batch.x, batch.lengths)
-        loss = self.loss(scores, batch.x, batch.lengths, batch.y)
+        scores, counted = self._answer(batch)
+        loss = self.loss(scores, batch.x, batch.lengths, batch.y, counted)
         if not math.isfinite(loss.item()):
             raise self._diverged("the loss", epoch)
         torch.autograd.backward(loss)
@@ -206,10 +209,20 @@ class _Run:
         self.optimizer.step()
         self.step += 1
         self._announce()
-        return loss.item(), scores.detach()
+        return loss.item(), scores.detach() if counted is None else scores.detach()[counted.last]
 
-    def _cross_entropy(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor) -> Tensor:  # noqa: ARG002
-        return cross_entropy(scores, y, label_smoothing=self.schedule.label_smoothing)
+    def _answer(self, batch: Batch) -> tuple[Tensor, CountedSteps | None]:
+        """The scores that the loss counts, and which steps they are of (None: the last one of each sequence)."""
+        if not isinstance(self.net, RecurrentNet) or not (self.schedule.carry or self.schedule.loss_share):
+            return self.net(batch.x, batch.lengths), None
+        counted = CountedSteps.of(batch.lengths, self.schedule.loss_share)
+        begin = self.carried.begin(len(batch), self.generator, self.device)
+        scores, ends = self.net.answer(batch.x, batch.lengths, counted, begin)
+        self.carried.keep(ends)
+        return scores, counted if self.schedule.loss_share else None
+
+    def _cross_entropy(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor, counted: CountedSteps | None) -> Tensor:  # noqa: ARG002
+        return mean_cross_entropy(scores, y, self.schedule.label_smoothing, counted)
 
     def _announce(self) -> None:
         if self.on_step and self.total:
@@ -227,6 +240,16 @@ def _augmentation(train: Split, schedule: Schedule, spread: Tensor | None, cente
         spread = torch.from_numpy(normalization(train)[1]).float()
     moving = (schedule.time_shift, schedule.crop, schedule.flip)
     return Augmentation(spread, schedule.input_noise, schedule.rotation, *moving, center)
+
+
+def _carried(net: torch.nn.Module, schedule: Schedule) -> Carried:
+    """No states yet. Raises InputError where the schedule asks for what a net without state has not."""
+    if isinstance(net, RecurrentNet):
+        return Carried(net.state_sizes, schedule.carry, schedule.batch_size)
+    for key in ("carry", "loss_share"):
+        if getattr(schedule, key):
+            raise InputError(f"train.{key} is for recurrent cells: leave it out for a net without state")
+    return Carried()
 
 
 def _optimizer(net: torch.nn.Module, schedule: Schedule) -> torch.optim.Optimizer:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 
 from ..recipe import Constraint, QuantizeSection, Sparse, TrainSection
 
+CARRY, LOSS_SHARE = 0.0, 0.0
+"""Of a net with a state, where the recipe leaves them unset."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -18,7 +21,9 @@ class Schedule:
     radians. time_shift, crop, flip: see Augmentation. optimizer: adam or sgd. gradient_clip: largest gradient norm, 0 for no limit. warmup:
     fraction of all steps in which the learning rate rises. patience: epochs without a better validation accuracy after which to stop
     and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
-    any epoch's weights; earlier epochs are not among the best.
+    any epoch's weights; earlier epochs are not among the best. carry: probability that a row of a batch begins in the state in which a
+    row of the batch before ended; loss_share: of each sequence's steps, the last ones, that carry the loss (0: the last step alone).
+    Both are for nets with a state.
     """
 
     stage: str
@@ -38,6 +43,8 @@ class Schedule:
     warmup: float = 0.02
     patience: int | None = None
     settled: float = 0.0
+    carry: float = 0.0
+    loss_share: float = 0.0
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of step 0..total-1: a linear rise, then half a cosine from `learning_rate` towards 0."""
@@ -47,8 +54,9 @@ class Schedule:
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
 
 
-def train_schedule(train: TrainSection) -> Schedule:
-    """The float training that a recipe asks for."""
+def train_schedule(train: TrainSection, *, has_state: bool = False) -> Schedule:
+    """The float training that a recipe asks for. has_state: whether the net is one of recurrent cells."""
+    carry, loss_share = (CARRY, LOSS_SHARE) if has_state else (0.0, 0.0)
     return Schedule(
         "train",
         train.epochs,
@@ -64,16 +72,20 @@ def train_schedule(train: TrainSection) -> Schedule:
         train.flip,
         train.optimizer,
         patience=train.patience,
+        carry=carry if train.carry is None else train.carry,
+        loss_share=loss_share if train.loss_share is None else train.loss_share,
     )
 
 
-def quantize_schedule(train: TrainSection, quantize: QuantizeSection, constraints: Iterable[Constraint] = ()) -> Schedule:
+def quantize_schedule(
+    train: TrainSection, quantize: QuantizeSection, constraints: Iterable[Constraint] = (), *, has_state: bool = False
+) -> Schedule:
     """The fine-tuning that a recipe asks for: the training's numbers with the epochs and learning rate of [quantize].
 
     The weights of an epoch count as settled once the sparse constraint's support is fixed.
     """
     return replace(
-        train_schedule(train),
+        train_schedule(train, has_state=has_state),
         stage="quantize",
         epochs=quantize.epochs,
         learning_rate=quantize.learning_rate,

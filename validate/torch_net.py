@@ -20,7 +20,6 @@ from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
 from ..models.activations import NORMALIZED, WIDENED
 from ..models.plan import INPUT
-from ..models.recurrence import run_layer_from
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
@@ -120,9 +119,8 @@ def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray
     states, scores = [], []
     for start in range(0, len(x), BATCH):
         batch = slice(start, start + BATCH)
-        if begin is not None:
-            exact.run_layer = run_layer_from(_as_real(begin, exact.state_formats, batch))
-        every = exact.states(readings[batch], steps[batch])
+        first = None if begin is None else _as_real(begin, exact.state_formats, batch)
+        every = exact.states(readings[batch], steps[batch], first)
         integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
         states.append(np.concatenate(integers, axis=2).astype(np.int16))
         h = every[exact.read_by_classifier]

@@ -105,6 +105,7 @@ typedef struct {
     const real *factors[MAX_FACTORS];       /* of U: [gates, hidden]; of a rank: [rank, hidden] and [gates, rank] */
     const real *sigmoid_table, *tanh_table; /* [65536], the first entry for the smallest pre-activation; read if FIXED_POINT and TABLE */
     const real *inner_format;               /* [3]: of the product with the first of two factors */
+    const real *begin[MAX_STATES];          /* the states before the first step [batch, hidden]; zeros where NULL */
     real *states[MAX_STATES];               /* [steps, batch, hidden] */
     real *products[MAX_FACTORS];            /* before rounding: [steps, batch, rank or gates]; forward does without where NULL */
     const real *gradients[MAX_STATES];      /* backward: of the states, [steps, batch, hidden] */
@@ -648,10 +649,12 @@ static size_t place_of(const Job *job, size_t step, size_t row, size_t width)
     return (step * job->batch + row) * width;
 }
 
-/* The old state, which is zero before the first step. */
+/* The old state. */
 static const real *before(const Job *job, const Scratch *scratch, size_t state, size_t step, size_t row)
 {
-    return step ? job->states[state] + place_of(job, step - 1, row, job->hidden) : scratch->zeros;
+    if (step > 0)
+        return job->states[state] + place_of(job, step - 1, row, job->hidden);
+    return job->begin[state] != NULL ? job->begin[state] + row * job->hidden : scratch->zeros;
 }
 
 /* Of the product with the first of two factors. */
@@ -681,6 +684,8 @@ static void forward_tile(const Plan *plan, const Scratch *scratch, size_t first,
 {
     const Job *job = plan->job;
     memset(scratch->values[0], 0, ROWS * plan->stride * sizeof(real));
+    for (size_t m = 0; m < rows; ++m)
+        copy(scratch->values[0] + m * plan->stride, before(job, scratch, 0, 0, first + m), job->hidden);
     for (size_t step = 0; step < job->steps; ++step) {
         multiply_forward(plan, scratch, step, first, rows);
         for (size_t m = 0; m < rows; ++m) {

@@ -46,7 +46,7 @@ class _Job(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("projected", "constants")),
         ("factors", Pair),
         *((name, ctypes.c_void_p) for name in ("sigmoid_table", "tanh_table", "inner_format")),
-        *((name, Pair) for name in ("states", "products", "gradients")),
+        *((name, Pair) for name in ("begin", "states", "products", "gradients")),
         ("of_projected", ctypes.c_void_p),
         ("of_products", Pair),
         ("of_constants", ctypes.c_void_p),
@@ -114,23 +114,23 @@ def prepare(cell: Cell, arithmetic: FloatArithmetic, dtype: torch.dtype) -> None
     library(variant)
 
 
-def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor) -> tuple[Tensor, ...]:
-    """As models.recurrence.run_layer: every state [steps, batch, hidden] from the inputs [steps, batch, inputs].
+def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor, begin: Tensors | None = None) -> tuple[Tensor, ...]:
+    """As models.recurrence.run_layer: every state [steps, batch, hidden] from the inputs [steps, batch, inputs] and the states `begin`.
 
     On the CPU, by as many threads as torch has; their number changes no bit of the loop. What the C does not know, as the arithmetic
     that calibration observes with, runs in torch. Raises what build.load raises.
     """
     variant = Variant.of(cell, arithmetic, x.dtype)
     if variant is None:
-        return recurrence.run_layer(cell, arithmetic, x)
+        return recurrence.run_layer(cell, arithmetic, x, begin)
     # Column by column in memory, so that torch takes x^T g for the gradient: with few inputs five times as fast as g^T x.
     *inner, last = (matrix.T.contiguous().T for matrix in cell.input.matrices())
     for name, matrix in zip(cell.input.names, inner, strict=False):
         x = arithmetic.requantize(F.linear(x, matrix), name)
-    return _run(variant, cell, arithmetic, F.linear(x, last))
+    return _run(variant, cell, arithmetic, F.linear(x, last), begin)
 
 
-def _run(variant: Variant, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor) -> tuple[Tensor, ...]:
+def _run(variant: Variant, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, begin: Tensors | None = None) -> tuple[Tensor, ...]:
     """Every state. projected: W x [steps, batch, gates * hidden], rounded or not: the C rounds it."""
     factors, constants = cell.recurrent.matrices(), cell.constants(arithmetic)
     flat = torch.cat([value.expand(cell.hidden_size) if value.dim() == 0 else value for value in constants])
@@ -138,7 +138,7 @@ def _run(variant: Variant, cell: Cell, arithmetic: FloatArithmetic, projected: T
     if isinstance(arithmetic, FixedPointArithmetic) and len(factors) == 2:
         inner = arithmetic.formats[cell.recurrent.names[0]]
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (projected, flat, *factors))
-    loop = _Loop(variant, inner, cell.hidden_size, differentiable)
+    loop = _Loop(variant, inner, cell.hidden_size, differentiable, tuple(state.contiguous() for state in begin or ()))
     result: tuple[Tensor, ...] = _Recurrence.apply(loop, projected, flat, *factors)  # type: ignore[no-untyped-call]
     return result
 
@@ -154,12 +154,17 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Loop:
-    """One run. inner: the format of the product with the first of two factors (None: real numbers, or one factor)."""
+    """One run.
+
+    inner: the format of the product with the first of two factors (None: real numbers, or one factor). begin: the states before the
+    first step, each [batch, hidden] (none of them: zeros).
+    """
 
     variant: Variant
     inner: Format | None
     hidden: int
     keeps_products: bool
+    begin: tuple[Tensor, ...] = ()
 
     def forward(self, read: _Read) -> tuple[Tensors, Tensors]:
         """(states, products) over all steps; no products unless they are kept."""
@@ -193,10 +198,12 @@ class _Loop:
         wanted = [(rank, self.hidden), (gates, rank)] if rank else [(gates, self.hidden)]
         if gates != self.variant.cell.gates * self.hidden or [factor.shape for factor in read.factors] != wanted:
             raise ValueError(f"W x or the factors of U are not those of {self.hidden} units")
+        if self.begin and [state.shape for state in self.begin] != [(batch, self.hidden)] * len(self.variant.cell.states):
+            raise ValueError(f"the states before the first step are not those of {batch} sequences and {self.hidden} units")
         job = _Job(steps=steps, batch=batch, hidden=self.hidden, rank=rank, threads=torch.get_num_threads())
         inner = torch.tensor(grid(self.inner) if self.inner else (1.0, 0.0, 0.0), dtype=self.variant.dtype)
         tables = dict(zip(("sigmoid_table", "tanh_table"), self.variant.tables or (), strict=False))
-        arrays = {**vars(read), "inner_format": inner, **tables, **others}
+        arrays = {**vars(read), "begin": self.begin, "inner_format": inner, **tables, **others}
         for field, value in arrays.items():
             setattr(job, field, self._address(value) if isinstance(value, Tensor) else Pair(*map(self._address, value)))
         if getattr(library(self.variant), name)(ctypes.byref(job)):
@@ -224,8 +231,11 @@ class _Recurrence(torch.autograd.Function):
         factors, products, states = others[: ctx.count], others[ctx.count : 2 * ctx.count], others[2 * ctx.count :]
         own = [gradient.contiguous() for gradient in gradients]
         of_projected, of_constants, flows = ctx.loop.backward(_Read(projected, constants, factors), states, products, own)
-        # The state before the first step is zero: it gives the first factor no gradient.
-        reads = [states[0][:-1], *(ctx.loop.read_by_second(product) for product in products[:-1])]
-        flows[0] = flows[0][1:]
+        read, begin = states[0][:-1], ctx.loop.begin
+        if begin:
+            read = torch.cat([begin[0][None], read])
+        else:  # a state of zeros gives the first factor no gradient
+            flows[0] = flows[0][1:]
+        reads = [read, *(ctx.loop.read_by_second(product) for product in products[:-1])]
         of_factors = [flow.flatten(0, 1).T @ read.flatten(0, 1) for flow, read in zip(flows, reads, strict=True)]
         return None, of_projected, of_constants, *of_factors

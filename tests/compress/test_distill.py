@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from rescomp.compress import DistillationLoss, distillation
-from rescomp.models import build
+from rescomp.models import CountedSteps, build
 from rescomp.recipe import Distill, ModelSection, Quantize
 
 
@@ -33,6 +33,21 @@ def test_it_is_the_formula():
     expected = 0.75 * cross_entropy(scores, y, label_smoothing=0.1) + 0.25 * 9 * distance
     torch.testing.assert_close(loss, expected)
     assert torch.autograd.grad(loss, scores)[0].abs().max() > 0
+
+
+def test_of_the_last_steps_it_is_the_mean_over_each_recording_of_the_teachers_answer_to_it_alone():
+    teacher, (x, lengths, y) = teacher_of(), batch()
+    counted = CountedSteps.of(lengths, 0.5)
+    scores, distill = torch.randn(len(counted.step), 4), Distill(temperature=3.0, share=0.25)
+    loss = DistillationLoss(teacher, distill, 0.1)
+    parts, start = [], 0
+    for i, count in enumerate(counted.count.tolist()):
+        each = [
+            loss(scores[start + k : start + k + 1], x[i : i + 1], lengths[i : i + 1] - count + 1 + k, y[i : i + 1]) for k in range(count)
+        ]
+        parts.append(torch.stack(each).mean())
+        start += count
+    torch.testing.assert_close(loss(scores, x, lengths, y, counted), torch.stack(parts).mean())
 
 
 def test_at_the_teachers_own_scores_nothing_is_left_to_learn():

@@ -52,10 +52,13 @@ def readings(batch, steps, dtype=torch.float64):
 
 
 def states_and_gradients(net, loop, x, lengths):
-    """Every state and the scores, and the gradients of a random weighting of all of them by x and every parameter."""
+    """Every state, begun where another run ended, and the scores; and the gradients of a random weighting of all of them by x and every
+    parameter."""
     net, x = copy.deepcopy(net), x.clone().requires_grad_()
     use_loop(net, loop)
-    values = [*net.states(x, lengths).values(), net(x, lengths)]
+    with torch.no_grad():
+        begin = {name: state[:, -1] for name, state in net.states(x.flip(1), torch.full_like(lengths, x.shape[1])).items()}
+    values = [*net.states(x, lengths, begin).values(), net(x, lengths)]
     generator = torch.Generator().manual_seed(5)
     loss = sum((value * torch.randn(value.shape, dtype=value.dtype, generator=generator)).sum() for value in values)
     return values, torch.autograd.grad(loss, [x, *net.parameters()])

@@ -41,9 +41,8 @@ def inputs():
     return torch.round(x * 1024) / 1024, torch.tensor([8, 1, 5, 8, 2])
 
 
-def plain_loop(cell, arithmetic, projected):
-    factors, constants = cell.recurrent.matrices(), cell.constants(arithmetic)
-    states, sequence = (projected.new_zeros(projected.shape[1], cell.hidden_size),) * len(cell.states), []
+def plain_loop(cell, arithmetic, projected, states):
+    factors, constants, sequence = cell.recurrent.matrices(), cell.constants(arithmetic), []
     for step in projected:
         states = cell.update(arithmetic, step, cell.recurrent.apply_matrices(arithmetic, states[0], factors), states, constants)
         sequence.append(states)
@@ -79,9 +78,10 @@ def test_equals_autograd_of_the_plain_loop(kind, rank, nonlinearity, constraints
     monkeypatch.setattr(recurrence, "BLOCK_ENTRIES", 4 * projected[0].numel())  # blocks of 4, 4 and 1 steps
     weightings = torch.randn(len(cell.states), 9, 5, 6, dtype=torch.float64, generator=generator)
     leaves = [projected, *(value for name, value in cell.named_parameters() if not name.startswith("input."))]
+    begin = [torch.round(4096 * torch.rand(5, 6, dtype=torch.float64, generator=generator)) / 4096 for _ in cell.states]
     results = []
     for run in (run_cell, plain_loop):
-        states = run(cell, net.arithmetic, net.arithmetic.requantize(projected, "input_product"))
+        states = run(cell, net.arithmetic, net.arithmetic.requantize(projected, "input_product"), begin)
         loss = sum((state * weighting).sum() for state, weighting in zip(states, weightings, strict=True))
         results.append((states, torch.autograd.grad(loss, leaves)))
     (states, gradients), (plain_states, plain_gradients) = results

@@ -104,5 +104,5 @@ def test_the_report_carries_the_constraints_schedule(make_net: Any, train_split:
 
 
 def test_another_loss(make_net: Any, train_split: Split, schedule: Schedule) -> None:
-    reports = fit(make_net(), train_split, schedule, loss=lambda scores, x, lengths, y: (scores * 0).sum() + 7)
+    reports = fit(make_net(), train_split, schedule, loss=lambda scores, x, lengths, y, counted: (scores * 0).sum() + 7)
     assert reports[0].loss == 7

@@ -1,0 +1,51 @@
+"""States handed from each batch to the next, so that a net learns to go on from wherever a stream has left it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+@dataclass
+class Carried:
+    """The states in which the rows of a batch ended, as the net's own numbers.
+
+    sizes: entries of each state, by name. probability: with which a row begins where a row of the batch before ended, instead of with
+    zeros. most: rows of a batch. states: [rows of the batch before, size] by name; none before the first batch.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    probability: float = 0.0
+    most: int = 0
+    states: dict[str, Tensor] = field(default_factory=dict)
+
+    def begin(self, batch: int, generator: torch.Generator, device: torch.device) -> dict[str, Tensor] | None:
+        """The states before the first step of `batch` rows, [batch, size] by name on `device` (None: zeros).
+
+        Rows of a batch as large as the one before take its rows in a random order; of another size each draws one, with replacement.
+        """
+        if not self.probability or not self.states:
+            return None
+        rows = len(next(iter(self.states.values())))
+        order = torch.randperm(rows, generator=generator) if rows == batch else torch.randint(rows, (batch,), generator=generator)
+        carries = torch.rand(batch, generator=generator) < self.probability
+        return {name: torch.where(carries[:, None], state[order], 0).to(device) for name, state in self.states.items()}
+
+    def keep(self, states: Mapping[str, Tensor]) -> None:
+        """Remember where the rows of a batch ended, [batch, size] by name, for the next one."""
+        if self.probability:
+            self.states = {name: state.cpu() for name, state in states.items()}
+
+    def restore(self, states: Mapping[str, Tensor], what: str) -> None:
+        """Take the states of a checkpoint. Raises InputError naming `what` unless they are none, or such as this training carries."""
+        rows = {len(value) for value in states.values() if value.dim() == 2}
+        sizes = {name: value.shape[1] for name, value in states.items() if value.dim() == 2 and value.dtype == torch.float32}
+        fits = self.probability and sizes == self.sizes and len(rows) == 1 and 0 < max(rows) <= self.most
+        if states and not (fits and all(bool(value.isfinite().all()) for value in states.values())):
+            raise InputError(f"{what} holds carried states that are not of this training: use the recipe it was made with, or train anew")
+        self.states = dict(states)
