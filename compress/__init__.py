@@ -62,12 +62,15 @@ def compress(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     return result
 
 
-def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int) -> None:
-    """Choose and set the formats of a compressed net, in place. See calibrate.py and calibrate_activations.py."""
+def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> None:
+    """Choose and set the formats of a compressed net, in place. See calibrate.py and calibrate_activations.py.
+
+    streams: whether a net with a state will run on without a reset.
+    """
     if isinstance(net, FeedForwardNet):
         calibrate_activations(net, x, input_fraction_bits)
     else:
-        calibrate_recurrent(net, x, lengths, input_fraction_bits)
+        calibrate_recurrent(net, x, lengths, input_fraction_bits, streams=streams)
 
 
 def anneal(net: Net, step: int, total: int) -> None:

@@ -37,7 +37,7 @@ from ..train.device import choose_device
 from ..train.loop import fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import Metrics, metrics_file
-from ..train.schedule import quantize_schedule
+from ..train.schedule import quantize_schedule, train_schedule
 from ..validate.torch_net import empty_net
 from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
 from .exports import EXPORTED
@@ -199,7 +199,8 @@ def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, da
     net = compress(float_net, recipe.compress)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
-    calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest["input"]["fraction_bits"])
+    streams = train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)).carry > 0
+    calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest["input"]["fraction_bits"], streams=streams)
     return net
 
 

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load, save
 
 from rescomp.compress import anneal, calibrate, compress, matrices
+from rescomp.compress.calibrate import calibrate as calibrate_recurrent
 from rescomp.errors import InputError
 from rescomp.models import FixedPointArithmetic, FloatArithmetic, Formats, build
 from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
@@ -112,6 +113,32 @@ def test_calibration_holds_what_it_saw_and_ignores_what_lies_past_the_end():
     largest = float(((x - net.mean) / net.std)[running].abs().max())
     assert 0.5 * 10922 < largest * 2**chosen.normalize <= 10922
     assert net.training
+
+
+@pytest.mark.parametrize("kind", ["fastgrnn", "lstm"])
+def test_formats_hold_what_a_state_grows_to_in_a_stream(kind):
+    """A net that sums up what it reads, over 40 recordings in a row: 9 steps fill a small part of what its state can hold."""
+    net = build(ModelSection(kind=kind, hidden_size=5, rank_u=1), 3, 4)
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            value.fill_(0.2 if value.dim() == 2 else 1.0)
+            if name == "cell.bias":
+                value.copy_(torch.tensor([-5.0, 9.0, 1.0, 9.0]).repeat_interleave(5))  # i, f, g, o
+        if kind == "fastgrnn":
+            net.cell.gate_bias.fill_(9.0)
+            net.cell.nu.fill_(-4.0)
+        net.classifier.weight.copy_(torch.linspace(-3, 3, 20).view(4, 5))
+    x, lengths = torch.ones(6, 9, 3), torch.full((6,), 9)
+    found = {}
+    for streams in (False, True):
+        quantized = compress(net, [Quantize()])
+        formats = calibrate_recurrent(quantized, x, lengths, 9, streams=streams)
+        states = quantized.eval().states(torch.ones(1, 360, 3), torch.tensor([360]))["h"][0]
+        factor = states @ quantized.cell.recurrent.matrices()[0].T
+        scores = quantized.scores(states)
+        largest = {"recurrent_factor": factor.abs().max(), "scores": scores.abs().max()}
+        found[streams] = [bool(value < formats[name].high * 2.0 ** -formats[name].fraction_bits) for name, value in largest.items()]
+    assert found == {False: [False, False], True: [True, True]}
 
 
 @pytest.mark.parametrize(("deviation", "bits"), [(1e-7, 15), (1e-3, 0), (30000.0, 0), (0.0, 0)])

@@ -11,7 +11,7 @@ from rescomp.models.compiled.recurrence import library
 from rescomp.recipe import load_recipe
 from rescomp.stages.listener import Silent
 
-SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.loop=compiled", "train.carry=0.75", "train.loss_share=0.5")
+SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.loop=compiled")
 
 
 def recipe_of(recordings, *overrides):
