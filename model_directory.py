@@ -6,15 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from .documents import MOST_BYTES as MOST_DOCUMENT_BYTES
-from .documents import fits, is_count, parse_json
 from .errors import InputError
+from .manifest import Manifest, parse_manifest
 from .store import (
     LOCK,
     MOST_BYTES,
@@ -30,9 +29,6 @@ from .store import (
     refuse_strange,
 )
 from .store import write_atomically as write_atomically
-
-SCHEMA = 1
-"""Version of manifest.json."""
 
 MANIFEST, RECIPE, METRICS = "manifest.json", "recipe.toml", "metrics.jsonl"
 PLAN = "net.json"
@@ -142,20 +138,9 @@ class ModelDirectory:
         """While files that belong together are read: nobody changes them in between. Nothing may be written meanwhile."""
         return reading(self.path)
 
-    def manifest(self) -> dict[str, Any]:
-        """manifest.json, checked for its schema and for what every stage relies on."""
-        path = self.path / MANIFEST
-        try:
-            manifest = parse_json(self.read(MANIFEST))
-            schema = manifest["schema"]
-            known = schema != SCHEMA or _is_manifest(manifest)
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged, or not rescomp's: train the model again") from error
-        if schema != SCHEMA:
-            raise InputError(f"{path} has schema {schema}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
-        if not known:
-            raise InputError(f"{path} is damaged, or not rescomp's: train the model again")
-        return dict(manifest)
+    def manifest(self) -> Manifest:
+        """manifest.json, checked for its schema and for the type of every value."""
+        return parse_manifest(self.read(MANIFEST), str(self.path / MANIFEST))
 
     def update_manifest(self, **entries: Any) -> None:
         """Set top-level entries of manifest.json; None removes one."""
@@ -163,7 +148,7 @@ class ModelDirectory:
 
     def revised_manifest(self, **entries: Any) -> dict[str, bytes]:
         """manifest.json with top-level entries set (None removes one), to be written with what it speaks of."""
-        current = self.manifest() if (self.path / MANIFEST).is_file() else {}
+        current = self.manifest().as_json() if (self.path / MANIFEST).is_file() else {}
         return new_manifest(**{**current, **entries})
 
     def has(self, name: str) -> bool:
@@ -250,30 +235,6 @@ _WRITTEN: Sequence[str] = (
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
 """What changes while a net trains (metrics of an earlier rescomp too), and the list itself."""
 
-_MANIFEST_ENTRIES: Mapping[str, Any] = {
-    "contract": int,
-    "name": str,
-    "classes": tuple[str, ...],
-    "data.sha256": str,
-    "data.channels": int,
-    "input.fraction_bits": int,
-    "versions.rescomp": str,
-}
-_OPTIONAL_ENTRIES: Mapping[str, Any] = {
-    "accuracy.float": float,
-    "accuracy.integer": float,
-    "data.test_sequences": int,
-    "graph_sha256": str,
-    "input.dtype": str,
-    "input.channels": tuple[str, ...],
-    "input.readings_a_step": int,
-    "input.scale": float,
-    "input.shape": tuple[int, ...],
-    "input.stride": int,
-    "input.unit": str,
-}
-_MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-
 _MAKER: Mapping[str, str] = {
     MANIFEST: "train",
     RECIPE: "train",
@@ -287,26 +248,9 @@ _MAKER: Mapping[str, str] = {
 }
 
 
-def _at(document: Any, path: str) -> Any:
-    for key in path.split("."):
-        document = document[key]
-    return document
-
-
-def _is_manifest(document: Any) -> bool:
-    """Whether a parsed manifest holds what stages rely on. Raises KeyError and TypeError where it does not even have the form."""
-    optional = {}
-    for entry, kind in _OPTIONAL_ENTRIES.items():
-        with contextlib.suppress(KeyError):
-            _at(document, entry)
-            optional[entry] = kind
-    typed = all(fits(_at(document, entry), kind) for entry, kind in {**_MANIFEST_ENTRIES, **optional}.items())
-    return typed and is_count(_at(document, "input.fraction_bits"), 0, 15) and bool(_MODEL_NAME.fullmatch(document["name"]))
-
-
 def new_manifest(**entries: Any) -> dict[str, bytes]:
     """manifest.json with these top-level entries, but those that are None."""
-    return {MANIFEST: to_json({"schema": SCHEMA, **{key: value for key, value in entries.items() if value is not None}})}
+    return {MANIFEST: to_json(Manifest.of({key: value for key, value in entries.items() if value is not None}).as_json())}
 
 
 def to_json(document: Any) -> bytes:

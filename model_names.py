@@ -28,9 +28,11 @@ _LIBRARIES = """
     """
 """Headers of glibc, newlib, picolibc and avr-libc."""
 _COMPILERS = """
-    acc_prof arm_acle arm_bf16 arm_cde arm_cmse arm_fp16 arm_mve arm_mve_types arm_neon backtrace cet cpuid float gcov iso646 mm3dnow
-    mm_malloc omp openacc quadmath quadmath_weak riscv_vector stdalign stdarg stdbool stddef stdfix stdnoreturn syslimits tmmintrin
-    unwind varargs
+    acc_prof altivec amo arm64intr arm_acle arm_bf16 arm_cde arm_cmse arm_fp16 arm_mve arm_mve_types arm_neon arm_neon_sve_bridge arm_sme
+    arm_sve arm_vector_types armintr backtrace builtins cet cpuid float gcov hexagon_circ_brev_intrinsics hexagon_protos hexagon_types
+    htmxlintrin hvx_hexagon_protos iso646 larchintrin lasxintrin lsxintrin mm3dnow mm_malloc msa omp openacc ppu_intrinsics ptrauth quadmath
+    quadmath_weak riscv_bitmanip riscv_crypto riscv_vector s390intrin si2vmx spu2vmx stdalign stdarg stdbool stddef stdfix stdnoreturn
+    sysinfo syslimits tmmintrin unwind vadefs varargs vec_types vecintrin velintrin wasm_simd128
     """
 """Headers of compilers; those whose names end in `intrin` are refused by that."""
 _FOLDERS = "arpa asm asm_generic avr bits compat gnu linux machine net netinet rpc sys util"
@@ -38,21 +40,30 @@ _FOLDERS = "arpa asm asm_generic avr bits compat gnu linux machine net netinet r
 _FIRMWARE = "checked_held crc frame held io main parity parity_model pins run semihosting start test_vector uart"
 """Files of the programs around a model."""
 _ARDUINO = """
-    api arduino binary cdc client common eeprom hardwareserial hid ipaddress pins_arduino pluggableusb print printable sdcard server
-    servo softwareserial spi stream udp usbapi usbcore usbdesc wcharacter wire wiring_private wstring zephyr
+    api arduino arduinoble binary bluetooth cdc client common eeprom espmdns ethernet firmata fs gsm hardwareserial hid httpclient ipaddress
+    keyboard liquidcrystal littlefs microbit mouse pins_arduino pluggableusb preferences print printable sd sdcard server servo
+    softwareserial spi spiffs stepper stream tft ticker udp usbapi usbcore usbdesc usbhost wcharacter webserver wifi wificlient wifinina
+    wifiserver wifiudp wire wiring_private wstring zephyr
     """
 """Headers of Arduino's cores and libraries where upper and lower case are one, and Zephyr's."""
 _FUNCTIONS = """
-    atomic cnd fanotify inet6_opt inet6_option inet6_rth inotify mtx posix_spawn_file_actions posix_spawnattr pthread_attr
-    pthread_barrier pthread_barrierattr pthread_cond pthread_condattr pthread_mutex pthread_mutexattr pthread_rwlock pthread_rwlockattr
-    pthread_spin sem
+    acc acc_construct atomic backtrace_create cnd curses fanotify inet6_opt inet6_option inet6_rth inotify mtx
+    posix_spawn_file_actions posix_spawnattr pthread_attr pthread_barrier pthread_barrierattr pthread_cond pthread_condattr
+    pthread_mutex pthread_mutexattr pthread_rwlock pthread_rwlockattr
+    pthread_spin re_char res scr sem slk soundcard sreg svc td vec
     """
 """What would name a function or a macro of C's, POSIX's or Linux's library: sem_init, for instance."""
 _SDKS = """
-    adc aes async_context board clocks critical_section cyw43_arch datetime gpio i2c irq lock mutex nvs_flash pll pwm queue
-    recursive_mutex rtc runtime timer tusb vreg watchdog xosc
+    adc aes app_button app_fifo app_scheduler app_timer app_uart async_context board bsp can clocks comp critical_section cryp cyw43
+    cyw43_arch dac datetime dcmi dma dma2d eth fatfs fmc freertos fsmc gpio hash i2c i2s irq iwdg k_condvar k_event k_fifo k_heap k_lifo
+    k_mbox k_mem_slab k_msgq k_mutex k_pipe k_poll_event k_poll_signal k_queue k_sem k_stack k_thread k_timer k_work k_work_delayable
+    k_work_poll k_work_queue lock lptim ltdc lwip mdns mutex net_buf nvs nvs_flash octospi opamp pio pio_sm pll pwm quadspi queue
+    recursive_mutex ring_buf ring_buffer rng rtc runtime sai sdio sdmmc sntp stdio tim timer tud tuh tusb twi uart usart usb_device usb_host
+    vreg watchdog wwdg xosc
     """
-"""The same of what boards are programmed with: the SDKs of the Raspberry Pi Pico and of ESP32, TinyUSB."""
+"""The same of what boards are programmed with: the SDKs of the Raspberry Pi Pico, ESP32, STM32, nRF and Zephyr; TinyUSB, lwIP."""
+_PREFIXES = ("rescomp", "esp_", "nrf_", "nrfx_", "hal_", "pico_", "stdio_", "hardware_", "gcc_", "linux_", "ncurses_")
+"""With which all names of one owner begin."""
 _DEVICES = f"aux con nul prn {' '.join(f'{port}{number}' for port in ('com', 'lpt') for number in range(10))}"
 """Names that no file has on Windows, whatever its suffix."""
 RESERVED_NAMES = KEYWORDS.union(
@@ -65,7 +76,7 @@ def is_model_name(name: str) -> bool:
     """Whether a model may be called so: a lower-case C identifier that nobody else uses for a file."""
     if re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST - 1}}}", name) is None:
         return False
-    return name not in RESERVED_NAMES and not name.startswith("rescomp") and not name.endswith("intrin")
+    return name not in RESERVED_NAMES and not name.startswith(_PREFIXES) and not name.endswith("intrin")
 
 
 def model_name_of(text: str) -> str:

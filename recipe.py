@@ -33,6 +33,15 @@ class _Section(BaseModel):
             raise ValueError("this is not UTF-8 text: write it, or rename the file, in UTF-8") from error
         return value
 
+    @field_validator("*")
+    @classmethod
+    def _is_counted(cls, value: Any, info: ValidationInfo) -> Any:
+        """What any count, and any generator of random numbers, can be given."""
+        most = (1 << 63) - 1 if (info.field_name or "").endswith("seed") else (1 << 31) - 1
+        if isinstance(value, int) and value > most:
+            raise ValueError(f"at most {most} is possible here")
+        return value
+
 
 class DataSection(_Section):
     """Where the recordings come from.

@@ -171,10 +171,10 @@ def carry_out(job: Job, place: Path, options: argparse.Namespace) -> Record:
     verification = stages.verify(place, listener=own)
     own.keep()
     inspection = stages.inspect(place)
-    found = ModelDirectory.open(place).manifest()["accuracy"]
+    found = ModelDirectory.open(place).manifest().accuracy
     record = {
         **identity(job, options),
-        "accuracy": {"float": found["float"] if float_accuracy is None else float_accuracy, "integer": found["integer"]},
+        "accuracy": {"float": found.float_ if float_accuracy is None else float_accuracy, "integer": found.integer},
         "bytes": inspection.bytes,
         "ram": {"state": inspection.state, "scratch": inspection.scratch},
         "float_bytes": float_bytes(job),
@@ -214,7 +214,7 @@ def versions() -> dict[str, str]:
 def train_float(recipe: Recipe, place: Path) -> None:
     """The float net, begun, gone on with, or left as it is."""
     directory, listener = ModelDirectory(place), Progress(place)
-    if directory.has("manifest.json") and "accuracy" in directory.manifest():
+    if directory.has("manifest.json") and directory.manifest().accuracy.float_ is not None:
         listener.stage("the float net is there")
         return
     stages.train(None if directory.has(CHECKPOINT) else recipe, place, force=True, listener=listener)
@@ -232,7 +232,7 @@ def fine_tune(recipe: Recipe, float_place: Path, place: Path, listener: Progress
     directory = ModelDirectory.open(place)
     if directory.has(CHECKPOINT):
         stages.quantize(place, resume=True, listener=listener)
-    elif "integer" not in directory.manifest()["accuracy"]:
+    elif directory.manifest().accuracy.integer is None:
         stages.quantize(place, listener=listener)
     listener.keep()
 

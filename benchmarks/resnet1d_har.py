@@ -83,10 +83,10 @@ def result(name: str, options: argparse.Namespace) -> Result:
     """Every fold, or every seed on the official split."""
     runs = [(FINAL, seed) for seed in SEEDS] if options.final else [(fold, 0) for fold in VALIDATIONS]
     paths = [made(name, split, seed, options) for split, seed in runs]
-    accuracies = [ModelDirectory.open(path).manifest()["accuracy"] for path in paths]
+    accuracies = [ModelDirectory.open(path).manifest().accuracy for path in paths]
     witnesses = [witness for path in paths for witness in json.loads((path / REPORT).read_bytes())["evidence"]]
     counts = (sum(witness[key] for witness in witnesses) for key in ("compared", "mismatches"))
-    return Result(name, [a["integer"] for a in accuracies], [a["float"] for a in accuracies], stages.inspect(paths[0]), *counts)
+    return Result(name, [a.integer for a in accuracies], [a.float_ for a in accuracies], stages.inspect(paths[0]), *counts)
 
 
 def made(name: str, split: str, seed: int, options: argparse.Namespace) -> Path:

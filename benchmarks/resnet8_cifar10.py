@@ -22,11 +22,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rescomp import DISTRIBUTION, stages
+from rescomp.manifest import Manifest
 from rescomp.model_directory import CHECKPOINT, FLOAT_NET, REPORT, ModelDirectory, write_atomically
 from rescomp.recipe import Recipe, load_recipe
 from rescomp.stages.inspection import Inspection
@@ -189,7 +189,7 @@ def table(options: argparse.Namespace) -> str:
     epochs = f"--epochs {options.epochs} --quantize-epochs {options.quantize_epochs}"
     return PAGE.format(
         epochs=options.epochs,
-        float=f"{manifest['accuracy']['float']:.2%}",
+        float=f"{manifest.accuracy.float_:.2%}",
         rows="\n".join(rows),
         compared=f"{compared:,}",
         differing=differing,
@@ -199,13 +199,13 @@ def table(options: argparse.Namespace) -> str:
     )
 
 
-def row(name: str, epochs: int, manifest: Mapping[str, Any], model: Inspection) -> str:
+def row(name: str, epochs: int, manifest: Manifest, model: Inspection) -> str:
     variant, size = VARIANTS[name], model.bytes
     products = sum(layer.multiply_accumulates for layer in model.layers)
     cells = (
         name,
         str(variant.epochs(epochs)),
-        f"{manifest['accuracy']['integer']:.2%}",
+        f"{manifest.accuracy.integer:.2%}",
         f"{size['weights']:,}",
         f"{size['model']:,}",
         f"{model.state + model.scratch:,}",

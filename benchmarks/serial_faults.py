@@ -64,7 +64,7 @@ def main() -> None:
         write_export(Path(folder) / "c", model)
         run = Bench(model, vectors, count, Path(folder))
         cores = [name for name in options.cores.split(",") if name]
-        lines = [TITLE.format(name=directory.manifest()["data"]["name"], model=model.input.type.size), HEADER.format("fault on the line")]
+        lines = [TITLE.format(name=directory.manifest().data.name, model=model.input.type.size), HEADER.format("fault on the line")]
         lines += [run.row(name, HOST, faults) for name, faults in FAULTS]
         lines += [MACHINES, HEADER.format("machine")]
         for core in cores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
+from ..manifest import Manifest
 from ..model_directory import GRAPH, MANIFEST, RECIPE, VECTORS, WEIGHTS, ModelDirectory
 from ..recipe import Recipe, parse_recipe
 
@@ -93,44 +94,46 @@ def read_model(directory: ModelDirectory) -> IntegerModel:
     return model
 
 
-def _check_manifest(manifest: Mapping[str, Any], model: IntegerModel, directory: ModelDirectory) -> None:
+def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDirectory) -> None:
     """Raise InputError unless the manifest speaks of this model wherever both say the same thing."""
-    if directory.has(RECIPE):
-        _check_recipe(manifest, parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE)), directory)
-    format, reading, data = model.input.type.format, manifest["input"], manifest["data"]
-    shape = reading.get("shape")
+    recipe = _kept_recipe(directory)
+    if recipe is not None:
+        _check_recipe(manifest, recipe, directory)
+    format, reading, data = model.input.type.format, manifest.input, manifest.data
     wrong = {
-        "graph_sha256": manifest.get("graph_sha256") != serialize.digest(model),
-        "contract": manifest["contract"] != serialize.CONTRACT,
-        "name": manifest["name"] != model.name,
-        "classes": manifest["classes"] != list(model.classes),
-        "formats": manifest.get("formats", described := describe_formats(model)) != described,
-        "input.fraction_bits": reading["fraction_bits"] != format.fraction_bits,
-        "input.scale": reading.get("scale", scale := 2.0**-format.fraction_bits) != scale,
-        "input.dtype": reading.get("dtype", format.dtype) != format.dtype,
-        "input.shape": shape is not None and not _is_read(shape, reading.get("readings_a_step", 1), model),
-        "input.channels": len(reading.get("channels", ())) not in (0, data["channels"]),
-        "data.channels": shape is not None and shape[-1:] != [data["channels"]],
+        "graph_sha256": manifest.graph_sha256 != serialize.digest(model),
+        "contract": manifest.contract != serialize.CONTRACT,
+        "name": manifest.name != model.name,
+        "classes": manifest.classes != model.classes,
+        "formats": manifest.formats is not None and manifest.as_json()["formats"] != describe_formats(model),
+        "input.fraction_bits": reading.fraction_bits != format.fraction_bits,
+        "input.scale": reading.scale not in (None, 2.0**-format.fraction_bits),
+        "input.dtype": reading.dtype not in (None, format.dtype),
+        "input.shape": reading.shape is not None and not _is_read(reading.shape, reading.readings_a_step or 1, model),
+        "input.channels": len(reading.channels) not in (0, data.channels),
+        "data.channels": reading.shape is not None and reading.shape[-1:] != (data.channels,),
     }
     for key in (key for key, differs in wrong.items() if differs):
         what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
         raise InputError(f"{what}; run `rescomp quantize {directory.path}` again")
 
 
-def _check_recipe(manifest: Mapping[str, Any], recipe: Recipe, directory: ModelDirectory) -> None:
+def _kept_recipe(directory: ModelDirectory) -> Recipe | None:
+    return parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE)) if directory.has(RECIPE) else None
+
+
+def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory) -> None:
     """Raise InputError where manifest and recipe contradict each other."""
-    said = {**{f"input.{key}": value for key, value in manifest["input"].items()}, **manifest}
-    asked = {
-        "input.unit": recipe.data.unit,
-        "input.readings_a_step": recipe.model.window,
-        "input.stride": recipe.model.stride or recipe.model.window,
-        "seed": recipe.train.seed,
-        "threads": recipe.train.threads,
+    reading, model, train = manifest.input, recipe.model, recipe.train
+    wrong = {
+        "input.unit": reading.unit not in (None, recipe.data.unit),
+        "input.readings_a_step": reading.readings_a_step not in (None, model.window),
+        "input.stride": reading.stride not in (None, model.stride or model.window),
+        "input.shape": reading.shape is not None and (len(reading.shape) == 1) != model.is_recurrent,
+        "seed": manifest.seed not in (None, train.seed),
+        "threads": manifest.threads not in (None, train.threads),
     }
-    wrong = [key for key, value in asked.items() if said.get(key, value) != value]
-    if "input.shape" in said and (len(said["input.shape"]) == 1) != recipe.model.is_recurrent:
-        wrong.append("input.shape")
-    for key in wrong:
+    for key in (key for key, differs in wrong.items() if differs):
         raise InputError(f"{directory.path / MANIFEST} is not of the model in {RECIPE}: {key} differs; train the model again")
 
 
@@ -170,22 +173,29 @@ def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
         data, manifest = directory.read(VECTORS), directory.manifest()
     path = directory.path / VECTORS
     vectors = decode_vectors(data, model, str(path))
-    if manifest.get("vectors_sha256") not in (None, vectors.sha256):
+    if manifest.vectors_sha256 not in (None, vectors.sha256):
         raise InputError(f"{path} is not of the model in {directory.path}: run `rescomp quantize {directory.path}` again")
-    integer, sequences = manifest.get("accuracy", {}).get("integer"), manifest["data"].get("test_sequences")
-    if None not in (integer, sequences) and not is_possible(vectors, integer, sequences):
-        where = f"{directory.path / MANIFEST} says that {integer:.2%} of {sequences:,} test sequences are answered right"
-        raise InputError(f"{where}, which {path} contradicts: run `rescomp quantize {directory.path}` again")
+    _check_counts(vectors, manifest, directory)
     return vectors
+
+
+def _check_counts(vectors: Vectors, manifest: Manifest, directory: ModelDirectory) -> None:
+    """Raise InputError unless these vectors can be as many, and as right, as the manifest says of the test set that they are of."""
+    integer, sequences, recipe = manifest.accuracy.integer, manifest.data.test_sequences, _kept_recipe(directory)
+    if sequences is None:
+        return
+    where, again = directory.path / MANIFEST, f"which {directory.path / VECTORS} contradicts: run `rescomp quantize {directory.path}` again"
+    if integer is not None and not is_possible(vectors, integer, sequences):
+        raise InputError(f"{where} says that {integer:.2%} of {sequences:,} test sequences are answered right, {again}")
+    if recipe is not None and len(vectors.x) != min(sequences, recipe.quantize.vectors or sequences):
+        raise InputError(f"{where} says that there are {sequences:,} test sequences, {again}")
 
 
 def is_possible(vectors: Vectors, integer: float, sequences: int) -> bool:
     """Whether the fraction `integer` of a test set of so many sequences can be right, of which `vectors` are all or the first ones."""
     right, kept = int((answers(vectors.scores) == vectors.labels).sum()), len(vectors.x)
-    if not 0 <= integer <= 1 or sequences < kept:
-        return False
     total = round(integer * sequences)
-    return total / sequences == integer and right <= total <= right + sequences - kept
+    return kept <= sequences and total / sequences == integer and right <= total <= right + sequences - kept
 
 
 def decode_vectors(data: bytes, model: IntegerModel, what: str) -> Vectors:

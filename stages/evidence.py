@@ -10,11 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_serializer,
@@ -28,6 +25,7 @@ from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
 from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, PLAN, QUANTIZED_NET, RECIPE, REPORT, STACK, TFLITE, ModelDirectory
+from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
 from ..validate.emulated_core import EmulatedCore
 from ..validate.registry import load_witness, parse_witnesses
 from .exports import check_exports
@@ -45,9 +43,6 @@ Set = Literal["test", "stress", "layers", "stress full", "layers full", "files",
 _PROSE: Sequence[str] = ("README.md", "LICENSE")
 """Files of a C export that no compiler reads."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0)]
-
 
 def _printable(text: str) -> str:
     if not text.isprintable():
@@ -58,10 +53,8 @@ def _printable(text: str) -> str:
 Line = Annotated[str, AfterValidator(_printable)]
 
 
-class _Part(BaseModel):
-    """A part of the document: no key but its own, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Part(Part):
+    """A part of the document: its texts can be printed."""
 
     @field_validator("*")
     @classmethod
@@ -75,7 +68,7 @@ class _Part(BaseModel):
 class Accuracy(_Part):
     """Fractions of the test vectors that are answered right."""
 
-    integer: float = Field(ge=0, le=1, allow_inf_nan=False)
+    integer: Fraction
 
 
 class VectorSet(_Part):
@@ -101,7 +94,7 @@ class Evidence(_Part):
     compared: Count
     mismatches: Count
     files: Mapping[str, Sha256]
-    sampled: Annotated[int, Field(gt=0)] | None = None
+    sampled: Positive | None = None
     failure: str | None = None
     rescomp: str = __version__
     build: str = ""
@@ -274,11 +267,7 @@ def parse_report(data: bytes, name: str, again: str) -> Report:
 
 
 def _cause(error: ValidationError | InputError) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    return str(error) if isinstance(error, InputError) else cause_of(error)
 
 
 def files_read(directory: ModelDirectory, model: IntegerModel, witness: str, firmware: str | None = None) -> dict[str, str]:

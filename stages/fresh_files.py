@@ -72,7 +72,7 @@ def _compare(
     at_hand = {name: directory.read(name) for name in (fresh.keys() | set(present)) if directory.has(name)}
     versions = {written_by for data in at_hand.values() if (written_by := version(data))}
     others = sorted(versions - {__version__})
-    made_by = directory.manifest()["versions"]["rescomp"]
+    made_by = directory.manifest().versions.rescomp
     if others and (len(versions) > 1 or made_by == __version__):
         said = f"{min(at_hand)} or a file beside it says that rescomp {' and '.join(others)} wrote it, and the model is of {made_by}"
         return FreshFiles(len(fresh), (f"{said}: export again",))

@@ -69,9 +69,9 @@ class Inspection:
 def inspect(path: Path) -> Inspection:
     """Describe the integer model in directory `path`. Raises InputError when it is missing or damaged."""
     directory = ModelDirectory.open(path)
-    entry = directory.manifest()["input"]
-    channels, frame = tuple(entry.get("channels", ())), (entry.get("readings_a_step", 1), entry.get("stride", 1))
-    reading = Reading(entry["fraction_bits"], entry.get("scale", 2.0 ** -entry["fraction_bits"]), entry.get("unit", ""), channels, *frame)
+    entry = directory.manifest().input
+    bits, frame = entry.fraction_bits, (entry.readings_a_step or 1, entry.stride or 1)
+    reading = Reading(bits, 2.0**-bits, entry.unit or "", entry.channels, *frame)
     return replace(inspect_model(read_model(directory)), reading=reading)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..documents import MOST_BYTES, parse_json, parse_toml
+from ..documents import MOST_BYTES, is_count, parse_json, parse_toml
 from ..errors import InputError, nearest
 from ..export.cores import find_core
 from ..store import read_file
@@ -125,9 +125,9 @@ def read_document(path: Path, command: str) -> Any:
 
 def _count(value: Any) -> int:
     """A count of bytes as JSON writes it. Raises TypeError for text, fractions and NaN, which int() would take or overflow on."""
-    if type(value) is not int or value < 0:
+    if not is_count(value):
         raise TypeError(f"{value!r} is no count of bytes")
-    return value
+    return int(value)
 
 
 def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[Size, int]:
@@ -143,8 +143,8 @@ def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[Size, 
     ):
         _check_keys(path, name, entries, known)
         for key, value in entries.items():
-            if type(value) is not int or value < 0:
-                raise InputError(f"{path}: {name}.{key} = {value!r} is no count of bytes: a whole number is wanted")
+            if not is_count(value):
+                raise InputError(f"{path}: {name}.{key} = {value!r:.40} is no count of bytes: a whole number is wanted")
             found[core, key] = value
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ..export.lower import lower
 from ..graph.evaluate import Trace, evaluate
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
+from ..manifest import Manifest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,
@@ -74,7 +75,7 @@ def quantize(
     with directory.held():
         manifest = directory.manifest()
         directory.read(FLOAT_NET)
-        if "float" not in manifest.get("accuracy", {}):
+        if manifest.accuracy.float_ is None:
             raise InputError(f"{path} does not say how accurate its float net is, so it is damaged: train the model again")
         kept = _interrupted(directory)
         if resume and kept is None:
@@ -87,15 +88,16 @@ def quantize(
             )
         dataset = load_dataset(recipe.data)
         refuse_other_data(manifest, recipe, dataset)
-        if kept is None and not force and _is_made(directory, manifest, recipe):
+        made = manifest.accuracy.integer
+        if made is not None and kept is None and not force and _is_made(directory, manifest, recipe):
             listener.stage("the integer model of this recipe is there")
-            return float(manifest["accuracy"]["integer"])
+            return made
         return _quantize(directory, manifest, recipe, dataset, listener, resume=kept == recipe and not force)
 
 
-def _is_made(directory: ModelDirectory, manifest: Mapping[str, Any], recipe: Recipe) -> bool:
+def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> bool:
     """Whether all that `quantize` writes is there and whole, of this recipe and these versions: it would be the same again."""
-    if "integer" not in manifest["accuracy"] or manifest["versions"] != versions(recipe) or directory.read(RECIPE) != to_toml(recipe):
+    if manifest.versions.as_json() != versions(recipe) or directory.read(RECIPE) != to_toml(recipe):
         return False
     try:
         directory.check((QUANTIZED_NET, METRICS))
@@ -114,7 +116,7 @@ def _interrupted(directory: ModelDirectory) -> Recipe | None:
 
 
 def _quantize(
-    directory: ModelDirectory, manifest: dict[str, Any], recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
+    directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
 ) -> float:
     teacher = _float_net(recipe, directory, dataset)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
@@ -134,7 +136,7 @@ def _quantize(
             QUANTIZED_NET: encode_net(net),
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
-                accuracy={"float": manifest["accuracy"]["float"], "integer": result},
+                accuracy={"float": manifest.accuracy.float_, "integer": result},
                 graph_sha256=digest(model),
                 formats=describe_formats(model),
                 vectors_sha256=decode_vectors(files[VECTORS], model, VECTORS).sha256,
@@ -142,7 +144,7 @@ def _quantize(
         },
         removed=[*EXPORTED, REPORT, CHECKPOINT],
     )
-    if result < manifest["accuracy"]["float"] - LOSS_WORTH_A_WARNING:
+    if result < (manifest.accuracy.float_ or 0) - LOSS_WORTH_A_WARNING:
         listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
     return result
 
@@ -195,12 +197,12 @@ def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> N
     return net
 
 
-def _compressed_net(recipe: Recipe, manifest: dict[str, Any], float_net: Net, data: Split) -> Net:
+def _compressed_net(recipe: Recipe, manifest: Manifest, float_net: Net, data: Split) -> Net:
     net = compress(float_net, recipe.compress)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
     streams = train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)).carry > 0
-    calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest["input"]["fraction_bits"], streams=streams)
+    calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest.input.fraction_bits, streams=streams)
     return net
 
 
@@ -236,19 +238,19 @@ def _schedules(net: Net) -> str | None:
     return "  ".join(parts) or None
 
 
-def _readings(split: Split, manifest: dict[str, Any]) -> Split:
+def _readings(split: Split, manifest: Manifest) -> Split:
     """A split as the device reads it: integer * 2^-fraction_bits, float32 (exact: 16 bits)."""
-    bits = manifest["input"]["fraction_bits"]
+    bits = manifest.input.fraction_bits
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
 def _lower(
-    recipe: Recipe, manifest: Mapping[str, Any], net: Net, test: Split, classes: Sequence[str]
+    recipe: Recipe, manifest: Manifest, net: Net, test: Split, classes: Sequence[str]
 ) -> tuple[IntegerModel, dict[str, bytes], float]:
     """(the integer model, its files and those of its golden vectors, its accuracy on the test set)."""
     streaming, kept = recipe.model.streaming, recipe.quantize.vectors
-    model = lower(net, manifest["name"], classes, streaming=streaming)
-    x, lengths = to_device_integers(test.x, manifest["input"]["fraction_bits"]), test.lengths
+    model = lower(net, manifest.name, classes, streaming=streaming)
+    x, lengths = to_device_integers(test.x, manifest.input.fraction_bits), test.lengths
     if streaming:
         x = x.reshape(len(x), -1, *model.input.type.shape)
         lengths = np.full(len(x), x.shape[1])

@@ -129,7 +129,7 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
-    return directory.read(RECIPE) == to_toml(recipe) and directory.manifest()["data"]["sha256"] == dataset.digest
+    return directory.read(RECIPE) == to_toml(recipe) and directory.manifest().data.sha256 == dataset.digest
 
 
 def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
@@ -142,15 +142,17 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
         else:
             listener.stage(f"{path} is finished")
             seconds = 0.0
-        accuracy = directory.manifest()["accuracy"]
-        return Summary(accuracy["float"], accuracy["integer"], constant_bytes(read_model(directory)), found, seconds, path)
+        accuracy = directory.manifest().accuracy
+        if accuracy.float_ is None or accuracy.integer is None:
+            raise InputError(f"{path} does not say how accurate its nets are, so it is damaged: train the model again")
+        return Summary(accuracy.float_, accuracy.integer, constant_bytes(read_model(directory)), found, seconds, path)
 
 
 def _take_missing_stages(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:
     path = directory.path
     if not directory.has(FLOAT_NET):
         train(None, path, listener=listener)
-    if "integer" not in directory.manifest()["accuracy"]:
+    if directory.manifest().accuracy.integer is None:
         quantize(path, listener=listener)
     export(path, listener=listener)
     return verify(path, against, listener=listener)

@@ -25,6 +25,7 @@ from ..export.lower import lower
 from ..graph.ir import MOST_ENTRIES
 from ..graph.serialize import CONTRACT
 from ..graph.verify import MOST_IN_ALL
+from ..manifest import Manifest
 from ..model_directory import CHECKPOINT, FLOAT_NET, GIT_ATTRIBUTES, METRICS, NO_TEXT, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
@@ -125,9 +126,9 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
     return result
 
 
-def refuse_other_data(manifest: Mapping[str, Any], recipe: Recipe, dataset: Dataset) -> None:
+def refuse_other_data(manifest: Manifest, recipe: Recipe, dataset: Dataset) -> None:
     """Raise InputError when the data are not those that the model directory was begun with."""
-    if dataset.digest != manifest["data"]["sha256"]:
+    if dataset.digest != manifest.data.sha256:
         raise InputError(f"{recipe.data.source} is not the data that the float net was trained on (its SHA-256 differs): train anew")
 
 

@@ -14,7 +14,7 @@ from rescomp.store import Disk, injected
 @pytest.fixture
 def directory(tmp_path):
     made = ModelDirectory.create(tmp_path / "model")
-    data = {"sha256": "0", "channels": 1}
+    data = {"sha256": "0" * 64, "channels": 1}
     made.update_manifest(seed=1, contract=1, name="m", classes=[], data=data, input={"fraction_bits": 0}, versions={"rescomp": "0"})
     return made
 
@@ -51,7 +51,7 @@ def test_a_missing_file_names_the_stage_that_makes_it(directory):
 def test_create_never_overwrites_without_force(directory, tmp_path):
     with pytest.raises(InputError, match="--force"):
         ModelDirectory.create(directory.path)
-    assert directory.manifest()["seed"] == 1
+    assert directory.manifest().seed == 1
     ModelDirectory.create(directory.path, force=True)
     assert list(directory.path.iterdir()) == []
 
@@ -68,7 +68,7 @@ def test_force_spares_what_rescomp_did_not_make(tmp_path, directory):
     (directory.path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"holds notes\.txt, which rescomp did not write"):
         ModelDirectory.create(directory.path, force=True)
-    assert directory.manifest()["seed"] == 1
+    assert directory.manifest().seed == 1
 
 
 def test_a_folder_that_rescomp_did_not_make_is_not_searched(tmp_path):

@@ -7,54 +7,72 @@ from pathlib import Path
 import pytest
 
 from rescomp.export.c_templates import list_templates, read_template
-from rescomp.model_names import is_model_name
+from rescomp.model_names import RESERVED_NAMES, is_model_name
 
 COMPILERS = {
     "gcc": (),
+    "clang": (),
     "arm-none-eabi-gcc": ("-mcpu=cortex-m4", "-mthumb"),
     "riscv64-unknown-elf-gcc": ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"),
     "avr-gcc": ("-mmcu=atmega2560",),
+    "aarch64-linux-gnu-gcc": (),
+    "powerpc-linux-gnu-gcc": (),
 }
-ROOTS = ("include", "include-fixed", "x86_64-linux-gnu")
-"""Ends of the folders that are searched for what stands between angle brackets."""
+SHARED = ("/usr/include", "/usr/local/include", "/usr/include/x86_64-linux-gnu")
+"""Folders in which headers of every package lie beside those of the C library."""
+
+
+def ask(compiler, *arguments, source=""):
+    """What a compiler says, on either stream; faults in headers do not matter."""
+    command = [compiler, *COMPILERS[compiler], *arguments, "-x", "c", "-"]
+    try:
+        done = subprocess.run(command, input=source, capture_output=True, text=True, check=False, timeout=60)
+    except FileNotFoundError:
+        pytest.skip(f"needs {compiler}")
+    return done.stdout, done.stderr
+
+
+def folders(compiler):
+    """Where a compiler looks for what stands between angle brackets."""
+    said = ask(compiler, "-E", "-v")[1]
+    listed = re.search(r"<\.\.\.> search starts here:\n(.*?)End of search", said, re.DOTALL)
+    return [Path(line.strip()).resolve() for line in listed[1].splitlines()]
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_no_model_hides_a_header_of_a_c_library(compiler):
-    """Whatever a compiler reads for the headers that generated code and the programs around it include, and what lies beside them."""
+def test_no_model_hides_a_header_of_a_compiler_or_a_c_library(compiler):
+    """All that lies in folders of its own, and whatever it reads for the headers that generated code and the programs around it include."""
     source = "".join(f"#include <{name}.h>\n" for name in ("stdint", "string", "stddef", "stdlib", "stdio"))
-    command = [compiler, *COMPILERS[compiler], "-M", "-x", "c", "-"]
-    try:
-        said = subprocess.run(command, input=source, capture_output=True, text=True, check=True, timeout=60).stdout
-    except FileNotFoundError:
-        pytest.skip(f"needs {compiler}")
-    read = [path for path in map(Path, re.findall(r"/\S+\.h", said)) if path.parent.name in ROOTS]
-    assert read
-    for path in read:
-        assert not is_model_name(path.stem), path
-    if compiler != "gcc":
-        beside = [each for path in read for each in path.parent.glob("*.h")]
-        assert {path.stem for path in beside if is_model_name(path.stem)} == set()
+    roots = folders(compiler)
+    read = [path for path in map(Path, re.findall(r"/\S+\.h", ask(compiler, "-M", source=source)[0])) if path.parent.resolve() in roots]
+    assert len(read) > 3
+    own = [path for root in roots if str(root) not in SHARED for path in root.glob("*.h")]
+    assert "stdarg" in {path.stem for path in own}
+    assert {path.stem for path in [*read, *own] if is_model_name(path.stem.lower())} == set()
 
 
-NAMING = [f"{name}.h" for name in ("pthread", "semaphore", "spawn", "stdatomic", "threads", "sys/fanotify", "sys/inotify", "netinet/in")]
-"""Headers of things that are made by a function of their own name."""
-
-
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_no_model_names_a_function_of_a_c_library(compiler):
-    """model.h names functions and types by the model's name and these endings."""
-    endings = set(re.findall(r"\{\{ source\.name \}\}_([a-z_]+)", read_template("model.h.j2")))
-    assert {"init", "step", "run"} <= endings
-    headers = [name for name in NAMING if compiler == "gcc" or name != "threads.h"]  # newlib's and picolibc's include what they lack
+@pytest.mark.parametrize("compiler", ["gcc", "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc", "avr-gcc"])
+def test_no_model_names_a_function_or_a_macro_of_a_c_library(compiler):
+    """model.h names functions and macros by the model's name and these endings."""
+    template = read_template("model.h.j2")
+    functions = "|".join(re.findall(r"\{\{ source\.name \}\}_([a-z_]+)", template))
+    macros = "|".join(re.findall(r"\{\{ source\.macro \}\}_([A-Z_0-9]+)", template))
+    assert {"init", "step", "run"} <= set(functions.split("|"))
+    assert {"H", "STATE_BYTES"} <= set(macros.split("|"))
+    below = [
+        path for root in folders(compiler) for folder in ("arpa", "net", "netinet", "rpc", "sys") for path in root.glob(f"{folder}/*.h")
+    ]
+    headers = [
+        *(f"{name}.h" for name in sorted(RESERVED_NAMES)),
+        *sorted({f"{path.parent.name}/{path.name}" for path in below}),
+        "avr/io.h",
+    ]
     source = "#define _GNU_SOURCE\n" + "".join(f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in headers)
-    command = [compiler, *COMPILERS[compiler], "-std=gnu11", "-E", "-dD", "-x", "c", "-"]
-    try:
-        said = subprocess.run(command, input=source, capture_output=True, text=True, check=True, timeout=60).stdout
-    except FileNotFoundError:
-        pytest.skip(f"needs {compiler}")
-    named = set(re.findall(rf"\b([a-z][a-z0-9_]*)_(?:{'|'.join(endings)})\b *\(", said))
-    assert compiler != "gcc" or {"pthread_mutexattr", "atomic", "mtx"} <= named
+    said = ask(compiler, "-std=gnu11", "-E", "-dD", source=source)[0]
+    named = set(re.findall(rf"\b([a-z][a-z0-9_]*)_(?:{functions})\b *\(", said))
+    named |= set(re.findall(rf"#define ([a-z][a-z0-9_]*)_(?:{functions})\b", said))
+    named |= {name.lower() for name in re.findall(rf"#define ([A-Z][A-Z0-9_]*)_(?:{macros})\b", said)}
+    assert compiler != "gcc" or {"pthread_mutexattr", "atomic", "mtx", "res"} <= named
     assert {name for name in named if is_model_name(name)} == set()
 
 
@@ -69,7 +87,29 @@ def test_no_model_hides_a_header_of_the_firmware():
 
 @pytest.mark.parametrize(
     "name",
-    ["endian", "gpio", "con", "com1", "unistd", "sys", "typeof", "class", "sem", "arduino", "x86intrin", "main", "", "9", "Ab", "a" * 41],
+    [
+        "endian",
+        "gpio",
+        "con",
+        "com1",
+        "unistd",
+        "sys",
+        "typeof",
+        "class",
+        "sem",
+        "arduino",
+        "x86intrin",
+        "main",
+        "res",
+        "svc",
+        "esp_now",
+        "stdio_usb",
+        "k_sem",
+        "",
+        "9",
+        "Ab",
+        "a" * 41,
+    ],
 )
 def test_names_that_no_model_has(name):
     assert not is_model_name(name)

@@ -111,10 +111,12 @@ def test_the_root_holds_only_the_package_s_modules():
         "errors.py",
         "documents.py",
         "fake_quantize.py",
+        "manifest.py",
         "model_directory.py",
         "model_names.py",
         "printing.py",
         "recipe.py",
+        "strict_documents.py",
         "text_files.py",
     }
 

@@ -175,3 +175,12 @@ def test_nets_without_state_in_toml():
     recipe = load_recipe(None, asked)
     assert (recipe.model.widths, recipe.model.stem_kernel) == ((4, 8), (5,))
     assert parse_recipe(to_toml(recipe), "recipe.toml") == recipe
+
+
+def test_no_number_of_a_recipe_is_beyond_what_can_be_counted():
+    for section, field in Recipe.model_fields.items():
+        for key, entry in field.annotation.model_fields.items() if section != "compress" else ():
+            for value in (10**400, 1 << 63)[: 1 if entry.annotation is float else 2]:
+                with pytest.raises(InputError, match=f"{section}.{key} = "):
+                    load_recipe(overrides=[f"{section}.{key}={value}"])
+    assert load_recipe(overrides=[f"train.seed={(1 << 63) - 1}"]).train.seed == (1 << 63) - 1

@@ -41,22 +41,26 @@ class Build:
     def parse(cls, compiler: str | None, flags: str | None) -> Build:
         """As --cc and --cflags give them.
 
-        Raises InputError for quotes that do not close and for macros of the generated code, MissingToolError for no such compiler.
+        A compiler found by a relative path is found wherever it is run. Raises InputError for quotes that do not close, for an empty flag
+        and for macros of the generated code, MissingToolError for no such compiler.
         """
         try:
             words = tuple(shlex.split(flags or ""))
         except ValueError as error:
             raise InputError(f"--cflags {flags!r} cannot be split into words ({error}): quote it as a shell's command line") from error
+        if "" in words:
+            raise InputError(f"--cflags {flags!r} holds an empty flag, which compilers take for a file without a name: leave it out")
         if compiler is not None and not compiler.strip():
             raise InputError("--cc names no command: leave it out for rescomp's own choice, or give a compiler")
-        if compiler and shutil.which(compiler) is None:
+        found = shutil.which(compiler) if compiler else None
+        if compiler and found is None:
             raise MissingToolError(f"--cc {compiler} is no command here: give its name or path, and options in --cflags")
         if own := re.search(r"(?<!\S)-[DU]\s?RESCOMP_\w*", " ".join(words)):
             raise InputError(f"--cflags {own[0]}: names that begin with RESCOMP_ are the generated code's own: leave it out")
-        return cls(compiler or "", words)
+        return cls(str(Path(found).absolute()) if found and not Path(found).is_absolute() else compiler or "", words)
 
     def __str__(self) -> str:
-        return shlex.join(filter(None, (self.compiler, *self.flags)))
+        return shlex.join((*filter(None, (self.compiler,)), *self.flags))
 
     def __bool__(self) -> bool:
         return bool(self.compiler or self.flags)

@@ -75,7 +75,7 @@ def load_quantized(directory: ModelDirectory) -> Net:
     """The fine-tuned net of a model directory, in evaluation mode. Raises InputError when a file is missing or damaged."""
     manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
     directory.read(QUANTIZED_NET)
-    net = compress(empty_net(directory, recipe, manifest["data"]["channels"], len(manifest["classes"])), recipe.compress)
+    net = compress(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes)), recipe.compress)
     load_net(net, directory.path / QUANTIZED_NET)
     return net.eval()
 

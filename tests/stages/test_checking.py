@@ -51,7 +51,7 @@ def sizes(verified):
 
 def profile_of(directory, **changes):
     """As `profile --json` would print it of the model there."""
-    return {**PROFILE, "graph_sha256": ModelDirectory.open(directory).manifest()["graph_sha256"], **changes}
+    return {**PROFILE, "graph_sha256": ModelDirectory.open(directory).manifest().graph_sha256, **changes}
 
 
 def write(path, text):
@@ -164,6 +164,7 @@ BAD_LIMITS = {
     "[limits]\nram_bytes = 1.5\n": "whole number",
     "[limits]\nram_bytes = true\n": "whole number",
     "[limits]\nram_bytes = -1\n": "whole number",
+    f"[limits]\nram_bytes = 1{'0' * 400}\n": "whole number",
     "[limits.cortexm0]\nram_bytes = 1\n": "limits.toml: there is no core 'cortexm0' here; the nearest one is 'cortex-m0'",
     "[limits.cortex-m0]\nconst_bytes = 1\n": "limits.cortex-m0.const_bytes",
     "limits = 3\n": "section",

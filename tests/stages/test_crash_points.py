@@ -155,7 +155,7 @@ def test_a_model_that_this_recipe_made_is_not_made_again(model_dir):
         accuracy = stages.quantize(model_dir)
     assert epochs == {}
     assert contents(model_dir) == before
-    assert accuracy == ModelDirectory.open(model_dir).manifest()["accuracy"]["integer"]
+    assert accuracy == ModelDirectory.open(model_dir).manifest().accuracy.integer
     (model_dir / "graph.json").write_bytes(b"{}")
     with counting_epochs() as epochs:
         stages.quantize(model_dir)

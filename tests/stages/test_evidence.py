@@ -12,7 +12,7 @@ from rescomp.cli import main
 from rescomp.errors import InputError, ParityError
 from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
-from rescomp.stages.artefacts import Vectors, is_possible, read_model
+from rescomp.stages.artefacts import Vectors, is_possible, read_model, read_vectors
 from rescomp.stages.evidence import CoverageSummary, Evidence, merge, parse_report, read_report
 from rescomp.validate.build import Build
 
@@ -47,7 +47,7 @@ def test_a_report_names_graph_vectors_and_every_file_that_was_read(verified):
     directory = ModelDirectory.open(verified)
     report = report_of(verified)
     assert report["schema"] == 2
-    assert report["graph_sha256"] == digest(read_model(directory)) == directory.manifest()["graph_sha256"]
+    assert report["graph_sha256"] == digest(read_model(directory)) == directory.manifest().graph_sha256
     assert report["vectors"]["test"]["sequences"] == 24
     sums = dict(reversed(line.split("  ")) for line in (verified / "SHA256SUMS").read_text().splitlines())
     assert all(sums[name] == sha256 for entry in report["evidence"] for name, sha256 in entry["files"].items())
@@ -385,7 +385,7 @@ def test_an_accuracy_that_the_vectors_do_not_have_is_refused(verified, capsys):
     assert "says accuracy 3.1250%, and vectors/test.npz gives " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("integer", "sequences"), [(0.5, 23), (1.0, 24), (0.9, 24), (-1.0, 24), (0.0, 48), (1.0, 0)])
+@pytest.mark.parametrize(("integer", "sequences"), [(0.5, 23), (1.0, 24), (0.9, 24), (0.0, 48), (1.0, 0)])
 def test_an_accuracy_of_the_manifest_that_the_vectors_do_not_have_is_refused(verified, capsys, integer, sequences):
     manifest = json.loads((verified / "manifest.json").read_text())
     assert manifest["data"]["test_sequences"] == 24
@@ -394,6 +394,24 @@ def test_an_accuracy_of_the_manifest_that_the_vectors_do_not_have_is_refused(ver
     for command in (["check"], ["verify", "--against", "c"]):
         assert main([command[0], str(verified), *command[1:]]) == 2
         assert f"manifest.json says that {integer:.2%} of {sequences} test sequences" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "sequences"), [("", 25), ("vectors = 25", 25), ("vectors = 20", 30), ("vectors = 24", 24), ("vectors = 24", 30)]
+)
+def test_as_many_vectors_are_kept_as_manifest_and_recipe_say(verified, asked, sequences):
+    """24 of them. The accuracy may be that of more sequences."""
+    directory, vectors = ModelDirectory(verified), verified / "vectors/test.npz"
+    recipe = (verified / "recipe.toml").read_text().replace("[quantize]\n", f"[quantize]\n{asked}\n")
+    data = json.loads((verified / "manifest.json").read_text())["data"] | {"test_sequences": sequences}
+    right = round(directory.manifest().accuracy.integer * 24)
+    accuracy = {"float": 0.5, "integer": right / sequences}
+    directory.write({"recipe.toml": recipe.encode(), **directory.revised_manifest(data=data, accuracy=accuracy)})
+    if asked == "vectors = 24":
+        assert len(read_vectors(directory, read_model(directory)).x) == 24
+    else:
+        with pytest.raises(InputError, match=re.escape(f"says that there are {sequences} test sequences, which {vectors} contradicts")):
+            read_vectors(directory, read_model(directory))
 
 
 @pytest.mark.parametrize(("right", "possible"), [(4, False), (5, True), (19, True), (20, False)])

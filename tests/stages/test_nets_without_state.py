@@ -155,7 +155,7 @@ def test_only_so_many_vectors_are_kept(sequences, tmp_path):
     directory = ModelDirectory.open(tmp_path / "out")
     vectors = read_vectors(directory, read_model(directory))
     assert len(vectors.x) == len(vectors.labels) == len(vectors.scores) == len(vectors.lengths) == 5
-    assert directory.manifest()["accuracy"]["integer"] == accuracy
+    assert directory.manifest().accuracy.integer == accuracy
     assert accuracy * 12 == pytest.approx(round(accuracy * 12)), "of the whole test set, not of the vectors"
     stages.quantize(tmp_path / "out", overrides=["quantize.vectors=100"])
     assert len(read_vectors(directory, read_model(directory)).x) == 12

@@ -138,7 +138,7 @@ def test_files_of_another_version_are_not_compared_and_check_says_so_too(model_d
     for each in (name, "model_sequence.onnx") if name == "model.onnx" else (name,):
         change(model_dir, each, old % __version__.encode(), new)
     directory = ModelDirectory.open(model_dir)
-    directory.update_manifest(versions={**directory.manifest()["versions"], "rescomp": "9.9.9"})
+    directory.update_manifest(versions={**directory.manifest().versions.as_json(), "rescomp": "9.9.9"})
     result = stages.verify(model_dir, witness)
     assert result.failures == ()
     assert not [entry for entry in result.witnesses if entry.variant == "fresh export"]

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,9 @@ def test_a_compiler_or_flags_that_cannot_be(tmp_path, request, random_sequences)
         with pytest.raises(InputError, match=r"--cflags -[DU] ?RESCOMP_\w+: names that begin with RESCOMP_"):
             Build.parse(None, flags)
     assert Build.parse(None, "-DMY_RESCOMP_TAP -I-DRESCOMP").flags == ("-DMY_RESCOMP_TAP", "-I-DRESCOMP")
+    for flags in ("''", "-O2 ''", '""'):
+        with pytest.raises(InputError, match="holds an empty flag"):
+            Build.parse(None, flags)
     assert not Build.parse(None, None)
     check_tools(CORES["cortex-m4"])
     need("clang", "clang")
@@ -108,6 +112,18 @@ def test_a_compiler_or_flags_that_cannot_be(tmp_path, request, random_sequences)
     job = replace(job, build=Build.parse("clang", "-flto"), argument="cortex-m4")
     with pytest.raises(InputError, match="leave -flto out"):
         next(load_witness("qemu").answers(job))
+
+
+@pytest.mark.parametrize(("compiler", "path"), [("./mycc", "/usr/bin"), ("sub/../mycc", "/usr/bin"), ("mycc", "sub/..:/usr/bin")])
+def test_a_compiler_found_by_a_relative_path_is_found_wherever_it_is_run(compiler, path, tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "mycc").symlink_to(shutil.which("gcc"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    assert Build.parse("gcc", None).compiler == "gcc"
+    build = Build.parse(compiler, None)
+    monkeypatch.chdir("/")
+    assert Path(build.compiler).samefile(tmp_path / "mycc")
 
 
 def test_a_program_of_another_machine_needs_its_emulator(tmp_path, monkeypatch):

@@ -124,7 +124,7 @@ def model_directory(build_board, tmp_path):
         board = build_board(weights="ternary", count=20, longest=12, plant=plant)
         directory = ModelDirectory.create(tmp_path / "model")
         fraction_bits = board.model.input.type.format.fraction_bits
-        data, rest = {"sha256": "", "channels": 7}, {"input": {"fraction_bits": fraction_bits}, "versions": {"rescomp": ""}}
+        data, rest = {"sha256": "0" * 64, "channels": 7}, {"input": {"fraction_bits": fraction_bits}, "versions": {"rescomp": ""}}
         directory.update_manifest(
             contract=1, name="tiny", classes=list(board.model.classes), data=data, graph_sha256=digest(board.model), **rest
         )

@@ -1,0 +1,121 @@
+"""manifest.json: where a model comes from, how it reads, and what it was found to be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from .documents import parse_json
+from .errors import InputError
+from .strict_documents import Count, Fraction, Positive, Sha256, Stated, cause_of
+
+SCHEMA = 1
+"""Version of manifest.json."""
+
+
+class DataOrigin(Stated):
+    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs alone."""
+
+    sha256: Sha256
+    channels: Positive
+    name: str | None = None
+    train_sequences: Count | None = None
+    test_sequences: Count | None = None
+    files: Count | None = None
+    recordings: Count | None = None
+    readings: Count | None = None
+    readings_too_short_for_a_window: Count | None = None
+    split: Literal["group", "time"] | None = None
+    train_groups: tuple[str, ...] | None = None
+    test_groups: tuple[str, ...] | None = None
+
+
+class InputFormat(Stated):
+    """What the device reads: integers of dtype, times scale = 2^-fraction_bits, in unit. shape: of what the net reads at once."""
+
+    fraction_bits: Annotated[int, Field(ge=0, le=15)]
+    dtype: str | None = None
+    scale: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    unit: str | None = None
+    channels: tuple[str, ...] = ()
+    shape: tuple[Positive, ...] | None = None
+    readings_a_step: Positive | None = None
+    stride: Positive | None = None
+
+
+class Versions(Stated):
+    """Of everything that a model directory's bytes may depend on."""
+
+    rescomp: str
+    python: str | None = None
+    numpy: str | None = None
+    torch: str | None = None
+    safetensors: str | None = None
+    onnx: str | None = None
+    flatbuffers: str | None = None
+    tflite: str | None = None
+    compiler: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """By name."""
+        return self.model_dump(exclude_none=True)
+
+
+class Accuracies(Stated):
+    """Fractions of the test set that are answered right: by the float net, and by the integer model."""
+
+    float_: Fraction | None = Field(None, alias="float")
+    integer: Fraction | None = None
+
+
+class ValueFormat(Stated):
+    """Of a value of the graph: the format as it is written there, and its scale."""
+
+    format: str
+    scale: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Manifest(Stated):
+    """The document. What only a trained net, or an integer model, has is None before."""
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    contract: Count
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    classes: tuple[str, ...]
+    data: DataOrigin
+    input: InputFormat
+    versions: Versions
+    seed: Count | None = None
+    threads: Positive | None = None
+    device: str | None = None
+    accuracy: Accuracies = Accuracies()
+    graph_sha256: Sha256 | None = None
+    vectors_sha256: Sha256 | None = None
+    formats: Mapping[str, ValueFormat] | None = None
+
+    @classmethod
+    def of(cls, entries: Mapping[str, Any]) -> Self:
+        """From values of JSON. Raises pydantic's ValidationError."""
+        return cls.model_validate_json(json.dumps(entries))
+
+    def as_json(self) -> dict[str, Any]:
+        """The document."""
+        return {"schema": SCHEMA, **self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)}
+
+
+def parse_manifest(data: bytes, name: str) -> Manifest:
+    """A manifest from its bytes. name: what errors call it. Raises InputError."""
+    try:
+        document = parse_json(data)
+        schema = document["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{name} is damaged, or not rescomp's: train the model again") from error
+    if schema != SCHEMA or type(schema) is not int:
+        raise InputError(f"{name} has schema {schema!r:.40}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
+    try:
+        return Manifest.of(document)
+    except ValidationError as error:
+        raise InputError(f"{name} is damaged, or not rescomp's ({cause_of(error)}): train the model again") from error

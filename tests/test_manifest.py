@@ -1,0 +1,118 @@
+"""manifest.json is read key by key: nothing of another type, nothing out of bounds, nothing unknown."""
+
+import copy
+import json
+
+import pytest
+
+from rescomp.errors import InputError
+from rescomp.manifest import parse_manifest
+
+DOCUMENT = {
+    "schema": 1,
+    "contract": 1,
+    "name": "gestures",
+    "classes": ["a", "b"],
+    "data": {
+        "name": "gestures",
+        "sha256": "0123456789abcdef" * 4,
+        "channels": 3,
+        "train_sequences": 8,
+        "test_sequences": 4,
+        "files": 1,
+        "recordings": 6,
+        "readings": 99,
+        "readings_too_short_for_a_window": 2,
+        "split": "group",
+        "train_groups": ["x"],
+        "test_groups": ["y"],
+    },
+    "input": {
+        "dtype": "int16",
+        "fraction_bits": 3,
+        "scale": 0.125,
+        "unit": "g",
+        "channels": ["ax", "ay", "az"],
+        "shape": [3],
+        "readings_a_step": 2,
+        "stride": 1,
+    },
+    "seed": 0,
+    "threads": 1,
+    "device": "cpu",
+    "versions": dict.fromkeys(["rescomp", "python", "numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite", "compiler"], "1"),
+    "accuracy": {"float": 1.0, "integer": 0.75},
+    "graph_sha256": "0" * 64,
+    "vectors_sha256": "f" * 64,
+    "formats": {"step.h_next": {"format": "int16 Q12", "scale": 0.000244140625}},
+}
+WRONG = {
+    int: (True, 1.5, 10**400, -1, None, "1", [1], {}),
+    float: (True, 10**400, None, "1", [1.0], {}),
+    str: (True, 1, None, ["x"], {}),
+    list: (True, 1, None, "xy", {}, [None], [True], [[]]),
+    dict: (True, 1, None, "xy", [], {"unknown": 1}),
+}
+"""For a value of this type."""
+
+
+def places(document, path=()):
+    """Of every value."""
+    yield path
+    for key, value in document.items():
+        yield from places(value, (*path, key)) if isinstance(value, dict) else [(*path, key)]
+
+
+def put(path, value):
+    """The document's bytes, with another value at a place."""
+    document = copy.deepcopy(DOCUMENT)
+    target = document
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return json.dumps(document).encode()
+
+
+def test_a_whole_manifest_is_read_and_written_as_it_was():
+    assert parse_manifest(json.dumps(DOCUMENT).encode(), "m").as_json() == DOCUMENT
+    needed = {key: DOCUMENT[key] for key in ("schema", "contract", "name", "classes")}
+    parts = {"data": ("sha256", "channels"), "input": ("fraction_bits",), "versions": ("rescomp",)}
+    least = {**needed, **{part: {key: DOCUMENT[part][key] for key in keys} for part, keys in parts.items()}}
+    assert parse_manifest(json.dumps(least).encode(), "m").as_json() == least
+
+
+def test_nothing_of_another_type_stands_in_a_manifest():
+    for path in list(places(DOCUMENT))[1:]:
+        value = DOCUMENT
+        for key in path:
+            value = value[key]
+        for wrong in WRONG[type(value)]:
+            with pytest.raises(InputError, match=r"m (is damaged|has schema)"):
+                print(path, wrong, parse_manifest(put(path, wrong), "m"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *[(("accuracy", key), value) for key in ("float", "integer") for value in (1.0625, -0.5, 1e300)],
+        *[((*path, key), "0" * 63 + "g") for path, key in ((("data",), "sha256"), ((), "graph_sha256"), ((), "vectors_sha256"))],
+        *[(("data", "sha256"), value) for value in ("", "0" * 63, "0" * 65, "A" * 64, "0" * 64 + "\n")],
+        (("input.unit",), "g"),
+        (("input", "fraction_bits"), 16),
+        (("input", "shape"), [0]),
+        (("data", "channels"), 0),
+        (("data", "split"), "any"),
+        (("name",), "gestures\n"),
+        (("schema",), 1.0),
+    ],
+)
+def test_nothing_out_of_bounds_or_unknown_stands_in_a_manifest(path, value):
+    with pytest.raises(InputError, match=r"m (is damaged|has schema)"):
+        parse_manifest(put(path, value), "m")
+
+
+def test_the_sentence_says_what_is_wrong():
+    with pytest.raises(
+        InputError, match=r"^m is damaged, or not rescomp's \(input\.unit: Extra inputs are not permitted\): train the model again$"
+    ):
+        parse_manifest(put(("input.unit",), "g"), "m")
