@@ -37,10 +37,16 @@ PROFILE = {
 }
 
 
+@pytest.fixture(scope="module")
+def verified_once(finished, tmp_path_factory):
+    path = shutil.copytree(finished, tmp_path_factory.mktemp("verified") / "model")
+    stages.verify(path, "onnxruntime,c")
+    return path
+
+
 @pytest.fixture
-def verified(model_dir):
-    stages.verify(model_dir, "onnxruntime,c")
-    return model_dir
+def verified(verified_once, tmp_path):
+    return shutil.copytree(verified_once, tmp_path / "model")
 
 
 @pytest.fixture
