@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..graph.fixed_point import MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND
-from ..graph.ir import Format
 from ..models import CountedSteps, FixedPointArithmetic, FloatArithmetic, Formats, Net, RecurrentNet
 
 MAX_PRE_SHIFT = 6
@@ -77,20 +76,14 @@ def _observe(net: RecurrentNet, x: Tensor, lengths: Tensor, streams: bool) -> di
 
 
 def _walk_streams(net: RecurrentNet, observer: _Observer, x: Tensor, lengths: Tensor, ends: Mapping[str, Tensor]) -> None:
-    """Every sequence after another one, with the state that it left within what its format holds: the ends [sequences, size], by name."""
+    """Every sequence after another one, with the state that it left: the ends [sequences, size], by name."""
     every, generator = CountedSteps.of(lengths, 1.0), torch.Generator().manual_seed(0)
     for _ in range(MOST_PASSES):
         before = dict(observer.largest)
         order = torch.randperm(len(x), generator=generator)
-        begin = {name: _held(ends[name][order], format) for name, format in net.state_formats.items()}
-        _, ends = net.answer(x, lengths, every, begin)
+        _, ends = net.answer(x, lengths, every, {name: state[order] for name, state in ends.items()})
         if all(largest <= GROWTH * before[name] for name, largest in observer.largest.items()):
             return
-
-
-def _held(state: Tensor, format: Format) -> Tensor:
-    step = 2.0**-format.fraction_bits
-    return state.clamp(format.low * step, format.high * step)
 
 
 def fraction_bits(largest: float, bound: int) -> int:

@@ -21,8 +21,8 @@ def check_splits(raw: RawDataset) -> tuple[Split, Split, tuple[str, ...]]:
     (x_train, lengths_train), (x_test, lengths_test) = checked_values(raw.train), checked_values(raw.test)
     _check_agreement(raw, x_train, x_test)
     classes, y_train, y_test = _classes(raw)
-    train = Split(x_train, y_train, lengths_train, checked_groups(raw.train))
-    return train, Split(x_test, y_test, lengths_test, checked_groups(raw.test)), classes
+    train = Split(x_train, y_train, lengths_train, checked_groups(raw.train), raw.train.spans)
+    return train, Split(x_test, y_test, lengths_test, checked_groups(raw.test), raw.test.spans), classes
 
 
 def checked_values(raw: RawSplit) -> tuple[ValueArray, IntArray]:

@@ -20,11 +20,12 @@ from .splits import held_out
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """A sequence to classify. group: for later splits of its side."""
+    """A sequence to classify. group: for later splits of its side. begin: see Recording."""
 
     values: npt.NDArray[np.float64]
     label: str
     group: str
+    begin: int
 
 
 def read_logs(path: Path, data: DataSection) -> RawDataset:
@@ -72,7 +73,7 @@ def _by_time(log: Log, classes: Sequence[str], data: DataSection) -> tuple[list[
         # Windows that overlap share readings: a later split may not take a recording apart.
         part = replace(recording, group=str(number) if (data.stride or data.window) < data.window else "")
         early += [replace(part, values=part.values[:cut])] if cut else []
-        late += [replace(part, values=part.values[cut:])] if cut < len(part) else []
+        late += [replace(part, values=part.values[cut:], begin=part.begin + cut)] if cut < len(part) else []
     train, test = list(_windows(early, data)), list(_windows(late, data))
     _check_classes(log, train, classes, data, " in the training part")
     _check_classes(log, test, classes, data, " in the test part")
@@ -97,7 +98,7 @@ def _windows(recordings: Sequence[Recording], data: DataSection) -> Iterator[_Wi
     for recording in recordings:
         size = data.window or len(recording)
         for start in range(0, len(recording) - size + 1, data.stride or size):
-            yield _Window(recording.values[start : start + size], recording.label, recording.group)
+            yield _Window(recording.values[start : start + size], recording.label, recording.group, recording.begin + start)
 
 
 def _check_classes(log: Log, windows: Sequence[_Window], classes: Sequence[str], data: DataSection, where: str) -> None:
@@ -128,7 +129,9 @@ def _raw(log: Log, name: Literal["train", "test"], windows: Sequence[_Window]) -
     x, lengths = pad_sequences([window.values for window in windows])
     labels, groups = np.array([window.label for window in windows]), np.array([window.group for window in windows])
     values = x.astype(np.int64) if log.integer else x
-    return RawSplit(str(log.path), name, values, labels, lengths, groups if any(window.group for window in windows) else None)
+    begins = np.array([window.begin for window in windows], np.int64)
+    groups_or_none = groups if any(window.group for window in windows) else None
+    return RawSplit(str(log.path), name, values, labels, lengths, groups_or_none, np.stack([begins, begins + lengths], axis=1))
 
 
 def _facts(log: Log, data: DataSection, train: Sequence[_Window], test: Sequence[_Window]) -> dict[str, Any]:

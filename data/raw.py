@@ -21,7 +21,7 @@ class RawSplit:
 
     file: for messages. x: [sequences, time, channels], or [sequences, time] for one channel. labels: [sequences], of streams
     [sequences, time]; integers or strings. lengths: [sequences], or None when every sequence fills the time axis. groups: [sequences],
-    integers or strings (subject, device, recording) that a later split respects, or None.
+    integers or strings (subject, device, recording) that a later split respects, or None. spans: see Split.
     """
 
     file: str
@@ -30,6 +30,7 @@ class RawSplit:
     labels: npt.NDArray[Any]
     lengths: npt.NDArray[Any] | None = None
     groups: npt.NDArray[Any] | None = None
+    spans: npt.NDArray[np.int64] | None = None
 
     @property
     def where(self) -> str:

@@ -18,13 +18,20 @@ TIME_NAMES = ("timestamp", "time")
 """A column of one of these names (in any case) holds the times when data.time is unset: it is no channel."""
 
 
+APART = 1 << 32
+"""Readings between continuous recordings on the line on which `Recording.begin` is a place: more than any has."""
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """values: float64 [readings, channels]."""
+    """values: float64 [readings, channels]. begin: of its first reading, the place on a line of all readings of the source, on which one
+    follows another without a gap where it did so in time, whatever their labels.
+    """
 
     values: npt.NDArray[np.float64]
     label: str
     group: str
+    begin: int
 
     def __len__(self) -> int:
         """Number of readings."""
@@ -88,7 +95,8 @@ def read_log(path: Path, data: DataSection) -> Log:
     recordings: list[Recording] = []
     integer = True
     for source, table, columns in _tables(sources, data):
-        recordings += _cut(table, columns, source, data.gap)
+        begin = recordings[-1].begin + APART if recordings else 0
+        recordings += _cut(table, columns, source, data.gap, begin)
         integer = integer and all(table.is_integer(name) for name in columns.channels)
     return Log(path, len(sources), columns.channels, integer, tuple(recordings))
 
@@ -182,12 +190,16 @@ def _check_columns(table: Table, columns: _Columns, data: DataSection) -> None:
                 raise InputError(f"{table.top}: column {name!r} is not in the first file: name the columns to use in data.channels")
 
 
-def _cut(table: Table, columns: _Columns, source: _Source, gap: float) -> list[Recording]:
-    """The recordings of one file, group after group."""
+def _cut(table: Table, columns: _Columns, source: _Source, gap: float, begin: int) -> list[Recording]:
+    """The recordings of one file, group after group. begin: the place of the first of them."""
     values, groups = _values(table, columns), _groups(table, columns, source)
     labels = np.array(table.texts(columns.label, "data.label") if columns.label else (source.label,) * len(table))
-    parts = _parts(groups, labels, _times(table, columns), gap)
-    return [Recording(values[part], str(labels[part[0]]), str(groups[part[0]])) for part in parts]
+    times = _times(table, columns)
+    line = np.empty(len(table), np.int64)
+    for number, part in enumerate(_parts(groups, np.zeros(len(table), np.str_), times, gap)):
+        line[part] = begin + number * APART + np.arange(len(part))
+    parts = _parts(groups, labels, times, gap)
+    return [Recording(values[part], str(labels[part[0]]), str(groups[part[0]]), int(line[part[0]])) for part in parts]
 
 
 def _values(table: Table, columns: _Columns) -> npt.NDArray[np.float64]:

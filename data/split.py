@@ -23,12 +23,15 @@ class Split:
     sequence's end. Images are [samples, height, width, channels], their rows in the place of time; their integers are int16.
     y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest. groups: int64 [sequences];
     sequences of one group (a subject, a device, a recording) stay together when the split is split again. None: each is its own.
+    spans: int64 [sequences, 2], where the readings of each begin and end on a line of all readings, on which continuous recordings lie
+    farther apart than any is long. None: nothing is known of what came before a sequence.
     """
 
     x: ValueArray
     y: IntArray
     lengths: IntArray
     groups: IntArray | None = None
+    spans: IntArray | None = None
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -57,8 +60,8 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> Split:
         """The sequences at `indices`, in that order; the padded time stays."""
-        groups = None if self.groups is None else self.groups[indices]
-        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], groups=groups)
+        groups, spans = (None if part is None else part[indices] for part in (self.groups, self.spans))
+        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], groups=groups, spans=spans)
 
     def digest(self) -> str:
         """SHA-256 (hex) over values, labels, lengths and groups; neither padding nor byte order nor the file's compression counts."""

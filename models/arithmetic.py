@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import fake_quantize
-from ..fake_quantize import PREACTIVATION, UNIT
+from ..fake_quantize import PREACTIVATION, STATE, UNIT
 from ..graph.fixed_point import TERNARY_INPUT_BOUND
 from ..graph.ir import Format
 from .matrix import Matrix
@@ -25,8 +25,16 @@ BIAS_LIMIT = 1 << 29
 """Largest classifier bias, in units of the accumulator."""
 
 
+def _limited(state: Tensor, format: Format) -> Tensor:
+    _, low, high = fake_quantize.grid(format)
+    return state.clamp(low, high)
+
+
 class FloatArithmetic(nn.Module):
-    """Real numbers. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the paper's quantSigm and quantTanh."""
+    """Real numbers. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the paper's quantSigm and quantTanh.
+
+    States are limited to what their formats hold: one that runs on without a reset could sum up for ever.
+    """
 
     def __init__(self, nonlinearity: Nonlinearity) -> None:
         super().__init__()
@@ -53,12 +61,12 @@ class FloatArithmetic(nn.Module):
         return torch.tanh(value) if self.nonlinearity == "table" else torch.clamp(value, -1, 1)
 
     def fastgrnn_gate(self, z: Tensor, c: Tensor, h: Tensor, zeta: Tensor, zeta_plus_nu: Tensor) -> Tensor:
-        """(zeta (1 - z) + nu) c + z h."""
-        return torch.addcmul(z * h, zeta_plus_nu - zeta * z, c)
+        """(zeta (1 - z) + nu) c + z h: a new state from the old one, h."""
+        return _limited(torch.addcmul(z * h, zeta_plus_nu - zeta * z, c), STATE)
 
-    def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:  # noqa: ARG002
+    def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:
         """A b + c d: a new state in `format` from the old one, d."""
-        return torch.addcmul(a * b, c, d)
+        return _limited(torch.addcmul(a * b, c, d), format)
 
     def mul(self, left: Tensor, right: Tensor, format: Format) -> Tensor:  # noqa: ARG002
         """The product, element by element, in `format`."""

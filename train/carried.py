@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .walk import Walk
 
 
 @dataclass
@@ -16,30 +17,44 @@ class Carried:
     """The states in which the rows of a batch ended, as the net's own numbers.
 
     sizes: entries of each state, by name. probability: with which a row begins where a row of the batch before ended, instead of with
-    zeros. most: rows of a batch. states: [rows of the batch before, size] by name; none before the first batch.
+    zeros. most: rows of a batch. walk: of continuous recordings, whose rows go on where they ended themselves. states: [rows of the batch
+    before, size] by name; none before the first batch. rows: int64, which sequences that batch held; none before an epoch's first.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     probability: float = 0.0
     most: int = 0
+    walk: Walk | None = None
     states: dict[str, Tensor] = field(default_factory=dict)
+    rows: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
 
-    def begin(self, batch: int, generator: torch.Generator, device: torch.device) -> dict[str, Tensor] | None:
-        """The states before the first step of `batch` rows, [batch, size] by name on `device` (None: zeros).
+    def order(self, count: int, generator: torch.Generator) -> Tensor:
+        """The order of an epoch of `count` sequences, int64 [count]."""
+        self.rows = self.rows[:0]
+        return torch.randperm(count, generator=generator) if self.walk is None else self.walk.order(self.most, generator)
 
-        Rows of a batch as large as the one before take its rows in a random order; of another size each draws one, with replacement.
+    def begin(self, rows: Tensor, generator: torch.Generator, device: torch.device) -> dict[str, Tensor] | None:
+        """The states before the first step of the sequences `rows` [batch], [batch, size] by name on `device` (None: zeros).
+
+        A row that follows one of the batch before in a continuous recording takes that one's. Others of a batch as large as the one
+        before take its rows in a random order; of another size each draws one, with replacement.
         """
         if not self.probability or not self.states:
             return None
-        rows = len(next(iter(self.states.values())))
-        order = torch.randperm(rows, generator=generator) if rows == batch else torch.randint(rows, (batch,), generator=generator)
-        carries = torch.rand(batch, generator=generator) < self.probability
+        count = len(next(iter(self.states.values())))
+        order = (
+            torch.randperm(count, generator=generator) if count == len(rows) else torch.randint(count, (len(rows),), generator=generator)
+        )
+        if self.walk is not None and len(self.rows):
+            follows = self.walk.follows(rows, self.rows)
+            order = torch.where(follows < 0, order, follows)
+        carries = torch.rand(len(rows), generator=generator) < self.probability
         return {name: torch.where(carries[:, None], state[order], 0).to(device) for name, state in self.states.items()}
 
-    def keep(self, states: Mapping[str, Tensor]) -> None:
-        """Remember where the rows of a batch ended, [batch, size] by name, for the next one."""
+    def keep(self, states: Mapping[str, Tensor], rows: Tensor) -> None:
+        """Remember where the sequences `rows` of a batch ended, [batch, size] by name, for the next one."""
         if self.probability:
-            self.states = {name: state.cpu() for name, state in states.items()}
+            self.states, self.rows = {name: state.cpu() for name, state in states.items()}, rows
 
     def restore(self, states: Mapping[str, Tensor], what: str) -> None:
         """Take the states of a checkpoint. Raises InputError naming `what` unless they are none, or such as this training carries."""

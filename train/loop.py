@@ -24,6 +24,7 @@ from .device import device_of
 from .evaluate import accuracy_and_loss
 from .metrics import EpochReport, Metrics
 from .schedule import Schedule
+from .walk import Walk
 
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[[EpochReport], None]
@@ -134,7 +135,7 @@ class _Run:
         self.optimizer = _optimizer(net, schedule)
         self.device = device_of(net)
         self.generator = torch.Generator().manual_seed(schedule.seed)
-        self.carried = _carried(net, schedule)
+        self.carried = _carried(net, train, schedule)
         self.state = TrainingState(net, self.optimizer, self.generator, carried=self.carried)
         self.steps_an_epoch = math.ceil(len(train) / schedule.batch_size)
         self.total = self.steps_an_epoch * schedule.epochs
@@ -155,8 +156,8 @@ class _Run:
         """(mean loss, accuracy) of one pass over the data in a new order."""
         self.net.train()
         loss_sum, correct = 0.0, 0
-        for batch in self._batches():
-            loss, scores = self._update(batch, epoch)
+        for rows, batch in self._batches():
+            loss, scores = self._update(rows, batch, epoch)
             loss_sum += loss * len(batch)
             correct += int((scores.argmax(dim=1) == batch.y).sum())
         if not all(bool(value.isfinite().all()) for value in self.net.parameters()):
@@ -188,17 +189,19 @@ class _Run:
         if checkpoint:
             checkpoint.save(self.state, report.epoch, self.identity, metrics)
 
-    def _batches(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.data), generator=self.generator)
-        for batch in self.data.split(order, self.schedule.batch_size):
-            yield self.augment(batch, self.generator).to(self.device)
+    def _batches(self) -> Iterator[tuple[Tensor, Batch]]:
+        """Which sequences they are, int64 [batch], and the batches."""
+        order = self.carried.order(len(self.data), self.generator)
+        for start in range(0, len(order), self.schedule.batch_size):
+            rows = order[start : start + self.schedule.batch_size]
+            yield rows, self.augment(self.data.take(rows), self.generator).to(self.device)
 
-    def _update(self, batch: Batch, epoch: int) -> tuple[float, Tensor]:
+    def _update(self, rows: Tensor, batch: Batch, epoch: int) -> tuple[float, Tensor]:
         """(loss, scores) of one optimizer step."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step, self.total)
         self.optimizer.zero_grad()
-        scores, counted = self._answer(batch)
+        scores, counted = self._answer(rows, batch)
         loss = self.loss(scores, batch.x, batch.lengths, batch.y, counted)
         if not math.isfinite(loss.item()):
             raise self._diverged("the loss", epoch)
@@ -211,14 +214,14 @@ class _Run:
         self._announce()
         return loss.item(), scores.detach() if counted is None else scores.detach()[counted.last]
 
-    def _answer(self, batch: Batch) -> tuple[Tensor, CountedSteps | None]:
+    def _answer(self, rows: Tensor, batch: Batch) -> tuple[Tensor, CountedSteps | None]:
         """The scores that the loss counts, and which steps they are of (None: the last one of each sequence)."""
         if not isinstance(self.net, RecurrentNet) or not (self.schedule.carry or self.schedule.loss_share):
             return self.net(batch.x, batch.lengths), None
         counted = CountedSteps.of(batch.lengths, self.schedule.loss_share)
-        begin = self.carried.begin(len(batch), self.generator, self.device)
+        begin = self.carried.begin(rows, self.generator, self.device)
         scores, ends = self.net.answer(batch.x, batch.lengths, counted, begin)
-        self.carried.keep(ends)
+        self.carried.keep(ends, rows)
         return scores, counted if self.schedule.loss_share else None
 
     def _cross_entropy(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor, counted: CountedSteps | None) -> Tensor:  # noqa: ARG002
@@ -242,10 +245,10 @@ def _augmentation(train: Split, schedule: Schedule, spread: Tensor | None, cente
     return Augmentation(spread, schedule.input_noise, schedule.rotation, *moving, center)
 
 
-def _carried(net: torch.nn.Module, schedule: Schedule) -> Carried:
+def _carried(net: torch.nn.Module, train: Split, schedule: Schedule) -> Carried:
     """No states yet. Raises InputError where the schedule asks for what a net without state has not."""
     if isinstance(net, RecurrentNet):
-        return Carried(net.state_sizes, schedule.carry, schedule.batch_size)
+        return Carried(net.state_sizes, schedule.carry, schedule.batch_size, Walk.of(train) if schedule.carry else None)
     for key in ("carry", "loss_share"):
         if getattr(schedule, key):
             raise InputError(f"train.{key} is for recurrent cells: leave it out for a net without state")

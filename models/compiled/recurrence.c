@@ -141,6 +141,16 @@ static inline Value requantize(real value, Format format)
 #endif
 }
 
+/* A new state: it is limited in real numbers too. */
+static inline Value limit(real value, Format format)
+{
+#if FIXED_POINT
+    return requantize(value, format);
+#else
+    return clamp(value, format.low, format.high);
+#endif
+}
+
 static inline Value add(real left, real right)
 {
 #if FIXED_POINT
@@ -259,7 +269,7 @@ static inline GatedSum gated_sum(real a, real b, real c, real d, Format format)
 #else
     const Value product = {a * b, 1};
 #endif
-    const Value sum = requantize(product.value + c * d, format);
+    const Value sum = limit(product.value + c * d, format);
     return (GatedSum){sum.value, product.slope, sum.slope};
 }
 
@@ -301,7 +311,7 @@ static inline Unit unit(const Job *job, const Row *row, size_t j)
     u.z = sigmoid(job, u.for_z.value);
     u.c = tangent(job, u.for_c.value);
     u.gate = requantize(zeta_plus_nu[j] - zeta[j] * u.z.value, FORMAT(GATE));
-    u.h = requantize(u.z.value * row->h[j] + u.gate.value * u.c.value, FORMAT(STATE_0));
+    u.h = limit(u.z.value * row->h[j] + u.gate.value * u.c.value, FORMAT(STATE_0));
     return u;
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import subprocess
 from itertools import product
@@ -13,6 +14,7 @@ from torch.func import functional_call
 
 from rescomp.compress import anneal, calibrate, compress
 from rescomp.errors import MissingToolError, RescompError, UnsupportedError
+from rescomp.fake_quantize import grid
 from rescomp.models import CELLS, FixedPointArithmetic, FloatArithmetic, build, compiled, use_loop
 from rescomp.models.compiled import build as shared_objects
 from rescomp.models.compiled import recurrence
@@ -100,6 +102,21 @@ def test_equals_the_torch_loop(kind, constraints, nonlinearity, layers, rank):
         for gradient, other in zip(gradients, expected_gradients, strict=True):
             torch.testing.assert_close(gradient, other, rtol=1e-10, atol=1e-12 * max(1.0, float(other.abs().max())))
         assert any(bool(gradient.any()) for gradient in gradients)
+
+
+@pytest.mark.parametrize(("kind", "state"), [("fastgrnn", "h"), ("fastrnn", "h"), ("lstm", "c")])
+def test_a_state_that_sums_up_stays_in_its_format_in_real_numbers_too(kind, state):
+    net, x, lengths = net_of(kind, spread=0.1), torch.ones(2, 300, CHANNELS, dtype=torch.float64), torch.full((2,), 300)
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            if name.endswith("bias") or name in ("cell.alpha", "cell.beta"):
+                value.fill_(9)
+    names, (_, _, largest) = list(net.state_formats), grid(net.state_formats[state])
+    found = {loop: states_and_gradients(net, loop, x, lengths) for loop in ("torch", "compiled")}
+    for values, _ in found.values():
+        assert values[names.index(state)].max() == largest
+    for value, other in zip(*map(itertools.chain.from_iterable, found.values()), strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("rank", [None, 2])
