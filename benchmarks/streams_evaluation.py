@@ -1,0 +1,107 @@
+"""What streams.py measures of one model: recordings one by one, continuous recordings, and recordings from random states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from stream_jobs import RATE, READINGS, Job, judged
+
+from rescomp.data.frames import frames
+from rescomp.data.input_format import to_device_integers
+from rescomp.data.split import Split
+from rescomp.data.streams import Streams, stream_frames
+from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state
+from rescomp.graph.ir import IntegerModel
+from rescomp.model_directory import FLOAT_NET, ModelDirectory
+from rescomp.models import RecurrentNet
+from rescomp.recipe import Recipe
+from rescomp.stages.artefacts import read_model
+from rescomp.stages.stream_metrics import Clock, measure_streams
+from rescomp.train.checkpoint import load_net
+from rescomp.validate.torch_net import empty_net
+
+Integers = npt.NDArray[np.int64]
+Decide = Callable[[Any, Integers, np.random.Generator | None], Integers]
+"""A class a step, int64 [sequences, longest], of x [sequences, longest, channels] and lengths; from random states where there are draws."""
+
+
+def evaluate_job(job: Job, place: Path, recipe: Recipe, folder: Path | None) -> dict[str, Any]:
+    """All figures of a model directory; by_group: those of each person (a speaker is a class)."""
+    directory = ModelDirectory.open(place)
+    single, continuous = judged(job, folder)
+    window = recipe.model.window
+    single, continuous = frames(single, window, window), stream_frames(continuous, window, window)
+    decide = _float(directory, recipe, single) if job.format == "float" else _integer(directory)
+    last = np.arange(len(single)), single.lengths - 1
+    right = decide(single.x, single.lengths, None)[last] == single.y
+    corner = decide(single.x, single.lengths, np.random.default_rng(0))[last] == single.y
+    decisions = decide(continuous.x, continuous.lengths, None)
+    clock = Clock(window, READINGS, RATE) if job.task == "har6" else Clock(window, int(single.lengths.max()))
+    metrics = measure_streams(decisions, continuous.y, continuous.lengths, clock, continuous.ends)
+    groups = _by_group(single, right, continuous, decisions, clock)
+    return {**metrics.as_json(), "offline": float(right.mean()), "corner": float(corner.mean()), "by_group": groups}
+
+
+def _by_group(single: Split, right: Any, streams: Streams, decisions: Integers, clock: Clock) -> dict[str, dict[str, float | None]]:
+    """Of har6 the streams of a subject; of vowels, whose streams are of all speakers, the steps of a speaker."""
+    found: dict[str, dict[str, float | None]] = {}
+    assert single.groups is not None
+    for group in np.unique(single.groups):
+        offline = float(right[single.groups == group].mean())
+        if streams.ends is None:
+            own = np.flatnonzero(streams.groups == group)
+            metrics = measure_streams(decisions[own], streams.y[own], streams.lengths[own], clock)
+            found[str(group)] = {"offline": offline, "streamed": metrics.streamed, "settled": metrics.settled}
+        else:
+            steps = (streams.y == group) & streams.valid
+            correct = decisions == streams.y
+            found[str(group)] = {
+                "offline": offline,
+                "streamed": float(correct[steps].mean()),
+                "ends": float(correct[steps & streams.ends].mean()),
+            }
+    return found
+
+
+def _float(directory: ModelDirectory, recipe: Recipe, single: Split) -> Decide:
+    manifest = directory.manifest()
+    net = empty_net(directory, recipe, single.channels // recipe.model.window, len(manifest["classes"]))
+    assert isinstance(net, RecurrentNet)
+    load_net(net, directory.path / FLOAT_NET)
+    return lambda x, lengths, draws: _float_decisions(net.eval(), x, lengths, draws)
+
+
+@torch.no_grad()
+def _float_decisions(net: RecurrentNet, x: Any, lengths: Integers, draws: np.random.Generator | None) -> Integers:
+    begin = None
+    if draws is not None:
+        begin = {}
+        for name, format in net.state_formats.items():
+            high = format.high * 2.0**-format.fraction_bits
+            begin[name] = torch.from_numpy(draws.uniform(-high, high, (len(x), net.state_sizes[name]))).float()
+    states = net.states(torch.from_numpy(x).float(), torch.from_numpy(lengths), begin)[net.read_by_classifier]
+    return np.asarray(net.scores(states).argmax(dim=2).numpy())
+
+
+def _integer(directory: ModelDirectory) -> Decide:
+    model, bits = read_model(directory), directory.manifest()["input"]["fraction_bits"]
+    return lambda x, lengths, draws: _integer_decisions(model, to_device_integers(x, bits), lengths, draws)
+
+
+def _integer_decisions(model: IntegerModel, x: Any, lengths: Integers, draws: np.random.Generator | None) -> Integers:
+    initial = None
+    if draws is not None:
+        rows = [
+            draws.integers(value.type.format.low, value.type.format.high + 1, (len(x), value.type.size))
+            for value in model.graphs["step"].state_inputs
+        ]
+        initial = np.concatenate(rows, axis=1)
+    states = evaluate(model, x, lengths, initial).states
+    head, flat = model.graphs["head"], split_state(model, states.reshape(-1, states.shape[2]))
+    scores = evaluate_graph(head, {value.name: flat[value.name] for value in head.inputs})[model.output.name]
+    return np.asarray(scores.argmax(axis=1).reshape(states.shape[:2]))
