@@ -37,7 +37,8 @@ STACK = "cells.json"
 """The cells of a user's own recurrent net."""
 FLOAT_NET, QUANTIZED_NET, CHECKPOINT = "float.safetensors", "quantized.safetensors", "checkpoint.safetensors"
 GRAPH, WEIGHTS, VECTORS = "graph.json", "weights.npz", "vectors/test.npz"
-ONNX_STEP, ONNX_SEQUENCE, TFLITE, C_FOLDER = "model.onnx", "model_sequence.onnx", "model.tflite", "c"
+ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE = "model.onnx", "model_sequence.onnx", "model_decide.onnx"
+TFLITE, C_FOLDER = "model.tflite", "c"
 FIRMWARE_FOLDER = "firmware"
 """Of what flash builds: a folder a board."""
 REPORT, SUMS = "report.json", "SHA256SUMS"
@@ -229,7 +230,20 @@ def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None
 
 _WRITTEN: Sequence[str] = (
     *(MANIFEST, RECIPE, METRICS, f".{METRICS}.partial", PLAN, STACK, FLOAT_NET, QUANTIZED_NET, CHECKPOINT, f".{CHECKPOINT}.partial"),
-    *(GRAPH, WEIGHTS, VECTORS, ONNX_STEP, ONNX_SEQUENCE, TFLITE, f"{C_FOLDER}/*", f"{FIRMWARE_FOLDER}/*", REPORT, SUMS, GIT_ATTRIBUTES),
+    *(
+        GRAPH,
+        WEIGHTS,
+        VECTORS,
+        ONNX_STEP,
+        ONNX_SEQUENCE,
+        ONNX_DECIDE,
+        TFLITE,
+        f"{C_FOLDER}/*",
+        f"{FIRMWARE_FOLDER}/*",
+        REPORT,
+        SUMS,
+        GIT_ATTRIBUTES,
+    ),
 )
 """By stages, and what they make of it on the way; * stands for files whose names are the model's and the board's."""
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)

@@ -250,7 +250,7 @@ def print_profile(result: Profile) -> None:
 def _print_costs(core: CoreProfile) -> None:
     header = ("graph", "layer", "kernel", core.unit, "loads", "stores", "branches taken")
     rows = [(layer.graph, layer.name, layer.kernel, *_counts(layer)) for layer in core.layers]
-    counted = [layer for layer in core.layers if layer.graph != "head"]
+    counted = [layer for layer in core.layers if layer.graph not in ("head", "decide")]
     rows.insert(len(counted), ("", "a step", "", *_counts(core)))
     click.echo(f"{core.core}\n{table(header, rows)}\n")
 

@@ -1,4 +1,4 @@
-"""What the user asks for: a recipe of five sections, read from TOML, checked key by key, recorded in the model directory."""
+"""What the user asks for: a recipe of five or six sections, read from TOML, checked key by key, recorded in the model directory."""
 
 from __future__ import annotations
 
@@ -243,6 +243,39 @@ class QuantizeSection(_Section):
     vectors: Annotated[int, Field(ge=1)] | None = None
 
 
+class DecideSection(_Section):
+    """A decision behind the scores of a net with steps; without this section there is none. docs/streaming.md says what it does.
+
+    smoothing: the newest score weighs 1 / 2^smoothing in the mean. margin: by how much more than its own another class's mean must be
+    better than the one that holds, in units of a score. hold: steps for which it must be. refractory: steps of rest after a decision for a
+    class. thresholds: means below which a class is unknown, one number for all classes or one a class.
+
+    false_alarms: what is unset of smoothing, margin and hold is chosen on validation recordings put in a row: the least delay with at most
+    so many changes of the decision an hour of settled time (the later half of a recording), or per 1000 readings where nobody knows how
+    many a second there are. rate: readings a second. Unset without false_alarms, and where there is no validation part: 3 bits, 1.0 and
+    1 step.
+    """
+
+    smoothing: Annotated[int, Field(ge=0, le=14)] | None = None
+    margin: Annotated[float, Field(ge=0)] | None = None
+    hold: Annotated[int, Field(ge=1, le=32767)] | None = None
+    refractory: Annotated[int, Field(ge=0, le=32767)] = 0
+    thresholds: Annotated[tuple[float, ...], Field(min_length=1, strict=False)] | None = None
+    false_alarms: Annotated[float, Field(ge=0)] | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _one_for_all(cls, value: Any) -> Any:
+        """A number for [number]."""
+        return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """What false_alarms chooses."""
+        return tuple(key for key in ("smoothing", "margin", "hold") if getattr(self, key) is None)
+
+
 class _WeightFormat(_Section):
     """Two keys of nets without state.
 
@@ -345,6 +378,7 @@ class Recipe(_Section):
     train: TrainSection = TrainSection()
     compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
+    decide: DecideSection | None = None
 
     @field_validator("model", mode="before")
     @classmethod
@@ -403,6 +437,8 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
         raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
     if data.split == "time" and data.split_seed:
         raise InputError(f"{origin}: data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out")
+    if recipe.decide is not None:
+        refuse_unread_decision(recipe.decide, model, origin)
     for entry in recipe.compress:
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
             raise InputError(f"{origin}: density in compress is read by neither matrix beside density_w and density_u: leave it out")
@@ -410,6 +446,19 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
             raise InputError(f"{origin}: low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out")
         if isinstance(entry, Distill) and recipe.quantize.epochs == 0:
             raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
+
+
+def refuse_unread_decision(decide: DecideSection, model: ModelSection, origin: str = "the recipe") -> None:
+    """Raise InputError for a decision that the net cannot have, and for keys of it that nothing reads."""
+    if model.kind in NET_KINDS and not model.streaming:
+        cure = "set model.streaming = true" if model.kind in READERS["streaming"] else "choose a net that does"
+        raise InputError(f"{origin}: {model.kind} takes no steps, so that nothing is decided after each: {cure}, or leave [decide] out")
+    if decide.rate is not None and decide.false_alarms is None:
+        raise InputError(f"{origin}: decide.rate is read beside decide.false_alarms, which is unset: set both, or neither")
+    if decide.false_alarms is not None and not decide.searched:
+        raise InputError(
+            f"{origin}: decide.false_alarms chooses smoothing, margin and hold, and all three are set: leave one of them out, or it"
+        )
 
 
 def _enumerated(names: Sequence[str]) -> str:
@@ -487,8 +536,13 @@ def _apply(document: dict[str, Any], override: str) -> None:
     """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts) or (len(parts) < 2 and parts != ["compress"]):
+    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], ["decide"])):
         raise InputError(f"--set takes section.key=value, not {override!r}")
+    if parts == ["decide"]:
+        _switch_decide(document, text.strip())
+        return
+    if parts[0] == "decide" and document.get("decide") is None:
+        document["decide"] = {}
     if parts[0] == "compress" and len(parts) > 1:
         document.setdefault("compress", _default_compress())
     target = _set(document, parts, _parse_value(text.strip()), override)
@@ -496,6 +550,13 @@ def _apply(document: dict[str, Any], override: str) -> None:
         known = _CONSTRAINTS[target["kind"]].model_fields
         for name in [name for name in target if name not in known]:
             del target[name]
+
+
+def _switch_decide(document: dict[str, Any], text: str) -> None:
+    """`decide=true` for an empty section where there is none, `decide=false` for none."""
+    if text not in ("true", "false"):
+        raise InputError(f"--set decide={text}: decide is a section; decide=true asks for it as it is by default, decide=false for none")
+    document["decide"] = (document.get("decide") or {}) if text == "true" else None
 
 
 def _set(document: dict[str, Any], parts: Sequence[str], value: Any, asked: str) -> Any:
@@ -558,5 +619,6 @@ def _siblings(path: list[str]) -> list[str]:
     """The keys that may stand beside an unknown one."""
     if not path:
         return list(Recipe.model_fields)
-    section = _CONSTRAINTS.get(path[-1]) if path[0] == "compress" else Recipe.model_fields[path[0]].annotation
+    sections = {"decide": DecideSection, **{name: field.annotation for name, field in Recipe.model_fields.items() if name != "decide"}}
+    section = _CONSTRAINTS.get(path[-1]) if path[0] == "compress" else sections[path[0]]
     return list(section.model_fields) if section is not None else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
-from ..graph.ops import Conv2d, FullyConnected
+from ..graph.ops import Conv2d, Decide, ExponentialAverage, FullyConnected
 from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
 from ..graph.ops.c_arguments import requantization_argument, rows_requantization, weight_argument
 from ..graph.ops.product import largest_accumulator
@@ -75,16 +75,21 @@ class _Translator:
         self.share = share
         self.graphs: dict[str, Graph] = {name: graph_on(graph, target) for name, graph in model.graphs.items()}
         self.products = _products(self.graphs, target)
-        functions = (f"{model.name}_{verb}" for verb in ("state", "init", "step", "scores", "run", "classify", "class_names"))
+        verbs = ("state", "init", "step", "scores", "run", "classify", "class_names", *(("decide",) if model.decides else ()))
+        functions = (f"{model.name}_{verb}" for verb in verbs)
         self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions)
         self.values: dict[str, str] = {}
         self.constants: dict[str, Constant] = {}
         self.stored: dict[tuple[str, str, str, bytes], dict[str, str]] = {}
+        self.answer = "scores"
+        """What the function at hand delivers into."""
         self.taps: list[Tap] = []
         self.tap_names = Identifiers()
         self.fields = Identifiers(*KEYWORDS, *PREDEFINED, "scratch", "padding")
-        self.states = {value.name: Parameter(self.fields.take(value.name), value.type) for value in self._graph.state_inputs}
+        self.states = self._fields_of(self._graph)
+        self.decide_states = self._fields_of(self.graphs["decide"]) if model.decides else {}
         self.inputs = self._parameters(self._graph.data_inputs)
+        self.wide = target is not None or _holds_int32(model)
 
     @property
     def _graph(self) -> Graph:
@@ -92,12 +97,16 @@ class _Translator:
 
     def source(self) -> Source:
         functions: dict[str, Function] = {
-            name: self._function(name, self.graphs[name]) for name in ("step", "head", "whole") if name in self.graphs
+            name: self._function(name, self.graphs[name]) for name in ("step", "head", "decide", "whole") if name in self.graphs
         }
         scores = Parameter("scores", self.model.output.type)
-        states = tuple(self.states.values())
+        states, kept = tuple(self.states.values()), tuple(self.decide_states.values())
         constants = tuple(self.constants.values())
-        return Source(self.model, tuple(self.inputs.values()), states, scores, functions, constants, self.target)
+        return Source(self.model, tuple(self.inputs.values()), states, scores, functions, constants, self.target, kept, self.wide)
+
+    def _fields_of(self, graph: Graph) -> dict[str, Parameter]:
+        """Where the states of a graph lie in the struct."""
+        return {value.name: Parameter(self.fields.take(value.name), value.type) for value in graph.state_inputs}
 
     def _parameters(self, values: Sequence[Value]) -> dict[str, Parameter]:
         if len(values) == 1:
@@ -106,6 +115,7 @@ class _Translator:
 
     def _function(self, role: str, graph: Graph) -> Function:
         outputs, types = () if role == "step" else graph.outputs, graph.types()
+        self.answer = "decision" if role == "decide" else "scores"
         scratches = {
             node.name: scratch_of(node.op, types[node.inputs[0]], product)
             for node in graph.nodes
@@ -141,14 +151,15 @@ class _Translator:
 
     def _buffer(self, place: Place, type: TensorType) -> str:
         if place.region == "arena":
-            if self.target is not None:
+            if self.wide:
                 return f"state->scratch.as_{type.format.dtype}"
             return "state->scratch" if type.format.dtype == "int16" else f"({c_type(type)} *)state->scratch"
         if place.region == "output":
-            return "scores"
-        if place.name in self.states:
-            return f"state->{self.states[place.name].identifier}"
-        return self.inputs[place.name].identifier
+            return self.answer
+        kept = {**self.states, **self.decide_states}
+        if place.name in kept:
+            return f"state->{kept[place.name].identifier}"
+        return self.inputs[place.name].identifier if place.name in self.inputs else place.name
 
     def _layer(self, role: str, node: Node, buffers: Mapping[str, CValue], scratch: Scratch | None) -> Layer:
         inputs = tuple(buffers[name] for name in node.inputs)
@@ -252,9 +263,20 @@ def _check_supported(model: IntegerModel) -> None:
         if len(model.graphs[role].outputs) != 1:
             raise UnsupportedError(f"graph {role!r} gives {len(model.graphs[role].outputs)} values: the C gives exactly one, the scores")
     for graph in model.graphs.values():
-        for name, type in graph.types().items():
-            if type.format.dtype == "int32":
-                raise UnsupportedError(f"value {name!r} of graph {graph.name!r} is int32: the C kernels compute on int8 and int16 values")
+        for name in _int32_for_others(graph):
+            raise UnsupportedError(f"value {name!r} of graph {graph.name!r} is int32: the C kernels compute on int8 and int16 values")
+
+
+def _int32_for_others(graph: Graph) -> Iterator[str]:
+    """The int32 values that an op makes or reads whose kernels do not."""
+    types = graph.types()
+    for node in graph.nodes:
+        if not isinstance(node.op, Decide | ExponentialAverage):
+            yield from (name for name in (*node.inputs, *node.outputs) if types[name].format.dtype == "int32")
+
+
+def _holds_int32(model: IntegerModel) -> bool:
+    return any(type.format.dtype == "int32" for graph in model.graphs.values() for type in graph.types().values())
 
 
 def check_counts(model: IntegerModel, core: Core | None = None) -> None:

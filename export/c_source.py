@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import __version__
+from ..graph.decide import NO_DECISION, UNKNOWN_DECISION, decision_of
 from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
@@ -48,7 +50,7 @@ class Constant:
 
 
 def c_type(type: TensorType) -> str:
-    """Of the entries of a value: int8_t or int16_t."""
+    """Of the entries of a value: int8_t, int16_t or int32_t."""
     return f"{type.format.dtype}_t"
 
 
@@ -81,11 +83,13 @@ class Layer:
     constant_bytes: int
     taps: tuple[Tap, ...]
 
-    def row(self, width: int) -> str:
-        """The layer's line in the table of layers, its name in so many columns."""
+    def row(self, width: int, graph_width: int) -> str:
+        """The layer's line in the table of layers, its name and its graph's in so many columns."""
         shapes = ", ".join(str(tap.type) for tap in self.taps)
         kernel = self.calls[0].kernel if self.calls else "(a view of its input)"
-        return f"{self.taps[0].index:>5}  {self.graph:<5}  {self.name:<{width}}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
+        return (
+            f"{self.taps[0].index:>5}  {self.graph:<{graph_width}}  {self.name:<{width}}  {kernel:<40}  {self.constant_bytes:>6}  {shapes}"
+        )
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,10 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """All that the templates need to write the C of one model."""
+    """All that the templates need to write the C of one model.
+
+    states: of the step; decide_states: of a decision, if there is one. wide: the scratch is one of whole words.
+    """
 
     model: IntegerModel
     inputs: tuple[Parameter, ...]
@@ -140,6 +147,8 @@ class Source:
     functions: Mapping[str, Function]
     constants: tuple[Constant, ...]
     target: Target | None = None
+    decide_states: tuple[Parameter, ...] = ()
+    wide: bool = False
     api_version: int = API_VERSION
     contract_version: int = CONTRACT
     rescomp_version: str = __version__
@@ -170,6 +179,11 @@ class Source:
         return max([24, *(len(layer.name) for layer in self.layers)])
 
     @property
+    def graph_width(self) -> int:
+        """Columns of the longest graph's name there."""
+        return max([5, *map(len, self.functions)])
+
+    @property
     def taps(self) -> tuple[Tap, ...]:
         """All tapped values in execution order."""
         return tuple(tap for layer in self.layers for tap in layer.taps)
@@ -186,30 +200,51 @@ class Source:
         return tuple(sorted({call.kernel for layer in self.layers for call in layer.calls}))
 
     @property
+    def kept(self) -> tuple[Parameter, ...]:
+        """All states."""
+        return self.states + self.decide_states
+
+    @property
+    def calls_decision(self) -> bool:
+        """Whether rescomp_decision.h is needed."""
+        return any(kernel.startswith(("decide_", "exponential_average_")) for kernel in self.kernels)
+
+    @property
+    def decision_summary(self) -> str:
+        """What the decision does, in lines of a comment."""
+        decision = decision_of(self.model.graphs["decide"])
+        assert decision is not None
+        means = f"Smoothed over 2^{decision.smoothing} scores" if decision.smoothing else "Not smoothed"
+        rest = f", and rests for {decision.refractory} steps" if decision.refractory else ""
+        floor = "; below its threshold a class is unknown" if decision.thresholds else ""
+        text = f"{means}, it changes to what is better by more than {decision.margin} for {decision.hold} steps{rest}{floor}."
+        return "\n * ".join(textwrap.wrap(text, WIDTH - 4))
+
+    @property
     def fields(self) -> list[str]:
-        """The states as they lie in memory, as lines of C: int16 first, whose addresses are even."""
-        states = sorted(self.states, key=lambda state: -state.type.format.numpy_dtype.itemsize)
+        """The states as they lie in memory, as lines of C: the widest entries first, so that all lie at multiples of their size."""
+        states = sorted(self.kept, key=lambda state: -state.type.format.numpy_dtype.itemsize)
         lines = [f"{state.c_type} {state.identifier}[{state.type.size}];" for state in states]
         return _commented(lines, [state.type for state in states])
 
     @property
     def padding_bytes(self) -> int:
         """After the states, where what follows them in the struct, or in an array of structs, has wider entries."""
-        nbytes = sum(state.type.nbytes for state in self.states)
-        if self.target and self.scratch_bytes:
+        nbytes = sum(state.type.nbytes for state in self.kept)
+        if self.decide_states or (self.wide and self.scratch_bytes):
             return -nbytes % WORD
         return nbytes % 2 if self.scratch_bytes or len({state.c_type for state in self.states}) > 1 else 0
 
     @property
     def state_bytes(self) -> int:
         """Of what is kept between steps, padding included."""
-        return sum(state.type.nbytes for state in self.states) + self.padding_bytes
+        return sum(state.type.nbytes for state in self.kept) + self.padding_bytes
 
     @property
     def scratch_bytes(self) -> int:
         """Of the arena that all functions share (a struct in C must not be empty)."""
         needed = max(function.arena_bytes for function in self.functions.values())
-        if self.target:
+        if self.wide:
             return -(-needed // WORD) * WORD if needed or self.states else WORD
         return needed if needed or self.states else 2
 
@@ -237,6 +272,7 @@ class Source:
         for prefix, type in (*((f"{m}_{each.macro}", each.type) for each in self.inputs), (f"{m}_SCORE", self.scores.type)):
             numbers[f"{prefix}_FRACTION_BITS"] = type.format.fraction_bits
             numbers[f"{prefix}_LOW"], numbers[f"{prefix}_HIGH"] = type.format.low, type.format.high
+        numbers |= {f"{m}_UNKNOWN": UNKNOWN_DECISION, f"{m}_NO_DECISION": NO_DECISION} if self.decide_states else {}
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}
@@ -245,7 +281,7 @@ class Source:
     def summary(self) -> str:
         """What the model is, in a phrase."""
         reads, keeps = (" and ".join(f"{each.identifier} ({each.type})" for each in side) for side in (self.inputs, self.states))
-        answers = f"scores ({self.scores.type})"
+        answers = f"scores ({self.scores.type}){' and decides' if self.decide_states else ''}"
         return f"reads {reads} a step, keeps {keeps}, answers {answers}" if keeps else f"reads {reads}, answers {answers}"
 
     @property

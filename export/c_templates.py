@@ -13,6 +13,9 @@ import jinja2
 SUFFIXES = {"c": ("S", "c"), "h": ("h",)}
 """Of the files in a core's folder that replace a kernel's source or header of the same stem, the first found."""
 
+DECLARATIONS = frozenset({"rescomp_kernels.h", "rescomp_decision.h"})
+"""Headers that name kernels which nobody need call."""
+
 
 def read_template(path: str) -> str:
     """A file of firmware_templates/ as it is."""
@@ -51,7 +54,7 @@ def kernel_files(kernels: Sequence[str], folders: Sequence[str] = ()) -> dict[st
             path = _find(name, folders)
             text = found[path.rpartition("/")[2]] = read_template(path)
             wanted += re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
-            if name != "rescomp_kernels.h":
+            if name not in DECLARATIONS:
                 wanted += _called(text)
     return dict(sorted(found.items()))
 

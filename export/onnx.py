@@ -7,6 +7,7 @@ channels in front, between DequantizeLinear and QuantizeLinear. Inputs and outpu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,19 +26,29 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 17, 8
 """Read by onnxruntime from 1.12 on."""
-STEP_FILE, SEQUENCE_FILE = "model.onnx", "model_sequence.onnx"
+STEP_FILE, SEQUENCE_FILE, DECIDE_FILE = "model.onnx", "model_sequence.onnx", "model_decide.onnx"
 
 
 def export_onnx(model: IntegerModel) -> dict[str, bytes]:
-    """The files of the ONNX export by name: one time step with explicit state, and the whole sequence (or the whole net)."""
+    """The files of the ONNX export by name: one time step with explicit state, and the whole sequence (or the whole net).
+
+    Of a model that decides also the decision of one step, from its scores, with explicit state.
+    """
     if not model.is_recurrent:
         return {STEP_FILE: _to_bytes(whole_model(model))}
-    return {STEP_FILE: _to_bytes(step_model(model)), SEQUENCE_FILE: _to_bytes(sequence_model(model))}
+    files = {STEP_FILE: _to_bytes(step_model(model)), SEQUENCE_FILE: _to_bytes(sequence_model(model))}
+    return files | ({DECIDE_FILE: _to_bytes(decide_model(model))} if model.decides else {})
 
 
 def step_model(model: IntegerModel) -> ModelProto:
     """One time step: input and states [batch, *shape] to the next states and the scores of the head on the new state."""
     return graph_to_onnx(compose(model), metadata=provenance(model))
+
+
+def decide_model(model: IntegerModel) -> ModelProto:
+    """One decision: scores and states [batch, *shape] to the next states and the decision."""
+    graph = model.graphs["decide"]
+    return graph_to_onnx(replace(graph, outputs=(*graph.state.values(), *graph.outputs)), metadata=provenance(model))
 
 
 def whole_model(model: IntegerModel) -> ModelProto:

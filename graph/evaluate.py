@@ -61,11 +61,17 @@ class Trace:
     """What a witness answers for a batch of sequences.
 
     states: int16 [sequences, longest, state entries], all state inputs of the step side by side; rows past a sequence's length
-    are zero. scores: int [sequences, classes]. A net without state has states of width 0.
+    are zero. scores: int [sequences, classes]. A net without state has states of width 0. decisions: int16 [sequences, longest],
+    likewise zero past the end; None: the model takes none, or the witness leaves them out.
     """
 
     states: IntArray
     scores: IntArray
+    decisions: IntArray | None = None
+
+    def take(self, rows: IntArray) -> Trace:
+        """Of some of the sequences."""
+        return Trace(self.states[rows], self.scores[rows], None if self.decisions is None else self.decisions[rows])
 
 
 def initial_state(model: IntegerModel, batch: int, rows: IntArray | None = None) -> dict[str, IntArray]:
@@ -116,7 +122,44 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
         walk = walk_sequences(model, x[rows], lengths[rows], None if initial is None else initial[rows])
         for t, (running, values) in enumerate(walk):
             states[begin + running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
-    return Trace(states, _scores(model, states, lengths))
+    return Trace(states, _scores(model, states, lengths), _decisions(model, states, lengths) if model.decides else None)
+
+
+def walk_decisions(model: IntegerModel, scores: IntArray) -> Iterator[dict[str, IntArray]]:
+    """After every step all values of the graph `decide`, for scores int [streams, steps, classes] from the beginning of each stream."""
+    decide = model.graphs["decide"]
+    (read,) = decide.data_inputs
+    state: dict[str, IntArray] = {v.name: np.zeros((len(scores), *v.type.shape), np.int64) for v in decide.state_inputs}
+    for t in range(scores.shape[1]):
+        values = evaluate_graph(decide, {read.name: scores[:, t], **state})
+        yield values
+        state = {name: values[following] for name, following in decide.state.items()}
+
+
+def take_decisions(model: IntegerModel, scores: IntArray) -> IntArray:
+    """The decision after every step, int16 [streams, steps], for the same scores."""
+    (name,) = model.graphs["decide"].outputs
+    decisions = np.zeros(scores.shape[:2], np.int16)
+    for t, values in enumerate(walk_decisions(model, scores)):
+        decisions[:, t] = values[name][:, 0]
+    return decisions
+
+
+def scores_of_every_step(model: IntegerModel, states: IntArray) -> IntArray:
+    """What the head makes of the states after each step: int64 [sequences, steps, *shape], for rows as Trace.states."""
+    head, (count, steps, width) = model.graphs["head"], states.shape
+    parts = split_state(model, states.reshape(count * steps, width))
+    scores = evaluate_graph(head, {value.name: parts[value.name] for value in head.inputs})[model.output.name]
+    shaped: IntArray = scores.reshape(count, steps, *scores.shape[1:])
+    return shaped
+
+
+def _decisions(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArray:
+    size = max(1, rows_at_a_time(model.graphs["head"]) // max(1, states.shape[1]))
+    parts = [take_decisions(model, scores_of_every_step(model, states[i : i + size])) for i in range(0, len(states), size)]
+    decisions: IntArray = np.concatenate([np.zeros((0, states.shape[1]), np.int16), *parts])
+    decisions[np.arange(states.shape[1]) >= lengths[:, None]] = 0
+    return decisions
 
 
 def rows_at_a_time(graph: Graph, most: int = ENTRIES) -> int:

@@ -29,6 +29,8 @@ KINDS: Mapping[str, str] = {
     "wide_sum": "sums past int16 before a scale of 1 or more",
     "padding": "padded lanes and borders",
     "window": "places of a largest entry",
+    "threshold": "sides of a class's threshold",
+    "branch": "branches of a decision",
 }
 """What each kind is, for readers."""
 _SCALE_OF_ONE = MULTIPLIER_BITS - 1

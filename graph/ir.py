@@ -139,7 +139,7 @@ class IntegerModel:
     """An integer model: `step` (one time step) and `head` (state to scores), or `whole` for a net without state.
 
     name: a C identifier, the prefix of everything generated. classes: one label a score, or empty.
-    The head reads the state inputs of the step by name.
+    The head reads the state inputs of the step by name. A model with steps may have `decide` (graph/decide.py) behind its head.
     """
 
     name: str
@@ -163,3 +163,8 @@ class IntegerModel:
         graph = self.graphs["head" if self.is_recurrent else "whole"]
         (name,) = graph.outputs
         return Value(name, graph.types()[name])
+
+    @property
+    def decides(self) -> bool:
+        """Whether a decision stands behind the scores."""
+        return "decide" in self.graphs

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from .any_state import prove_any_state
+from .decide import decision_of
 from .ir import MOST_ENTRIES, Graph, IntegerModel, TensorType
 from .names import check_name, label_fault
 from .weights import SeededWeight
@@ -21,8 +22,10 @@ MOST_IN_ALL = 1 << 24
 
 def verify_model(model: IntegerModel) -> None:
     """Raise UnsupportedError, naming graph and layer, unless the model keeps the integer contract."""
-    if set(model.graphs) not in ({"step", "head"}, {"whole"}):
-        raise UnsupportedError(f"a model has the graphs step and head, or whole, not {sorted(model.graphs)}")
+    if set(model.graphs) not in ({"step", "head"}, {"step", "head", "decide"}, {"whole"}):
+        raise UnsupportedError(
+            f"a model has the graphs step and head, and decide if it takes decisions, or whole, not {sorted(model.graphs)}"
+        )
     check_name(model.name, "model name")
     _verify_weights(model)
     for name, graph in model.graphs.items():
@@ -32,9 +35,11 @@ def verify_model(model: IntegerModel) -> None:
         prove_any_state(graph)
     if model.is_recurrent:
         _verify_head(model)
+    if model.decides:
+        _verify_decide(model)
     for graph in model.graphs.values():
-        if graph.name != "step" and graph.state:
-            raise UnsupportedError(f"graph {graph.name!r} keeps a state: only step does")
+        if graph.name not in ("step", "decide") and graph.state:
+            raise UnsupportedError(f"graph {graph.name!r} keeps a state: only step and decide do")
     if model.classes:
         _verify_classes(model)
 
@@ -114,6 +119,19 @@ def _verify_head(model: IntegerModel) -> None:
     for value in model.graphs["head"].inputs:
         if states.get(value.name) != value.type:
             raise UnsupportedError(f"the head reads {value.name!r}, which is no state of the step with that type")
+
+
+def _verify_decide(model: IntegerModel) -> None:
+    """It is one that decision_graph makes for these scores: its states are read at any bits, and the C of it returns one int16."""
+    decide = model.graphs["decide"]
+    if decision_of(decide) is None:
+        raise UnsupportedError("graph 'decide' has another form than rescomp gives it: quantize the model again")
+    (scores,) = decide.data_inputs
+    if scores.type != model.output.type:
+        raise UnsupportedError(f"graph 'decide' reads {scores.type}, and the scores are {model.output.type}")
+    shared = {value.name for value in decide.inputs} & {value.name for value in model.graphs["step"].inputs}
+    if shared:
+        raise UnsupportedError(f"graphs 'decide' and 'step' both have an input {min(shared)!r}: give that of the step another name")
 
 
 def _verify_classes(model: IntegerModel) -> None:

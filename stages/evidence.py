@@ -24,7 +24,19 @@ from ..errors import InputError
 from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
-from ..model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, PLAN, QUANTIZED_NET, RECIPE, REPORT, STACK, TFLITE, ModelDirectory
+from ..model_directory import (
+    C_FOLDER,
+    ONNX_DECIDE,
+    ONNX_SEQUENCE,
+    ONNX_STEP,
+    PLAN,
+    QUANTIZED_NET,
+    RECIPE,
+    REPORT,
+    STACK,
+    TFLITE,
+    ModelDirectory,
+)
 from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
 from ..validate.emulated_core import EmulatedCore
 from ..validate.registry import load_witness, parse_witnesses
@@ -297,7 +309,7 @@ def _names_read(directory: ModelDirectory, model: IntegerModel, witness: str) ->
     if folder is not None:
         present = [name for name in directory.files(folder) if PurePosixPath(name).name not in _PROSE]
         return sorted({f"{folder}/{model.name}.c", *present})
-    onnx = (ONNX_STEP, ONNX_SEQUENCE) if model.is_recurrent else (ONNX_STEP,)
+    onnx = (ONNX_STEP, *((ONNX_SEQUENCE,) if model.is_recurrent else ()), *((ONNX_DECIDE,) if model.decides else ()))
     net = (QUANTIZED_NET, *(part for part in (RECIPE, PLAN, STACK) if directory.has(part)))
     name, _, _ = witness.partition(":")
     return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": net}.get(name, ())

@@ -121,6 +121,8 @@ class Examination:
         for answer in asked.witness.answers(job):
             if answer.from_zero and vectors.initial is not None:
                 self._note(asked, f"initial states ({answer.variant}): every sequence begins with zeros there")
+            if self.model.decides and answer.trace.decisions is None:
+                self._note(asked, f"decisions ({answer.variant}): it ends with the scores")
             reference = vectors.reference(self.model, from_zero=answer.from_zero)
             comparison = compare(job, reference, answer.trace)
             said = _where(asked.witness, job, answer, reference, comparison) if comparison.first else ""
@@ -128,7 +130,12 @@ class Examination:
 
     def _compare_layers(self, asked: _Asked, vectors: LayerSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.run_layers(job, vectors.reference.forced):
-            hidden = _defined(self.model.graphs.values()) - _defined(answer.graphs.values())
+            if left := self.model.graphs.keys() - answer.graphs.keys():
+                self._note(
+                    asked, f"single layers ({answer.variant}): those of {', '.join(sorted(left))}, which stands in another file or in none"
+                )
+            graphs = {role: self.model.graphs[role] for role in answer.graphs}
+            hidden = _defined(graphs.values()) - _defined(answer.graphs.values())
             if hidden:
                 self._note(asked, f"single layers ({answer.variant}): {', '.join(sorted(hidden))}, computed in one pass with the next")
             yield asked.evidence(answer, vectors, compare_layers(vectors.reference, answer), "")

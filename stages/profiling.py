@@ -72,8 +72,9 @@ class Ram:
 class CoreProfile:
     """One core. count: of a step (a run for a net without state) the dearest of those run, in `unit`: instructions, or cycles of an AVR.
 
-    layers: of that step, in order, then those of the head, which turns state into scores and is not part of `count`. What the
-    layers of a step leave of `count` copies states and returns. stack: bytes that a call needs below its caller's stack pointer.
+    layers: of that step, in order, then those of the head, which turns state into scores, and of a decision; neither is part of
+    `count`. What the layers of a step leave of `count` copies states and returns. stack: bytes that a call needs below its caller's
+    stack pointer.
     """
 
     core: str
@@ -154,7 +155,12 @@ def profile_core(target: Target, job: Job) -> CoreProfile:
 
 def _functions(source: Source) -> dict[str, str]:
     """The generated functions that run the graphs, with the graphs' names: first the one that is counted as a step."""
-    names = {"step": f"{source.name}_step", "head": f"{source.name}_scores", "whole": f"{source.name}_run"}
+    names = {
+        "step": f"{source.name}_step",
+        "head": f"{source.name}_scores",
+        "decide": f"{source.name}_decide",
+        "whole": f"{source.name}_run",
+    }
     return {names[graph]: graph for graph in source.functions}
 
 

@@ -15,7 +15,8 @@ from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError
 from ..export.lower import lower
-from ..graph.evaluate import Trace, evaluate
+from ..graph.decide import with_decision
+from ..graph.evaluate import evaluate
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..manifest import Manifest
@@ -31,7 +32,7 @@ from ..model_directory import (
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
 from ..models.activations import NORMALIZED
-from ..recipe import Recipe, parse_recipe, revise, to_toml
+from ..recipe import Recipe, parse_recipe, refuse_unread_decision, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -41,8 +42,10 @@ from ..train.metrics import Metrics, metrics_file
 from ..train.schedule import quantize_schedule, train_schedule
 from ..validate.torch_net import empty_net
 from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
+from .decision import DEFAULTS, check_thresholds, decide_by, describe_settings, replace_unset, search_decision
 from .exports import EXPORTED
 from .listener import Listener, Silent
+from .stream_metrics import Clock
 from .training import centre_and_spread, read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
 LOSS_WORTH_A_WARNING = 0.05
@@ -88,10 +91,16 @@ def quantize(
             )
         dataset = load_dataset(recipe.data)
         refuse_other_data(manifest, recipe, dataset)
+        if recipe.decide is not None:
+            check_thresholds(recipe.decide, len(dataset.classes))
         made = manifest.accuracy.integer
-        if made is not None and kept is None and not force and _is_made(directory, manifest, recipe):
-            listener.stage("the integer model of this recipe is there")
-            return made
+        if made is not None and kept is None and not force:
+            if _is_made(directory, manifest, recipe):
+                listener.stage("the integer model of this recipe is there")
+                return made
+            if _is_made(directory, manifest, _decided_as(recipe, read_recipe(directory))):
+                _decide_anew(directory, manifest, recipe, dataset, listener)
+                return made
         return _quantize(directory, manifest, recipe, dataset, listener, resume=kept == recipe and not force)
 
 
@@ -107,6 +116,49 @@ def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> b
     return True
 
 
+def _decided_as(recipe: Recipe, other: Recipe) -> Recipe:
+    """The recipe with the decision of another."""
+    return recipe.model_copy(update={"decide": other.decide})
+
+
+def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener) -> None:
+    """Nothing but the decision behind the scores is another: the net stays as it is, and so do its golden vectors."""
+    listener.stage("the integer model of this recipe is there, but for its decision")
+    net = _float_net(recipe, directory, dataset)
+    model = _decided(recipe, manifest, read_model(directory), net, dataset.train, listener)
+    revised = directory.revised_manifest(graph_sha256=digest(model), formats=describe_formats(model))
+    directory.write({**model_files(model), RECIPE: to_toml(recipe), **revised}, removed=[*EXPORTED, REPORT])
+
+
+def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
+    """The model with the recipe's decision, chosen on the validation part of the training recordings where it is asked for."""
+    section = recipe.decide
+    if section is None:
+        return with_decision(model, None)
+    if section.false_alarms is None:
+        return with_decision(model, decide_by(section, model))
+    _, validation = training_data(recipe, steps(recipe, net, train))
+    if validation is None:
+        listener.warning(
+            "decide.false_alarms has no validation recordings to choose on: the decision keeps "
+            f"{describe_settings(replace_unset(section, DEFAULTS))}; set train.validation_fraction, 0.2 for instance, and train anew"
+        )
+        return with_decision(model, decide_by(section, model))
+    recordings = _as_the_device_reads(recipe, manifest, model, validation)
+    stride = model.input.type.shape[0] if recipe.model.streaming else recipe.model.stride or recipe.model.window
+    clock = Clock(stride, int(np.median(recordings.lengths)) * stride // 2, section.rate)
+    return with_decision(model, search_decision(section, model, recordings, clock, listener))
+
+
+def _as_the_device_reads(recipe: Recipe, manifest: Manifest, model: IntegerModel, split: Split) -> Split:
+    """A split as the net reads it in the device's integers, a streamed net's windows cut into its steps."""
+    x, lengths = to_device_integers(split.x, manifest.input.fraction_bits), split.lengths
+    if recipe.model.streaming:
+        x = x.reshape(len(x), -1, *model.input.type.shape)
+        lengths = np.full(len(x), x.shape[1])
+    return replace(split, x=x, lengths=lengths)
+
+
 def _interrupted(directory: ModelDirectory) -> Recipe | None:
     """The recipe of a fine-tuning that did not come to its end."""
     if not directory.has(CHECKPOINT):
@@ -119,6 +171,8 @@ def _quantize(
     directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
 ) -> float:
     teacher = _float_net(recipe, directory, dataset)
+    if recipe.decide is not None and isinstance(teacher, FeedForwardNet) and not recipe.model.streaming:
+        raise InputError(f"{recipe.model.kind} takes no steps, so that nothing is decided after each: leave [decide] out")
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
     if recipe.model.normalization == "none":
@@ -128,7 +182,9 @@ def _quantize(
         _fine_tune(net, teacher, recipe, data, directory.path, metrics, listener, resume=resume)
     for name in _widened(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
-    model, files, result = _lower(recipe, manifest, net, steps(recipe, net, dataset.test), dataset.classes)
+    model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
+    model = _decided(recipe, manifest, model, net, dataset.train, listener)
+    files, result = _files(model, recipe, _as_the_device_reads(recipe, manifest, model, steps(recipe, net, dataset.test)))
     directory.write(
         {
             **files,
@@ -182,9 +238,12 @@ def _fine_tune(
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize"):
-            raise InputError(f"--set {override}: quantize changes only [compress] and [quantize]; for the rest, train anew")
-    return revise(read_recipe(directory), overrides, weights=weights, density=density)
+        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize", "decide"):
+            raise InputError(f"--set {override}: quantize changes only [compress], [quantize] and [decide]; for the rest, train anew")
+    recipe = revise(read_recipe(directory), overrides, weights=weights, density=density)
+    if recipe.decide is not None:
+        refuse_unread_decision(recipe.decide, recipe.model)
+    return recipe
 
 
 def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> Net:
@@ -244,17 +303,10 @@ def _readings(split: Split, manifest: Manifest) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _lower(
-    recipe: Recipe, manifest: Manifest, net: Net, test: Split, classes: Sequence[str]
-) -> tuple[IntegerModel, dict[str, bytes], float]:
-    """(the integer model, its files and those of its golden vectors, its accuracy on the test set)."""
-    streaming, kept = recipe.model.streaming, recipe.quantize.vectors
-    model = lower(net, manifest.name, classes, streaming=streaming)
-    x, lengths = to_device_integers(test.x, manifest.input.fraction_bits), test.lengths
-    if streaming:
-        x = x.reshape(len(x), -1, *model.input.type.shape)
-        lengths = np.full(len(x), x.shape[1])
+def _files(model: IntegerModel, recipe: Recipe, test: Split) -> tuple[dict[str, bytes], float]:
+    """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it)."""
+    x, lengths, kept = test.x.astype(np.int64), test.lengths, recipe.quantize.vectors
     trace = evaluate(model, x, lengths)
-    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], Trace(trace.states[:kept], trace.scores[:kept]))
+    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], trace.take(np.arange(len(x))[:kept]))
     accuracy = float((answers(trace.scores) == test.y).mean())
-    return model, {**model_files(model), **vectors}, accuracy
+    return {**model_files(model), **vectors}, accuracy

@@ -59,7 +59,7 @@ class SequenceSet:
             return self
         rows = _chosen(len(self.x), count)
         initial = None if self.initial is None else self.initial[rows]
-        traces = {key: Trace(trace.states[rows], trace.scores[rows]) for key, trace in self._traces.items()}
+        traces = {key: trace.take(rows) for key, trace in self._traces.items()}
         return replace(self, x=self.x[rows], lengths=self.lengths[rows], initial=initial, sampled=count, _traces=traces)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
-from .c_program import check_length, record_dtype, stored_dtype
+from .c_program import check_length, decision_values, record_dtype, stored_dtype
 from .witness import Forced, LayerAnswer
 
 
@@ -48,7 +48,7 @@ def decode_layers(
 
 def _encode(model: IntegerModel, role: str, graph: Graph, forced: Mapping[str, IntArray]) -> bytes:
     """For each sample: states, input, and for every tapped value whether one is forced on it, and which."""
-    states = model.graphs["step"].state_inputs if model.is_recurrent else ()
+    states = tuple(value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].state_inputs)
     inputs = model.graphs[role].data_inputs if role != "head" else ()
     given = [(f"given {i}", value) for i, value in enumerate(_tapped(graph))]
     fields: list[tuple[str, np.dtype[Any], tuple[int, ...]]] = []
@@ -71,7 +71,9 @@ def _tapped(graph: Graph) -> list[Value]:
 
 def _delivered(model: IntegerModel, role: str) -> tuple[Value, ...]:
     """What main finds in its buffers after the call."""
-    return model.graphs["step"].state_inputs if role == "step" else (model.output,)
+    if role in ("step", "decide"):
+        return model.graphs[role].state_inputs + tuple(decision_values(model) if role == "decide" else ())
+    return (model.output,)
 
 
 def _batch(forced: Mapping[str, IntArray]) -> int:

@@ -20,6 +20,7 @@ from ..errors import BudgetError, DeviceError, InputError, UnsupportedError
 from ..export.c import export_c, translate
 from ..export.c_templates import read_template, render
 from ..export.kernel_choice import Target, graph_on
+from ..graph.decide import DECISION
 from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, TensorType, Value
@@ -217,21 +218,33 @@ def decode_trace(job: Job, output: bytes) -> Trace:
     """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
     model = job.model
     values = model.graphs["step"].state_inputs if model.is_recurrent else ()
-    state, scores = record_dtype(values), record_dtype([model.output])
+    state, scores = record_dtype([*values, *decision_values(model)]), record_dtype([model.output])
     steps = job.lengths if model.is_recurrent else np.zeros(len(job.x), np.int64)
     check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
     width = sum(value.type.size for value in values)
     longest = job.x.shape[1] if model.is_recurrent else 0
-    trace = Trace(np.zeros((len(job.x), longest, width), np.int16), np.zeros((len(job.x), *model.output.type.shape), np.int64))
+    trace = Trace(
+        np.zeros((len(job.x), longest, width), np.int16),
+        np.zeros((len(job.x), *model.output.type.shape), np.int64),
+        np.zeros((len(job.x), longest), np.int16) if model.decides else None,
+    )
     start = 0
     for i, count in enumerate(steps.tolist()):
         end = start + count * state.itemsize
         if values:
             after: Any = np.ndarray(count, state, output, start)
             trace.states[i, :count] = np.concatenate([after[value.name].reshape(count, -1) for value in values], axis=1)
+            if trace.decisions is not None:
+                trace.decisions[i, :count] = after[DECISION][:, 0]
         start = end + scores.itemsize
         trace.scores[i] = np.frombuffer(output, scores, 1, end)[model.output.name][0]
     return trace
+
+
+def decision_values(model: IntegerModel) -> list[Value]:
+    """The decision, of a model that takes one."""
+    graph = model.graphs.get("decide")
+    return [] if graph is None else [Value(name, graph.types()[name]) for name in graph.outputs]
 
 
 def probe_model(graph: Graph) -> IntegerModel:

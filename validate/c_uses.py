@@ -12,10 +12,10 @@ from ..errors import BudgetError
 from ..export.c import translate
 from ..export.c_source import Source
 from ..export.kernel_choice import PREFERENCES, Target
-from ..graph.evaluate import Trace, evaluate, evaluate_graph, split_state
+from ..graph.evaluate import evaluate, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
-from .c_program import USES_PREFIX, check_length, record_dtype, stored_dtype
+from .c_program import USES_PREFIX, check_length, decision_values, record_dtype, stored_dtype
 from .witness import Job, UsesAnswer
 
 SEQUENCES, STEPS = 8, 5
@@ -67,15 +67,30 @@ class Uses:
             return
         back = evaluate(self.model, self.x[:, ::-1])
         traces = [("a state", forth)] if small else [("a state", forth), ("a second state in turns with the first", back)]
-        every = [(who, trace.states, _scores_of_every_step(self.model, trace)) for who, trace in traces]
+        every = [(who, trace.states, scores_of_every_step(self.model, trace.states)) for who, trace in traces]
+        decided = [list(self._decided(scores)) for _, _, scores in every] if self.model.decides else []
         for i in range(len(self.x)):
             yield "the scores of run", forth.scores[i].astype(score)
             yield "the answer of classify", np.array(forth.scores[i].reshape(-1).argmax(), answer)
             yield "the state that init gives", self._stored(np.zeros_like(forth.states[i, 0]))
+            if decided:
+                yield "the decision's state that init gives", np.zeros((), record_dtype(self.model.graphs["decide"].state_inputs))
             for t in range(self.steps):
-                for who, states, scores in every:
+                for k, (who, states, scores) in enumerate(every):
                     yield f"{who} after step {t}", self._stored(states[i, t])
                     yield f"the scores of {who} after step {t}", scores[i, t].astype(score)
+                    if decided:
+                        yield f"the decision of {who} after step {t}, and its state", decided[k][t][i]
+
+    def _decided(self, scores: IntArray) -> Iterator[Any]:
+        """For every step the decision of each sequence and the states behind it, as the program writes them: records [sequences]."""
+        graph = self.model.graphs["decide"]
+        written = [*decision_values(self.model), *graph.state_inputs]
+        for values in walk_decisions(self.model, scores):
+            records = np.zeros(len(scores), record_dtype(written))
+            for value in written:
+                records[value.name] = values[graph.state.get(value.name, value.name)]
+            yield records
 
     def _stored(self, row: IntArray) -> Any:
         """A row of states as the program writes it: a record."""
@@ -84,14 +99,6 @@ class Uses:
         for name, array in split_state(self.model, row[None]).items():
             record[name] = array[0]
         return record
-
-
-def _scores_of_every_step(model: IntegerModel, trace: Trace) -> IntArray:
-    """int64 [sequences, steps, *shape]."""
-    head, (n, steps, width) = model.graphs["head"], trace.states.shape
-    states = split_state(model, trace.states.reshape(n * steps, width))
-    scores = evaluate_graph(head, {value.name: states[value.name] for value in head.inputs})[model.output.name]
-    return scores.reshape(n, steps, *scores.shape[1:])
 
 
 def ask_uses(

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ParityError
-from ..graph.evaluate import Trace, evaluate_forced, evaluate_graph, split_state
+from ..graph.decide import DECISION
+from ..graph.evaluate import Trace, evaluate_forced, evaluate_graph, scores_of_every_step, split_state, walk_decisions
+from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .witness import Forced, Job, LayerAnswer, Witness
@@ -25,6 +27,7 @@ class Mismatch:
     expected: int
     got: int
     of: str = "sequence"
+    of_decision: bool = False
 
     def __str__(self) -> str:
         step = "" if self.step is None else f"step {self.step}, "
@@ -41,16 +44,19 @@ class Comparison:
 
 
 def expected_count(job: Job) -> int:
-    """sequences x steps x state entries + sequences x scores: what a full comparison covers."""
+    """sequences x steps x (state entries, and the decision) + sequences x scores: what a full comparison covers."""
     scores = len(job.x) * job.model.output.type.size
     if not job.model.is_recurrent:
         return scores
-    width = sum(value.type.size for value in job.model.graphs["step"].state_inputs)
+    width = sum(value.type.size for value in job.model.graphs["step"].state_inputs) + job.model.decides
     return int(job.lengths.sum()) * width + scores
 
 
 def compare(job: Job, reference: Trace, answer: Trace) -> Comparison:
-    """Every state of every valid step, and every score. Raises ParityError when the answer has not all of them."""
+    """Every state and decision of every valid step, and every score. Raises ParityError when the answer has not all of them.
+
+    Decisions are left out where the witness takes none.
+    """
     if reference.states.shape != answer.states.shape or reference.scores.shape != answer.scores.shape:
         raise ParityError(
             f"the answer has states {answer.states.shape} and scores {answer.scores.shape}, "
@@ -59,10 +65,15 @@ def compare(job: Job, reference: Trace, answer: Trace) -> Comparison:
     valid = np.arange(reference.states.shape[1]) < job.lengths[:, None]
     states = (reference.states != answer.states) & valid[..., None]
     scores = reference.scores != answer.scores
-    compared = int(valid.sum()) * reference.states.shape[2] + scores.size
-    if compared != expected_count(job):
-        raise ParityError(f"{compared} values were compared instead of {expected_count(job)}")
-    return Comparison(compared, int(states.sum() + scores.sum()), _first(job, reference, answer, states, scores))
+    decided, decisions = 0, np.zeros(valid.shape, np.bool_)
+    if reference.decisions is not None and answer.decisions is not None:
+        decided, decisions = int(valid.sum()), (reference.decisions != answer.decisions) & valid
+    compared = int(valid.sum()) * reference.states.shape[2] + decided + scores.size
+    expected = expected_count(job) - int(valid.sum()) * (job.model.decides and answer.decisions is None)
+    if compared != expected:
+        raise ParityError(f"{compared} values were compared instead of {expected}")
+    differing = int(states.sum() + decisions.sum() + scores.sum())
+    return Comparison(compared, differing, _first(job, reference, answer, states, scores) or _first_decision(reference, answer, decisions))
 
 
 def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: IntArray) -> Mismatch | None:
@@ -78,6 +89,15 @@ def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: 
         channel = int(np.ravel_multi_index(place[1:], reference.scores.shape[1:]))
         found.append(Mismatch(int(place[0]), None, job.model.output.name, channel, *values))
     return min(found, key=lambda mismatch: mismatch.sequence, default=None)
+
+
+def _first_decision(reference: Trace, answer: Trace, differs: BoolArray) -> Mismatch | None:
+    """Where neither a state nor a score differs, which says more."""
+    if not differs.any() or reference.decisions is None or answer.decisions is None:
+        return None
+    sequence, step = (int(i) for i in np.argwhere(differs)[0])
+    values = int(reference.decisions[sequence, step]), int(answer.decisions[sequence, step])
+    return Mismatch(sequence, step, DECISION, 0, *values, of_decision=True)
 
 
 def _state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
@@ -107,7 +127,8 @@ class LayerReference:
     def delivered(self, role: str, graph: Graph) -> dict[str, IntArray]:
         """What the call leaves in its caller's buffers: the next states by the state's name, or the outputs."""
         after = {**self.of(role, graph), **self.forced[role]}
-        return {name: after[following] for name, following in (graph.state or {name: name for name in graph.outputs}).items()}
+        outputs = {} if role == "step" else {name: name for name in graph.outputs}
+        return {name: after[following] for name, following in {**graph.state, **outputs}.items()}
 
 
 def compare_layers(reference: LayerReference, answer: LayerAnswer) -> Comparison:
@@ -156,6 +177,8 @@ def first_layer(job: Job, witness: Witness, reference: Trace, mismatch: Mismatch
 def _inputs_at(job: Job, reference: Trace, mismatch: Mismatch) -> tuple[Graph, dict[str, IntArray]]:
     """The graph in which the mismatch arose, and the reference's inputs to it there (batch of one)."""
     sequence = mismatch.sequence
+    if mismatch.of_decision:
+        return job.model.graphs["decide"], _decided_at(job.model, reference.states[sequence : sequence + 1, : (mismatch.step or 0) + 1])
     if not job.model.is_recurrent:
         return job.model.graphs["whole"], {job.model.input.name: job.x[sequence : sequence + 1]}
     before = int(job.lengths[sequence]) if mismatch.step is None else mismatch.step
@@ -166,3 +189,13 @@ def _inputs_at(job: Job, reference: Trace, mismatch: Mismatch) -> tuple[Graph, d
         head = job.model.graphs["head"]
         return head, {value.name: states[value.name] for value in head.inputs}
     return job.model.graphs["step"], {**states, job.model.input.name: job.x[sequence : sequence + 1, mismatch.step]}
+
+
+def _decided_at(model: IntegerModel, states: IntArray) -> dict[str, IntArray]:
+    """What `decide` reads after the last of the steps whose states these are, [1, steps, state entries]."""
+    decide, scores = model.graphs["decide"], scores_of_every_step(model, states)
+    (read,) = decide.data_inputs
+    before: dict[str, IntArray] = {value.name: np.zeros((1, *value.type.shape), np.int64) for value in decide.state_inputs}
+    for values in walk_decisions(model, scores[:, :-1]):
+        before = {name: values[following] for name, following in decide.state.items()}
+    return {read.name: scores[:, -1], **before}

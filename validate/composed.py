@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..graph.ir import IntegerModel
+from ..graph.ir import Graph, IntegerModel
 from ..graph.passes import compose
 
 
@@ -17,6 +17,11 @@ def composed_names(model: IntegerModel) -> dict[str, dict[str, str]]:
     for own, node in zip(head.nodes, compose(model).nodes[len(step.nodes) :], strict=True):
         names.update(zip(own.outputs, node.outputs, strict=True))
     return {"step": {name: name for name in step.types()}, "head": names}
+
+
+def composed_graphs(model: IntegerModel) -> dict[str, Graph]:
+    """The graphs that `compose(model)` is made of, by name: a decision stands in no such file."""
+    return {role: graph for role, graph in model.graphs.items() if role != "decide"}
 
 
 def defined_values(model: IntegerModel) -> Mapping[str, list[str]]:

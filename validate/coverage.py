@@ -124,11 +124,33 @@ class CoverageMeter:
         model = self._model
         step, head = model.graphs["step"], model.graphs["head"]
         last = {value.name: np.zeros((len(x), *value.type.shape), np.int64) for value in head.inputs}
+        decided = _Decided(model, len(x)) if model.decides else None
         for running, values in walk_sequences(model, x, lengths, initial):
             yield "step", values
             for name, array in last.items():
                 array[running] = values[step.state[name]]
-        yield "head", evaluate_graph(head, last)
+            if decided is not None:
+                yield from decided.after({name: array[running] for name, array in last.items()}, running)
+        if decided is None:
+            yield "head", evaluate_graph(head, last)
+
+
+class _Decided:
+    """The states of a decision beside those of the step, from zeros on: a model that decides scores every step."""
+
+    def __init__(self, model: IntegerModel, batch: int) -> None:
+        self._model, self._graph = model, model.graphs["decide"]
+        self._state = {value.name: np.zeros((batch, *value.type.shape), np.int64) for value in self._graph.state_inputs}
+
+    def after(self, states: Mapping[str, IntArray], running: IntArray) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
+        """The values of the head and of the decision after one more step of the sequences still running."""
+        head = evaluate_graph(self._model.graphs["head"], states)
+        yield "head", head
+        (read,) = self._graph.data_inputs
+        values = evaluate_graph(self._graph, {read.name: head[self._model.output.name], **{n: a[running] for n, a in self._state.items()}})
+        yield "decide", values
+        for name, following in self._graph.state.items():
+            self._state[name][running] = values[following]
 
 
 def _events(name: str, graph: Graph, ask: Literal["reached", "reachable"], values: Mapping[str, Any]) -> dict[Place, BoolArray]:

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..export.optional_package import import_optional
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel, TensorType
-from .composed import composed_names, defined_values
+from .composed import composed_graphs, composed_names, defined_values
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -70,13 +70,21 @@ def cut_step(data: bytes, path: Path, model: IntegerModel) -> Iterator[Layers]:
     """The layers of each graph in a file of one time step and the head, or of a whole net. Raises InputError where a value is missing."""
     file = _load(data, path)
     names, defined = composed_names(model), defined_values(model)
-    for role, graph in model.graphs.items():
+    for role, graph in composed_graphs(model).items():
         inputs = {value.name for value in graph.inputs} if role != "head" else set()
         places = {
             name: Place(name, type, inner=False) if name in inputs else _named(names[role][name], type)
             for name, type in graph.types().items()
         }
         yield _cut(file, file.graph, role, places, defined[role], path)
+
+
+def cut_decide(data: bytes, path: Path, model: IntegerModel) -> Layers:
+    """The layers of a file of one decision."""
+    file, graph = _load(data, path), model.graphs["decide"]
+    inputs = {value.name for value in graph.inputs}
+    places = {name: Place(name, type, inner=False) if name in inputs else _named(name, type) for name, type in graph.types().items()}
+    return _cut(file, file.graph, "decide", places, defined_values(model)["decide"], path)
 
 
 def cut_sequence(data: bytes, path: Path, model: IntegerModel) -> Iterator[Layers]:

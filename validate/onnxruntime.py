@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..export.onnx import SEQUENCE_FILE, STEP_FILE, graph_to_onnx
+from ..export.onnx import DECIDE_FILE, SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
 from ..graph.evaluate import Trace, rows_at_a_time
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, Value
+from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.passes import compose
 from .declared import check_metadata
 from .interpreter_child import ONNX, Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .onnx_files import metadata_of, read_onnx
-from .onnx_layers import COMPUTED, Layers, Place, cut_sequence, cut_step
+from .onnx_layers import COMPUTED, Layers, Place, cut_decide, cut_sequence, cut_step
 from .variants import beside, choose
 from .witness import Answer, Forced, Job, LayerAnswer
 
@@ -57,8 +57,7 @@ class OnnxruntimeWitness:
         for variant in choose(self.name, variants, job.argument):
             file, optimize = variants[variant]
             path = job.directory / file
-            data = read_onnx(path)
-            check_metadata(metadata_of(data, path), job.model, path)
+            data = _read(path, job.model)
             trace = _trace_sequences if file == SEQUENCE_FILE else _trace_steps if job.model.is_recurrent else _trace_whole
             yield Answer(variant, version, trace(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
 
@@ -70,9 +69,13 @@ class OnnxruntimeWitness:
             file, optimize = variants[variant]
             path = job.directory / file
             cut = cut_sequence if file == SEQUENCE_FILE else cut_step
-            parts = cut(read_onnx(path), path, job.model)
-            values = {part.graph: _run_part(part, path, optimize, forced, job.model.graphs[part.graph]) for part in parts}
-            yield LayerAnswer(variant, version, job.model.graphs, values)
+            parts = [(path, part) for part in cut(read_onnx(path), path, job.model)]
+            if job.model.decides and file == STEP_FILE:
+                decide = job.directory / DECIDE_FILE
+                parts.append((decide, cut_decide(read_onnx(decide), decide, job.model)))
+            graphs = {part.graph: job.model.graphs[part.graph] for _, part in parts}
+            values = {part.graph: _run_part(part, where, optimize, forced, graphs[part.graph]) for where, part in parts}
+            yield LayerAnswer(variant, version, graphs, values)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
@@ -83,6 +86,13 @@ class OnnxruntimeWitness:
         task = _task(self.optimize, tuple(map(_input, graph.inputs)), outputs, graph, answers=names)
         answers = _run_once(task, data, Path(f"{graph.name}.onnx"), {value.name: np.asarray(inputs[value.name]) for value in graph.inputs})
         return {name: array.astype(np.int64) for name, array in answers.items()}
+
+
+def _read(path: Path, model: IntegerModel) -> bytes:
+    """A file that says that it is of this model. Raises InputError."""
+    data = read_onnx(path)
+    check_metadata(metadata_of(data, path), model, path)
+    return data
 
 
 def _run_part(part: Layers, path: Path, optimize: bool, forced: Forced, graph: Graph) -> dict[str, IntArray]:
@@ -109,7 +119,23 @@ def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     outputs = (*map(boundary_tensor, following, (value.type for value in states)), boundary_tensor(answer, job.model.output.type))
     carried = {value.name: name for value, name in zip(states, following, strict=True)}
     task = _recurrent(job, optimize, tuple(map(_input, compose(job.model).inputs)), outputs, carried)
-    return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states()))
+    if not job.model.decides:
+        return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states()))
+    task = replace(task, recorded=(*task.recorded, answer))
+    results = _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states())
+    decisions = _decide(job, optimize, results.recorded[answer])
+    return replace(_recurrent_trace(replace(task, recorded=task.recorded[:-1]), results), decisions=decisions)
+
+
+def _decide(job: Job, optimize: bool, scores: IntArray) -> IntArray:
+    """The decisions of model_decide.onnx about scores [sequences, longest, *shape]: int16 [sequences, longest]."""
+    path, graph = job.directory / DECIDE_FILE, job.model.graphs["decide"]
+    types, (read,), (decision,) = graph.types(), graph.data_inputs, graph.outputs
+    outputs = tuple(boundary_tensor(name, types[name]) for name in (*graph.state.values(), decision))
+    task = _task(optimize, tuple(map(_input, graph.inputs)), outputs, graph, answers=(decision,), carried=dict(graph.state))
+    task = replace(task, recorded=tuple(tensor.name for tensor in outputs))
+    zeros = {value.name: np.zeros((len(scores), *value.type.shape), value.type.format.numpy_dtype) for value in graph.state_inputs}
+    return _run(task, _read(path, job.model), path, {read.name: scores}, job.lengths, zeros).recorded[decision][..., 0]
 
 
 def _trace_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:

@@ -12,7 +12,7 @@ from ..export.c import translate
 from ..export.c_source import Source
 from ..export.c_templates import read_template, render
 from ..export.cores import AVR, Core
-from ..graph.ir import IntegerModel, TensorType
+from ..graph.ir import Format, IntegerModel, TensorType
 from .c_program import WARNINGS, build_program, exported_sources
 from .emulation import FIRMWARE, PLATFORM_FILES, compiler_flags, find_tool
 from .parity_protocol import LARGEST_FRAME, PROTOCOL, SMALLEST_FRAME, Hello
@@ -129,8 +129,9 @@ class _Export:
 
 def describe_firmware(core: Core | None, source: Source, export: _Export, frame_bytes: int, cycle_bits: int) -> Hello:
     """What the firmware will say of itself."""
-    sides = (source.inputs, source.states, (source.scores,))
+    sides = (source.inputs, source.kept, (source.scores,))
     read, kept, given = (sum(value.type.nbytes for value in side) for side in sides)
+    kept += 2 if source.decide_states else 0  # and the decision
     if export.layers > 0xFFFF:
         raise UnsupportedError("the parity protocol counts layers up to 65535")
     numbers = (PROTOCOL, export.api, export.contract, frame_bytes, cycle_bits, export.layers)
@@ -146,8 +147,10 @@ def _model_texts(source: Source, hello: Hello) -> dict[str, str]:
     """parity_model.h and parity_model.c."""
     buffers: dict[str, list[tuple[str, TensorType]]] = {
         "inputs": [(value.identifier, value.type) for value in source.inputs],
-        "states": [(f"state.{value.identifier}", value.type) for value in source.states],
+        "states": [(f"state.{value.identifier}", value.type) for value in source.kept],
     }
+    if source.decide_states:
+        buffers["states"].append(("decision", TensorType((1,), Format(0))))
     context = {"source": source, "hello": hello, "packed": list(hello.pack()), "step_layers": step_layers(source), **buffers}
     names = ("parity_model.h", "parity_model.c")
     return {name: render(f"parity/{name}.j2", **context) for name in names}

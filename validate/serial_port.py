@@ -18,6 +18,7 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, TensorType, Value
 from ..graph.serialize import digest
+from .c_program import decision_values
 from .parity_device import HELLO_SECONDS, LineReport, LostError, ParityDevice
 from .parity_protocol import NAME_CHARACTERS, Hello, Place
 from .serial_line import SerialLine, parse_port, port_names
@@ -79,6 +80,8 @@ class SerialPort:
         role = next((name for name, each in job.model.graphs.items() if each is graph), None) if job else None
         if job is None or role is None:
             raise UnsupportedError("a board computes the layers of its own model only, after it has answered")
+        if role == "decide":
+            raise UnsupportedError("a board takes no scores, so that a decision's layers cannot be asked for")
         port, baud = parse_port(job.argument)
         with SerialLine(port, baud) as line:
             device = ParityDevice(line, _computing_seconds(job.model), self._hello_seconds)
@@ -110,10 +113,15 @@ def check_model(hello: Hello, model: IntegerModel, port: str) -> None:
             "flash the parity firmware of this model"
         )
     sizes = hello.input_bytes, hello.state_bytes, hello.score_bytes
-    states = model.graphs["step"].state_inputs if model.is_recurrent else ()
-    expected = _nbytes([model.input]), _nbytes(states), model.output.type.nbytes
+    expected = _nbytes([model.input]), _nbytes(stepped_values(model)), model.output.type.nbytes
     if sizes != expected:
         raise DeviceError(f"the board at {port} has buffers of {sizes} bytes where the model has {expected}: flash its firmware again")
+
+
+def stepped_values(model: IntegerModel) -> list[Value]:
+    """What a device gives after each step, one behind the other: the states of the step, then those of a decision, and the decision."""
+    states = [value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].state_inputs]
+    return states + decision_values(model)
 
 
 def describe_estimate(jobs: Iterable[Job]) -> str:
@@ -132,7 +140,7 @@ def _bytes_over_the_line(job: Job) -> int:
     model, sequences = job.model, len(job.x)
     if not model.is_recurrent:
         return sequences * (model.input.type.nbytes + model.output.type.nbytes + 2 * FRAME_BYTES)
-    state = _nbytes(model.graphs["step"].state_inputs)
+    state = _nbytes(stepped_values(model))
     begun = 0 if job.initial is None else int(job.initial.any(axis=1).sum())
     steps = int(job.lengths.sum())
     a_sequence = model.output.type.nbytes + 2 * FRAME_BYTES
@@ -161,9 +169,10 @@ class _Stream:
 
     def run(self) -> Trace:
         model, count = self._job.model, len(self._job.x)
-        values = model.graphs["step"].state_inputs if model.is_recurrent else ()
-        width, longest = sum(value.type.size for value in values), self._job.x.shape[1] if model.is_recurrent else 0
-        trace = Trace(np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64))
+        states, values = model.graphs["step"].state_inputs if model.is_recurrent else (), stepped_values(model)
+        width, longest = sum(value.type.size for value in states), self._job.x.shape[1] if model.is_recurrent else 0
+        decisions = np.zeros((count, longest), np.int16) if model.decides else None
+        trace = Trace(np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64), decisions)
         for i in range(count):
             if self._device.wants_new_session:
                 self._check_digest()
@@ -172,7 +181,10 @@ class _Stream:
             steps = int(self._job.lengths[i]) if model.is_recurrent else 0
             end = steps * _nbytes(values)
             if steps:
-                trace.states[i, :steps] = _decode(values, results[:end], steps)
+                found = _decode(values, results[:end], steps)
+                trace.states[i, :steps] = found[:, :width]
+                if trace.decisions is not None:
+                    trace.decisions[i, :steps] = found[:, -1]
             trace.scores[i] = np.frombuffer(results[end:], _stored(model.output.type)).reshape(model.output.type.shape)
             self._tell(i + 1)
         self._check_digest()
@@ -208,7 +220,8 @@ class _Stream:
     def _state_before(self, i: int) -> bytes:
         """As it lies on the device before the first step."""
         values = self._job.model.graphs["step"].state_inputs
-        return b"".join(self._states[value.name][i].astype(_stored(value.type)).tobytes() for value in values)
+        before = b"".join(self._states[value.name][i].astype(_stored(value.type)).tobytes() for value in values)
+        return before + bytes(_nbytes(stepped_values(self._job.model)) - len(before))
 
     def _check_digest(self) -> None:
         """Where a session was lost, the digest is of what followed; what came before was compared with every frame of results."""
@@ -259,7 +272,7 @@ def _read_layer(device: ParityDevice, tap: Tap, state: bytes, reading: bytes) ->
 
 def _encode_inputs(model: IntegerModel, inputs: Mapping[str, IntArray], i: int) -> tuple[bytes, bytes]:
     """State and input of sample i as they lie on the device; a state that the graph does not read is zero."""
-    values = model.graphs["step"].state_inputs if model.is_recurrent else ()
+    values = stepped_values(model)
     state = b"".join(
         inputs[value.name][i].astype(_stored(value.type)).tobytes() if value.name in inputs else bytes(value.type.nbytes)
         for value in values
@@ -277,14 +290,14 @@ def _computing_seconds(model: IntegerModel) -> float:
     return products * SECONDS_A_PRODUCT
 
 
-def _decode(values: tuple[Value, ...], data: bytes, steps: int) -> IntArray:
-    """States side by side, int16 [steps, entries], from those of one step after another."""
+def _decode(values: list[Value], data: bytes, steps: int) -> IntArray:
+    """Values side by side, int [steps, entries], from those of one step after another."""
     record = np.dtype([(value.name, _stored(value.type), value.type.shape) for value in values])
     records = np.frombuffer(data, record)
     return np.concatenate([records[value.name].reshape(steps, -1) for value in values], axis=1)
 
 
-def _nbytes(values: tuple[Value, ...] | list[Value]) -> int:
+def _nbytes(values: list[Value]) -> int:
     return sum(value.type.nbytes for value in values)
 
 

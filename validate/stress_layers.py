@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ MOST_WISHED = 1 << 17
 
 
 def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArray]:
-    """For every input of `graph`, and every value that a node reads, int16 [batch, *shape] within its format.
+    """For every input of `graph`, and every value that a node reads, int16 or int32 [batch, *shape] within its format.
 
     Each node finds, in some rows, the inputs that its op asks for (Op.stress); what is left is random. All consumers of a value read the
     same rows, and a view is what it shows: each has the rows that the others leave. times: of the quick mode's room.
@@ -41,12 +42,18 @@ def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArr
     for node, inputs, start in blocks:
         for name, array in zip(node.inputs, inputs, strict=True):
             plan.write(forced, name, start, array)
-    return {name: array.astype(np.int16) for name, array in _with_views(graph, forced).items()}
+    return {name: array.astype(_stored(types[name])) for name, array in _with_views(graph, forced).items()}
+
+
+def _stored(t: TensorType) -> np.dtype[Any]:
+    """Of forced values: int16 where that is wide enough."""
+    return np.promote_types(np.int16, t.format.numpy_dtype)
 
 
 def _wishes(draws: Draws, node: Node, types: Sequence[TensorType], times: int, most: int) -> tuple[IntArray, ...]:
-    """What the op asks for, drawn so many times anew: int16 [most at most, *shape]."""
-    drawn = [[array[:most].astype(np.int16) for array in node.op.stress(draws, *types)] for _ in range(times)]
+    """What the op asks for, drawn so many times anew: [most at most, *shape]."""
+    asked = [zip(types, node.op.stress(draws, *types), strict=True) for _ in range(times)]
+    drawn = [[array[:most].astype(_stored(t)) for t, array in arrays] for arrays in asked]
     return tuple(np.concatenate(arrays)[:most] for arrays in zip(*drawn, strict=True))
 
 

@@ -20,6 +20,7 @@ from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, TensorType
 from ..graph.passes import compose
+from .composed import composed_graphs
 from .declared import check_tflite
 from .interpreter_child import Task
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
@@ -65,7 +66,7 @@ class TfliteWitness:
         package = _interpreter_package()
         for variant in choose(self.name, RESOLVERS, job.argument):
             values = run_cut((package, RESOLVERS[variant]), job, forced)
-            yield LayerAnswer(variant, f"{package.replace('_', '-')} {version(package)}", job.model.graphs, values)
+            yield LayerAnswer(variant, f"{package.replace('_', '-')} {version(package)}", composed_graphs(job.model), values)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..export.flatbuffer import ExtendedFlatbuffer, Offset
 from ..export.optional_package import import_optional
 from ..graph.ir import IntegerModel
-from .composed import composed_names, defined_values
+from .composed import composed_graphs, composed_names, defined_values
 from .interpreter_child import Tensor
 
 COMPUTED = "/computed"
@@ -33,7 +33,7 @@ class TfliteLayers:
 def cut_tflite(data: bytes, path: Path, model: IntegerModel) -> Iterator[TfliteLayers]:
     """The layers of each graph of the model in a checked file. Raises InputError where a value is missing."""
     names, defined = composed_names(model), defined_values(model)
-    for role, graph in model.graphs.items():
+    for role, graph in composed_graphs(model).items():
         yield _Cut(data, path).layers(role, names[role], [] if role == "head" else [value.name for value in graph.inputs], defined[role])
 
 

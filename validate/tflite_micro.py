@@ -11,6 +11,7 @@ from ..errors import MissingToolError
 from ..export.tflite import FILE, graph_to_tflite
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
+from .composed import composed_graphs
 from .interpreter_child import MICRO
 from .tflite import read_model, run_cut, run_samples, trace
 from .variants import refuse_argument
@@ -37,7 +38,7 @@ class TfliteMicro:
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness."""
-        yield LayerAnswer("reference kernels", version("tflite-micro"), job.model.graphs, run_cut((MICRO, ""), job, forced))
+        yield LayerAnswer("reference kernels", version("tflite-micro"), composed_graphs(job.model), run_cut((MICRO, ""), job, forced))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""

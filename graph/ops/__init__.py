@@ -9,7 +9,9 @@ from .add import Add, BiasAdd
 from .average_pool import AveragePool
 from .base import Op
 from .conv2d import Conv2d
+from .decide import Decide
 from .depthwise_conv2d import DepthwiseConv2d
+from .exponential_average import ExponentialAverage
 from .fastgrnn_gate import FastGrnnGate
 from .fastgrnn_update import FastGrnnUpdate
 from .fully_connected import FullyConnected
@@ -29,7 +31,9 @@ REGISTRY: Mapping[str, type[Op]] = {
         AveragePool,
         BiasAdd,
         Conv2d,
+        Decide,
         DepthwiseConv2d,
+        ExponentialAverage,
         FastGrnnGate,
         FastGrnnUpdate,
         FastRnnState,
@@ -54,7 +58,9 @@ __all__ = [
     "AveragePool",
     "BiasAdd",
     "Conv2d",
+    "Decide",
     "DepthwiseConv2d",
+    "ExponentialAverage",
     "FastGrnnGate",
     "FastGrnnUpdate",
     "FastRnnState",

@@ -10,6 +10,7 @@ import pytest
 from rescomp.errors import MissingToolError
 from rescomp.export.cores import CORES
 from rescomp.export.onnx import export_onnx
+from rescomp.graph.decide import with_decision
 from rescomp.graph.evaluate import evaluate
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import compare, expected_count
@@ -46,7 +47,7 @@ class Board:
 def build_board(request, random_sequences, tmp_path_factory):
     """A function (core's name or "host", form of the model, options of the firmware) -> Board. Skips without the core's tools."""
 
-    def build(core="host", cell="fastgrnn", count=8, longest=9, plant=None, firmware=None, **form):
+    def build(core="host", cell="fastgrnn", count=8, longest=9, plant=None, firmware=None, decision=None, **form):
         found = CORES.get(core)
         try:
             check_machine(found)
@@ -55,7 +56,7 @@ def build_board(request, random_sequences, tmp_path_factory):
                 raise
             pytest.skip(str(error))
         rng, path = np.random.default_rng(17), tmp_path_factory.mktemp(core)
-        model = request.getfixturevalue(f"random_{cell}")(rng, **form)
+        model = with_decision(request.getfixturevalue(f"random_{cell}")(rng, **form), decision)
         write_export(path / "c", model)
         if plant is not None:
             plant(path / "c")

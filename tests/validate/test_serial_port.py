@@ -18,6 +18,7 @@ import serial
 
 from rescomp.cli import main
 from rescomp.errors import DeviceError, InputError, MissingToolError, UnsupportedError
+from rescomp.graph.decide import Decision
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.serialize import digest
 from rescomp.model_directory import ModelDirectory
@@ -46,12 +47,15 @@ FORMS = [
 """Forms of a model, and of its firmware: the last needs several frames for one state, others for one input or for the scores."""
 
 
+DECIDING = {"weights": "ternary", "decision": Decision(2, 30, 2, 3, (-400, 0, 100, -9000))}
+
+
 @pytest.fixture(scope="module")
 def board(build_board):
     return build_board(weights="ternary", count=20, longest=12)
 
 
-@pytest.mark.parametrize(("form", "firmware"), FORMS, ids=str)
+@pytest.mark.parametrize(("form", "firmware"), [*FORMS, (DECIDING, {}), (DECIDING, {"frame_bytes": 128})], ids=str)
 def test_it_agrees(build_board, form, firmware):
     board = build_board(firmware=firmware, **form)
     with serial_machine(None, board.elf) as port:
@@ -76,9 +80,19 @@ def test_sequences_begin_with_the_states_given(build_board, random_states, form,
     assert compare(job, reference, answer.trace).mismatches == 0
 
 
+def test_a_decision_s_layers_are_not_asked_of_a_board(build_board):
+    board = build_board(**DECIDING)
+    with serial_machine(None, board.elf) as port:
+        witness = SerialPort(hello_seconds=3)
+        assert board.verify(port, witness).compared > board.lengths.sum() * 11
+        with pytest.raises(UnsupportedError, match="a decision's layers cannot be asked for"):
+            witness.run_graph(board.model.graphs["decide"], {})
+
+
 def test_a_sequence_longer_than_a_session_goes_on_in_the_next(build_board, monkeypatch):
     monkeypatch.setattr(parity_device, "REQUESTS_A_SESSION", 7)
-    board = build_board(cell="fastgrnn", hidden=90, weights="ternary", firmware={"frame_bytes": 128}, count=4, longest=40)
+    decision = DECIDING["decision"]
+    board = build_board(hidden=90, weights="ternary", decision=decision, firmware={"frame_bytes": 128}, count=4, longest=40)
     started = []
     start = ParityDevice.start
     monkeypatch.setattr(ParityDevice, "start", lambda device: started.append(device) or start(device))

@@ -1,0 +1,135 @@
+"""The decision of a recipe in a model's integers, and the search for one on validation recordings put in a row."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.split import Split
+from ..data.streams import in_a_row, row_orders
+from ..errors import InputError
+from ..graph.decide import Decision, with_decision
+from ..graph.evaluate import evaluate, scores_of_every_step, take_decisions
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from ..graph.ops.decide import MOST_MARGIN
+from ..recipe import DecideSection
+from .listener import Listener
+from .stream_metrics import Clock, StreamMetrics, measure_streams
+
+DEFAULTS = DecideSection(smoothing=3, margin=1.0, hold=1)
+"""Where nothing is set and nothing is searched."""
+SMOOTHINGS, MARGINS, HOLDS = (0, 1, 2, 3, 4, 5), (0.0, 0.5, 1.0, 2.0, 4.0), (1, 4)
+"""What a search goes through."""
+_ROW_STEPS = 512
+"""Of a row: many short ones side by side take numpy less time than a few long ones."""
+
+
+def check_thresholds(section: DecideSection, classes: int) -> None:
+    """Raise InputError for thresholds that are neither one nor as many as there are classes."""
+    count = len(section.thresholds or ())
+    if count > 1 and count != classes:
+        raise InputError(f"decide.thresholds has {count} numbers for {classes} classes: give one for all, or one a class in their order")
+
+
+def decide_by(section: DecideSection, model: IntegerModel) -> Decision:
+    """The section in the integers of the model's scores, the defaults where nothing is set; numbers beyond their range are limited."""
+    section = replace_unset(section, DEFAULTS)
+    assert section.smoothing is not None
+    assert section.margin is not None
+    assert section.hold is not None
+    unit, (classes,) = 2.0**model.output.type.format.fraction_bits, model.output.type.shape
+    thresholds = np.floor(np.array(section.thresholds or ()) * unit + 0.5).clip(-(1 << 15), (1 << 15) - 1).astype(int)
+    each = tuple(np.broadcast_to(thresholds, classes).tolist()) if thresholds.size else ()
+    margin = min(math.floor(section.margin * unit + 0.5), MOST_MARGIN)
+    return Decision(section.smoothing, margin, section.hold, section.refractory, each)
+
+
+def replace_unset(section: DecideSection, by: DecideSection) -> DecideSection:
+    """The section with what is unset of smoothing, margin and hold as in another."""
+    return section.model_copy(update={key: getattr(by, key) for key in section.searched})
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Validation recordings in a row: the model's scores int64 [streams, steps, classes], labels [streams, steps], lengths [streams]."""
+
+    scores: IntArray
+    labels: IntArray
+    lengths: IntArray
+
+    @classmethod
+    def of(cls, model: IntegerModel, recordings: Split) -> Stream:
+        """Of recordings as the model reads them, in seeded orders; the state runs on from one to the next."""
+        streams = in_a_row(recordings, row_orders(recordings.y), _ROW_STEPS)
+        states = evaluate(with_decision(model, None), np.asarray(streams.x, np.int64), streams.lengths).states
+        return cls(scores_of_every_step(model, states), streams.y, streams.lengths)
+
+    def measure(self, model: IntegerModel, decision: Decision, clock: Clock) -> StreamMetrics:
+        """What the decisions are worth."""
+        return measure_streams(take_decisions(with_decision(model, decision), self.scores), self.labels, self.lengths, clock)
+
+
+def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:
+    """The decision with the least delay among those whose changes are few enough; the one with the fewest where none is.
+
+    recordings: of the validation part, as the model reads them.
+    """
+    assert section.false_alarms is not None
+    listener.stage(f"choose {', '.join(section.searched)} of the decision on {len(recordings)} validation recordings in a row")
+    stream = Stream.of(model, recordings)
+    found = [(each, stream.measure(model, decide_by(each, model), clock)) for each in _candidates(section)]
+    quiet = [pair for pair in found if _alarms(pair[1]) <= section.false_alarms]
+    if quiet:
+        chosen, metrics = min(quiet, key=lambda pair: _delay(pair[1]))
+    else:
+        chosen, metrics = min(found, key=lambda pair: (_alarms(pair[1]), _delay(pair[1])))
+        listener.warning(
+            f"no decision that was tried has at most {section.false_alarms:g} changes {_unit(clock)} on the validation recordings: the one "
+            "with the fewest is taken; train for streams (train.carry), or allow more"
+        )
+    listener.stage(describe(chosen, metrics))
+    return decide_by(chosen, model)
+
+
+def describe(section: DecideSection, metrics: StreamMetrics) -> str:
+    """What was chosen, and what it is worth on the validation recordings."""
+    delay = "never reached by half of the changes" if metrics.delay_median is None else f"median delay {metrics.delay_median} readings"
+    missed = "" if metrics.miss is None else f", {metrics.miss:.1%} of {metrics.judged} changes missed"
+    changes = "" if metrics.flips is None else f", changes in settled time {metrics.flips}"
+    return f"{describe_settings(section)}: {delay}{missed}{changes}"
+
+
+def describe_settings(section: DecideSection) -> str:
+    """Smoothing, margin and hold, all of them set."""
+    return f"smoothing {section.smoothing}, margin {section.margin:g}, hold {section.hold}"
+
+
+def _candidates(section: DecideSection) -> Iterator[DecideSection]:
+    """The plainest first, so that it wins where several are worth the same."""
+    known = {"smoothing": SMOOTHINGS, "margin": MARGINS, "hold": HOLDS}
+    ways = [known[key] if key in section.searched else (getattr(section, key),) for key in known]
+    for values in itertools.product(*ways):
+        yield section.model_copy(update=dict(zip(known, values, strict=True)))
+
+
+def _alarms(metrics: StreamMetrics) -> float:
+    """Changes an hour of settled time, or per 1000 readings; none where there is no settled time."""
+    if metrics.flips is None:
+        return 0.0
+    return metrics.flips.value * (60 if metrics.flips.unit == "minute" else 1)
+
+
+def _unit(clock: Clock) -> str:
+    return "per 1000 readings" if clock.rate is None else "an hour"
+
+
+def _delay(metrics: StreamMetrics) -> tuple[float, float, float]:
+    """What is to be least: the median, then the 90th percentile, then the share of changes that are missed."""
+    ends = (math.inf if value is None else float(value) for value in (metrics.delay_median, metrics.delay_p90))
+    median, late = ends
+    return median, late, metrics.miss or 0.0

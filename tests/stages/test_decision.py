@@ -1,0 +1,144 @@
+"""The decision of a recipe: in integers, searched on validation recordings, and put behind a model that is there."""
+
+import numpy as np
+import pytest
+
+from rescomp import stages
+from rescomp.data.split import Split
+from rescomp.errors import InputError
+from rescomp.graph.decide import Decision, decision_of
+from rescomp.model_directory import ModelDirectory
+from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
+from rescomp.stages import decision
+from rescomp.stages.artefacts import read_model
+from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
+from rescomp.stages.listener import Silent
+from rescomp.stages.stream_metrics import Clock
+
+HELD = 40
+"""Steps of a recording."""
+
+
+class Told(Silent):
+    def __init__(self):
+        self.said = []
+
+    def stage(self, title):
+        self.said.append(title)
+
+    def warning(self, text):
+        self.said.append(f"warning: {text}")
+
+
+@pytest.fixture
+def model(random_fastgrnn):
+    return random_fastgrnn(np.random.default_rng(0))
+
+
+def noisy(model, spread, bias=0.0):
+    """Two streams of twelve recordings: the right class is a point better, beside noise."""
+    rng, unit, classes = np.random.default_rng(1), 2**model.output.type.format.fraction_bits, model.output.type.size
+    labels = np.repeat(np.arange(24).reshape(2, 12) % classes, HELD, axis=1)
+    scores = (labels[..., None] == np.arange(classes)) * unit + rng.normal(bias, spread * unit, (*labels.shape, classes))
+    return Stream(np.clip(scores, -32768, 32767).astype(np.int64), labels, np.full(2, 12 * HELD))
+
+
+def search(model, monkeypatch, stream, **keys):
+    listener = Told()
+    monkeypatch.setattr(decision, "SMOOTHINGS", (0, 2))
+    monkeypatch.setattr(decision, "MARGINS", (0.0, 1.0))
+    monkeypatch.setattr(Stream, "of", lambda *_: stream)
+    recordings = Split(np.zeros((24, HELD, 6), np.int16), np.zeros(24, np.int64), np.full(24, HELD))
+    found = search_decision(DecideSection(**keys), model, recordings, Clock(1, 20, keys.get("rate")), listener)
+    return found, stream.measure(model, found, Clock(1, 20)), listener.said
+
+
+def test_numbers_are_in_the_units_of_the_scores(model):
+    unit = 1 << model.output.type.format.fraction_bits
+    assert decide_by(DecideSection(), model) == Decision(3, unit, 1, 0, ())
+    section = DecideSection(smoothing=0, margin=1e9, hold=4, refractory=7, thresholds=-0.5)
+    assert decide_by(section, model) == Decision(0, 65535, 4, 7, (-unit // 2,) * 4)
+    assert decide_by(DecideSection(thresholds=(0, 1, 1e6, -1e6)), model).thresholds == (0, unit, 32767, -32768)
+
+
+def test_thresholds_are_one_or_one_a_class():
+    check_thresholds(DecideSection(thresholds=1.0), 9)
+    check_thresholds(DecideSection(thresholds=(0, 1, 2)), 3)
+    with pytest.raises(InputError, match=r"decide\.thresholds has 2 numbers for 3 classes: give one for all"):
+        check_thresholds(DecideSection(thresholds=(0, 1)), 3)
+
+
+def test_the_least_delay_is_taken_whose_changes_are_few_enough(model, monkeypatch):
+    stream = noisy(model, 0.8)
+    _, loose, said = search(model, monkeypatch, stream, false_alarms=1000)
+    slow, strict, told = search(model, monkeypatch, stream, false_alarms=5)
+    assert strict.flips.value <= 5 < loose.flips.value
+    assert strict.delay_median > loose.delay_median
+    assert told[-1].startswith(f"smoothing {slow.smoothing}, margin ")
+    assert f"median delay {strict.delay_median} readings" in told[-1]
+    assert "per 1000 readings" in told[-1]
+    assert len(said) == len(told) == 2
+
+
+def test_what_is_set_is_kept_and_a_rate_counts_in_hours(model, monkeypatch):
+    stream = noisy(model, 0.8)
+    found, metrics, said = search(model, monkeypatch, stream, false_alarms=3600, smoothing=2, hold=3, rate=10.0)
+    assert (found.smoothing, found.hold) == (2, 3)
+    assert metrics.flips.value / 1000 * 10 * 3600 <= 3600
+    assert "a minute (" in said[-1]
+
+
+def test_where_none_is_quiet_enough_the_quietest_is_taken_and_it_is_said(model, monkeypatch):
+    _, metrics, said = search(model, monkeypatch, noisy(model, 9.0), false_alarms=0, margin=0.0, hold=1)
+    assert metrics.flips.events > 0
+    assert said[1].startswith("warning: no decision that was tried has at most 0 changes per 1000 readings")
+
+
+def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):
+    before = ModelDirectory.open(model_dir)
+    net, vectors = before.read("quantized.safetensors"), before.read("vectors/test.npz")
+    listener = Told()
+    stages.quantize(model_dir, overrides=["decide.margin=0.25", "decide.hold=2"], listener=listener)
+    model = read_model(ModelDirectory.open(model_dir))
+    unit = 1 << model.output.type.format.fraction_bits
+    assert decision_of(model.graphs["decide"]) == Decision(3, unit // 4, 2, 0, ())
+    assert (before.read("quantized.safetensors"), before.read("vectors/test.npz")) == (net, vectors)
+    assert not before.has("model.onnx")
+    stages.quantize(model_dir, overrides=["decide.false_alarms=5", "decide.margin=1"], listener=listener)
+    assert listener.said[-1] == (
+        "warning: decide.false_alarms has no validation recordings to choose on: the decision keeps smoothing 3, margin 1, hold 2; "
+        "set train.validation_fraction, 0.2 for instance, and train anew"
+    )
+    with pytest.raises(InputError, match=r"decide\.rate is read beside decide\.false_alarms"):
+        stages.quantize(model_dir, overrides=["decide=false", "decide.rate=50.0"])
+    stages.quantize(model_dir, overrides=["decide=false"], listener=listener)
+    assert not read_model(ModelDirectory.open(model_dir)).decides
+    assert not any("fine-tune" in text for text in listener.said)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["decide.marin=1"], "unknown key 'decide.marin'; the nearest one is 'margin'"),
+        (["decide=4"], "decide is a section; decide=true asks for it"),
+        (["decide.hold=0"], "decide.hold = 0"),
+        (["decide.rate=50.0"], "decide.rate is read beside decide.false_alarms, which is unset"),
+        (["decide.smoothing=1", "decide.margin=1", "decide.hold=1", "decide.false_alarms=2"], "all three are set"),
+        (["model.kind=resnet1d", "decide=true"], "resnet1d takes no steps, .* set model.streaming = true, or leave"),
+        (["model.kind=hourglass", "decide=true"], "hourglass takes no steps, .* choose a net that does, or leave"),
+    ],
+)
+def test_a_section_that_asks_for_nothing_sensible_is_refused(overrides, said):
+    with pytest.raises(InputError, match=said):
+        load_recipe(None, overrides)
+
+
+def test_the_section_is_there_or_not_in_toml_and_in_overrides():
+    assert load_recipe().decide is None
+    assert b"decide" not in to_toml(load_recipe())
+    asked = load_recipe(None, ["decide=true", "model.kind=resnet1d", "model.streaming=true"])
+    assert asked.decide == DecideSection()
+    assert parse_recipe(to_toml(asked), "a recipe") == asked
+    assert load_recipe(None, ["decide.margin=2", "decide=false"]).decide is None
+    assert load_recipe(None, ["decide.margin=2", "decide=true"]).decide == DecideSection(margin=2.0)
+    assert load_recipe(None, ["decide.thresholds=1"]).decide.thresholds == (1.0,)
