@@ -1,4 +1,7 @@
-"""Every form of the model on the whole bundled test set: weights x scales x non-linearity x rank, every witness, nothing differs."""
+"""Every form of the model on the whole bundled test set: weights x scales x non-linearity x rank, every witness, nothing differs.
+
+Half of the sixteen, in which any three of the four meet in every combination.
+"""
 
 import shutil
 from itertools import product
@@ -17,11 +20,18 @@ from rescomp.validate.simavr import Simavr
 from rescomp.validate.witness import Job
 
 RANKS = {"full": (), "low rank": ("model.rank_w=6", "model.rank_u=10")}
+FORMS = [
+    ((rank, nonlinearity), weights, scale)
+    for (i, rank), (j, nonlinearity), (k, weights), (m, scale) in product(
+        *map(enumerate, (RANKS, ("table", "piecewise_linear"), ("ternary", "int8"), ("multiplier", "power_of_two")))
+    )
+    if (i + j + k + m) % 2 == 0
+]
 HIDDEN, CLASSES, SEQUENCES, STEPS = 32, 9, 370, 5687
 EXPECTED = STEPS * HIDDEN + SEQUENCES * CLASSES
 
 
-@pytest.fixture(scope="module", params=list(product(RANKS, ("table", "piecewise_linear"))), ids=" ".join)
+@pytest.fixture(scope="module")
 def float_net(request, tmp_path_factory):
     """A float net after two epochs: exactness does not ask for accuracy."""
     rank, nonlinearity = request.param
@@ -36,8 +46,7 @@ def on_the_test_set(result):
     return [entry for entry in result.witnesses if entry.set == "test"]
 
 
-@pytest.mark.parametrize("scale", ["multiplier", "power_of_two"])
-@pytest.mark.parametrize("weights", ["ternary", "int8"])
+@pytest.mark.parametrize(("float_net", "weights", "scale"), FORMS, indirect=["float_net"])
 def test_all_witnesses_agree(float_net, weights, scale, tmp_path, capsys):
     path = shutil.copytree(float_net, tmp_path / "model")
     stages.quantize(path, weights=weights, overrides=[f"compress.0.scale={scale}", "quantize.epochs=1"])
