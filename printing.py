@@ -107,7 +107,8 @@ def describe_epoch(report: EpochReport) -> str:
     parts = [f"loss {report.loss:.3f}", f"train {report.accuracy:.1%}"]
     if report.validation_accuracy is not None:
         best = f" (best: epoch {report.best_epoch})" if report.best_epoch is not None else ""
-        parts.append(f"validation {report.validation_accuracy:.1%}{best}")
+        row = "" if report.streamed_accuracy is None else f", in a row {report.streamed_accuracy:.1%}"
+        parts.append(f"validation {report.validation_accuracy:.1%}{row}{best}")
     parts.append(f"rate {report.learning_rate:.1e}")
     parts += [report.schedule] if report.schedule else []
     return "  ".join([*parts, f"{_duration(report.seconds_left)} left"])

@@ -1,5 +1,7 @@
 """What a person is shown while a training runs."""
 
+import dataclasses
+
 import pytest
 
 from rescomp.printing import TerminalListener, describe_epoch, describe_progress, table
@@ -12,6 +14,8 @@ def test_an_epoch_says_all_of_it(seconds, text):
     report = EpochReport("quantize", 3, 9, 0.5, 0.75, 0.8, 0.01, seconds, best_epoch=2, schedule="lambda 0.42")
     line = f"loss 0.500  train 75.0%  validation 80.0% (best: epoch 2)  rate 1.0e-02  lambda 0.42  {text} left"
     assert describe_epoch(report) == line
+    in_a_row = dataclasses.replace(report, streamed_accuracy=0.75)
+    assert describe_epoch(in_a_row) == line.replace("80.0% (", "80.0%, in a row 75.0% (")
 
 
 def test_percentages_are_aligned_as_numbers():

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..data.split import Split
+from ..data.streams import row_orders
+from ..models import CountedSteps, RecurrentNet
 from .batches import Batch
 from .device import device_of
 
 EVALUATION_BATCH = 256
+LANES = 16
+"""Rows of recordings that are judged side by side."""
 
 
 def scores(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> Tensor:
@@ -33,6 +39,61 @@ def accuracy(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BA
 
 def accuracy_and_loss(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> tuple[float, float]:
     """The same, and the mean cross entropy."""
-    answers, y = scores(net, split, batch_size), torch.from_numpy(split.y)
+    return _right_and_loss(scores(net, split, batch_size), torch.from_numpy(split.y))
+
+
+def _right_and_loss(answers: Tensor, y: Tensor) -> tuple[float, float]:
     correct = int((answers.argmax(dim=1) == y).sum())
-    return correct / len(split), float(cross_entropy(answers, y))
+    return correct / len(y), float(cross_entropy(answers, y))
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What watches a training. order: int64 [sequences], in which they are put in a row; None: they are judged one by one alone."""
+
+    split: Split
+    order: Tensor | None
+
+    @classmethod
+    def of(cls, split: Split, *, in_a_row: bool) -> Validation:
+        """in_a_row: whether the net is to run on without a reset. The order is drawn once, neighbours differ in class where possible."""
+        return cls(split, torch.from_numpy(row_orders(split.y, 1)[0]) if in_a_row else None)
+
+    def judge(self, net: torch.nn.Module) -> Judgement:
+        """The net as it is now, which is not changed."""
+        offline = accuracy_and_loss(net, self.split)
+        if self.order is None or not isinstance(net, RecurrentNet):
+            return Judgement(offline[0], None, *offline)
+        row = _right_and_loss(_scores_in_a_row(net, self.split, self.order), torch.from_numpy(self.split.y)[self.order])
+        return Judgement(offline[0], row[0], (offline[0] + row[0]) / 2, (offline[1] + row[1]) / 2)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """accuracy: of sequences one by one; streamed: at the ends of those in a row. watched, loss: what early stopping compares, the means of
+    both ways where there are two.
+    """
+
+    accuracy: float
+    streamed: float | None
+    watched: float
+    loss: float
+
+
+@torch.no_grad()
+def _scores_in_a_row(net: RecurrentNet, split: Split, order: Tensor) -> Tensor:
+    """At the end of every sequence, in that order [sequences, classes]; `order` is cut into LANES, each of which begins with zeros."""
+    training, whole, device = net.training, Batch.whole(split), device_of(net)
+    net.eval()
+    lanes = order.tensor_split(min(LANES, len(order)))
+    found = torch.empty(len(order), len(net.bias))
+    starts = torch.tensor([0, *(len(lane) for lane in lanes)]).cumsum(0)
+    begin: dict[str, Tensor] | None = None
+    for step in range(len(lanes[0])):
+        places = torch.tensor([int(start) + step for start, lane in zip(starts, lanes, strict=False) if step < len(lane)])
+        batch = whole.take(order[places]).to(device)
+        begin = begin and {name: state[: len(batch)] for name, state in begin.items()}
+        answers, begin = net.answer(batch.x, batch.lengths, CountedSteps.of(batch.lengths, 0.0), begin)
+        found[places] = answers.cpu()
+    net.train(training)
+    return found

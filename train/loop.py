@@ -21,7 +21,7 @@ from .batches import Batch
 from .carried import Carried
 from .checkpoint import CheckpointFile, TrainingState
 from .device import device_of
-from .evaluate import accuracy_and_loss
+from .evaluate import Judgement, Validation
 from .metrics import EpochReport, Metrics
 from .schedule import Schedule
 from .walk import Walk
@@ -68,7 +68,8 @@ def fit(
     schedule.seed; torch's global generator is left as it was.
 
     With schedule.patience the net ends with the weights of the epoch of the best validation accuracy (of equals the lowest loss, once the
-    constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so long.
+    constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so long. With
+    schedule.carry that is the mean of two accuracies, and so is the loss: of sequences one by one, and at the ends of the same in a row.
 
     Raises DivergedError, and InputError when a file cannot be written, the checkpoint is missing, damaged or another run's, or
     patience has no validation split to watch.
@@ -82,6 +83,7 @@ def fit(
         known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
         run = _Run(net, train, schedule, loss, on_step, _augmentation(train, schedule, spread, center), known)
         metrics = Metrics() if metrics is None else metrics
+        watching = Validation.of(validation, in_a_row=schedule.carry > 0) if validation else None
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
@@ -89,10 +91,11 @@ def fit(
             if run.is_over(epoch - 1):
                 break
             mean, correct = run.epoch(epoch)
-            watched = accuracy_and_loss(net, validation) if validation else None
-            scored, best, rate = watched and watched[0], run.watch(epoch, watched), schedule.rate(run.step - 1, run.total)
+            judged = watching.judge(net) if watching else None
+            best, rate = run.watch(epoch, judged), schedule.rate(run.step - 1, run.total)
             text, left = describe() if describe else None, clock.seconds_left(epoch)
-            reports.append(EpochReport(schedule.stage, epoch, schedule.epochs, mean, correct, scored, rate, left, best, text))
+            alone, in_a_row = (judged.accuracy, judged.streamed) if judged else (None, None)
+            reports.append(EpochReport(schedule.stage, epoch, schedule.epochs, mean, correct, alone, rate, left, best, text, in_a_row))
             run.store(reports[-1], checkpoint, metrics)
             if report:
                 report(reports[-1])
@@ -164,12 +167,12 @@ class _Run:
             raise self._diverged("a weight", epoch)
         return loss_sum / len(self.data), correct / len(self.data)
 
-    def watch(self, epoch: int, watched: tuple[float, float] | None) -> int | None:
+    def watch(self, epoch: int, judged: Judgement | None) -> int | None:
         """Remember an epoch if it is the best so far, once the constraints are settled; returns the best one's number."""
-        if self.schedule.patience is None or watched is None:
+        if self.schedule.patience is None or judged is None:
             return None
         if self.step >= self.schedule.settled * self.total:
-            self.state.best.see(epoch, *watched, self.net)
+            self.state.best.see(epoch, judged.watched, judged.loss, self.net)
         return self.state.best.epoch or None
 
     def is_over(self, epoch: int) -> bool:

@@ -19,6 +19,7 @@ class EpochReport:
     loss, accuracy: means over the training batches as they were seen (accuracy as a fraction). validation_accuracy: after the
     epoch, None without a validation split. learning_rate: of the last step. seconds_left: an estimate, for display; never stored.
     best_epoch: the one that early stopping would keep, None without it. schedule: where the constraints are, None without any.
+    streamed_accuracy: as validation_accuracy, of sequences in a row without a reset, None unless states are carried.
     """
 
     stage: str
@@ -31,6 +32,7 @@ class EpochReport:
     seconds_left: float
     best_epoch: int | None = None
     schedule: str | None = None
+    streamed_accuracy: float | None = None
 
     def stored(self) -> dict[str, Any]:
         """The fields that are the same in every run of the same recipe."""

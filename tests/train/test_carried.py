@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from rescomp.compress import calibrate, compress
 from rescomp.data import Split
+from rescomp.data.streams import row_orders
 from rescomp.errors import InputError
 from rescomp.models import CountedSteps, RecurrentNet, build
 from rescomp.recipe import LowRank, ModelSection, Quantize
-from rescomp.train import CheckpointFile, Metrics, Schedule, accuracy, fit
+from rescomp.train import CheckpointFile, EpochReport, Metrics, Schedule, accuracy, fit
 from rescomp.train.batches import Batch
 from rescomp.train.checkpoint import read_tensors, write_tensors
 
@@ -120,6 +123,36 @@ def test_resume_equals_an_uninterrupted_run(
     assert files[0].path.read_bytes() == files[1].path.read_bytes()
     for name in nets[0].state_sizes:
         assert read_tensors(files[0].path)[0][f"carried.{name}"].shape == (6, 4)
+
+
+@torch.no_grad()
+def right_in_a_row(net: RecurrentNet, split: Split) -> float:
+    """Each lane as one long sequence, judged where a sequence of the split ends."""
+    right = 0
+    for lane in np.array_split(row_orders(split.y, 1)[0], 16):
+        x = torch.cat([torch.from_numpy(split.x[i, : split.lengths[i]]) for i in lane]).expand(len(lane), -1, -1)
+        right += int((net(x, torch.from_numpy(split.lengths[lane].cumsum())).argmax(dim=1) == torch.from_numpy(split.y[lane])).sum())
+    return right / len(split)
+
+
+def test_validation_and_early_stopping_judge_sequences_in_a_row_too(train_split: Split, validation: Split, streaming: Schedule) -> None:
+    net, judged, nets = net_of("lstm"), [], []
+
+    def report(report: EpochReport) -> None:
+        net.eval()
+        assert report.streamed_accuracy == right_in_a_row(net, validation)
+        assert report.validation_accuracy == accuracy(net, validation)
+        judged.append(report.validation_accuracy + report.streamed_accuracy)
+        nets.append(copy.deepcopy(net.state_dict()))
+
+    reports = fit(net, train_split, dataclasses.replace(streaming, epochs=6, patience=6), validation=validation, report=report)
+    best = reports[-1].best_epoch
+    assert best is not None
+    assert judged[best - 1] == max(judged)
+    assert all(torch.equal(value, nets[best - 1][name]) for name, value in net.state_dict().items())
+    assert any(report.streamed_accuracy != report.validation_accuracy for report in reports)
+    alone = fit(net_of(), train_split, dataclasses.replace(streaming, carry=0.0), validation=validation)
+    assert {report.streamed_accuracy for report in alone} == {None}
 
 
 @pytest.mark.parametrize(
