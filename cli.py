@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -71,6 +72,13 @@ _prefer_option = click.option(
     show_default=True,
     help="What to win where a core has several kernels for a matrix.",
 )
+_new_data_option = functools.partial(
+    click.option,
+    "--data",
+    "source",
+    help="New data, read as the model's own: a .csv file or folder, a .npz or .ts file, images, a bundled set's name.",
+)
+_data_set_option = click.option("--set", "overrides", multiple=True, metavar="data.KEY=VALUE", help="Override how new CSV logs are read.")
 _board_file_option = click.option("--board-file", type=_PATH, help="A board of your own, in TOML: docs/boards.md.")
 _CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
 _FORMATS = (
@@ -220,6 +228,46 @@ def verify(
 
 @cli.command()
 @_directory_argument
+@_new_data_option()
+@_data_set_option
+@click.option("--stream", is_flag=True, help="In streams too: continuous recordings where there are any, else single ones in a row.")
+@click.option(
+    "--perturb", is_flag=True, help="On perturbed readings too: rate, gain, offset, noise, lost ones, a dead channel, turned axes."
+)
+@click.option("--rate", metavar="HZ", callback=_decimal, help="Readings a second, for changes a minute and alarms an hour.")
+@click.option(
+    "--background", metavar="CLASS", help="The class that is no wake word: false accepts and rejects, and latency, of the others."
+)
+@_json_option
+def evaluate(directory: Path, as_json: bool, **asked: Any) -> None:
+    """Measure the integer model's accuracy on its test recordings or on new data, alone, in streams, and on perturbed readings."""
+    from . import stages
+    from .printing import TerminalListener, print_evaluation
+
+    with TerminalListener() as listener:
+        result = stages.evaluate(directory, **asked, listener=listener)
+    _print(result, as_json, print_evaluation)
+
+
+@cli.command()
+@_directory_argument
+@_new_data_option(required=True)
+@_data_set_option
+@click.option("-o", "--output", type=_PATH, required=True, help="The CSV file to write, outside the model directory.")
+@click.option("--stream", is_flag=True, help="A row a step instead of a row a recording.")
+@_json_option
+def predict(directory: Path, source: str, output: Path, stream: bool, as_json: bool, overrides: tuple[str, ...]) -> None:
+    """Write the integer model's answers to new recordings, with labels or without, as a CSV file."""
+    from . import stages
+    from .printing import TerminalListener, print_prediction
+
+    with TerminalListener() as listener:
+        result = stages.predict(directory, source, output, overrides=overrides, stream=stream, listener=listener)
+    _print(result, as_json, print_prediction)
+
+
+@cli.command()
+@_directory_argument
 @_json_option
 def inspect(directory: Path, as_json: bool) -> None:
     """Show layers, shapes, bits, bytes and multiply-accumulates a step."""
@@ -256,11 +304,13 @@ def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
 def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **asked: Any) -> None:
     """For continuous integration: fail on a mismatch that verify found (exit 3) or a size past a limit (exit 4)."""
     from . import stages
+    from .model_directory import refuse_in_a_model
     from .printing import TerminalListener, print_check
     from .store import refuse_target, write_atomically
 
     if markdown is not None:
         refuse_target(markdown)
+        refuse_in_a_model(markdown)
     with TerminalListener() as listener:
         result = stages.check(directory, cores=_names(cores), listener=listener, **asked)
     if markdown is not None:

@@ -222,6 +222,13 @@ class ModelDirectory:
         return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
+def refuse_in_a_model(path: Path) -> None:
+    """Raise InputError for a file to be written that would lie in a model directory, which only stages write to."""
+    for folder in path.resolve().parents:
+        if (folder / MANIFEST).is_file() and (folder / SUMS).is_file():
+            raise InputError(f"{path} would lie in the model directory {folder}: name a file outside it")
+
+
 def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None) -> bytes:
     """SHA256SUMS of `files`, and of others by their digests."""
     digests = {**(others or {}), **{name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from .boards import Board
     from .stages.checking import Check
     from .stages.diagnosis import Diagnosis
+    from .stages.evaluation import Evaluation, Perturbed
     from .stages.evidence import Evidence
+    from .stages.figures import StreamedFigures
     from .stages.flashing import Flashed
     from .stages.inspection import Inspection, LayerReport, Reading
     from .stages.pipeline import Summary
+    from .stages.prediction import Prediction
     from .stages.profiling import CoreProfile, LayerCost, Profile
     from .stages.seeds import SeedsSummary
+    from .stages.stream_walks import Streamed
     from .stages.verification import Verification
     from .train.metrics import EpochReport
     from .validate.witness import Progress
@@ -150,13 +154,20 @@ def _is_number(text: str) -> bool:
 def print_summary(summary: Summary) -> None:
     """The short table at the end of `rescomp run`."""
     size = summary.bytes
-    click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}")
+    click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
     click.echo(
         f"bytes      model {size['model']:,} = weights {size['weights']:,} + scales {size['scales']:,} "
         f"+ biases {size['biases']:,} + tables {size['tables']:,}   ({size['model'] / 1024:.2f} KB)\n"
     )
     print_verification(summary.verification)
     click.echo(f"\n{summary.model_dir}/ holds the model (C in {summary.model_dir}/c/); {summary.seconds:.0f} s")
+
+
+def _in_a_stream(found: StreamedFigures | None) -> str:
+    if found is None:
+        return ""
+    ends = f", {found.ends:.2%} at the recordings' ends" if found.of == "in a row" else ""
+    return f"   in a stream {found.streamed:.2%} of steps{ends}"
 
 
 def print_seeds(summary: SeedsSummary) -> None:
@@ -206,6 +217,70 @@ def _witness_row(entries: Sequence[Evidence]) -> tuple[str, ...]:
     counts = {entry.set.partition(" ")[0]: f"{entry.compared:,}" for entry in entries}
     differing = f"{sum(entry.mismatches for entry in entries):,}"
     return first.witness, first.variant, first.version, *(counts.get(name, "-") for name in ("test", "stress", "layers")), differing
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Accuracies alone and in streams side by side, the figures of streams, what perturbations do, and what a user should know."""
+    click.echo(f"{result.name} on {result.data}\n")
+    rows = [("single, from state zero", _percent(result.accuracy), "")]
+    if result.corner is not None:
+        rows.append(("single, from any state", _percent(result.corner), ""))
+    if result.streamed is not None:
+        rows += _stream_rows(result.streamed)
+    click.echo(table(("right", "share", "in the file's order") if result.streamed is not None else ("right", "share", ""), rows))
+    if result.streamed is not None:
+        click.echo("\n" + describe_streamed(result.streamed))
+    if result.perturbed:
+        found = [(each.title, *_perturbed_row(each, result.accuracy)) for each in result.perturbed.values()]
+        click.echo("\n" + table(("perturbation", "right", "difference", ""), found))
+    for sentence in result.sentences:
+        click.echo(f"\n{sentence}")
+
+
+def print_prediction(result: Prediction) -> None:
+    """How many rows of each class."""
+    click.echo(table(("class", "rows"), [(name or "(none yet)", f"{count:,}") for name, count in result.counts.items()]))
+    click.echo(f"{result.rows:,} rows in {result.output}")
+    if result.limited:
+        click.echo(f"{result.limited:,} readings lie outside what the model's 16-bit input holds, and were limited to it")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _stream_rows(streamed: Streamed) -> list[tuple[str, str, str]]:
+    rows = []
+    titles = {"streamed": "steps", "settled": "settled steps", "tail": "last tenth's steps", "ends": "ends of recordings"}
+    titles["ends"] = titles["ends"] if streamed.of == "in a row" else "ends of segments"
+    for name, title in titles.items():
+        spread = f" +- {streamed.spread[name]:.2%}" if name in streamed.spread else ""
+        own = "" if streamed.own_order is None else _percent(getattr(streamed.own_order, name))
+        rows.append((f"in a stream: {title}", _percent(getattr(streamed.metrics, name)) + spread, own))
+    return rows
+
+
+def describe_streamed(streamed: Streamed) -> str:
+    """What the streams are, and delays, misses, flips and wake words in them."""
+    metrics, clock = streamed.metrics, streamed.clock
+    of = "continuous recordings" if streamed.of == "continuous" else f"recordings in a row, in {streamed.orders} seeded orders"
+    size = f"{metrics.streams:,} streams, {metrics.steps:,} steps, {metrics.changes:,} changes"
+    lines = [f"{of}: {size}; settled {clock.settle:,} readings after a change"]
+    if metrics.miss is not None:
+        median, p90 = ("never" if delay is None else f"{delay:,}" for delay in (metrics.delay_median, metrics.delay_p90))
+        lines.append(f"delay {median} readings (90 %: {p90}), missed {metrics.miss:.1%} of {metrics.judged:,} changes")
+    if metrics.flips is not None:
+        lines.append(f"decision changes in settled time: {metrics.flips}")
+    if (words := streamed.wake_words) is not None:
+        latency = "" if words.latency_median is None else f", latency {words.latency_median:,} readings (90 %: {words.latency_p90:,})"
+        lines.append(f"wake words: {words.rejected:,} of {words.words:,} rejected{latency}; false accepts {words.false_accepts}")
+    return "\n".join(lines)
+
+
+def _perturbed_row(each: Perturbed, before: float) -> tuple[str, str, str]:
+    if each.accuracy is None:
+        return "-", "", f"not asked: {each.why_not}"
+    return _percent(each.accuracy), f"{100 * (each.accuracy - before):+.2f}", f"worst: {each.worst}" if each.worst else ""
 
 
 def print_inspection(result: Inspection) -> None:

@@ -127,6 +127,17 @@ def _classes(raw: RawDataset) -> tuple[tuple[str, ...], IntArray, IntArray]:
     return classes, y_train, y_test
 
 
+def labels_among(raw: RawSplit, named: tuple[str, ...] | None, classes: tuple[str, ...]) -> IntArray:
+    """The class of each sequence by its number among `classes`, int64 [sequences].
+
+    named: what numbers stand for in the file, if it says so. Raises InputError for a label that is none of them.
+    """
+    labels = _labels(raw)
+    if labels.dtype.kind != "U" and named is not None:
+        labels = np.array(named)[_in_range(raw, labels, named)]
+    return (_positions if labels.dtype.kind == "U" else _in_range)(raw, labels, classes)
+
+
 def _labels(raw: RawSplit) -> npt.NDArray[Any]:
     labels = raw.labels.astype(np.int64) if raw.labels.dtype.kind == "b" else raw.labels
     if labels.dtype.kind not in "iuU":

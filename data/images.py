@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ def holds_images(path: Path) -> bool:
     return any(file.suffix.lower() in SUFFIXES and file.parent != path for file in visible_below(path, 2))
 
 
+def is_image_folder(path: Path) -> bool:
+    """Whether a folder has images in sub-folders, or holds some itself and no CSV log."""
+    files = [file for file in visible(path) if not file.is_dir()]
+    return holds_images(path) or (any(_is_image(file) for file in files) and not any(file.suffix.lower() == ".csv" for file in files))
+
+
 def read_images(path: Path, data: DataSection) -> RawDataset:
     """uint8 [samples, height, width, channels] and labels from the sub-folders' names.
 
@@ -52,10 +58,22 @@ def read_images(path: Path, data: DataSection) -> RawDataset:
     return RawDataset(path.name, RawSplit(str(path), "train", x[train], labels[train]), RawSplit(str(path), "test", x[test], labels[test]))
 
 
-def _load(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
-    """(images, labels) of every sub-folder, in the order of the names."""
+def read_image_part(path: Path) -> RawSplit:
+    """Every image below path/test, or below `path`, its file for its group; those that lie in no sub-folder have the label "".
+
+    Raises InputError as above.
+    """
+    folder = path / "test" if (path / "test").is_dir() else path
+    loose = [file for file in visible(folder) if _is_image(file)]
+    x, labels = _load(folder, [("", file) for file in loose] or None)
+    files = [file.relative_to(folder).as_posix() for file in loose or [file for _, file in _files(folder)]]
+    return RawSplit(str(path), "test", x, labels, groups=np.array(files))
+
+
+def _load(folder: Path, files: Iterable[tuple[str, Path]] | None = None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
+    """(images, labels) of every sub-folder, in the order of the names, or of labelled files."""
     images, labels = [], []
-    for label, file in _files(folder):
+    for label, file in files or _files(folder):
         images.append(_image(file))
         labels.append(label)
         _check_alike(file, images[0], images[-1])
@@ -68,7 +86,11 @@ def _load(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for group in (entry for entry in visible(folder) if entry.is_dir()):
-        yield from ((group.name, file) for file in visible(group) if file.suffix.lower() in SUFFIXES and not file.is_dir())
+        yield from ((group.name, file) for file in visible(group) if _is_image(file))
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not file.is_dir()
 
 
 def _image(file: Path) -> npt.NDArray[np.uint8]:

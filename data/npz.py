@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import MAGIC_PREFIX
 
@@ -35,10 +36,30 @@ def read_npz(path: Path) -> RawDataset:
     return RawDataset(path.stem, _split(path, arrays, "train"), _split(path, arrays, "test"), classes)
 
 
-def read_npz_streams(path: Path) -> tuple[RawSplit, tuple[str, ...] | None]:
-    """(the streams in `path`, values unchecked; class names if it has them). Raises InputError as above."""
+def read_npz_part(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None] | None:
+    """(the test split in `path`, values unchecked; class names if it has them), or None without x_test and y_test.
+
+    labelled: whether there must be labels; without y_test they are empty. Raises InputError as above.
+    """
     arrays = load_arrays(path)
-    for key in STREAM[:2]:
+    if "x_test" not in arrays and "y_test" not in arrays:
+        return None
+    for key in ("x_test", "y_test")[: 1 + labelled]:
+        if key not in arrays:
+            raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays)}): add it")
+    for key in arrays:
+        if key.lower() in ("length", "lengths"):
+            raise InputError(f"{path} has an array {key!r}, which is not read{_misspelt(key)}")
+    classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
+    x = arrays["x_test"]
+    y = arrays.get("y_test", np.full(x.shape[:1], ""))
+    return RawSplit(str(path), "test", x, y, _lengths(path, arrays, "test"), arrays.get("group_test")), classes
+
+
+def read_npz_streams(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None]:
+    """(the streams in `path`, values unchecked; class names if it has them). labelled: as above. Raises InputError as above."""
+    arrays = load_arrays(path)
+    for key in STREAM[: 1 + labelled]:
         if key not in arrays:
             hint = did_you_mean(key, set(arrays) - {*STREAM}) or ": add it"
             raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
@@ -49,7 +70,8 @@ def read_npz_streams(path: Path) -> tuple[RawSplit, tuple[str, ...] | None]:
                 f"{path} has an array {key!r}, which is not read; the nearest one of streams is {near!r} (of {', '.join(STREAM)})"
             )
     classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
-    x, y = arrays["x_stream"], arrays["y_stream"]
+    x = arrays["x_stream"]
+    y = arrays.get("y_stream", np.full(x.shape[:2], ""))
     return RawSplit(str(path), "stream", x, y, arrays.get("lengths_stream"), arrays.get("group_stream")), classes
 
 
@@ -96,7 +118,7 @@ def _lengths(path: Path, arrays: Arrays, name: str) -> npt.NDArray[Any] | None:
     if len(found) > 1:
         raise InputError(f"{path} has both {found[0]!r} and {found[1]!r}: keep one")
     other = "test" if name == "train" else "train"
-    if not found and any(f"{stem}_{other}" in arrays for stem in ("length", "lengths")):
+    if not found and f"x_{other}" in arrays and any(f"{stem}_{other}" in arrays for stem in ("length", "lengths")):
         raise InputError(f"{path} has lengths for the {other} split and none for the {name} split: add 'lengths_{name}'")
     return arrays[found[0]] if found else None
 

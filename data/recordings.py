@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from ..recipe import DataSection
 from .csv_table import FloatColumn, Table, read_table
 from .hidden import visible, visible_below
 
+DEFAULT_LABEL = "label"
+"""The column of labels when data.label is unset."""
 TIME_NAMES = ("timestamp", "time")
 """A column of one of these names (in any case) holds the times when data.time is unset: it is no channel."""
 
@@ -89,12 +91,15 @@ class _Columns:
     channels: tuple[str, ...]
 
 
-def read_log(path: Path, data: DataSection) -> Log:
-    """The recordings in a CSV file or a folder of CSV files, columns as `data` names them. Raises InputError with file and line."""
+def read_log(path: Path, data: DataSection, *, labelled: bool = True) -> Log:
+    """The recordings in a CSV file or a folder of CSV files, columns as `data` names them. Raises InputError with file and line.
+
+    labelled: whether there must be labels; without any they are empty.
+    """
     sources = _sources(path, data)
     recordings: list[Recording] = []
     integer = True
-    for source, table, columns in _tables(sources, data):
+    for source, table, columns in _tables(sources, data, labelled):
         begin = recordings[-1].begin + APART if recordings else 0
         recordings += _cut(table, columns, source, data.gap, begin)
         integer = integer and all(table.is_integer(name) for name in columns.channels)
@@ -106,26 +111,27 @@ def has_labelled_readings(path: Path, data: DataSection) -> bool:
     return all(source.label is None for source in _sources(path, data))
 
 
-def read_labelled_log(path: Path, data: DataSection) -> LabelledLog:
+def read_labelled_log(path: Path, data: DataSection, *, labelled: bool = True) -> LabelledLog:
     """The same logs cut at gaps and where another group begins, not where the label changes. Raises InputError with file and line."""
     recordings: list[LabelledRecording] = []
     integer = True
-    for source, table, columns in _tables(_sources(path, data), data):
-        if columns.label is None:
+    for source, table, columns in _tables(_sources(path, data), data, labelled):
+        if labelled and columns.label is None:
             raise InputError(f"{path} has a sub-folder a class: recordings of one class each are no streams, whose readings have labels")
-        values, groups = _values(table, columns), _groups(table, columns, source)
-        labels, lines = np.array(table.texts(columns.label, "data.label")), np.array(table.lines)
+        values, groups, labels = _values(table, columns), _groups(table, columns, source), _labels(table, columns, source)
+        lines = np.array(table.lines)
         for part in _parts(groups, np.zeros(len(table), np.str_), _times(table, columns), data.gap):
             recordings.append(LabelledRecording(values[part], labels[part], str(groups[part[0]]), table.path, lines[part]))
         integer = integer and all(table.is_integer(name) for name in columns.channels)
-    assert columns.label is not None
-    return LabelledLog(columns.channels, integer, columns.label, tuple(recordings))
+    return LabelledLog(columns.channels, integer, columns.label or "", tuple(recordings))
 
 
-def _tables(sources: Iterable[_Source], data: DataSection) -> Iterator[tuple[_Source, Table, _Columns]]:
+def _tables(sources: Iterable[_Source], data: DataSection, labelled: bool) -> Iterator[tuple[_Source, Table, _Columns]]:
     columns: _Columns | None = None
     for source in sources:
         table = read_table(source.path)
+        if not labelled and (data.label or DEFAULT_LABEL) not in table.columns:
+            data, source = data.model_copy(update={"label": None}), replace(source, label=source.label or "")
         columns = columns or _columns(table, data, source.label is not None)
         _check_columns(table, columns, data)
         yield source, table, columns
@@ -157,8 +163,8 @@ def _csv_files(entries: Iterable[Path]) -> list[Path]:
 
 
 def _columns(table: Table, data: DataSection, by_folder: bool) -> _Columns:
-    """The roles of the columns, from the recipe and the first file."""
-    label = data.label or (None if by_folder else "label")
+    """The roles of the columns, from the recipe and the first file. by_folder: no column holds labels unless data.label names one."""
+    label = data.label or (None if by_folder else DEFAULT_LABEL)
     time = data.time or next((name for name in table.columns if name.lower() in TIME_NAMES and name not in (data.channels or ())), None)
     named = {"data.label": label, "data.group": data.group, "data.time": time}
     for key, name in named.items():
@@ -193,8 +199,7 @@ def _check_columns(table: Table, columns: _Columns, data: DataSection) -> None:
 def _cut(table: Table, columns: _Columns, source: _Source, gap: float, begin: int) -> list[Recording]:
     """The recordings of one file, group after group. begin: the place of the first of them."""
     values, groups = _values(table, columns), _groups(table, columns, source)
-    labels = np.array(table.texts(columns.label, "data.label") if columns.label else (source.label,) * len(table))
-    times = _times(table, columns)
+    labels, times = _labels(table, columns, source), _times(table, columns)
     line = np.empty(len(table), np.int64)
     for number, part in enumerate(_parts(groups, np.zeros(len(table), np.str_), times, gap)):
         line[part] = begin + number * APART + np.arange(len(part))
@@ -208,6 +213,10 @@ def _values(table: Table, columns: _Columns) -> npt.NDArray[np.float64]:
 
 def _groups(table: Table, columns: _Columns, source: _Source) -> npt.NDArray[np.str_]:
     return np.array(table.texts(columns.group, "data.group") if columns.group else (source.group,) * len(table))
+
+
+def _labels(table: Table, columns: _Columns, source: _Source) -> npt.NDArray[np.str_]:
+    return np.array(table.texts(columns.label, "data.label") if columns.label else (source.label or "",) * len(table))
 
 
 def _times(table: Table, columns: _Columns) -> FloatColumn | None:

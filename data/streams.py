@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..graph.draws import Draws
 from ..recipe import DataSection
 from .bundled import names
 from .check import checked_groups, checked_values, shape_of
+from .images import is_image_folder
 from .logs import class_order
 from .nearest import did_you_mean
 from .npz import load_arrays, read_npz_streams
@@ -26,7 +28,9 @@ from .split import IntArray, Split, ValueArray, valid_steps
 ORDERS = 5
 """Seeded orders in which single recordings are put in a row."""
 _ORDER_SEED = 20270115
-ROW_STEPS = 4096
+UNLABELLED = -1
+"""In the place of a class."""
+ROW_STEPS = 2048
 """About as many steps has a row; an order of more is cut into several, which are run side by side."""
 
 
@@ -84,34 +88,44 @@ class StreamSet:
     groups: tuple[str, ...] = ()
 
 
-def holds_streams(data: DataSection) -> bool:
-    """Whether the source has continuous recordings with a label a reading: a .npz with x_stream, or CSV logs with a label column."""
-    source = data.source.strip()
-    if source in names():
+def is_log(source: str) -> bool:
+    """Whether a source is read as CSV logs."""
+    path = Path(source)
+    if source in names() or source.lower().endswith((".npz", ".ts")):
         return False
-    if source.lower().endswith(".npz"):
+    return source.lower().endswith(".csv") or (path.is_dir() and not is_image_folder(path))
+
+
+def holds_streams(data: DataSection, *, labelled: bool = True) -> bool:
+    """Whether the source has continuous recordings with a label a reading: a .npz with x_stream, or CSV logs with a label column.
+
+    labelled: whether labels are read; without them CSV logs are streams in any case.
+    """
+    source = data.source.strip()
+    if source.lower().endswith(".npz") and source not in names():
         return "x_stream" in load_arrays(Path(source))
-    return _is_log(source) and has_labelled_readings(Path(source), data)
+    return is_log(source) and (not labelled or has_labelled_readings(Path(source), data))
 
 
-def load_streams(data: DataSection | str, classes: Sequence[str] = ()) -> StreamSet:
+def load_streams(data: DataSection | str, classes: Sequence[str] = (), *, labelled: bool = True) -> StreamSet:
     """The continuous recordings that `data` names (a string: its source, the rest unset).
 
     A .npz holds x_stream ([streams, time, channels], or [streams, time] for one channel), y_stream ([streams, time]: 0..classes-1, or
     strings), optionally lengths_stream, group_stream and classes. CSV logs have a label column; a stream ends at a gap in time and where
-    another group begins. classes: those that the labels must be of, in order; none: those that there are. Raises InputError naming file,
-    stream, step and channel (for CSV: file and line).
+    another group begins. classes: those that the labels must be of, in order; none: those that there are. labelled: whether labels
+    are read, and must be there; else classes are UNLABELLED. Raises InputError naming file, stream, step and channel (for CSV: file and
+    line).
     """
     data = DataSection(source=data) if isinstance(data, str) else data
     source = data.source.strip()
     if source.lower().endswith(".npz"):
-        return _from_npz(Path(source), classes)
-    if source in names() or not _is_log(source):
+        return _from_npz(Path(source), classes, labelled)
+    if not is_log(source):
         raise InputError(
             f"{source!r} holds no continuous recordings with a label a reading: give CSV logs with a label column, or a .npz with x_stream "
             "and y_stream"
         )
-    return _from_log(Path(source), read_labelled_log(Path(source), data), classes)
+    return _from_log(Path(source), read_labelled_log(Path(source), data, labelled=labelled), classes, labelled)
 
 
 def row_orders(y: IntArray, count: int = ORDERS, seed: int = _ORDER_SEED) -> IntArray:
@@ -142,6 +156,21 @@ def in_a_row(split: Split, orders: IntArray, row_steps: int = ROW_STEPS) -> Stre
     return Streams(padded, y, lengths, np.array([number for number, _ in rows], np.int64), ends)
 
 
+def cut_recordings(streams: Streams, size: int) -> Split:
+    """Single recordings out of streams: each segment of one label in pieces of `size` steps, a shorter one as it is."""
+    pieces = []
+    for stream, length in enumerate(map(int, streams.lengths)):
+        row = streams.y[stream, :length]
+        for begin, end in pairwise([0, *(np.flatnonzero(row[1:] != row[:-1]) + 1).tolist(), length]):
+            starts = range(begin, max(begin + 1, end - size + 1), size)
+            pieces += [(stream, start, min(start + size, end)) for start in starts]
+    lengths = np.array([end - begin for _, begin, end in pieces], np.int64)
+    x: ValueArray = np.zeros((len(pieces), int(lengths.max()), *streams.x.shape[2:]), streams.x.dtype)  # type: ignore[assignment]
+    for place, (stream, begin, end) in enumerate(pieces):
+        x[place, : end - begin] = streams.x[stream, begin:end]
+    return Split(x, np.array([streams.y[stream, begin] for stream, begin, _ in pieces], np.int64), lengths)
+
+
 def stream_frames(streams: Streams, window: int, stride: int) -> Streams:
     """The streams with `window` successive readings as one step [streams, steps, window * channels], one begun every `stride` readings.
 
@@ -161,12 +190,8 @@ def stream_frames(streams: Streams, window: int, stride: int) -> Streams:
     return Streams(x, y, lengths, kept.groups)
 
 
-def _is_log(source: str) -> bool:
-    return source.lower().endswith(".csv") or (Path(source).is_dir() and Path(source).suffix.lower() not in (".npz", ".ts"))
-
-
-def _from_npz(path: Path, classes: Sequence[str]) -> StreamSet:
-    raw, named = read_npz_streams(path)
+def _from_npz(path: Path, classes: Sequence[str], labelled: bool) -> StreamSet:
+    raw, named = read_npz_streams(path, labelled=labelled)
     if raw.x.ndim == 4:
         raise InputError(f"{raw.where} has x of shape {shape_of(raw.x)}: streams are [streams, time, channels], or [streams, time]")
     x, lengths = checked_values(raw)
@@ -178,20 +203,19 @@ def _from_npz(path: Path, classes: Sequence[str]) -> StreamSet:
         )
     labels = raw.labels[:, : x.shape[1]]
     labels = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
-    known = _known_classes(raw, labels[valid], named, classes)
-    y = _classes_at(raw, labels, valid, known)
+    if not labelled:
+        known, y = tuple(classes), np.full(labels.shape, UNLABELLED, np.int64)
+    else:
+        if labels.dtype.kind != "U" and named is not None:
+            labels = np.array(named)[_classes_at(raw, labels, valid, named)]
+        known = tuple(classes) or named or _present(raw, labels[valid])
+        y = _classes_at(raw, labels, valid, known)
     groups = () if raw.groups is None else tuple(str(name) for name in np.unique(raw.groups))
     return StreamSet(path.stem, Streams(x, y, lengths, checked_groups(raw)), known, (), groups)
 
 
-def _known_classes(raw: RawSplit, labels: npt.NDArray[Any], named: tuple[str, ...] | None, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Names by class: those that the file gives must be those that are wanted."""
-    if named is not None and wanted and named != tuple(wanted):
-        raise InputError(
-            f"{raw.file} has the classes {', '.join(named)} and the model {', '.join(wanted)}: give data of the model's classes"
-        )
-    if wanted or named:
-        return tuple(wanted) or named or ()
+def _present(raw: RawSplit, labels: npt.NDArray[Any]) -> tuple[str, ...]:
+    """The classes that there are, where nobody names them."""
     present = np.unique(labels)
     if labels.dtype.kind != "U" and not np.array_equal(present, np.arange(len(present))):
         raise InputError(f"{raw.where} has labels {present[0]}..{present[-1]}, not all of them: number the classes from 0 without gaps")
@@ -214,17 +238,19 @@ def _classes_at(raw: RawSplit, labels: npt.NDArray[Any], valid: npt.NDArray[np.b
     return np.where(valid, y, 0)
 
 
-def _from_log(path: Path, log: LabelledLog, classes: Sequence[str]) -> StreamSet:
+def _from_log(path: Path, log: LabelledLog, classes: Sequence[str], labelled: bool) -> StreamSet:
     known = tuple(classes) or class_order({str(label) for recording in log.recordings for label in np.unique(recording.labels)})
-    index = {name: place for place, name in enumerate(known)}
-    for recording in log.recordings:
+    index = {name: place for place, name in enumerate(known)} if labelled else {}
+    for recording in log.recordings if labelled else ():
         for row in np.flatnonzero(~np.isin(recording.labels, known))[:1]:
             label = str(recording.labels[row])
             hint = did_you_mean(label, known) or ": correct it, or delete the line"
             at = f"{recording.path}, line {recording.lines[row]}: column {log.label!r}"
             raise InputError(f"{at} is {label!r}, not one of the {len(known)} classes{hint}")
     x, lengths = pad_sequences([recording.values for recording in log.recordings])
-    y, _ = pad_sequences([np.array([[index[label]] for label in map(str, recording.labels)], np.int64) for recording in log.recordings])
+    y, _ = pad_sequences(
+        [np.array([[index.get(label, UNLABELLED)] for label in map(str, recording.labels)], np.int64) for recording in log.recordings]
+    )
     names, member = np.unique([recording.group for recording in log.recordings], return_inverse=True)
     raw = RawSplit(str(path), "stream", x.astype(np.int64) if log.integer else x, y[:, :, 0], lengths)
     streams = Streams(checked_values(raw)[0], y[:, :, 0], lengths, member.astype(np.int64))

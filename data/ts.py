@@ -45,6 +45,12 @@ def read_ts_pair(train: Path, test: Path) -> RawDataset:
     return RawDataset(name, _split(first, "train"), _split(second, "test"), first.classes or second.classes)
 
 
+def read_ts(path: Path) -> tuple[RawSplit, tuple[str, ...] | None]:
+    """(the sequences of one .ts file, its classes where it declares them). Raises InputError as above."""
+    file = _read(path)
+    return _split(file, "test"), file.classes
+
+
 def _split(file: _TsFile, name: Literal["train", "test"]) -> RawSplit:
     x, lengths = pad_sequences(file.sequences)
     return RawSplit(str(file.path), name, x, np.array(file.labels, np.str_), lengths)

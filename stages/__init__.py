@@ -20,24 +20,43 @@ from ..errors import missing_package
 if TYPE_CHECKING:
     from .checking import check
     from .diagnosis import doctor
+    from .evaluation import evaluate
     from .exporting import export
     from .flashing import flash
     from .inspection import inspect
     from .pipeline import run
+    from .prediction import predict
     from .profiling import profile
     from .quantization import quantize
     from .seeds import resume_run, run_seeds
     from .training import train
     from .verification import verify
 
-__all__ = ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "resume_run", "run", "run_seeds", "train", "verify"]
+__all__ = [
+    "check",
+    "doctor",
+    "evaluate",
+    "export",
+    "flash",
+    "inspect",
+    "predict",
+    "profile",
+    "quantize",
+    "resume_run",
+    "run",
+    "run_seeds",
+    "train",
+    "verify",
+]
 
 _HOME: Mapping[str, str] = {
     "check": ".checking",
     "doctor": ".diagnosis",
+    "evaluate": ".evaluation",
     "export": ".exporting",
     "flash": ".flashing",
     "inspect": ".inspection",
+    "predict": ".prediction",
     "profile": ".profiling",
     "quantize": ".quantization",
     "resume_run": ".seeds",

@@ -41,6 +41,7 @@ from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
 from ..validate.emulated_core import EmulatedCore
 from ..validate.registry import load_witness, parse_witnesses
 from .exports import check_exports
+from .figures import Figures
 
 SCHEMA = 2
 """Version of report.json."""
@@ -206,7 +207,10 @@ class CoverageSummary(_Part):
 
 
 class Report(_Part):
-    """report.json: the evidence there is for the model whose graph has this digest. not_run: default witnesses left out, and why."""
+    """report.json: the evidence there is for the model whose graph has this digest.
+
+    not_run: default witnesses left out, and why. evaluation: what `rescomp evaluate` found on the model's own data, None before it.
+    """
 
     schema_: Literal[2] = Field(alias="schema")
     rescomp: str
@@ -217,9 +221,16 @@ class Report(_Part):
     evidence: tuple[Evidence, ...]
     coverage: CoverageSummary = CoverageSummary()
     not_run: tuple[str, ...] = ()
+    evaluation: Figures | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_was_not_evaluated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: part for name, part in handler(self).items() if name != "evaluation" or part is not None}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.evaluation is not None and TEST in self.vectors and self.evaluation.vectors_sha256 != self.vectors[TEST].sha256:
+            raise ValueError("it was evaluated on other vectors than it was verified on")
         for line in self.not_run:
             parse_witnesses(line.partition(": ")[0])
         seen = set()
@@ -343,6 +354,7 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
     coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})
     update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
     parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}
+    update["evaluation"] = now.evaluation or (earlier.evaluation if TEST in vectors else None)
     try:
         return Report(schema=2, **parts, **update)
     except ValidationError as error:

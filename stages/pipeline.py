@@ -14,7 +14,10 @@ from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
 from .artefacts import read_model
+from .evaluation import evaluate
+from .evidence import read_report
 from .exporting import export
+from .figures import StreamedFigures
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent
 from .quantization import quantize
@@ -26,7 +29,10 @@ EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")
 
 @dataclass(frozen=True)
 class Summary:
-    """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time."""
+    """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time.
+
+    streamed: of the integer model in a stream, None for a net without state.
+    """
 
     accuracy_float: float
     accuracy_integer: float
@@ -34,12 +40,14 @@ class Summary:
     verification: Verification
     seconds: float
     model_dir: Path
+    streamed: StreamedFigures | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp run --json`."""
         return {
             "schema": 1,
             "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
+            "streamed": None if self.streamed is None else self.streamed.model_dump(mode="json"),
             "bytes": self.bytes,
             "witnesses": [entry.as_row() for entry in self.verification.witnesses],
             "seconds": round(self.seconds, 1),
@@ -81,7 +89,21 @@ def run(
             check_budget(budget, model)
             export(path, listener=listener)
             verification = verify(path, against, listener=listener)
-    return Summary(float_accuracy, integer_accuracy, constant_bytes(model), verification, time.monotonic() - start, path)
+            streamed = streamed_figures(ModelDirectory.open(path), listener)
+    return Summary(float_accuracy, integer_accuracy, constant_bytes(model), verification, time.monotonic() - start, path, streamed)
+
+
+def streamed_figures(directory: ModelDirectory, listener: Listener) -> StreamedFigures | None:
+    """What report.json says of the model in a stream, evaluated first where it says nothing; None for a net without state."""
+    model = read_model(directory)
+    if not model.is_recurrent:
+        return None
+    known = read_report(directory, model).evaluation
+    if known is None or known.streamed is None:
+        for sentence in evaluate(directory.path, stream=True, listener=listener).sentences:
+            listener.warning(sentence)
+        known = read_report(directory, model).evaluation
+    return known.streamed if known is not None else None
 
 
 def resuming(path: Path, against: str | None) -> str:

@@ -20,7 +20,7 @@ from .artefacts import read_model
 from .evidence import changed_files, read_report
 from .exporting import export
 from .listener import Listener, Silent
-from .pipeline import Summary, resuming, run
+from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
 from .training import telling_how_to_resume, train
 from .verification import Verification, verify
@@ -142,10 +142,11 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
         else:
             listener.stage(f"{path} is finished")
             seconds = 0.0
-        accuracy = directory.manifest().accuracy
+        accuracy, size = directory.manifest().accuracy, constant_bytes(read_model(directory))
         if accuracy.float_ is None or accuracy.integer is None:
             raise InputError(f"{path} does not say how accurate its nets are, so it is damaged: train the model again")
-        return Summary(accuracy.float_, accuracy.integer, constant_bytes(read_model(directory)), found, seconds, path)
+        streamed = streamed_figures(directory, listener)
+        return Summary(accuracy.float_, accuracy.integer, size, found, seconds, path, streamed)
 
 
 def _take_missing_stages(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:

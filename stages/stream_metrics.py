@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.split import valid_steps
+from ..graph.decisions import NONE_YET as NONE_YET
+from ..graph.decisions import UNKNOWN as UNKNOWN
 
 Integers = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
-UNKNOWN, NONE_YET = -1, -2
-"""Decisions that name no class."""
 RUN = 8
 """Right decisions one after another by which a change counts as reached."""
 CONFIDENCE = 0.95
@@ -168,7 +168,8 @@ def measure_streams(decisions: Integers, labels: Integers, lengths: Integers, cl
     tail = valid & ~valid_steps(lengths - -(-lengths // 10), labels.shape[1])
     last = _last_steps(segments, labels.shape) if ends is None else ends & valid
     judged = [segment for segment in segments if segment.is_change and segment.end - segment.begin >= RUN]
-    delays = [_delay(right, segment, clock.stride) for segment in judged]
+    starts = _run_starts(right)
+    delays = [_delay(starts, segment, clock.stride) for segment in judged]
     return StreamMetrics(
         streams=len(lengths),
         steps=int(valid.sum()),
@@ -256,11 +257,18 @@ def _last_steps(segments: Sequence[_Segment], shape: tuple[int, ...]) -> Mask:
     return mask
 
 
-def _delay(right: Mask, segment: _Segment, stride: int) -> int | None:
+def _run_starts(right: Mask) -> Mask:
+    """Where RUN right decisions one after another begin: bool [streams, steps]; the last ones never."""
+    total = np.cumsum(np.pad(right, ((0, 0), (1, 0))), axis=1)
+    starts = np.zeros(right.shape, bool)
+    starts[:, : max(0, right.shape[1] - RUN + 1)] = total[:, RUN:] - total[:, :-RUN] == RUN
+    return starts
+
+
+def _delay(starts: Mask, segment: _Segment, stride: int) -> int | None:
     """Readings until the first run of right decisions within a segment that has room for one."""
-    row = right[segment.stream, segment.begin : segment.end]
-    runs = np.flatnonzero(np.lib.stride_tricks.sliding_window_view(row, RUN).all(axis=1))
-    return (int(runs[0]) + 1) * stride if runs.size else None
+    row = starts[segment.stream, segment.begin : segment.end - RUN + 1]
+    return (int(row.argmax()) + 1) * stride if row.any() else None
 
 
 def _flips(decisions: Integers, labels: Integers, settled: Mask, clock: Clock) -> Rate | None:

@@ -48,7 +48,7 @@ def test_run_prints_one_json_document(data, tmp_path):
     result = rescomp("run", "--data", data, "--weights", "int8", "--json", "-o", tmp_path / "out", *QUICK)
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert set(document) == {"schema", "accuracy", "bytes", "witnesses", "seconds", "model_dir"}
+    assert set(document) == {"schema", "accuracy", "streamed", "bytes", "witnesses", "seconds", "model_dir"}
     assert document["schema"] == 1
     assert set(document["bytes"]) == {"weights", "scales", "biases", "tables", "model"}
     assert sum(document["bytes"].values()) == 2 * document["bytes"]["model"]
@@ -59,6 +59,7 @@ def test_run_prints_one_json_document(data, tmp_path):
         assert witness["mismatches"] == 0
         assert witness["set"] != "test" or witness["compared"] == 12 * 6 * 4 + 12 * 2
     assert document["model_dir"] == str(tmp_path / "out")
+    assert (document["streamed"]["of"], document["streamed"]["steps"]) == ("in a row", 5 * 12 * 6)
     assert "epoch" in result.stderr
 
 

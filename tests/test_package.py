@@ -37,7 +37,22 @@ def test_public_names():
     from rescomp import compress, graph, stages
 
     assert rescomp.__version__
-    work = ["check", "doctor", "export", "flash", "inspect", "profile", "quantize", "resume_run", "run", "run_seeds", "train", "verify"]
+    work = [
+        "check",
+        "doctor",
+        "evaluate",
+        "export",
+        "flash",
+        "inspect",
+        "predict",
+        "profile",
+        "quantize",
+        "resume_run",
+        "run",
+        "run_seeds",
+        "train",
+        "verify",
+    ]
     assert stages.__all__ == work
     for name in stages.__all__:
         function = getattr(stages, name)

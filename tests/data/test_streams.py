@@ -70,8 +70,10 @@ def test_a_label_that_no_class_has_is_named_with_stream_and_step(tmp_path: Path)
         load_streams(write(tmp_path), ("only",))
     with pytest.raises(InputError, match="did you mean 'walking'"):
         load_streams(write(tmp_path, y_stream=np.full((2, 6), "walkin")), ("walking", "sitting"))
-    with pytest.raises(InputError, match="the model sitting, walking"):
-        load_streams(write(tmp_path, classes=np.array(["walking", "sitting"])), ("sitting", "walking"))
+    named = write(tmp_path, classes=np.array(["walking", "sitting"]))
+    assert load_streams(named, ("sitting", "walking")).streams.y[1].tolist() == [0, 0, 0, 1, 1, 1]
+    with pytest.raises(InputError, match="label 'walking' at stream 0, step 0, not one of the 2 classes"):
+        load_streams(named, ("sitting", "lying"))
 
 
 LOG = """t,ax,label,who

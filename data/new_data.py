@@ -1,0 +1,103 @@
+"""Data for a model that is there: single recordings and streams, of the model's channels and, where labels are read, of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..recipe import DataSection
+from .bundled import names, read_bundled
+from .check import checked_groups, checked_values, labels_among
+from .images import is_image_folder, read_image_part
+from .logs import read_windows
+from .npz import read_npz_part
+from .raw import RawSplit
+from .split import Split
+from .streams import UNLABELLED, Streams, holds_streams, is_log, load_streams
+from .ts import read_ts
+
+LOG_KEYS = ("label", "group", "time", "channels", "window", "stride", "gap")
+"""Of [data], by which new CSV logs are read; nothing of them is split."""
+
+
+@dataclass(frozen=True, eq=False)
+class NewData:
+    """split: single recordings, None where there are streams alone; streams: continuous ones, None where there are none.
+
+    groups, stream_groups: names by Split.groups and by Streams.groups. channels: their names where the source gives them.
+    """
+
+    name: str
+    split: Split | None
+    streams: Streams | None
+    groups: tuple[str, ...] = ()
+    stream_groups: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+
+def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, labelled: bool = True) -> NewData:
+    """What `data` names, for a model of these classes and so many channels.
+
+    A bundled set's test part; a .npz with x_test, y_test and optionally lengths_test, or with streams (see load_streams), or both; a .ts
+    file (of TRAIN.ts,TEST.ts the second); CSV logs, every window of them and the streams that they are; a folder of images, or its folder
+    test. labelled: whether labels are read, and must be there; else classes are UNLABELLED. Raises InputError, naming the place, for what
+    is damaged, of other channels, or of a class that the model has not.
+    """
+    source = data.source.strip()
+    found = _read(source, data, labelled)
+    raw, named, channel_names = found if found is not None else (None, None, ())
+    split = None if raw is None else _checked(raw, named, tuple(classes), labelled)
+    streams = load_streams(data, tuple(classes), labelled=labelled) if holds_streams(data, labelled=labelled) else None
+    if split is None and streams is None:
+        raise InputError(f"{source} holds neither x_test nor x_stream: store recordings as x_test, or continuous ones as x_stream")
+    for part in (split, streams.streams if streams else None):
+        if part is not None and part.x.shape[-1] != channels:
+            raise InputError(
+                f"{source} has {part.x.shape[-1]} channels and the model reads {channels}: give recordings of the same sensors"
+            )
+    groups = () if raw is None or raw.groups is None else tuple(map(str, np.unique(raw.groups)))
+    if streams is None:
+        return NewData(Path(source).stem, split, None, groups, (), channel_names)
+    return NewData(Path(source).stem, split, streams.streams, groups, streams.groups, channel_names)
+
+
+def section_for(source: str, data: DataSection, channels: Sequence[str]) -> DataSection:
+    """How to read new data: CSV logs by the keys of `data` that are of logs, and the columns `channels`, unless that is empty."""
+    if not is_log(source):
+        return DataSection(source=source)
+    kept = {key: getattr(data, key) for key in LOG_KEYS}
+    return DataSection(source=source, **{**kept, **({"channels": tuple(channels)} if channels else {})})
+
+
+def _read(source: str, data: DataSection, labelled: bool) -> tuple[RawSplit, tuple[str, ...] | None, tuple[str, ...]] | None:
+    """(recordings, class names, channel names) of a source, or None where it has streams alone."""
+    path, lower = Path(source), source.lower()
+    if source in names():
+        bundled = read_bundled(source)
+        return bundled.test, bundled.classes, ()
+    if lower.endswith(".npz"):
+        part = read_npz_part(path, labelled=labelled)
+        return None if part is None else (*part, ())
+    if lower.endswith(".ts"):
+        return *read_ts(Path(source.rpartition(",")[2].strip())), ()
+    if path.is_dir() and is_image_folder(path):
+        return read_image_part(path), None, ()
+    if is_log(source):
+        raw, channels = read_windows(path, data, labelled=labelled)
+        return raw, None, channels
+    raise InputError(
+        f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of images, a .npz file, a .ts file or "
+        f"one of {', '.join(names())}"
+    )
+
+
+def _checked(raw: RawSplit, named: tuple[str, ...] | None, classes: tuple[str, ...], labelled: bool) -> Split:
+    x, lengths = checked_values(raw)
+    if labelled and raw.labels.dtype.kind == "U" and not (raw.labels != "").any():
+        raise InputError(f"{raw.where} has no labels: give some, or let the model answer with `rescomp predict`")
+    y = labels_among(raw, named, classes) if labelled else np.full(len(x), UNLABELLED, np.int64)
+    return Split(x, y, lengths, checked_groups(raw))

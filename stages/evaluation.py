@@ -1,0 +1,250 @@
+"""evaluate: the integer model in numpy, on recordings alone, in streams, and on readings as a sensor in the field gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.split import IntArray, Split
+from ..errors import InputError, nearest
+from ..graph.draws import Draws
+from ..graph.evaluate import evaluate as evaluate_model
+from ..graph.ir import IntegerModel
+from ..graph.serialize import digest
+from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
+from ..recipe import parse_recipe
+from .artefacts import Vectors, answers, read_model, read_vectors
+from .evidence import TEST, Report, VectorSet, read_report
+from .figures import Figures, StreamedFigures
+from .listener import Listener, Silent
+from .perturbations import TITLES, Perturbation, held, perturbed
+from .readings import Reader, refuse_still
+from .stream_metrics import Clock
+from .stream_walks import Streamed, stream_continuous, stream_recordings
+from .subjects import Subject, new_subject, own_subject
+
+ENTRIES = 1 << 26
+"""Of the states of the recordings that are evaluated together."""
+PARTED = 0.05
+"""Accuracy lost between single recordings and a stream that is told in a sentence."""
+_SEED = 20270310
+"""Of the states of the corner measure."""
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """title: as a person calls it. accuracy: None where the perturbation cannot be asked, for the reason `why_not`. worst: of several."""
+
+    title: str
+    accuracy: float | None
+    worst: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluate found. data: what it is of, in words; recordings: how many.
+
+    accuracy: right recordings, each from state zero / recordings. corner: the same from random states anywhere in their range, None for a
+    net without state. sentences: what a user should know.
+    """
+
+    name: str
+    graph_sha256: str
+    data: str
+    data_sha256: str
+    recordings: int
+    accuracy: float
+    corner: float | None
+    streamed: Streamed | None = None
+    perturbed: Mapping[Perturbation, Perturbed] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp evaluate --json`."""
+        return {
+            "schema": 1,
+            "model": self.name,
+            "graph_sha256": self.graph_sha256,
+            "data": {"name": self.data, "sha256": self.data_sha256, "recordings": self.recordings},
+            "accuracy": {"offline": self.accuracy, "corner": self.corner},
+            "streamed": None if self.streamed is None else self.streamed.as_json(),
+            "perturbed": {name: asdict(each) for name, each in self.perturbed.items()},
+            "sentences": list(self.sentences),
+        }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    stream: bool
+    perturb: bool
+    clock: Clock
+    background: int | None
+
+
+def evaluate(
+    path: Path,
+    *,
+    source: str | None = None,
+    overrides: Iterable[str] = (),
+    stream: bool = False,
+    perturb: bool = False,
+    rate: float | None = None,
+    background: str | None = None,
+    listener: Listener | None = None,
+) -> Evaluation:
+    """Evaluate the integer model in `path` on its golden vectors, or on new labelled data `source`, which are read as its own were.
+
+    overrides: change the recipe's [data] for new data, as --set does. stream: evaluate streams too: continuous recordings where the data
+    have them, else single ones in a row. rate: readings a second, for rates in time. background: the class that is no wake word. perturb:
+    evaluate what sensors do to readings, too. What is found on the model's own data is kept in report.json, for `check`. Raises
+    InputError for data that are not of the model's channels and classes; UnsupportedError for a stream of a net without state.
+    """
+    listener, overrides = listener or Silent(), list(overrides)
+    _refuse_unread(source, overrides, stream, rate, background)
+    directory = ModelDirectory.open(path)
+    with ExitStack() as stack:
+        if source is None:
+            stack.enter_context(directory.held())
+        with directory.unchanging():
+            model, manifest = read_model(directory), directory.manifest()
+            vectors, recipe = read_vectors(directory, model), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+        if stream:
+            refuse_still(model)
+        reader = Reader.of(manifest, model)
+        asked = _Asked(stream, perturb, _clock(reader, vectors, rate), _background(model, background))
+        if source is None:
+            subject = own_subject(recipe, manifest, reader, vectors, stream=stream, readings=perturb)
+        else:
+            subject = new_subject(source, recipe, overrides, manifest, reader, asked.clock.settle)
+        found = _evaluate(subject, reader, asked, listener)
+        if source is None:
+            _keep(directory, model, vectors, found, listener)
+    return found
+
+
+def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, rate: float | None, background: str | None) -> None:
+    if overrides and source is None:
+        raise InputError("--set changes how new data are read: give them with --data, or leave it out")
+    for option, value in (("--rate", rate), ("--background", background)):
+        if value is not None and not stream:
+            raise InputError(f"{option} is of streams: give --stream too, or leave it out")
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise InputError(f"--rate takes readings a second, a number above 0, not {rate:g}")
+
+
+def _clock(reader: Reader, vectors: Vectors, rate: float | None) -> Clock:
+    """Settled is what is as old as the median recording that the net was tested on."""
+    steps = float(np.median(vectors.lengths)) if reader.model.is_recurrent else 1.0
+    return Clock(reader.stride, reader.readings_of_steps(steps), rate)
+
+
+def _background(model: IntegerModel, name: str | None) -> int | None:
+    if name is None:
+        return None
+    if name not in model.classes:
+        near = f"the nearest one is {nearest(name, model.classes)!r} (of {', '.join(model.classes)})" if model.classes else "it names none"
+        raise InputError(f"the model has no class {name!r}; {near}")
+    return model.classes.index(name)
+
+
+def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listener) -> Evaluation:
+    model, recordings = reader.model, subject.recordings
+    listener.stage(f"numpy evaluates {subject.data}")
+    accuracy = accuracy_of(model, recordings)
+    corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent else None
+    streamed = _streamed(subject, model, asked, listener) if asked.stream else None
+    table = dict(_perturbed(subject, reader, listener)) if asked.perturb else {}
+    sentences = tuple(_sentences(subject, reader, accuracy, streamed))
+    known = (model.name, digest(model), subject.data, subject.sha256, len(recordings))
+    return Evaluation(*known, accuracy, corner, streamed, table, sentences)
+
+
+def accuracy_of(model: IntegerModel, recordings: Split, initial: IntArray | None = None) -> float:
+    """Fraction of recordings, as the model reads them, whose largest score is their class's. initial: states, as of graph.evaluate."""
+    entries = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 1
+    size = max(1, ENTRIES // (recordings.x.shape[1] * max(1, entries)))
+    right = 0
+    for begin in range(0, len(recordings), size):
+        rows = slice(begin, begin + size)
+        trace = evaluate_model(
+            model, np.asarray(recordings.x[rows], np.int64), recordings.lengths[rows], None if initial is None else initial[rows]
+        )
+        right += int((answers(trace.scores) == recordings.y[rows]).sum())
+    return right / len(recordings)
+
+
+def anywhere(model: IntegerModel, count: int) -> IntArray:
+    """Random states of a model, each entry anywhere in its format: int64 [count, state entries]; always the same ones."""
+    draws = Draws(_SEED)
+    formats = [(value.type.size, value.type.format) for value in model.graphs["step"].state_inputs]
+    return np.concatenate([draws.integers(format.low, format.high, (count, size)) for size, format in formats], axis=1)
+
+
+def _streamed(subject: Subject, model: IntegerModel, asked: _Asked, listener: Listener) -> Streamed:
+    listener.stage("and in a stream")
+    if subject.streams is not None:
+        return stream_continuous(model, subject.streams, asked.clock, asked.background, listener)
+    return stream_recordings(model, subject.recordings, asked.clock, asked.background, listener)
+
+
+def _perturbed(subject: Subject, reader: Reader, listener: Listener) -> Iterator[tuple[Perturbation, Perturbed]]:
+    readings = subject.readings
+    assert readings is not None
+    for name, versions in perturbed(readings, reader.is_image).items():
+        if isinstance(versions, str):
+            yield name, Perturbed(TITLES[name], None, why_not=versions)
+            continue
+        listener.stage(f"under {TITLES[name]}")
+        made = (version() for version in versions)
+        found = [accuracy_of(reader.model, reader.steps(one if reader.is_image else held(one, reader.window))) for one in made]
+        worst = f"channel {found.index(min(found))}" if len(found) > 1 else ""
+        yield name, Perturbed(TITLES[name], min(found), worst)
+
+
+def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Streamed | None) -> Iterator[str]:
+    if subject.outside:
+        yield (
+            f"{subject.outside:,} of {subject.total:,} readings lie outside what the model's 16-bit input holds, and are limited to it: "
+            "are the data in the unit of those that it was trained on?"
+        )
+    if streamed is None or streamed.figure >= accuracy - PARTED:
+        return
+    what = "at the ends of recordings in a row" if streamed.of == "in a row" else "in settled parts of streams"
+    said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
+    if reader.time_steps is None:
+        yield (
+            f"{said}: the net was not trained to run on, so train it with train.carry = 0.75, or reset its state where something new "
+            "begins (docs/streaming.md)"
+        )
+    else:
+        yield f"{said}: what the net keeps reaches over the change, so decide later or smooth the decisions (docs/streaming.md)"
+
+
+def _keep(directory: ModelDirectory, model: IntegerModel, vectors: Vectors, found: Evaluation, listener: Listener) -> None:
+    """Put the figures into report.json, beside what verify found; a report that is not of this model gives way."""
+    report = Report.of(model, vectors.accuracy, (), vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))})
+    if directory.has(REPORT):
+        try:
+            report = read_report(directory, model)
+        except InputError as error:
+            listener.warning(f"earlier evidence is not kept: {error}")
+    figures = _figures(vectors, found).after(report.evaluation)
+    document = report.model_copy(update={"evaluation": figures}).as_json()
+    directory.write({REPORT: to_json(document)})
+
+
+def _figures(vectors: Vectors, found: Evaluation) -> Figures:
+    streamed = None
+    if found.streamed is not None:
+        names = ("streams", "steps", "streamed", "settled", "tail", "ends")
+        figures = {name: getattr(found.streamed.metrics, name) for name in names}
+        streamed = StreamedFigures(of=found.streamed.of, sha256=found.streamed.sha256, **figures)
+    table = {name: each.accuracy for name, each in found.perturbed.items() if each.accuracy is not None}
+    return Figures(vectors_sha256=vectors.sha256, corner=found.corner, streamed=streamed, perturbed=table)

@@ -1,0 +1,149 @@
+"""What a sensor does to its readings in the field, each defined on device integers; the same on every machine.
+
+The scale of channel c is s_c, the standard deviation of its readings over all that is evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data.input_format import INT16_HIGH, INT16_LOW
+from ..data.split import Split
+from ..graph.draws import Draws
+
+Perturbation = Literal["rate_plus", "rate_minus", "gain_plus", "gain_minus", "offset", "noise", "dropped", "dead_channel", "turned"]
+PERTURBATIONS: tuple[Perturbation, ...] = get_args(Perturbation)
+TITLES: Mapping[Perturbation, str] = {
+    "rate_plus": "rate +5 %",
+    "rate_minus": "rate -5 %",
+    "gain_plus": "gain +3 dB",
+    "gain_minus": "gain -3 dB",
+    "offset": "offset +0.2 s",
+    "noise": "noise 0.2 s",
+    "dropped": "1 % of readings dropped",
+    "dead_channel": "a channel dead",
+    "turned": "axes turned by 10 degrees",
+}
+RATE, GAIN, OFFSET, NOISE, DROPPED = 0.05, 1.4125375446227544, 0.2, 0.2, 100
+"""Of the sampling rate; 3 dB; in units of s_c, twice; one reading of so many."""
+COSINE, SINE = 0.984807753012208, 0.17364817766693033
+"""Of ten degrees."""
+_SEED = 20270203
+Real = npt.NDArray[np.float64]
+
+
+def resampled(split: Split, factor: float) -> Split:
+    """As a clock that is `factor` times as fast would have sampled: reading i is that of time i / factor, between neighbours by a line.
+
+    A recording of n readings becomes one of round(n factor), at least one; past its last reading that one holds.
+    """
+    lengths = np.maximum(1, np.floor(split.lengths * factor + 0.5).astype(np.int64))
+    x = np.zeros((len(split), int(lengths.max()), *split.x.shape[2:]))
+    for row, (recording, length, new) in enumerate(zip(split.x, split.lengths, lengths, strict=True)):
+        place = np.minimum(np.arange(new) / factor, length - 1)
+        before = np.floor(place).astype(np.int64)
+        share = (place - before).reshape(-1, *(1,) * (x.ndim - 2))
+        x[row, :new] = recording[before] * (1 - share) + recording[np.minimum(before + 1, length - 1)] * share
+    return replace(split, x=_limited(x), lengths=lengths)
+
+
+def scaled(split: Split, factor: float) -> Split:
+    """Every reading times `factor`, about the sensor's zero."""
+    return replace(split, x=_limited(split.x * factor))
+
+
+def shifted(split: Split, share: float) -> Split:
+    """Every reading of channel c plus `share` times s_c."""
+    return replace(split, x=_limited(split.x + share * _scales(split)))
+
+
+def noisy(split: Split, share: float) -> Split:
+    """Every reading of channel c plus a normal number of mean 0 and standard deviation `share` times s_c, drawn anew for each."""
+    return replace(split, x=_limited(split.x + share * _scales(split) * _normal(Draws(_SEED), split.x.shape)))
+
+
+def dropped(split: Split, one_of: int) -> Split:
+    """Every reading lost with probability 1 / one_of, all channels of it; the others close up. A recording keeps its first reading."""
+    lost = Draws(_SEED).integers(0, one_of - 1, split.x.shape[:2]) == 0
+    lost[:, 0] = False
+    kept = ~lost & split.valid
+    x, lengths = np.zeros_like(split.x), kept.sum(axis=1)
+    for row, recording in enumerate(split.x):
+        x[row, : lengths[row]] = recording[kept[row]]
+    return replace(split, x=x, lengths=lengths)
+
+
+def held(split: Split, readings: int) -> Split:
+    """Recordings of fewer readings go on with their last one until they have so many, which is what a step takes."""
+    lengths = np.maximum(split.lengths, readings)
+    x = np.zeros((len(split), int(lengths.max()), *split.x.shape[2:]), np.int16)
+    x[:, : split.x.shape[1]] = split.x
+    for row in np.flatnonzero(split.lengths < readings):
+        x[row, split.lengths[row] : readings] = split.x[row, split.lengths[row] - 1]
+    return replace(split, x=x, lengths=lengths)
+
+
+def dead(split: Split, channel: int) -> Split:
+    """Channel `channel` reads 0 all the time."""
+    x = split.x.copy()
+    x[..., channel] = 0
+    return replace(split, x=x)
+
+
+def turned(split: Split) -> Split:
+    """Every three successive channels (x, y, z of one sensor) turned by ten degrees about an axis that is drawn for each recording.
+
+    By the formula of Rodrigues: v cos a + (k x v) sin a + k (k v)(1 - cos a) for the unit vector k.
+    """
+    axis = _normal(Draws(_SEED), (len(split), 3))
+    axis /= np.sqrt((axis**2).sum(axis=1, keepdims=True))
+    v = split.x.reshape(*split.x.shape[:2], -1, 3).astype(np.float64)
+    k = np.broadcast_to(axis[:, None, None, :], v.shape)
+    along = (k * v).sum(axis=3, keepdims=True)
+    return replace(split, x=_limited((v * COSINE + np.cross(k, v) * SINE + k * along * (1 - COSINE)).reshape(split.x.shape)))
+
+
+def perturbed(split: Split, is_image: bool) -> dict[Perturbation, list[Callable[[], Split]] | str]:
+    """By perturbation how to make the split anew (of a dead channel: once a channel), or why that cannot be asked.
+
+    split: device integers [sequences, time, channels], or images.
+    """
+    time = "images have no time" if is_image else ""
+    axes = "images have no axes" if is_image else "" if split.channels % 3 == 0 else f"{split.channels} channels are no triples of axes"
+    found: dict[Perturbation, list[Callable[[], Split]] | str] = {
+        "rate_plus": time or [lambda: resampled(split, 1 + RATE)],
+        "rate_minus": time or [lambda: resampled(split, 1 - RATE)],
+        "gain_plus": [lambda: scaled(split, GAIN)],
+        "gain_minus": [lambda: scaled(split, 1 / GAIN)],
+        "offset": [lambda: shifted(split, OFFSET)],
+        "noise": [lambda: noisy(split, NOISE)],
+        "dropped": time or [lambda: dropped(split, DROPPED)],
+        "dead_channel": [partial(dead, split, channel) for channel in range(split.channels)],
+        "turned": axes or [lambda: turned(split)],
+    }
+    return found
+
+
+def _limited(x: Real) -> npt.NDArray[np.int16]:
+    """Rounded half up into int16."""
+    limited: npt.NDArray[np.int16] = np.floor(x + 0.5).clip(INT16_LOW, INT16_HIGH).astype(np.int16)
+    return limited
+
+
+def _scales(split: Split) -> Real:
+    scales: Real = split.steps.astype(np.float64).std(axis=0)
+    return scales
+
+
+def _normal(draws: Draws, shape: tuple[int, ...]) -> Real:
+    """Nearly normal numbers: sums of twelve uniform ones, which need no function that differs between machines."""
+    total = np.zeros(shape, np.int64)
+    for _ in range(12):
+        total += draws.integers(0, (1 << 40) - 1, shape)
+    return np.asarray((total - 6 * ((1 << 40) - 1)) / (1 << 40), np.float64)

@@ -1,0 +1,154 @@
+"""predict: the integer model's answers to recordings without labels, or a decision a step, as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.new_data import NewData
+from ..data.streams import UNLABELLED, Streams
+from ..errors import InputError
+from ..graph.decisions import NONE_YET, UNKNOWN, stream_decisions
+from ..graph.evaluate import evaluate as evaluate_model
+from ..graph.fixed_point import IntArray
+from ..graph.serialize import digest
+from ..model_directory import RECIPE, ModelDirectory, refuse_in_a_model
+from ..recipe import parse_recipe
+from ..store import refuse_target, write_atomically
+from .artefacts import answers, read_model
+from .listener import Listener, Silent
+from .readings import Reader, refuse_still
+from .subjects import read_new
+
+AT_A_TIME = 4096
+"""Recordings whose states are held."""
+NO_CLASS = {UNKNOWN: "(unknown)", NONE_YET: ""}
+"""How the file spells a decision for no class."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What predict wrote. counts: rows by class, "(unknown)" and "" among them where they occur. limited: readings outside the input."""
+
+    name: str
+    graph_sha256: str
+    output: Path
+    counts: dict[str, int]
+    limited: int
+
+    @property
+    def rows(self) -> int:
+        """Of the file, without its header."""
+        return sum(self.counts.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rescomp predict --json`."""
+        known = {"schema": 1, "model": self.name, "graph_sha256": self.graph_sha256, "output": str(self.output)}
+        return {**known, "rows": self.rows, "classes": self.counts, "limited_readings": self.limited}
+
+
+def predict(
+    path: Path, source: str, output: Path, *, overrides: Iterable[str] = (), stream: bool = False, listener: Listener | None = None
+) -> Prediction:
+    """Write the answers of the integer model in `path` to new data `source`, which may have no labels, to the CSV file `output`.
+
+    A row a recording: its number, its group (file, subject) where there is one, its class, and the score of each class, the integers that
+    the device gives. stream: a row a step of each continuous recording, or of each single one where there are no others, state zero before
+    it: its number, its group, the number of the step's last reading, and the decision. overrides: as of evaluate. The file is there whole
+    or not at all. Raises InputError for data that are not of the model, and for a file in a model directory or the data themselves.
+    """
+    listener, overrides = listener or Silent(), list(overrides)
+    refuse_target(output)
+    refuse_in_a_model(output)
+    _refuse_the_data(source, output)
+    directory = ModelDirectory.open(path)
+    with directory.unchanging():
+        model, manifest = read_model(directory), directory.manifest()
+        recipe = parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+    if stream:
+        refuse_still(model)
+    reader = Reader.of(manifest, model)
+    found = read_new(source, recipe, overrides, manifest, reader, labelled=False)
+    listener.stage(f"numpy answers {found.name}")
+    names = model.classes or tuple(map(str, range(model.output.type.size)))
+    asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
+    header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *names)
+    counts: dict[str, int] = {}
+    rows = []
+    for *place, decision, scores in _step_rows(asked, reader) if stream else _recording_rows(asked, reader):
+        name = names[decision] if decision >= 0 else NO_CLASS[decision]
+        counts[name] = counts.get(name, 0) + 1
+        rows.append((*place, name, *scores))
+    write_atomically(output, _csv(header, rows))
+    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited)
+
+
+@dataclass(frozen=True, eq=False)
+class _Questions:
+    """What the model reads: x, lengths as of graph.evaluate or of streams. numbers, groups: of each in the data. limited: readings."""
+
+    x: IntArray
+    lengths: IntArray
+    numbers: Sequence[int]
+    groups: Sequence[str]
+    limited: int
+
+
+def _refuse_the_data(source: str, output: Path) -> None:
+    """Raise InputError where the answers would replace what they are to."""
+    for part in (Path(source), Path(source.rpartition(",")[2].strip())):
+        if output.resolve() == part.resolve() or (part.resolve() in output.resolve().parents and part.is_dir()):
+            raise InputError(f"{output} is, or lies in, the data themselves: name another file")
+
+
+def _as_recordings(found: NewData, reader: Reader) -> _Questions:
+    if found.split is None:
+        raise InputError(f"{found.name} holds streams alone: give --stream, or recordings as x_test")
+    x, limited = reader.integers(found.split.x)
+    steps = reader.steps(replace(found.split, x=x))
+    member = found.split.groups
+    groups = [""] * len(steps) if member is None else [found.groups[group] for group in member]
+    return _Questions(np.asarray(steps.x, np.int16), steps.lengths, range(len(steps)), groups, limited)
+
+
+def _as_streams(found: NewData, reader: Reader) -> _Questions:
+    """The continuous recordings, or where there are none the single ones; those shorter than a step are left out."""
+    streams, names = found.streams, found.stream_groups
+    if streams is None:
+        assert found.split is not None
+        split, names = found.split, found.groups
+        streams = Streams(split.x, np.full(split.x.shape[:2], UNLABELLED, np.int64), split.lengths, split.groups)
+    numbers = np.flatnonzero(streams.lengths >= reader.window)
+    x, limited = reader.integers(streams.x)
+    steps = reader.stream_steps(replace(streams, x=x))
+    groups = [""] * len(numbers) if streams.groups is None else [names[group] for group in streams.groups[numbers]]
+    return _Questions(np.asarray(steps.x, np.int16), steps.lengths, numbers.tolist(), groups, limited)
+
+
+def _recording_rows(asked: _Questions, reader: Reader) -> Iterator[tuple[Any, ...]]:
+    """(number, group, class, scores) of each."""
+    for begin in range(0, len(asked.x), AT_A_TIME):
+        rows = slice(begin, begin + AT_A_TIME)
+        scores = evaluate_model(reader.model, asked.x[rows], asked.lengths[rows]).scores
+        scores = scores.reshape(len(scores), -1)
+        yield from zip(asked.numbers[rows], asked.groups[rows], answers(scores).tolist(), scores.tolist(), strict=True)
+
+
+def _step_rows(asked: _Questions, reader: Reader) -> Iterator[tuple[Any, ...]]:
+    """(number, group, the step's last reading, decision, nothing) of each step."""
+    decisions = stream_decisions(reader.model, asked.x, asked.lengths)
+    for number, group, row, length in zip(asked.numbers, asked.groups, decisions, asked.lengths, strict=True):
+        for step in range(int(length)):
+            yield number, group, step * reader.stride + reader.window - 1, int(row[step]), ()
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode("utf-8", "surrogateescape")

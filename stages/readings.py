@@ -1,0 +1,117 @@
+"""What a model reads of recordings: the device's integers, some readings a step or whole windows; and the way back from golden vectors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data.frames import frames, windows
+from ..data.input_format import INT16_HIGH, INT16_LOW, to_device_integers
+from ..data.split import IntArray, Split, ValueArray
+from ..data.streams import Streams, stream_frames
+from ..errors import InputError, UnsupportedError
+from ..graph.ir import IntegerModel
+from ..manifest import Manifest
+from .artefacts import Vectors
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a model reads. window, stride: readings of a step, and from one step's start to the next one's.
+
+    time_steps: readings of the window that a net without recurrent cells was trained on, None for recurrent cells and images.
+    """
+
+    model: IntegerModel
+    fraction_bits: int
+    channels: int
+    window: int
+    stride: int
+    time_steps: int | None
+
+    @classmethod
+    def of(cls, manifest: Manifest, model: IntegerModel) -> Reader:
+        """Of a model directory, whose manifest was checked against the model."""
+        said, read = manifest.input, model.input.type.shape
+        window, shape = said.readings_a_step or 1, said.shape or read
+        stride = said.stride or window
+        steps = None if len(read) != 2 else int(shape[0])
+        if steps is not None and model.is_recurrent:
+            window = stride = read[0]
+        if steps is not None and (steps % window or (not model.is_recurrent and shape != read)):
+            raise InputError(f"the manifest says that a step is {window} readings of {steps}, {stride} apart: quantize the model again")
+        return cls(model, said.fraction_bits, manifest.data.channels, window, stride, steps)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it reads images."""
+        return len(self.model.input.type.shape) == 3
+
+    def integers(self, x: ValueArray) -> tuple[npt.NDArray[np.int16], int]:
+        """(what the device reads for x, int16 of its shape; how many entries do not fit and are limited)."""
+        real = x.astype(np.float32) if np.issubdtype(x.dtype, np.integer) and self.fraction_bits else x
+        scaled = np.asarray(real, np.float64) * 2.0**self.fraction_bits
+        outside = int(((scaled < INT16_LOW - 0.5) | (scaled >= INT16_HIGH + 0.5)).sum())
+        return to_device_integers(real, self.fraction_bits), outside
+
+    def steps(self, split: Split) -> Split:
+        """Device integers as the model reads them: x [sequences, steps, *input shape], or [samples, *input shape] without state."""
+        if self.is_image:
+            self._check_image(split)
+            return split
+        if self.time_steps is None:
+            return frames(split, self.window, self.stride)
+        whole = windows(split, self.time_steps)
+        if not self.model.is_recurrent:
+            return whole
+        x: ValueArray = whole.x.reshape(len(whole), -1, *self.model.input.type.shape)
+        return replace(whole, x=x, lengths=np.full(len(whole), x.shape[1], np.int64))
+
+    def _check_image(self, split: Split) -> None:
+        if split.x.shape[1:] != self.model.input.type.shape:
+            raise InputError(
+                f"the images have the shape {list(split.x.shape[1:])} and the model reads {list(self.model.input.type.shape)}: give such"
+            )
+
+    def stream_steps(self, streams: Streams) -> Streams:
+        """Streams of device integers as the model reads them: x [streams, steps, *input shape]."""
+        framed = stream_frames(streams, self.window, self.stride)
+        return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
+
+    def readings(self, vectors: Vectors) -> Split:
+        """The recordings behind golden vectors, as far as the model read them: device integers [sequences, time, channels], or images.
+
+        Raises UnsupportedError where steps leave readings out, which are lost.
+        """
+        x, y = vectors.x.astype(np.int16), vectors.labels.astype(np.int64)
+        if not self.model.is_recurrent:
+            return Split(x, y, np.full(len(x), x.shape[1], np.int64))
+        if self.stride > self.window:
+            raise UnsupportedError(
+                f"the model leaves readings out (model.stride {self.stride}, model.window {self.window}), so that the golden vectors do "
+                "not hold the recordings: give them with --data"
+            )
+        x = x.reshape(*x.shape[:2], self.window, self.channels)
+        lengths: IntArray = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
+        readings = np.zeros((len(x), int(lengths.max()), self.channels), np.int16)
+        for step in range(x.shape[1]):
+            running = vectors.lengths > step
+            readings[running, step * self.stride : step * self.stride + self.window] = x[running, step]
+        return Split(readings, y, lengths)
+
+    def readings_of_steps(self, steps: float) -> int:
+        """How many readings so many steps take, rounded up."""
+        return math.ceil((steps - 1) * self.stride + self.window)
+
+
+def refuse_still(model: IntegerModel) -> None:
+    """Raise UnsupportedError for a model that keeps no state and so cannot stream."""
+    if not model.is_recurrent:
+        over = "images" if len(model.input.type.shape) == 3 else "whole windows, and keeps nothing from one to the next"
+        raise UnsupportedError(
+            f"{model.name} reads {over}, so that it has no stream: leave out --stream, or train a net with model.streaming = true or of "
+            "recurrent cells"
+        )

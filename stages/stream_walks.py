@@ -1,0 +1,129 @@
+"""The integer model along streams: continuous recordings, or single ones in a row, many side by side."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data.split import Split
+from ..data.streams import ORDERS, Streams, in_a_row, row_orders
+from ..graph.decisions import stream_decisions
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from ..validate.witness import Progress
+from .listener import Listener
+from .stream_metrics import Clock, StreamMetrics, WakeWords, measure_streams, measure_wake_words
+
+MOST_ENTRIES = 1 << 26
+"""Of inputs in a row at a time."""
+TOLD = 8192
+"""A stream of more steps than these is told how far it is."""
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Figures of streams. of: what they are made of. metrics: of continuous ones, or of all seeded orders together.
+
+    orders: how many of these. spread: sample standard deviation over them, by figure. own_order: of the recordings as their file has
+    them, which may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
+    """
+
+    of: Literal["continuous", "in a row"]
+    metrics: StreamMetrics
+    clock: Clock
+    sha256: str
+    orders: int = 0
+    spread: Mapping[str, float] = field(default_factory=dict)
+    own_order: StreamMetrics | None = None
+    wake_words: WakeWords | None = None
+
+    @property
+    def figure(self) -> float:
+        """What is to be compared with single recordings: right ends of those in a row, settled steps of continuous ones (or all)."""
+        if self.of == "in a row":
+            return self.metrics.ends
+        return self.metrics.streamed if self.metrics.settled is None else self.metrics.settled
+
+    def as_json(self) -> dict[str, Any]:
+        """The part of the documents."""
+        return {
+            "of": self.of,
+            "sha256": self.sha256,
+            "orders": self.orders,
+            "clock": vars(self.clock),
+            **self.metrics.as_json(),
+            "spread": dict(self.spread),
+            "own_order": None if self.own_order is None else self.own_order.as_json(),
+            "wake_words": None if self.wake_words is None else self.wake_words.as_json(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Walked:
+    """Decisions, labels and ends of recordings (or None), [streams, steps], of streams of these lengths."""
+
+    decisions: IntArray
+    y: IntArray
+    lengths: IntArray
+    ends: npt.NDArray[np.bool_] | None = None
+
+    def measure(self, clock: Clock) -> StreamMetrics:
+        return measure_streams(self.decisions, self.y, self.lengths, clock, self.ends)
+
+    def wake_words(self, clock: Clock, background: int | None) -> WakeWords | None:
+        return None if background is None else measure_wake_words(self.decisions, self.y, self.lengths, clock, background)
+
+
+def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, background: int | None, listener: Listener) -> Streamed:
+    """Of continuous recordings, as the model reads them."""
+    walked = _Walked(_decisions(model, streams, listener), streams.y, streams.lengths)
+    words = walked.wake_words(clock, background)
+    return Streamed("continuous", walked.measure(clock), clock, streams.digest(), wake_words=words)
+
+
+def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener) -> Streamed:
+    """Of single recordings, as the model reads them, in ORDERS seeded orders whose neighbours differ in class, and in their own."""
+    orders = np.concatenate([row_orders(recordings.y), np.arange(len(recordings))[None]])
+    side_by_side = max(1, MOST_ENTRIES // recordings.x.size)
+    walked: list[_Walked] = []
+    for begin in range(0, len(orders), side_by_side):
+        streams = in_a_row(recordings, orders[begin : begin + side_by_side])
+        walked += _by_order(streams, _decisions(model, streams, listener))
+    seeded, each = _together(walked[:ORDERS]), [one.measure(clock) for one in walked]
+    spread = {name: statistics.stdev([getattr(one, name) for one in each[:ORDERS]]) for name in ("streamed", "tail", "ends")}
+    words = seeded.wake_words(clock, background)
+    return Streamed("in a row", seeded.measure(clock), clock, recordings.digest(), ORDERS, spread, each[ORDERS], words)
+
+
+def _decisions(model: IntegerModel, streams: Streams, listener: Listener) -> IntArray:
+    start, total = time.monotonic(), streams.y.shape[1]
+
+    def tell(done: int) -> None:
+        if total > TOLD and (done % (TOLD // 8) == 0 or done == total):
+            listener.progress(Progress(done, total, "steps", time.monotonic() - start))
+
+    return stream_decisions(model, np.asarray(streams.x, np.int16), streams.lengths, tell)
+
+
+def _by_order(streams: Streams, decisions: IntArray) -> list[_Walked]:
+    assert streams.groups is not None
+    assert streams.ends is not None
+    chosen = [np.flatnonzero(streams.groups == number) for number in np.unique(streams.groups)]
+    return [_Walked(decisions[rows], streams.y[rows], streams.lengths[rows], streams.ends[rows]) for rows in chosen]
+
+
+def _together(parts: Sequence[_Walked]) -> _Walked:
+    """All of them, filled up to one length."""
+    longest = max(part.decisions.shape[1] for part in parts)
+
+    def joined(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]))) for array in arrays])
+
+    return _Walked(joined("decisions"), joined("y"), np.concatenate([part.lengths for part in parts]), joined("ends"))

@@ -1,0 +1,45 @@
+"""The decision after every step of a stream."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rescomp.graph.decisions import NONE_YET, STEPS, stream_decisions
+from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
+from rescomp.graph.ops import Slice
+
+
+@pytest.fixture
+def walked(random_fastgrnn):
+    """A model, three streams of different lengths past a block of STEPS, and the scores after each step by way of the states."""
+    rng = np.random.default_rng(1)
+    model = random_fastgrnn(rng, inputs=3, hidden=6)
+    x, lengths = rng.integers(-2000, 2000, (3, 2 * STEPS + 5, 3)), np.array([2 * STEPS + 5, 1, STEPS + 1])
+    states = evaluate(model, x, lengths).states
+    scores = evaluate_graph(model.graphs["head"], split_state(model, states.reshape(-1, states.shape[2])))[model.output.name]
+    return model, x, lengths, scores.reshape(3, -1, 4)
+
+
+def test_it_is_the_largest_score_of_a_state_that_runs_on(walked):
+    model, x, lengths, scores = walked
+    told = []
+    found = stream_decisions(model, x, lengths, told.append)
+    for row, length in enumerate(lengths):
+        assert np.array_equal(found[row, :length], scores[row, :length].argmax(axis=1))
+        assert (found[row, length:] == NONE_YET).all()
+    assert told == [STEPS, 2 * STEPS, 2 * STEPS + 5]
+
+
+def test_the_graph_decide_decides_where_there_is_one(walked):
+    """One that answers the first score of the step before."""
+    model, x, lengths, scores = walked
+    type = model.output.type
+    nodes = (Node("decision", Slice(0, 1), ("last",), ("decision",)),)
+    decide = Graph("decide", (Value("scores", type), Value("last", type)), nodes, ("decision",), {"last": "scores"})
+    deciding = replace(model, graphs={**model.graphs, "decide": decide})
+    assert isinstance(deciding, IntegerModel)
+    found = stream_decisions(deciding, x, lengths)
+    assert found[0].tolist() == [0, *scores[0, :-1, 0].tolist()]
+    assert found[2, : STEPS + 1].tolist() == [0, *scores[2, :STEPS, 0].tolist()]
