@@ -153,15 +153,33 @@ def run(
 @cli.command()
 @_recipe_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with the recipe kept there.")
-def train(output: Path, force: bool, resume: bool, **asked: Any) -> None:
+@click.option("--from", "begun_from", type=_PATH, metavar="DIRECTORY", help="Go on with this model's float net and new --data.")
+def train(output: Path, force: bool, resume: bool, begun_from: Path | None, **asked: Any) -> None:
     """Train the float net (makes a model directory)."""
     from . import stages
     from .printing import TerminalListener
 
-    if resume and (force or any(_is_given(value) for value in asked.values())):
+    if resume and (force or begun_from is not None or any(_is_given(value) for value in asked.values())):
         raise click.UsageError("--resume goes on with the recipe in the model directory: give it no option but -o")
+    if begun_from is not None:
+        _train_from(begun_from, output, force=force, **asked)
+        return
     with TerminalListener() as listener:
         accuracy = stages.train(None if resume else _recipe(**asked), output, force=force, listener=listener)
+    click.echo(f"float accuracy {accuracy:.2%}; next: rescomp quantize {output}")
+
+
+def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bool, **asked: Any) -> None:
+    from . import stages
+    from .printing import TerminalListener
+
+    kept = {name: asked.pop(name) for name in ("recipe_file", "kind", "rank_w", "rank_u")}
+    if source is None or any(_is_given(value) for value in kept.values()):
+        raise click.UsageError(
+            "--from goes on with the net and the recipe in its directory: give it --data, and no --recipe, --model or rank"
+        )
+    with TerminalListener() as listener:
+        accuracy = stages.train_from(begun_from, source, output, force=force, listener=listener, **asked)
     click.echo(f"float accuracy {accuracy:.2%}; next: rescomp quantize {output}")
 
 
@@ -294,7 +312,7 @@ def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
 
 @cli.command()
 @_directory_argument
-@click.option("--limits", type=_PATH, help="TOML file of bytes at most: [limits], [limits.CORE], [growth], [parity].")
+@click.option("--limits", type=_PATH, help="TOML file: [limits], [limits.CORE], [growth], [parity], [evaluation].")
 @click.option("--baseline", type=_PATH, help="What an earlier version's `check --json` printed.")
 @click.option("--profile", "profile_document", type=_PATH, help="What `profile --json` printed, instead of measuring cores anew.")
 @click.option("--core", "cores", default="", help="Measure these cores too, beside those that have limits.")
@@ -302,7 +320,7 @@ def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
 @_prefer_option
 @_json_option
 def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **asked: Any) -> None:
-    """For continuous integration: fail on a mismatch that verify found (exit 3) or a size past a limit (exit 4)."""
+    """For continuous integration: fail on a mismatch that verify found (exit 3), or a size or an accuracy past a limit (exit 4)."""
     from . import stages
     from .model_directory import refuse_in_a_model
     from .printing import TerminalListener, print_check

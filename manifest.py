@@ -71,6 +71,14 @@ class Accuracies(Stated):
     integer: Fraction | None = None
 
 
+class BegunFrom(Stated):
+    """What the training went on from: the float net of another model directory, and what it was of. graph_sha256: of its integer model."""
+
+    float_net_sha256: Sha256
+    data_sha256: Sha256
+    graph_sha256: Sha256 | None = None
+
+
 class ValueFormat(Stated):
     """Of a value of the graph: the format as it is written there, and its scale."""
 
@@ -91,6 +99,7 @@ class Manifest(Stated):
     seed: Count | None = None
     threads: Positive | None = None
     device: str | None = None
+    begun_from: BegunFrom | None = None
     accuracy: Accuracies = Accuracies()
     graph_sha256: Sha256 | None = None
     vectors_sha256: Sha256 | None = None

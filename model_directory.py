@@ -36,6 +36,8 @@ PLAN = "net.json"
 STACK = "cells.json"
 """The cells of a user's own recurrent net."""
 FLOAT_NET, QUANTIZED_NET, CHECKPOINT = "float.safetensors", "quantized.safetensors", "checkpoint.safetensors"
+START = "start.safetensors"
+"""The float net of another model directory that the training began with."""
 GRAPH, WEIGHTS, VECTORS = "graph.json", "weights.npz", "vectors/test.npz"
 ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE = "model.onnx", "model_sequence.onnx", "model_decide.onnx"
 TFLITE, C_FOLDER = "model.tflite", "c"
@@ -236,7 +238,7 @@ def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None
 
 
 _WRITTEN: Sequence[str] = (
-    *(MANIFEST, RECIPE, METRICS, f".{METRICS}.partial", PLAN, STACK, FLOAT_NET, QUANTIZED_NET, CHECKPOINT, f".{CHECKPOINT}.partial"),
+    *(MANIFEST, RECIPE, METRICS, f".{METRICS}.partial", PLAN, STACK, START, FLOAT_NET, QUANTIZED_NET, CHECKPOINT, f".{CHECKPOINT}.partial"),
     *(
         GRAPH,
         WEIGHTS,
@@ -259,6 +261,7 @@ _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
 _MAKER: Mapping[str, str] = {
     MANIFEST: "train",
     RECIPE: "train",
+    START: "train",
     FLOAT_NET: "train",
     PLAN: "train",
     STACK: "train",

@@ -348,6 +348,10 @@ def print_check(result: Check) -> None:
         difference = "" if each.difference is None else f"{each.difference:+,}"
         rows.append((each.what, f"{each.value:,}", _optional(each.baseline), difference, _optional(each.limit)))
     click.echo(table(("bytes", "now", "before", "difference", "limit"), rows))
+    if result.reached:
+        click.echo(
+            table(("right", "now", "at least"), [(each.what, _percent(each.value), _percent(each.least)) for each in result.reached])
+        )
     click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ; {'passed' if result.passed else 'FAILED'}")
     if result.not_compared:
         click.echo(f"not compared: {', '.join(result.not_compared)}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .profiling import profile
     from .quantization import quantize
     from .seeds import resume_run, run_seeds
-    from .training import train
+    from .training import train, train_from
     from .verification import verify
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "run",
     "run_seeds",
     "train",
+    "train_from",
     "verify",
 ]
 
@@ -63,6 +64,7 @@ _HOME: Mapping[str, str] = {
     "run": ".pipeline",
     "run_seeds": ".seeds",
     "train": ".training",
+    "train_from": ".training",
     "verify": ".verification",
 }
 

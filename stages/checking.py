@@ -18,6 +18,7 @@ from .exports import check_exports, exports_at_hand
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
+from .perturbations import PERTURBATIONS, TITLES
 from .profiling import profile
 
 _WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash"}
@@ -59,10 +60,33 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """A share of right answers that has a limit. least: at least."""
+
+    name: str
+    value: float
+    least: float
+
+    @property
+    def what(self) -> str:
+        """As a person would call it."""
+        if self.name in PERTURBATIONS:
+            return f"accuracy under {TITLES[self.name]}"
+        return "accuracy" if self.name == "accuracy" else f"accuracy ({self.name})"
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence if it is below its limit, and by how much."""
+        short = f"{self.what}: {self.value:.2%}, {100 * (self.least - self.value):.2f} points short of the limit of {self.least:.2%}"
+        return [short] if self.value < self.least else []
+
+
+@dataclass(frozen=True)
 class Check:
     """What check found. witnesses: evidence on the files at hand. mismatch_failures, size_failures: a sentence each.
 
     not_compared: exports at hand of which there is no evidence. not_seen: what the witnesses could not be asked, a line each.
+    reached: the figures that the limits name.
     """
 
     name: str
@@ -73,11 +97,13 @@ class Check:
     mismatch_failures: tuple[str, ...]
     not_compared: tuple[str, ...] = ()
     not_seen: tuple[str, ...] = ()
+    reached: tuple[Reached, ...] = ()
 
     @property
     def size_failures(self) -> tuple[str, ...]:
-        """Limits that were passed."""
-        return tuple(failure for measure in self.measures for failure in measure.failures)
+        """Limits that were passed, and those that were not reached."""
+        passed = (failure for measure in self.measures for failure in measure.failures)
+        return *passed, *(failure for figure in self.reached for failure in figure.failures)
 
     @property
     def passed(self) -> bool:
@@ -103,6 +129,7 @@ class Check:
             "model": self.name,
             "graph_sha256": self.graph_sha256,
             "accuracy": {"integer": self.accuracy},
+            "reached": {each.name: {"value": each.value, "least": each.least} for each in self.reached},
             **{name: sizes["", name] for name in MODEL_SIZES},
             "cores": {core: {name: sizes[core, name] for name in CORE_SIZES} for core in cores},
             "compared": self.compared,
@@ -124,6 +151,9 @@ class Check:
         for each in self.measures:
             difference = "" if each.difference is None else f"{each.difference:+,}"
             lines.append(f"| {each.what} | {each.value:,} | {_count(each.baseline)} | {difference} | {_count(each.limit)} |")
+        if self.reached:
+            lines += ["", "| right | now | at least |", "|---|---:|---:|"]
+            lines += [f"| {each.what} | {each.value:.2%} | {each.least:.2%} |" for each in self.reached]
         lines += ["", "| witness | set | version | values compared | differing |", "|---|---|---|---:|---:|"]
         for witness in self.witnesses:
             lines.append(f"| {_escaped(witness.who)} | {witness.set} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
@@ -184,7 +214,23 @@ def check(
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
     not_seen = report.not_seen({entry.witness for entry in evidence})
-    return Check(model.name, report.graph_sha256, report.accuracy.integer, evidence, measures, failures, not_compared, not_seen)
+    reached = tuple(_reached(path, report, wanted))
+    known = model.name, report.graph_sha256, report.accuracy.integer
+    return Check(*known, evidence, measures, failures, not_compared, not_seen, reached)
+
+
+def _reached(path: Path, report: Report, wanted: Limits) -> Iterator[Reached]:
+    """The figures that have limits. Raises InputError for one that was not asked, or cannot be."""
+    for name, least in wanted.least.items():
+        figures = report.evaluation
+        value = report.accuracy.integer if name == "accuracy" else None if figures is None else figures.find(name)
+        if value is None:
+            option = " --perturb" if name in PERTURBATIONS else "" if name == "corner" else " --stream"
+            raise InputError(
+                f"evaluation.{name} has a limit, and {path / REPORT} does not tell it: run `rescomp evaluate {path}{option}` first, or "
+                "leave the limit out where that says that it cannot be asked"
+            )
+        yield Reached(name, value, least)
 
 
 def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors) -> tuple[Evidence, ...]:

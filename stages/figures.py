@@ -10,7 +10,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from ..strict_documents import Count, Fraction, Part, Sha256
 from .perturbations import Perturbation
 
-LIMITED = ("corner", "streamed", "settled", "tail", "ends")
+FIGURES = ("corner", "streamed", "settled", "tail", "ends")
 """Figures beside those of perturbations."""
 
 
@@ -47,10 +47,10 @@ class Figures(Part):
         return Figures(vectors_sha256=self.vectors_sha256, **update)
 
     def find(self, name: str) -> float | None:
-        """A figure of LIMITED or of a perturbation, None where it was not asked."""
+        """A figure of FIGURES or of a perturbation, None where it was not asked."""
         if name == "corner":
             return self.corner
-        if name in LIMITED:
+        if name in FIGURES:
             found: float | None = getattr(self.streamed, name) if self.streamed is not None else None
             return found
         return self.perturbed.get(name)  # type: ignore[call-overload, no-any-return]

@@ -1,4 +1,4 @@
-"""What a model may take: limits that a user keeps in a TOML file of the repository, and the sizes of an earlier version beside them."""
+"""What a model may take, and must reach: limits that a user keeps in a TOML file, and the sizes of an earlier version beside them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ..errors import InputError, nearest
 from ..export.cores import find_core
 from ..store import read_file
 from ..validate.registry import parse_witnesses
+from .figures import FIGURES
+from .perturbations import PERTURBATIONS
 
 MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
 """Of a model wherever it runs: constants; state and scratch."""
@@ -20,6 +22,8 @@ CORE_SIZES: Sequence[str] = ("flash_bytes", "ram_bytes")
 _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "ram": ("state", "arena", "scratch")}
 """What `rescomp profile --json` tells of a core's memories."""
 
+REACHED: Sequence[str] = ("accuracy", *FIGURES, *PERTURBATIONS)
+"""Shares of right answers, of the golden vectors alone, in streams and perturbed: see evaluation.Evaluation."""
 Size = tuple[str, str]
 """A core's name, or nothing for the model wherever it runs, and what is measured."""
 
@@ -28,13 +32,14 @@ Size = tuple[str, str]
 class Limits:
     """most: bytes of each size at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked.
 
-    sampled: whether a witness may have been asked for some of the test set only (`verify --samples`).
+    sampled: whether a witness may have been asked for some of the test set only (`verify --samples`). least: of each figure of REACHED.
     """
 
     most: Mapping[Size, int] = field(default_factory=dict)
     growth: Mapping[Size, int] = field(default_factory=dict)
     witnesses: Sequence[str] = ()
     sampled: bool = False
+    least: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cores(self) -> list[str]:
@@ -48,7 +53,7 @@ def read_limits(path: Path) -> Limits:
         document = parse_toml(_read(path))
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
-    _check_keys(path, "", document, ("limits", "growth", "parity"))
+    _check_keys(path, "", document, ("limits", "growth", "parity", "evaluation"))
     for section, table in document.items():
         _check_demands(path, section, table)
     parity = document.get("parity", {})
@@ -56,9 +61,11 @@ def read_limits(path: Path) -> Limits:
     sampled = parity.get("sampled", False)
     if type(sampled) is not bool:
         raise InputError(f"{path}: parity.sampled = {sampled!r} is neither true nor false")
-    limits = Limits(_sizes(path, "limits", document), _sizes(path, "growth", document), _witnesses(path, parity), sampled)
-    if not limits.most and not limits.growth and not limits.witnesses:
-        raise InputError(f"{path} demands nothing: name sizes in [limits] or [growth], or witnesses in [parity]")
+    most, growth = _sizes(path, "limits", document), _sizes(path, "growth", document)
+    limits = Limits(most, growth, _witnesses(path, parity), sampled, _least(path, document.get("evaluation", {})))
+    if not limits.most and not limits.growth and not limits.witnesses and not limits.least:
+        more = "witnesses in [parity], or figures in [evaluation]"
+        raise InputError(f"{path} demands nothing: name sizes in [limits] or [growth], {more}")
     return limits
 
 
@@ -82,6 +89,15 @@ def _witnesses(path: Path, parity: Mapping[str, Any]) -> tuple[str, ...]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return tuple(f"{name}:{argument}" if argument else name for name, argument in pairs) if "witnesses" in parity else ()
+
+
+def _least(path: Path, table: Any) -> dict[str, float]:
+    """The figures of [evaluation]."""
+    _check_keys(path, "evaluation", table, REACHED)
+    for name, value in table.items():
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise InputError(f"{path}: evaluation.{name} = {value!r} is no share of right answers: a number from 0 to 1 is wanted")
+    return {name: float(value) for name, value in table.items()}
 
 
 def read_baseline(path: Path) -> dict[Size, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,19 @@ from ..graph.ir import MOST_ENTRIES
 from ..graph.serialize import CONTRACT
 from ..graph.verify import MOST_IN_ALL
 from ..manifest import Manifest
-from ..model_directory import CHECKPOINT, FLOAT_NET, GIT_ATTRIBUTES, METRICS, NO_TEXT, PLAN, RECIPE, STACK, ModelDirectory, new_manifest
+from ..model_directory import (
+    CHECKPOINT,
+    FLOAT_NET,
+    GIT_ATTRIBUTES,
+    METRICS,
+    NO_TEXT,
+    PLAN,
+    RECIPE,
+    STACK,
+    START,
+    ModelDirectory,
+    new_manifest,
+)
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
@@ -44,6 +56,7 @@ from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
 from ..validate.torch_net import empty_net
 from .listener import Listener, Silent
+from .start import Start, begun_net, read_start
 
 NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
     "standard": normalization,
@@ -67,8 +80,35 @@ def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: L
         return train_held(recipe, path, held, f"rescomp train --resume -o {path}", force=force, listener=listener or Silent())
 
 
-def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str, *, force: bool, listener: Listener) -> float:
-    """`train`, in a directory that no other stage works on until `held` is closed. going_on: the command to go on with."""
+def train_from(
+    begun_from: Path,
+    source: str,
+    path: Path,
+    *,
+    overrides: Iterable[str] = (),
+    weights: str | None = None,
+    density: float | None = None,
+    force: bool = False,
+    listener: Listener | None = None,
+) -> float:
+    """`train`, going on with the float net of the model directory `begun_from` and the data `source`; the same net and input format.
+
+    overrides, weights, density: change the recipe kept there, but for [model]. The new directory is one of its own: it holds the net that
+    it began with. Raises InputError for data of other classes or channels.
+    """
+    start = read_start(begun_from, source, overrides, weights=weights, density=density)
+    going_on = f"rescomp train --resume -o {path}"
+    with ExitStack() as held:
+        return train_held(start.recipe, path, held, going_on, force=force, listener=listener or Silent(), start=start)
+
+
+def train_held(
+    recipe: Recipe | None, path: Path, held: ExitStack, going_on: str, *, force: bool, listener: Listener, start: Start | None = None
+) -> float:
+    """`train`, in a directory that no other stage works on until `held` is closed.
+
+    going_on: the command to go on with. start: what to begin with instead of a fresh net.
+    """
     if recipe is not None:
         refuse_unread(recipe)
     directory = ModelDirectory(path)
@@ -78,9 +118,11 @@ def train_held(recipe: Recipe | None, path: Path, held: ExitStack, going_on: str
         held.enter_context(ModelDirectory.open(path).held())
     recipe = recipe or _recipe_to_resume(directory)
     dataset = load_dataset(recipe.data)
-    origin = _origin(recipe, dataset)
-    net = _fresh_net(recipe, dataset, directory if begun else None)
-    plan = _plan_file(recipe, net)
+    if start is not None:
+        start.check(dataset)
+    origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}
+    net = _first_net(recipe, dataset, directory if begun else None, start)
+    plan = _plan_file(recipe, net) if start is None else start.files
     if not begun:
         _refuse_early(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
@@ -274,22 +316,32 @@ def _plan_file(recipe: Recipe, net: Net) -> dict[str, bytes]:
     return {STACK: Stack.of(net).to_json()} if recipe.model.is_own else {}
 
 
+def _first_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None, start: Start | None) -> Net:
+    """What the training begins with. begun: as of _fresh_net. start: the net of another directory."""
+    make_deterministic(recipe.train.seed, recipe.train.threads)
+    keep_freed_memory()
+    if start is not None:
+        net = start.net()
+    elif begun is not None and begun.has(START):
+        net = begun_net(begun, recipe)
+    else:
+        net = _fresh_net(recipe, dataset, begun)
+    net.dropout = recipe.train.dropout
+    use_loop(net, recipe.train.loop)
+    return net
+
+
 def _fresh_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None) -> Net:
     """begun: the directory whose training goes on. An own net is read from its file there, and its checkpoint brings the weights; where
     there is none yet its module is imported again, but not from the working directory: the recipe may be somebody else's.
     """
-    make_deterministic(recipe.train.seed, recipe.train.threads)
-    keep_freed_memory()
     statistics = NORMALIZATIONS[recipe.model.normalization](dataset.train)
     centre, spread = (torch.from_numpy(array.astype(np.float32)) for array in statistics)
     if begun is not None and recipe.model.is_own and begun.has(CHECKPOINT):
         net = empty_net(begun, recipe, dataset.train.channels, len(dataset.classes))
         set_normalization(net, centre, spread)
-    else:
-        net = build_net(recipe.model, input_shape(recipe, dataset), len(dataset.classes), centre, spread, None if begun else Path.cwd())
-    net.dropout = recipe.train.dropout
-    use_loop(net, recipe.train.loop)
-    return net
+        return net
+    return build_net(recipe.model, input_shape(recipe, dataset), len(dataset.classes), centre, spread, None if begun else Path.cwd())
 
 
 def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:

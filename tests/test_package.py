@@ -51,6 +51,7 @@ def test_public_names():
         "run",
         "run_seeds",
         "train",
+        "train_from",
         "verify",
     ]
     assert stages.__all__ == work

@@ -248,6 +248,50 @@ def test_growth_of_what_the_baseline_does_not_hold_is_refused(verified, tmp_path
         stages.check(verified, limits=limits, baseline=baseline, profile_document=write(tmp_path / "profile.json", profile_of(verified)))
 
 
+BAD_ACCURACIES = {
+    "": "[evaluation] demands nothing",
+    "steamed = 0.9": "'evaluation.steamed'; the nearest one is 'streamed'",
+    "accuracy = 97": "evaluation.accuracy = 97 is no share of right answers",
+    "noise = nan": "evaluation.noise = nan is no share",
+    "noise = true": "evaluation.noise = True is no share",
+}
+
+
+@pytest.mark.parametrize("text", BAD_ACCURACIES)
+def test_accuracies_that_mean_nothing_are_refused(text, tmp_path):
+    with pytest.raises(InputError, match=re.escape(BAD_ACCURACIES[text])):
+        read_limits(write(tmp_path / "limits.toml", f"[evaluation]\n{text}\n"))
+
+
+def test_accuracies_alone_in_streams_and_perturbed_are_limited(verified, tmp_path, capsys):
+    limits = tmp_path / "limits.toml"
+    for name, option in (("streamed", "--stream"), ("noise", "--perturb")):
+        with pytest.raises(InputError, match=f"{option}` first"):
+            stages.check(verified, limits=write(limits, f"[evaluation]\n{name} = 0.1\n"))
+    found = stages.evaluate(verified, stream=True, perturb=True)
+    figures = found.streamed.metrics
+    reached = {
+        "accuracy": found.accuracy,
+        "corner": found.corner,
+        **{name: getattr(figures, name) for name in ("streamed", "tail", "ends")},
+    }
+    reached |= {name: each.accuracy for name, each in found.perturbed.items() if each.accuracy is not None}
+    write(limits, "[evaluation]\n" + "".join(f"{name} = {value!r}\n" for name, value in reached.items()))
+    result = stages.check(verified, limits=limits)
+    result.raise_failures()
+    assert {each.name: each.value for each in result.reached} == reached
+    assert result.as_json()["reached"]["noise"] == {"value": reached["noise"], "least": reached["noise"]}
+    for name, value in reached.items():
+        write(limits, f"[evaluation]\n{name} = {min(1.0, value + 0.0125)!r}\n")
+        if value < 1:
+            assert main(["check", str(verified), "--limits", str(limits)]) == 4
+            assert f"{value:.2%}, {100 * min(0.0125, 1 - value):.2f} points short" in capsys.readouterr().err
+    text = stages.check(verified, limits=write(limits, "[evaluation]\nnoise = 0.0\n")).as_markdown()
+    assert f"| accuracy under noise 0.2 s | {reached['noise']:.2%} | 0.00% |" in text
+    with pytest.raises(InputError, match="leave the limit out where that says that it cannot be asked"):
+        stages.check(verified, limits=write(limits, "[evaluation]\nturned = 0.5\n"))
+
+
 def test_a_measure_says_by_how_much():
     assert Measure("cortex-m0", "flash_bytes", 1200, 1000, 1100, 50).failures == [
         "flash on cortex-m0: 1,200 bytes, 200 past the limit of 1,000",

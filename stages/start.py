@@ -1,0 +1,104 @@
+"""A training that goes on from the float net of another model directory, with new data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..data.streams import is_log
+from ..errors import InputError
+from ..manifest import Manifest
+from ..model_directory import FLOAT_NET, PLAN, RECIPE, STACK, START, ModelDirectory
+from ..models import Net, refuse_unusable
+from ..recipe import DataSection, Recipe, parse_recipe, revise
+from ..train.checkpoint import load_net
+from ..validate.torch_net import empty_net
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with. directory, manifest: of the net. recipe: of the new directory; files: that it holds from the beginning,
+    the net as START among them.
+    """
+
+    directory: ModelDirectory
+    recipe: Recipe
+    manifest: Manifest
+    files: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the new manifest records of it."""
+        known = {"float_net_sha256": hashlib.sha256(self.files[START]).hexdigest(), "data_sha256": self.manifest.data.sha256}
+        graph = {"graph_sha256": self.manifest.graph_sha256} if self.manifest.graph_sha256 else {}
+        return {"begun_from": {**known, **graph}}
+
+    def net(self) -> Net:
+        """The net, its normalisation included."""
+        return _loaded(self.directory, FLOAT_NET, self.recipe, self.manifest.data.channels, len(self.manifest.classes))
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise InputError for data of other classes, channels or numbers than the net was trained on."""
+        before, source = self.manifest, self.recipe.data.source
+        shape = dataset.train.x.shape[1:]
+        if (len(shape) == 3) != (len(before.input.shape or ()) == 3) or (len(shape) == 3 and shape != before.input.shape):
+            raise InputError(f"{source} has samples of shape {list(shape)} and the net reads {list(before.input.shape or ())}: give such")
+        if dataset.classes != before.classes:
+            said = f"{source} has the classes {', '.join(dataset.classes)} and the net {', '.join(before.classes)}"
+            raise InputError(f"{said}: training goes on with the same classes, in the same order; for others train anew")
+        if dataset.train.channels != before.data.channels:
+            raise InputError(
+                f"{source} has {dataset.train.channels} channels and the net reads {before.data.channels}: give the same sensors"
+            )
+        if dataset.channels and before.input.channels and dataset.channels != before.input.channels:
+            said = f"{source} has the channels {', '.join(dataset.channels)} and the net reads {', '.join(before.input.channels)}"
+            raise InputError(f"{said}: give the same, in the same order")
+        if dataset.train.is_integer and before.input.fraction_bits:
+            raise InputError(
+                f"{source} holds integers and the net was trained on fractions: store floating-point numbers, in the same unit"
+            )
+
+
+def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: str | None, density: float | None) -> Start:
+    """From the model directory `path`: its net, its recipe with the data `source`, and the input format and name that stay.
+
+    overrides, weights, density: change the recipe but for [model] and the input format. Raises InputError where they would, and for a
+    directory without a trained float net.
+    """
+    overrides = list(overrides)
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if key.split(".")[0] == "model" or key in ("data.source", "data.fraction_bits", "data.unit"):
+            raise InputError(f"--set {override}: --from goes on with the net and the input format as they are; to change them, train anew")
+    directory = ModelDirectory.open(path)
+    with directory.unchanging():
+        manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+        files = {START: directory.read(FLOAT_NET), **{name: directory.read(name) for name in (PLAN, STACK) if directory.has(name)}}
+    shape = manifest.input.shape or ()
+    model: dict[str, Any] = {"name": manifest.name}
+    if not recipe.model.is_recurrent and len(shape) == 2 and PLAN in files:
+        model["time_steps"] = shape[0]
+    kept = recipe.data if is_log(source) else DataSection(unit=recipe.data.unit)
+    data: dict[str, Any] = {"source": source, "fraction_bits": manifest.input.fraction_bits}
+    if is_log(source) and manifest.input.channels:
+        data["channels"] = manifest.input.channels
+    new = recipe.model_copy(update={"model": recipe.model.model_copy(update=model), "data": kept.model_copy(update=data)})
+    return Start(directory, revise(new, overrides, weights=weights, density=density), manifest, files)
+
+
+def begun_net(directory: ModelDirectory, recipe: Recipe) -> Net:
+    """The net that the training in `directory`, which has START, began with."""
+    manifest = directory.manifest()
+    return _loaded(directory, START, recipe, manifest.data.channels, len(manifest.classes))
+
+
+def _loaded(directory: ModelDirectory, name: str, recipe: Recipe, channels: int, classes: int) -> Net:
+    directory.read(name)
+    net = empty_net(directory, recipe, channels, classes)
+    load_net(net, directory.path / name)
+    refuse_unusable(net, f"{directory.path / name}", "train anew, with a lower train.learning_rate or other model.weights")
+    return net
