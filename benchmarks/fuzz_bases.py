@@ -64,7 +64,7 @@ LIMITS = {
     "growth": '[growth]\nram_bytes = 9\n[parity]\nwitnesses = ["tflite"]\n',
     "core": "[limits.cortex-m4]\nflash_bytes = 90000\n",
 }
-LIMITS["limits"] = "[limits]\nconst_bytes = 9000\n" + LIMITS["core"] + LIMITS["growth"]
+LIMITS["limits"] = "[limits]\nconst_bytes = 9000\n" + LIMITS["core"] + LIMITS["growth"] + "[evaluation]\nstreamed = 0.0\nnoise = 0.0\n"
 
 
 def make_bases(work: Path) -> None:
@@ -84,6 +84,7 @@ def make_bases(work: Path) -> None:
         stages.quantize(work / name)
         stages.export(work / name)
         stages.verify(work / name, "onnxruntime,tflite")
+        stages.evaluate(work / name, stream=name == "recurrent", perturb=True)
     make_own(work, data)
     interrupt(work / "interrupted", load_recipe(None, [data, *SMALL, "model.hidden_size=8", "train.epochs=3"]))
     checks = work / "checks"
@@ -94,8 +95,26 @@ def make_bases(work: Path) -> None:
     core = {"core": "cortex-m4", "flash": {"code": 1, "weights": 2, "tables": 3}, "ram": {"state": 1, "arena": 2, "scratch": 3}, "stack": 9}
     digest = json.loads((checks / "m" / "manifest.json").read_bytes())["graph_sha256"]
     (checks / "profile.json").write_text(json.dumps({"schema": 1, "graph_sha256": digest, "cores": [core]}))
+    set_up_new_data(checks)
     for name in ("board.toml", "uart.c"):
         shutil.copy(work / "inputs" / name, checks)
+
+
+def set_up_new_data(folder: Path) -> None:
+    """For the model of three channels and classes."""
+    rng, names = np.random.default_rng(1), ("left", "right", "up")
+    x = rng.normal(size=(4, 30, 3)).astype(np.float32)
+    labels = np.array(names)[np.arange(30) // 10]
+    arrays = {"x_test": x[:, :8], "y_test": np.array(names)[[0, 1, 2, 0]], "lengths_test": np.array([8, 3, 8, 1])}
+    streams = {
+        "x_stream": x,
+        "y_stream": np.tile(labels, (4, 1)),
+        "lengths_stream": np.array([30, 20, 30, 1]),
+        "group_stream": np.arange(4),
+    }
+    np.savez(folder / "new.npz", **arrays, **streams, classes=np.array(names))
+    rows = [f"{t},{labels[t]},{','.join(f'{v:.3f}' for v in x[0, t])}" for t in range(30)]
+    (folder / "new.csv").write_text("\n".join(["time,label,ax,ay,az", *rows]) + "\n")
 
 
 def make_own(work: Path, data: str) -> None:

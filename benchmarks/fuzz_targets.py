@@ -32,6 +32,16 @@ def training(*arguments: str) -> Command:
 
 
 INSPECT, CHECK = ("inspect", "{d}", "--json"), ("check", "{d}", "--json")
+EVALUATE = ("evaluate", "{d}", "--json", "--perturb")
+NEW = tuple(
+    command
+    for name, more in (("new.npz", ()), ("new.csv", ("--set", "data.split=time", "--set", "data.window=4")))
+    for command in (
+        ("evaluate", "{d}/m", "--data", f"{{d}}/{name}", "--stream", "--rate", "50", "--background", "up"),
+        ("predict", "{d}/m", "--data", f"{{d}}/{name}", "-o", "{o}.csv", "--stream"),
+        ("train", "--from", "{d}/m", "--data", f"{{d}}/{name}", "-o", "{o}", "--set", "train.epochs=0", *more),
+    )
+)
 EXPORT_C, EXPORT_ALL = ("export", "{d}", "--format", "c"), ("export", "{d}", "--format", "onnx,tflite")
 PACKAGES = tuple(("export", "{d}", "--format", name) for name in ("arduino", "zephyr", "esp-idf", "platformio"))
 QUANTIZE, RESUME = ("quantize", "{d}", "--set", "quantize.epochs=0"), ("train", "--resume", "-o", "{d}")
@@ -39,7 +49,7 @@ FLASH = ("flash", "{d}", "--board", "arduino-uno", "--dry-run")
 ONNX, LAYERS = witness("onnxruntime:{v}"), witness("onnxruntime:{v}", "quick")
 TFLITE, TFLITE_LAYERS = witness("tflite:default"), witness("tflite:reference", "quick")
 TORCH, MICRO, C = witness("torch"), witness("tflite-micro"), witness("c")
-ANY = (INSPECT, CHECK, EXPORT_C, EXPORT_ALL, *PACKAGES, QUANTIZE, ONNX, TORCH, FLASH)
+ANY = (INSPECT, CHECK, EVALUATE, EXPORT_C, EXPORT_ALL, *PACKAGES, QUANTIZE, ONNX, TORCH, FLASH)
 LOG = ("--set", "data.split=time", "--set", "data.window=8")
 MODELS = ("recurrent", "whole", "hourglass")
 CHECKS = tuple(
@@ -62,9 +72,9 @@ def _of_a_model(base: str) -> list[Target]:
         Target(base, "manifest.json", m.mutate_json, ANY, 2),
         Target(base, "graph.json", m.mutate_json, (INSPECT, EXPORT_C, EXPORT_ALL, *PACKAGES, ONNX), 6),
         Target(base, "weights.npz", m.mutate_npz, (INSPECT, EXPORT_C, EXPORT_ALL, ONNX), 4),
-        Target(base, "vectors/test.npz", m.mutate_npz, (ONNX, *PACKAGES, TORCH), 4),
-        Target(base, "recipe.toml", m.mutate_toml, (QUANTIZE, TORCH, INSPECT), 2),
-        Target(base, "report.json", m.mutate_json, (CHECK, FLASH, PACKAGES[0]), 2),
+        Target(base, "vectors/test.npz", m.mutate_npz, (ONNX, *PACKAGES, TORCH, EVALUATE), 4),
+        Target(base, "recipe.toml", m.mutate_toml, (QUANTIZE, TORCH, INSPECT, EVALUATE), 2),
+        Target(base, "report.json", m.mutate_json, (CHECK, FLASH, PACKAGES[0], EVALUATE), 2),
         Target(base, "SHA256SUMS", m.mutate_text, ANY),
         Target(base, "metrics.jsonl", m.mutate_text, (QUANTIZE, INSPECT)),
         Target(base, "float.safetensors", m.mutate_safetensors, (QUANTIZE,), 2),
@@ -87,6 +97,8 @@ def _of_one_kind() -> list[Target]:
         Target("checks", "growth.toml", m.mutate_toml, CHECKS[1:2], 1),
         Target("checks", "baseline.json", m.mutate_json, CHECKS[:2], 2),
         Target("checks", "profile.json", m.mutate_json, CHECKS[2:], 2),
+        Target("checks", "new.npz", m.mutate_npz, NEW[:3], 4),
+        Target("checks", "new.csv", m.mutate_text, NEW[3:], 4),
         Target("checks", "board.toml", m.mutate_toml, (("flash", "{d}/m", "--board-file", "{d}/board.toml", "--dry-run"),), 2),
     ]
 
