@@ -14,7 +14,8 @@ import numpy as np
 from ..data.new_data import NewData
 from ..data.streams import UNLABELLED, Streams
 from ..errors import InputError
-from ..graph.decisions import NONE_YET, UNKNOWN, stream_decisions
+from ..graph.decide import NO_DECISION, UNKNOWN_DECISION
+from ..graph.decisions import stream_decisions
 from ..graph.evaluate import evaluate as evaluate_model
 from ..graph.fixed_point import IntArray
 from ..graph.serialize import digest
@@ -28,7 +29,7 @@ from .subjects import read_new
 
 AT_A_TIME = 4096
 """Recordings whose states are held."""
-NO_CLASS = {UNKNOWN: "(unknown)", NONE_YET: ""}
+NO_CLASS = {UNKNOWN_DECISION: "(unknown)", NO_DECISION: ""}
 """How the file spells a decision for no class."""
 
 

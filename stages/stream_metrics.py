@@ -1,6 +1,6 @@
 """What a stream's decisions are worth: numbers from a decision a step and a label a step, as docs/evaluate.md tells them.
 
-Notation: a stream has steps t = 0 .. T-1 with label y_t and decision d_t: a class, UNKNOWN or NONE_YET, which are never right. A segment
+Notation: a stream has steps t = 0 .. T-1 with label y_t and decision d_t: a class, or below 0 for none, which is never right. A segment
 is a longest run of equal labels; a change is a segment that does not begin its stream, and t_c is its first step. A step begins `stride`
 readings after the one before it.
 """
@@ -17,8 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.split import valid_steps
-from ..graph.decisions import NONE_YET as NONE_YET
-from ..graph.decisions import UNKNOWN as UNKNOWN
 
 Integers = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]

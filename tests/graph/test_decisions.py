@@ -1,14 +1,11 @@
 """The decision after every step of a stream."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from rescomp.graph.decisions import NONE_YET, STEPS, stream_decisions
-from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state
-from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops import Slice
+from rescomp.graph.decide import NO_DECISION, Decision, with_decision
+from rescomp.graph.decisions import STEPS, stream_decisions
+from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
 
 
 @pytest.fixture
@@ -28,18 +25,15 @@ def test_it_is_the_largest_score_of_a_state_that_runs_on(walked):
     found = stream_decisions(model, x, lengths, told.append)
     for row, length in enumerate(lengths):
         assert np.array_equal(found[row, :length], scores[row, :length].argmax(axis=1))
-        assert (found[row, length:] == NONE_YET).all()
+        assert (found[row, length:] == NO_DECISION).all()
     assert told == [STEPS, 2 * STEPS, 2 * STEPS + 5]
 
 
 def test_the_graph_decide_decides_where_there_is_one(walked):
-    """One that answers the first score of the step before."""
     model, x, lengths, scores = walked
-    type = model.output.type
-    nodes = (Node("decision", Slice(0, 1), ("last",), ("decision",)),)
-    decide = Graph("decide", (Value("scores", type), Value("last", type)), nodes, ("decision",), {"last": "scores"})
-    deciding = replace(model, graphs={**model.graphs, "decide": decide})
-    assert isinstance(deciding, IntegerModel)
+    deciding = with_decision(model, Decision(smoothing=2, margin=3, hold=2, thresholds=(0, 0, 0, 0)))
     found = stream_decisions(deciding, x, lengths)
-    assert found[0].tolist() == [0, *scores[0, :-1, 0].tolist()]
-    assert found[2, : STEPS + 1].tolist() == [0, *scores[2, :STEPS, 0].tolist()]
+    assert {NO_DECISION} < set(found[0].tolist()) != set(stream_decisions(model, x, lengths)[0].tolist())
+    for row, length in enumerate(lengths):
+        assert np.array_equal(found[row, :length], take_decisions(deciding, scores[row : row + 1, :length])[0])
+        assert (found[row, length:] == NO_DECISION).all()

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rescomp.stages.stream_metrics import NONE_YET, UNKNOWN, Clock, Rate, measure_streams, measure_wake_words, poisson_bound, quantile
+from rescomp.graph.decide import NO_DECISION, UNKNOWN_DECISION
+from rescomp.stages.stream_metrics import Clock, Rate, measure_streams, measure_wake_words, poisson_bound, quantile
 
 
 def one(*parts):
@@ -19,7 +20,7 @@ def measure(decisions, labels, **clock):
 
 def test_shares_delays_and_flips_as_they_are_defined():
     labels = one((0, 20), (1, 40), (0, 40))
-    decisions = one((NONE_YET, 2), (0, 21), (1, 30), (2, 1), (1, 6), (UNKNOWN, 10), (0, 30))
+    decisions = one((NO_DECISION, 2), (0, 21), (1, 30), (2, 1), (1, 6), (UNKNOWN_DECISION, 10), (0, 30))
     found = measure(decisions, labels, stride=4, settle=40, rate=50.0)
     assert (found.streams, found.steps, found.changes, found.judged) == (1, 100, 2, 2)
     assert found.streamed == (18 + 36 + 30) / 100
