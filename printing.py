@@ -265,7 +265,8 @@ def describe_streamed(streamed: Streamed) -> str:
     metrics, clock = streamed.metrics, streamed.clock
     of = "continuous recordings" if streamed.of == "continuous" else f"recordings in a row, in {streamed.orders} seeded orders"
     size = f"{metrics.streams:,} streams, {metrics.steps:,} steps, {metrics.changes:,} changes"
-    lines = [f"{of}: {size}; settled {clock.settle:,} readings after a change"]
+    how = "; decided by the graph decide" if streamed.decided_by == "decide" else ""
+    lines = [f"{of}: {size}; settled {clock.settle:,} readings after a change{how}"]
     if metrics.miss is not None:
         median, p90 = ("never" if delay is None else f"{delay:,}" for delay in (metrics.delay_median, metrics.delay_p90))
         lines.append(f"delay {median} readings (90 %: {p90}), missed {metrics.miss:.1%} of {metrics.judged:,} changes")

@@ -102,7 +102,8 @@ def evaluate(
     """Evaluate the integer model in `path` on its golden vectors, or on new labelled data `source`, which are read as its own were.
 
     overrides: change the recipe's [data] for new data, as --set does. stream: evaluate streams too: continuous recordings where the data
-    have them, else single ones in a row. rate: readings a second, for rates in time. background: the class that is no wake word. perturb:
+    have them, else single ones in a row. rate: readings a second, for rates in time
+    (None: decide.rate of the recipe). background: the class that is no wake word. perturb:
     evaluate what sensors do to readings, too. What is found on the model's own data is kept in report.json, for `check`. Raises
     InputError for data that are not of the model's channels and classes; UnsupportedError for a stream of a net without state.
     """
@@ -118,7 +119,8 @@ def evaluate(
         if stream:
             refuse_still(model)
         reader = Reader.of(manifest, model)
-        asked = _Asked(stream, perturb, _clock(reader, vectors, rate), _background(model, background))
+        known = recipe.decide.rate if recipe.decide is not None else None
+        asked = _Asked(stream, perturb, _clock(reader, vectors, known if rate is None else rate), _background(model, background))
         if source is None:
             subject = own_subject(recipe, manifest, reader, vectors, stream=stream, readings=perturb)
         else:
@@ -218,10 +220,12 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Stre
         return
     what = "at the ends of recordings in a row" if streamed.of == "in a row" else "in settled parts of streams"
     said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
+    if reader.model.decides:
+        said += ", where decisions wait for what [decide] asks"
     if reader.time_steps is None:
         yield (
-            f"{said}: the net was not trained to run on, so train it with train.carry = 0.75, or reset its state where something new "
-            "begins (docs/streaming.md)"
+            f"{said}: train the net for streams (train.carry; longer, where that is set), or reset its state where something new begins "
+            "(docs/streaming.md)"
         )
     else:
         yield f"{said}: what the net keeps reaches over the change, so decide later or smooth the decisions (docs/streaming.md)"

@@ -30,14 +30,16 @@ TOLD = 8192
 class Streamed:
     """Figures of streams. of: what they are made of. metrics: of continuous ones, or of all seeded orders together.
 
-    orders: how many of these. spread: sample standard deviation over them, by figure. own_order: of the recordings as their file has
-    them, which may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
+    decided_by: the model's graph, or the largest of its scores. orders: how many seeded ones. spread: sample standard deviation over
+    them, by figure. own_order: of the recordings as their file has them, which may be sorted by class. wake_words: where a class is the
+    background. sha256: of what the model read.
     """
 
     of: Literal["continuous", "in a row"]
     metrics: StreamMetrics
     clock: Clock
     sha256: str
+    decided_by: Literal["decide", "scores"]
     orders: int = 0
     spread: Mapping[str, float] = field(default_factory=dict)
     own_order: StreamMetrics | None = None
@@ -55,6 +57,7 @@ class Streamed:
         return {
             "of": self.of,
             "sha256": self.sha256,
+            "decided_by": self.decided_by,
             "orders": self.orders,
             "clock": vars(self.clock),
             **self.metrics.as_json(),
@@ -84,7 +87,7 @@ def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, backg
     """Of continuous recordings, as the model reads them."""
     walked = _Walked(_decisions(model, streams, listener), streams.y, streams.lengths)
     words = walked.wake_words(clock, background)
-    return Streamed("continuous", walked.measure(clock), clock, streams.digest(), wake_words=words)
+    return Streamed("continuous", walked.measure(clock), clock, streams.digest(), _decided_by(model), wake_words=words)
 
 
 def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener) -> Streamed:
@@ -98,7 +101,11 @@ def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, back
     seeded, each = _together(walked[:ORDERS]), [one.measure(clock) for one in walked]
     spread = {name: statistics.stdev([getattr(one, name) for one in each[:ORDERS]]) for name in ("streamed", "tail", "ends")}
     words = seeded.wake_words(clock, background)
-    return Streamed("in a row", seeded.measure(clock), clock, recordings.digest(), ORDERS, spread, each[ORDERS], words)
+    return Streamed("in a row", seeded.measure(clock), clock, recordings.digest(), _decided_by(model), ORDERS, spread, each[ORDERS], words)
+
+
+def _decided_by(model: IntegerModel) -> Literal["decide", "scores"]:
+    return "decide" if model.decides else "scores"
 
 
 def _decisions(model: IntegerModel, streams: Streams, listener: Listener) -> IntArray:

@@ -9,7 +9,7 @@ from rescomp import stages
 from rescomp.cli import main
 from rescomp.data.streams import row_orders
 from rescomp.errors import InputError, UnsupportedError
-from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state
+from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
 from rescomp.model_directory import REPORT, ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
@@ -90,6 +90,21 @@ def test_recordings_in_a_row_are_one_stream(model_dir):
     assert streamed.spread["ends"] == pytest.approx(np.std(ends[:5], ddof=1), abs=1e-12)
     assert (streamed.own_order.streamed, streamed.own_order.ends) == (right[5], ends[5])
     assert streamed.clock.settle == int(np.ceil(np.median(vectors.lengths)))
+
+
+def test_the_graph_that_decides_is_asked(model_dir, capsys):
+    stages.quantize(model_dir, overrides=["decide.smoothing=1", "decide.hold=2", "decide.rate=20.0", "decide.false_alarms=9"])
+    found = stages.evaluate(model_dir, stream=True)
+    model, vectors, _ = parts(model_dir)
+    assert model.decides
+    assert (found.streamed.decided_by, found.streamed.clock.rate) == ("decide", 20.0)
+    x = np.concatenate([vectors.x[i, : vectors.lengths[i]] for i in range(len(vectors.x))])
+    scores = evaluate_graph(model.graphs["head"], split_state(model, evaluate(model, x[None]).states[0]))[model.output.name]
+    decisions = take_decisions(model, scores[None])[0]
+    assert found.streamed.own_order.streamed == (decisions == np.repeat(vectors.labels, vectors.lengths)).mean()
+    assert (decisions != scores.argmax(axis=1)).any()
+    assert main(["evaluate", str(model_dir), "--stream"]) == 0
+    assert "decided by the graph decide" in capsys.readouterr().out
 
 
 def test_continuous_recordings_of_the_test_people(from_log):
