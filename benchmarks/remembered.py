@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def remembering() -> Iterator[None]:
             self.not_seen.setdefault(name, []).extend(notes)
 
     def answer(self: examination.Examination, witness: Witness, argument: str) -> tuple[list[Any], dict[str, list[str]]]:
-        alone = examination.Examination(self.directory, self.model, self.sets, self.compare_files, self.firmware, self.build, self.listener)
+        alone = dataclasses.replace(self, found=[], not_seen={})
         question(alone, witness, argument)
         return alone.found, alone.not_seen
 
