@@ -322,6 +322,12 @@ def print_profile(result: Profile) -> None:
     header = ("core", "unit", "a step", "code", "weights", "tables", "flash", "state", "arena", "scratch", "stack")
     click.echo(table(header, [_footprint_row(core) for core in result.cores]))
     click.echo("weights with scales and biases, code with the library functions that it calls; bytes but for a step")
+    for core in result.cores:
+        if core.stream is not None:
+            states = "two states, each begun anew at its own half window" if core.stream.states == 2 else "one state"
+            click.echo(
+                f"a stream on {core.core} steps {states}: {core.stream.count:,} {core.unit} a reading, {core.stream.bytes:,} bytes of RAM"
+            )
 
 
 def _print_costs(core: CoreProfile) -> None:

@@ -1,4 +1,4 @@
-"""What the user asks for: a recipe of five or six sections, read from TOML, checked key by key, recorded in the model directory."""
+"""What the user asks for: a recipe of five to seven sections, read from TOML, checked key by key, recorded in the model directory."""
 
 from __future__ import annotations
 
@@ -276,6 +276,19 @@ class DecideSection(_Section):
         return tuple(key for key in ("smoothing", "margin", "hold") if getattr(self, key) is None)
 
 
+class StreamSection(_Section):
+    """What a stream of a net with steps does beside running on; without this section nothing. docs/contract.md says it exactly.
+
+    gap: for so many lost steps the last one is held, then everything begins anew. rail: for so many steps in a row an entry may stand at
+    an end of its format before readings count as lost (0: it does not matter). window: steps that the net was trained on: two states run,
+    half a window apart, and none grows older; for nets that cannot be trained for streams, as it takes twice the work.
+    """
+
+    gap: Annotated[int, Field(ge=0, le=4096)] = 0
+    rail: Annotated[int, Field(ge=0, le=4096)] = 0
+    window: Annotated[int, Field(ge=2, le=8192)] | None = None
+
+
 class _WeightFormat(_Section):
     """Two keys of nets without state.
 
@@ -370,6 +383,10 @@ WEIGHTS: Mapping[str, Mapping[str, Any]] = {
 """The weight formats of --weights, as entries of `compress`."""
 
 
+OPTIONAL: Mapping[str, type[_Section]] = {"decide": DecideSection, "stream": StreamSection}
+"""Sections that may be missing."""
+
+
 class Recipe(_Section):
     """All of it. `compress` is applied in order; exactly one of its entries gives the weights their format."""
 
@@ -379,6 +396,7 @@ class Recipe(_Section):
     compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
     decide: DecideSection | None = None
+    stream: StreamSection | None = None
 
     @field_validator("model", mode="before")
     @classmethod
@@ -437,8 +455,7 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
         raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
     if data.split == "time" and data.split_seed:
         raise InputError(f"{origin}: data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out")
-    if recipe.decide is not None:
-        refuse_unread_decision(recipe.decide, model, origin)
+    refuse_unread_of_streams(recipe, origin)
     for entry in recipe.compress:
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
             raise InputError(f"{origin}: density in compress is read by neither matrix beside density_w and density_u: leave it out")
@@ -448,11 +465,15 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
             raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
 
 
-def refuse_unread_decision(decide: DecideSection, model: ModelSection, origin: str = "the recipe") -> None:
-    """Raise InputError for a decision that the net cannot have, and for keys of it that nothing reads."""
-    if model.kind in NET_KINDS and not model.streaming:
+def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
+    """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
+    model, decide = recipe.model, recipe.decide
+    asked = [name for name in OPTIONAL if getattr(recipe, name) is not None]
+    if asked and model.kind in NET_KINDS and not model.streaming:
         cure = "set model.streaming = true" if model.kind in READERS["streaming"] else "choose a net that does"
-        raise InputError(f"{origin}: {model.kind} takes no steps, so that nothing is decided after each: {cure}, or leave [decide] out")
+        raise InputError(f"{origin}: {model.kind} takes no steps, so that [{asked[0]}] has no meaning: {cure}, or leave it out")
+    if decide is None:
+        return
     if decide.rate is not None and decide.false_alarms is None:
         raise InputError(f"{origin}: decide.rate is read beside decide.false_alarms, which is unset: set both, or neither")
     if decide.false_alarms is not None and not decide.searched:
@@ -536,13 +557,13 @@ def _apply(document: dict[str, Any], override: str) -> None:
     """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], ["decide"])):
+    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], *([name] for name in OPTIONAL))):
         raise InputError(f"--set takes section.key=value, not {override!r}")
-    if parts == ["decide"]:
-        _switch_decide(document, text.strip())
+    if len(parts) == 1 and parts[0] in OPTIONAL:
+        _switch(document, parts[0], text.strip())
         return
-    if parts[0] == "decide" and document.get("decide") is None:
-        document["decide"] = {}
+    if parts[0] in OPTIONAL and document.get(parts[0]) is None:
+        document[parts[0]] = {}
     if parts[0] == "compress" and len(parts) > 1:
         document.setdefault("compress", _default_compress())
     target = _set(document, parts, _parse_value(text.strip()), override)
@@ -552,11 +573,11 @@ def _apply(document: dict[str, Any], override: str) -> None:
             del target[name]
 
 
-def _switch_decide(document: dict[str, Any], text: str) -> None:
+def _switch(document: dict[str, Any], name: str, text: str) -> None:
     """`decide=true` for an empty section where there is none, `decide=false` for none."""
     if text not in ("true", "false"):
-        raise InputError(f"--set decide={text}: decide is a section; decide=true asks for it as it is by default, decide=false for none")
-    document["decide"] = (document.get("decide") or {}) if text == "true" else None
+        raise InputError(f"--set {name}={text}: {name} is a section; {name}=true asks for it as it is by default, {name}=false for none")
+    document[name] = (document.get(name) or {}) if text == "true" else None
 
 
 def _set(document: dict[str, Any], parts: Sequence[str], value: Any, asked: str) -> Any:
@@ -619,6 +640,6 @@ def _siblings(path: list[str]) -> list[str]:
     """The keys that may stand beside an unknown one."""
     if not path:
         return list(Recipe.model_fields)
-    sections = {"decide": DecideSection, **{name: field.annotation for name, field in Recipe.model_fields.items() if name != "decide"}}
+    sections = {**{name: field.annotation for name, field in Recipe.model_fields.items()}, **OPTIONAL}
     section = _CONSTRAINTS.get(path[-1]) if path[0] == "compress" else sections[path[0]]
     return list(section.model_fields) if section is not None else []

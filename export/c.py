@@ -76,6 +76,9 @@ class _Translator:
         self.graphs: dict[str, Graph] = {name: graph_on(graph, target) for name, graph in model.graphs.items()}
         self.products = _products(self.graphs, target)
         verbs = ("state", "init", "step", "scores", "run", "classify", "class_names", *(("decide",) if model.decides else ()))
+        verbs += (
+            ("stream", "stream_init", "stream_step", "stream_scores", "stream_decide", "gap", "begin", "advance") if model.policy else ()
+        )
         functions = (f"{model.name}_{verb}" for verb in verbs)
         self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions)
         self.values: dict[str, str] = {}

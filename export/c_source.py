@@ -21,6 +21,8 @@ API_VERSION = 4
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
 WIDTH = 112
 """Columns of generated code."""
+_COUNTERS = 6
+"""Bytes of the three counters of a stream."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +207,22 @@ class Source:
         return self.states + self.decide_states
 
     @property
+    def streamed_states(self) -> int:
+        """How many states a stream steps."""
+        return 2 if self.model.policy and self.model.policy.half_window else 1
+
+    @property
+    def stream_padding(self) -> int:
+        """Bytes at the end of a stream, so that no compiler adds any."""
+        return -(_COUNTERS + self.inputs[0].type.nbytes) % (WORD if self.wide else 2)
+
+    @property
+    def stream_bytes(self) -> int:
+        """Of a stream: its states with their scratch, three counters, the last reading."""
+        kept = self.streamed_states * (self.state_bytes + self.scratch_bytes)
+        return kept + _COUNTERS + self.inputs[0].type.nbytes + self.stream_padding
+
+    @property
     def calls_decision(self) -> bool:
         """Whether rescomp_decision.h is needed."""
         return any(kernel.startswith(("decide_", "exponential_average_")) for kernel in self.kernels)
@@ -273,6 +291,10 @@ class Source:
             numbers[f"{prefix}_FRACTION_BITS"] = type.format.fraction_bits
             numbers[f"{prefix}_LOW"], numbers[f"{prefix}_HIGH"] = type.format.low, type.format.high
         numbers |= {f"{m}_UNKNOWN": UNKNOWN_DECISION, f"{m}_NO_DECISION": NO_DECISION} if self.decide_states else {}
+        if self.model.policy:
+            policy = self.model.policy
+            numbers |= {f"{m}_GAP": policy.gap, f"{m}_RAIL": policy.rail, f"{m}_HALF_WINDOW": policy.half_window}
+            numbers[f"{m}_STREAM_BYTES"] = self.stream_bytes
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}

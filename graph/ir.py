@@ -135,16 +135,32 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class StreamPolicy:
+    """What a stream does beside running on, in steps; 0: nothing. docs/contract.md, `A stream that is interrupted`.
+
+    gap: for so many lost readings the last one is held; then everything begins anew. rail: for so many readings in a row an entry may
+    stand at an end of its format; the next ones count as lost. half_window: two states run, each begins anew every two half windows, and
+    the older one answers.
+    """
+
+    gap: int = 0
+    rail: int = 0
+    half_window: int = 0
+
+
+@dataclass(frozen=True)
 class IntegerModel:
     """An integer model: `step` (one time step) and `head` (state to scores), or `whole` for a net without state.
 
     name: a C identifier, the prefix of everything generated. classes: one label a score, or empty.
-    The head reads the state inputs of the step by name. A model with steps may have `decide` (graph/decide.py) behind its head.
+    The head reads the state inputs of the step by name. A model with steps may have `decide` (graph/decide.py) behind its head, and a
+    policy of its streams (graph/policy.py).
     """
 
     name: str
     graphs: Mapping[str, Graph]
     classes: tuple[str, ...] = ()
+    policy: StreamPolicy | None = None
 
     @property
     def is_recurrent(self) -> bool:

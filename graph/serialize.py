@@ -19,7 +19,7 @@ from ..errors import InputError, RescompError
 from . import ops
 from .archive import OWN_BYTES, Arrays, read_archive
 from .fixed_point import Requantization
-from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from .ir import Format, Graph, IntegerModel, Node, StreamPolicy, TensorType, Value
 from .verify import verify_model
 from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
 
@@ -40,6 +40,8 @@ def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
     arrays: Arrays = {}
     graphs = [_encode_graph(graph, arrays) for graph in model.graphs.values()]
     document = {"schema": SCHEMA, "contract": CONTRACT, "name": model.name, "classes": list(model.classes), "graphs": graphs}
+    if model.policy is not None:
+        document["stream"] = vars(model.policy)
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), arrays
 
 
@@ -79,7 +81,8 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
         graphs = {graph["name"]: _decode_graph(graph, arrays) for graph in data["graphs"]}
         if len(graphs) != len(data["graphs"]):
             raise InputError("graph.json names a graph twice: export the model again")
-        model = IntegerModel(_text(data["name"]), graphs, tuple(map(_text, data["classes"])))
+        policy = _decode_fields(StreamPolicy, data["stream"], {}) if "stream" in data else None
+        model = IntegerModel(_text(data["name"]), graphs, tuple(map(_text, data["classes"])), policy)
         verify_model(model)
     except RescompError:
         raise

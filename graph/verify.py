@@ -9,6 +9,7 @@ from .any_state import prove_any_state
 from .decide import decision_of
 from .ir import MOST_ENTRIES, Graph, IntegerModel, TensorType
 from .names import check_name, label_fault
+from .policy import check_policy
 from .weights import SeededWeight
 
 MOST_AXES = 3
@@ -37,6 +38,8 @@ def verify_model(model: IntegerModel) -> None:
         _verify_head(model)
     if model.decides:
         _verify_decide(model)
+    if model.policy is not None:
+        check_policy(model, model.policy)
     for graph in model.graphs.values():
         if graph.name not in ("step", "decide") and graph.state:
             raise UnsupportedError(f"graph {graph.name!r} keeps a state: only step and decide do")

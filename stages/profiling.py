@@ -69,12 +69,21 @@ class Ram:
 
 
 @dataclass(frozen=True)
+class StreamCost:
+    """Of a stream with a policy: how many states it steps, what they take together in the core's unit, bytes of RAM of all of it."""
+
+    states: int
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class CoreProfile:
     """One core. count: of a step (a run for a net without state) the dearest of those run, in `unit`: instructions, or cycles of an AVR.
 
     layers: of that step, in order, then those of the head, which turns state into scores, and of a decision; neither is part of
     `count`. What the layers of a step leave of `count` copies states and returns. stack: bytes that a call needs below its caller's
-    stack pointer.
+    stack pointer. stream: of a model with a policy of streams.
     """
 
     core: str
@@ -87,6 +96,7 @@ class CoreProfile:
     ram: Ram
     stack: int
     layers: tuple[LayerCost, ...]
+    stream: StreamCost | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,8 @@ class Profile:
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp profile --json`."""
-        return {"schema": 1, "graph_sha256": self.graph_sha256, "cores": [asdict(core) for core in self.cores]}
+        cores = [{key: value for key, value in asdict(core).items() if key != "stream" or value} for core in self.cores]
+        return {"schema": 1, "graph_sha256": self.graph_sha256, "cores": cores}
 
 
 def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener: Listener | None = None) -> Profile:
@@ -150,6 +161,7 @@ def profile_core(target: Target, job: Job) -> CoreProfile:
         Ram(source.state_bytes, source.values_bytes, source.scratch_bytes - source.values_bytes),
         max(span.stack for span in found),
         tuple(layers),
+        StreamCost(source.streamed_states, source.streamed_states * total.count, source.stream_bytes) if job.model.policy else None,
     )
 
 

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..export.lower import lower
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, StreamPolicy
 from ..graph.serialize import digest
 from ..manifest import Manifest
 from ..model_directory import (
@@ -32,7 +32,7 @@ from ..model_directory import (
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
 from ..models.activations import NORMALIZED
-from ..recipe import Recipe, parse_recipe, refuse_unread_decision, revise, to_toml
+from ..recipe import OPTIONAL, Recipe, parse_recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -98,7 +98,7 @@ def quantize(
             if _is_made(directory, manifest, recipe):
                 listener.stage("the integer model of this recipe is there")
                 return made
-            if _is_made(directory, manifest, _decided_as(recipe, read_recipe(directory))):
+            if _is_made(directory, manifest, _streaming_as(recipe, read_recipe(directory))):
                 _decide_anew(directory, manifest, recipe, dataset, listener)
                 return made
         return _quantize(directory, manifest, recipe, dataset, listener, resume=kept == recipe and not force)
@@ -116,18 +116,25 @@ def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> b
     return True
 
 
-def _decided_as(recipe: Recipe, other: Recipe) -> Recipe:
-    """The recipe with the decision of another."""
-    return recipe.model_copy(update={"decide": other.decide})
+def _streaming_as(recipe: Recipe, other: Recipe) -> Recipe:
+    """The recipe with the decision and the policy of another."""
+    return recipe.model_copy(update={name: getattr(other, name) for name in OPTIONAL})
 
 
 def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener) -> None:
-    """Nothing but the decision behind the scores is another: the net stays as it is, and so do its golden vectors."""
-    listener.stage("the integer model of this recipe is there, but for its decision")
+    """Nothing but the decision or the policy of streams is another: the net stays as it is, and so do its golden vectors."""
+    listener.stage("the integer model of this recipe is there, but for what it does in streams")
     net = _float_net(recipe, directory, dataset)
-    model = _decided(recipe, manifest, read_model(directory), net, dataset.train, listener)
+    model = _in_streams(recipe, manifest, read_model(directory), net, dataset.train, listener)
     revised = directory.revised_manifest(graph_sha256=digest(model), formats=describe_formats(model))
     directory.write({**model_files(model), RECIPE: to_toml(recipe), **revised}, removed=[*EXPORTED, REPORT])
+
+
+def _in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
+    """The model with the recipe's decision and policy."""
+    asked = recipe.stream
+    policy = None if asked is None else StreamPolicy(asked.gap, asked.rail, (asked.window or 0) // 2)
+    return replace(_decided(recipe, manifest, model, net, train, listener), policy=policy)
 
 
 def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
@@ -171,8 +178,8 @@ def _quantize(
     directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
 ) -> float:
     teacher = _float_net(recipe, directory, dataset)
-    if recipe.decide is not None and isinstance(teacher, FeedForwardNet) and not recipe.model.streaming:
-        raise InputError(f"{recipe.model.kind} takes no steps, so that nothing is decided after each: leave [decide] out")
+    if (recipe.decide or recipe.stream) and isinstance(teacher, FeedForwardNet) and not recipe.model.streaming:
+        raise InputError(f"{recipe.model.kind} takes no steps, so that [decide] and [stream] have no meaning: leave them out")
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
     if recipe.model.normalization == "none":
@@ -183,7 +190,7 @@ def _quantize(
     for name in _widened(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
-    model = _decided(recipe, manifest, model, net, dataset.train, listener)
+    model = _in_streams(recipe, manifest, model, net, dataset.train, listener)
     files, result = _files(model, recipe, _as_the_device_reads(recipe, manifest, model, steps(recipe, net, dataset.test)))
     directory.write(
         {
@@ -238,11 +245,11 @@ def _fine_tune(
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize", "decide"):
-            raise InputError(f"--set {override}: quantize changes only [compress], [quantize] and [decide]; for the rest, train anew")
+        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize", *OPTIONAL):
+            known = ", ".join(f"[{name}]" for name in ("compress", "quantize", *OPTIONAL))
+            raise InputError(f"--set {override}: quantize changes only {known}; for the rest, train anew")
     recipe = revise(read_recipe(directory), overrides, weights=weights, density=density)
-    if recipe.decide is not None:
-        refuse_unread_decision(recipe.decide, recipe.model)
+    refuse_unread_of_streams(recipe)
     return recipe
 
 

@@ -15,6 +15,7 @@ from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.evaluate import evaluate, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
+from ..graph.policy import StreamWalk
 from .c_program import USES_PREFIX, check_length, decision_values, record_dtype, stored_dtype
 from .witness import Job, UsesAnswer
 
@@ -81,6 +82,40 @@ class Uses:
                     yield f"the scores of {who} after step {t}", scores[i, t].astype(score)
                     if decided:
                         yield f"the decision of {who} after step {t}, and its state", decided[k][t][i]
+        if self.model.policy is not None and not small:
+            for number, record in enumerate(self._streamed()):
+                yield f"a stream after reading {number}, lost ones counted", record
+
+    def _streamed(self) -> Iterator[Any]:
+        """After every reading of a stream, lost ones included, its scores, and its decision: what use_stream of the program writes."""
+        walk, policy = StreamWalk(self.model), self.model.policy
+        assert policy is not None
+        readings = self.x[-1].astype(np.int64)
+        end = np.ones_like(readings[0])
+        end.reshape(-1)[0] = self.model.input.type.format.high
+        fed: list[IntArray | None] = [None]
+        fed += [readings[i % self.steps] for i in range(2 * policy.half_window + self.steps)]
+        fed += [
+            *[None] * policy.gap,
+            readings[0],
+            *[None] * (policy.gap + 2),
+            readings[0],
+            *[end] * (policy.rail + policy.gap + 3),
+            readings[0],
+        ]
+        for reading in fed:
+            yield self._told(walk, reading)
+        walk.reset()
+        yield self._told(walk, readings[0])
+
+    def _told(self, walk: StreamWalk, reading: IntArray | None) -> Any:
+        walk.gap() if reading is None else walk.step(reading)
+        scores = walk.scores()
+        record = np.zeros((), record_dtype([self.model.output, *decision_values(self.model)]))
+        record[self.model.output.name] = scores
+        for value in decision_values(self.model):
+            record[value.name] = walk.decide(scores)
+        return record
 
     def _decided(self, scores: IntArray) -> Iterator[Any]:
         """For every step the decision of each sequence and the states behind it, as the program writes them: records [sequences]."""

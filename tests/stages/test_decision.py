@@ -7,6 +7,7 @@ from rescomp import stages
 from rescomp.data.split import Split
 from rescomp.errors import InputError
 from rescomp.graph.decide import Decision, decision_of
+from rescomp.graph.ir import StreamPolicy
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
 from rescomp.stages import decision
@@ -111,8 +112,11 @@ def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):
     )
     with pytest.raises(InputError, match=r"decide\.rate is read beside decide\.false_alarms"):
         stages.quantize(model_dir, overrides=["decide=false", "decide.rate=50.0"])
-    stages.quantize(model_dir, overrides=["decide=false"], listener=listener)
-    assert not read_model(ModelDirectory.open(model_dir)).decides
+    stages.quantize(model_dir, overrides=["stream.gap=3", "stream.window=9"], listener=listener)
+    assert read_model(ModelDirectory.open(model_dir)).policy == StreamPolicy(gap=3, half_window=4)
+    stages.quantize(model_dir, overrides=["decide=false", "stream=false"], listener=listener)
+    model = read_model(ModelDirectory.open(model_dir))
+    assert (model.decides, model.policy) == (False, None)
     assert not any("fine-tune" in text for text in listener.said)
 
 
@@ -121,6 +125,8 @@ def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):
     [
         (["decide.marin=1"], "unknown key 'decide.marin'; the nearest one is 'margin'"),
         (["decide=4"], "decide is a section; decide=true asks for it"),
+        (["stream.gap=4097"], "stream.gap = 4097"),
+        (["model.kind=hourglass", "stream.gap=1"], r"hourglass takes no steps, so that \[stream\] has no meaning: choose a net that does"),
         (["decide.hold=0"], "decide.hold = 0"),
         (["decide.rate=50.0"], "decide.rate is read beside decide.false_alarms, which is unset"),
         (["decide.smoothing=1", "decide.margin=1", "decide.hold=1", "decide.false_alarms=2"], "all three are set"),

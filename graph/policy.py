@@ -1,0 +1,96 @@
+"""What a stream does beside running on: readings that are lost, readings that stand at an end, a state that may not grow old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from .evaluate import evaluate_graph
+from .fixed_point import IntArray
+from .ir import IntegerModel, StreamPolicy
+
+MOST_STEPS = 4096
+"""Of each number of a policy."""
+
+
+def check_policy(model: IntegerModel, policy: StreamPolicy) -> None:
+    """Raise UnsupportedError for a policy that means nothing, or that the model cannot have."""
+    if not model.is_recurrent:
+        raise UnsupportedError(f"{model.name} keeps no state: a policy of streams is for a model that does")
+    for name, value in vars(policy).items():
+        if not 0 <= value <= MOST_STEPS:
+            raise UnsupportedError(f"a stream's {name} of {value} steps is outside 0..{MOST_STEPS}")
+
+
+class StreamWalk:
+    """One stream of a model with a policy: the meaning of <model>_stream in the C, docs/contract.md."""
+
+    def __init__(self, model: IntegerModel) -> None:
+        """At the beginning."""
+        assert model.policy is not None
+        self.model, self.policy = model, model.policy
+        self.last = np.zeros(model.input.type.shape, np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        """Everything begins anew; there is no reading that could be held."""
+        self.states = [self._zeros("step") for _ in range(2 if self.policy.half_window else 1)]
+        self.deciding = self._zeros("decide") if self.model.decides else {}
+        self.lost, self.railed, self.phase = self.policy.gap + 1, 0, 0
+
+    def step(self, reading: IntArray) -> None:
+        """One reading, int [*input shape] within its format."""
+        format = self.model.input.type.format
+        at_an_end = bool(((reading == format.low) | (reading == format.high)).any())
+        self.railed = min(self.railed + 1, self.policy.rail + 1) if at_an_end and self.policy.rail else 0
+        if self.policy.rail and self.railed > self.policy.rail:
+            self.gap()
+            return
+        self.last, self.lost = np.asarray(reading, np.int64), 0
+        self._advance()
+
+    def gap(self) -> None:
+        """One reading that was lost: the last one is held for as many steps as the policy says, then everything begins anew."""
+        if self.lost < self.policy.gap:
+            self.lost += 1
+            self._advance()
+        elif self.lost == self.policy.gap:
+            railed = self.railed
+            self.reset()
+            self.railed = railed
+
+    def scores(self) -> IntArray:
+        """Of the state that answers, int64 [*shape]."""
+        state = self.states[self.answering]
+        head = self.model.graphs["head"]
+        scores: IntArray = evaluate_graph(head, {value.name: state[value.name] for value in head.inputs})[self.model.output.name][0]
+        return scores
+
+    def decide(self, scores: IntArray) -> int:
+        """The decision after these scores, of a model that decides."""
+        graph = self.model.graphs["decide"]
+        ((read,), (given,)) = graph.data_inputs, graph.outputs
+        values = evaluate_graph(graph, {read.name: scores[None], **self.deciding})
+        self.deciding = {name: values[following] for name, following in graph.state.items()}
+        return int(values[given][0, 0])
+
+    @property
+    def answering(self) -> int:
+        """Which state: of two the one that has run for longer, at most two half windows."""
+        half = self.policy.half_window
+        return int(half > 0 and (self.phase - 1) % (2 * half) < half)
+
+    def _advance(self) -> None:
+        """A step of every state on the last reading; of two one begins anew first at each half window."""
+        step, half = self.model.graphs["step"], self.policy.half_window
+        if half and self.phase % half == 0:
+            self.states[self.phase // half % 2] = self._zeros("step")
+        for number, state in enumerate(self.states):
+            values = evaluate_graph(step, {self.model.input.name: self.last[None], **state})
+            self.states[number] = {name: values[following] for name, following in step.state.items()}
+        self.phase = (self.phase + 1) % (2 * half) if half else 0
+
+    def _zeros(self, role: str) -> Mapping[str, IntArray]:
+        return {value.name: np.zeros((1, *value.type.shape), np.int64) for value in self.model.graphs[role].state_inputs}

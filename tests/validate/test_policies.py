@@ -1,0 +1,155 @@
+"""Streams that are interrupted: lost readings, readings at an end, two states in turns; numpy says what, and the C does it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rescomp.errors import InputError, UnsupportedError
+from rescomp.graph.decide import Decision, with_decision
+from rescomp.graph.evaluate import evaluate
+from rescomp.graph.ir import StreamPolicy
+from rescomp.graph.policy import StreamWalk
+from rescomp.graph.serialize import decode, digest, encode
+from rescomp.graph.verify import verify_model
+from rescomp.validate.c_program import write_export
+from rescomp.validate.registry import load_witness
+from rescomp.validate.witness import Job
+
+POLICIES = [StreamPolicy(), StreamPolicy(gap=3), StreamPolicy(rail=2), StreamPolicy(half_window=4), StreamPolicy(2, 1, 3)]
+CORES = ["cortex-m0", "riscv32imc", "atmega2560"]
+
+
+@pytest.fixture
+def model(random_fastgrnn):
+    return random_fastgrnn(np.random.default_rng(0))
+
+
+@pytest.fixture
+def readings(model):
+    t = model.input.type
+    return np.random.default_rng(1).integers(t.format.low + 1, t.format.high, (30, *t.shape))
+
+
+def walked(model, policy, fed):
+    """Scores after each reading; None stands for a lost one."""
+    walk, found = StreamWalk(replace(model, policy=policy)), []
+    for reading in fed:
+        walk.gap() if reading is None else walk.step(reading)
+        found.append(walk.scores())
+    return np.array(found)
+
+
+def straight(model, fed):
+    """Scores after each reading of a sequence from zero."""
+    fed = np.array(fed)
+    return np.concatenate([evaluate(model, fed[None, : i + 1]).scores for i in range(len(fed))])
+
+
+def test_without_anything_a_stream_runs_on(model, readings):
+    assert np.array_equal(walked(model, StreamPolicy(), readings), straight(model, readings))
+
+
+def test_lost_readings_are_held_and_then_everything_begins_anew(model, readings):
+    policy = StreamPolicy(gap=3)
+    held = walked(model, policy, [*readings[:4], None, None, None, *readings[4:8]])
+    assert np.array_equal(held, straight(model, [*readings[:4], *[readings[3]] * 3, *readings[4:8]]))
+    fresh = walked(model, policy, [*readings[:4], *[None] * 6, *readings[4:8]])
+    assert np.array_equal(fresh[10:], straight(model, readings[4:8]))
+    before = StreamWalk(replace(model, policy=policy)).scores()
+    assert np.array_equal(fresh[7], before)
+    assert np.array_equal(fresh[9], before)
+    assert np.array_equal(walked(model, policy, [None, None])[-1], before)
+
+
+def test_an_entry_that_stays_at_an_end_counts_as_lost(model, readings):
+    stuck = readings[0].copy()
+    stuck[2] = model.input.type.format.low
+    fed = [*readings[:3], *[stuck] * 6, *readings[3:6]]
+    policy = StreamPolicy(gap=1, rail=2)
+    assert np.array_equal(walked(model, policy, fed), walked(model, StreamPolicy(gap=1), [*fed[:5], *[None] * 4, *fed[9:]]))
+    assert np.array_equal(walked(model, StreamPolicy(gap=1), fed), straight(model, fed))
+
+
+def test_of_two_states_the_older_one_answers_and_none_is_older_than_two_half_windows(model, readings):
+    half, answers = 4, walked(model, StreamPolicy(half_window=4), readings)
+    for t in range(len(readings)):
+        begun = max(0, t // half * half - half)
+        assert np.array_equal(answers[t], straight(model, readings[begun : t + 1])[-1]), t
+
+
+def test_a_decision_outlives_a_state_that_begins_anew_and_no_gap_that_is_not_held(model, readings):
+    walk = StreamWalk(replace(with_decision(model, Decision(hold=2)), policy=StreamPolicy(half_window=2)))
+    decisions = []
+    for reading in np.repeat(readings[:1], 9, axis=0):
+        walk.step(reading)
+        decisions.append(walk.decide(walk.scores() * 0 + np.eye(4, dtype=int)[1]))
+    assert decisions == [-2] + [1] * 8
+    walk.gap()
+    assert walk.decide(walk.scores()) == -2
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_the_generated_c_does_the_same(policy, model, random_sequences, tmp_path):
+    rng = np.random.default_rng(3)
+    deciding = replace(with_decision(model, Decision(1, 20, 2, 1)), policy=policy)
+    for number, each in enumerate((deciding, replace(model, policy=policy))):
+        folder = tmp_path / f"{number}"
+        write_export(folder / "c", each)
+        x, lengths = random_sequences(rng, each, count=4, longest=9)
+        (answer,) = load_witness("c").run_uses(Job(each, folder, x.astype(np.int16), lengths))
+        assert (answer.mismatches, answer.first) == (0, "")
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_so_does_a_core(core, emulated, model, random_sequences, tmp_path):
+    core, each = emulated(core), replace(with_decision(model, Decision(1, 20, 2, 1)), policy=StreamPolicy(2, 1, 3))
+    write_export(tmp_path / "c", each)
+    x, lengths = random_sequences(np.random.default_rng(3), each, count=4, longest=9)
+    (answer,) = load_witness(core.family.witness).run_uses(Job(each, tmp_path, x.astype(np.int16), lengths, core.name))
+    assert (answer.mismatches, answer.first, answer.small) == (0, "", False)
+
+
+FAULTS = [
+    ("stream->lost < TINY_GAP", "stream->lost <= TINY_GAP"),
+    ("stream->lost = 0;", ""),
+    ("stream->railed = railed;", "(void)railed;"),
+    ("stream->railed = 0;\n    } else", "} else"),
+    ("phase % TINY_HALF_WINDOW == 0", "phase == 0"),
+    ("(uint16_t)(stream->phase - 1) < ", "stream->phase < "),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong"), FAULTS)
+def test_a_fault_in_the_policy_s_code_is_seen(right, wrong, model, random_sequences, tmp_path):
+    each = replace(model, policy=StreamPolicy(2, 1, 3))
+    write_export(tmp_path / "c", each)
+    path = tmp_path / "c" / "tiny.c"
+    text = path.read_text()
+    assert right in text
+    path.write_text(text.replace(right, wrong))
+    x, lengths = random_sequences(np.random.default_rng(3), each, count=4, longest=9)
+    (answer,) = load_witness("c").run_uses(Job(each, tmp_path, x.astype(np.int16), lengths))
+    assert answer.first.startswith("a stream after reading ")
+
+
+def test_a_policy_is_part_of_the_graph_s_file_and_digest(model):
+    each = replace(model, policy=StreamPolicy(2, 1, 3))
+    verify_model(each)
+    assert decode(*encode(each)).policy == StreamPolicy(2, 1, 3)
+    assert digest(each) != digest(model) == digest(replace(each, policy=None))
+
+
+@pytest.mark.parametrize("wrong", [{"gap": -1}, {"rail": 4097}, {"half_window": 1 << 16}])
+def test_numbers_without_a_meaning_are_refused(wrong, model, random_block):
+    with pytest.raises(UnsupportedError, match=r"a stream's \w+ of -?\d+ steps is outside 0\.\.4096"):
+        decode(*encode(replace(model, policy=StreamPolicy(**wrong))))
+    with pytest.raises(UnsupportedError, match="block keeps no state"):
+        verify_model(replace(random_block(np.random.default_rng(0)), policy=StreamPolicy()))
+
+
+def test_a_policy_of_another_form_is_refused(model):
+    document, arrays = encode(replace(model, policy=StreamPolicy(2, 1, 3)))
+    for old, new in ((b'"gap": 2', b'"gap": "2"'), (b'"gap": 2', b'"gaps": 2'), (b'"gap": 2', b'"gap": true')):
+        with pytest.raises(InputError):
+            decode(document.replace(old, new), arrays)
