@@ -1,6 +1,7 @@
 """The C export as a library that an ecosystem's own tools take: its layout, its metadata, an example that checks itself, the licence.
 
-What a package consists of is the tree of templates in firmware_templates/packages/<format>/: each becomes a file of the same path.
+What a package consists of is the tree of templates in firmware_templates/packages/<format>/: each becomes a file of the same path, but
+for those of which nothing is left for the model at hand.
 """
 
 from __future__ import annotations
@@ -137,7 +138,11 @@ class Package:
     @property
     def functions(self) -> Sequence[str]:
         """What <model>.h declares, without the prefix."""
-        return ("init", "step", "scores", "run", "classify") if self.source.states else ("run", "classify")
+        if not self.source.states:
+            return "run", "classify"
+        streams = ("stream_init", "stream_step", "gap", "stream_scores") if self.source.model.policy else ()
+        deciding = ("decide", *(("stream_decide",) if streams else ())) if self.source.decide_states else ()
+        return "init", "step", "scores", "run", "classify", *deciding, *streams
 
     @property
     def input_rows(self) -> list[str]:
@@ -186,7 +191,8 @@ def export_package(format: str, model: IntegerModel, recording: Recording, about
         for path in list_templates(f"packages/{folder}"):
             if folder == format or path.startswith("test_vector."):
                 text = render(f"packages/{folder}/{path}", source=source, package=package)
-                files[target + path.removesuffix(".j2")] = text.encode()
+                if text.strip():
+                    files[target + path.removesuffix(".j2")] = text.encode()
     return {f"{package.name}/{name}": data for name, data in sorted(files.items())}
 
 

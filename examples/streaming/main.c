@@ -6,6 +6,9 @@
  * through io.h: on a computer standard input and output, on an emulated core files of its host.
  * in:  uint32 samples, then for each of them MODEL_INPUT_SIZE little-endian integers
  * out: a line for each of them: its number, the decision, the decision's averaged score, and * where the decision is a new one
+ *
+ * A model with a decision of its own (model_decide) takes that one, which rescomp predicts to the bit: -1 is unknown, -2 that there is none
+ * yet, and the score is the newest one. Any other model's scores are smoothed by smoothing.c.
  */
 #include "io.h"
 #include "model.h"
@@ -33,37 +36,59 @@ static void print_number(int32_t value, char after)
     io_write(text + start, (uint32_t)(sizeof text - start));
 }
 
-static void decision_print(uint32_t number, uint16_t decision, int32_t average, uint8_t is_new)
+static void decision_print(uint32_t number, int32_t decision, int32_t score, uint8_t is_new)
 {
     print_number((int32_t)number, ' ');
     print_number(decision, ' ');
-    print_number(average, is_new ? ' ' : '\n');
+    print_number(score, is_new ? ' ' : '\n');
     if (is_new) {
         io_write("*\n", 2);
     }
 }
 
+#ifdef model_decide
+static int32_t decide(model_state *state, const model_score *scores, int32_t *score)
+{
+    const int16_t decision = model_decide(state, scores);
+
+    *score = decision < 0 ? 0 : scores[decision];
+    return decision;
+}
+#else
+static smoothing smoothed;
+
+static int32_t decide(model_state *state, const model_score *scores, int32_t *score)
+{
+    const uint16_t decision = smoothing_add(&smoothed, scores);
+
+    (void)state;
+    *score = smoothed.average[decision];
+    return decision;
+}
+#endif
+
 int main(void)
 {
     static model_state state;
-    static smoothing smoothed;
     static model_reading sample[MODEL_INPUT_SIZE];
     static model_score scores[MODEL_CLASSES];
     uint32_t count;
-    uint16_t before = 0;
+    int32_t before = 0;
 
     io_open();
     io_read(&count, sizeof count);
     model_init(&state);
+#ifndef model_decide
     smoothing_init(&smoothed);
+#endif
     for (uint32_t i = 0; i < count; ++i) {
-        uint16_t decision;
+        int32_t decision, score;
 
         sample_read(sample);
         model_step(&state, sample);
         model_scores(&state, scores);
-        decision = smoothing_add(&smoothed, scores);
-        decision_print(i, decision, smoothed.average[decision], i == 0 || decision != before);
+        decision = decide(&state, scores, &score);
+        decision_print(i, decision, score, i == 0 || decision != before);
         before = decision;
     }
     io_close();

@@ -46,6 +46,8 @@ def model_header(model: IntegerModel) -> str:
     types = {"reading": source.inputs[0].c_type, "score": source.scores.c_type}
     for name, c_type in types.items():
         text = text.replace(f"typedef int16_t model_{name};", f"typedef {c_type} model_{name};")
+    if model.decides:
+        text = text.replace("\n\ntypedef", "\n#define model_decide japanese_vowels_decide\n\ntypedef", 1)
     return text.replace("JAPANESE_VOWELS", source.macro).replace("japanese_vowels", source.name)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 import rescomp
 from rescomp import stages
-from rescomp.graph.evaluate import evaluate_graph, initial_state
+from rescomp.graph.decide import Decision, with_decision
+from rescomp.graph.evaluate import evaluate, evaluate_graph, initial_state, scores_of_every_step
 from rescomp.graph.ops import Conv2d, FullyConnected, MaxPool, Reshape
 from rescomp.graph.stream import stream
 from rescomp.model_directory import ModelDirectory
@@ -96,6 +97,27 @@ def test_smoothing_takes_flicker_away(vowels, example):
     printed = example.run(path, model, samples)
     assert printed == offline(model, samples)
     assert printed.count("*") < raw.count("*") / 2
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m0"])
+def test_a_model_s_own_decision_takes_the_place_of_the_smoothing(request, example, emulated, tmp_path, core):
+    if core is not None:
+        emulated(core)
+    rng = np.random.default_rng(3)
+    alone = request.getfixturevalue("random_gru")(rng)
+    samples = rng.integers(-2000, 2000, (80, alone.input.type.size))
+    scores, lines, before = scores_of_every_step(alone, evaluate(alone, samples[None]).states)[0], [], None
+    top = int(np.median(scores.max(axis=1)))
+    model = with_decision(alone, Decision(smoothing=1, hold=2, refractory=1, thresholds=(top,) * 4))
+    write_export(tmp_path / "c", model)
+    trace = evaluate(model, samples[None])
+    for number, decision in enumerate(trace.decisions[0].tolist()):
+        score = scores[number, decision] if decision >= 0 else 0
+        lines.append(f"{number} {decision} {score}{' *' if decision != before else ''}\n")
+        before = decision
+    assert {-2, -1} < set(trace.decisions[0].tolist())
+    assert "".join(lines).count("*") > 4
+    assert example.run(tmp_path, model, samples, core) == "".join(lines)
 
 
 @pytest.mark.parametrize("cell", ["random_gru", "random_lstm", "random_fastrnn"])

@@ -16,7 +16,9 @@ from rescomp.errors import InputError
 from rescomp.export.c import export_c
 from rescomp.export.cores import CORES
 from rescomp.export.packages import ECOSYSTEMS, About, choose_recording, export_package
+from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate
+from rescomp.graph.ir import StreamPolicy
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import PACKAGES, run_program
 
@@ -484,3 +486,47 @@ def test_the_sketch_compiles_for_arm(model, tmp_path):
     sketch.write_text("#include <Arduino.h>\n" + (package / "examples/SelfTest/SelfTest.ino").read_text())
     include = [f"-I{path}" for path in (package / "src", package / "examples/SelfTest", STUBS / "arduino")]
     run("arm-none-eabi-g++", *flags, "-std=gnu++14", "-fno-exceptions", "-fno-rtti", *include, "-c", sketch, "-o", tmp_path / "sketch.o")
+
+
+# ---- a sensor in a loop
+
+
+def in_streams(model):
+    """What the model's examples of streams may be: as it is, with a decision, and with a policy too."""
+    deciding = with_decision(model, Decision(smoothing=1, hold=1))
+    return [model, deciding, replace(deciding, policy=StreamPolicy(gap=2, half_window=4))]
+
+
+@pytest.mark.parametrize("form", range(3))
+def test_the_sketch_of_a_stream_prints_the_decision(form, model, tmp_path):
+    needs("gcc", "g++")
+    deciding = in_streams(model)[form]
+    package = write(tmp_path, "arduino", deciding)
+    sketch, objects = tmp_path / "sketch.cpp", []
+    sketch.write_text("#include <Arduino.h>\n" + (package / "examples/Stream/Stream.ino").read_text())
+    for source in sorted((package / "src").rglob("*.c")):
+        objects.append(tmp_path / f"{source.stem}.o")
+        run("gcc", *WARNINGS, "-std=gnu11", f"-I{package / 'src'}", "-c", source, "-o", objects[-1])
+    include = [f"-I{path}" for path in (package / "src", STUBS / "arduino")]
+    core = STUBS / "arduino/core.cpp"
+    run("g++", *WARNINGS, "-std=gnu++11", *include, sketch, core, *objects, "-o", tmp_path / "program")
+    reading = 40 * (14 + np.arange(model.input.type.size) % 4)
+    trace = evaluate(deciding, reading[None, None])
+    decision = trace.decisions[0, 0] if deciding.decides else trace.scores[0].argmax()
+    assert says(tmp_path / "program").replace("\r", "") == f"decision {decision}\n"
+
+
+@pytest.mark.parametrize("form", range(3))
+def test_zephyr_s_sample_of_a_stream_compiles(form, model, tmp_path):
+    needs("gcc")
+    package = write(tmp_path, "zephyr", in_streams(model)[form])
+    include = [f"-I{path}" for path in (package / "include", STUBS / "zephyr")]
+    run("gcc", *WARNINGS, "-std=c99", *include, "-c", package / "samples/stream/src/main.c", "-o", tmp_path / "main.o")
+    assert "CONFIG_SENSOR=y" in (package / "samples/stream/prj.conf").read_text()
+    assert ("_gap(" in (package / "samples/stream/src/main.c").read_text()) == (form == 2)
+
+
+def test_a_net_without_state_has_no_example_of_a_stream(random_block, tmp_path):
+    for format in ("arduino", "zephyr"):
+        package = write(tmp_path, format, random_block(np.random.default_rng(0)))
+        assert not [path for path in package.rglob("*") if "tream" in path.name]

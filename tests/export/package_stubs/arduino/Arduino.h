@@ -11,10 +11,16 @@ struct HardwareSerial {
     void print(const char *text);
     void println(const char *text);
     void println(unsigned int number);
+    void println(int number);
+    void println(long number);
     explicit operator bool() const { return true; }
 };
 
 extern HardwareSerial Serial;
+
+enum { A0 = 14 };
+int analogRead(int pin);
+unsigned long micros();
 
 void setup();
 void loop();

@@ -52,6 +52,23 @@ void HardwareSerial::println(unsigned int number)
     println(text);
 }
 
+void HardwareSerial::println(int number) { println(static_cast<long>(number)); }
+
+void HardwareSerial::println(long number)
+{
+    char text[14];
+    snprintf(text, sizeof text, "%ld", number);
+    println(text);
+}
+
+int analogRead(int pin) { return 40 * pin; }
+
+unsigned long micros()
+{
+    static unsigned long now;
+    return now += 30000;
+}
+
 int main()
 {
     setup();

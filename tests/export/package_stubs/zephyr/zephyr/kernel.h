@@ -1,0 +1,5 @@
+/* As much of it as the examples use. */
+#pragma once
+#include <stdint.h>
+#define CLAMP(value, low, high) ((value) < (low) ? (low) : (value) > (high) ? (high) : (value))
+int32_t k_msleep(int32_t milliseconds);
