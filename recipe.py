@@ -200,7 +200,8 @@ class TrainSection(_Section):
 
     Recurrent cells alone read two keys, and the fine-tuning reads them too. carry: probability that a row of a batch begins in the state
     in which a row of the batch before ended (rows permuted; no gradient flows there), as on a device that runs on without a reset, and
-    not with zeros. loss_share: share of each recording's last steps that carries the loss, the mean over them (0: the last step alone).
+    not with zeros (unset: 0.75). loss_share: share of each recording's last steps that carries the loss, the mean over them (0: the last
+    step alone; unset: 0.5).
     """
 
     epochs: Annotated[int, Field(ge=0)] = 60

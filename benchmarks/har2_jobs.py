@@ -39,6 +39,8 @@ BASE = (
     "train.input_noise=0.1",
     "train.rotation=0.1",
     "train.loop=compiled",
+    "train.carry=0",
+    "train.loss_share=0",
     "model.normalization=robust",
     "quantize.learning_rate=0.005",
 )

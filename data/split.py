@@ -67,6 +67,10 @@ class Split:
         """SHA-256 (hex) over values, labels, lengths and groups; neither padding nor byte order nor the file's compression counts."""
         return hashlib.sha256(self.canonical_bytes()).hexdigest()
 
+    def places_digest(self) -> str | None:
+        """SHA-256 (hex) over the spans; None without any."""
+        return None if self.spans is None else hashlib.sha256(self.spans.astype("<i8").tobytes()).hexdigest()
+
     def canonical_bytes(self) -> bytes:
         """What `digest` covers: kind and shape as text, then lengths, labels, valid steps and groups, little-endian."""
         kind = "int32" if self.is_integer else "float32"

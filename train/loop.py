@@ -275,6 +275,7 @@ def _identity(net: torch.nn.Module, train: Split, validation: Split | None, sche
         **dataclasses.asdict(schedule),
         "net": type(net).__name__,
         "data": train.digest(),
+        "places of the data": train.places_digest() if schedule.carry else None,
         "validation data": validation.digest() if validation else None,
         "threads": torch.get_num_threads(),
     }

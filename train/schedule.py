@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..recipe import Constraint, QuantizeSection, Sparse, TrainSection
 
-CARRY, LOSS_SHARE = 0.0, 0.0
+CARRY, LOSS_SHARE = 0.75, 0.5
 """Of a net with a state, where the recipe leaves them unset."""
 
 

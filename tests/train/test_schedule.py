@@ -36,6 +36,19 @@ def test_schedules_of_a_recipe() -> None:
     assert dataclasses.replace(quantize, stage="train", epochs=7, learning_rate=train.learning_rate) == train
 
 
+def test_nets_with_a_state_are_trained_for_streams_unless_the_recipe_says_otherwise() -> None:
+    def of(recipe: Recipe, *, has_state: bool) -> set[tuple[float, float]]:
+        both = (
+            train_schedule(recipe.train, has_state=has_state),
+            quantize_schedule(recipe.train, recipe.quantize, has_state=has_state),
+        )
+        return {(schedule.carry, schedule.loss_share) for schedule in both}
+
+    assert of(Recipe(), has_state=True) == {(0.75, 0.5)}
+    assert of(Recipe(), has_state=False) == {(0.0, 0.0)}
+    assert of(Recipe.model_validate({"train": {"carry": 0.0, "loss_share": 0.25}}), has_state=True) == {(0.0, 0.25)}
+
+
 def test_determinism_is_pinned_and_recorded() -> None:
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:

@@ -13,11 +13,12 @@ import torch
 from rescomp.data import Split, load_dataset
 from rescomp.data.chains import chains, predecessors
 from rescomp.data.recordings import APART
+from rescomp.errors import InputError
 from rescomp.recipe import DataSection
-from rescomp.train import Schedule
+from rescomp.train import CheckpointFile, Schedule, fit
 from rescomp.train.walk import Walk
 
-from .test_carried import watched_training
+from .test_carried import net_of, watched_training
 
 
 def split_of(spans: list[tuple[int, int]], y: list[int] | None = None) -> Split:
@@ -105,3 +106,10 @@ def test_a_row_goes_on_exactly_where_its_recording_ended(schedule: Schedule) -> 
     assert len(seen) == 15
     exact = sum(int((begin == before).all(dim=1).sum()) for (_, before), (begin, _) in itertools.pairwise(seen))
     assert exact >= 14 * 4 - 1  # the ring is cut once where the recording ends
+
+
+def test_recordings_at_other_places_are_not_resumed(schedule: Schedule, tmp_path: Path) -> None:
+    file, carrying = CheckpointFile(tmp_path / "c"), dataclasses.replace(schedule, carry=0.5, epochs=1)
+    fit(net_of(), split_of([(4 * i, 4 * i + 4) for i in range(6)]), carrying, checkpoint=file)
+    with pytest.raises(InputError, match=r"was made with places of the data = .*: resume with the same recipe and data, or train anew"):
+        fit(net_of(), split_of([(8 * i, 8 * i + 4) for i in range(6)]), carrying, checkpoint=file, resume=True)
