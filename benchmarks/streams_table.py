@@ -23,9 +23,9 @@ ABOUT = """# Streams, before and after
 
 Written by `python benchmarks/streams.py --table` from benchmarks/streams.jsonl; do not edit by hand.
 
-FastGRNN, H = 32. **today**: `train.carry = 0`, `train.loss_share = 0`; **carry**: 0.75 and 0.5; **carry, a quarter**: 0.75 and 0.25; **carry alone**: 0.75 and
-0; in float
-training and fine-tuning alike, all else equal, seeds paired. Float nets run in float, the others are integer models in numpy.
+FastGRNN, H = 32. **today**: `train.carry = 0`, `train.loss_share = 0`; **carry**: 0.75 and 0.5; **carry, a quarter**: 0.75 and 0.25;
+**carry alone**: 0.75 and 0; in float training and fine-tuning alike, all else equal, seeds paired. Float nets run in float, the others are
+integer models in numpy.
 
 HAR-6 takes four readings a step (settings of docs/har2.md, 30 + 30 epochs). Its streams are the pack's windows of 128 readings at 50 Hz put
 together to recordings: windows overlap by half inside an activity, and at every change at least 1.5 s are missing, so changes are splices
