@@ -40,6 +40,17 @@ bits = 4
 [quantize]
 epochs = 1
 vectors = 4
+[decide]
+smoothing = 2
+margin = 0.5
+thresholds = 0.1
+refractory = 3
+false_alarms = 60.0
+rate = 50.0
+[stream]
+gap = 2
+rail = 3
+window = 16
 """
 BOARD = """
 title = "Mine"

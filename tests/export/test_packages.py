@@ -243,21 +243,29 @@ def test_zephyr(named, tmp_path):
     assert symbols == [f"RESCOMP_{package.name.upper()}"]
     assert f"if(CONFIG_{symbols[0]})" in (package / "CMakeLists.txt").read_text()
     (samples,) = module["samples"]
-    (sample,) = (package / samples).iterdir()
-    assert {"CMakeLists.txt", "prj.conf", "sample.yaml", "src"} == {path.name for path in sample.iterdir()}
-    settings = [line for line in (sample / "prj.conf").read_text().splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"CONFIG_[A-Z0-9_]+=y", line) for line in settings)
-    assert f"CONFIG_{symbols[0]}=y" in settings
-    definition = yaml.safe_load((sample / "sample.yaml").read_text())
-    assert definition.keys() <= {"sample", "common", "tests"}
-    assert definition["sample"].keys() == {"name", "description"}
-    ((name, test),) = definition["tests"].items()
-    assert re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", name)
+    tests = {path.name: sample_of(path, symbols[0]) for path in (package / samples).iterdir()}
+    assert set(tests) == {"self_test", "stream"}
+    assert tests["stream"].keys() == {"tags", "build_only", "filter"}
+    test = tests["self_test"]
     assert test.keys() == {"tags", "integration_platforms", "harness", "harness_config"}
     assert test["harness"] == "console"
     assert test["harness_config"]["type"] in ("one_line", "multi_line")
     assert any(re.search(pattern, "PASS") for pattern in test["harness_config"]["regex"])
     assert not any(re.search(pattern, "FAIL: scores that differ: 1") for pattern in test["harness_config"]["regex"])
+
+
+def sample_of(sample, symbol):
+    """What Twister does with a sample, whose files are those that it must have."""
+    assert {"CMakeLists.txt", "prj.conf", "sample.yaml", "src"} == {path.name for path in sample.iterdir()}
+    settings = [line for line in (sample / "prj.conf").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"CONFIG_[A-Z0-9_]+=y", line) for line in settings)
+    assert f"CONFIG_{symbol}=y" in settings
+    definition = yaml.safe_load((sample / "sample.yaml").read_text())
+    assert definition.keys() <= {"sample", "common", "tests"}
+    assert definition["sample"].keys() == {"name", "description"}
+    ((name, test),) = definition["tests"].items()
+    assert re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", name)
+    return test
 
 
 @pytest.mark.parametrize("about", [ABOUT, About()], ids=["full", "default"])
