@@ -185,7 +185,9 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
 
 @cli.command()
 @_directory_argument
-@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of [quantize] or of compress.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of [quantize], [decide], [stream] or compress."
+)
 @_weights_option
 @_density_option
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted fine-tuning, with its recipe.")

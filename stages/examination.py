@@ -103,7 +103,8 @@ class Examination:
     def _compare_uses(self, asked: _Asked, witness: HeaderWitness, job: Job) -> Iterator[Evidence]:
         for answer in witness.run_uses(job):
             if answer.small:
-                self._note(asked, f"its header ({answer.variant}): there is no memory for two states at once and class names")
+                of_streams = ", nor for its streams" if self.model.policy else ""
+                self._note(asked, f"its header ({answer.variant}): there is no memory for two states at once and class names{of_streams}")
             who = f"{asked.name} ({answer.variant}), used as its header says,"
             yield Evidence(
                 witness=asked.name,

@@ -106,6 +106,27 @@ def test_the_stress_set_reaches_every_branch_of_a_decision(deciding):
     assert [place for place, _ in coverage.missed() if place[0] == "decide"] == []
 
 
+@pytest.mark.parametrize("core", [None, "cortex-m0", "atmega328p"])
+def test_a_decision_from_any_bits_is_numpys(core, deciding, emulated):
+    """Of the averages too, which no format holds: the kernels clamp what they read as the ops do."""
+    rng, graph = np.random.default_rng(4), deciding().graphs["decide"]
+    ends = np.iinfo(np.int32)
+    wild = {
+        "scores": rng.integers(-(1 << 15), 1 << 15, (60, 4)),
+        "decide_average": rng.integers(ends.min, ends.max + 1, (60, 4)),
+        "decide_memory": rng.integers(-(1 << 15), 1 << 15, (60, 4)),
+    }
+    wild["decide_average"][:2] = [[ends.min], [ends.max]]
+    wild["decide_memory"][:4] = [[-(1 << 15)], [(1 << 15) - 1], [0], [-1]]
+    wanted = dict(wild)
+    for node in graph.nodes:
+        wanted.update(zip(node.outputs, node.op.evaluate(*(wanted[name] for name in node.inputs)), strict=True))
+    witness = load_witness("c") if core is None else type(load_witness(emulated(core).family.witness))(core)
+    for name, values in witness.run_graph(graph, wild).items():
+        np.testing.assert_array_equal(values, wanted[name])
+        assert np.abs(wanted[name]).max() <= graph.types()[name].format.bound
+
+
 FAULTS = [
     ("average[i] > average[best]", "average[i] >= average[best]"),
     ("average[best] < rule->threshold", "average[best] <= rule->threshold"),

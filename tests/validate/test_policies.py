@@ -1,5 +1,6 @@
 """Streams that are interrupted: lost readings, readings at an end, two states in turns; numpy says what, and the C does it."""
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from rescomp.graph.ir import StreamPolicy
 from rescomp.graph.policy import StreamWalk
 from rescomp.graph.serialize import decode, digest, encode
 from rescomp.graph.verify import verify_model
-from rescomp.validate.c_program import write_export
+from rescomp.validate.c_program import exported_sources, write_export
+from rescomp.validate.host_c import SANITIZED
 from rescomp.validate.registry import load_witness
 from rescomp.validate.witness import Job
 
@@ -153,3 +155,46 @@ def test_a_policy_of_another_form_is_refused(model):
     for old, new in ((b'"gap": 2', b'"gap": "2"'), (b'"gap": 2', b'"gaps": 2'), (b'"gap": 2', b'"gap": true')):
         with pytest.raises(InputError):
             decode(document.replace(old, new), arrays)
+
+
+WILD = """
+#include "tiny.h"
+#include <stdio.h>
+
+int main(void)
+{
+    static tiny_stream stream;
+    static int16_t reading[TINY_INPUT_SIZE], scores[TINY_CLASSES];
+    uint32_t word = 1;
+    int decided = 0;
+
+    for (int round = 0; round < 3000; ++round) {
+        for (uint32_t i = 0; i < sizeof stream; ++i) {
+            word = word * 1664525u + 1013904223u;
+            ((uint8_t *)&stream)[i] = round % 3 ? (uint8_t)(word >> 24) : (uint8_t)(round % 2 ? 0xff : 0x80);
+        }
+        for (int step = 0; step < 4; ++step) {
+            if (word >> (step + 8) & 1) {
+                tiny_gap(&stream);
+            } else {
+                tiny_stream_step(&stream, reading);
+            }
+            tiny_stream_scores(&stream, scores);
+            const int16_t decision = tiny_stream_decide(&stream, scores);
+            decided += decision >= TINY_NO_DECISION && decision < TINY_CLASSES;
+        }
+    }
+    printf("%d", decided);
+    return 0;
+}
+"""
+
+
+def test_any_bits_may_stand_in_a_stream(model, tmp_path):
+    """Under the sanitizers: nothing is read or written outside, nothing is undefined, and every decision is one."""
+    write_export(tmp_path, replace(with_decision(model, Decision(2, 30, 2, 1)), policy=StreamPolicy(2, 1, 3)))
+    (tmp_path / "wild.c").write_text(WILD)
+    sources = [tmp_path / "wild.c", *exported_sources(tmp_path, model)]
+    command = ["gcc", "-std=c99", *SANITIZED.flags, f"-I{tmp_path}", "-o", "wild", *map(str, sources)]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    assert subprocess.run([tmp_path / "wild"], capture_output=True, check=True, timeout=120).stdout == b"12000"
