@@ -116,7 +116,10 @@ def set_up_new_data(folder: Path) -> None:
     rng, names = np.random.default_rng(1), ("left", "right", "up")
     x = rng.normal(size=(4, 30, 3)).astype(np.float32)
     labels = np.array(names)[np.arange(30) // 10]
-    arrays = {"x_test": x[:, :8], "y_test": np.array(names)[[0, 1, 2, 0]], "lengths_test": np.array([8, 3, 8, 1])}
+    arrays = {f"x_{split}": x[:, :8] for split in ("train", "test")} | {
+        f"y_{split}": np.array(names)[[0, 1, 2, 0]] for split in ("train", "test")
+    }
+    arrays |= {f"lengths_{split}": np.array([8, 3, 8, 1]) for split in ("train", "test")}
     streams = {
         "x_stream": x,
         "y_stream": np.tile(labels, (4, 1)),

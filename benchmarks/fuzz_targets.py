@@ -35,7 +35,7 @@ INSPECT, CHECK = ("inspect", "{d}", "--json"), ("check", "{d}", "--json")
 EVALUATE = ("evaluate", "{d}", "--json", "--perturb")
 NEW = tuple(
     command
-    for name, more in (("new.npz", ()), ("new.csv", ("--set", "data.split=time", "--set", "data.window=4")))
+    for name, more in (("new.npz", ()), ("new.csv", ("--set", "data.split=time", "--set", "data.window=2")))
     for command in (
         ("evaluate", "{d}/m", "--data", f"{{d}}/{name}", "--stream", "--rate", "50", "--background", "up"),
         ("predict", "{d}/m", "--data", f"{{d}}/{name}", "-o", "{o}.csv", "--stream"),
