@@ -15,19 +15,20 @@ from rescomp.data.frames import frames
 from rescomp.data.input_format import to_device_integers
 from rescomp.data.split import Split
 from rescomp.data.streams import Streams, stream_frames
-from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state
+from rescomp.graph.evaluate import evaluate, scores_of_every_step
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import FLOAT_NET, ModelDirectory
 from rescomp.models import RecurrentNet
 from rescomp.recipe import Recipe
 from rescomp.stages.artefacts import read_model
+from rescomp.stages.evaluation import anywhere
 from rescomp.stages.stream_metrics import Clock, measure_streams
 from rescomp.train.checkpoint import load_net
 from rescomp.validate.torch_net import empty_net
 
 Integers = npt.NDArray[np.int64]
-Decide = Callable[[Any, Integers, np.random.Generator | None], Integers]
-"""A class a step, int64 [sequences, longest], of x [sequences, longest, channels] and lengths; from random states where there are draws."""
+Decide = Callable[[Any, Integers, bool], Integers]
+"""A class a step, int64 [sequences, longest], of x [sequences, longest, channels] and lengths; from zeros, or from states anywhere."""
 
 
 def evaluate_job(job: Job, place: Path, recipe: Recipe, folder: Path | None) -> dict[str, Any]:
@@ -38,9 +39,9 @@ def evaluate_job(job: Job, place: Path, recipe: Recipe, folder: Path | None) -> 
     single, continuous = frames(single, window, window), stream_frames(continuous, window, window)
     decide = _float(directory, recipe, single) if job.format == "float" else _integer(directory)
     last = np.arange(len(single)), single.lengths - 1
-    right = decide(single.x, single.lengths, None)[last] == single.y
-    corner = decide(single.x, single.lengths, np.random.default_rng(0))[last] == single.y
-    decisions = decide(continuous.x, continuous.lengths, None)
+    right = decide(single.x, single.lengths, False)[last] == single.y
+    corner = decide(single.x, single.lengths, True)[last] == single.y
+    decisions = decide(continuous.x, continuous.lengths, False)
     clock = Clock(window, READINGS, RATE) if job.task == "har6" else Clock(window, int(single.lengths.max()))
     metrics = measure_streams(decisions, continuous.y, continuous.lengths, clock, continuous.ends)
     groups = _by_group(single, right, continuous, decisions, clock)
@@ -70,16 +71,16 @@ def _by_group(single: Split, right: Any, streams: Streams, decisions: Integers, 
 
 def _float(directory: ModelDirectory, recipe: Recipe, single: Split) -> Decide:
     manifest = directory.manifest()
-    net = empty_net(directory, recipe, single.channels // recipe.model.window, len(manifest["classes"]))
+    net = empty_net(directory, recipe, single.channels // recipe.model.window, len(manifest.classes))
     assert isinstance(net, RecurrentNet)
     load_net(net, directory.path / FLOAT_NET)
-    return lambda x, lengths, draws: _float_decisions(net.eval(), x, lengths, draws)
+    return lambda x, lengths, anywhere: _float_decisions(net.eval(), x, lengths, anywhere)
 
 
 @torch.no_grad()
-def _float_decisions(net: RecurrentNet, x: Any, lengths: Integers, draws: np.random.Generator | None) -> Integers:
-    begin = None
-    if draws is not None:
+def _float_decisions(net: RecurrentNet, x: Any, lengths: Integers, from_anywhere: bool) -> Integers:
+    begin, draws = None, np.random.default_rng(0)
+    if from_anywhere:
         begin = {}
         for name, format in net.state_formats.items():
             high = format.high * 2.0**-format.fraction_bits
@@ -89,19 +90,10 @@ def _float_decisions(net: RecurrentNet, x: Any, lengths: Integers, draws: np.ran
 
 
 def _integer(directory: ModelDirectory) -> Decide:
-    model, bits = read_model(directory), directory.manifest()["input"]["fraction_bits"]
-    return lambda x, lengths, draws: _integer_decisions(model, to_device_integers(x, bits), lengths, draws)
+    model, bits = read_model(directory), directory.manifest().input.fraction_bits
+    return lambda x, lengths, anywhere: _integer_decisions(model, to_device_integers(x, bits), lengths, anywhere)
 
 
-def _integer_decisions(model: IntegerModel, x: Any, lengths: Integers, draws: np.random.Generator | None) -> Integers:
-    initial = None
-    if draws is not None:
-        rows = [
-            draws.integers(value.type.format.low, value.type.format.high + 1, (len(x), value.type.size))
-            for value in model.graphs["step"].state_inputs
-        ]
-        initial = np.concatenate(rows, axis=1)
-    states = evaluate(model, x, lengths, initial).states
-    head, flat = model.graphs["head"], split_state(model, states.reshape(-1, states.shape[2]))
-    scores = evaluate_graph(head, {value.name: flat[value.name] for value in head.inputs})[model.output.name]
-    return np.asarray(scores.argmax(axis=1).reshape(states.shape[:2]))
+def _integer_decisions(model: IntegerModel, x: Any, lengths: Integers, from_anywhere: bool) -> Integers:
+    states = evaluate(model, x, lengths, anywhere(model, len(x)) if from_anywhere else None).states
+    return np.asarray(scores_of_every_step(model, states).argmax(axis=2))
