@@ -23,10 +23,16 @@ with contextlib.ExitStack() as stack:
 FRESH = ["--data", "no-such-file.npz", *(part for key in SMALL for part in ("--set", key)), "-o"]
 """What comes before data are read."""
 WRITING = {
-    "train": (["train", *FRESH, "M"], ["train", *FRESH, "M", "--force"], ["train", "--resume", "-o", "M"]),
+    "train": (
+        ["train", *FRESH, "M"],
+        ["train", *FRESH, "M", "--force"],
+        ["train", "--resume", "-o", "M"],
+        ["train", "--from", "M", "--data", "no-such-file.npz", "-o", "M", "--force"],
+    ),
     "quantize": (["quantize", "M"], ["quantize", "M", "--weights", "int8"], ["quantize", "M", "--resume"], ["quantize", "M", "--force"]),
     "export": (["export", "M"], ["export", "M", "--core", "cortex-m4"], ["export", "M", "--format", "arduino"]),
     "verify": (["verify", "M"], ["verify", "M", "--against", "c", "--samples", "1"]),
+    "evaluate": (["evaluate", "M"], ["evaluate", "M", "--stream"]),
     "flash": (["flash", "M", "--board", "qemu-cortex-m3"], ["flash", "M", "--board", "arduino-uno", "--port", "/dev/null"]),
     "run": (
         ["run", *FRESH, "M"],
@@ -38,6 +44,7 @@ WRITING = {
 }
 READING = {
     "inspect": ["inspect", "M"],
+    "predict": ["predict", "M", "--data", "new.npz", "-o", "answers.csv"],
     "profile": ["profile", "M", "--core", "cortex-m0"],
     "check": ["check", "M"],
     "boards": ["boards"],
@@ -110,9 +117,13 @@ def test_any_seed_s_directory_is_told_before_the_first_begins(tmp_path, hold, op
     assert list((tmp_path / "seed-0").iterdir()) == []
 
 
-def test_one_may_read_beside_a_stage(model_dir, hold):
+def test_one_may_read_beside_a_stage(model_dir, recordings, tmp_path, hold):
     hold(model_dir)
     assert call(["inspect", str(model_dir)]).code == 0
+    new = ["--data", str(recordings)]
+    assert call(["evaluate", str(model_dir), *new]).code == 0
+    assert call(["predict", str(model_dir), *new, "-o", str(tmp_path / "answers.csv")]).code == 0
+    assert call(["train", "--from", str(model_dir), *new, "-o", str(tmp_path / "next"), "--set", "train.epochs=0"]).code == 0
     assert (model_dir / LOCK).is_file()
     assert (model_dir / MANIFEST).is_file()
 
