@@ -253,7 +253,7 @@ class DecideSection(_Section):
 
     false_alarms: what is unset of smoothing, margin and hold is chosen on validation recordings put in a row: the least delay with at most
     so many changes of the decision an hour of settled time (the later half of a recording), or per 1000 readings where nobody knows how
-    many a second there are. rate: readings a second. Unset without false_alarms, and where there is no validation part: 3 bits, 1.0 and
+    many a second there are. rate: readings a second. Unset without false_alarms, and where there is no validation part: 2 bits, 0 and
     1 step.
     """
 

@@ -271,11 +271,13 @@ def _check_supported(model: IntegerModel) -> None:
 
 
 def _int32_for_others(graph: Graph) -> Iterator[str]:
-    """The int32 values that an op makes or reads whose kernels do not."""
-    types = graph.types()
+    """The int32 values that are not a decision's alone."""
+    wide = {name for name, type in graph.types().items() if type.format.dtype == "int32"}
+    known: set[str] = set()
+    others: set[str] = set()
     for node in graph.nodes:
-        if not isinstance(node.op, Decide | ExponentialAverage):
-            yield from (name for name in (*node.inputs, *node.outputs) if types[name].format.dtype == "int32")
+        (known if isinstance(node.op, Decide | ExponentialAverage) else others).update((*node.inputs, *node.outputs))
+    yield from sorted(wide & others | wide - known)
 
 
 def _holds_int32(model: IntegerModel) -> bool:

@@ -56,7 +56,7 @@ def search(model, monkeypatch, stream, **keys):
 
 def test_numbers_are_in_the_units_of_the_scores(model):
     unit = 1 << model.output.type.format.fraction_bits
-    assert decide_by(DecideSection(), model) == Decision(3, unit, 1, 0, ())
+    assert decide_by(DecideSection(), model) == Decision(2, 0, 1, 0, ())
     section = DecideSection(smoothing=0, margin=1e9, hold=4, refractory=7, thresholds=-0.5)
     assert decide_by(section, model) == Decision(0, 65535, 4, 7, (-unit // 2,) * 4)
     assert decide_by(DecideSection(thresholds=(0, 1, 1e6, -1e6)), model).thresholds == (0, unit, 32767, -32768)
@@ -93,6 +93,8 @@ def test_where_none_is_quiet_enough_the_quietest_is_taken_and_it_is_said(model, 
     _, metrics, said = search(model, monkeypatch, noisy(model, 9.0), false_alarms=0, margin=0.0, hold=1)
     assert metrics.flips.events > 0
     assert said[1].startswith("warning: no decision that was tried has at most 0 changes per 1000 readings")
+    assert metrics.miss > 0.1
+    assert f"warning: this decision misses {metrics.miss:.1%} of the changes" in said[3]
 
 
 def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):
@@ -102,12 +104,12 @@ def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):
     stages.quantize(model_dir, overrides=["decide.margin=0.25", "decide.hold=2"], listener=listener)
     model = read_model(ModelDirectory.open(model_dir))
     unit = 1 << model.output.type.format.fraction_bits
-    assert decision_of(model.graphs["decide"]) == Decision(3, unit // 4, 2, 0, ())
+    assert decision_of(model.graphs["decide"]) == Decision(2, unit // 4, 2, 0, ())
     assert (before.read("quantized.safetensors"), before.read("vectors/test.npz")) == (net, vectors)
     assert not before.has("model.onnx")
     stages.quantize(model_dir, overrides=["decide.false_alarms=5", "decide.margin=1"], listener=listener)
     assert listener.said[-1] == (
-        "warning: decide.false_alarms has no validation recordings to choose on: the decision keeps smoothing 3, margin 1, hold 2; "
+        "warning: decide.false_alarms has no validation recordings to choose on: the decision keeps smoothing 2, margin 1, hold 2; "
         "set train.validation_fraction, 0.2 for instance, and train anew"
     )
     with pytest.raises(InputError, match=r"decide\.rate is read beside decide\.false_alarms"):
