@@ -228,12 +228,11 @@ def export(directory: Path, formats: str | None, cores: str, prefer: str, **pack
 @_against_option
 @click.option("--stress", default="quick", help="Inputs made from the graph, beside the test set: quick, full (twelve times as many), off.")
 @click.option("--samples", type=int, metavar="N", help="So many sequences of each set, always the same ones: for slow boards.")
+@click.option("--stream-steps", type=int, metavar="N", help="One run of N steps without a reset; by default 10,000 of the C here.")
 @click.option("--cc", metavar="COMMAND", help="Your product's compiler, for the witnesses c, qemu:CORE and simavr:CORE.")
 @click.option("--cflags", metavar="'FLAGS'", help="And its flags, of compiling and linking: '-O3 -flto'.")
 @_json_option
-def verify(
-    directory: Path, against: str | None, stress: str, samples: int | None, cc: str | None, cflags: str | None, as_json: bool
-) -> None:
+def verify(directory: Path, against: str | None, cc: str | None, cflags: str | None, as_json: bool, **asked: Any) -> None:
     """Compare every witness with numpy, bit for bit: on the test set, on a stress set, and layer by layer."""
     from . import stages
     from .printing import TerminalListener, print_verification
@@ -241,7 +240,7 @@ def verify(
 
     build = Build.parse(cc, cflags)
     with TerminalListener() as listener:
-        result = stages.verify(directory, against, stress=stress, samples=samples, build=build, listener=listener)
+        result = stages.verify(directory, against, build=build, listener=listener, **asked)
     _print(result, as_json, print_verification)
     result.raise_failures()
 

@@ -190,11 +190,12 @@ def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
 def print_verification(result: Verification) -> None:
     """Witnesses with counts of compared and differing values."""
     rows = [_witness_row(variant) for variant in result.by_variant]
-    click.echo(table(("witness", "variant", "version", "test set", "stress set", "layers", "differing"), rows))
+    click.echo(table(("witness", "variant", "version", "test set", "stress set", "layers", "stream", "differing"), rows))
     if result.coverage:
         names = ("test set", "with stress set", "with layers")[: len(result.coverage[0][1])]
         rows = [(name, *(f"{count:,}" for count in counts), f"{reachable:,}") for name, counts, reachable in result.coverage]
         click.echo("\n" + table(("reached", *names, "of reachable"), rows) + "\n")
+    _print_stream(result)
     for line in result.not_run:
         click.echo(f"not run: {line}")
     for line in result.not_seen:
@@ -211,12 +212,33 @@ def print_verification(result: Verification) -> None:
         click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ")
 
 
+def _print_stream(result: Verification) -> None:
+    """How far each witness went without a reset, and what saturated on the way."""
+    from .graph.events import KINDS
+
+    if not result.streams:
+        return
+    went = "; ".join(f"{', '.join(names)}: {steps:,} steps" for steps, names in result.streams.items())
+    click.echo(f"stream, its state never reset: {went}")
+    seen = result.report.stream
+    if seen is not None and seen.values:
+        ends = [f"{KINDS[kind]} {count:,}" for kind, count in seen.at_ends.items()]
+        click.echo(f"  of {seen.values:,} values in {seen.steps:,} steps lie at an end of their format: {', '.join(ends)}")
+        click.echo(f"  of {seen.states:,} entries of states {seen.states_at_ends:,} ({seen.states_at_ends / max(1, seen.states):.2%})")
+
+
 def _witness_row(entries: Sequence[Evidence]) -> tuple[str, ...]:
     """One variant of a witness on every set."""
     first = entries[0]
     counts = {entry.set.partition(" ")[0]: f"{entry.compared:,}" for entry in entries}
     differing = f"{sum(entry.mismatches for entry in entries):,}"
-    return first.witness, first.variant, first.version, *(counts.get(name, "-") for name in ("test", "stress", "layers")), differing
+    return (
+        first.witness,
+        first.variant,
+        first.version,
+        *(counts.get(name, "-") for name in ("test", "stress", "layers", "stream")),
+        differing,
+    )
 
 
 def print_evaluation(result: Evaluation) -> None:

@@ -33,7 +33,7 @@ def remembering() -> Iterator[None]:
         return alone.found, alone.not_seen
 
     def about(self: examination.Examination, witness: Witness, argument: str) -> tuple[Any, ...]:
-        vectors = tuple((each.name, each.vectors.sha256, each.sampled) for each in self.sets)
+        vectors = tuple(map(_named, self.sets))
         return witness.name, argument, vectors, self.compare_files, self.firmware, str(self.build), _of_folder(self.directory.path)
 
     def job(_board: Any, job: Job, exported: Path, _folder: Path) -> Any:
@@ -83,7 +83,7 @@ def _firmware(build: Callable[..., Any], key: Callable[..., Any]) -> Callable[..
 
 
 def _named(each: Any) -> tuple[Any, ...]:
-    return each.name, each.vectors.sha256, each.sampled
+    return each.name, each.vectors.sha256, each.sampled, getattr(each, "asked", None)
 
 
 def _of_folder(folder: Path) -> str:

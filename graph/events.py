@@ -42,10 +42,17 @@ def saturations(lowest: IntArray, highest: IntArray, limits: Format) -> dict[str
 
     lowest, highest: int [..., channels]; both are all samples, or both ends of a range.
     """
-    whole = Format(0, limits.dtype)
-    low = "saturation_low" if limits.low == whole.low else "clamp_low"
-    high = "saturation_high" if limits.high == whole.high else "clamp_high"
+    low, high = kinds_of_ends(limits)
     return {low: any_of_channel(lowest < limits.low), high: any_of_channel(highest > limits.high)}
+
+
+def kinds_of_ends(limits: Format) -> tuple[str, str]:
+    """What it is called when a result is limited to the lowest integer of a format, and to the highest."""
+    whole = Format(0, limits.dtype)
+    return (
+        "saturation_low" if limits.low == whole.low else "clamp_low",
+        "saturation_high" if limits.high == whole.high else "clamp_high",
+    )
 
 
 def any_of_channel(reached: npt.NDArray[Any]) -> BoolArray:

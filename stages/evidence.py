@@ -51,7 +51,9 @@ FILES: Final = "files"
 """The set of what is compared byte for byte, whatever builds it."""
 HEADER: Final = "header"
 """The set of what a header offers beside step and scores: numbers, names, run, classify, several states. Its inputs are always the same."""
-Set = Literal["test", "stress", "layers", "stress full", "layers full", "files", "header"]
+STREAM: Final = "stream"
+"""One long run without a reset, of whose steps each witness takes the first ones."""
+Set = Literal["test", "stress", "layers", "stress full", "layers full", "stream", "files", "header"]
 """What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files, header: no set of vectors."""
 _PROSE: Sequence[str] = ("README.md", "LICENSE")
 """Files of a C export that no compiler reads."""
@@ -95,9 +97,9 @@ class Evidence(_Part):
     """One variant of one witness on one set: how many values were compared with the reference, and how many differ.
 
     witness: `name[:argument]` as --against takes it. version: of the software behind it. rescomp: of the one that compared. sampled: how
-    many sequences of the set, None for all. failure: a sentence on the first value that differs. build: a product's own compiler and flags,
-    beside which rescomp's evidence stays. files: SHA-256 by name of the files of the model directory that the witness read; none for a
-    board, which is asked for the graph that it runs.
+    many sequences of the set, None for all. steps: of a stream, how many. failure: a sentence on the first value that differs. build: a
+    product's own compiler and flags, beside which rescomp's evidence stays. files: SHA-256 by name of the files of the model directory that
+    the witness read; none for a board, which is asked for the graph that it runs.
     """
 
     witness: str
@@ -108,6 +110,7 @@ class Evidence(_Part):
     mismatches: Count
     files: Mapping[str, Sha256]
     sampled: Positive | None = None
+    steps: Positive | None = None
     failure: str | None = None
     rescomp: str = __version__
     build: str = ""
@@ -120,6 +123,8 @@ class Evidence(_Part):
             path = PurePosixPath(_printable(name))
             if path.is_absolute() or ".." in path.parts or str(path) != name:
                 raise ValueError(f"{name!r} is no name of a file in a model directory")
+        if (self.set == STREAM) != (self.steps is not None):
+            raise ValueError(f"{self.who} on the set {self.set!r} has {self.steps} steps")
         if not self.witness or len(parse_witnesses(self.witness)) != 1:
             raise ValueError(f"{self.witness!r} is not one witness")
         c_folder(self.witness, Path())
@@ -153,7 +158,7 @@ class Evidence(_Part):
         """What documents for people and other programs say of it."""
         counts = {"compared": self.compared, "mismatches": self.mismatches}
         who = {"name": self.witness, "variant": self.variant, "build": self.build, "version": self.version}
-        return {**who, "set": self.set, "sampled": self.sampled, **counts}
+        return {**who, "set": self.set, "sampled": self.sampled, "steps": self.steps, **counts}
 
 
 class Reach(_Part):
@@ -206,6 +211,26 @@ class CoverageSummary(_Part):
         return CoverageSummary(**kept, not_seen=self.not_seen)
 
 
+class StreamSummary(_Part):
+    """What numpy saw in the longest stream: steps, the values that the step's layers made of them, and how many of these lie at an end of
+    their format, by kind (graph.events); the states among them.
+    """
+
+    steps: Count
+    values: Count
+    at_ends: Mapping[str, Count]
+    states: Count
+    states_at_ends: Count
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if unknown := self.at_ends.keys() - KINDS.keys():
+            raise ValueError(f"{min(unknown)!r} is no kind of places")
+        if sum(self.at_ends.values()) > self.values or self.states_at_ends > self.states or self.states > self.values:
+            raise ValueError("more values lie at an end than there are")
+        return self
+
+
 class Report(_Part):
     """report.json: the evidence there is for the model whose graph has this digest.
 
@@ -220,6 +245,7 @@ class Report(_Part):
     vectors: Mapping[Set, VectorSet]
     evidence: tuple[Evidence, ...]
     coverage: CoverageSummary = CoverageSummary()
+    stream: StreamSummary | None = None
     not_run: tuple[str, ...] = ()
     evaluation: Figures | None = None
 
@@ -235,7 +261,7 @@ class Report(_Part):
             parse_witnesses(line.partition(": ")[0])
         seen = set()
         for entry in self.evidence:
-            key = (*entry.key, entry.sampled)
+            key = (*entry.key, entry.sampled, entry.steps)
             if key in seen:
                 raise ValueError(f"{entry.who} is there twice on the set {entry.set!r}")
             seen.add(key)
@@ -338,27 +364,36 @@ def c_folder(witness: str, path: Path) -> str | None:
 def merge(earlier: Report, now: Report, directory: ModelDirectory, model: IntegerModel) -> Report:
     """`now`, with the evidence of `earlier` on the same model that it does not replace and whose vectors and files are unchanged.
 
-    New evidence of a witness on a set replaces its earlier evidence there; that of a sampled run replaces only sampled ones.
+    New evidence of a witness on a set replaces its earlier evidence there; that of a sampled run replaces only sampled ones, that of a
+    stream no longer one.
     """
     replaced = {(_subject(entry), entry.set, entry.sampled is None) for entry in now.evidence}
     replaced |= {(_subject(entry), entry.set, False) for entry in now.evidence}
+    longest = {_subject(entry): entry.steps for entry in now.evidence if entry.steps}
     vectors = {name: entry for name, entry in earlier.vectors.items() if now.vectors.get(name, entry) == entry}
     kept = [
         entry
         for entry in earlier.evidence
-        if (_subject(entry), entry.set, entry.sampled is None) not in replaced
+        if ((_subject(entry), entry.set, entry.sampled is None) not in replaced or _is_longer(entry, longest))
         and (entry.set in vectors or not entry.on_vectors)
         and not changed_files(entry, directory, model)
     ]
     coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
     coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})
-    update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}, "coverage": coverage}
+    streams = [each for each in (now.stream, earlier.stream if STREAM in vectors else None) if each]
+    stream = max(streams, key=lambda each: each.steps, default=None)
+    update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}}
+    update |= {"coverage": coverage, "stream": stream}
     parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}
     update["evaluation"] = now.evaluation or (earlier.evaluation if TEST in vectors else None)
     try:
         return Report(schema=2, **parts, **update)
     except ValidationError as error:
         raise InputError(f"it does not go together with what was found now ({_cause(error)})") from error
+
+
+def _is_longer(entry: Evidence, longest: Mapping[tuple[str, ...], int]) -> bool:
+    return entry.steps is not None and entry.steps > longest.get(_subject(entry), entry.steps)
 
 
 def _subject(entry: Evidence) -> tuple[str, ...]:

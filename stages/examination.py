@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
+
 from ..errors import DeviceError, MissingToolError, UnsupportedError
 from ..graph.evaluate import Trace
 from ..graph.ir import Graph, IntegerModel
@@ -17,6 +19,7 @@ from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
 from .evidence import FILES, HEADER, TEST, Evidence, files_read
 from .fresh_files import compare_with_fresh
 from .listener import Listener
+from .stream_proof import StreamSet
 from .vector_sets import LayerSet, SequenceSet
 
 FRESH, USES = "fresh export", "header, run and classify"
@@ -33,7 +36,7 @@ class Examination:
     directory: ModelDirectory
     model: IntegerModel
     golden: SequenceSet
-    sets: Sequence[SequenceSet | LayerSet]
+    sets: Sequence[SequenceSet | LayerSet | StreamSet]
     compare_files: bool
     firmware: str | None
     build: Build
@@ -45,10 +48,15 @@ class Examination:
         """Ask one witness everything. Raises what it raises on the golden vectors."""
         name = f"{witness.name}:{argument}" if argument else witness.name
         jobs = {each.name: self._job(each, argument) for each in self._sequences}
-        self.listener.stage(f"verify against {name}{describe_estimate(jobs.values()) if isinstance(witness, SerialPort) else ''}")
+        streams = [(each, steps) for each in self.sets if isinstance(each, StreamSet) and (steps := each.steps(witness.name))]
+        runs = [*jobs.values(), *(self._stream_job(each, argument, steps) for each, steps in streams)]
+        self.listener.stage(f"verify against {name}{describe_estimate(runs) if isinstance(witness, SerialPort) else ''}")
         asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware), str(self.build))
         for each in self.sets:
-            if isinstance(each, LayerSet):
+            if isinstance(each, StreamSet):
+                if steps := each.steps(witness.name):
+                    self._try(asked, "the stream", partial(self._compare_stream, asked, each, self._stream_job(each, argument, steps)))
+            elif isinstance(each, LayerSet):
                 self._try(asked, "single layers", partial(self._compare_layers, asked, each, next(iter(jobs.values()))))
             elif each.name == TEST:
                 self.found += self._compare_sequences(asked, each, jobs[each.name])
@@ -65,6 +73,9 @@ class Examination:
 
     def _job(self, each: SequenceSet, argument: str) -> Job:
         return replace(each.job(self.model, self.directory.path, argument, self.listener.progress), build=self.build)
+
+    def _stream_job(self, each: StreamSet, argument: str, steps: int) -> Job:
+        return replace(each.job(self.directory.path, argument, steps, self.listener.progress), build=self.build)
 
     def _try(self, asked: _Asked, what: str, ask: Callable[[], Iterator[Evidence]]) -> None:
         """Ask something that not every witness can be asked."""
@@ -129,6 +140,15 @@ class Examination:
             said = _where(asked.witness, job, answer, reference, comparison) if comparison.first else ""
             yield asked.evidence(answer, vectors, comparison, said)
 
+    def _compare_stream(self, asked: _Asked, stream: StreamSet, job: Job) -> Iterator[Evidence]:
+        for answer in asked.witness.answers(job):
+            reference = stream.reference(answer.trace.states[0])
+            steps = reference.states.shape[1]
+            run = replace(job, x=job.x[:, :steps], lengths=np.array([steps], np.int64))
+            comparison = compare(run, reference, _first_steps(answer.trace, steps))
+            said = _where(asked.witness, run, answer, reference, comparison) if comparison.first else ""
+            yield asked.evidence(answer, stream, comparison, said, steps)
+
     def _compare_layers(self, asked: _Asked, vectors: LayerSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.run_layers(job, vectors.reference.forced):
             if left := self.model.graphs.keys() - answer.graphs.keys():
@@ -151,8 +171,15 @@ class _Asked:
     files: Mapping[str, str]
     build: str
 
-    def evidence(self, answer: Answer | LayerAnswer, vectors: SequenceSet | LayerSet, comparison: Comparison, said: str) -> Evidence:
-        """said: what more a failure tells."""
+    def evidence(
+        self,
+        answer: Answer | LayerAnswer,
+        vectors: SequenceSet | LayerSet | StreamSet,
+        comparison: Comparison,
+        said: str,
+        steps: int | None = None,
+    ) -> Evidence:
+        """said: what more a failure tells. steps: of a stream."""
         on = "" if vectors.name == TEST else f" on the {vectors.name} set"
         counts = f"{comparison.mismatches} of {comparison.compared} values; the first is {comparison.first}"
         return Evidence(
@@ -163,6 +190,7 @@ class _Asked:
             compared=comparison.compared,
             mismatches=comparison.mismatches,
             sampled=vectors.sampled,
+            steps=steps,
             failure=f"{self.name} ({answer.variant}) differs{on} in {counts}{said}" if comparison.first else None,
             files=self.files,
             build=self.build,
@@ -181,6 +209,12 @@ def _where(witness: Witness, job: Job, answer: Answer, reference: Trace, compari
     if layer is None:
         return "; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
     return f"; the first layer that differs there is {layer.tensor}[{layer.channel}]: expected {layer.expected}, got {layer.got}"
+
+
+def _first_steps(trace: Trace, steps: int) -> Trace:
+    """Of a trace with every score."""
+    decisions = None if trace.decisions is None else trace.decisions[:, :steps]
+    return Trace(trace.states[:, :steps], trace.scores[:, :steps], decisions)
 
 
 def _defined(graphs: Iterable[Graph]) -> set[str]:

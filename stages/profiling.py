@@ -16,7 +16,8 @@ from ..export.cores import AVR, CORES
 from ..export.kernel_choice import Target
 from ..graph.serialize import digest
 from ..model_directory import ModelDirectory
-from ..validate.c_program import encode_vectors, workspace, write_export
+from ..validate.c_program import workspace, write_export
+from ..validate.c_vectors import encode_vectors
 from ..validate.counting import Span, Tally, check_counter, count_spans
 from ..validate.emulation import build_firmware
 from ..validate.footprint import flash_bytes

@@ -17,11 +17,12 @@ from ..validate.build import RESCOMP_S_OWN, Build
 from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
 from ..validate.witness import HeaderWitness, Witness
-from .artefacts import read_model, read_vectors
+from .artefacts import Vectors, read_model, read_vectors
 from .evidence import FILES, HEADER, CoverageSummary, Evidence, Reach, Report, merge, read_report
 from .examination import Examination
 from .listener import Listener, Silent
-from .vector_sets import STRESS_MODES, golden_set, measure, stress_sets
+from .stream_proof import StreamSet, check_stream_steps
+from .vector_sets import STRESS_MODES, SequenceSet, golden_set, measure, stress_sets
 
 _SHOWN: Mapping[str, Sequence[str]] = {
     "clamps": ("clamp_low", "clamp_high", "gate_high"),
@@ -78,6 +79,15 @@ class Verification:
         return list(variants.values())
 
     @property
+    def streams(self) -> dict[int, list[str]]:
+        """By how many steps of the stream they ran: the witnesses."""
+        found: dict[int, list[str]] = {}
+        for entry in self.witnesses:
+            if entry.steps is not None and entry.witness not in found.setdefault(entry.steps, []):
+                found[entry.steps].append(entry.witness)
+        return dict(sorted(found.items(), reverse=True))
+
+    @property
     def sampled(self) -> bool:
         """Whether some sets were not run whole."""
         return any(entry.sampled is not None for entry in self.witnesses)
@@ -126,6 +136,7 @@ def verify(
     *,
     stress: str = "quick",
     samples: int | None = None,
+    stream_steps: int | None = None,
     compare_files: bool = True,
     firmware: str | None = None,
     build: Build = RESCOMP_S_OWN,
@@ -134,7 +145,9 @@ def verify(
     """Compare the witnesses `against` (`name[:argument],...`; None: the default ones) with numpy, value by value.
 
     They run every test sequence and, unless `stress` is "off", the stress set and each layer on values forced on it ("full": twelve times
-    as many). samples: so many sequences of each set, always the same ones. compare_files: whether the files at hand must be those that this
+    as many). samples: so many sequences of each set, always the same ones. stream_steps: of one long run whose state is carried, by every
+    witness; None: of the C on this machine and, as far as the stress set's budget allows, of the others that are quick, unless stress is
+    "off" or samples are taken. compare_files: whether the files at hand must be those that this
     rescomp exports. firmware: name of the file that the board at the serial line was flashed with, if that is known. build: a product's
     compiler and flags instead of rescomp's, for the witnesses that run C.
     Every witness runs, also after one has differed: the result's failures name sequence, step, tensor, channel, both values, and
@@ -144,9 +157,10 @@ def verify(
     """
     listener = listener or Silent()
     mode = _stress_mode(stress, samples)
+    check_stream_steps(stream_steps)
     directory = ModelDirectory.open(path)
     with directory.held():
-        return _verify(directory, against, _Asked(mode, samples, compare_files, firmware, build), listener)
+        return _verify(directory, against, _Asked(mode, samples, stream_steps, compare_files, firmware, build), listener)
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,7 @@ class _Asked:
 
     stress: Mode | None
     samples: int | None
+    stream_steps: int | None
     compare_files: bool
     firmware: str | None
     build: Build
@@ -174,20 +189,34 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     golden = golden_set(vectors, reference)
     sets = [golden, *(stress_sets(model, asked.stress) if asked.stress else ())]
     taken = [each.take(asked.samples) for each in sets]
+    stream = _stream_set(model, vectors, asked, [each for each in sets if isinstance(each, SequenceSet)])
     listener.stage("measure what the vectors reach")
     coverage = measure(model, taken)
-    examination = Examination(directory, model, golden, taken, asked.compare_files, asked.firmware, asked.build, listener)
+    examination = Examination(directory, model, golden, [*taken, *stream], asked.compare_files, asked.firmware, asked.build, listener)
     for witness, argument in witnesses:
         examination.question(witness, argument)
     report = Report.of(
         model,
         vectors.accuracy,
-        vectors={each.name: each.vectors for each in sets},
+        vectors={each.name: each.vectors for each in (*sets, *stream)},
         evidence=examination.found,
         coverage=CoverageSummary(**coverage, not_seen={name: tuple(notes) for name, notes in examination.not_seen.items()}),
+        stream=next((each.summary for each in stream), None),
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
     )
     return Verification(tuple(examination.found), _keep(directory, model, report, listener))
+
+
+def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet]) -> list[StreamSet]:
+    """The one that is run, if one is. sets: the golden one, and what the stress set takes of a budget that is as large."""
+    if not model.is_recurrent:
+        if asked.stream_steps is not None:
+            raise InputError(f"--stream-steps: {model.name} keeps no state from one window to the next, so there is no stream to run")
+        return []
+    if asked.stream_steps is None and (asked.stress is None or asked.samples is not None):
+        return []
+    golden, *stress = (int(each.lengths.sum()) for each in sets)
+    return [StreamSet.of(model, vectors, asked.stream_steps, golden - sum(stress))]
 
 
 def _check_build(build: Build, witnesses: Sequence[tuple[Witness, str]]) -> None:

@@ -12,7 +12,8 @@ from ..errors import BudgetError, DeviceError, MissingToolError, RescompError, U
 from ..export.c import translate
 from ..export.cores import AVR, CORES, KIB, Core
 from ..graph.ir import IntegerModel
-from .c_program import encode_vectors, first_lines, run_tool, workspace
+from .c_program import first_lines, run_tool, workspace
+from .c_vectors import encode_vectors
 from .counting import check_counter, count_spans
 from .emulation import build_firmware, find_tool
 from .parity_firmware import Uart, build_parity_firmware, choose_frame_bytes

@@ -10,7 +10,7 @@ import numpy as np
 from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
-from .c_program import check_length, decision_values, record_dtype, stored_dtype
+from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .witness import Forced, LayerAnswer
 
 

@@ -1,10 +1,11 @@
-"""A program around generated C: its main function, the file of vectors it reads, and what it writes back."""
+"""A program around generated C: its main function, and how it is built and run."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,24 +13,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal
 
 from ..errors import BudgetError, DeviceError, InputError, UnsupportedError
 from ..export.c import export_c, translate
 from ..export.c_templates import read_template, render
 from ..export.kernel_choice import Target, graph_on
-from ..graph.decide import DECISION
-from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..graph.ir import Graph, IntegerModel
 from ..store import read_file
-from .witness import Job
+from .c_vectors import decode_values, encode_samples
 
 WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")
 """Generated C, the kernels and the programs around them compile with these."""
 COMPILE_SECONDS, RUN_SECONDS = 120, 600
+PROGRAMS_KEPT = 16
+"""Of those built last: the same one runs one set of vectors after the other."""
 PROBE = "probe"
 Program = Literal["main", "layers", "uses"]
 """The programs around generated C: whole sequences, each layer on values of its own, and all else that the header offers."""
@@ -126,8 +125,34 @@ def build_program(
 
     linker: command and flags, where another one links than compiles.
 
-    What no model changes is compiled once in this process. Raises InputError with the compiler's first lines when it refuses.
+    What no model changes, and what was built of the same files by the same command, is compiled once in this process. Raises InputError
+    with the compiler's first lines when it refuses.
     """
+    kept = Path(_object_folder().name) / f"{_name_program(compiler, folder, sources, link, linker or ())}.program"
+    if not kept.exists():
+        _build_program(compiler, folder, program, sources, link, linker)
+        shutil.copy2(folder / program, kept)
+        for old in sorted(kept.parent.glob("*.program"), key=lambda path: path.stat().st_mtime_ns)[:-PROGRAMS_KEPT]:
+            old.unlink()
+    else:
+        shutil.copy2(kept, folder / program)
+
+
+def _name_program(compiler: Sequence[str], folder: Path, sources: Sequence[Path], link: Sequence[str], linker: Sequence[str]) -> str:
+    """Of all that a build reads: the command, the sources, and whatever lies in `folder` and in the export."""
+    included = {Path(word[2:]) for word in compiler if word.startswith("-I")}
+    exported = {root for root in included if any(source.is_relative_to(root) for source in sources)}
+    files = {*sources, *(path for root in (folder, *exported) for path in root.rglob("*") if path.is_file())}
+    words = [word for word in (*compiler, "", *link, "", *linker) if not (word.startswith("-I") and Path(word[2:]) in exported)]
+    total = hashlib.sha256(repr(words).encode())
+    for path in sorted(files, key=lambda path: (path.name, path)):
+        total.update(f"{path.name} ".encode() + hashlib.sha256(read_file(path)).digest())
+    return total.hexdigest()
+
+
+def _build_program(
+    compiler: Sequence[str], folder: Path, program: str, sources: Sequence[Path], link: Sequence[str], linker: Sequence[str] | None
+) -> None:
     own = tuple(word for word in compiler if word != TAP_FLAG and not word.startswith(USES_PREFIX))  # kernels read neither
     inputs = [_object(own, source) if source.parent.name == "rescomp" or source.name in FIXED else source for source in sources]
     if linker is not None:
@@ -196,81 +221,12 @@ def tool_version(command: str) -> str:
     return f"{Path(command).name} {number[0] if number else line}"
 
 
-def encode_vectors(job: Job) -> bytes:
-    """The sequences (or samples) of a job as main.c reads them."""
-    count = np.array([len(job.x)], "<u4").tobytes()
-    x = job.x.astype(stored_dtype(job.model.input.type))
-    if not job.model.is_recurrent:
-        return count + x.tobytes()
-    steps, states = job.lengths.astype("<u4"), _encode_states(job)
-    return b"".join((count, *(steps[i].tobytes() + states[i] + x[i, : job.lengths[i]].tobytes() for i in range(len(x)))))
-
-
-def _encode_states(job: Job) -> list[bytes]:
-    """For each sequence a byte that says whether its state is given, and the state; one of zeros is that of init."""
-    records = np.zeros(len(job.x), record_dtype(job.model.graphs["step"].state_inputs))
-    for name, array in job.states().items():
-        records[name] = array
-    return [b"\1" + data if any(data) else b"\0" for data in map(np.void.tobytes, records)]
-
-
-def decode_trace(job: Job, output: bytes) -> Trace:
-    """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
-    model = job.model
-    values = model.graphs["step"].state_inputs if model.is_recurrent else ()
-    state, scores = record_dtype([*values, *decision_values(model)]), record_dtype([model.output])
-    steps = job.lengths if model.is_recurrent else np.zeros(len(job.x), np.int64)
-    check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
-    width = sum(value.type.size for value in values)
-    longest = job.x.shape[1] if model.is_recurrent else 0
-    trace = Trace(
-        np.zeros((len(job.x), longest, width), np.int16),
-        np.zeros((len(job.x), *model.output.type.shape), np.int64),
-        np.zeros((len(job.x), longest), np.int16) if model.decides else None,
-    )
-    start = 0
-    for i, count in enumerate(steps.tolist()):
-        end = start + count * state.itemsize
-        if values:
-            after: Any = np.ndarray(count, state, output, start)
-            trace.states[i, :count] = np.concatenate([after[value.name].reshape(count, -1) for value in values], axis=1)
-            if trace.decisions is not None:
-                trace.decisions[i, :count] = after[DECISION][:, 0]
-        start = end + scores.itemsize
-        trace.scores[i] = np.frombuffer(output, scores, 1, end)[model.output.name][0]
-    return trace
-
-
-def decision_values(model: IntegerModel) -> list[Value]:
-    """The decision, of a model that takes one."""
-    graph = model.graphs.get("decide")
-    return [] if graph is None else [Value(name, graph.types()[name]) for name in graph.outputs]
-
-
 def probe_model(graph: Graph) -> IntegerModel:
     """A model without state of one graph, state inputs included among its inputs; the last node gives its scores."""
     if not graph.nodes:
         raise UnsupportedError(f"graph {graph.name!r} has no layer to look at")
     probe = replace(graph, name="whole", state={}, outputs=graph.nodes[-1].outputs[:1])
     return IntegerModel(PROBE, {"whole": probe})
-
-
-def encode_samples(graph: Graph, inputs: Mapping[str, IntArray]) -> bytes:
-    """Samples for a probe: of every input in turn, sample by sample."""
-    records = np.zeros(len(inputs[graph.inputs[0].name]), record_dtype(graph.inputs))
-    for value in graph.inputs:
-        records[value.name] = inputs[value.name]
-    return np.array([len(records)], "<u4").tobytes() + records.tobytes()
-
-
-def decode_values(graph: Graph, output: bytes, batch: int) -> dict[str, IntArray]:
-    """Every value of a probe, int64 [batch, *shape], from what its main.c wrote with the tap compiled in."""
-    types = graph.types()
-    values = [Value(name, types[name]) for node in graph.nodes for name in node.outputs]
-    record = record_dtype([*values, Value("scores of main.c", types[graph.nodes[-1].outputs[0]])])
-    check_length(output, batch * record.itemsize)
-    records = np.frombuffer(output, record)
-    return {value.name: records[value.name].astype(np.int64) for value in values}
 
 
 def run_probe(
@@ -289,19 +245,3 @@ def run_probe(
         write_export(folder, model, target)
         output = build_and_run(model, folder, encode_samples(graph, inputs))
     return decode_values(graph_on(model.graphs["whole"], target), output, len(next(iter(inputs.values()))))
-
-
-def stored_dtype(type: TensorType) -> np.dtype[Any]:
-    """An entry of a value as main.c reads and writes it."""
-    return type.format.numpy_dtype.newbyteorder("<")
-
-
-def record_dtype(values: Sequence[Value]) -> np.dtype[Any]:
-    """Values one behind the other, without gaps, as main.c reads and writes them."""
-    return np.dtype([(value.name, stored_dtype(value.type), value.type.shape) for value in values])
-
-
-def check_length(output: bytes, expected: int) -> None:
-    """Raise DeviceError unless a program wrote so many bytes."""
-    if len(output) != expected:
-        raise DeviceError(f"the program wrote {len(output)} bytes where {expected} were expected: it is of another model")

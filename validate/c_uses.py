@@ -16,7 +16,8 @@ from ..graph.evaluate import evaluate, scores_of_every_step, split_state, walk_d
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.policy import StreamWalk
-from .c_program import USES_PREFIX, check_length, decision_values, record_dtype, stored_dtype
+from .c_program import USES_PREFIX
+from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .witness import Job, UsesAnswer
 
 SEQUENCES, STEPS = 8, 5

@@ -18,7 +18,10 @@ from .witness import Forced, Job, LayerAnswer, Witness
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One value that differs. step is None for scores. sequence: or the sample, where a layer was run by itself."""
+    """One value that differs. step is None for scores at the end of a sequence.
+
+    sequence: or the sample, where a layer was run by itself.
+    """
 
     sequence: int
     step: int | None
@@ -28,6 +31,7 @@ class Mismatch:
     got: int
     of: str = "sequence"
     of_decision: bool = False
+    is_score: bool = False
 
     def __str__(self) -> str:
         step = "" if self.step is None else f"step {self.step}, "
@@ -43,12 +47,15 @@ class Comparison:
     first: Mismatch | None
 
 
-def expected_count(job: Job) -> int:
-    """sequences x steps x (state entries, and the decision) + sequences x scores: what a full comparison covers."""
-    scores = len(job.x) * job.model.output.type.size
+def expected_count(job: Job, *, decisions: bool = True) -> int:
+    """What a full comparison covers: steps x (state entries, and the decision) + sequences, or steps for every score, x scores.
+
+    decisions: whether the witness takes them, where the model does.
+    """
+    scores = (int(job.lengths.sum()) if job.every_score else len(job.x)) * job.model.output.type.size
     if not job.model.is_recurrent:
         return scores
-    width = sum(value.type.size for value in job.model.graphs["step"].state_inputs) + job.model.decides
+    width = sum(value.type.size for value in job.model.graphs["step"].state_inputs) + (job.model.decides and decisions)
     return int(job.lengths.sum()) * width + scores
 
 
@@ -69,7 +76,7 @@ def compare(job: Job, reference: Trace, answer: Trace) -> Comparison:
     if reference.decisions is not None and answer.decisions is not None:
         decided, decisions = int(valid.sum()), (reference.decisions != answer.decisions) & valid
     compared = int(valid.sum()) * reference.states.shape[2] + decided + scores.size
-    expected = expected_count(job) - int(valid.sum()) * (job.model.decides and answer.decisions is None)
+    expected = expected_count(job, decisions=answer.decisions is not None)
     if compared != expected:
         raise ParityError(f"{compared} values were compared instead of {expected}")
     differing = int(states.sum() + decisions.sum() + scores.sum())
@@ -86,9 +93,12 @@ def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: 
     if scores.any():
         place = np.argwhere(scores)[0]
         values = int(reference.scores[tuple(place)]), int(answer.scores[tuple(place)])
-        channel = int(np.ravel_multi_index(place[1:], reference.scores.shape[1:]))
-        found.append(Mismatch(int(place[0]), None, job.model.output.name, channel, *values))
-    return min(found, key=lambda mismatch: mismatch.sequence, default=None)
+        before = 2 if job.every_score else 1
+        channel = int(np.ravel_multi_index(place[before:], reference.scores.shape[before:]))
+        at = int(place[1]) if job.every_score else None
+        found.append(Mismatch(int(place[0]), at, job.model.output.name, channel, *values, is_score=True))
+    longest = reference.states.shape[1]
+    return min(found, key=lambda each: (each.sequence, longest if each.step is None else each.step), default=None)
 
 
 def _first_decision(reference: Trace, answer: Trace, differs: BoolArray) -> Mismatch | None:
@@ -181,11 +191,11 @@ def _inputs_at(job: Job, reference: Trace, mismatch: Mismatch) -> tuple[Graph, d
         return job.model.graphs["decide"], _decided_at(job.model, reference.states[sequence : sequence + 1, : (mismatch.step or 0) + 1])
     if not job.model.is_recurrent:
         return job.model.graphs["whole"], {job.model.input.name: job.x[sequence : sequence + 1]}
-    before = int(job.lengths[sequence]) if mismatch.step is None else mismatch.step
+    before = int(job.lengths[sequence]) if mismatch.step is None else mismatch.step + mismatch.is_score
     width = reference.states.shape[2]
     first = np.zeros((1, width), np.int16) if job.initial is None else job.initial[sequence : sequence + 1]
     states = split_state(job.model, reference.states[sequence, before - 1 : before] if before else first)
-    if mismatch.step is None:
+    if mismatch.is_score:
         head = job.model.graphs["head"]
         return head, {value.name: states[value.name] for value in head.inputs}
     return job.model.graphs["step"], {**states, job.model.input.name: job.x[sequence : sequence + 1, mismatch.step]}

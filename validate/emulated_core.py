@@ -12,8 +12,9 @@ from ..export.kernel_choice import Target
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
 from .c_layers import decode_layers, encode_forced
-from .c_program import TAP_FLAG, decode_trace, encode_vectors, run_probe
+from .c_program import TAP_FLAG, run_probe
 from .c_uses import ask_uses
+from .c_vectors import decode_trace, encode_vectors
 from .emulation import check_tools, export_folder, run_model, tool_versions
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 

@@ -20,8 +20,6 @@ from .c_program import (
     WARNINGS,
     Program,
     build_program,
-    decode_trace,
-    encode_vectors,
     exported_sources,
     first_lines,
     run_probe,
@@ -31,6 +29,7 @@ from .c_program import (
     write_program,
 )
 from .c_uses import ask_uses
+from .c_vectors import decode_trace, encode_vectors
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 

@@ -46,6 +46,10 @@ class Results:
     recorded: Mapping[str, Array]
     answers: Mapping[str, Array]
 
+    def scores(self, answer: str, *, every: bool) -> Array:
+        """An answer after the last step, or after every one, where it was recorded."""
+        return self.recorded[answer] if every else self.answers[answer]
+
 
 @dataclass
 class InterpreterProcess:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, UnsupportedError
 from ..export.onnx import DECIDE_FILE, SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
 from ..graph.evaluate import Trace, rows_at_a_time
@@ -58,6 +58,8 @@ class OnnxruntimeWitness:
             file, optimize = variants[variant]
             path = job.directory / file
             data = _read(path, job.model)
+            if job.every_score and file == SEQUENCE_FILE:
+                raise UnsupportedError(f"{file} gives scores at the end of a sequence alone")
             trace = _trace_sequences if file == SEQUENCE_FILE else _trace_steps if job.model.is_recurrent else _trace_whole
             yield Answer(variant, version, trace(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
 
@@ -119,12 +121,11 @@ def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     outputs = (*map(boundary_tensor, following, (value.type for value in states)), boundary_tensor(answer, job.model.output.type))
     carried = {value.name: name for value, name in zip(states, following, strict=True)}
     task = _recurrent(job, optimize, tuple(map(_input, compose(job.model).inputs)), outputs, carried)
-    if not job.model.decides:
-        return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states()))
-    task = replace(task, recorded=(*task.recorded, answer))
+    if job.every_score or job.model.decides:
+        task = replace(task, recorded=(*task.recorded, answer))
     results = _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states())
-    decisions = _decide(job, optimize, results.recorded[answer])
-    return replace(_recurrent_trace(replace(task, recorded=task.recorded[:-1]), results), decisions=decisions)
+    found = _recurrent_trace(job, task, results)
+    return replace(found, decisions=_decide(job, optimize, results.recorded[answer])) if job.model.decides else found
 
 
 def _decide(job: Job, optimize: bool, scores: IntArray) -> IntArray:
@@ -144,21 +145,21 @@ def _trace_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trace
     stacked = (replace(boundary_tensor(name, value.type), time_first=True) for name, value in zip(following, states, strict=True))
     outputs = (*stacked, boundary_tensor(answer, job.model.output.type))
     task = _recurrent(job, optimize, (replace(_input(job.model.input), time_first=True),), outputs, {})
-    return _recurrent_trace(task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, {}))
+    return _recurrent_trace(job, task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, {}))
 
 
 def _recurrent(job: Job, optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], carried: Mapping[str, str]) -> Task:
-    """The task whose recorded outputs are the states, and whose last one is the answer."""
+    """The task whose recorded outputs are the states and whose last one is the answer."""
     *states, answer = (tensor.name for tensor in outputs)
     task = _task(optimize, inputs, outputs, job.model.graphs["step"], answers=(answer,), carried=carried, recorded=tuple(states))
     entries = job.x.shape[1] * sum(value.type.size for value in job.model.graphs["step"].inputs)
     return replace(task, rows=max(1, min(task.rows, MOST_ENTRIES // max(1, entries))))
 
 
-def _recurrent_trace(task: Task, results: Results) -> Trace:
+def _recurrent_trace(job: Job, task: Task, results: Results) -> Trace:
     (answer,) = task.answers
-    states = beside([results.recorded[name] for name in task.recorded], 2)
-    return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
+    states = beside([results.recorded[name] for name in task.recorded if name != answer], 2)
+    return Trace(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
 
 
 def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], graph: Graph, **parts: Any) -> Task:

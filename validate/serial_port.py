@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,29 +13,24 @@ from ..export.c import translate
 from ..export.c_source import Source, Tap
 from ..export.cores import CORES
 from ..export.kernel_choice import Target
-from ..graph.evaluate import Trace
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest
-from .c_program import decision_values
-from .parity_device import HELLO_SECONDS, LineReport, LostError, ParityDevice
+from .c_vectors import stored_dtype
+from .parity_device import HELLO_SECONDS, LineReport, ParityDevice
 from .parity_protocol import NAME_CHARACTERS, Hello, Place
 from .serial_line import SerialLine, parse_port, port_names
-from .witness import Answer, Forced, Job, LayerAnswer, Progress
+from .serial_sequences import SequenceStream, insist, nbytes, stepped_values
+from .witness import Answer, Forced, Job, LayerAnswer
 
-T = TypeVar("T")
 SECONDS_A_PRODUCT = 20e-6
 """Of the slowest core that is waited for: an AVR of 16 MHz takes an eighth of it."""
-RESTARTS = 20
-"""How often, at most, one sequence begins again before it is given up."""
 BITS_A_BYTE = 10
 """On the line: eight, a start and a stop."""
 FRAME_BYTES = 16
 """About what a frame takes beside its arguments or results."""
 LONG_SECONDS = 600
 """From when on a user hears how to take fewer sequences."""
-PROGRESS_SECONDS = 0.2
-"""Between two reports of progress."""
 
 
 class SerialPort:
@@ -67,7 +61,7 @@ class SerialPort:
             device = ParityDevice(line, _computing_seconds(job.model), self._hello_seconds)
             self.report = device.report
             hello = self._greet(device, job.model)
-            trace = _Stream(device, job).run()
+            trace = SequenceStream(device, job).run()
         yield Answer(hello.core, f"parity protocol {hello.protocol}, API {hello.api}", trace)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
@@ -113,15 +107,9 @@ def check_model(hello: Hello, model: IntegerModel, port: str) -> None:
             "flash the parity firmware of this model"
         )
     sizes = hello.input_bytes, hello.state_bytes, hello.score_bytes
-    expected = _nbytes([model.input]), _nbytes(stepped_values(model)), model.output.type.nbytes
+    expected = nbytes([model.input]), nbytes(stepped_values(model)), model.output.type.nbytes
     if sizes != expected:
         raise DeviceError(f"the board at {port} has buffers of {sizes} bytes where the model has {expected}: flash its firmware again")
-
-
-def stepped_values(model: IntegerModel) -> list[Value]:
-    """What a device gives after each step, one behind the other: the states of the step, then those of a decision, and the decision."""
-    states = [value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].state_inputs]
-    return states + decision_values(model)
 
 
 def describe_estimate(jobs: Iterable[Job]) -> str:
@@ -140,109 +128,13 @@ def _bytes_over_the_line(job: Job) -> int:
     model, sequences = job.model, len(job.x)
     if not model.is_recurrent:
         return sequences * (model.input.type.nbytes + model.output.type.nbytes + 2 * FRAME_BYTES)
-    state = _nbytes(stepped_values(model))
+    state = nbytes(stepped_values(model))
     begun = 0 if job.initial is None else int(job.initial.any(axis=1).sum())
     steps = int(job.lengths.sum())
     a_sequence = model.output.type.nbytes + 2 * FRAME_BYTES
+    if job.every_score:
+        return steps * (model.input.type.nbytes + state + 2 * FRAME_BYTES + a_sequence)
     return steps * (model.input.type.nbytes + state) + sequences * a_sequence + begun * (state + FRAME_BYTES)
-
-
-def insist(device: ParityDevice, what: str, part: Callable[[], T]) -> T:
-    """The result of a part of the conversation, which begins again in a new session whenever it is lost."""
-    for _ in range(RESTARTS):
-        try:
-            return part()
-        except LostError as lost:
-            cause = str(lost)
-            device.restart()
-    raise DeviceError(f"{what} was given up after {RESTARTS} attempts: {cause}")
-
-
-class _Stream:
-    """All sequences of a job, one after another."""
-
-    def __init__(self, device: ParityDevice, job: Job) -> None:
-        self._device, self._job = device, job
-        self._x = job.x.astype(_stored(job.model.input.type))
-        self._states = job.states() if job.model.is_recurrent else {}
-        self._begin = self._told = time.monotonic()
-
-    def run(self) -> Trace:
-        model, count = self._job.model, len(self._job.x)
-        states, values = model.graphs["step"].state_inputs if model.is_recurrent else (), stepped_values(model)
-        width, longest = sum(value.type.size for value in states), self._job.x.shape[1] if model.is_recurrent else 0
-        decisions = np.zeros((count, longest), np.int16) if model.decides else None
-        trace = Trace(np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64), decisions)
-        for i in range(count):
-            if self._device.wants_new_session:
-                self._check_digest()
-                self._device.start()
-            results = insist(self._device, f"sequence {i}", partial(self._sequence, i))
-            steps = int(self._job.lengths[i]) if model.is_recurrent else 0
-            end = steps * _nbytes(values)
-            if steps:
-                found = _decode(values, results[:end], steps)
-                trace.states[i, :steps] = found[:, :width]
-                if trace.decisions is not None:
-                    trace.decisions[i, :steps] = found[:, -1]
-            trace.scores[i] = np.frombuffer(results[end:], _stored(model.output.type)).reshape(model.output.type.shape)
-            self._tell(i + 1)
-        self._check_digest()
-        return trace
-
-    def _sequence(self, i: int) -> bytes:
-        """The results of sequence i: the state after each step, then the scores."""
-        device = self._device
-        if not self._job.model.is_recurrent:
-            return device.run(self._x[i].tobytes(), 0)
-        steps, sizes = int(self._job.lengths[i]), device.sizes
-        data, state = self._x[i, :steps].tobytes(), self._state_before(i)
-        if not any(state) and device.fits(len(data), steps * sizes.state_bytes + sizes.score_bytes):
-            return device.run(data, steps)
-        device.reset()
-        if any(state):
-            device.write(Place.STATE, state)
-        results, t = bytearray(), 0
-        while t < steps:
-            if device.wants_new_session:
-                self._begin_again(bytes(results[-sizes.state_bytes :]) or state)
-            count = min(device.steps_a_frame(), steps - t)
-            results += device.step(data[t * sizes.input_bytes : (t + count) * sizes.input_bytes], count)
-            t += count
-        return bytes(results) + device.scores()
-
-    def _begin_again(self, state: bytes) -> None:
-        """A new session in the middle of a sequence that is longer than one, which goes on from `state`."""
-        self._device.check_digest()
-        self._device.start()
-        self._device.write(Place.STATE, state)
-
-    def _state_before(self, i: int) -> bytes:
-        """As it lies on the device before the first step."""
-        values = self._job.model.graphs["step"].state_inputs
-        before = b"".join(self._states[value.name][i].astype(_stored(value.type)).tobytes() for value in values)
-        return before + bytes(_nbytes(stepped_values(self._job.model)) - len(before))
-
-    def _check_digest(self) -> None:
-        """Where a session was lost, the digest is of what followed; what came before was compared with every frame of results."""
-        try:
-            self._device.check_digest()
-        except LostError as error:
-            raise DeviceError(f"the digest over all results does not confirm them: {error}") from error
-
-    def _tell(self, done: int) -> None:
-        now, count = time.monotonic(), len(self._job.x)
-        if now - self._told < PROGRESS_SECONDS and done < count:
-            return
-        self._told = now
-        seconds, report = now - self._begin, self._device.report
-        parts = [f"{report.bytes / seconds / 1000:.1f} KB/s"]
-        parts += [f"{report.repeated} requests repeated"] if report.repeated else []
-        parts += [f"{report.restarts} restarts"] if report.restarts else []
-        cycles = self._device.cycles() if done == count else None
-        if cycles:
-            parts.append(f"last step {cycles[0]:,} cycles" if self._job.model.is_recurrent else f"last run {cycles[1]:,} cycles")
-        self._job.progress(Progress(done, count, "sequences", seconds, "  ".join(parts)))
 
 
 def _read_layers(
@@ -256,7 +148,7 @@ def _read_layers(
         state, reading = _encode_inputs(model, inputs, i)
         for name, tap in zip(names, taps, strict=True):
             data = insist(device, f"layer {name}", partial(_read_layer, device, tap, state, reading))
-            found[name].append(np.frombuffer(data, _stored(tap.type)).reshape(tap.type.shape).astype(np.int64))
+            found[name].append(np.frombuffer(data, stored_dtype(tap.type)).reshape(tap.type.shape).astype(np.int64))
     return {name: np.stack(values) for name, values in found.items()}
 
 
@@ -274,10 +166,10 @@ def _encode_inputs(model: IntegerModel, inputs: Mapping[str, IntArray], i: int) 
     """State and input of sample i as they lie on the device; a state that the graph does not read is zero."""
     values = stepped_values(model)
     state = b"".join(
-        inputs[value.name][i].astype(_stored(value.type)).tobytes() if value.name in inputs else bytes(value.type.nbytes)
+        inputs[value.name][i].astype(stored_dtype(value.type)).tobytes() if value.name in inputs else bytes(value.type.nbytes)
         for value in values
     )
-    reading = inputs[model.input.name][i].astype(_stored(model.input.type)).tobytes() if model.input.name in inputs else b""
+    reading = inputs[model.input.name][i].astype(stored_dtype(model.input.type)).tobytes() if model.input.name in inputs else b""
     return state, reading
 
 
@@ -288,19 +180,3 @@ def _computing_seconds(model: IntegerModel) -> float:
         types = graph.types()
         products += sum(node.op.multiply_accumulates(*(types[name] for name in node.inputs)) for node in graph.nodes)
     return products * SECONDS_A_PRODUCT
-
-
-def _decode(values: list[Value], data: bytes, steps: int) -> IntArray:
-    """Values side by side, int [steps, entries], from those of one step after another."""
-    record = np.dtype([(value.name, _stored(value.type), value.type.shape) for value in values])
-    records = np.frombuffer(data, record)
-    return np.concatenate([records[value.name].reshape(steps, -1) for value in values], axis=1)
-
-
-def _nbytes(values: list[Value]) -> int:
-    return sum(value.type.nbytes for value in values)
-
-
-def _stored(type: TensorType) -> np.dtype[Any]:
-    """An entry of a value as the device holds it."""
-    return type.format.numpy_dtype.newbyteorder("<")

@@ -140,11 +140,12 @@ def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Tr
     types = {**{after: value.type for value, after in zip(inputs, following, strict=True)}, answer: model.output.type}
     outputs = tuple(boundary_tensor(name, types[name]) for name in (*following, answer))
     inputs_of_file = tuple(boundary_tensor(value.name, value.type) for value in compose(model).inputs)
-    task = Task(*interpreter, inputs_of_file, outputs, carried, (answer,), tuple(dict.fromkeys(following)))
+    recorded = dict.fromkeys((*following, answer) if job.every_score else following)
+    task = Task(*interpreter, inputs_of_file, outputs, carried, (answer,), tuple(recorded))
     x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
     results = _run(task, data, path, {model.input.name: x}, lengths, job.states() if model.is_recurrent else {})
     states = beside([results.recorded[name] for name in following], 2) if following else np.zeros((n, 0, 0))
-    return Trace(states.astype(np.int16), results.answers[answer].astype(np.int64))
+    return Trace(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
 
 
 def _run(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray], lengths: IntArray, first: Mapping[str, IntArray]) -> Results:

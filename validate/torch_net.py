@@ -57,10 +57,12 @@ class TorchNet:
 
     def _answer(self, job: Job, net: Net) -> Answer:
         if job.model.is_recurrent and isinstance(net, FeedForwardNet):
+            if job.every_score:
+                raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
             _check_windows(net, job)
             return Answer("float64", torch.__version__, trace_stream(net, job.model, job.x), from_zero=True)
         begin = job.states() if job.model.is_recurrent else None
-        return Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin))
+        return Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin, every_score=job.every_score))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
         """Refused."""
@@ -101,11 +103,12 @@ def _check_windows(net: FeedForwardNet, job: Job) -> None:
 
 
 @torch.no_grad()
-def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray] | None = None) -> Trace:
+def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray] | None = None, *, every_score: bool = False) -> Trace:
     """Every hidden state and score of a compressed net, as integers.
 
     x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1; begin: the states before the
-    first step, int [sequences, hidden] by name (None: zeros). `net` is not changed.
+    first step, int [sequences, hidden] by name (None: zeros); every_score: scores [sequences, longest, classes], of every step. `net` is
+    not changed.
     """
     if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
         raise UnsupportedError("only a compressed net has an integer meaning: call compress and calibrate first")
@@ -124,8 +127,8 @@ def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray
         integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
         states.append(np.concatenate(integers, axis=2).astype(np.int16))
         h = every[exact.read_by_classifier]
-        last = h[torch.arange(len(h)), steps[batch] - 1]
-        scores.append(_to_integers(exact.scores(last).numpy(), formats.scores))
+        read = h if every_score else h[torch.arange(len(h)), steps[batch] - 1]
+        scores.append(_to_integers(exact.scores(read).numpy(), formats.scores))
     return Trace(np.concatenate(states), np.concatenate(scores))
 
 

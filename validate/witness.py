@@ -35,7 +35,7 @@ class Job:
     x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
     initial: int16 [sequences, state entries], the states before the first step, rows as Trace.states; None: zeros.
-    build: how generated C is compiled.
+    build: how generated C is compiled. every_score: the job is one long run: of its only sequence scores are asked after each step.
     """
 
     model: IntegerModel
@@ -46,6 +46,7 @@ class Job:
     progress: Callable[[Progress], None] = tell_nobody
     initial: IntArray | None = None
     build: Build = RESCOMP_S_OWN
+    every_score: bool = False
 
     def from_zero(self) -> Job:
         """The same, every sequence beginning with zeros."""
@@ -61,6 +62,7 @@ class Job:
 class Answer:
     """What one variant of a witness (a resolver, a set of compiler flags, ...) computed. version names the software behind it.
 
+    trace: where the job asks for every score, its scores are [1, steps, *shape].
     from_zero: every sequence began with zeros, whatever the job's initial states: this variant takes none.
     """
 

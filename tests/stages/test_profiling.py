@@ -18,7 +18,8 @@ from rescomp.model_directory import ModelDirectory
 from rescomp.stages import profiling
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.tests.conftest import draw_product
-from rescomp.validate.c_program import encode_vectors, write_export
+from rescomp.validate.c_program import write_export
+from rescomp.validate.c_vectors import encode_vectors
 from rescomp.validate.counting import count_spans
 from rescomp.validate.emulation import build_firmware
 from rescomp.validate.witness import Job

@@ -11,7 +11,8 @@ from rescomp.errors import DeviceError, InputError, MissingToolError, ParityErro
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from rescomp.graph.ops import Add, Relu
 from rescomp.validate import c_program
-from rescomp.validate.c_program import decode_trace, encode_vectors, run_tool, tool_version, write_export
+from rescomp.validate.c_program import run_tool, tool_version, write_export
+from rescomp.validate.c_vectors import decode_trace, encode_vectors
 from rescomp.validate.host_c import HostC
 from rescomp.validate.witness import Job
 

@@ -155,7 +155,7 @@ def test_verify_from_the_command_line(model_directory, capsys):
     with serial_machine(None, board.elf) as port:
         assert main(["verify", str(path), "--against", f"serial:{port}"]) == 0
     out, err = capsys.readouterr()
-    assert re.search(rf"serial:{port} +host +parity protocol 2, API \d+ +[\d,]+ +[\d,]+ +- +0", out)
+    assert re.search(rf"serial:{port} +host +parity protocol 2, API \d+ +[\d,]+ +[\d,]+ +- +- +0", out)
     assert re.search(r"20/20 sequences +[\d.]+/s +[\d.]+ KB/s", err)
 
 

@@ -1,0 +1,116 @@
+"""verify's long run: the state is never reset, every witness that can gives every state and score, and report.json says how far it went."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from rescomp import stages
+from rescomp.cli import main
+from rescomp.errors import ParityError
+from rescomp.graph.evaluate import evaluate
+from rescomp.model_directory import ModelDirectory, to_json
+from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.stream_proof import FEWEST_STEPS, HOST_STEPS, NAMING_STEPS, WRONG_STEPS, StreamSet
+from rescomp.validate.stream_inputs import STRETCH_STEPS, stream_inputs
+
+
+def of_stream(path, steps):
+    """The evidence by witness and variant."""
+    report = json.loads((path / "report.json").read_text())
+    return {(entry["witness"], entry["variant"]): entry for entry in report["evidence"] if entry["steps"] == steps}
+
+
+def test_each_witness_carries_its_state_through_the_stream(model_dir, capsys):
+    directory = ModelDirectory.open(model_dir)
+    model = read_model(directory)
+    assert main(["verify", str(model_dir), "--against", "onnxruntime,tflite:reference,tflite-micro,c,torch"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        f"stream, its state never reset: c: {HOST_STEPS:,} steps; onnxruntime, tflite:reference, tflite-micro, torch: {FEWEST_STEPS} steps"
+        in out
+    )
+    assert re.search(r"of [\d,]+ values in 10,000 steps lie at an end of their format: clamps from below [\d,]+", out)
+    assert "not seen: onnxruntime: the stream: model_sequence.onnx gives scores at the end of a sequence alone" in out
+    a_step = 8 + 3
+    quick, host = of_stream(model_dir, FEWEST_STEPS), of_stream(model_dir, HOST_STEPS)
+    assert {witness for witness, _ in quick} == {"onnxruntime", "tflite:reference", "tflite-micro", "torch"}
+    assert {entry["compared"] for entry in quick.values()} == {a_step * FEWEST_STEPS}
+    assert [entry["compared"] for entry in host.values()] == [a_step * HOST_STEPS] * 2
+    stream = StreamSet.of(model, read_vectors(directory, model), None, 0)
+    states = evaluate(model, stream.x[None, :HOST_STEPS]).states[0]
+    low, high = (getattr(model.graphs["step"].state_inputs[0].type.format, end) for end in ("low", "high"))
+    summary = json.loads((model_dir / "report.json").read_text())["stream"]
+    assert summary["states"] == states.size
+    assert summary["states_at_ends"] == int(((states == low) | (states == high)).sum())
+
+
+def test_a_longer_stream_stays_beside_a_shorter_one_and_check_sees_both(model_dir):
+    stages.verify(model_dir, "c", stream_steps=700)
+    found = stages.verify(model_dir, "c", stream_steps=500)
+    assert found.streams == {500: ["c"]}
+    assert len(of_stream(model_dir, 700)) == len(of_stream(model_dir, 500)) == 2
+    assert found.report.stream.steps == 700
+    assert "stream, 700 steps" in stages.check(model_dir).as_markdown()
+    stages.verify(model_dir, "c", stream_steps=800)
+    assert not of_stream(model_dir, 700)
+    report = json.loads((model_dir / "report.json").read_text())
+    for entry in report["evidence"]:
+        entry["compared"] -= entry["steps"] == 800
+    ModelDirectory(model_dir).write({"report.json": to_json(report)})
+    with pytest.raises(ParityError, match=r"compared 8,799 of 8,800 values of the stream set"):
+        stages.check(model_dir).raise_failures()
+
+
+FAULT = """    static unsigned long steps;
+    if (++steps >= 300) {
+        state->STATE[2] ^= 1;
+    }
+"""
+"""Counted in one process: no test or stress sequence alone lasts so long."""
+
+
+def test_a_fault_that_comes_late_is_found_where_it_comes(model_dir):
+    directory = ModelDirectory(model_dir)
+    model, name = read_model(directory), "c/three_gestures.c"
+    (state,) = model.graphs["step"].state_inputs
+    text = (model_dir / name).read_text()
+    begin = text.index("{\n", text.index("void three_gestures_step(")) + 2
+    late = FAULT.replace("STATE", state.name)
+    directory.write({name: (text[:begin] + late + text[begin:]).encode()})
+    found = stages.verify(model_dir, "c", stress="off", samples=5, stream_steps=5000, compare_files=False)
+    streamed = [entry for entry in found.witnesses if entry.set == "stream"]
+    assert all(re.search(rf"differs on the stream set in .* sequence 0, step 299, {state.name}\[", entry.failure) for entry in streamed)
+    assert all(299 + WRONG_STEPS <= entry.steps < 500 for entry in streamed)
+
+
+def test_the_stream_is_of_recordings_in_seeded_orders_with_stretches_between(model_dir):
+    directory = ModelDirectory(model_dir)
+    model = read_model(directory)
+    vectors, t = read_vectors(directory, model), model.input.type
+    made = stream_inputs(t, vectors.x, vectors.lengths, 900)
+    assert np.array_equal(made[:400], stream_inputs(t, vectors.x, vectors.lengths, 400))
+    rows = {reading.tobytes() for recording, length in zip(vectors.x, vectors.lengths, strict=True) for reading in recording[:length]}
+    strange = np.array([row.tobytes() not in rows for row in made])
+    assert 0.2 < strange.mean() < 0.9
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], strange, [0]])))
+    stretches = list(zip(edges[::2], edges[1::2], strict=True))
+    assert max(end - begin for begin, end in stretches) <= STRETCH_STEPS
+    held = [(made[begin:end] == made[begin]).all() for begin, end in stretches if end - begin > 1]
+    assert 0 < sum(held) < len(held)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(("--stream-steps", "0"), "from 1 on"), (("--stream-steps", str(10**9)), "steps can be held at once")]
+)
+def test_a_number_of_steps_that_cannot_be_is_refused(model_dir, capsys, options, said):
+    assert main(["verify", str(model_dir), "--against", "c", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_the_stress_set_no_stream_is_run_unless_it_is_asked_for(model_dir):
+    assert stages.verify(model_dir, "c", stress="off").streams == {}
+    assert stages.verify(model_dir, "c", samples=3).streams == {}
+    found = stages.verify(model_dir, "c", stress="off", stream_steps=NAMING_STEPS + 1)
+    assert found.streams == {NAMING_STEPS + 1: ["c"]}

@@ -1,0 +1,160 @@
+"""One long run on every witness: every state and every score, the state never reset."""
+
+import select
+import socket
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rescomp.errors import UnsupportedError
+from rescomp.export.c import export_c
+from rescomp.export.onnx import export_onnx
+from rescomp.graph.decide import Decision, with_decision
+from rescomp.graph.evaluate import Trace, evaluate, evaluate_graph, take_decisions
+from rescomp.graph.long_run import evaluate_long_run
+from rescomp.tests.validate.test_serial_port import other_end
+from rescomp.validate import host_c
+from rescomp.validate.compare import compare, expected_count, first_layer
+from rescomp.validate.host_c import HostC
+from rescomp.validate.parity_protocol import Command, Deframer, encode_frame
+from rescomp.validate.registry import load_witness
+from rescomp.validate.serial_machines import serial_machine
+from rescomp.validate.serial_port import FRAME_BYTES, SerialPort, describe_estimate
+from rescomp.validate.stream_inputs import stream_inputs
+from rescomp.validate.witness import Job
+
+
+@pytest.fixture
+def long_run(export_job, random_sequences):
+    """A function (model, steps) -> a job that asks for every score of one run."""
+
+    def make(model, steps, **parts):
+        x, lengths = random_sequences(np.random.default_rng(3), model)
+        job = export_job(model, stream_inputs(model.input.type, x, lengths, steps)[None], np.array([steps]), **parts)
+        return replace(job, every_score=True)
+
+    return make
+
+
+def whole(job, answer):
+    """The comparison, every value being there."""
+    run = evaluate_long_run(job.model, job.x[0], guess=answer.trace.states[0])
+    decisions = take_decisions(job.model, run.scores[None]) if job.model.decides else None
+    found = compare(job, Trace(run.states[None], run.scores[None], decisions), answer.trace)
+    decided = 0 if answer.trace.decisions is None else len(run.states)
+    assert found.compared == run.states.size + run.scores.size + decided
+    return found
+
+
+@pytest.mark.parametrize("cell", ["deciding gru", "mixed"])
+def test_every_witness_gives_every_state_and_score(cell, request, exporting_witness, long_run):
+    model = request.getfixturevalue(f"random_{cell.split()[-1]}")(np.random.default_rng(4))
+    job = long_run(with_decision(model, Decision(smoothing=1, hold=2) if "deciding" in cell else None), 80)
+    answers = exporting_witness.answers(replace(job, argument="step" if exporting_witness.name == "onnxruntime" else ""))
+    answers = list(answers)
+    assert [whole(job, answer).mismatches for answer in answers] == [0] * {"tflite": 3, "c": 2}.get(exporting_witness.name, 1)
+    assert (answers[0].trace.decisions is not None) == (job.model.decides and exporting_witness.name in ("c", "onnxruntime"))
+
+
+def test_the_loop_of_onnx_is_not_asked(random_gru, long_run):
+    job = replace(long_run(random_gru(np.random.default_rng(4)), 5, exports=export_onnx), argument="sequence")
+    with pytest.raises(UnsupportedError, match=r"model_sequence\.onnx gives scores at the end of a sequence alone"):
+        list(load_witness("onnxruntime").answers(job))
+
+
+def test_a_hundred_thousand_steps_on_this_machine(random_fastgrnn, long_run, monkeypatch):
+    """The last step follows from every one before it: numpy evaluates them block by block from the states that the C gave."""
+    monkeypatch.setattr(host_c, "VARIANTS", host_c.VARIANTS[:1])
+    job = long_run(random_fastgrnn(np.random.default_rng(4)), 100_000, exports=host_c_only)
+    (answer,) = HostC().answers(job)
+    assert whole(job, answer).first is None
+    at = 99_990
+    tail = evaluate(job.model, job.x[:, at:], initial=answer.trace.states[:, at - 1])
+    assert np.array_equal(tail.states[0], answer.trace.states[0, at:])
+    assert np.array_equal(tail.scores[0], answer.trace.scores[0, -1])
+
+
+def host_c_only(model):
+    return {f"c/{name}": data for name, data in export_c(model).items()}
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "atmega2560"])
+def test_cores_give_every_state_and_score(core, emulated, random_fastgrnn, long_run):
+    core = emulated(core)
+    job = replace(long_run(random_fastgrnn(np.random.default_rng(4)), 60, exports=host_c_only), argument=core.name)
+    (answer,) = load_witness("simavr" if core.name.startswith("atmega") else "qemu").answers(job)
+    assert whole(job, answer).first is None
+
+
+def test_a_score_that_differs_is_named_by_its_step_and_looked_for_in_the_head(random_gru, long_run):
+    job = long_run(random_gru(np.random.default_rng(4)), 30, exports=host_c_only)
+    run = evaluate_long_run(job.model, job.x[0])
+    reference = Trace(run.states[None], run.scores[None])
+    scores = reference.scores.copy()
+    scores[0, 7, 2] += 1
+    found = compare(job, reference, Trace(reference.states, scores))
+    assert str(found.first) == f"sequence 0, step 7, scores[2]: expected {scores[0, 7, 2] - 1}, got {scores[0, 7, 2]}"
+
+    class Asked:
+        def run_graph(self, graph, inputs):
+            assert graph is job.model.graphs["head"]
+            assert np.array_equal(np.concatenate([array.reshape(-1) for array in inputs.values()]), run.states[7])
+            return evaluate_graph(graph, inputs)
+
+    assert first_layer(job, Asked(), reference, found.first) is None
+    states = reference.states.copy()
+    states[0, 5, 1] += 1
+    assert compare(job, reference, Trace(states, scores)).first.step == 5
+
+
+@contextmanager
+def lying(port, at):
+    """The port of a line to the board at `port` on which the answers to these STEP requests are wrong and look right; and a count of them."""
+    host, _, number = port.removeprefix("socket://").partition(":")
+    counts = Counter()
+
+    def serve(connection):
+        with socket.create_connection((host, int(number))) as device:
+            deframers = {connection: Deframer(), device: Deframer()}
+            while True:
+                for end in select.select([connection, device], [], [])[0]:
+                    data = end.recv(4096)
+                    if not data:
+                        return
+                    for body in deframers[end].feed(data):
+                        counts["steps"] += end is device and body[4] == Command.STEP | 0x80
+                        if end is device and body[4] == Command.STEP | 0x80 and counts["steps"] in at:
+                            body = body[:7] + bytes([body[7] ^ 1]) + body[8:]
+                        (device if end is connection else connection).sendall(encode_frame(body))
+
+    with other_end(serve) as other:
+        yield other, counts
+
+
+@pytest.mark.parametrize(("every_score", "requests"), [(True, 2010), (False, 1010)])
+def test_over_a_line_a_lost_conversation_goes_on_from_the_last_state_that_arrived(build_board, every_score, requests):
+    """Steps are asked for one by one where every score is compared, else as many as a frame holds."""
+    steps = 2000
+    board = build_board(weights="ternary", count=8, longest=9, decision=Decision(smoothing=2, hold=3), firmware={"frame_bytes": 128})
+    x = stream_inputs(board.model.input.type, board.x, board.lengths, steps)
+    run = evaluate_long_run(board.model, x)
+    witness = SerialPort()
+    with serial_machine(None, board.elf) as good, lying(good, at=(300, 650)) as (port, counts):
+        job = Job(board.model, board.directory, x[None], np.array([steps]), port, every_score=every_score)
+        (answer,) = witness.answers(job)
+    decisions = take_decisions(board.model, run.scores[None])
+    reference = Trace(run.states[None], run.scores[None] if every_score else run.scores[-1:], decisions)
+    assert compare(job, reference, answer.trace).first is None
+    assert compare(job, reference, answer.trace).compared == expected_count(job)
+    assert witness.report.restarts == 2
+    assert counts["steps"] <= requests
+
+
+def test_the_time_of_a_stream_over_a_line_is_told(build_board):
+    board = build_board(weights="ternary", count=8, longest=9)
+    job = Job(board.model, board.directory, np.zeros((1, 1000, *board.x.shape[2:])), np.array([1000]), "/dev/ttyACM0@9600")
+    alone, every = (int(describe_estimate([each]).split()[1].replace(",", "")) for each in (job, replace(job, every_score=True)))
+    assert every > 1000 * 2 * FRAME_BYTES + alone
