@@ -287,8 +287,21 @@ def _mismatches(evidence: Sequence[Evidence], expected: int, a_step: int, wanted
         if name not in compared:
             without = " without --cc and --cflags" if any(entry.build and entry.witness == name for entry in tested) else ""
             yield f"verify did not ask {name}{without}, which the limits want: add it to --against"
+    if wanted.stream_steps:
+        yield from _short_streams(evidence, wanted)
     if not any(entry.compared for entry in tested):
         yield "verify compared nothing"
+
+
+def _short_streams(evidence: Sequence[Evidence], wanted: Limits) -> Iterator[str]:
+    """A sentence for each witness that went less far without a reset than the limits want."""
+    for name in wanted.witnesses or ("c",):
+        steps = [entry.steps or 0 for entry in evidence if not entry.build and name in (entry.witness, *_any_port(entry))]
+        if max(steps, default=0) < wanted.stream_steps:
+            yield (
+                f"{name} ran {max(steps, default=0):,} steps without a reset, and the limits want {wanted.stream_steps:,}: "
+                f"verify with --stream-steps {wanted.stream_steps}"
+            )
 
 
 def _any_port(entry: Evidence) -> Sequence[str]:

@@ -32,7 +32,9 @@ Size = tuple[str, str]
 class Limits:
     """most: bytes of each size at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked.
 
-    sampled: whether a witness may have been asked for some of the test set only (`verify --samples`). least: of each figure of REACHED.
+    sampled: whether a witness may have been asked for some of the test set only (`verify --samples`). stream_steps: that each of the
+    witnesses, or c where none is named, must have run without a reset.
+    least: of each figure of REACHED.
     """
 
     most: Mapping[Size, int] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class Limits:
     witnesses: Sequence[str] = ()
     sampled: bool = False
     least: Mapping[str, float] = field(default_factory=dict)
+    stream_steps: int = 0
 
     @property
     def cores(self) -> list[str]:
@@ -57,13 +60,16 @@ def read_limits(path: Path) -> Limits:
     for section, table in document.items():
         _check_demands(path, section, table)
     parity = document.get("parity", {})
-    _check_keys(path, "parity", parity, ("witnesses", "sampled"))
+    _check_keys(path, "parity", parity, ("witnesses", "sampled", "stream_steps"))
     sampled = parity.get("sampled", False)
     if type(sampled) is not bool:
         raise InputError(f"{path}: parity.sampled = {sampled!r} is neither true nor false")
+    steps = parity.get("stream_steps", 0)
+    if not is_count(steps, 1 if "stream_steps" in parity else 0):
+        raise InputError(f"{path}: parity.stream_steps = {steps!r:.40} is no number of steps: a whole number from 1 on is wanted")
     most, growth = _sizes(path, "limits", document), _sizes(path, "growth", document)
-    limits = Limits(most, growth, _witnesses(path, parity), sampled, _least(path, document.get("evaluation", {})))
-    if not limits.most and not limits.growth and not limits.witnesses and not limits.least:
+    limits = Limits(most, growth, _witnesses(path, parity), sampled, _least(path, document.get("evaluation", {})), steps)
+    if not limits.most and not limits.growth and not limits.witnesses and not limits.least and not steps:
         more = "witnesses in [parity], or figures in [evaluation]"
         raise InputError(f"{path} demands nothing: name sizes in [limits] or [growth], {more}")
     return limits

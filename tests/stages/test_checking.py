@@ -187,6 +187,8 @@ BAD_LIMITS = {
     "[parity]\nwitnesses = []\n": "parity.witnesses demands nothing",
     "[parity]\nsampled = true\n": "limits.toml demands nothing",
     "[limits]\nram_bytes = 1\n[parity]\nsampled = 1\n": "parity.sampled = 1 is neither true nor false",
+    "[parity]\nstream_steps = 0\n": "parity.stream_steps = 0 is no number of steps",
+    "[parity]\nstream_steps = true\n": "parity.stream_steps = True is no number of steps",
     "[parity]\nwitnesses = ['onnxruntim']\n": "limits.toml: there is no witness 'onnxruntim'; the nearest one is 'onnxruntime'",
     "[parity]\nwitnesses = ['']\n": "limits.toml: --against names no witness",
     "[parity]\nwitnesses = ['c,tflite']\n": "parity.witnesses",

@@ -34,10 +34,11 @@ def test_every_witness_is_asked_on_every_set_that_it_can_be_asked_on(model_dir):
     found = {(entry.witness, entry.variant): set() for entry in result.witnesses}
     for entry in result.witnesses:
         found[entry.witness, entry.variant].add(entry.set)
-    everything = {"test", "stress", "layers"}
+    everything = {"test", "stress", "layers", "stream"}
+    assert found.pop(("onnxruntime", "sequence")) == {"test", "stress", "layers"}
     assert found.pop(("c", "gcc -O1 sanitized, header, run and classify")) == {"header"}
-    assert found.pop(("torch", "float64")) == {"test", "stress"}
-    assert found.pop(("c", "gcc -O2")) == {"test", "stress"}
+    assert found.pop(("torch", "float64")) == {"test", "stress", "stream"}
+    assert found.pop(("c", "gcc -O2")) == {"test", "stress", "stream"}
     assert {name for name, variant in found if variant == "fresh export"} == {"onnxruntime", "tflite", "c"}
     assert all(sets == ({"files"} if variant == "fresh export" else everything) for (_, variant), sets in found.items())
     assert set(report_of(model_dir)["vectors"]) == everything
@@ -47,7 +48,8 @@ def test_the_report_says_what_a_witness_cannot_be_asked_and_keeps_it(model_dir, 
     assert main(["verify", str(model_dir)]) == 0
     assert "not seen: torch: single layers: the torch net computes no layers" in capsys.readouterr().out
     notes = report_of(model_dir)["coverage"]["not_seen"]
-    assert notes["onnxruntime"] == ["initial states (sequence): every sequence begins with zeros there"]
+    initial, stream = "initial states (sequence): every sequence begins with zeros there", "the stream: model_sequence.onnx gives scores at"
+    assert notes["onnxruntime"] == [initial, f"{stream} the end of a sequence alone"]
     stages.verify(model_dir, "c")
     assert report_of(model_dir)["coverage"]["not_seen"] == notes
 
@@ -60,7 +62,7 @@ def test_full_sets_are_larger_and_stand_beside_the_quick_ones(model_dir):
     quick = stages.verify(model_dir, "onnxruntime")
     full = stages.verify(model_dir, "onnxruntime", stress="full")
     assert full.failures == ()
-    assert {entry.set for entry in full.witnesses} == {"test", "stress full", "layers full", "files"}
+    assert {entry.set for entry in full.witnesses} == {"test", "stress full", "layers full", "stream", "files"}
     assert full.compared > 2 * quick.compared
     assert {"stress", "layers", "stress full", "layers full"} < {entry["set"] for entry in report_of(model_dir)["evidence"]}
 

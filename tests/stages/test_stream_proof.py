@@ -52,7 +52,12 @@ def test_a_longer_stream_stays_beside_a_shorter_one_and_check_sees_both(model_di
     assert found.streams == {500: ["c"]}
     assert len(of_stream(model_dir, 700)) == len(of_stream(model_dir, 500)) == 2
     assert found.report.stream.steps == 700
-    assert "stream, 700 steps" in stages.check(model_dir).as_markdown()
+    limits = model_dir.parent / "limits.toml"
+    limits.write_text("[parity]\nstream_steps = 700\n")
+    assert "stream, 700 steps" in stages.check(model_dir, limits=limits).as_markdown()
+    limits.write_text("[parity]\nwitnesses = ['c']\nstream_steps = 701\n")
+    with pytest.raises(ParityError, match=r"c ran 700 steps without a reset, and the limits want 701: verify with --stream-steps 701"):
+        stages.check(model_dir, limits=limits).raise_failures()
     stages.verify(model_dir, "c", stream_steps=800)
     assert not of_stream(model_dir, 700)
     report = json.loads((model_dir / "report.json").read_text())
