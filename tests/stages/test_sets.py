@@ -195,7 +195,7 @@ def test_a_product_s_own_compiler_and_flags(model_dir, capsys):
     assert main(["verify", str(model_dir), "--against", "c", "--cc", "gcc", "--cflags", "-Os -funsigned-char", "--json"]) == 0
     entries = [entry for entry in json.loads(capsys.readouterr().out)["evidence"] if entry["set"] not in ("files", "header")]
     assert {entry["variant"] for entry in entries} == {"gcc -Os -funsigned-char"}
-    assert {entry["set"] for entry in entries} == {"test", "stress", "layers"}
+    assert {entry["set"] for entry in entries} == {"test", "stress", "layers", "stream"}
     kept = {entry["variant"] for entry in report_of(model_dir)["evidence"]}
     stages.verify(model_dir, "c")
     assert kept < {entry["variant"] for entry in report_of(model_dir)["evidence"]}
