@@ -70,7 +70,7 @@ def test_a_longer_stream_stays_beside_a_shorter_one_and_check_sees_both(model_di
 
 FAULT = """    static unsigned long steps;
     if (++steps >= 300) {
-        state->STATE[2] ^= 1;
+        state->STATE[2] ^= 1024;
     }
 """
 """Counted in one process: no test or stress sequence alone lasts so long."""
@@ -87,7 +87,7 @@ def test_a_fault_that_comes_late_is_found_where_it_comes(model_dir):
     found = stages.verify(model_dir, "c", stress="off", samples=5, stream_steps=5000, compare_files=False)
     streamed = [entry for entry in found.witnesses if entry.set == "stream"]
     assert all(re.search(rf"differs on the stream set in .* sequence 0, step 299, {state.name}\[", entry.failure) for entry in streamed)
-    assert all(299 + WRONG_STEPS <= entry.steps < 500 for entry in streamed)
+    assert all(299 + WRONG_STEPS <= entry.steps < 5000 for entry in streamed)
 
 
 def test_the_stream_is_of_recordings_in_seeded_orders_with_stretches_between(model_dir):
