@@ -290,8 +290,8 @@ def describe_streamed(streamed: Streamed) -> str:
     how = "; decided by the graph decide" if streamed.decided_by == "decide" else ""
     lines = [f"{of}: {size}; settled {clock.settle:,} readings after a change{how}"]
     if metrics.miss is not None:
-        median, p90 = ("never" if delay is None else f"{delay:,}" for delay in (metrics.delay_median, metrics.delay_p90))
-        lines.append(f"delay {median} readings (90 %: {p90}), missed {metrics.miss:.1%} of {metrics.judged:,} changes")
+        median, p90 = ("never" if delay is None else f"{delay:,} readings" for delay in (metrics.delay_median, metrics.delay_p90))
+        lines.append(f"delay: median {median}, 90 % {p90}; missed {metrics.miss:.1%} of {metrics.judged:,} changes")
     if metrics.flips is not None:
         lines.append(f"decision changes in settled time: {metrics.flips}")
     if (words := streamed.wake_words) is not None:

@@ -25,6 +25,12 @@ RUN = 8
 CONFIDENCE = 0.95
 Unit = Literal["hour", "minute", "1000 readings"]
 _SECONDS = {"hour": 3600, "minute": 60}
+_SAID = {
+    "hour": ("an hour", "{:.3g} hours"),
+    "minute": ("a minute", "{:.3g} minutes"),
+    "1000 readings": ("per 1000 readings", "{:.3g} thousand readings"),
+}
+"""How a rate in a unit, and an exposure, are told."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,8 @@ class Rate:
         return {"events": self.events, "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}
 
     def __str__(self) -> str:
-        seen = f"{self.events} in {self.exposure:.3g} {self.unit if self.unit == '1000 readings' else self.unit + 's'}"
-        each = f"per {self.unit}" if self.unit == "1000 readings" else f"an {self.unit}" if self.unit == "hour" else f"a {self.unit}"
+        each, time = _SAID[self.unit]
+        seen = f"{self.events:,} in {time.format(self.exposure)}"
         if not self.events:
             return f"< {self.bound:.3g} {each} ({seen})"
         return f"{self.value:.3g} {each} ({seen}, 95 % bound {self.bound:.3g})"
