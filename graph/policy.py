@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import UnsupportedError
+from .decide import NO_DECISION
 from .evaluate import evaluate_graph
 from .fixed_point import IntArray
 from .ir import IntegerModel, StreamPolicy
@@ -69,12 +70,19 @@ class StreamWalk:
         return scores
 
     def decide(self, scores: IntArray) -> int:
-        """The decision after these scores, of a model that decides."""
+        """The decision after these scores, of a model that decides; NO_DECISION, and nothing is remembered, where nothing has been read."""
+        if self.nothing_read:
+            return NO_DECISION
         graph = self.model.graphs["decide"]
         ((read,), (given,)) = graph.data_inputs, graph.outputs
         values = evaluate_graph(graph, {read.name: scores[None], **self.deciding})
         self.deciding = {name: values[following] for name, following in graph.state.items()}
         return int(values[given][0, 0])
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether everything began anew and no reading has come since: the scores are of zeros, and say nothing of a stream."""
+        return self.lost > self.policy.gap
 
     @property
     def answering(self) -> int:

@@ -91,6 +91,29 @@ def test_a_decision_outlives_a_state_that_begins_anew_and_no_gap_that_is_not_hel
     assert walk.decide(walk.scores()) == -2
 
 
+@pytest.mark.parametrize("policy", [StreamPolicy(gap=3), StreamPolicy(gap=3, rail=2, half_window=4), StreamPolicy(rail=1)], ids=str)
+def test_where_everything_began_anew_nothing_is_decided_until_the_next_reading(policy, model, readings):
+    walk = StreamWalk(replace(with_decision(model, Decision(hold=2)), policy=policy))
+    stuck = np.full_like(readings[0], model.input.type.format.high)
+
+    def decisions(fed):
+        for reading in fed:
+            walk.gap() if reading is None else walk.step(reading)
+            yield walk.decide(walk.scores())
+
+    assert set(decisions([None] * 40)) == {-2}
+    heard = list(decisions(readings[:6]))
+    assert heard[:1] == [-2]
+    assert -2 not in heard[1:]
+    lost = [[None] * 40, *([[stuck] * 40] if policy.rail else [])]
+    for outage in lost:
+        held = policy.gap + (policy.rail if outage[0] is not None else 0)
+        after = list(decisions(outage))
+        assert (-2 in after[:held], set(after[held:])) == (False, {-2})
+        assert not any(array.any() for array in walk.deciding.values())
+        assert list(decisions(readings[:6])) == heard
+
+
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
 def test_the_generated_c_does_the_same(policy, model, random_sequences, tmp_path):
     rng = np.random.default_rng(3)
