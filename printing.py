@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from .boards import Board
+    from .graph.ir import StreamPolicy
     from .stages.checking import Check
     from .stages.diagnosis import Diagnosis
     from .stages.evaluation import Evaluation, Perturbed
@@ -288,6 +289,7 @@ def describe_streamed(streamed: Streamed) -> str:
     of = "continuous recordings" if streamed.of == "continuous" else f"recordings in a row, in {streamed.orders} seeded orders"
     size = f"{metrics.streams:,} streams, {metrics.steps:,} steps, {metrics.changes:,} changes"
     how = "; decided by the graph decide" if streamed.decided_by == "decide" else ""
+    how += _describe_policy(streamed.policy)
     lines = [f"{of}: {size}; settled {clock.settle:,} readings after a change{how}"]
     if metrics.miss is not None:
         median, p90 = ("never" if delay is None else f"{delay:,} readings" for delay in (metrics.delay_median, metrics.delay_p90))
@@ -298,6 +300,18 @@ def describe_streamed(streamed: Streamed) -> str:
         latency = "" if words.latency_median is None else f", latency {words.latency_median:,} readings (90 %: {words.latency_p90:,})"
         lines.append(f"wake words: {words.rejected:,} of {words.words:,} rejected{latency}; false accepts {words.false_accepts}")
     return "\n".join(lines)
+
+
+def _describe_policy(policy: StreamPolicy | None) -> str:
+    """What a stream does beside running on."""
+    if policy is None:
+        return ""
+    two = (
+        f"; two staggered states, each begun anew every {2 * policy.half_window:,} steps, the older one answers"
+        if policy.half_window
+        else ""
+    )
+    return two + (f"; readings that stand at an end for more than {policy.rail:,} steps are lost" if policy.rail else "")
 
 
 def _perturbed_row(each: Perturbed, before: float) -> tuple[str, str, str]:

@@ -2,49 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from .decide import NO_DECISION
-from .evaluate import evaluate_graph, rows_at_a_time, take_decisions, walk_sequences
+from .evaluate import evaluate_graph, rows_at_a_time, take_decisions
 from .fixed_point import IntArray
 from .ir import IntegerModel
+from .policy_plan import BoolArray, Plan, plan
 
 STEPS = 64
 """Whose states are held until the head reads them together."""
 
 
-def stream_decisions(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Callable[[int], None] = lambda _steps: None) -> IntArray:
-    """The decision after every step of every stream: int64 [streams, longest]; past a stream's end NO_DECISION.
+def tell_nobody(steps: int) -> None:
+    """What a walk tells of its steps unless somebody wants to know."""
 
-    x: int [streams, longest, *input shape]; lengths: int [streams], each >= 1. The state is zero before the first step and then runs on.
-    Without `decide` it is the class of the largest score, the first of equals. tell: told how many of the longest stream's steps are done.
+
+@dataclass(frozen=True, eq=False)
+class StreamScores:
+    """After every step of every stream: scores int [streams, longest, *shape]; begins: whether everything began anew, bool
+    [streams, longest]. Past a stream's end they mean nothing.
     """
-    decisions = np.full(x.shape[:2], NO_DECISION, np.int64)
-    size = rows_at_a_time(model.graphs["step"])
-    for begin in range(0, len(x), size):
-        rows = slice(begin, begin + size)
-        longest = int(lengths[rows].max())
-        scores = np.zeros((len(lengths[rows]), longest, *model.output.type.shape), model.output.type.format.numpy_dtype)
-        for first, part in _stream_scores(model, x[rows], lengths[rows]):
-            scores[:, first : first + part.shape[1]] = part
-            tell(first + part.shape[1])
-        decisions[rows, :longest] = take_decisions(model, scores) if model.decides else scores.argmax(axis=2)
+
+    scores: IntArray
+    begins: BoolArray
+
+    def decisions(self, model: IntegerModel) -> IntArray:
+        """By the graph `decide`, or the class of the largest score, the first of equals: int [streams, longest]."""
+        decisions: IntArray = take_decisions(model, self.scores, self.begins) if model.decides else self.scores.argmax(axis=2)
+        return decisions
+
+
+def stream_decisions(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Callable[[int], None] = tell_nobody) -> IntArray:
+    """The decision after every step of every stream: int64 [streams, longest]; past a stream's end NO_DECISION. See stream_scores."""
+    decisions = stream_scores(model, x, lengths, tell).decisions(model).astype(np.int64)
     decisions[np.arange(x.shape[1])[None, :] >= lengths[:, None]] = NO_DECISION
     return decisions
 
 
-def _stream_scores(model: IntegerModel, x: IntArray, lengths: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """(the first step, scores int64 [streams, steps, *shape]) of some steps after another; past a stream's end they mean nothing."""
-    step, head = model.graphs["step"], model.graphs["head"]
-    longest = int(lengths.max())
-    states = {value.name: np.zeros((len(x), min(STEPS, longest), *value.type.shape), np.int64) for value in head.inputs}
-    for t, (running, values) in enumerate(walk_sequences(model, x, lengths)):
-        for name, kept in states.items():
-            kept[running, t % STEPS] = values[step.state[name]]
+def stream_scores(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Callable[[int], None] = tell_nobody) -> StreamScores:
+    """What a device's <model>_stream gives: the state is zero before the first step and then runs on, as the model's policy says.
+
+    x: int [streams, longest, *input shape]; lengths: int [streams], each >= 1. tell: told how many of the longest stream's steps are done.
+    """
+    scores = np.zeros((*x.shape[:2], *model.output.type.shape), model.output.type.format.numpy_dtype)
+    begins = np.zeros(x.shape[:2], np.bool_)
+    size = max(1, rows_at_a_time(model.graphs["step"]) // 2)
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size)
+        longest = int(lengths[rows].max())
+        way = plan(model, x[rows, :longest], lengths[rows])
+        begins[rows, :longest] = way.begins
+        for first, part in _scores(model, x[rows], way):
+            scores[rows, first : first + part.shape[1]] = part
+            tell(first + part.shape[1])
+    return StreamScores(scores, begins)
+
+
+def _scores(model: IntegerModel, x: IntArray, way: Plan) -> Iterator[tuple[int, IntArray]]:
+    """(the first step, scores int64 [streams, steps, *shape]) of some steps after another."""
+    head, (count, longest) = model.graphs["head"], way.advances.shape
+    kept = {value.name: np.zeros((count, min(STEPS, longest), *value.type.shape), np.int64) for value in head.inputs}
+    for t, states in enumerate(_walk(model, x, way)):
+        for name, array in kept.items():
+            array[:, t % STEPS] = states[name][way.answers[:, t], np.arange(count)]
         if t % STEPS == STEPS - 1 or t == longest - 1:
-            count = t % STEPS + 1
-            flat = {name: kept[:, :count].reshape(-1, *kept.shape[2:]) for name, kept in states.items()}
+            steps = t % STEPS + 1
+            flat = {name: array[:, :steps].reshape(-1, *array.shape[2:]) for name, array in kept.items()}
             scores = evaluate_graph(head, flat)[model.output.name]
-            yield t - count + 1, scores.reshape(len(x), count, *scores.shape[1:])
+            yield t - steps + 1, scores.reshape(count, steps, *scores.shape[1:])
+
+
+def _walk(model: IntegerModel, x: IntArray, way: Plan) -> Iterator[Mapping[str, IntArray]]:
+    """After each step every state by name, int64 [states, streams, *shape], the same arrays each time."""
+    step = model.graphs["step"]
+    states = {value.name: np.zeros((way.states, len(x), *value.type.shape), np.int64) for value in step.state_inputs}
+    for t in range(way.advances.shape[1]):
+        rows, anew = np.flatnonzero(way.advances[:, t]), np.flatnonzero(way.fresh[:, t] >= 0)
+        for array in states.values():
+            array[:, way.begins[:, t]] = 0
+            array[way.fresh[anew, t], anew] = 0
+        if len(rows):
+            readings = np.concatenate([x[rows, way.reading[rows, t]]] * way.states)
+            before = {name: array[:, rows].reshape(-1, *array.shape[2:]) for name, array in states.items()}
+            values = evaluate_graph(step, {model.input.name: readings, **before})
+            for name, array in states.items():
+                array[:, rows] = values[step.state[name]].reshape(way.states, len(rows), *array.shape[2:])
+        yield states

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InputError
 from .fixed_point import IntArray
@@ -125,22 +126,28 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     return Trace(states, _scores(model, states, lengths), _decisions(model, states, lengths) if model.decides else None)
 
 
-def walk_decisions(model: IntegerModel, scores: IntArray) -> Iterator[dict[str, IntArray]]:
-    """After every step all values of the graph `decide`, for scores int [streams, steps, classes] from the beginning of each stream."""
+def walk_decisions(model: IntegerModel, scores: IntArray, begins: npt.NDArray[np.bool_] | None = None) -> Iterator[dict[str, IntArray]]:
+    """After every step all values of the graph `decide`, for scores int [streams, steps, classes] from the beginning of each stream.
+
+    begins: bool [streams, steps], where the decision is forgotten before the step.
+    """
     decide = model.graphs["decide"]
     (read,) = decide.data_inputs
     state: dict[str, IntArray] = {v.name: np.zeros((len(scores), *v.type.shape), np.int64) for v in decide.state_inputs}
     for t in range(scores.shape[1]):
+        if begins is not None:
+            for array in state.values():
+                array[begins[:, t]] = 0
         values = evaluate_graph(decide, {read.name: scores[:, t], **state})
         yield values
         state = {name: values[following] for name, following in decide.state.items()}
 
 
-def take_decisions(model: IntegerModel, scores: IntArray) -> IntArray:
-    """The decision after every step, int16 [streams, steps], for the same scores."""
+def take_decisions(model: IntegerModel, scores: IntArray, begins: npt.NDArray[np.bool_] | None = None) -> IntArray:
+    """The decision after every step, int16 [streams, steps], for the same."""
     (name,) = model.graphs["decide"].outputs
     decisions = np.zeros(scores.shape[:2], np.int16)
-    for t, values in enumerate(walk_decisions(model, scores)):
+    for t, values in enumerate(walk_decisions(model, scores, begins)):
         decisions[:, t] = values[name][:, 0]
     return decisions
 

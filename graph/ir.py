@@ -147,6 +147,11 @@ class StreamPolicy:
     rail: int = 0
     half_window: int = 0
 
+    @property
+    def states(self) -> int:
+        """How many states a stream steps, and keeps."""
+        return 2 if self.half_window else 1
+
 
 @dataclass(frozen=True)
 class IntegerModel:

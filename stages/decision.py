@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..data.split import Split
 from ..data.streams import in_a_row, row_orders
 from ..errors import InputError
 from ..graph.decide import Decision, with_decision
-from ..graph.evaluate import evaluate, scores_of_every_step, take_decisions
+from ..graph.decisions import stream_scores
+from ..graph.evaluate import take_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.ops.decide import MOST_MARGIN
@@ -58,22 +60,27 @@ def replace_unset(section: DecideSection, by: DecideSection) -> DecideSection:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Validation recordings in a row: the model's scores int64 [streams, steps, classes], labels [streams, steps], lengths [streams]."""
+    """Validation recordings in a row: the model's scores int [streams, steps, classes], labels [streams, steps], lengths [streams].
+
+    begins: bool [streams, steps], where the model's policy forgets the decision; None: nowhere.
+    """
 
     scores: IntArray
     labels: IntArray
     lengths: IntArray
+    begins: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, model: IntegerModel, recordings: Split) -> Stream:
-        """Of recordings as the model reads them, in seeded orders; the state runs on from one to the next."""
+        """Of recordings as the model reads them, in seeded orders; the state runs on from one to the next, as the model's policy says."""
         streams = in_a_row(recordings, row_orders(recordings.y), _ROW_STEPS)
-        states = evaluate(with_decision(model, None), np.asarray(streams.x, np.int64), streams.lengths).states
-        return cls(scores_of_every_step(model, states), streams.y, streams.lengths)
+        walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
+        return cls(walked.scores, streams.y, streams.lengths, walked.begins)
 
     def measure(self, model: IntegerModel, decision: Decision, clock: Clock) -> StreamMetrics:
         """What the decisions are worth."""
-        return measure_streams(take_decisions(with_decision(model, decision), self.scores), self.labels, self.lengths, clock)
+        decisions = take_decisions(with_decision(model, decision), self.scores, self.begins)
+        return measure_streams(decisions, self.labels, self.lengths, clock)
 
 
 def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:

@@ -222,7 +222,13 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Stre
     said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
     if reader.model.decides:
         said += ", where decisions wait for what [decide] asks"
-    if reader.time_steps is None:
+    policy = reader.model.policy
+    if policy is not None and policy.half_window:
+        yield (
+            f"{said}, of two staggered states that are each begun anew every {2 * policy.half_window:,} steps: a stream.window of about "
+            "twice what the net needs may do better; else train the net for streams (train.carry; docs/streaming.md)"
+        )
+    elif reader.time_steps is None:
         yield (
             f"{said}: train the net for streams (train.carry; longer, where that is set), or reset its state where something new begins "
             "(docs/streaming.md)"

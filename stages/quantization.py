@@ -131,10 +131,10 @@ def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, 
 
 
 def _in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
-    """The model with the recipe's decision and policy."""
+    """The model with the recipe's decision and policy; the decision is chosen for streams under that policy."""
     asked = recipe.stream
     policy = None if asked is None else StreamPolicy(asked.gap, asked.rail, (asked.window or 0) // 2)
-    return replace(_decided(recipe, manifest, model, net, train, listener), policy=policy)
+    return _decided(recipe, manifest, replace(model, policy=policy), net, train, listener)
 
 
 def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:

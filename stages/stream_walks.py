@@ -15,7 +15,7 @@ from ..data.split import Split
 from ..data.streams import ORDERS, Streams, in_a_row, row_orders
 from ..graph.decisions import stream_decisions
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, StreamPolicy
 from ..validate.witness import Progress
 from .listener import Listener
 from .stream_metrics import Clock, StreamMetrics, WakeWords, measure_streams, measure_wake_words
@@ -30,9 +30,9 @@ TOLD = 8192
 class Streamed:
     """Figures of streams. of: what they are made of. metrics: of continuous ones, or of all seeded orders together.
 
-    decided_by: the model's graph, or the largest of its scores. orders: how many seeded ones. spread: sample standard deviation over
-    them, by figure. own_order: of the recordings as their file has them, which may be sorted by class. wake_words: where a class is the
-    background. sha256: of what the model read.
+    decided_by: the model's graph, or the largest of its scores. policy: by which they were walked, None: the state runs on. orders: how
+    many seeded ones. spread: sample standard deviation over them, by figure. own_order: of the recordings as their file has them, which
+    may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
     """
 
     of: Literal["continuous", "in a row"]
@@ -40,6 +40,7 @@ class Streamed:
     clock: Clock
     sha256: str
     decided_by: Literal["decide", "scores"]
+    policy: StreamPolicy | None
     orders: int = 0
     spread: Mapping[str, float] = field(default_factory=dict)
     own_order: StreamMetrics | None = None
@@ -58,6 +59,7 @@ class Streamed:
             "of": self.of,
             "sha256": self.sha256,
             "decided_by": self.decided_by,
+            "policy": None if self.policy is None else {"states": self.policy.states, **vars(self.policy)},
             "orders": self.orders,
             "clock": vars(self.clock),
             **self.metrics.as_json(),
@@ -87,7 +89,7 @@ def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, backg
     """Of continuous recordings, as the model reads them."""
     walked = _Walked(_decisions(model, streams, listener), streams.y, streams.lengths)
     words = walked.wake_words(clock, background)
-    return Streamed("continuous", walked.measure(clock), clock, streams.digest(), _decided_by(model), wake_words=words)
+    return Streamed("continuous", walked.measure(clock), clock, streams.digest(), _decided_by(model), model.policy, wake_words=words)
 
 
 def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener) -> Streamed:
@@ -101,7 +103,8 @@ def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, back
     seeded, each = _together(walked[:ORDERS]), [one.measure(clock) for one in walked]
     spread = {name: statistics.stdev([getattr(one, name) for one in each[:ORDERS]]) for name in ("streamed", "tail", "ends")}
     words = seeded.wake_words(clock, background)
-    return Streamed("in a row", seeded.measure(clock), clock, recordings.digest(), _decided_by(model), ORDERS, spread, each[ORDERS], words)
+    known = (clock, recordings.digest(), _decided_by(model), model.policy)
+    return Streamed("in a row", seeded.measure(clock), *known, ORDERS, spread, each[ORDERS], words)
 
 
 def _decided_by(model: IntegerModel) -> Literal["decide", "scores"]:

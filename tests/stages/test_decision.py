@@ -1,16 +1,21 @@
 """The decision of a recipe: in integers, searched on validation recordings, and put behind a model that is there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rescomp import stages
 from rescomp.data.split import Split
+from rescomp.data.streams import in_a_row, row_orders
 from rescomp.errors import InputError
-from rescomp.graph.decide import Decision, decision_of
+from rescomp.graph.decide import Decision, decision_of, with_decision
+from rescomp.graph.evaluate import take_decisions
 from rescomp.graph.ir import StreamPolicy
+from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
-from rescomp.stages import decision
+from rescomp.stages import decision, quantization
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
 from rescomp.stages.listener import Silent
@@ -95,6 +100,31 @@ def test_where_none_is_quiet_enough_the_quietest_is_taken_and_it_is_said(model, 
     assert said[1].startswith("warning: no decision that was tried has at most 0 changes per 1000 readings")
     assert metrics.miss > 0.1
     assert f"warning: this decision misses {metrics.miss:.1%} of the changes" in said[3]
+
+
+@pytest.mark.parametrize("policy", [StreamPolicy(half_window=3), StreamPolicy(gap=2, rail=1)], ids=str)
+def test_it_is_searched_in_streams_under_the_model_s_policy(model, policy):
+    rng, t, decision = np.random.default_rng(2), model.input.type, Decision(1, 20, 2)
+    x = rng.integers(t.format.low + 1, t.format.high, (12, 9, *t.shape))
+    x[::3, 2:8, 0] = t.format.high
+    recordings, deciding = Split(x, np.arange(12) % 4, np.full(12, 9)), replace(with_decision(model, decision), policy=policy)
+    stream = Stream.of(replace(model, policy=policy), recordings)
+    rows = in_a_row(recordings, row_orders(recordings.y))
+    found = take_decisions(deciding, stream.scores, stream.begins)
+    for row, length in enumerate(rows.lengths):
+        walk, walked = StreamWalk(deciding), []
+        for reading in rows.x[row, :length]:
+            walk.step(reading)
+            walked.append(walk.decide(walk.scores()))
+        assert found[row, :length].tolist() == walked
+
+
+def test_the_policy_is_there_before_the_decision_is_chosen(model_dir, monkeypatch):
+    seen, decided = [], quantization._decided
+    monkeypatch.setattr(quantization, "_decided", lambda *parts: seen.append(parts[2].policy) or decided(*parts))
+    for window in (9, 12):
+        stages.quantize(model_dir, overrides=[f"stream.window={window}"])
+        assert seen[-1] == read_model(ModelDirectory.open(model_dir)).policy == StreamPolicy(half_window=window // 2)
 
 
 def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):

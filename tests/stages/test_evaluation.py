@@ -10,8 +10,10 @@ from rescomp.cli import main
 from rescomp.data.streams import row_orders
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
+from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import REPORT, ModelDirectory
 from rescomp.recipe import load_recipe
+from rescomp.stages import evaluation
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.evaluation import anywhere
 from rescomp.stages.perturbations import PERTURBATIONS, dead, resampled
@@ -105,6 +107,32 @@ def test_the_graph_that_decides_is_asked(model_dir, capsys):
     assert (decisions != scores.argmax(axis=1)).any()
     assert main(["evaluate", str(model_dir), "--stream"]) == 0
     assert "decided by the graph decide" in capsys.readouterr().out
+
+
+def test_a_stream_is_walked_as_the_model_s_policy_says(model_dir, capsys):
+    before = stages.evaluate(model_dir, stream=True).streamed
+    stages.quantize(model_dir, overrides=["stream.window=6", "stream.rail=7"])
+    found = stages.evaluate(model_dir, stream=True).streamed
+    model, vectors, _ = parts(model_dir)
+    walk, right = StreamWalk(model), []
+    for i, length in enumerate(vectors.lengths):
+        for reading in vectors.x[i, :length]:
+            walk.step(reading)
+            right.append(int(walk.scores().argmax()) == vectors.labels[i])
+    assert found.own_order.streamed == np.mean(right) != before.own_order.streamed
+    assert main(["evaluate", str(model_dir), "--stream"]) == 0
+    text = capsys.readouterr().out
+    assert "; two staggered states, each begun anew every 6 steps, the older one answers; readings that stand at an end for" in text
+    assert main(["evaluate", str(model_dir), "--stream", "--json"]) == 0
+    known = {"states": 2, "gap": 0, "rail": 7, "half_window": 3}
+    assert (json.loads(capsys.readouterr().out)["streamed"]["policy"], before.as_json()["policy"]) == (known, None)
+
+
+def test_a_stream_of_two_states_is_not_told_to_reset_them(model_dir, monkeypatch):
+    stages.quantize(model_dir, overrides=["stream.window=6"])
+    monkeypatch.setattr(evaluation, "PARTED", -1.0)
+    (said,) = stages.evaluate(model_dir, stream=True).sentences
+    assert "of two staggered states that are each begun anew every 6 steps: a stream.window of about twice what the net needs" in said
 
 
 def test_continuous_recordings_of_the_test_people(from_log):
