@@ -23,16 +23,16 @@ def tell_nobody(steps: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class StreamScores:
-    """After every step of every stream: scores int [streams, longest, *shape]; begins: whether everything began anew, bool
-    [streams, longest]. Past a stream's end they mean nothing.
+    """After every step of every stream: scores int [streams, longest, *shape]; unread: whether nothing was read since
+    everything began anew, bool [streams, longest]. Past a stream's end they mean nothing.
     """
 
     scores: IntArray
-    begins: BoolArray
+    unread: BoolArray
 
     def decisions(self, model: IntegerModel) -> IntArray:
         """By the graph `decide`, or the class of the largest score, the first of equals: int [streams, longest]."""
-        decisions: IntArray = take_decisions(model, self.scores, self.begins) if model.decides else self.scores.argmax(axis=2)
+        decisions: IntArray = take_decisions(model, self.scores, self.unread) if model.decides else self.scores.argmax(axis=2)
         return decisions
 
 
@@ -49,17 +49,17 @@ def stream_scores(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Cal
     x: int [streams, longest, *input shape]; lengths: int [streams], each >= 1. tell: told how many of the longest stream's steps are done.
     """
     scores = np.zeros((*x.shape[:2], *model.output.type.shape), model.output.type.format.numpy_dtype)
-    begins = np.zeros(x.shape[:2], np.bool_)
+    unread = np.zeros(x.shape[:2], np.bool_)
     size = max(1, rows_at_a_time(model.graphs["step"]) // 2)
     for start in range(0, len(x), size):
         rows = slice(start, start + size)
         longest = int(lengths[rows].max())
         way = plan(model, x[rows, :longest], lengths[rows])
-        begins[rows, :longest] = way.begins
+        unread[rows, :longest] = way.unread
         for first, part in _scores(model, x[rows], way):
             scores[rows, first : first + part.shape[1]] = part
             tell(first + part.shape[1])
-    return StreamScores(scores, begins)
+    return StreamScores(scores, unread)
 
 
 def _scores(model: IntegerModel, x: IntArray, way: Plan) -> Iterator[tuple[int, IntArray]]:

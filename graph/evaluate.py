@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from .decide import NO_DECISION
 from .fixed_point import IntArray
 from .ir import Graph, IntegerModel
 from .ops.window import Windowed
@@ -126,29 +127,30 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
     return Trace(states, _scores(model, states, lengths), _decisions(model, states, lengths) if model.decides else None)
 
 
-def walk_decisions(model: IntegerModel, scores: IntArray, begins: npt.NDArray[np.bool_] | None = None) -> Iterator[dict[str, IntArray]]:
+def walk_decisions(model: IntegerModel, scores: IntArray, unread: npt.NDArray[np.bool_] | None = None) -> Iterator[dict[str, IntArray]]:
     """After every step all values of the graph `decide`, for scores int [streams, steps, classes] from the beginning of each stream.
 
-    begins: bool [streams, steps], where the decision is forgotten before the step.
+    unread: bool [streams, steps], where there is nothing to decide on: nothing is remembered of those steps, nor of what was before.
     """
     decide = model.graphs["decide"]
     (read,) = decide.data_inputs
     state: dict[str, IntArray] = {v.name: np.zeros((len(scores), *v.type.shape), np.int64) for v in decide.state_inputs}
     for t in range(scores.shape[1]):
-        if begins is not None:
-            for array in state.values():
-                array[begins[:, t]] = 0
         values = evaluate_graph(decide, {read.name: scores[:, t], **state})
         yield values
         state = {name: values[following] for name, following in decide.state.items()}
+        if unread is not None:
+            state = {name: np.where(unread[:, t].reshape(-1, *[1] * (array.ndim - 1)), 0, array) for name, array in state.items()}
 
 
-def take_decisions(model: IntegerModel, scores: IntArray, begins: npt.NDArray[np.bool_] | None = None) -> IntArray:
-    """The decision after every step, int16 [streams, steps], for the same."""
+def take_decisions(model: IntegerModel, scores: IntArray, unread: npt.NDArray[np.bool_] | None = None) -> IntArray:
+    """The decision after every step, int16 [streams, steps], for the same; NO_DECISION where it is unread."""
     (name,) = model.graphs["decide"].outputs
     decisions = np.zeros(scores.shape[:2], np.int16)
-    for t, values in enumerate(walk_decisions(model, scores, begins)):
+    for t, values in enumerate(walk_decisions(model, scores, unread)):
         decisions[:, t] = values[name][:, 0]
+    if unread is not None:
+        decisions[unread] = NO_DECISION
     return decisions
 
 

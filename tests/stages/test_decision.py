@@ -110,7 +110,7 @@ def test_it_is_searched_in_streams_under_the_model_s_policy(model, policy):
     recordings, deciding = Split(x, np.arange(12) % 4, np.full(12, 9)), replace(with_decision(model, decision), policy=policy)
     stream = Stream.of(replace(model, policy=policy), recordings)
     rows = in_a_row(recordings, row_orders(recordings.y))
-    found = take_decisions(deciding, stream.scores, stream.begins)
+    found = take_decisions(deciding, stream.scores, stream.unread)
     for row, length in enumerate(rows.lengths):
         walk, walked = StreamWalk(deciding), []
         for reading in rows.x[row, :length]:
