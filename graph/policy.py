@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -25,8 +27,12 @@ def check_policy(model: IntegerModel, policy: StreamPolicy) -> None:
             raise UnsupportedError(f"a stream's {name} of {value} steps is outside 0..{MOST_STEPS}")
 
 
-class StreamWalk:
-    """One stream of a model with a policy: the meaning of <model>_stream in the C, docs/contract.md."""
+State = TypeVar("State")
+"""Of the net, after some readings."""
+
+
+class StreamPath(ABC, Generic[State]):
+    """Which readings go into which state of a stream: the meaning of a policy, docs/contract.md, whatever a state is held as."""
 
     def __init__(self, model: IntegerModel) -> None:
         """At the beginning."""
@@ -37,8 +43,7 @@ class StreamWalk:
 
     def reset(self) -> None:
         """Everything begins anew; there is no reading that could be held."""
-        self.states = [self._zeros("step") for _ in range(2 if self.policy.half_window else 1)]
-        self.deciding = self._zeros("decide") if self.model.decides else {}
+        self.states = [self._begun() for _ in range(2 if self.policy.half_window else 1)]
         self.lost, self.railed, self.phase = self.policy.gap + 1, 0, 0
 
     def step(self, reading: IntArray) -> None:
@@ -62,6 +67,42 @@ class StreamWalk:
             self.reset()
             self.railed = railed
 
+    @property
+    def nothing_read(self) -> bool:
+        """Whether everything began anew and no reading has come since: the scores are of zeros, and say nothing of a stream."""
+        return self.lost > self.policy.gap
+
+    @property
+    def answering(self) -> int:
+        """Which state: of two the one that has run for longer, at most two half windows."""
+        half = self.policy.half_window
+        return int(half > 0 and (self.phase - 1) % (2 * half) < half)
+
+    def _advance(self) -> None:
+        """A step of every state on the last reading; of two one begins anew first at each half window."""
+        half = self.policy.half_window
+        if half and self.phase % half == 0:
+            self.states[self.phase // half % 2] = self._begun()
+        self.states = [self._stepped(state) for state in self.states]
+        self.phase = (self.phase + 1) % (2 * half) if half else 0
+
+    @abstractmethod
+    def _begun(self) -> State:
+        """A state of zeros."""
+
+    @abstractmethod
+    def _stepped(self, state: State) -> State:
+        """What the last reading makes of a state."""
+
+
+class StreamWalk(StreamPath[Mapping[str, IntArray]]):
+    """One stream of a model with a policy, in its integers: the meaning of <model>_stream in the C."""
+
+    def reset(self) -> None:
+        """Everything begins anew, and the decision is forgotten."""
+        super().reset()
+        self.deciding = self._zeros("decide") if self.model.decides else {}
+
     def scores(self) -> IntArray:
         """Of the state that answers, int64 [*shape]."""
         state = self.states[self.answering]
@@ -79,26 +120,13 @@ class StreamWalk:
         self.deciding = {name: values[following] for name, following in graph.state.items()}
         return int(values[given][0, 0])
 
-    @property
-    def nothing_read(self) -> bool:
-        """Whether everything began anew and no reading has come since: the scores are of zeros, and say nothing of a stream."""
-        return self.lost > self.policy.gap
+    def _begun(self) -> Mapping[str, IntArray]:
+        return self._zeros("step")
 
-    @property
-    def answering(self) -> int:
-        """Which state: of two the one that has run for longer, at most two half windows."""
-        half = self.policy.half_window
-        return int(half > 0 and (self.phase - 1) % (2 * half) < half)
-
-    def _advance(self) -> None:
-        """A step of every state on the last reading; of two one begins anew first at each half window."""
-        step, half = self.model.graphs["step"], self.policy.half_window
-        if half and self.phase % half == 0:
-            self.states[self.phase // half % 2] = self._zeros("step")
-        for number, state in enumerate(self.states):
-            values = evaluate_graph(step, {self.model.input.name: self.last[None], **state})
-            self.states[number] = {name: values[following] for name, following in step.state.items()}
-        self.phase = (self.phase + 1) % (2 * half) if half else 0
+    def _stepped(self, state: Mapping[str, IntArray]) -> Mapping[str, IntArray]:
+        step = self.model.graphs["step"]
+        values = evaluate_graph(step, {self.model.input.name: self.last[None], **state})
+        return {name: values[following] for name, following in step.state.items()}
 
     def _zeros(self, role: str) -> Mapping[str, IntArray]:
         return {value.name: np.zeros((1, *value.type.shape), np.int64) for value in self.model.graphs[role].state_inputs}

@@ -15,9 +15,9 @@ from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.evaluate import evaluate, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
-from ..graph.policy import StreamWalk
 from .c_program import USES_PREFIX
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
+from .stream_uses import expected_of_stream
 from .witness import Job, UsesAnswer
 
 SEQUENCES, STEPS = 8, 5
@@ -31,21 +31,23 @@ MISSING = -(1 << 31)
 class Uses:
     """The sequences, each of so many steps, and what numpy expects of them.
 
-    x: int16 [sequences, steps, *input shape]; or [sequences, *input shape] for a net without state.
+    x: int16 [sequences, steps, *input shape]; or [sequences, *input shape] for a net without state. walk: readings that the seed draws
+    for the stream of a model with a policy.
     """
 
     model: IntegerModel
     x: IntArray
     steps: int
+    walk: int
 
     @classmethod
-    def of(cls, job: Job) -> Uses:
+    def of(cls, job: Job, walk: int) -> Uses:
         """Taken from a job's sequences, the longest first."""
         if not job.model.is_recurrent:
-            return cls(job.model, job.x[:SEQUENCES], 1)
+            return cls(job.model, job.x[:SEQUENCES], 1, walk)
         rows = np.argsort(-job.lengths, kind="stable")[:SEQUENCES]
         steps = min(STEPS, int(job.lengths[rows].min()))
-        return cls(job.model, job.x[rows, :steps], steps)
+        return cls(job.model, job.x[rows, :steps], steps, walk)
 
     def encode(self) -> bytes:
         """As the program reads it."""
@@ -54,7 +56,7 @@ class Uses:
     @property
     def flags(self) -> tuple[str, ...]:
         """For the compiler."""
-        return (f"{USES_PREFIX}STEPS={self.steps}",)
+        return (f"{USES_PREFIX}STEPS={self.steps}", f"{USES_PREFIX}WALK={self.walk}")
 
     def expected(self, *, small: bool) -> Iterator[tuple[str, Any]]:
         """(what it is, array) for all that the program writes behind the header."""
@@ -84,39 +86,8 @@ class Uses:
                     if decided:
                         yield f"the decision of {who} after step {t}, and its state", decided[k][t][i]
         if self.model.policy is not None and not small:
-            for number, record in enumerate(self._streamed()):
+            for number, record in enumerate(expected_of_stream(self.model, self.x[-1], self.walk)):
                 yield f"a stream after reading {number}, lost ones counted", record
-
-    def _streamed(self) -> Iterator[Any]:
-        """After every reading of a stream, lost ones included, its scores, and its decision: what use_stream of the program writes."""
-        walk, policy = StreamWalk(self.model), self.model.policy
-        assert policy is not None
-        readings = self.x[-1].astype(np.int64)
-        end = np.ones_like(readings[0])
-        end.reshape(-1)[0] = self.model.input.type.format.high
-        fed: list[IntArray | None] = [None]
-        fed += [readings[i % self.steps] for i in range(2 * policy.half_window + self.steps)]
-        fed += [
-            *[None] * policy.gap,
-            readings[0],
-            *[None] * (policy.gap + 2),
-            readings[0],
-            *[end] * (policy.rail + policy.gap + 3),
-            readings[0],
-        ]
-        for reading in fed:
-            yield self._told(walk, reading)
-        walk.reset()
-        yield self._told(walk, readings[0])
-
-    def _told(self, walk: StreamWalk, reading: IntArray | None) -> Any:
-        walk.gap() if reading is None else walk.step(reading)
-        scores = walk.scores()
-        record = np.zeros((), record_dtype([self.model.output, *decision_values(self.model)]))
-        record[self.model.output.name] = scores
-        for value in decision_values(self.model):
-            record[value.name] = walk.decide(scores)
-        return record
 
     def _decided(self, scores: IntArray) -> Iterator[Any]:
         """For every step the decision of each sequence and the states behind it, as the program writes them: records [sequences]."""
@@ -138,13 +109,13 @@ class Uses:
 
 
 def ask_uses(
-    job: Job, variant: str, version: str, run: Callable[[Sequence[str], bytes], bytes], target: Target | None = None
+    job: Job, variant: str, version: str, run: Callable[[Sequence[str], bytes], bytes], walk: int, target: Target | None = None
 ) -> UsesAnswer:
     """Build, run and compare. run(flags, input) gives what the program wrote; raises BudgetError where it does not fit.
 
-    target: the core for which the C was exported, for whatever preference.
+    walk: readings drawn for the stream of a model with a policy. target: the core for which the C was exported, for whatever preference.
     """
-    uses = Uses.of(job)
+    uses = Uses.of(job, walk)
     try:
         small, output = False, run(uses.flags, uses.encode())
     except BudgetError:

@@ -30,6 +30,7 @@ from .c_program import (
 )
 from .c_uses import ask_uses
 from .c_vectors import decode_trace, encode_vectors
+from .stream_uses import WALK
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
@@ -91,7 +92,7 @@ class HostC:
             return _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, *flags), data, "uses")
 
         with _cut_short():
-            answer = ask_uses(job, variant.name, tool_version(compiler), run)
+            answer = ask_uses(job, variant.name, tool_version(compiler), run, WALK)
         yield answer
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rescomp.errors import InputError, UnsupportedError
+from rescomp.errors import InputError, ParityError, UnsupportedError
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import StreamPolicy
@@ -142,12 +142,27 @@ FAULTS = [
     ("stream->railed = 0;\n    } else", "} else"),
     ("phase % TINY_HALF_WINDOW == 0", "phase == 0"),
     ("(uint16_t)(stream->phase - 1) < ", "stream->phase < "),
+    (
+        "    tiny_step(&stream->states[0]",
+        "    static uint32_t n;\n    if (++n > 300) stream->last[0] ^= 64;\n    tiny_step(&stream->states[0]",
+    ),
+    ("reading[i] == TINY_INPUT_LOW || reading[i] == TINY_INPUT_HIGH", "i == 0 && reading[i] == TINY_INPUT_HIGH"),
+    ("reading[i] == TINY_INPUT_LOW || ", ""),
+    ("at_an_end = 1;", "at_an_end = i == 0;"),
+    ("at_an_end = 1;", "at_an_end ^= 1;"),
+    ("    stream->phase = 0;\n", ""),
+    ("    stream->railed = 0;\n    stream->phase", "    stream->phase"),
+    ("stream->lost > TINY_GAP", "stream->lost > TINY_GAP + 1"),
+    ("stream->lost > TINY_GAP", "stream->lost >= TINY_GAP"),
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong"), FAULTS)
-def test_a_fault_in_the_policy_s_code_is_seen(right, wrong, model, random_sequences, tmp_path):
-    each = replace(model, policy=StreamPolicy(2, 1, 3))
+GUARD = "stream->phase < 2 * TINY_HALF_WINDOW ? stream->phase : 0"
+
+
+def used_with(right, wrong, model, random_sequences, tmp_path):
+    """What the C with a fault answers to its use."""
+    each = replace(with_decision(model, Decision(1, 20, 2, 1)), policy=StreamPolicy(2, 1, 3))
     write_export(tmp_path / "c", each)
     path = tmp_path / "c" / "tiny.c"
     text = path.read_text()
@@ -155,7 +170,18 @@ def test_a_fault_in_the_policy_s_code_is_seen(right, wrong, model, random_sequen
     path.write_text(text.replace(right, wrong))
     x, lengths = random_sequences(np.random.default_rng(3), each, count=4, longest=9)
     (answer,) = load_witness("c").run_uses(Job(each, tmp_path, x.astype(np.int16), lengths))
-    assert answer.first.startswith("a stream after reading ")
+    return answer
+
+
+@pytest.mark.parametrize(("right", "wrong"), FAULTS)
+def test_a_fault_in_the_policy_s_code_is_seen(right, wrong, model, random_sequences, tmp_path):
+    assert used_with(right, wrong, model, random_sequences, tmp_path).first.startswith("a stream after reading ")
+
+
+@pytest.mark.parametrize("wrong", ["stream->phase", GUARD.replace("<", "<=")])
+def test_a_counter_of_any_bits_that_is_used_unchecked_is_seen(wrong, model, random_sequences, tmp_path):
+    with pytest.raises(ParityError, match="the generated C failed on this machine"):
+        used_with(GUARD, wrong, model, random_sequences, tmp_path)
 
 
 def test_a_policy_is_part_of_the_graph_s_file_and_digest(model):

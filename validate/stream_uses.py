@@ -1,0 +1,192 @@
+"""What use_stream of uses.c does to a stream of a model with a policy, and the scores and decisions that numpy expects of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..graph.decide import NO_DECISION
+from ..graph.evaluate import evaluate, scores_of_every_step, take_decisions
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from ..graph.policy import StreamPath, StreamWalk
+from .c_vectors import decision_values, record_dtype
+
+WALK, CORE_WALK = 3000, 100
+"""Readings drawn by the seed on this machine, and on an emulated core, which may be a thousand times as slow."""
+_SEED = 2463534242
+_PADDED = 1 << 14
+"""Steps of sequences side by side, the padding counted."""
+
+
+class _Sketch(StreamPath[list[IntArray]]):
+    """The stream without its arithmetic: a state is the readings since its beginning. So many beginnings can be walked side by side."""
+
+    def __init__(self, model: IntegerModel) -> None:
+        self.sequences: list[list[IntArray]] = []
+        self.decided: list[list[int]] = []
+        self.answers: list[tuple[list[IntArray], int]] = []
+        super().__init__(model)
+
+    def reset(self) -> None:
+        """A decision goes on over beginnings of one state, not over these."""
+        super().reset()
+        self.decided.append([])
+
+    def answer(self) -> None:
+        """After a reading: which scores are written, and whether they are decided on."""
+        sequence = self.states[self.answering]
+        if not self.nothing_read:
+            self.decided[-1].append(len(self.answers))
+        self.answers.append((sequence, len(sequence)))
+
+    def _begun(self) -> list[IntArray]:
+        self.sequences.append([])
+        return self.sequences[-1]
+
+    def _stepped(self, state: list[IntArray]) -> list[IntArray]:
+        state.append(self.last)
+        return state
+
+
+class _Use:
+    """use_stream, in its words."""
+
+    def __init__(self, model: IntegerModel, readings: IntArray, walk: int) -> None:
+        self.sketch, self.model, self.readings, self.walk, self.word = _Sketch(model), model, readings, walk, _SEED
+        self.ends = 2 * model.input.type.size
+
+    def feed(self, number: int) -> None:
+        self.sketch.step(self.readings[number % len(self.readings)])
+        self.sketch.answer()
+
+    def lose(self, count: int) -> None:
+        for _ in range(count):
+            self.sketch.gap()
+            self.sketch.answer()
+
+    def feed_ends(self, one: int, other: int) -> None:
+        format = self.model.input.type.format
+        reading = np.ones(self.model.input.type.shape, np.int64)
+        for number in (one, other):
+            reading.reshape(-1)[number // 2] = format.high if number % 2 else format.low
+        self.sketch.step(reading)
+        self.sketch.answer()
+
+    def draw(self, below: int) -> int:
+        self.word ^= self.word << 13 & 0xFFFFFFFF
+        self.word ^= self.word >> 17
+        self.word ^= self.word << 5 & 0xFFFFFFFF
+        return (self.word >> 8) % below
+
+    def draw_reading(self, kind: int) -> None:
+        if kind == 1:
+            self.lose(1)
+        elif kind == 2:
+            one = self.draw(self.ends)
+            self.feed_ends(one, self.draw(self.ends))
+        else:
+            self.feed(self.draw(len(self.readings)))
+
+    def walk_stream(self) -> None:
+        policy, left = self.sketch.policy, self.walk
+        longest = {1: policy.gap + 3, 2: policy.rail + policy.gap + 3}
+        while left > 0:
+            kind = self.draw(8)
+            count = min(1 + self.draw(longest.get(kind, 2 * policy.half_window + 16)), left)
+            if kind == 0:
+                self.sketch.reset()
+                continue
+            for _ in range(count):
+                self.draw_reading(kind)
+            left -= count
+
+    def use_any_bits(self) -> None:
+        self.sketch.phase = 0
+        self.feed(0)
+        self.sketch.lost = 0x5A5A
+        self.lose(1)
+        self.feed(1)
+        self.sketch.last = np.full_like(self.sketch.last, self.model.input.type.format.low)
+        self.lose(1)
+
+    def use_stream(self) -> _Sketch:
+        policy = self.sketch.policy
+        self.lose(1)
+        self.feed_ends(0, 0)
+        for i in range(2 * policy.half_window + len(self.readings)):
+            self.feed(i)
+        self.use_any_bits()
+        self.feed(0)
+        self.lose(policy.gap)
+        self.feed(0)
+        self.lose(policy.gap + 2)
+        self.feed(0)
+        for i in range(policy.rail + policy.gap + 3 + self.ends):
+            self.feed_ends(i % self.ends, i % self.ends)
+        self.sketch.reset()
+        self.feed_ends(1, 1)
+        self.walk_stream()
+        return self.sketch
+
+
+def expected_of_stream(model: IntegerModel, readings: IntArray, walk: int) -> Any:
+    """Scores, and the decision of a model that decides, after every reading, lost ones included: records, as the program writes them.
+
+    readings: int [steps, *input shape], of the last sequence. walk: how many readings the seed draws.
+    """
+    sketch = _Use(model, readings.astype(np.int64), walk).use_stream()
+    scores = _scores(sketch)
+    records = np.zeros(len(scores), record_dtype([model.output, *decision_values(model)]))
+    records[model.output.name] = scores
+    for value in decision_values(model):
+        records[value.name][:, 0] = _decisions(sketch, scores)
+    return records
+
+
+def _scores(sketch: _Sketch) -> IntArray:
+    """After every reading, int64 [readings, *shape]."""
+    model = sketch.model
+    nothing = StreamWalk(model).scores()
+    scores = np.repeat(nothing[None], len(sketch.answers), axis=0)
+    places: dict[int, list[tuple[int, int]]] = {}
+    for place, (sequence, length) in enumerate(sketch.answers):
+        if length:
+            places.setdefault(id(sequence), []).append((place, length - 1))
+    for rows in _side_by_side([sequence for sequence in sketch.sequences if id(sequence) in places]):
+        x, lengths = _padded(rows)
+        found = scores_of_every_step(model, evaluate(model, x, lengths).states)
+        for number, row in enumerate(rows):
+            into, steps = np.array(places[id(row)]).T
+            scores[into] = found[number, steps]
+    return scores
+
+
+def _decisions(sketch: _Sketch, scores: IntArray) -> IntArray:
+    """After every reading, int64 [readings]."""
+    decisions = np.full(len(scores), NO_DECISION)
+    for rows in _side_by_side([places for places in sketch.decided if places]):
+        x, _ = _padded([list(scores[places]) for places in rows])
+        for places, found in zip(rows, take_decisions(sketch.model, x), strict=True):
+            decisions[places] = found[: len(places)]
+    return decisions
+
+
+def _side_by_side(sequences: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """The longest first, as many at a time as are _PADDED steps."""
+    rest = sorted(sequences, key=len, reverse=True)
+    while rest:
+        count = max(1, _PADDED // len(rest[0]))
+        yield rest[:count]
+        rest = rest[count:]
+
+
+def _padded(rows: list[list[IntArray]]) -> tuple[IntArray, IntArray]:
+    """Sequences of equal length, the ends of the shorter ones filled with zeros: int64 [sequences, longest, *shape]; and the lengths."""
+    lengths = np.array([len(row) for row in rows])
+    x = np.zeros((len(rows), int(lengths.max()), *rows[0][0].shape), np.int64)
+    for number, row in enumerate(rows):
+        x[number, : len(row)] = row
+    return x, lengths
