@@ -333,7 +333,8 @@ def print_inspection(result: Inspection) -> None:
         f"\nconst data {size['model']:,} bytes ({size['model'] / 1024:.2f} KB) = weights {size['weights']:,} "
         f"+ scales {size['scales']:,} + biases {size['biases']:,} + tables {size['tables']:,} (shared by layers)"
     )
-    click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes")
+    stream = "" if result.ram == result.state + result.scratch else f"; a stream, as its policy says, {result.ram:,} bytes"
+    click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes{stream}")
     click.echo(f"a step     {total:,} multiply-accumulates")
 
 

@@ -209,7 +209,7 @@ class Source:
     @property
     def streamed_states(self) -> int:
         """How many states a stream steps."""
-        return 2 if self.model.policy and self.model.policy.half_window else 1
+        return self.model.policy.states if self.model.policy else 1
 
     @property
     def stream_padding(self) -> int:
@@ -221,6 +221,11 @@ class Source:
         """Of a stream: its states with their scratch, three counters, the last reading."""
         kept = self.streamed_states * (self.state_bytes + self.scratch_bytes)
         return kept + _COUNTERS + self.inputs[0].type.nbytes + self.stream_padding
+
+    @property
+    def ram_bytes(self) -> int:
+        """That a device keeps of one stream: of the state with its scratch, or of the stream around it where the model has a policy."""
+        return self.stream_bytes if self.model.policy else self.state_bytes + self.scratch_bytes
 
     @property
     def calls_decision(self) -> bool:

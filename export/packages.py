@@ -127,8 +127,8 @@ class Package:
     def paragraph(self) -> str:
         """What it costs."""
         source = self.source
-        ram = source.state_bytes + source.scratch_bytes
-        return f"It takes {source.constant_bytes} bytes of constants in flash and {ram} bytes of RAM, no heap and no floating point."
+        kept = f"{source.constant_bytes} bytes of constants in flash and {source.ram_bytes} bytes of RAM"
+        return f"It takes {kept}, no heap and no floating point."
 
     @property
     def kconfig(self) -> str:

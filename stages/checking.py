@@ -202,7 +202,7 @@ def check(
         check_exports(directory, model)
         at_hand = exports_at_hand(directory)
     inspection = inspect_model(model)
-    sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.state + inspection.scratch}
+    sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.ram}
     cores = list(dict.fromkeys((*wanted.cores, *cores)))
     if profile_document:
         sizes |= _read_cores(profile_document, report.graph_sha256, cores)

@@ -17,9 +17,9 @@ from ..graph.decide import Decision, with_decision
 from ..graph.decisions import stream_scores
 from ..graph.evaluate import take_decisions
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, StreamPolicy
 from ..graph.ops.decide import MOST_MARGIN
-from ..recipe import DecideSection
+from ..recipe import DecideSection, StreamSection
 from .listener import Listener
 from .stream_metrics import Clock, StreamMetrics, measure_streams
 
@@ -38,6 +38,11 @@ def check_thresholds(section: DecideSection, classes: int) -> None:
     count = len(section.thresholds or ())
     if count > 1 and count != classes:
         raise InputError(f"decide.thresholds has {count} numbers for {classes} classes: give one for all, or one a class in their order")
+
+
+def policy_by(section: StreamSection | None) -> StreamPolicy | None:
+    """The section in steps."""
+    return None if section is None else StreamPolicy(section.gap, section.rail, (section.window or 0) // 2)
 
 
 def decide_by(section: DecideSection, model: IntegerModel) -> Decision:

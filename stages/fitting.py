@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,11 +19,13 @@ from ..data.dataset import load_dataset
 from ..errors import BudgetError, InputError, UnsupportedError
 from ..export.c import translate
 from ..export.lower import lower
+from ..graph.decide import with_decision
 from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
 from ..graph.weights import SparseWeight, most_bytes
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
+from .decision import decide_by, policy_by
 
 STEP = 4
 LARGE = 128
@@ -58,7 +60,7 @@ OWN: Sequence[Choice] = (
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of the generated C: all const data, and RAM (state and scratch)."""
+    """Bytes of the generated C: all const data, and RAM (what is kept of a stream)."""
 
     const: int
     state: int
@@ -163,13 +165,14 @@ def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
         for matrix in matrices(net):
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
         calibrate(net, torch.randn(4, 8, channels * recipe.model.window), torch.full((4,), 8), 12)
-    return _largest_size(lower(net.eval(), "probe", tuple(map(str, range(classes)))))
+    model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
+    return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, model)))
 
 
 def check_budget(budget: Budget, model: IntegerModel) -> None:
     """Raise BudgetError, saying by how much, when a model does not fit."""
     source = translate(model)
-    size = Size(source.constant_bytes, source.state_bytes + source.scratch_bytes)
+    size = Size(source.constant_bytes, source.ram_bytes)
     if not budget.holds(size):
         raise BudgetError(f"the model needs {size}, the budget is {budget}: raise it, or lower model.hidden_size")
 
@@ -187,4 +190,4 @@ def _largest_size(model: IntegerModel) -> Size:
             if isinstance(weight, SparseWeight):
                 rows, columns = weight.matrix.shape
                 more += most_bytes(rows, columns, weight.bits, int(np.count_nonzero(weight.matrix))) - weight.pack().nbytes
-    return Size(source.constant_bytes + more, source.state_bytes + source.scratch_bytes)
+    return Size(source.constant_bytes + more, source.ram_bytes)

@@ -47,8 +47,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Inspection:
-    """bytes: by kind, `model` their sum, as in the generated C; state and scratch: bytes of RAM.
+    """bytes: by kind, `model` their sum, as in the generated C; state and scratch: bytes of RAM of one state.
 
+    ram: bytes of RAM that a device keeps of one stream, which is more than a state where the model has a policy.
     reading: from the manifest, None for a model in memory.
     """
 
@@ -59,6 +60,7 @@ class Inspection:
     bytes: dict[str, int]
     state: int
     scratch: int
+    ram: int
     reading: Reading | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ def inspect_model(model: IntegerModel) -> Inspection:
         constant_bytes(model),
         source.state_bytes,
         source.scratch_bytes,
+        source.ram_bytes,
     )
 
 

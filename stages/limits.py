@@ -16,9 +16,9 @@ from .figures import FIGURES
 from .perturbations import PERTURBATIONS
 
 MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
-"""Of a model wherever it runs: constants; state and scratch."""
+"""Of a model wherever it runs: constants; what is kept of a stream."""
 CORE_SIZES: Sequence[str] = ("flash_bytes", "ram_bytes")
-"""Of a model on a core: code and constants; state, arena, scratch and stack."""
+"""Of a model on a core: code and constants; what is kept of a stream, and stack."""
 _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "ram": ("state", "arena", "scratch")}
 """What `rescomp profile --json` tells of a core's memories."""
 
@@ -131,6 +131,8 @@ def read_profile(path: Path, graph_sha256: str) -> dict[Size, int]:
 def core_sizes(core: Mapping[str, Any]) -> dict[Size, int]:
     """Of one core in a document of `rescomp profile --json`."""
     flash, ram = (sum(_count(core[part][name]) for name in names) for part, names in _PARTS.items())
+    if "stream" in core:
+        ram = _count(core["stream"]["bytes"])
     return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + _count(core["stack"])}
 
 

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..export.lower import lower
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
-from ..graph.ir import IntegerModel, StreamPolicy
+from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..manifest import Manifest
 from ..model_directory import (
@@ -42,7 +42,7 @@ from ..train.metrics import Metrics, metrics_file
 from ..train.schedule import quantize_schedule, train_schedule
 from ..validate.torch_net import empty_net
 from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
-from .decision import DEFAULTS, check_thresholds, decide_by, describe_settings, replace_unset, search_decision
+from .decision import DEFAULTS, check_thresholds, decide_by, describe_settings, policy_by, replace_unset, search_decision
 from .exports import EXPORTED
 from .listener import Listener, Silent
 from .stream_metrics import Clock
@@ -132,9 +132,7 @@ def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, 
 
 def _in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
     """The model with the recipe's decision and policy; the decision is chosen for streams under that policy."""
-    asked = recipe.stream
-    policy = None if asked is None else StreamPolicy(asked.gap, asked.rail, (asked.window or 0) // 2)
-    return _decided(recipe, manifest, replace(model, policy=policy), net, train, listener)
+    return _decided(recipe, manifest, replace(model, policy=policy_by(recipe.stream)), net, train, listener)
 
 
 def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from rescomp.errors import InputError
-from rescomp.export.c import export_c
+from rescomp.export.c import export_c, translate
 from rescomp.export.cores import CORES
 from rescomp.export.packages import ECOSYSTEMS, About, choose_recording, export_package
 from rescomp.graph.decide import Decision, with_decision
@@ -503,6 +503,14 @@ def in_streams(model):
     """What the model's examples of streams may be: as it is, with a decision, and with a policy too."""
     deciding = with_decision(model, Decision(smoothing=1, hold=1))
     return [model, deciding, replace(deciding, policy=StreamPolicy(gap=2, half_window=4))]
+
+
+def test_packages_tell_what_a_stream_keeps(model, tmp_path):
+    for form, each in enumerate(in_streams(model)):
+        folder, source = tmp_path / f"{form}", translate(each)
+        kept = source.stream_bytes if each.policy else source.state_bytes + source.scratch_bytes
+        for ecosystem, name in (("arduino", "library.properties"), ("platformio", "library.json"), ("zephyr", "Kconfig")):
+            assert f"{kept} bytes of RAM" in (write(folder / ecosystem, ecosystem, each) / name).read_text()
 
 
 @pytest.mark.parametrize("form", range(3))

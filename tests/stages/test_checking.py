@@ -133,6 +133,24 @@ def test_cores_are_measured_as_profile_does(verified, tmp_path):
     assert result.passed
 
 
+def test_ram_is_what_a_stream_keeps_where_a_model_has_a_policy(model_dir, tmp_path, capsys):
+    before = stages.inspect(model_dir)
+    stages.quantize(model_dir, overrides=["stream.window=20"])
+    stages.export(model_dir)
+    stages.verify(model_dir, "c", stress="off")
+    header = (model_dir / "c" / "three_gestures.h").read_text()
+    kept = int(re.search(r"#define THREE_GESTURES_STREAM_BYTES (\d+)", header)[1])
+    assert kept == stages.inspect(model_dir).ram > 2 * before.ram == 2 * (before.state + before.scratch)
+    profile = {**PROFILE["cores"][0], "stream": {"states": 2, "count": 9, "bytes": 1784}}
+    document = write(tmp_path / "profile.json", profile_of(model_dir, cores=[profile]))
+    limits = write(tmp_path / "limits.toml", f"[limits]\nram_bytes = {kept - 1}\n[limits.cortex-m0]\nram_bytes = 1784\n")
+    result = stages.check(model_dir, limits=limits, profile_document=document)
+    assert (result.as_json()["ram_bytes"], result.as_json()["cores"]["cortex-m0"]["ram_bytes"]) == (kept, 1784 + profile["stack"])
+    assert [text.partition(":")[0] for text in result.size_failures] == ["RAM", "RAM on cortex-m0"]
+    assert main(["inspect", str(model_dir)]) == 0
+    assert f"bytes; a stream, as its policy says, {kept:,} bytes" in capsys.readouterr().out
+
+
 def test_a_mismatch_comes_before_a_size(verified, tmp_path):
     differing(verified)
     result = stages.check(verified, limits=write(tmp_path / "limits.toml", "[limits]\nram_bytes = 0\n"))

@@ -7,9 +7,10 @@ import pytest
 from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import BudgetError, InputError
-from rescomp.export.c import constant_bytes
+from rescomp.export.c import constant_bytes, translate
+from rescomp.graph.decide import with_decision
 from rescomp.model_directory import ModelDirectory
-from rescomp.recipe import Recipe, load_recipe
+from rescomp.recipe import Recipe, load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.fitting import Budget, Size, candidates, check_budget, fit_recipe, parse_budget, predict_size
 
@@ -89,10 +90,25 @@ def test_the_prediction_bounds_the_trained_model(recordings, tmp_path, overrides
     predicted = predict_size(recipe, 4, 3)
     inspection = stages.inspect(tmp_path / "m")
     assert constant_bytes(model)["model"] <= predicted.const
-    assert inspection.state + inspection.scratch == predicted.state
+    assert inspection.ram == predicted.state
     check_budget(Budget(predicted.const, predicted.state), model)
     with pytest.raises(BudgetError, match=r"lower model\.hidden_size"):
         check_budget(Budget(const=100), model)
+
+
+def test_a_decision_and_a_policy_of_streams_are_part_of_the_price(model_dir):
+    stages.quantize(model_dir, overrides=["decide.thresholds=0.5", "stream.window=20"])
+    directory = ModelDirectory.open(model_dir)
+    model = read_model(directory)
+    recipe = parse_recipe(directory.read("recipe.toml"), "a recipe")
+    alone = predict_size(recipe.model_copy(update={"decide": None, "stream": None}), 4, 3)
+    predicted = predict_size(recipe, 4, 3)
+    assert predicted.state == translate(model).stream_bytes > 2 * alone.state
+    more = translate(model).constant_bytes - translate(with_decision(model, None)).constant_bytes
+    assert predicted.const - alone.const == more > 0
+    check_budget(Budget(state=predicted.state), model)
+    with pytest.raises(BudgetError, match=f"state {predicted.state} B, the budget is state {predicted.state - 1} B"):
+        check_budget(Budget(state=predicted.state - 1), model)
 
 
 @pytest.mark.parametrize("window", [2, 4])
