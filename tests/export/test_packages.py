@@ -542,6 +542,138 @@ def test_zephyr_s_sample_of_a_stream_compiles(form, model, tmp_path):
     assert ("_gap(" in (package / "samples/stream/src/main.c").read_text()) == (form == 2)
 
 
+LATE = """
+#include <cstdio>
+
+static unsigned long now = 60000000;
+HardwareSerial Serial;
+void HardwareSerial::begin(unsigned long) {}
+void HardwareSerial::print(const char *) {}
+void HardwareSerial::println(const char *) {}
+void HardwareSerial::println(unsigned int) {}
+void HardwareSerial::println(int) {}
+void HardwareSerial::println(long) {}
+unsigned long micros() { return now += 10; }
+
+int analogRead(int pin)
+{
+    if (pin == A0) {
+        printf("%lu ", now);
+    }
+    return 0;
+}
+
+int main()
+{
+    setup();
+    for (int i = 0; i < 12; ++i) {
+        loop();
+        now += i == 4 ? 1000000 : i == 8 ? 25000 : 300;
+    }
+    return 0;
+}
+"""
+
+
+def test_the_sketch_of_a_stream_takes_no_burst_of_readings_after_a_late_start_or_a_stall(random_fastgrnn, tmp_path):
+    needs("gcc", "g++")
+    model = random_fastgrnn(np.random.default_rng(1), inputs=4)
+    package, objects = write(tmp_path, "arduino", model), []
+    (tmp_path / "sketch.cpp").write_text("#include <Arduino.h>\n" + (package / "examples/Stream/Stream.ino").read_text() + LATE)
+    for source in sorted((package / "src").rglob("*.c")):
+        objects.append(tmp_path / f"{source.stem}.o")
+        run("gcc", *WARNINGS, "-std=gnu11", f"-I{package / 'src'}", "-c", source, "-o", objects[-1])
+    include = [f"-I{path}" for path in (package / "src", STUBS / "arduino")]
+    run("g++", *WARNINGS, "-std=gnu++11", *include, tmp_path / "sketch.cpp", *objects, "-o", tmp_path / "program")
+    times = np.array(says(tmp_path / "program").split(), int)
+    assert 20000 <= times[0] - 60000000 <= 20050
+    assert [round(interval, -3) for interval in np.diff(times)] == [20000] * 4 + [1000000] + [20000] * 3 + [25000, 15000, 20000]
+
+
+SAMPLE = """
+#define main sample_main
+#include "src/main.c"
+#undef main
+#include <stdlib.h>
+
+const struct device the_device = {0};
+static int64_t now = 5, micro;
+static int fetched, fails = 1;
+bool device_is_ready(const struct device *device) { return device->number == 0; }
+int sensor_channel_get(const struct device *device, enum sensor_channel channel, struct sensor_value *value)
+{
+    (void)device, (void)channel, value->val1 = 0;
+    return 0;
+}
+int64_t sensor_value_to_micro(const struct sensor_value *value) { return value->val1 + micro; }
+int64_t k_uptime_get(void) { return now; }
+int32_t k_msleep(int32_t milliseconds) { return now += milliseconds, 0; }
+
+int sensor_sample_fetch(const struct device *device)
+{
+    if (!fails && fetched++ == 8) {
+        exit(device->number);
+    }
+    if (!fails) {
+        printf("at %d\\n", (int)now);
+    }
+    now += fetched == 4 ? 100 : 7;
+    return fails;
+}
+
+int main(void)
+{
+    static const int64_t values[] = {VALUES};
+    static READING reading[INPUT_SIZE];
+
+    begin_stream();
+    for (int i = 0; i < 40; ++i) {
+        printf("lost %d\\n", (int)lose_reading());
+    }
+    now = 5, fails = 0, fetched = -1000;
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; ++i) {
+        micro = values[i];
+        read_sensor(reading);
+        printf("reads %d\\n", (int)reading[0]);
+    }
+    now = 5, fetched = 0;
+    return sample_main();
+}
+"""
+
+
+@pytest.mark.parametrize("form", range(4))
+def test_zephyr_s_sample_rounds_as_the_contract_says_keeps_its_period_and_decides_nothing_while_nothing_comes(form, model, tmp_path):
+    needs("gcc")
+    each = [*in_streams(model), replace(model, policy=StreamPolicy(gap=2))][form]
+    package, format = write(tmp_path, "zephyr", each), model.input.type.format
+    unit = 2**format.fraction_bits
+    micro = [0, 1, -1, 999999, -1000000, 500000 // unit, -500000 // unit, -500000 // unit - 1, -700000, 1 << 52, -(1 << 52)]
+    named = {"VALUES": ", ".join(map(str, micro)), "READING": "int16_t", "INPUT_SIZE": "TINY_INPUT_SIZE"}
+    defined = [f"-D{name}={value}" for name, value in named.items()]
+    (tmp_path / "harness.c").write_text(SAMPLE)
+    include = [f"-I{path}" for path in (package / "include", package / "samples/stream", STUBS / "zephyr")]
+    sources = [tmp_path / "harness.c", *sorted((package / "src").rglob("*.c"))]
+    run(
+        "gcc",
+        *WARNINGS,
+        "-std=c99",
+        "-fsanitize=undefined",
+        "-fno-sanitize-recover",
+        *defined,
+        *include,
+        *sources,
+        "-o",
+        tmp_path / "sample",
+    )
+    said = [line.split() for line in run(tmp_path / "sample").splitlines()]
+    found = {word: [int(number) for kind, number in said if kind == word] for word in ("lost", "reads", "at")}
+    rounded = [(2 * value * unit + 1000000) // 2000000 for value in micro]
+    assert found["lost"] == [-2] * 40
+    assert found["reads"] == [min(max(value, format.low), format.high) for value in rounded]
+    assert [time - 5 for time in found["at"][-8:]] == [0, 20, 40, 60, 160, 180, 200, 220]
+
+
 def test_a_net_without_state_has_no_example_of_a_stream(random_block, tmp_path):
     for format in ("arduino", "zephyr"):
         package = write(tmp_path, format, random_block(np.random.default_rng(0)))
