@@ -17,7 +17,7 @@ from ..graph.decide import Decision, with_decision
 from ..graph.decisions import stream_scores
 from ..graph.evaluate import take_decisions
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel, StreamPolicy
+from ..graph.ir import Format, IntegerModel, StreamPolicy
 from ..graph.ops.decide import MOST_MARGIN
 from ..recipe import DecideSection, StreamSection
 from .listener import Listener
@@ -46,16 +46,35 @@ def policy_by(section: StreamSection | None) -> StreamPolicy | None:
 
 
 def decide_by(section: DecideSection, model: IntegerModel) -> Decision:
-    """The section in the integers of the model's scores, the defaults where nothing is set; numbers beyond their range are limited."""
+    """The section in the integers of the model's scores, the defaults where nothing is set.
+
+    Raises InputError for a threshold that no score reaches, and a margin wider than from the lowest score to the highest.
+    """
     section = replace_unset(section, DEFAULTS)
     assert section.smoothing is not None
     assert section.margin is not None
     assert section.hold is not None
-    unit, (classes,) = 2.0**model.output.type.format.fraction_bits, model.output.type.shape
-    thresholds = np.floor(np.array(section.thresholds or ()) * unit + 0.5).clip(-(1 << 15), (1 << 15) - 1).astype(int)
-    each = tuple(np.broadcast_to(thresholds, classes).tolist()) if thresholds.size else ()
-    margin = min(math.floor(section.margin * unit + 0.5), MOST_MARGIN)
+    format, (classes,) = model.output.type.format, model.output.type.shape
+    thresholds = [_integer("thresholds", value, format, format.low, format.high) for value in section.thresholds or ()]
+    each = tuple(np.broadcast_to(thresholds, classes).tolist()) if thresholds else ()
+    margin = _integer("margin", section.margin, format, 0, _widest(format))
     return Decision(section.smoothing, margin, section.hold, section.refractory, each)
+
+
+def _widest(format: Format) -> int:
+    """The largest margin between scores of that format."""
+    return min(format.high - format.low, MOST_MARGIN)
+
+
+def _integer(key: str, value: float, format: Format, low: int, high: int) -> int:
+    """floor(value 2^f + 1/2), within low .. high."""
+    unit = 2.0**format.fraction_bits
+    if not low - 0.5 <= value * unit < high + 0.5:
+        raise InputError(
+            f"decide.{key} of {value:g} is beyond what the scores of this model reach ({format}): give a number from {low / unit:.8g} to "
+            f"{high / unit:.8g}"
+        )
+    return math.floor(value * unit + 0.5)
 
 
 def replace_unset(section: DecideSection, by: DecideSection) -> DecideSection:
@@ -96,7 +115,7 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
     assert section.false_alarms is not None
     listener.stage(f"choose {', '.join(section.searched)} of the decision on {len(recordings)} validation recordings in a row")
     stream = Stream.of(model, recordings)
-    found = [(each, stream.measure(model, decide_by(each, model), clock)) for each in _candidates(section)]
+    found = [(each, stream.measure(model, decide_by(each, model), clock)) for each in _candidates(section, model.output.type.format)]
     quiet = [pair for pair in found if _alarms(pair[1]) <= section.false_alarms]
     if quiet:
         chosen, metrics = min(quiet, key=lambda pair: _delay(pair[1]))
@@ -129,9 +148,10 @@ def describe_settings(section: DecideSection) -> str:
     return f"smoothing {section.smoothing}, margin {section.margin:g}, hold {section.hold}"
 
 
-def _candidates(section: DecideSection) -> Iterator[DecideSection]:
-    """The plainest first, so that it wins where several are worth the same."""
-    known = {"smoothing": SMOOTHINGS, "margin": MARGINS, "hold": HOLDS}
+def _candidates(section: DecideSection, format: Format) -> Iterator[DecideSection]:
+    """The plainest first, so that it wins where several are worth the same. format: of the scores; wider margins are left out."""
+    margins = tuple(margin for margin in MARGINS if margin * 2.0**format.fraction_bits <= _widest(format))
+    known = {"smoothing": SMOOTHINGS, "margin": margins, "hold": HOLDS}
     ways = [known[key] if key in section.searched else (getattr(section, key),) for key in known]
     for values in itertools.product(*ways):
         yield section.model_copy(update=dict(zip(known, values, strict=True)))

@@ -1,5 +1,6 @@
 """The decision of a recipe: in integers, searched on validation recordings, and put behind a model that is there."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -62,9 +63,31 @@ def search(model, monkeypatch, stream, **keys):
 def test_numbers_are_in_the_units_of_the_scores(model):
     unit = 1 << model.output.type.format.fraction_bits
     assert decide_by(DecideSection(), model) == Decision(2, 0, 1, 0, ())
-    section = DecideSection(smoothing=0, margin=1e9, hold=4, refractory=7, thresholds=-0.5)
-    assert decide_by(section, model) == Decision(0, 65535, 4, 7, (-unit // 2,) * 4)
-    assert decide_by(DecideSection(thresholds=(0, 1, 1e6, -1e6)), model).thresholds == (0, unit, 32767, -32768)
+    format = model.output.type.format
+    section = DecideSection(smoothing=0, margin=(format.high - format.low) / unit, hold=4, refractory=7, thresholds=-0.5)
+    assert decide_by(section, model) == Decision(0, format.high - format.low, 4, 7, (-unit // 2,) * 4)
+    most = DecideSection(thresholds=(0, 1, format.high / unit, format.low / unit))
+    assert decide_by(most, model).thresholds == (0, unit, format.high, format.low)
+
+
+@pytest.mark.parametrize("key", ["margin", "thresholds"])
+def test_numbers_beyond_the_scores_format_are_refused_with_the_largest_that_there_is(key, model):
+    format = model.output.type.format
+    most = format.high - (format.low if key == "margin" else 0)
+    unit = 1 << format.fraction_bits
+    for value in (1e308, 1e300, 1e6, (most + 1) / unit):
+        with pytest.raises(
+            InputError, match=rf"decide\.{key} of .* is beyond .*: give a number from .* to {re.escape(f'{most / unit:.8g}')}$"
+        ):
+            decide_by(DecideSection(**{key: value}), model)
+    with pytest.raises(InputError, match=r"decide\.thresholds of -1e\+308"):
+        decide_by(DecideSection(thresholds=(0, -1e308)), model)
+
+
+def test_a_search_leaves_out_margins_that_the_scores_cannot_hold(model, monkeypatch):
+    monkeypatch.setattr(decision, "_widest", lambda _: 1 << model.output.type.format.fraction_bits)
+    tried = {each.margin for each in decision._candidates(DecideSection(false_alarms=1), model.output.type.format)}
+    assert tried == {0.0, 0.5, 1.0}
 
 
 def test_thresholds_are_one_or_one_a_class():
