@@ -221,7 +221,7 @@ def _print_stream(result: Verification) -> None:
         return
     went = "; ".join(f"{', '.join(names)}: {steps:,} steps" for steps, names in result.streams.items())
     click.echo(f"stream, its state never reset: {went}")
-    seen = result.report.stream
+    seen = result.now.stream
     if seen is not None and seen.values:
         ends = [f"{KINDS[kind]} {count:,}" for kind, count in seen.at_ends.items()]
         click.echo(f"  of {seen.values:,} values in {seen.steps:,} steps lie at an end of their format: {', '.join(ends)}")

@@ -172,4 +172,4 @@ def _verification(directory: ModelDirectory, against: str | None) -> Verificatio
     found = tuple(entry for entry in report.evidence if entry.witness in asked and not changed_files(entry, directory, model))
     if asked - {entry.witness for entry in found} - {line.partition(":")[0] for line in report.not_run}:
         return None
-    return Verification(found, report)
+    return Verification(found, report, report)

@@ -85,16 +85,32 @@ class StreamSet:
 
     def reference(self, guess: IntArray) -> Trace:
         """What numpy answers to the first steps. guess: int16 [steps, entries], a witness's states, of which no value depends: see
-        evaluate_long_run. Where they are wrong for many steps, the answer ends early.
+        evaluate_long_run. The answer ends with the step whose state is the WRONG_STEPS-th wrong one, whoever was asked before.
         """
-        done, steps = sum(map(len, self._states)), len(guess)
-        if done < steps:
+        wrong = self._wrong(guess)
+        if len(wrong) < WRONG_STEPS and (done := self._done) < len(guess):
             initial = self._states[-1][-1] if self._states else None
-            more = evaluate_long_run(self.model, self.x[done:steps], initial, guess[done:], self._saturations.add, WRONG_STEPS)
+            left = WRONG_STEPS - len(wrong)
+            more = evaluate_long_run(self.model, self.x[done : len(guess)], initial, guess[done:], self._saturations.add, left)
             self._states.append(more.states)
             self._scores.append(more.scores)
+            wrong = self._wrong(guess)
+        steps = int(wrong[WRONG_STEPS - 1]) + 1 if len(wrong) >= WRONG_STEPS else len(guess)
         states, scores = (np.concatenate(parts)[None, :steps] for parts in (self._states, self._scores))
         return Trace(states, scores, self._decisions_about(scores) if self.model.decides else None)
+
+    @property
+    def _done(self) -> int:
+        """How many steps numpy has answered to."""
+        return sum(map(len, self._states))
+
+    def _wrong(self, guess: IntArray) -> IntArray:
+        """Which of the steps that numpy has answered to end with another state."""
+        steps = min(self._done, len(guess))
+        if not steps:
+            return np.zeros(0, np.int64)
+        self._states = [np.concatenate(self._states)]
+        return np.flatnonzero((self._states[0][:steps] != guess[:steps]).any(axis=1))
 
     def _decisions_about(self, scores: IntArray) -> IntArray:
         """After each step, int16 [1, steps], for scores from the first step on."""

@@ -43,30 +43,33 @@ def _reached(name: str, kinds: Sequence[str], sets: Sequence[Mapping[str, Reach]
 
 @dataclass(frozen=True)
 class Verification:
-    """What verify found. witnesses: of this run, a variant each. report: what report.json now holds, with earlier evidence."""
+    """What verify found. witnesses: of this run, a variant each. now: this run's report; report: what report.json holds after it, with
+    earlier evidence.
+    """
 
     witnesses: tuple[Evidence, ...]
+    now: Report
     report: Report
 
     @property
     def accuracy(self) -> float:
         """Fraction of test sequences that the integer model answers correctly."""
-        return self.report.accuracy.integer
+        return self.now.accuracy.integer
 
     @property
     def not_run(self) -> tuple[str, ...]:
         """Default witnesses that cannot run here, and why."""
-        return self.report.not_run
+        return self.now.not_run
 
     @property
     def not_seen(self) -> tuple[str, ...]:
         """A line for each thing that a witness of this run could not be asked."""
-        return self.report.not_seen({entry.witness for entry in self.witnesses})
+        return self.now.not_seen({entry.witness for entry in self.witnesses})
 
     @property
     def coverage(self) -> list[tuple[str, tuple[int, ...], int]]:
         """For groups of kinds: the name, what the sets of this run reach, each with those before it, and what can be reached."""
-        sets = self.report.coverage.sets
+        sets = self.now.coverage.sets
         return [row for name, kinds in _GROUPS.items() if (row := _reached(name, kinds, sets))[2]]
 
     @property
@@ -119,7 +122,7 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp verify --json`: report.json as far as it is of this run, and its failures together."""
-        document = self.report.as_json()
+        document = self.now.as_json()
         evidence = [entry.model_dump(mode="json") for entry in self.witnesses]
         return {**document, "evidence": evidence, "failures": list(self.failures)}
 
@@ -204,7 +207,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
         stream=next((each.summary for each in stream), None),
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
     )
-    return Verification(tuple(examination.found), _keep(directory, model, report, listener))
+    return Verification(tuple(examination.found), report, _keep(directory, model, report, listener))
 
 
 def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet]) -> list[StreamSet]:

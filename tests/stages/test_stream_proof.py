@@ -1,5 +1,6 @@
 """verify's long run: the state is never reset, every witness that can gives every state and score, and report.json says how far it went."""
 
+import itertools
 import json
 import re
 
@@ -68,6 +69,21 @@ def test_a_longer_stream_stays_beside_a_shorter_one_and_check_sees_both(model_di
         stages.check(model_dir).raise_failures()
 
 
+def test_what_is_printed_and_json_are_of_this_run_alone(model_dir, capsys):
+    stages.verify(model_dir, "c", stream_steps=700)
+    short = ["verify", str(model_dir), "--against", "c", "--stress", "off", "--stream-steps", "100"]
+    assert main([*short, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["stream"]["steps"] == 100 == max(entry["steps"] or 0 for entry in document["evidence"])
+    assert (set(document["vectors"]), set(document["coverage"])) == ({"test", "stream"}, {"test", "not_seen"})
+    assert main(short) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"of [\d,]+ values in 100 steps lie", out)
+    assert re.search(r"reached +test set +of reachable", out)
+    report = json.loads((model_dir / "report.json").read_text())
+    assert (report["stream"]["steps"], "stress" in report["coverage"]) == (700, True)
+
+
 FAULT = """    static unsigned long steps;
     if (++steps >= 300) {
         state->STATE[2] ^= 1024;
@@ -87,7 +103,25 @@ def test_a_fault_that_comes_late_is_found_where_it_comes(model_dir):
     found = stages.verify(model_dir, "c", stress="off", samples=5, stream_steps=5000, compare_files=False)
     streamed = [entry for entry in found.witnesses if entry.set == "stream"]
     assert all(re.search(rf"differs on the stream set in .* sequence 0, step 299, {state.name}\[", entry.failure) for entry in streamed)
-    assert all(299 + WRONG_STEPS <= entry.steps < 5000 for entry in streamed)
+    assert {entry.steps for entry in streamed} == {299 + WRONG_STEPS}
+    assert len({entry.variant for entry in streamed}) > len({(entry.compared, entry.mismatches) for entry in streamed}) == 1
+
+
+def test_a_witness_is_followed_as_far_whoever_was_asked_before(model_dir):
+    directory, steps = ModelDirectory(model_dir), 2000
+    model = read_model(directory)
+    vectors = read_vectors(directory, model)
+    right = evaluate(model, StreamSet.of(model, vectors, steps, 0).x[None]).states[0]
+    late, rare = right.copy(), right.copy()
+    late[900:] ^= 1
+    rare[::20, 0] ^= 1
+    ends = {"late": 900 + WRONG_STEPS, "rare": 20 * (WRONG_STEPS - 1) + 1, "right": steps}
+    guesses = {"late": late, "rare": rare, "right": right}
+    for order in itertools.permutations(ends):
+        stream = StreamSet.of(model, vectors, steps, 0)
+        for name in order:
+            assert np.array_equal(stream.reference(guesses[name]).states[0], right[: ends[name]]), (order, name)
+        assert stream.summary.steps == steps
 
 
 def test_the_stream_is_of_recordings_in_seeded_orders_with_stretches_between(model_dir):
