@@ -251,10 +251,10 @@ class DecideSection(_Section):
     better than the one that holds, in units of a score. hold: steps for which it must be. refractory: steps of rest after a decision for a
     class. thresholds: means below which a class is unknown, one number for all classes or one a class.
 
-    false_alarms: what is unset of smoothing, margin and hold is chosen on validation recordings put in a row: the least delay with at most
-    so many changes of the decision an hour of settled time (the later half of a recording), or per 1000 readings where nobody knows how
-    many a second there are. rate: readings a second. Unset without false_alarms, and where there is no validation part: 2 bits, 0 and
-    1 step.
+    false_alarms: what is unset of smoothing, margin and hold is chosen on validation recordings put in a row: the least delay with at
+    most so many changes of the decision an hour of settled time (from half a median recording after a change on), or per 1000 readings
+    where nobody knows how many a second there are. rate: readings a second. Unset without false_alarms, and where there is no validation
+    part: 2 bits, 0 and 1 step.
     """
 
     smoothing: Annotated[int, Field(ge=0, le=14)] | None = None

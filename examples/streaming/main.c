@@ -5,10 +5,12 @@
  * sample_read and decision_print are the two places to put a sensor and a display into. Here they are a recording and a line of text,
  * through io.h: on a computer standard input and output, on an emulated core files of its host.
  * in:  uint32 samples, then for each of them MODEL_INPUT_SIZE little-endian integers
- * out: a line for each of them: its number, the decision, the decision's averaged score, and * where the decision is a new one
+ * out: a line for each of them: its number, the decision, its score, and * where the decision is a new one. The score is the average of
+ *      smoothing.c times 256; of a model with a decision of its own the newest score, 0 where there is no class
  *
  * A model with a decision of its own (model_decide) takes that one, which rescomp predicts to the bit: -1 is unknown, -2 that there is none
- * yet, and the score is the newest one. Any other model's scores are smoothed by smoothing.c.
+ * yet, and the score is the newest one. Any other model's scores are smoothed by smoothing.c. The names of model.h are those of
+ * <model>_stream for a model with a policy of streams ([stream]), which may leave readings out: it then decides nothing before the next.
  */
 #include "io.h"
 #include "model.h"
@@ -59,9 +61,17 @@ static smoothing smoothed;
 
 static int32_t decide(model_state *state, const model_score *scores, int32_t *score)
 {
-    const uint16_t decision = smoothing_add(&smoothed, scores);
+    uint16_t decision;
 
     (void)state;
+#ifdef model_has_read_nothing
+    if (model_has_read_nothing(state)) {
+        smoothing_init(&smoothed);
+        *score = 0;
+        return -2;
+    }
+#endif
+    decision = smoothing_add(&smoothed, scores);
     *score = smoothed.average[decision];
     return decision;
 }

@@ -46,8 +46,14 @@ def model_header(model: IntegerModel) -> str:
     types = {"reading": source.inputs[0].c_type, "score": source.scores.c_type}
     for name, c_type in types.items():
         text = text.replace(f"typedef int16_t model_{name};", f"typedef {c_type} model_{name};")
-    if model.decides:
-        text = text.replace("\n\ntypedef", "\n#define model_decide japanese_vowels_decide\n\ntypedef", 1)
+    own = "#define model_decide japanese_vowels_decide\n" if model.decides else ""
+    if model.policy is not None:
+        own += "#define model_has_read_nothing(state) ((state)->lost > JAPANESE_VOWELS_GAP)\n"
+    text = text.replace("\n\ntypedef", f"\n{own}\ntypedef", 1)
+    if model.policy is not None:
+        text = text.replace("typedef japanese_vowels_state", "typedef japanese_vowels_stream")
+        for function in ("init", "step", "scores", "decide"):
+            text = text.replace(f"japanese_vowels_{function}\n", f"japanese_vowels_stream_{function}\n")
     return text.replace("JAPANESE_VOWELS", source.macro).replace("japanese_vowels", source.name)
 
 

@@ -19,7 +19,7 @@ from .drawing import draw_dtype, draw_format
 from .onnx_arithmetic import OnnxInt32, widen
 
 MAX_SMOOTHING = 14
-"""Averages stay below 2^29 in magnitude, and the difference of two of them below 2^30."""
+"""Averages are at most 2^29 in magnitude, positive ones less, and the difference of two of them below 2^30."""
 NO_TFLITE = "the TFLite export takes no decisions: tflite-micro has neither ARG_MAX nor REDUCE_MAX, so decide in C, or with the ONNX file"
 
 

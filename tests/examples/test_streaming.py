@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import rescomp
 from rescomp import stages
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate, evaluate_graph, initial_state, scores_of_every_step
+from rescomp.graph.ir import StreamPolicy
 from rescomp.graph.ops import Conv2d, FullyConnected, MaxPool, Reshape
+from rescomp.graph.policy import StreamWalk
 from rescomp.graph.stream import stream
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
@@ -118,6 +121,27 @@ def test_a_model_s_own_decision_takes_the_place_of_the_smoothing(request, exampl
     assert {-2, -1} < set(trace.decisions[0].tolist())
     assert "".join(lines).count("*") > 4
     assert example.run(tmp_path, model, samples, core) == "".join(lines)
+
+
+@pytest.mark.parametrize("decides", [True, False])
+def test_a_model_s_policy_of_streams_is_followed(random_gru, example, tmp_path, decides):
+    rng, policy = np.random.default_rng(3), StreamPolicy(gap=1, rail=2, half_window=8)
+    plain = random_gru(rng)
+    model = replace(with_decision(plain, Decision(smoothing=1) if decides else None), policy=policy)
+    write_export(tmp_path / "c", model)
+    samples = rng.integers(-2000, 2000, (60, model.input.type.size))
+    samples[30:40, 1] = model.input.type.format.high
+    walk, lines, before = StreamWalk(model), [], None
+    for number, sample in enumerate(samples):
+        walk.step(sample)
+        scores = walk.scores()
+        decision = walk.decide(scores) if decides else -2 if walk.nothing_read else int(scores.argmax())
+        score = 0 if decision < 0 else scores[decision] * (1 if decides else ONE)
+        lines.append(f"{number} {decision} {score}{' *' if decision != before else ''}\n")
+        before = decision
+    printed = example.run(tmp_path, model, samples, None, ("-DSMOOTHING_SPAN=1", "-DSMOOTHING_MARGIN=0"))
+    assert printed == "".join(lines)
+    assert [line.split()[1] == "-2" for line in printed.splitlines()] == [number in range(33, 40) for number in range(60)]
 
 
 @pytest.mark.parametrize("cell", ["random_gru", "random_lstm", "random_fastrnn"])

@@ -542,6 +542,22 @@ def test_zephyr_s_sample_of_a_stream_compiles(form, model, tmp_path):
     assert ("_gap(" in (package / "samples/stream/src/main.c").read_text()) == (form == 2)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_readme_of_a_model_with_a_policy_shows_its_stream(format, model, tmp_path):
+    without, _, deciding = in_streams(model)
+    shown = (write(tmp_path / "deciding", format, deciding) / "README.md").read_text()
+    assert set(re.findall(r"tiny_(?:stream_)?(?:init|step|scores|decide|gap)\(", shown)) == {
+        f"tiny_{name}("
+        for name in ("init", "step", "scores", "decide", "stream_init", "stream_step", "stream_scores", "stream_decide", "gap")
+    }
+    plain = (write(tmp_path / "policy", format, replace(without, policy=StreamPolicy(gap=1))) / "README.md").read_text()
+    assert ("tiny_stream_step(" in plain, "decide" in plain) == (True, False)
+    assert (
+        "stream"
+        not in (write(tmp_path / "without", format, without) / "README.md").read_text().partition("```c")[2].partition("## Check")[0]
+    )
+
+
 LATE = """
 #include <cstdio>
 
