@@ -55,7 +55,7 @@ def test_run_prints_one_json_document(data, tmp_path):
     assert all(0 <= document["accuracy"][kind] <= 1 for kind in ("float", "integer"))
     assert {witness["name"] for witness in document["witnesses"]} == {"onnxruntime", "tflite", "c", "torch"}
     for witness in document["witnesses"]:
-        assert set(witness) == {"name", "variant", "build", "version", "set", "sampled", "compared", "mismatches"}
+        assert set(witness) == {"name", "variant", "build", "version", "set", "sampled", "steps", "compared", "mismatches"}
         assert witness["mismatches"] == 0
         assert witness["set"] != "test" or witness["compared"] == 12 * 6 * 4 + 12 * 2
     assert document["model_dir"] == str(tmp_path / "out")
