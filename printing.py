@@ -168,7 +168,8 @@ def _in_a_stream(found: StreamedFigures | None) -> str:
     if found is None:
         return ""
     ends = f", {found.ends:.2%} at the recordings' ends" if found.of == "in a row" else ""
-    return f"   in a stream {found.streamed:.2%} of steps{ends}"
+    walked = ", by two staggered states" if found.states == 2 else ""
+    return f"   in a stream {found.streamed:.2%} of steps{ends}{walked}"
 
 
 def print_seeds(summary: SeedsSummary) -> None:

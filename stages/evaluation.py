@@ -255,6 +255,8 @@ def _figures(vectors: Vectors, found: Evaluation) -> Figures:
     if found.streamed is not None:
         names = ("streams", "steps", "streamed", "settled", "tail", "ends")
         figures = {name: getattr(found.streamed.metrics, name) for name in names}
+        policy = found.streamed.policy
+        figures["states"] = 1 if policy is None else policy.states
         streamed = StreamedFigures(of=found.streamed.of, sha256=found.streamed.sha256, **figures)
     table = {name: each.accuracy for name, each in found.perturbed.items() if each.accuracy is not None}
     return Figures(vectors_sha256=vectors.sha256, corner=found.corner, streamed=streamed, perturbed=table)

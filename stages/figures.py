@@ -15,7 +15,10 @@ FIGURES = ("corner", "streamed", "settled", "tail", "ends")
 
 
 class StreamedFigures(Part):
-    """See stream_metrics.StreamMetrics. of: continuous recordings, or single ones in a row. sha256: of the streams."""
+    """See stream_metrics.StreamMetrics. of: continuous recordings, or single ones in a row. sha256: of the streams.
+
+    states: how many of them a stream steps, two by a policy with a window.
+    """
 
     of: Literal["continuous", "in a row"]
     sha256: Sha256
@@ -25,6 +28,7 @@ class StreamedFigures(Part):
     settled: Fraction | None
     tail: Fraction
     ends: Fraction
+    states: Literal[1, 2] = 1
 
 
 class Figures(Part):

@@ -12,11 +12,14 @@ from rescomp.errors import InputError, UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
 from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import REPORT, ModelDirectory
+from rescomp.printing import _in_a_stream
 from rescomp.recipe import load_recipe
 from rescomp.stages import evaluation
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.evaluation import anywhere
+from rescomp.stages.listener import Silent
 from rescomp.stages.perturbations import PERTURBATIONS, dead, resampled
+from rescomp.stages.pipeline import streamed_figures
 from rescomp.stages.readings import Reader
 
 UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.hidden_size=6")
@@ -126,6 +129,9 @@ def test_a_stream_is_walked_as_the_model_s_policy_says(model_dir, capsys):
     assert main(["evaluate", str(model_dir), "--stream", "--json"]) == 0
     known = {"states": 2, "gap": 0, "rail": 7, "half_window": 3}
     assert (json.loads(capsys.readouterr().out)["streamed"]["policy"], before.as_json()["policy"]) == (known, None)
+    figures = streamed_figures(ModelDirectory.open(model_dir), Silent())
+    assert figures.states == 2
+    assert _in_a_stream(figures).endswith(" at the recordings' ends, by two staggered states")
 
 
 def test_a_stream_of_two_states_is_not_told_to_reset_them(model_dir, monkeypatch):
