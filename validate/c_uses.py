@@ -12,7 +12,7 @@ from ..errors import BudgetError
 from ..export.c import translate
 from ..export.c_source import Source
 from ..export.kernel_choice import PREFERENCES, Target
-from ..graph.evaluate import evaluate, scores_of_every_step, split_state, walk_decisions
+from ..graph.evaluate import evaluate, evaluate_graph, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from .c_program import USES_PREFIX
@@ -85,6 +85,8 @@ class Uses:
                     yield f"the scores of {who} after step {t}", scores[i, t].astype(score)
                     if decided:
                         yield f"the decision of {who} after step {t}, and its state", decided[k][t][i]
+        for record in self._decided_on_any_bits() if decided else ():
+            yield "the decision on any bits, and its state", record
         if self.model.policy is not None and not small:
             for number, record in enumerate(expected_of_stream(self.model, self.x[-1], self.walk)):
                 yield f"a stream after reading {number}, lost ones counted", record
@@ -98,6 +100,21 @@ class Uses:
             for value in written:
                 records[value.name] = values[graph.state.get(value.name, value.name)]
             yield records
+
+    def _decided_on_any_bits(self) -> Iterator[Any]:
+        """Records as of _decided. An average outside its format counts as the end of it, the contract says."""
+        graph, scores = self.model.graphs["decide"], self.model.output.type
+        (read,) = graph.data_inputs
+        written = [*decision_values(self.model), *graph.state_inputs]
+        for bits, score in ((b"\x7f", scores.format.low), (b"\x80", scores.format.high)):
+            inputs = {read.name: np.full((1, *scores.shape), score)}
+            for value in graph.state_inputs:
+                any_bits = int(np.frombuffer(bits * 8, stored_dtype(value.type))[0])
+                inputs[value.name] = np.full((1, *value.type.shape), min(max(any_bits, value.type.format.low), value.type.format.high))
+            values, record = evaluate_graph(graph, inputs), np.zeros((), record_dtype(written))
+            for value in written:
+                record[value.name] = values[graph.state.get(value.name, value.name)][0]
+            yield record
 
     def _stored(self, row: IntArray) -> Any:
         """A row of states as the program writes it: a record."""

@@ -184,6 +184,23 @@ def test_a_counter_of_any_bits_that_is_used_unchecked_is_seen(wrong, model, rand
         used_with(GUARD, wrong, model, random_sequences, tmp_path)
 
 
+def test_a_clamp_of_averages_that_is_too_wide_is_seen(model, random_sequences, tmp_path):
+    deciding = with_decision(model, Decision(1, 20, 2, 1))
+    write_export(tmp_path / "c", deciding)
+    faulty = [path for path in (tmp_path / "c").rglob("*.h") if "rescomp_clamp(average" in path.read_text()]
+    for wrong in ("-limit, limit + 100", "-limit - 100, limit"):
+        kept = [path.read_text() for path in faulty]
+        for path, text in zip(faulty, kept, strict=True):
+            assert "-limit, limit)" in text
+            path.write_text(text.replace("-limit, limit)", f"{wrong})"))
+        x, lengths = random_sequences(np.random.default_rng(3), deciding, count=4, longest=9)
+        (answer,) = load_witness("c").run_uses(Job(deciding, tmp_path, x.astype(np.int16), lengths))
+        assert answer.first.startswith("the decision on any bits, and its state")
+        for path, text in zip(faulty, kept, strict=True):
+            path.write_text(text)
+    assert faulty
+
+
 def test_a_policy_is_part_of_the_graph_s_file_and_digest(model):
     each = replace(model, policy=StreamPolicy(2, 1, 3))
     verify_model(each)
