@@ -18,7 +18,7 @@ from rescomp.validate.witness import Job, Witness
 
 @contextlib.contextmanager
 def remembering() -> Iterator[None]:
-    """In the stages: exports, vectors, their coverage, what witnesses answered to them, and a board's firmware."""
+    """In the stages: exports, vectors, their coverage, what witnesses answered to them and found in a stream, and a board's firmware."""
     question = examination.Examination.question
 
     def asked(self: examination.Examination, witness: Witness, argument: str) -> None:
@@ -39,12 +39,16 @@ def remembering() -> Iterator[None]:
     def job(_board: Any, job: Job, exported: Path, _folder: Path) -> Any:
         return _board.name, digest(job.model), _of_folder(exported)
 
+    def stream(model: Any, vectors: Any, asked: Any, sets: Any) -> tuple[Any, ...]:
+        return digest(model), vectors.sha256, asked.stream_steps, asked.stress, asked.samples, *map(_named, sets)
+
     answers = kept(answer, about)
     exporters = {name: kept(export, lambda model: digest(model)) for name, export in exporting._EXPORTERS.items()}
     with contextlib.ExitStack() as stack:
         for target, name, new in (
             (verification, "measure", kept(verification.measure, lambda model, sets: (digest(model), *(_named(each) for each in sets)))),
             (verification, "stress_sets", kept(verification.stress_sets, lambda model, mode: (digest(model), mode))),
+            (verification, "_stream_set", kept(verification._stream_set, stream)),
             (examination.Examination, "question", asked),
             (exporting, "_EXPORTERS", exporters),
             (flashing, "build_board_firmware", _firmware(flashing.build_board_firmware, job)),
