@@ -103,7 +103,7 @@ class _Questions:
 
 def _refuse_the_data(source: str, output: Path) -> None:
     """Raise InputError where the answers would replace what they are to."""
-    for part in (Path(source), Path(source.rpartition(",")[2].strip())):
+    for part in map(Path, (source, *map(str.strip, source.split(",")))):
         if output.resolve() == part.resolve() or (part.resolve() in output.resolve().parents and part.is_dir()):
             raise InputError(f"{output} is, or lies in, the data themselves: name another file")
 

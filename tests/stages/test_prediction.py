@@ -136,6 +136,16 @@ def test_nothing_of_a_model_and_no_data_are_written_over(model_dir, recordings, 
     assert "would lie in the model directory" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_neither_of_two_files_of_data_is_written_over(model_dir, tmp_path, capsys, place):
+    files = [tmp_path / "A.ts", tmp_path / "B.ts"]
+    for file in files:
+        file.write_text("kept")
+    assert main(["predict", str(model_dir), "--data", ",".join(map(str, files)), "-o", str(files[place])]) == 2
+    assert "the data themselves" in capsys.readouterr().err
+    assert [file.read_text() for file in files] == ["kept", "kept"]
+
+
 def test_the_document(model_dir, recordings, tmp_path, capsys):
     assert main(["predict", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "a.csv"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
