@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rescomp.validate import c_program
+
 SECONDS = 60
 """Of a try, gcc and interpreters included; a run of the undamaged files takes less than two."""
 INVOKE_SECONDS = 10
-"""Of one run of a model: what takes the minute that a user would wait is no hang."""
+"""Of one run of a model, or of a program of its C: what takes the minutes that a user would wait is no hang."""
 MEMORY = 1 << 30
 """That a command and each process that it starts may have resident, and allocate beside what the parent holds."""
 WRITTEN = 256 << 20
@@ -75,6 +77,7 @@ class WarmParent:
         code = 99
         try:
             self._move_into(sandbox)
+            c_program.RUN_SECONDS = INVOKE_SECONDS
             os.environ |= {"HOME": str(sandbox / "home"), "TMPDIR": str(sandbox / "tmp"), **({"RESCOMP_DEBUG": "1"} if debug else {})}
             tempfile.tempdir = None
             for limit, value in ((resource.RLIMIT_DATA, self._held + MEMORY), (resource.RLIMIT_FSIZE, WRITTEN), (resource.RLIMIT_CORE, 0)):
