@@ -45,6 +45,7 @@ from .artefacts import answers, decode_vectors, describe_formats, model_files, r
 from .decision import DEFAULTS, check_thresholds, decide_by, describe_settings, policy_by, replace_unset, search_decision
 from .exports import EXPORTED
 from .listener import Listener, Silent
+from .readings import Reader
 from .stream_metrics import Clock
 from .training import centre_and_spread, read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
@@ -150,7 +151,7 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, 
         )
         return with_decision(model, decide_by(section, model))
     recordings = _as_the_device_reads(recipe, manifest, model, validation)
-    stride = model.input.type.shape[0] if recipe.model.streaming else recipe.model.stride or recipe.model.window
+    stride = Reader.of(manifest, model).stride
     clock = Clock(stride, int(np.median(recordings.lengths)) * stride // 2, section.rate)
     return with_decision(model, search_decision(section, model, recordings, clock, listener))
 

@@ -11,6 +11,13 @@ from torch import Tensor
 from ..data.split import Split
 
 
+def side_by_side(order: Tensor, lanes: int) -> Iterator[Tensor]:
+    """`order` [count] cut into so many lanes of equal length, at most, and of each the next entry, as long as it has one: int64 [lanes]."""
+    parts = order.tensor_split(min(lanes, len(order)))
+    for step in range(len(parts[0])):
+        yield torch.stack([part[step] for part in parts if step < len(part)])
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """x: float32 [batch, longest of the batch, channels]; lengths, y: int64 [batch]."""

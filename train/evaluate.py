@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from ..data.split import Split
 from ..data.streams import row_orders
 from ..models import CountedSteps, RecurrentNet
-from .batches import Batch
+from .batches import Batch, side_by_side
 from .device import device_of
 
 EVALUATION_BATCH = 256
@@ -21,13 +23,20 @@ LANES = 16
 
 def scores(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> Tensor:
     """net(x, lengths) in evaluation mode for every sequence, in order: [sequences, classes]. The net's mode is restored."""
+    whole, device = Batch.whole(split), device_of(net)
+    with _evaluating(net):
+        batches = (batch.to(device) for batch in whole.split(torch.arange(len(whole)), batch_size))
+        return torch.cat([net(batch.x, batch.lengths).cpu() for batch in batches])
+
+
+@contextmanager
+def _evaluating(net: torch.nn.Module) -> Iterator[None]:
+    """The net in evaluation mode and without gradients; its own mode is restored."""
     training = net.training
     net.eval()
     try:
         with torch.no_grad():
-            whole, device = Batch.whole(split), device_of(net)
-            batches = (batch.to(device) for batch in whole.split(torch.arange(len(whole)), batch_size))
-            return torch.cat([net(batch.x, batch.lengths).cpu() for batch in batches])
+            yield
     finally:
         net.train(training)
 
@@ -80,20 +89,15 @@ class Judgement:
     loss: float
 
 
-@torch.no_grad()
 def _scores_in_a_row(net: RecurrentNet, split: Split, order: Tensor) -> Tensor:
     """At the end of every sequence, in that order [sequences, classes]; `order` is cut into LANES, each of which begins with zeros."""
-    training, whole, device = net.training, Batch.whole(split), device_of(net)
-    net.eval()
-    lanes = order.tensor_split(min(LANES, len(order)))
+    whole, device = Batch.whole(split), device_of(net)
     found = torch.empty(len(order), len(net.bias))
-    starts = torch.tensor([0, *(len(lane) for lane in lanes)]).cumsum(0)
     begin: dict[str, Tensor] | None = None
-    for step in range(len(lanes[0])):
-        places = torch.tensor([int(start) + step for start, lane in zip(starts, lanes, strict=False) if step < len(lane)])
-        batch = whole.take(order[places]).to(device)
-        begin = begin and {name: state[: len(batch)] for name, state in begin.items()}
-        answers, begin = net.answer(batch.x, batch.lengths, CountedSteps.of(batch.lengths, 0.0), begin)
-        found[places] = answers.cpu()
-    net.train(training)
+    with _evaluating(net):
+        for places in side_by_side(torch.arange(len(order)), LANES):
+            batch = whole.take(order[places]).to(device)
+            begin = begin and {name: state[: len(batch)] for name, state in begin.items()}
+            answers, begin = net.answer(batch.x, batch.lengths, CountedSteps.of(batch.lengths, 0.0), begin)
+            found[places] = answers.cpu()
     return found

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..data.chains import chains
 from ..data.split import Split
+from .batches import side_by_side
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +44,7 @@ class Walk:
         """
         ring = torch.cat([self.chains[place] for place in torch.randperm(len(self.chains), generator=generator)])
         ring = ring.roll(int(torch.randint(len(ring), (), generator=generator)))
-        lanes = ring.tensor_split(min(batch_size, len(ring)))
-        return torch.cat([torch.stack([lane[step] for lane in lanes if step < len(lane)]) for step in range(len(lanes[0]))])
+        return torch.cat(list(side_by_side(ring, batch_size)))
 
     def follows(self, rows: Tensor, previous: Tensor) -> Tensor:
         """For each of the sequences `rows` [batch] the row of the batch `previous` [rows] that it follows, or -1: int64 [batch]."""
