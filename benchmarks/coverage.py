@@ -11,7 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
-from mutant_models import EPOCHS, MODELS, _rescomp
+from mutant_models import MODELS, train_model
 
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages.artefacts import read_model, read_vectors
@@ -65,8 +65,7 @@ def made(work: Path, name: str) -> ModelDirectory:
     path = work / name
     if not (path / "graph.json").exists():
         work.mkdir(parents=True, exist_ok=True)
-        _rescomp("train", *MODELS[name], *EPOCHS, "-o", str(path), "--force")
-        _rescomp("quantize", str(path))
+        train_model(path, MODELS[name])
     return ModelDirectory.open(path)
 
 

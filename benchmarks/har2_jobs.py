@@ -32,6 +32,8 @@ VALIDATIONS = tuple(f"validation-s{seed}" for seed in range(SEEDS))
 _MERGED = frozenset(("sitting", "laying", "walking upstairs"))
 Arrays = dict[str, npt.NDArray[np.generic]]
 
+ALONE = ("train.carry=0", "train.loss_share=0")
+"""Recordings one by one from a state of zeros, as all nets were trained before streams."""
 BASE = (
     "train.batch_size=100",
     "train.learning_rate=0.01",
@@ -39,8 +41,7 @@ BASE = (
     "train.input_noise=0.1",
     "train.rotation=0.1",
     "train.loop=compiled",
-    "train.carry=0",
-    "train.loss_share=0",
+    *ALONE,
     "model.normalization=robust",
     "quantize.learning_rate=0.005",
 )
@@ -219,7 +220,7 @@ def convert(folder: Path, work: Path) -> None:
     pack = decode(folder / "uci_har.npz")
     for (task, split), path in wanted.items():
         arrays = final_arrays(pack) if split == FINAL else validation_arrays(pack, VALIDATIONS.index(split))
-        _save(path, {**arrays, **{f"y_{side}": _labels(arrays[f"y_{side}"], task) for side in ("train", "test")}}, task)
+        save_task(path, {**arrays, **{f"y_{side}": _labels(arrays[f"y_{side}"], task) for side in ("train", "test")}}, task)
 
 
 def data_file(work: Path, task: str, split: str) -> Path:
@@ -258,7 +259,8 @@ def _labels(y: npt.NDArray[np.generic], task: str) -> npt.NDArray[np.int64]:
     return np.isin(y, [label for label, name in enumerate(TASKS["har6"]) if name in _MERGED]).astype(np.int64)
 
 
-def _save(path: Path, arrays: Arrays, task: str) -> None:
+def save_task(path: Path, arrays: Arrays, task: str) -> None:
+    """Write arrays and the task's classes as a .npz that rescomp reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
     np.savez(partial, **arrays, classes=np.array(TASKS[task]))

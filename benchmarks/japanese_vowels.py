@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from har2_jobs import ALONE
 from linear_baseline import linear_baseline
 
 from rescomp import DISTRIBUTION, stages
@@ -29,7 +30,6 @@ from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
 
-ALONE = ("train.carry=0", "train.loss_share=0")
 SMALL = "ternary, U cut to rank 8, distilled"
 VARIANTS: dict[str, tuple[str, ...]] = {
     "ternary": ("--weights=ternary",),

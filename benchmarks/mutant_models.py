@@ -35,13 +35,18 @@ def make_model(work: Path, name: str, cores: Sequence[str]) -> None:
     path = work / name
     if not (path / f"c-{cores[-1]}").exists():
         work.mkdir(parents=True, exist_ok=True)
-        _rescomp("train", *MODELS[name], *EPOCHS, "-o", str(path), "--force")
-        _rescomp("quantize", str(path))
-        _rescomp("export", str(path), "--core", ",".join(cores))
+        train_model(path, MODELS[name])
+        run_rescomp("export", str(path), "--core", ",".join(cores))
     if not (path / TFLITE).exists():
-        _rescomp("export", str(path))
+        run_rescomp("export", str(path))
 
 
-def _rescomp(*words: str) -> None:
+def train_model(path: Path, arguments: Sequence[str]) -> None:
+    """Train with these arguments of `rescomp train` for an epoch, and quantize."""
+    run_rescomp("train", *arguments, *EPOCHS, "-o", str(path), "--force")
+    run_rescomp("quantize", str(path))
+
+
+def run_rescomp(*words: str) -> None:
     """In a process of its own, so that this one needs no torch and can fork."""
     subprocess.run([sys.executable, "-m", "rescomp", *words], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=600)

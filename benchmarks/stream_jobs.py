@@ -8,14 +8,14 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from har2_jobs import BASE, SEEDS, TASKS, Arrays, _save, decode, final_arrays, validation_arrays
+from har2_jobs import ALONE, BASE, SEEDS, TASKS, Arrays, decode, final_arrays, save_task, validation_arrays
 
 from rescomp.data.dataset import Split, load_dataset
 from rescomp.data.streams import Streams, in_a_row, row_orders
 from rescomp.recipe import Recipe, load_recipe
 
 RECIPES: Mapping[str, tuple[str, ...]] = {
-    "today": ("train.carry=0", "train.loss_share=0"),
+    "today": ALONE,
     "carry": ("train.carry=0.75", "train.loss_share=0.5"),
     "carry, a quarter": ("train.carry=0.75", "train.loss_share=0.25"),
     "carry alone": ("train.carry=0.75", "train.loss_share=0"),
@@ -94,7 +94,7 @@ def recordings(job: Job, folder: Path | None, work: Path) -> str:
     if not path.is_file():
         pack = _pack(folder)
         arrays = final_arrays(pack) if job.split == "test" else validation_arrays(pack, _fold(job))
-        _save(path, {**arrays, "y_train": arrays["y_train"].astype(np.int64), "y_test": arrays["y_test"].astype(np.int64)}, "har6")
+        save_task(path, {**arrays, "y_train": arrays["y_train"].astype(np.int64), "y_test": arrays["y_test"].astype(np.int64)}, "har6")
     return str(path)
 
 

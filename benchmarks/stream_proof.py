@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mutant_models import MODELS as MUTATED
-from mutant_models import _rescomp
+from mutant_models import run_rescomp, train_model
 
 from rescomp.graph.events import KINDS
 from rescomp.model_directory import REPORT, to_json
@@ -29,7 +29,6 @@ MODELS = {
 }
 CORE = "cortex-m4"
 STEPS = 1_000_000
-EPOCHS = ("--set", "train.epochs=1", "--set", "quantize.epochs=1")
 
 
 def main() -> None:
@@ -50,12 +49,11 @@ def main() -> None:
 def measured(path: Path, name: str, witness: str, steps: int) -> Mapping[str, Any]:
     """What verify writes of one witness of one model."""
     if not (path / f"c-{CORE}").exists():
-        _rescomp("train", *MODELS[name], *EPOCHS, "-o", str(path), "--force")
-        _rescomp("quantize", str(path))
-        _rescomp("export", str(path), "--format", "c")
-        _rescomp("export", str(path), "--core", CORE)
+        train_model(path, MODELS[name])
+        run_rescomp("export", str(path), "--format", "c")
+        run_rescomp("export", str(path), "--core", CORE)
     began = time.monotonic()
-    _rescomp("verify", str(path), "--against", witness, "--stress", "off", "--samples", "1", "--stream-steps", str(steps))
+    run_rescomp("verify", str(path), "--against", witness, "--stress", "off", "--samples", "1", "--stream-steps", str(steps))
     seconds = round(time.monotonic() - began)
     report = json.loads((path / REPORT).read_text())
     entries = [entry for entry in report["evidence"] if entry["witness"] == witness and entry["steps"] == steps]
