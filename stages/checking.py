@@ -15,7 +15,7 @@ from ..model_directory import REPORT, VECTORS, ModelDirectory
 from ..validate.compare import expected_count
 from ..validate.witness import Job
 from .artefacts import Vectors, read_model, read_vectors
-from .evidence import TEST, Evidence, Report, VectorSet, changed_files, read_report
+from .evidence import TEST, Evidence, Report, VectorSet, read_report
 from .exports import check_exports, exports_at_hand
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
@@ -247,7 +247,7 @@ def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vec
         raise InputError(f"{said}: {again}")
     evidence = []
     for entry in report.evidence:
-        changed = changed_files(entry, directory, model)
+        changed = entry.changed_files(directory, model)
         if present := [name for name in changed if directory.has(name)]:
             raise InputError(f"{directory.path / present[0]} is not the file that {entry.who} was compared on: {again}")
         evidence += [] if changed else [entry]

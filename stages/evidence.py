@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
@@ -24,24 +23,11 @@ from ..errors import InputError
 from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
-from ..model_directory import (
-    C_FOLDER,
-    ONNX_DECIDE,
-    ONNX_SEQUENCE,
-    ONNX_STEP,
-    PLAN,
-    QUANTIZED_NET,
-    RECIPE,
-    REPORT,
-    STACK,
-    TFLITE,
-    ModelDirectory,
-)
+from ..model_directory import REPORT, ModelDirectory
 from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
-from ..validate.emulated_core import EmulatedCore
-from ..validate.registry import load_witness, parse_witnesses
-from .exports import check_exports
+from ..validate.registry import parse_witnesses
 from .figures import Figures
+from .witness_files import c_folder, changed_files
 
 SCHEMA = 2
 """Version of report.json."""
@@ -55,8 +41,6 @@ STREAM: Final = "stream"
 """One long run without a reset, of whose steps each witness takes the first ones."""
 Set = Literal["test", "stress", "layers", "stress full", "layers full", "stream", "files", "header"]
 """What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files, header: no set of vectors."""
-_PROSE: Sequence[str] = ("README.md", "LICENSE")
-"""Files of a C export that no compiler reads."""
 
 
 def _printable(text: str) -> str:
@@ -153,6 +137,10 @@ class Evidence(_Part):
         if not self.mismatches and self.failure is None:
             return []
         return [self.failure or f"{self.who} differs in {self.mismatches:,} of {self.compared:,} values"]
+
+    def changed_files(self, directory: ModelDirectory, model: IntegerModel) -> list[str]:
+        """Names of the files that are not what they were when they were compared."""
+        return changed_files(self.witness, self.files, directory, model)
 
     def as_row(self) -> dict[str, Any]:
         """What documents for people and other programs say of it."""
@@ -319,48 +307,6 @@ def _cause(error: ValidationError | InputError) -> str:
     return str(error) if isinstance(error, InputError) else cause_of(error)
 
 
-def files_read(directory: ModelDirectory, model: IntegerModel, witness: str, firmware: str | None = None) -> dict[str, str]:
-    """SHA-256 by name of what the witness `name[:argument]` reads of the model directory now. firmware: what a board was flashed with.
-
-    Raises InputError when a file is missing, was changed after it was written, was not written by rescomp, or is of another graph.
-    """
-    names = _names_read(directory, model, witness)
-    if firmware is not None and witness.startswith("serial:"):
-        names = (firmware,)
-    check_exports(directory, model, names)
-    return {name: hashlib.sha256(directory.read(name)).hexdigest() for name in names}
-
-
-def changed_files(entry: Evidence, directory: ModelDirectory, model: IntegerModel) -> list[str]:
-    """Names of the files that are not what they were when they were compared: changed, gone, or new among those that the witness reads."""
-    names = {*entry.files, *_names_read(directory, model, entry.witness)} if entry.files else ()
-    return sorted(name for name in names if _hash_file(directory, name) != entry.files.get(name))
-
-
-def _hash_file(directory: ModelDirectory, name: str) -> str | None:
-    return hashlib.sha256(directory.read(name)).hexdigest() if directory.has(name) else None
-
-
-def _names_read(directory: ModelDirectory, model: IntegerModel, witness: str) -> Sequence[str]:
-    folder = c_folder(witness, directory.path)
-    if folder is not None:
-        present = [name for name in directory.files(folder) if PurePosixPath(name).name not in _PROSE]
-        return sorted({f"{folder}/{model.name}.c", *present})
-    onnx = (ONNX_STEP, *((ONNX_SEQUENCE,) if model.is_recurrent else ()), *((ONNX_DECIDE,) if model.decides else ()))
-    net = (QUANTIZED_NET, *(part for part in (RECIPE, PLAN, STACK) if directory.has(part)))
-    name, _, _ = witness.partition(":")
-    return {"onnxruntime": onnx, "tflite": (TFLITE,), "tflite-micro": (TFLITE,), "torch": net}.get(name, ())
-
-
-def c_folder(witness: str, path: Path) -> str | None:
-    """Name of the folder in the model directory at `path` whose C a witness `name[:argument]` compiles; None for one that compiles none."""
-    ((name, argument),) = parse_witnesses(witness)
-    if name not in ("c", "qemu", "simavr"):
-        return None
-    one = load_witness(name)
-    return one.folder(argument, path) if isinstance(one, EmulatedCore) else C_FOLDER
-
-
 def merge(earlier: Report, now: Report, directory: ModelDirectory, model: IntegerModel) -> Report:
     """`now`, with the evidence of `earlier` on the same model that it does not replace and whose vectors and files are unchanged.
 
@@ -376,7 +322,7 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
         for entry in earlier.evidence
         if ((_subject(entry), entry.set, entry.sampled is None) not in replaced or _is_longer(entry, longest))
         and (entry.set in vectors or not entry.on_vectors)
-        and not changed_files(entry, directory, model)
+        and not entry.changed_files(directory, model)
     ]
     coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
     coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})

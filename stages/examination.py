@@ -16,11 +16,12 @@ from ..validate.build import Build
 from ..validate.compare import Comparison, compare, compare_layers, first_layer
 from ..validate.serial_port import SerialPort, describe_estimate
 from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
-from .evidence import FILES, HEADER, TEST, Evidence, files_read
+from .evidence import FILES, HEADER, TEST, Evidence
 from .fresh_files import compare_with_fresh
 from .listener import Listener
 from .stream_proof import StreamSet
 from .vector_sets import LayerSet, SequenceSet
+from .witness_files import files_read
 
 FRESH, USES = "fresh export", "header, run and classify"
 """Variants of what is compared without vectors: bytes, and all that a header offers beside step and scores."""

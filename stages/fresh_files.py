@@ -13,7 +13,7 @@ from ..export.file_metadata import onnx_producer_version
 from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
-from .evidence import c_folder
+from .witness_files import c_folder
 
 SHOWN = 60
 """Characters of a line that a message quotes."""

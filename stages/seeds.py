@@ -17,7 +17,7 @@ from ..recipe import Recipe, revise, to_toml
 from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
-from .evidence import changed_files, read_report
+from .evidence import read_report
 from .exporting import export
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
@@ -169,7 +169,7 @@ def _verification(directory: ModelDirectory, against: str | None) -> Verificatio
     except InputError:
         return None
     asked = {f"{name}:{argument}" if argument else name for name, argument in parse_witnesses(against)}
-    found = tuple(entry for entry in report.evidence if entry.witness in asked and not changed_files(entry, directory, model))
+    found = tuple(entry for entry in report.evidence if entry.witness in asked and not entry.changed_files(directory, model))
     if asked - {entry.witness for entry in found} - {line.partition(":")[0] for line in report.not_run}:
         return None
     return Verification(found, report, report)
