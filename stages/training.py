@@ -136,36 +136,44 @@ def train_held(
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
-    center, spread = centre_and_spread(recipe, net, training)
-    device = choose_device(net, recipe.train.device)
-    net.to(device)
-    metrics = Metrics()
-
-    def report(epoch: EpochReport) -> None:
-        write_atomically(path / METRICS, metrics_file(b"", "train", metrics), durable=False)  # to look at: the checkpoint holds them too
-        listener.epoch(epoch)
-
     with telling_how_to_resume(f"go on with: {going_on}"):
-        reports = fit(
-            net,
-            training,
-            train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)),
-            validation=validation,
-            spread=spread,
-            center=center,
-            report=report,
-            checkpoint=CheckpointFile(path / CHECKPOINT),
-            metrics=metrics,
-            resume=directory.has(CHECKPOINT),
-            identity={"loop": recipe.train.loop},
-        )
-    net.to("cpu")
+        reports, device = _fit(net, recipe, training, validation, directory, metrics := Metrics(), listener)
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, net, dataset.test))
     trained = {FLOAT_NET: encode_net(net), METRICS: metrics_file(b"", "train", metrics)}
     manifest = directory.revised_manifest(accuracy={"float": result}, device=device_name(device))
     directory.write({**trained, **manifest}, removed=[CHECKPOINT])
     return result
+
+
+def _fit(
+    net: Net, recipe: Recipe, training: Split, validation: Split | None, directory: ModelDirectory, metrics: Metrics, listener: Listener
+) -> tuple[tuple[EpochReport, ...], torch.device]:
+    """Train the net, or go on from the directory's checkpoint; it is on the CPU afterwards. Returns the epochs, and where they ran."""
+    center, spread = centre_and_spread(recipe, net, training)
+    device = choose_device(net, recipe.train.device)
+    net.to(device)
+
+    def report(epoch: EpochReport) -> None:
+        # to look at: the checkpoint holds them too
+        write_atomically(directory.path / METRICS, metrics_file(b"", "train", metrics), durable=False)
+        listener.epoch(epoch)
+
+    reports = fit(
+        net,
+        training,
+        train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)),
+        validation=validation,
+        spread=spread,
+        center=center,
+        report=report,
+        checkpoint=CheckpointFile(directory.path / CHECKPOINT),
+        metrics=metrics,
+        resume=directory.has(CHECKPOINT),
+        identity={"loop": recipe.train.loop},
+    )
+    net.to("cpu")
+    return reports, device
 
 
 def refuse_other_data(manifest: Manifest, recipe: Recipe, dataset: Dataset) -> None:

@@ -74,10 +74,7 @@ def fit(
     Raises DivergedError, and InputError when a file cannot be written, the checkpoint is missing, damaged or another run's, or
     patience has no validation split to watch.
     """
-    if resume and checkpoint is None:
-        raise ValueError("resume needs a checkpoint")
-    if schedule.patience is not None and validation is None:
-        raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
+    _check(schedule, validation, checkpoint, resume)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
@@ -92,15 +89,20 @@ def fit(
                 break
             mean, correct = run.epoch(epoch)
             judged = watching.judge(net) if watching else None
-            best, rate = run.watch(epoch, judged), schedule.rate(run.step - 1, run.total)
             text, left = describe() if describe else None, clock.seconds_left(epoch)
-            alone, in_a_row = (judged.accuracy, judged.streamed) if judged else (None, None)
-            reports.append(EpochReport(schedule.stage, epoch, schedule.epochs, mean, correct, alone, rate, left, best, text, in_a_row))
+            reports.append(run.report(epoch, mean, correct, judged, left, text))
             run.store(reports[-1], checkpoint, metrics)
             if report:
                 report(reports[-1])
         run.end()
     return tuple(reports)
+
+
+def _check(schedule: Schedule, validation: Split | None, checkpoint: CheckpointFile | None, resume: bool) -> None:
+    if resume and checkpoint is None:
+        raise ValueError("resume needs a checkpoint")
+    if schedule.patience is not None and validation is None:
+        raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
 
 
 @dataclass
@@ -185,6 +187,13 @@ class _Run:
             self.state.best.restore(self.net)
             self.step = self.total
             self._announce()
+
+    def report(self, epoch: int, mean: float, correct: float, judged: Judgement | None, left: float, text: str | None) -> EpochReport:
+        """What is told of a finished epoch, which is watched first. left: seconds; text: where the constraints' schedules are."""
+        best, rate = self.watch(epoch, judged), self.schedule.rate(self.step - 1, self.total)
+        alone, in_a_row = (judged.accuracy, judged.streamed) if judged else (None, None)
+        known = self.schedule.stage, epoch, self.schedule.epochs
+        return EpochReport(*known, mean, correct, alone, rate, left, best, text, in_a_row)
 
     def store(self, report: EpochReport, checkpoint: CheckpointFile | None, metrics: Metrics) -> None:
         """Put a finished epoch on disk."""
