@@ -1,7 +1,5 @@
 """One long run on every witness: every state and every score, the state never reset."""
 
-import select
-import socket
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,11 +13,11 @@ from rescomp.export.onnx import export_onnx
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import Trace, evaluate, evaluate_graph, take_decisions
 from rescomp.graph.long_run import evaluate_long_run
-from rescomp.tests.validate.test_serial_port import other_end
+from rescomp.tests.validate.lying_line import ANSWER, lying_line
 from rescomp.validate import host_c
 from rescomp.validate.compare import compare, expected_count, first_layer
 from rescomp.validate.host_c import HostC
-from rescomp.validate.parity_protocol import Command, Deframer, encode_frame
+from rescomp.validate.parity_protocol import Command
 from rescomp.validate.registry import load_witness
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import FRAME_BYTES, SerialPort, describe_estimate
@@ -112,25 +110,14 @@ def test_a_score_that_differs_is_named_by_its_step_and_looked_for_in_the_head(ra
 
 @contextmanager
 def lying(port, at):
-    """The port of a line to the board at `port` on which the answers to these STEP requests are wrong and look right; and a count of them."""
-    host, _, number = port.removeprefix("socket://").partition(":")
+    """The port of a line to the board at `port` on which the answers to these STEP requests are wrong; and a count of them."""
     counts = Counter()
 
-    def serve(connection):
-        with socket.create_connection((host, int(number))) as device:
-            deframers = {connection: Deframer(), device: Deframer()}
-            while True:
-                for end in select.select([connection, device], [], [])[0]:
-                    data = end.recv(4096)
-                    if not data:
-                        return
-                    for body in deframers[end].feed(data):
-                        counts["steps"] += end is device and body[4] == Command.STEP | 0x80
-                        if end is device and body[4] == Command.STEP | 0x80 and counts["steps"] in at:
-                            body = body[:7] + bytes([body[7] ^ 1]) + body[8:]
-                        (device if end is connection else connection).sendall(encode_frame(body))
+    def lies(command):
+        counts["steps"] += command == Command.STEP | ANSWER
+        return command == Command.STEP | ANSWER and counts["steps"] in at
 
-    with other_end(serve) as other:
+    with lying_line(port, lies) as other:
         yield other, counts
 
 

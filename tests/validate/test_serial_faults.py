@@ -1,7 +1,5 @@
 """A bad line between host and device: what comes out is right, or an error with a sentence. Never a false pass, never a hang."""
 
-import select
-import socket
 import time
 from collections import Counter
 
@@ -9,8 +7,8 @@ import pytest
 
 from rescomp.errors import DeviceError
 from rescomp.tests.validate.faulty_line import KINDS, Direction, Faults, faulty_line
-from rescomp.tests.validate.test_serial_port import other_end
-from rescomp.validate.parity_protocol import Command, Deframer, encode_frame
+from rescomp.tests.validate.lying_line import ANSWER, lying_line
+from rescomp.validate.parity_protocol import Command
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import SerialPort
 
@@ -76,26 +74,14 @@ def test_a_line_that_damages_everything_is_an_error(board):
 
 
 def lie(good, wrongs):
-    """A line that changes results and makes the CRC of the frame right again, `wrongs` times."""
-    host, _, number = good.removeprefix("socket://").partition(":")
+    """A line that changes results `wrongs` times."""
     left = [wrongs]
 
-    def serve(connection):
-        with socket.create_connection((host, int(number))) as device:
-            deframers = {connection: Deframer(), device: Deframer()}
-            while True:
-                for end in select.select([connection, device], [], [])[0]:
-                    data = end.recv(65536)
-                    if not data:
-                        return
-                    for body in deframers[end].feed(data):
-                        results = end is device and body[4] in (Command.RUN | 0x80, Command.STEP | 0x80, Command.DIGEST | 0x80)
-                        if results and left[0]:
-                            left[0] -= 1
-                            body = body[:7] + bytes([body[7] ^ 1]) + body[8:]
-                        (device if end is connection else connection).sendall(encode_frame(body))
+    def lies(command):
+        left[0] -= (now := left[0] > 0 and command in {each | ANSWER for each in (Command.RUN, Command.STEP, Command.DIGEST)})
+        return now
 
-    return other_end(serve)
+    return lying_line(good, lies)
 
 
 def test_the_digest_sees_what_the_crc_of_a_frame_overlooks(board):
