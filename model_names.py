@@ -47,10 +47,11 @@ _ARDUINO = """
     """
 """Headers of Arduino's cores and libraries where upper and lower case are one, and Zephyr's."""
 _FUNCTIONS = """
-    acc acc_construct atomic backtrace_create cnd curses fanotify inet6_opt inet6_option inet6_rth inotify mtx
+    acc acc_construct argp_err atomic backtrace_create cnd curses dt ef_arm_eabi ef_sh fanotify icmp_host icmp_net icmp_unreach_host
+    icmp_unreach_net inet6_opt inet6_option inet6_rth inotify mt_isftape mtx
     posix_spawn_file_actions posix_spawnattr pthread_attr pthread_barrier pthread_barrierattr pthread_cond pthread_condattr
     pthread_mutex pthread_mutexattr pthread_rwlock pthread_rwlockattr
-    pthread_spin re_char res scr sem slk soundcard sreg svc td vec
+    pthread_spin re_char res scr sem slk soundcard sreg svc td ut vec
     """
 """What would name a function or a macro of C's, POSIX's or Linux's library: sem_init, for instance."""
 _SDKS = """

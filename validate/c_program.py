@@ -42,7 +42,7 @@ _OVERFLOWS: Sequence[tuple[str, str]] = (
         r"not fit the first 65536 bytes of flash|rescomp_constants_past_64_KB",
         "the constants are more than the 65536 bytes that the core's 16-bit addresses reach",
     ),
-    (r"size of array .+ is too large", "a matrix is more than the 32767 bytes that the core counts up to"),
+    (r"size of array [^\n]{1,300} is too large", "a matrix is more than the 32767 bytes that the core counts up to"),
 )
 """What linkers and compilers say about too much of something (those of AVR without an amount), and what we do."""
 _MEMORIES: Mapping[str, str] = {"text": "flash", "data": "ram"}
@@ -50,9 +50,7 @@ _MEMORIES: Mapping[str, str] = {"text": "flash", "data": "ram"}
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
-_NO_ROOM = re.compile(
-    rb"[^\n]*(No space left|[Cc]annot create temporary|[Cc]an't create|cannot open output|Read-only file system|quota)[^\n]*"
-)
+_NO_ROOM = re.compile(rb"No space left|[Cc]annot create temporary|[Cc]an't create|cannot open output|Read-only file system|quota")
 """What compilers, assemblers and linkers say when they cannot write."""
 
 
@@ -185,12 +183,12 @@ def _object_folder() -> tempfile.TemporaryDirectory[str]:
 def _compile(command: Sequence[str], folder: Path) -> None:
     result = run_tool(command, folder, seconds=COMPILE_SECONDS)
     _check_size(result.stderr.decode(errors="replace"))
-    room = _NO_ROOM.search(result.stderr) if result.returncode else None
-    if room is not None:
-        raise _no_room(first_lines(room[0], 1))
     if result.returncode:
-        errors = b"\n".join(line for line in result.stderr.splitlines() if b"error" in line)
-        said = first_lines(errors or result.stderr, 1)
+        lines = result.stderr.splitlines()
+        room = next((line for line in lines if _NO_ROOM.search(line)), None)
+        if room is not None:
+            raise _no_room(first_lines(room, 1))
+        said = first_lines(next((line for line in lines if b"error" in line), result.stderr), 1)
         raise InputError(
             f"{Path(command[0]).name} refuses the C ({said}): correct --cc and --cflags if they were given, and export it again if it was "
             "changed; what rescomp itself wrote is a fault of rescomp or of this compiler, please report it"

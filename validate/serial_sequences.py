@@ -87,12 +87,19 @@ class SequenceStream:
             return insist(device, what, lambda: device.run(self._x[i].tobytes(), 0))
         steps, sizes = int(self._job.lengths[i]), device.sizes
         data, state = self._x[i, :steps].tobytes(), self._state_before(i)
-        if not any(state) and not self._job.every_score and device.fits(len(data), steps * sizes.state_bytes + sizes.score_bytes):
-            return insist(device, what, lambda: device.run(data, steps))
+        whole = not any(state) and not self._job.every_score
         states, scores = bytearray(), bytearray()
-        last = insist(device, what, lambda: self._walk(data, state, states, scores), states)
+
+        def attempt() -> bytes:
+            """What is lost may shorten the frames that are worth sending: a sequence that fitted one is then walked."""
+            if whole and not states and device.fits(len(data), steps * sizes.state_bytes + sizes.score_bytes):
+                return device.run(data, steps)
+            last = self._walk(data, state, states, scores)
+            return b"" if self._job.every_score else bytes(states) + last
+
+        results = insist(device, what, attempt, states)
         if not self._job.every_score:
-            return bytes(states) + last
+            return results
         return b"".join(part for t in range(steps) for part in (_piece(states, t, sizes.state_bytes), _piece(scores, t, sizes.score_bytes)))
 
     def _walk(self, data: bytes, state: bytes, states: bytearray, scores: bytearray) -> bytes:

@@ -154,6 +154,16 @@ def test_a_compiler_without_room_is_not_a_fault_of_rescomp(said, tmp_path):
         c_program.build_program([str(compiler)], tmp_path, "a.out", [tmp_path / "a.c"])
 
 
+@pytest.mark.timeout(30)
+def test_long_lines_of_a_compiler_are_read_once(tmp_path):
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\nhead -c 4000000 /dev/zero | tr '\\0' ' ' >&2\necho ' error: a header of one line' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    (tmp_path / "a.c").write_text("int a;\n")
+    with pytest.raises(InputError, match=r"^cc refuses the C \(error: a header of one line\)"):
+        c_program.build_program([str(compiler)], tmp_path, "a.out", [tmp_path / "a.c"])
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
 def test_a_full_or_read_only_temporary_folder_is_told(number, monkeypatch):
     with pytest.raises(InputError, match=r"^cannot write temporary files \(.*\): free space there, or set TMPDIR"), c_program.workspace():

@@ -8,6 +8,7 @@ import pytest
 from rescomp.errors import DeviceError
 from rescomp.tests.validate.faulty_line import KINDS, Direction, Faults, faulty_line
 from rescomp.tests.validate.lying_line import ANSWER, lying_line
+from rescomp.validate.parity_device import SMALLEST_BODY, LostError, ParityDevice
 from rescomp.validate.parity_protocol import Command
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import SerialPort
@@ -64,6 +65,23 @@ def test_every_fault_of_bytes(board, fraction):
     mismatches, counts, _ = survive(board, Faults(bytes=fraction, seed=3))
     assert mismatches == 0
     assert counts.total() > 0
+
+
+def test_a_sequence_that_no_longer_fits_one_frame_is_walked(board, monkeypatch):
+    """A line that gets worse between two attempts at one sequence: shorter frames, not a refusal."""
+    lost, run = [], ParityDevice.run
+
+    def lose(device, inputs, count):
+        if lost:
+            return run(device, inputs, count)
+        lost.append(count)
+        device.body_bytes = SMALLEST_BODY
+        raise LostError("damaged")
+
+    monkeypatch.setattr(ParityDevice, "run", lose)
+    with serial_machine(None, board.elf) as good:
+        assert board.verify(good).mismatches == 0
+    assert lost
 
 
 def test_a_line_that_damages_everything_is_an_error(board):
