@@ -72,7 +72,7 @@ def test_a_sequence_that_no_longer_fits_one_frame_is_walked(board, monkeypatch):
     lost, run = [], ParityDevice.run
 
     def lose(device, inputs, count):
-        if lost:
+        if lost or count < 15:
             return run(device, inputs, count)
         lost.append(count)
         device.body_bytes = SMALLEST_BODY
