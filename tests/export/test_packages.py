@@ -510,7 +510,19 @@ def test_packages_tell_what_a_stream_keeps(model, tmp_path):
         folder, source = tmp_path / f"{form}", translate(each)
         kept = source.stream_bytes if each.policy else source.state_bytes + source.scratch_bytes
         for ecosystem, name in (("arduino", "library.properties"), ("platformio", "library.json"), ("zephyr", "Kconfig")):
-            assert f"{kept} bytes of RAM" in (write(folder / ecosystem, ecosystem, each) / name).read_text()
+            package = write(folder / ecosystem, ecosystem, each)
+            assert f"{kept} bytes of RAM" in (package / name).read_text()
+            for readme in ((package / "README.md").read_text(), export_c(each)["README.md"].decode()):
+                assert re.findall(r"_stream` in the place of both, in RAM.* \| (\d+) \|", readme) == [str(kept)] * bool(each.policy)
+
+
+def test_arduino_colours_what_a_stream_adds(model, tmp_path):
+    words = [
+        {line.split("\t")[0] for line in (write(tmp_path / f"{form}", "arduino", each) / "keywords.txt").read_text().splitlines()}
+        for form, each in enumerate(in_streams(model))
+    ]
+    assert words[1] - words[0] == {"tiny_decide", "TINY_UNKNOWN", "TINY_NO_DECISION"}
+    assert {"tiny_stream", "TINY_STREAM_BYTES"} <= words[2] - words[1]
 
 
 @pytest.mark.parametrize("form", range(3))
