@@ -17,13 +17,17 @@ SCHEMA = 1
 
 
 class DataOrigin(Stated):
-    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs alone."""
+    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs alone.
+
+    test_streams_sha256: of the continuous recordings that the test recordings were cut from, or that stand beside them, if any.
+    """
 
     sha256: Sha256
     channels: Positive
     name: str | None = None
     train_sequences: Count | None = None
     test_sequences: Count | None = None
+    test_streams_sha256: Sha256 | None = None
     files: Count | None = None
     recordings: Count | None = None
     readings: Count | None = None

@@ -251,7 +251,8 @@ def print_evaluation(result: Evaluation) -> None:
         rows.append(("single, from any state", _percent(result.corner), ""))
     if result.streamed is not None:
         rows += _stream_rows(result.streamed)
-    click.echo(table(("right", "share", "in the file's order") if result.streamed is not None else ("right", "share", ""), rows))
+    own = "in the file's order" if result.streamed is not None and result.streamed.own_order is not None else ""
+    click.echo(table(("right", "share", own), rows))
     if result.streamed is not None:
         click.echo("\n" + describe_streamed(result.streamed))
     if result.perturbed:
@@ -276,7 +277,7 @@ def _percent(share: float | None) -> str:
 def _stream_rows(streamed: Streamed) -> list[tuple[str, str, str]]:
     rows = []
     titles = {"streamed": "steps", "settled": "settled steps", "tail": "last tenth's steps", "ends": "ends of recordings"}
-    titles["ends"] = titles["ends"] if streamed.of == "in a row" else "ends of segments"
+    titles["ends"] = "ends of segments" if streamed.of == "continuous" else titles["ends"]
     for name, title in titles.items():
         spread = f" +- {streamed.spread[name]:.2%}" if name in streamed.spread else ""
         own = "" if streamed.own_order is None else _percent(getattr(streamed.own_order, name))
@@ -287,7 +288,8 @@ def _stream_rows(streamed: Streamed) -> list[tuple[str, str, str]]:
 def describe_streamed(streamed: Streamed) -> str:
     """What the streams are, and delays, misses, flips and wake words in them."""
     metrics, clock = streamed.metrics, streamed.clock
-    of = "continuous recordings" if streamed.of == "continuous" else f"recordings in a row, in {streamed.orders} seeded orders"
+    what = {"continuous": "continuous recordings", "in a row": "recordings in a row"}.get(streamed.of, "continuous recordings in a row")
+    of = f"{what}, in {streamed.orders} seeded orders" if streamed.orders else what
     size = f"{metrics.streams:,} streams, {metrics.steps:,} steps, {metrics.changes:,} changes"
     how = "; decided by the graph decide" if streamed.decided_by == "decide" else ""
     how += _describe_policy(streamed.policy)

@@ -11,7 +11,8 @@ import numpy as np
 from har2_jobs import ALONE, BASE, SEEDS, TASKS, Arrays, decode, final_arrays, save_task, validation_arrays
 
 from rescomp.data.dataset import Split, load_dataset
-from rescomp.data.streams import Streams, in_a_row, row_orders
+from rescomp.data.rows import in_a_row, row_orders
+from rescomp.data.streams import Streams
 from rescomp.recipe import Recipe, load_recipe
 
 RECIPES: Mapping[str, tuple[str, ...]] = {

@@ -22,7 +22,8 @@ from rescomp.models import RecurrentNet
 from rescomp.recipe import Recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere
-from rescomp.stages.stream_metrics import Clock, measure_streams
+from rescomp.stages.rates import Clock
+from rescomp.stages.stream_metrics import measure_streams
 from rescomp.train.checkpoint import load_net
 from rescomp.validate.torch_net import empty_net
 

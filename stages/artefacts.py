@@ -33,7 +33,8 @@ class Vectors:
     """Golden vectors: the whole test set as the device reads it, and what the integer model answered when it was made.
 
     x: int16 [sequences, longest, channels]; lengths, labels: int64 [sequences]; scores: int16 [sequences, classes];
-    states: int16 [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states.
+    states: int16 [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states. recorded: int64 [sequences], of a
+    net that reads windows of one length: how many readings of each were recorded, before the zeros that fill it up.
     """
 
     x: IntArray
@@ -42,12 +43,14 @@ class Vectors:
     scores: IntArray
     states: IntArray
     states_sha256: str
+    recorded: IntArray | None = None
 
     @property
     def sha256(self) -> str:
         """What names these vectors in a report and in the manifest."""
         states = np.frombuffer(bytes.fromhex(self.states_sha256), np.uint8)
-        return hash_arrays(self.x, self.lengths, self.labels, self.scores, self.states, states)
+        recorded = () if self.recorded is None else (self.recorded,)
+        return hash_arrays(self.x, self.lengths, self.labels, self.scores, self.states, states, *recorded)
 
     @property
     def accuracy(self) -> float:
@@ -154,8 +157,8 @@ def describe_formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
     }
 
 
-def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace) -> dict[str, bytes]:
-    """vectors/test.npz."""
+def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace, recorded: IntArray | None = None) -> dict[str, bytes]:
+    """vectors/test.npz. recorded: see Vectors."""
     arrays: Arrays = {
         "x": x.astype(np.int16),
         "lengths": lengths.astype(np.int64),
@@ -163,6 +166,7 @@ def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace)
         "scores": trace.scores.astype(np.int16),
         "states": trace.states[:SHOWN_SEQUENCES].astype(np.int16),
         "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trace)), np.uint8),
+        **({} if recorded is None else {"recorded": recorded.astype(np.int64)}),
     }
     return {VECTORS: serialize.to_npz(arrays)}
 
@@ -226,18 +230,27 @@ def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
         "labels": ("int64", (count,)),
         "scores": ("int16", (count, *model.output.type.shape)),
         "states": ("int16", (min(count, SHOWN_SEQUENCES), longest, entries)),
+        "recorded": ("int64", (count,)),
     }
     for name, (dtype, shape) in wanted.items():
-        array: IntArray = getattr(vectors, name)
-        if array.dtype.name != dtype or array.shape != shape:
+        array: IntArray | None = getattr(vectors, name)
+        if array is not None and (array.dtype.name != dtype or array.shape != shape):
             return f"holds {name} as {array.dtype} of shape {list(array.shape)}, and {dtype} of {list(shape)} is wanted"
     if len(vectors.states_sha256) != 64:
         return "holds no SHA-256 of the states"
     if vectors.lengths.min() < 1 or (model.is_recurrent and vectors.lengths.max() > longest):
         return "holds a length that no sequence has"
+    if vectors.recorded is not None and (vectors.recorded.min() < 1 or vectors.recorded.max() > _readings_of(vectors, model)):
+        return "tells of more or fewer readings than a sequence has"
     if vectors.labels.min() < 0 or vectors.labels.max() >= model.output.type.size:
         return "holds a label that no class has"
     return ""
+
+
+def _readings_of(vectors: Vectors, model: IntegerModel) -> int:
+    """Of a sequence, at most: those of a window, or of the steps that it is read in, which hold windows of their own."""
+    steps = vectors.x.shape[1] if model.is_recurrent and len(model.input.type.shape) > 1 else 1
+    return steps * model.input.type.shape[0]
 
 
 def answers(scores: IntArray) -> IntArray:

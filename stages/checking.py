@@ -17,6 +17,7 @@ from ..validate.witness import Job
 from .artefacts import Vectors, read_model, read_vectors
 from .evidence import TEST, Evidence, Report, VectorSet, read_report
 from .exports import check_exports, exports_at_hand
+from .figures import STREAMED, Figures
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
@@ -201,6 +202,7 @@ def check(
         evidence = _current(directory, model, report, vectors)
         check_exports(directory, model)
         at_hand = exports_at_hand(directory)
+        continuous = directory.manifest().data.test_streams_sha256 is not None
     inspection = inspect_model(model)
     sizes = {("", "const_bytes"): inspection.bytes["model"], ("", "ram_bytes"): inspection.ram}
     cores = list(dict.fromkeys((*wanted.cores, *cores)))
@@ -218,23 +220,40 @@ def check(
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
     not_seen = report.not_seen({entry.witness for entry in evidence})
-    reached = tuple(_reached(path, report, wanted))
+    reached = tuple(_reached(path, model, report, wanted, continuous=continuous))
     known = model.name, report.graph_sha256, report.accuracy.integer
     return Check(*known, evidence, measures, failures, not_compared, not_seen, reached)
 
 
-def _reached(path: Path, report: Report, wanted: Limits) -> Iterator[Reached]:
-    """The figures that have limits. Raises InputError for one that was not asked, or cannot be."""
+def _reached(path: Path, model: IntegerModel, report: Report, wanted: Limits, *, continuous: bool) -> Iterator[Reached]:
+    """The figures that have limits. continuous: whether the model's own data hold continuous recordings.
+
+    Raises InputError for a figure that was not asked, or cannot be.
+    """
     for name, least in wanted.least.items():
         figures = report.evaluation
         value = report.accuracy.integer if name == "accuracy" else None if figures is None else figures.find(name)
         if value is None:
-            option = " --perturb" if name in PERTURBATIONS else "" if name == "corner" else " --stream"
+            raise InputError(f"evaluation.{name} has a limit, and {_why_not_known(path, name, model, figures)}")
+        streamed = figures.streamed if figures is not None and name in STREAMED else None
+        if continuous and streamed is not None and streamed.of == "in a row":
             raise InputError(
-                f"evaluation.{name} has a limit, and {path / REPORT} does not tell it: run `rescomp evaluate {path}{option}` first, or "
-                "leave the limit out where that says that it cannot be asked"
+                f"evaluation.{name} has a limit, {path / REPORT} tells it of single recordings in a row, and the model's data hold "
+                f"continuous ones: run `rescomp evaluate {path} --stream` where they can be read"
             )
         yield Reached(name, value, least)
+
+
+def _why_not_known(path: Path, name: str, model: IntegerModel, figures: Figures | None) -> str:
+    """Why report.json does not tell a figure, and what to do."""
+    leave = f"leave evaluation.{name} out of the limits"
+    if name not in PERTURBATIONS and not model.is_recurrent:
+        return f"{model.name} keeps no state from one input to the next, so that there is none: {leave}"
+    if name == "settled" and figures is not None and figures.streamed is not None:
+        return f"no step of the streams that it was evaluated on is settled: {leave}, and limit streamed or ends"
+    option = " --perturb" if name in PERTURBATIONS else "" if name == "corner" else " --stream"
+    again = f"run `rescomp evaluate {path}{option}` first, or {leave} where that says that it cannot be asked"
+    return f"{path / REPORT} does not tell it: {again}"
 
 
 def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors) -> tuple[Evidence, ...]:

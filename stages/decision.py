@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from ..data.rows import ORDERS, in_a_row, row_orders
 from ..data.split import Split
-from ..data.streams import in_a_row, row_orders
 from ..errors import InputError
 from ..graph.decide import Decision, with_decision
 from ..graph.decisions import stream_scores
@@ -21,7 +21,8 @@ from ..graph.ir import Format, IntegerModel, StreamPolicy
 from ..graph.ops.decide import MOST_MARGIN
 from ..recipe import DecideSection, StreamSection
 from .listener import Listener
-from .stream_metrics import Clock, StreamMetrics, measure_streams
+from .rates import Clock
+from .stream_metrics import StreamMetrics, measure_streams
 
 DEFAULTS = DecideSection(smoothing=2, margin=0.0, hold=1)
 """Where nothing is set and nothing is searched: about a mean of seven scores."""
@@ -104,7 +105,7 @@ class Stream:
     def measure(self, model: IntegerModel, decision: Decision, clock: Clock) -> StreamMetrics:
         """What the decisions are worth."""
         decisions = take_decisions(with_decision(model, decision), self.scores, self.unread)
-        return measure_streams(decisions, self.labels, self.lengths, clock)
+        return measure_streams(decisions, self.labels, self.lengths, replace(clock, copies=clock.copies * ORDERS))
 
 
 def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from .evidence import TEST, Report, VectorSet, read_report
 from .figures import Figures, StreamedFigures
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
+from .rates import Clock
 from .readings import Reader, refuse_still
-from .stream_metrics import Clock
 from .stream_walks import Streamed, stream_continuous, stream_recordings
 from .subjects import Subject, new_subject, own_subject
 
@@ -124,10 +124,10 @@ def evaluate(
         if source is None:
             subject = own_subject(recipe, manifest, reader, vectors, stream=stream, readings=perturb)
         else:
-            subject = new_subject(source, recipe, overrides, manifest, reader, asked.clock.settle)
+            subject = new_subject(source, recipe, overrides, manifest, reader, asked.clock.settle, stream=stream)
         found = _evaluate(subject, reader, asked, listener)
         if source is None:
-            _keep(directory, model, vectors, found, listener)
+            _keep(directory, model, vectors, found, listener, missing=bool(subject.missing))
     return found
 
 
@@ -193,7 +193,8 @@ def _streamed(subject: Subject, model: IntegerModel, asked: _Asked, listener: Li
     listener.stage("and in a stream")
     if subject.streams is not None:
         return stream_continuous(model, subject.streams, asked.clock, asked.background, listener)
-    return stream_recordings(model, subject.recordings, asked.clock, asked.background, listener)
+    assert subject.row is not None
+    return stream_recordings(model, subject.row, replace(asked.clock, copies=subject.copies), asked.background, listener)
 
 
 def _perturbed(subject: Subject, reader: Reader, listener: Listener) -> Iterator[tuple[Perturbation, Perturbed]]:
@@ -204,8 +205,8 @@ def _perturbed(subject: Subject, reader: Reader, listener: Listener) -> Iterator
             yield name, Perturbed(TITLES[name], None, why_not=versions)
             continue
         listener.stage(f"under {TITLES[name]}")
-        made = (version() for version in versions)
-        found = [accuracy_of(reader.model, reader.steps(one if reader.is_image else held(one, reader.window))) for one in made]
+        made = (version() if reader.is_image else held(version(), reader.least_readings(readings.lengths)) for version in versions)
+        found = [accuracy_of(reader.model, reader.steps(one)) for one in made]
         worst = f"channel {found.index(min(found))}" if len(found) > 1 else ""
         yield name, Perturbed(TITLES[name], min(found), worst)
 
@@ -216,9 +217,23 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Stre
             f"{subject.outside:,} of {subject.total:,} readings lie outside what the model's 16-bit input holds, and are limited to it: "
             "are the data in the unit of those that it was trained on?"
         )
-    if streamed is None or streamed.figure >= accuracy - PARTED:
+    if subject.unmarked:
+        yield (
+            "an earlier rescomp made the golden vectors, which do not tell the zeros that fill a window up from readings: run "
+            "`rescomp quantize --force` for figures of what was recorded"
+        )
+    if streamed is None:
         return
-    what = "at the ends of recordings in a row" if streamed.of == "in a row" else "in settled parts of streams"
+    if subject.missing:
+        yield (
+            f"the continuous recordings that the model was tested on cannot be read ({subject.missing}), so that single ones were put in a "
+            "row and their figures are not kept: give the data with --data, or run it where they are"
+        )
+    if streamed.metrics.settled is None:
+        yield f"no step is settled: no stretch of one class is longer than {streamed.clock.settle:,} readings, the median test recording"
+    if streamed.figure >= accuracy - PARTED:
+        return
+    what = "in settled parts of streams" if streamed.of == "continuous" else "at the ends of recordings in a row"
     said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
     if reader.model.decides:
         said += ", where decisions wait for what [decide] asks"
@@ -237,7 +252,9 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Stre
         yield f"{said}: what the net keeps reaches over the change, so decide later or smooth the decisions (docs/streaming.md)"
 
 
-def _keep(directory: ModelDirectory, model: IntegerModel, vectors: Vectors, found: Evaluation, listener: Listener) -> None:
+def _keep(
+    directory: ModelDirectory, model: IntegerModel, vectors: Vectors, found: Evaluation, listener: Listener, *, missing: bool
+) -> None:
     """Put the figures into report.json, beside what verify found; a report that is not of this model gives way."""
     report = Report.of(model, vectors.accuracy, (), vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))})
     if directory.has(REPORT):
@@ -245,14 +262,15 @@ def _keep(directory: ModelDirectory, model: IntegerModel, vectors: Vectors, foun
             report = read_report(directory, model)
         except InputError as error:
             listener.warning(f"earlier evidence is not kept: {error}")
-    figures = _figures(vectors, found).after(report.evaluation)
+    figures = _figures(vectors, found, missing=missing).after(report.evaluation)
     document = report.model_copy(update={"evaluation": figures}).as_json()
     directory.write({REPORT: to_json(document)})
 
 
-def _figures(vectors: Vectors, found: Evaluation) -> Figures:
+def _figures(vectors: Vectors, found: Evaluation, *, missing: bool) -> Figures:
+    """missing: whether recordings in a row stood in for continuous ones that could not be read."""
     streamed = None
-    if found.streamed is not None:
+    if found.streamed is not None and not missing:
         names = ("streams", "steps", "streamed", "settled", "tail", "ends")
         figures = {name: getattr(found.streamed.metrics, name) for name in names}
         policy = found.streamed.policy

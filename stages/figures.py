@@ -10,17 +10,18 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from ..strict_documents import Count, Fraction, Part, Sha256
 from .perturbations import Perturbation
 
-FIGURES = ("corner", "streamed", "settled", "tail", "ends")
+STREAMED = ("streamed", "settled", "tail", "ends")
+FIGURES = ("corner", *STREAMED)
 """Figures beside those of perturbations."""
 
 
 class StreamedFigures(Part):
-    """See stream_metrics.StreamMetrics. of: continuous recordings, or single ones in a row. sha256: of the streams.
+    """See stream_metrics.StreamMetrics. of: see stream_walks.Kind. sha256: of the streams.
 
     states: how many of them a stream steps, two by a policy with a window.
     """
 
-    of: Literal["continuous", "in a row"]
+    of: Literal["continuous", "in a row", "continuous, in a row"]
     sha256: Sha256
     streams: Count
     steps: Count

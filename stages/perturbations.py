@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.input_format import INT16_HIGH, INT16_LOW
-from ..data.split import Split
+from ..data.split import IntArray, Split
 from ..graph.draws import Draws
 
 Perturbation = Literal["rate_plus", "rate_minus", "gain_plus", "gain_minus", "offset", "noise", "dropped", "dead_channel", "turned"]
@@ -79,13 +79,13 @@ def dropped(split: Split, one_of: int) -> Split:
     return replace(split, x=x, lengths=lengths)
 
 
-def held(split: Split, readings: int) -> Split:
-    """Recordings of fewer readings go on with their last one until they have so many, which is what a step takes."""
+def held(split: Split, readings: IntArray) -> Split:
+    """Recordings of fewer readings than these, int [sequences], go on with their last one until they have so many."""
     lengths = np.maximum(split.lengths, readings)
-    x = np.zeros((len(split), int(lengths.max()), *split.x.shape[2:]), np.int16)
+    x = np.zeros((len(split), max(int(lengths.max()), split.x.shape[1]), *split.x.shape[2:]), np.int16)
     x[:, : split.x.shape[1]] = split.x
-    for row in np.flatnonzero(split.lengths < readings):
-        x[row, split.lengths[row] : readings] = split.x[row, split.lengths[row] - 1]
+    for row in np.flatnonzero(split.lengths < lengths):
+        x[row, split.lengths[row] : lengths[row]] = split.x[row, split.lengths[row] - 1]
     return replace(split, x=x, lengths=lengths)
 
 

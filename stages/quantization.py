@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..export.lower import lower
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
+from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..manifest import Manifest
@@ -45,8 +46,8 @@ from .artefacts import answers, decode_vectors, describe_formats, model_files, r
 from .decision import DEFAULTS, check_thresholds, decide_by, describe_settings, policy_by, replace_unset, search_decision
 from .exports import EXPORTED
 from .listener import Listener, Silent
+from .rates import Clock
 from .readings import Reader
-from .stream_metrics import Clock
 from .training import centre_and_spread, read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
 LOSS_WORTH_A_WARNING = 0.05
@@ -125,34 +126,33 @@ def _streaming_as(recipe: Recipe, other: Recipe) -> Recipe:
 def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener) -> None:
     """Nothing but the decision or the policy of streams is another: the net stays as it is, and so do its golden vectors."""
     listener.stage("the integer model of this recipe is there, but for what it does in streams")
-    net = _float_net(recipe, directory, dataset)
-    model = _in_streams(recipe, manifest, read_model(directory), net, dataset.train, listener)
+    model = _in_streams(recipe, manifest, read_model(directory), dataset.train, listener)
     revised = directory.revised_manifest(graph_sha256=digest(model), formats=describe_formats(model))
     directory.write({**model_files(model), RECIPE: to_toml(recipe), **revised}, removed=[*EXPORTED, REPORT])
 
 
-def _in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
+def _in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Split, listener: Listener) -> IntegerModel:
     """The model with the recipe's decision and policy; the decision is chosen for streams under that policy."""
-    return _decided(recipe, manifest, replace(model, policy=policy_by(recipe.stream)), net, train, listener)
+    return _decided(recipe, manifest, replace(model, policy=policy_by(recipe.stream)), train, listener)
 
 
-def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, net: Net, train: Split, listener: Listener) -> IntegerModel:
+def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Split, listener: Listener) -> IntegerModel:
     """The model with the recipe's decision, chosen on the validation part of the training recordings where it is asked for."""
     section = recipe.decide
     if section is None:
         return with_decision(model, None)
     if section.false_alarms is None:
         return with_decision(model, decide_by(section, model))
-    _, validation = training_data(recipe, steps(recipe, net, train))
+    _, validation = training_data(recipe, train)
     if validation is None:
         listener.warning(
             "decide.false_alarms has no validation recordings to choose on: the decision keeps "
             f"{describe_settings(replace_unset(section, DEFAULTS))}; set train.validation_fraction, 0.2 for instance, and train anew"
         )
         return with_decision(model, decide_by(section, model))
-    recordings = _as_the_device_reads(recipe, manifest, model, validation)
-    stride = Reader.of(manifest, model).stride
-    clock = Clock(stride, int(np.median(recordings.lengths)) * stride // 2, section.rate)
+    reader = Reader.of(manifest, model)
+    recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
+    clock = Clock(reader.stride, int(np.median(recordings.lengths)) * reader.stride // 2, section.rate)
     return with_decision(model, search_decision(section, model, recordings, clock, listener))
 
 
@@ -189,8 +189,9 @@ def _quantize(
     for name in _widened(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
-    model = _in_streams(recipe, manifest, model, net, dataset.train, listener)
-    files, result = _files(model, recipe, _as_the_device_reads(recipe, manifest, model, steps(recipe, net, dataset.test)))
+    model = _in_streams(recipe, manifest, model, dataset.train, listener)
+    test = _as_the_device_reads(recipe, manifest, model, steps(recipe, net, dataset.test))
+    files, result = _files(model, recipe, test, _recorded(net, dataset.test))
     directory.write(
         {
             **files,
@@ -309,10 +310,18 @@ def _readings(split: Split, manifest: Manifest) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _files(model: IntegerModel, recipe: Recipe, test: Split) -> tuple[dict[str, bytes], float]:
+def _recorded(net: Net, test: Split) -> IntArray | None:
+    """How many readings of each test recording a net of windows of one length reads: see Vectors. None for others."""
+    if isinstance(net, RecurrentNet) or test.x.ndim == 4:
+        return None
+    return np.minimum(test.lengths, net.plan.input_shape[0])
+
+
+def _files(model: IntegerModel, recipe: Recipe, test: Split, recorded: IntArray | None) -> tuple[dict[str, bytes], float]:
     """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it)."""
     x, lengths, kept = test.x.astype(np.int64), test.lengths, recipe.quantize.vectors
     trace = evaluate(model, x, lengths)
-    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], trace.take(np.arange(len(x))[:kept]))
+    kept_recorded = None if recorded is None else recorded[:kept]
+    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], trace.take(np.arange(len(x))[:kept]), kept_recorded)
     accuracy = float((answers(trace.scores) == test.y).mean())
     return {**model_files(model), **vectors}, accuracy

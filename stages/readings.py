@@ -65,10 +65,23 @@ class Reader:
         if self.time_steps is None:
             return frames(split, self.window, self.stride)
         whole = windows(split, self.time_steps)
-        if not self.model.is_recurrent:
-            return whole
+        return self._in_steps(whole) if self.model.is_recurrent else whole
+
+    def _in_steps(self, whole: Split) -> Split:
+        """Windows of one length as a net without recurrent cells reads them in a stream."""
         x: ValueArray = whole.x.reshape(len(whole), -1, *self.model.input.type.shape)
         return replace(whole, x=x, lengths=np.full(len(whole), x.shape[1], np.int64))
+
+    def row_steps(self, split: Split) -> Split:
+        """Device integers as the model reads them in a stream, nothing before or behind them: x [sequences, steps, *input shape].
+
+        Readings past the last whole step are left out, and so are recordings shorter than one. Raises InputError when that leaves none.
+        """
+        long = np.flatnonzero(split.lengths >= self.window)
+        if not long.size:
+            raise InputError(f"no recording has the {self.window} readings that the net takes as one step: give longer ones")
+        framed = frames(split.take(long), self.window, self.stride)
+        return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
 
     def _check_image(self, split: Split) -> None:
         if split.x.shape[1:] != self.model.input.type.shape:
@@ -84,11 +97,12 @@ class Reader:
     def readings(self, vectors: Vectors) -> Split:
         """The recordings behind golden vectors, as far as the model read them: device integers [sequences, time, channels], or images.
 
-        Raises UnsupportedError where steps leave readings out, which are lost.
+        Vectors of an earlier rescomp do not tell what of a window was recorded: there all of it counts. Raises UnsupportedError where steps
+        leave readings out, which are lost.
         """
         x, y = vectors.x.astype(np.int16), vectors.labels.astype(np.int64)
         if not self.model.is_recurrent:
-            return Split(x, y, np.full(len(x), x.shape[1], np.int64))
+            return Split(x, y, np.full(len(x), x.shape[1], np.int64) if vectors.recorded is None else vectors.recorded.astype(np.int64))
         if self.stride > self.window:
             raise UnsupportedError(
                 f"the model leaves readings out (model.stride {self.stride}, model.window {self.window}), so that the golden vectors do "
@@ -96,11 +110,19 @@ class Reader:
             )
         x = x.reshape(*x.shape[:2], self.window, self.channels)
         lengths: IntArray = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
+        recorded = lengths if vectors.recorded is None else vectors.recorded.astype(np.int64)
         readings = np.zeros((len(x), int(lengths.max()), self.channels), np.int16)
         for step in range(x.shape[1]):
             running = vectors.lengths > step
             readings[running, step * self.stride : step * self.stride + self.window] = x[running, step]
-        return Split(readings, y, lengths)
+        return Split(readings, y, recorded)
+
+    def least_readings(self, recorded: IntArray) -> IntArray:
+        """How many readings a recording of so many must keep, whatever befalls it: int64 [sequences].
+
+        Those of a step; of a net that reads windows of one length, as much of the window as it filled.
+        """
+        return np.full(len(recorded), self.window, np.int64) if self.time_steps is None else np.minimum(recorded, self.time_steps)
 
     def readings_of_steps(self, steps: float) -> int:
         """How many readings so many steps take, rounded up."""

@@ -5,37 +5,44 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ..data.rows import ORDERS, in_a_row, row_orders
 from ..data.split import Split
-from ..data.streams import ORDERS, Streams, in_a_row, row_orders
+from ..data.streams import Streams
 from ..graph.decisions import stream_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel, StreamPolicy
 from ..validate.witness import Progress
 from .listener import Listener
-from .stream_metrics import Clock, StreamMetrics, WakeWords, measure_streams, measure_wake_words
+from .rates import Clock
+from .stream_metrics import StreamMetrics, measure_streams
+from .wake_words import WakeWords, measure_wake_words
 
 MOST_ENTRIES = 1 << 26
 """Of inputs in a row at a time."""
 TOLD = 8192
 """A stream of more steps than these is told how far it is."""
+Kind = Literal["continuous", "in a row", "continuous, in a row"]
+"""What streams are made of: continuous recordings; single recordings in a row; continuous ones of one class each, in a row."""
+_SPREAD = ("streamed", "settled", "tail", "ends", "delay_median", "delay_p90", "miss")
+"""Figures whose spread over the orders is told."""
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """Figures of streams. of: what they are made of. metrics: of continuous ones, or of all seeded orders together.
+    """Figures of streams. metrics: of continuous ones, or of all seeded orders together, whose time counts once (clock.copies).
 
     decided_by: the model's graph, or the largest of its scores. policy: by which they were walked, None: the state runs on. orders: how
-    many seeded ones. spread: sample standard deviation over them, by figure. own_order: of the recordings as their file has them, which
-    may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
+    many seeded ones. spread: sample standard deviation over them, by figure, of those that each order has. own_order: of the recordings
+    as their file has them, which may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
     """
 
-    of: Literal["continuous", "in a row"]
+    of: Kind
     metrics: StreamMetrics
     clock: Clock
     sha256: str
@@ -49,7 +56,7 @@ class Streamed:
     @property
     def figure(self) -> float:
         """What is to be compared with single recordings: right ends of those in a row, settled steps of continuous ones (or all)."""
-        if self.of == "in a row":
+        if self.of != "continuous":
             return self.metrics.ends
         return self.metrics.streamed if self.metrics.settled is None else self.metrics.settled
 
@@ -86,13 +93,18 @@ class _Walked:
 
 
 def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, background: int | None, listener: Listener) -> Streamed:
-    """Of continuous recordings, as the model reads them."""
+    """Of continuous recordings, as the model reads them; put in a row where each is of one class, and not all of the same."""
+    if not streams.has_changes and len(np.unique(streams.y[:, 0])) > 1:
+        whole = Split(streams.x, streams.y[:, 0], streams.lengths)
+        return stream_recordings(model, whole, clock, background, listener, "continuous, in a row")
     walked = _Walked(_decisions(model, streams, listener), streams.y, streams.lengths)
     words = walked.wake_words(clock, background)
     return Streamed("continuous", walked.measure(clock), clock, streams.digest(), _decided_by(model), model.policy, wake_words=words)
 
 
-def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener) -> Streamed:
+def stream_recordings(
+    model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener, of: Kind = "in a row"
+) -> Streamed:
     """Of single recordings, as the model reads them, in ORDERS seeded orders whose neighbours differ in class, and in their own."""
     orders = np.concatenate([row_orders(recordings.y), np.arange(len(recordings))[None]])
     side_by_side = max(1, MOST_ENTRIES // recordings.x.size)
@@ -101,10 +113,16 @@ def stream_recordings(model: IntegerModel, recordings: Split, clock: Clock, back
         streams = in_a_row(recordings, orders[begin : begin + side_by_side])
         walked += _by_order(streams, _decisions(model, streams, listener))
     seeded, each = _together(walked[:ORDERS]), [one.measure(clock) for one in walked]
-    spread = {name: statistics.stdev([getattr(one, name) for one in each[:ORDERS]]) for name in ("streamed", "tail", "ends")}
-    words = seeded.wake_words(clock, background)
+    clock = replace(clock, copies=clock.copies * ORDERS)
     known = (clock, recordings.digest(), _decided_by(model), model.policy)
-    return Streamed("in a row", seeded.measure(clock), *known, ORDERS, spread, each[ORDERS], words)
+    return Streamed(of, seeded.measure(clock), *known, ORDERS, _spread(each[:ORDERS]), each[ORDERS], seeded.wake_words(clock, background))
+
+
+def _spread(orders: Sequence[StreamMetrics]) -> dict[str, float]:
+    """Sample standard deviations over the orders."""
+    found = {name: [getattr(one, name) for one in orders] for name in _SPREAD}
+    found["flips"] = [None if one.flips is None else one.flips.value for one in orders]
+    return {name: statistics.stdev(values) for name, values in found.items() if None not in values}
 
 
 def _decided_by(model: IntegerModel) -> Literal["decide", "scores"]:

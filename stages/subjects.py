@@ -8,32 +8,38 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.dataset import load_dataset
 from ..data.new_data import LOG_KEYS, NewData, load_new_data, section_for
+from ..data.rows import cut_recordings
 from ..data.split import Split
-from ..data.streams import Streams, cut_recordings, holds_streams, is_log, load_streams
+from ..data.streams import Streams, is_log, load_test_streams
 from ..errors import InputError
 from ..manifest import Manifest
-from ..recipe import Recipe, revise
+from ..recipe import DataSection, Recipe, revise
 from .artefacts import Vectors
 from .readings import Reader
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """data: in words. sha256: names it. recordings: as the model reads them. readings: device integers of them, where they were asked for.
+    """data: in words. sha256: names it. recordings: as the model reads them, one by one. row: the same as a stream has them, or None.
 
-    streams: continuous recordings as the model reads them, None where there are none. outside, total: new readings that do not fit the
-    input's format, and all.
+    readings: device integers of them, where they were asked for. streams: continuous recordings as the model reads them, None where there
+    are none. copies: how often each reading lies in the recordings, by windows that overlap. outside, total: new readings that do not fit
+    the input's format, and all. missing: continuous recordings that the model's own data have and that cannot be read now: why not.
+    unmarked: it cannot be known which readings only fill a window up.
     """
 
     data: str
     sha256: str
     recordings: Split
+    row: Split | None
     readings: Split | None
     streams: Streams | None
+    copies: float = 1.0
     outside: int = 0
     total: int = 0
+    missing: str = ""
+    unmarked: bool = False
 
 
 def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vectors, *, stream: bool, readings: bool) -> Subject:
@@ -42,29 +48,63 @@ def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vec
     readings: whether they are wanted as device integers, too.
     """
     recordings = Split(vectors.x.astype(np.int16), vectors.labels.astype(np.int64), vectors.lengths.astype(np.int64))
-    streams = _own_streams(recipe, manifest, reader) if stream else None
-    of = f"{len(recordings):,} test recordings of {manifest.data.name or 'the data'}"
-    return Subject(of, vectors.sha256, recordings, reader.readings(vectors) if readings else None, streams)
+    streams, missing = _own_streams(recipe, manifest, reader) if stream else (None, "")
+    row = _own_row(recordings, reader, vectors) if stream and streams is None else None
+    return Subject(
+        f"{len(recordings):,} test recordings of {manifest.data.name or 'the data'}",
+        vectors.sha256,
+        recordings,
+        row,
+        reader.readings(vectors) if readings else None,
+        streams,
+        _copies(recipe.data),
+        missing=missing,
+        unmarked=reader.time_steps is not None and vectors.recorded is None and (stream or readings),
+    )
 
 
-def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> Streams | None:
-    """The continuous recordings of the test groups of a CSV log, or those of an .npz."""
-    data = recipe.data
-    if data.split != "group" or not Path(data.source).exists() or not holds_streams(data):
-        return None
-    if load_dataset(data).digest != manifest.data.sha256:
-        return None
-    found = load_streams(data, reader.model.classes)
-    streams, groups = found.streams, manifest.data.test_groups
-    if groups is not None and streams.groups is not None:
-        streams = streams.take(np.flatnonzero(np.isin(np.array(found.groups)[streams.groups], groups)))
-    return _as_read(reader, streams)[0] if len(streams) and streams.has_changes else None
+def _own_row(recordings: Split, reader: Reader, vectors: Vectors) -> Split:
+    """Golden vectors without the steps that nobody recorded, which fill windows up."""
+    if vectors.recorded is None:
+        return recordings
+    lengths = vectors.recorded.astype(np.int64) // reader.window
+    row = replace(recordings, lengths=lengths).take(np.flatnonzero(lengths))
+    if not len(row):
+        raise InputError(f"no recording has the {reader.window} readings that the net takes as one step: give longer ones with --data")
+    return row
 
 
-def new_subject(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, settle: int) -> Subject:
-    """Labelled new data. settle: readings of the pieces that streams are cut into, where there are no single recordings."""
+def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[Streams | None, str]:
+    """(the continuous recordings of the model's own test data, or None; why they cannot be read, where there are some)."""
+    if manifest.data.test_streams_sha256 is None:
+        return None, ""
+    source = recipe.data.source
+    if not Path(source).exists():
+        return None, f"there is no {source} in {Path.cwd()}"
+    try:
+        streams = load_test_streams(recipe.data, reader.model.classes, manifest.data.test_groups)
+    except InputError as error:
+        return None, str(error)
+    if streams is None or streams.digest() != manifest.data.test_streams_sha256:
+        return None, f"{source} has changed since the training"
+    return _as_read(reader, streams)[0], ""
+
+
+def _copies(data: DataSection) -> float:
+    """How often each reading of a log lies in windows that overlap."""
+    if not is_log(data.source) or not data.window:
+        return 1.0
+    return max(1.0, data.window / (data.stride or data.window))
+
+
+def new_subject(
+    source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, settle: int, *, stream: bool
+) -> Subject:
+    """Labelled new data. stream: whether they are asked for as streams, too.
+
+    settle: readings of the pieces that streams are cut into, where there are no single recordings."""
     found = read_new(source, recipe, overrides, manifest, reader, labelled=True)
-    split, streams, outside = found.split, found.streams, 0
+    split, streams = found.split, found.streams
     if split is None:
         assert streams is not None
         sha256 = streams.digest()
@@ -72,10 +112,17 @@ def new_subject(source: str, recipe: Recipe, overrides: Sequence[str], manifest:
     else:
         sha256 = split.digest()
     integers, outside = reader.integers(split.x)
-    readings = replace(split, x=integers)
-    read = _as_read(reader, streams)[0] if streams is not None and streams.has_changes and reader.model.is_recurrent else None
-    recordings = reader.steps(readings)
-    return Subject(f"{len(split):,} recordings of {found.name}", sha256, recordings, readings, read, outside, integers.size)
+    readings, total = replace(split, x=integers), split.steps.size
+    read = row = None
+    if streams is not None and reader.model.is_recurrent:
+        read, more = _as_read(reader, streams)
+        beside = found.split is not None and not is_log(source)
+        outside, total = more + outside * beside, streams.x[streams.valid].size + total * beside
+    elif reader.model.is_recurrent and stream:
+        row = reader.row_steps(readings)
+    copies = _copies(revise(recipe, overrides).data.model_copy(update={"source": source}))
+    name = f"{len(split):,} recordings of {found.name}"
+    return Subject(name, sha256, reader.steps(readings), row, readings, read, copies, outside, total)
 
 
 def read_new(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, *, labelled: bool) -> NewData:

@@ -20,6 +20,7 @@ from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
+from ..data.streams import load_test_streams
 from ..errors import InputError, UnsupportedError
 from ..export.lower import lower
 from ..graph.ir import MOST_ENTRIES
@@ -365,6 +366,7 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
             "channels": dataset.train.channels,
             "train_sequences": len(dataset.train),
             "test_sequences": len(dataset.test),
+            **_test_streams(recipe, dataset),
             **dataset.facts,
         },
         "input": {
@@ -381,6 +383,12 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         "threads": recipe.train.threads,
         "versions": versions(recipe),
     }
+
+
+def _test_streams(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+    """What names the continuous recordings beside the test recordings, where there are some."""
+    streams = load_test_streams(recipe.data, dataset.classes, dataset.facts.get("test_groups"))
+    return {} if streams is None else {"test_streams_sha256": streams.digest()}
 
 
 def versions(recipe: Recipe) -> dict[str, str]:

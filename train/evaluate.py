@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ..data.rows import row_orders
 from ..data.split import Split
-from ..data.streams import row_orders
 from ..models import CountedSteps, RecurrentNet
 from .batches import Batch, side_by_side
 from .device import device_of

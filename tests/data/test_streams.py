@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rescomp.data import Split
-from rescomp.data.streams import Streams, holds_streams, in_a_row, load_streams, row_orders, stream_frames
+from rescomp.data.rows import in_a_row, row_orders
+from rescomp.data.streams import Streams, holds_streams, load_streams, stream_frames
 from rescomp.errors import InputError
 from rescomp.recipe import DataSection
 

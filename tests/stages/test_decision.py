@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rescomp import stages
+from rescomp.data.rows import in_a_row, row_orders
 from rescomp.data.split import Split
-from rescomp.data.streams import in_a_row, row_orders
 from rescomp.errors import InputError
 from rescomp.graph.decide import Decision, decision_of, with_decision
 from rescomp.graph.evaluate import take_decisions
@@ -20,7 +20,7 @@ from rescomp.stages import decision, quantization
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
 from rescomp.stages.listener import Silent
-from rescomp.stages.stream_metrics import Clock
+from rescomp.stages.rates import Clock
 
 HELD = 40
 """Steps of a recording."""

@@ -7,57 +7,19 @@ import pytest
 
 from rescomp import stages
 from rescomp.cli import main
-from rescomp.data.streams import row_orders
+from rescomp.data.rows import row_orders
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
 from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import REPORT, ModelDirectory
 from rescomp.printing import _in_a_stream
-from rescomp.recipe import load_recipe
 from rescomp.stages import evaluation
-from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere
 from rescomp.stages.listener import Silent
 from rescomp.stages.perturbations import PERTURBATIONS, dead, resampled
 from rescomp.stages.pipeline import streamed_figures
-from rescomp.stages.readings import Reader
-
-UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.hidden_size=6")
-
-
-def made(path, source, *overrides):
-    """An untrained model directory."""
-    recipe = load_recipe(None, [f"data.source={source}", *UNTRAINED, *overrides])
-    stages.train(recipe, path)
-    stages.quantize(path)
-    return path
-
-
-def parts(path):
-    directory = ModelDirectory.open(path)
-    model = read_model(directory)
-    return model, read_vectors(directory, model), Reader.of(directory.manifest(), model)
-
-
-def decided(model, x):
-    """The largest score after every step of one stream, by way of its states."""
-    states = evaluate(model, x[None]).states[0]
-    return evaluate_graph(model.graphs["head"], split_state(model, states))[model.output.name].argmax(axis=1)
-
-
-def write_log(path, people, seed=0, rows=120):
-    """A log at 50 Hz with labels that change every 20 readings, one person behind the other."""
-    rng, lines = np.random.default_rng(seed), ["t,ax,ay,az,label,who"]
-    for person in people:
-        for row in range(rows):
-            label = (row // 20) % 3
-            values = np.rint(rng.normal(size=3) * 100 + 300 * np.eye(3)[label]).astype(int)
-            lines.append(f"{row * 20},{','.join(map(str, values))},{('lie', 'sit', 'walk')[label]},{person}")
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-CSV = ("data.group=who", "data.time=t", "data.window=8", "data.stride=4", "data.test_fraction=0.5", "model.window=2")
+from rescomp.tests.stages.untrained import CSV, decided, made, parts, write_log
 
 
 @pytest.fixture(scope="module")
@@ -256,9 +218,11 @@ def test_nets_without_recurrence(model_dir, recordings, tmp_path):
     found = stages.evaluate(streaming, stream=True, perturb=True)
     model, vectors, reader = parts(streaming)
     assert (reader.window, reader.stride, reader.time_steps) == (2, 2, 10)
-    assert found.streamed.metrics.steps == 5 * 24 * 5
-    x = vectors.x.reshape(-1, *model.input.type.shape)
-    assert found.streamed.own_order.streamed == (decided(model, x) == np.repeat(vectors.labels, 5)).mean()
+    lengths = np.load(recordings)["lengths_test"] // 2
+    assert len(set(lengths)) > 1
+    assert found.streamed.metrics.steps == 5 * lengths.sum()
+    x = np.concatenate([row[:length] for row, length in zip(vectors.x, lengths, strict=True)])
+    assert found.streamed.own_order.streamed == (decided(model, x) == np.repeat(vectors.labels, lengths)).mean()
     assert stages.evaluate(streaming, source=str(recordings), stream=True).streamed == found.streamed
 
 

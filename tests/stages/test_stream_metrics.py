@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from rescomp.graph.decide import NO_DECISION, UNKNOWN_DECISION
-from rescomp.stages.stream_metrics import Clock, Rate, measure_streams, measure_wake_words, poisson_bound, quantile
+from rescomp.stages.rates import Clock, Rate, poisson_bound
+from rescomp.stages.stream_metrics import measure_streams, quantile
+from rescomp.stages.wake_words import measure_wake_words
 
 
 def one(*parts):
@@ -30,7 +32,7 @@ def test_shares_delays_and_flips_as_they_are_defined():
     assert found.ends == 1
     # three wrong steps, then the fourth; ten wrong steps, then the eleventh; of four readings each.
     assert (found.delay_median, found.delay_p90, found.miss) == (16, 44, 0)
-    assert found.flips == Rate(2, 70 * 4 / 50 / 60, "minute")
+    assert found.flips == Rate(2, (9 + 29 + 29) * 4 / 50 / 60, "minute")
 
 
 def test_a_change_that_is_never_reached_has_an_infinite_delay():
@@ -39,7 +41,7 @@ def test_a_change_that_is_never_reached_has_an_infinite_delay():
     assert (found.changes, found.judged, found.miss) == (3, 2, 0.5)
     assert (found.delay_median, found.delay_p90) == (1, None)
     assert found.flips is not None
-    assert (found.flips.unit, found.flips.exposure) == ("1000 readings", 37 / 1000)
+    assert (found.flips.unit, found.flips.exposure) == ("1000 readings", 33 / 1000)
 
 
 def test_nothing_is_said_of_what_there_is_not():
@@ -73,6 +75,26 @@ def test_wake_words():
     assert measure_wake_words(np.zeros_like(labels), labels, np.array([100]), Clock(), 0).rejected == 3
 
 
+def test_a_call_that_goes_on_and_on_hears_no_word_and_counts_again_and_again():
+    labels = one((0, 20), (1, 5), (0, 20), (1, 5), (0, 10))
+    stuck = measure_wake_words(np.ones_like(labels), labels, np.array([60]), Clock(settle=8), background=0)
+    assert (stuck.words, stuck.rejected, stuck.latency_median) == (2, 2, None)
+    assert stuck.false_accepts.events == math.ceil(60 / 8)
+    lingering = one((0, 20), (1, 40))
+    found = measure_wake_words(lingering, labels, np.array([60]), Clock(settle=8), background=0)
+    # the first word is heard; from 8 steps past its end the call is false: 27 steps, the second word's among them.
+    assert (found.rejected, found.latency_median, found.false_accepts.events) == (1, 1, math.ceil(27 / 8))
+
+
+def test_copies_of_the_same_time_count_once():
+    labels, decisions = one((0, 40), (1, 40)), one((0, 20), (1, 10), (0, 10), (1, 40))
+    once = measure(decisions, labels, settle=5)
+    five = measure_streams(*(np.repeat(part, 5, axis=0) for part in (decisions, labels)), np.full(5, 80), Clock(settle=5, copies=5))
+    assert five.flips == once.flips == Rate(2, 68 / 1000, "1000 readings")
+    words = measure_wake_words(np.repeat(decisions, 2, axis=0), np.repeat(labels, 2, axis=0), np.array([80, 80]), Clock(copies=2), 0)
+    assert (words.false_accepts.events, words.false_accepts.exposure) == (1, 80 / 1000)
+
+
 def test_quantiles_are_values_that_occur():
     assert [quantile([5, 1, None, 3], share) for share in (0.25, 0.5, 0.75, 0.9)] == [1, 3, 5, None]
     assert quantile([], 0.5) is None
@@ -87,4 +109,5 @@ def test_the_bound_is_that_of_a_poisson_rate(events, bound):
 def test_a_rate_is_told_with_its_exposure_and_its_bound():
     assert str(Rate(0, 1.5, "hour")) == "< 2 an hour (0 in 1.5 hours)"
     assert str(Rate(3, 2.0, "minute")) == "1.5 a minute (3 in 2 minutes, 95 % bound 3.88)"
+    assert str(Rate(1234.6, 2000.0, "hour")) == "0.617 an hour (1,234.6 in 2e+03 hours, 95 % bound 0.647)"
     assert str(Rate(1, 4.0, "1000 readings")) == "0.25 per 1000 readings (1 in 4 thousand readings, 95 % bound 1.19)"

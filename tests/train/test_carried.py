@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from rescomp.compress import calibrate, compress
 from rescomp.data import Split
-from rescomp.data.streams import row_orders
+from rescomp.data.rows import row_orders
 from rescomp.errors import InputError
 from rescomp.models import CountedSteps, RecurrentNet, build
 from rescomp.recipe import LowRank, ModelSection, Quantize

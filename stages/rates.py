@@ -1,0 +1,97 @@
+"""How often something happens: events in an exposure, and the bound that the rate stays below."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+CONFIDENCE = 0.95
+Unit = Literal["hour", "minute", "1000 readings"]
+_SECONDS = {"hour": 3600, "minute": 60}
+_SAID = {
+    "hour": ("an hour", "{:.3g} hours"),
+    "minute": ("a minute", "{:.3g} minutes"),
+    "1000 readings": ("per 1000 readings", "{:.3g} thousand readings"),
+}
+"""How a rate in a unit, and an exposure, are told."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How steps lie in time. stride: readings from one step's start to the next one's. settle: readings after a change from which
+    decisions are held to be settled, as many as the net was trained on. rate: readings a second, None where nobody knows. copies: how often
+    each reading is met, on average: by windows that overlap, by several orders of the same recordings.
+    """
+
+    stride: int = 1
+    settle: int = 0
+    rate: float | None = None
+    copies: float = 1.0
+
+    @property
+    def settle_steps(self) -> int:
+        """The fewest steps that take `settle` readings."""
+        return -(-self.settle // self.stride)
+
+    def count(self, events: int, steps: int, unit: Literal["hour", "minute"]) -> Rate:
+        """Events in so many steps, by the hour or minute, or by thousands of readings where the rate is unknown; copies count once."""
+        readings, once = steps * self.stride / self.copies, events / self.copies
+        if self.rate is None:
+            return Rate(once, readings / 1000, "1000 readings")
+        return Rate(once, readings / self.rate / _SECONDS[unit], unit)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Events of a Poisson process in an exposure (hours, minutes, thousands of readings), which is more than 0.
+
+    events: a mean where the same time was counted several times, for instance in several orders.
+    """
+
+    events: float
+    exposure: float
+    unit: Unit
+
+    @property
+    def value(self) -> float:
+        """Events in one unit."""
+        return self.events / self.exposure
+
+    @property
+    def bound(self) -> float:
+        """The rate above which so few events would be seen in one of twenty cases: with no event 3 / exposure (the rule of three).
+
+        It is m / exposure with P(N <= events) = 0.05 for a Poisson variable N of mean m (Garwood 1936, one-sided); a mean of events is
+        rounded up.
+        """
+        return poisson_bound(math.ceil(self.events)) / self.exposure
+
+    def as_json(self) -> dict[str, Any]:
+        """Events, exposure, unit, rate and bound."""
+        return {"events": self.events, "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}
+
+    def __str__(self) -> str:
+        each, time = _SAID[self.unit]
+        seen = f"{round(self.events, 1):,.10g} in {time.format(self.exposure)}"
+        if not self.events:
+            return f"< {self.bound:.3g} {each} ({seen})"
+        return f"{self.value:.3g} {each} ({seen}, 95 % bound {self.bound:.3g})"
+
+
+def poisson_bound(events: int) -> float:
+    """The mean m with P(N <= events) = 1 - CONFIDENCE for a Poisson variable N: 3.0 for no event, 4.7 for one."""
+    low, high = float(events), 2.0 * events + 10.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _poisson(events, middle) > 1 - CONFIDENCE else (low, middle)
+    return high
+
+
+def _poisson(events: int, mean: float) -> float:
+    """P(N <= events), each term by its logarithm: exp(-mean) alone would underflow."""
+    k = np.arange(events + 1)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(k[1:]))])
+    return float(np.exp(k * math.log(mean) - mean - factorials).sum())
