@@ -9,18 +9,18 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..graph.names import label_fault
-from .nearest import did_you_mean
+from .labels import NO_CLASS, class_numbers, no_class
 from .raw import RawDataset, RawSplit
 from .split import IntArray, Split, ValueArray, valid_steps
 
 _INT32 = np.iinfo(np.int32)
 
 
-def check_splits(raw: RawDataset) -> tuple[Split, Split, tuple[str, ...]]:
-    """(train, test, class names), or InputError with the first thing that is wrong."""
+def check_splits(raw: RawDataset, known: tuple[str, ...] = ()) -> tuple[Split, Split, tuple[str, ...]]:
+    """(train, test, class names), or InputError with the first thing that is wrong. known: as of load_dataset."""
     (x_train, lengths_train), (x_test, lengths_test) = checked_values(raw.train), checked_values(raw.test)
     _check_agreement(raw, x_train, x_test)
-    classes, y_train, y_test = _classes(raw)
+    classes, y_train, y_test = _classes(raw, known)
     train = Split(x_train, y_train, lengths_train, checked_groups(raw.train), raw.train.spans)
     return train, Split(x_test, y_test, lengths_test, checked_groups(raw.test), raw.test.spans), classes
 
@@ -113,29 +113,41 @@ def _check_agreement(raw: RawDataset, train: ValueArray, test: ValueArray) -> No
         )
 
 
-def _classes(raw: RawDataset) -> tuple[tuple[str, ...], IntArray, IntArray]:
+def _classes(raw: RawDataset, known: tuple[str, ...]) -> tuple[tuple[str, ...], IntArray, IntArray]:
     train, test = _labels(raw.train), _labels(raw.test)
     if train.dtype.kind != test.dtype.kind:
         raise InputError(f"{raw.test.where} has labels of another type than the train split: store integers or strings in both")
+    if train.dtype.kind != "U" and raw.classes:
+        names = np.array(raw.classes)
+        train, test = names[_in_range(raw.train, train, raw.classes)], names[_in_range(raw.test, test, raw.classes)]
     if train.dtype.kind == "U":
-        classes = raw.classes or tuple(sorted({str(label) for label in (*train, *test)}))
-        y_train, y_test = _positions(raw.train, train, classes), _positions(raw.test, test, classes)
+        classes = _as_known(raw.classes or tuple(sorted({str(label) for label in (*train, *test)})), known)
+        y_train, y_test = _members(raw.train, train, classes), _members(raw.test, test, classes)
+    elif known:
+        anew = "correct it; for other classes train anew"
+        classes, y_train, y_test = known, _members(raw.train, train, known, anew), _members(raw.test, test, known, anew)
     else:
-        classes = raw.classes or _numbered_classes(raw, train)
-        y_train, y_test = _in_range(raw.train, train, classes), _in_range(raw.test, test, classes, raw.classes is None)
+        classes = _numbered_classes(raw, train)
+        y_train, y_test = _in_range(raw.train, train, classes), _in_range(raw.test, test, classes, from_training=True)
     _check_presence(raw, classes, y_train, y_test)
     return classes, y_train, y_test
+
+
+def _as_known(classes: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """In the known order where the known ones are the same."""
+    return known if sorted(classes) == sorted(known) else classes
 
 
 def labels_among(raw: RawSplit, named: tuple[str, ...] | None, classes: tuple[str, ...]) -> IntArray:
     """The class of each sequence by its number among `classes`, int64 [sequences].
 
-    named: what numbers stand for in the file, if it says so. Raises InputError for a label that is none of them.
+    named: the classes that the file itself numbers from 0, if it does; else integers mean what labels.class_numbers says. Raises
+    InputError for a label that is none of them.
     """
     labels = _labels(raw)
     if labels.dtype.kind != "U" and named is not None:
         labels = np.array(named)[_in_range(raw, labels, named)]
-    return (_positions if labels.dtype.kind == "U" else _in_range)(raw, labels, classes)
+    return _members(raw, labels, classes, "correct it or drop the sequence")
 
 
 def _labels(raw: RawSplit) -> npt.NDArray[Any]:
@@ -174,13 +186,12 @@ def _numbered_classes(raw: RawDataset, labels: IntArray) -> tuple[str, ...]:
     return tuple(str(label) for label in present)
 
 
-def _positions(raw: RawSplit, labels: npt.NDArray[Any], classes: tuple[str, ...]) -> IntArray:
-    index = {name: position for position, name in enumerate(classes)}
-    for sequence, label in enumerate(labels):
-        if str(label) not in index:
-            hint = did_you_mean(str(label), classes) or ": correct it or add the class"
-            raise InputError(f"{raw.where} has label {str(label)!r} at sequence {sequence}, not one of the {len(classes)} classes{hint}")
-    return np.array([index[str(label)] for label in labels], np.int64)
+def _members(raw: RawSplit, labels: npt.NDArray[Any], classes: tuple[str, ...], cure: str = "correct it or add the class") -> IntArray:
+    numbers = class_numbers(labels, classes)
+    for sequence in np.flatnonzero(numbers == NO_CLASS)[:1]:
+        label = labels[sequence].item()
+        raise InputError(f"{raw.where} has label {label!r} at sequence {sequence}, {no_class(label, classes, cure)}")
+    return numbers
 
 
 def _in_range(raw: RawSplit, labels: IntArray, classes: tuple[str, ...], from_training: bool = False) -> IntArray:

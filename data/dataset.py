@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,21 +40,22 @@ class Dataset:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_dataset(data: DataSection | str) -> Dataset:
+def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Dataset:
     """The data set that `data` names (a string: its source, the rest unset): bundled, .npz, `TRAIN.ts,TEST.ts`, or CSV logs.
 
     A .npz holds x_train, x_test ([sequences, time, channels], or [sequences, time] for one channel; integers stay integers),
     y_train, y_test (0..classes-1, or strings), optionally lengths_train, lengths_test, classes and group_train. CSV logs are a file
     with a label column, or a folder with a sub-folder a class; docs/your_data.md describes them. A folder of images has a sub-folder a
-    class too, itself or in its sub-folders train and test. Raises InputError, naming file,
-    split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
+    class too, itself or in its sub-folders train and test. classes: of the net that the data are for: they give integer labels their
+    meaning (labels.class_numbers) where the file does not, and classes their order where the names are the same. Raises InputError,
+    naming file, split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
     """
     raw = _read(DataSection(source=data) if isinstance(data, str) else data)
-    train, test, classes = check_splits(raw)
+    train, test, found = check_splits(raw, tuple(classes))
     for channel in raw.channels:
         if fault := label_fault(channel):
             raise InputError(f"the channel {channel!r} of {raw.name} {fault}: rename it")
-    return Dataset(raw.name, train, test, classes, _digest(classes, train, test), raw.channels, raw.facts)
+    return Dataset(raw.name, train, test, found, _digest(found, train, test), raw.channels, raw.facts)
 
 
 def _read(data: DataSection) -> RawDataset:

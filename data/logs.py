@@ -41,13 +41,14 @@ def read_logs(path: Path, data: DataSection) -> RawDataset:
     return RawDataset(path.stem, *splits, classes, log.channels, _facts(log, data, train, test))
 
 
-def read_windows(path: Path, data: DataSection, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...]]:
-    """(every window of the logs, split or not; the channels' names). Raises InputError as above."""
-    log = read_log(path, data, labelled=labelled)
+def read_windows(path: Path, data: DataSection, *, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...]]:
+    """(every window of the logs, split or not, None where no recording fills one; the channels' names). labelled, grouped: as of read_log.
+
+    Raises InputError as above.
+    """
+    log = read_log(path, data, labelled=labelled, grouped=grouped)
     windows = list(_windows(log.recordings, data))
-    if not windows:
-        raise InputError(f"{path}: no recording fills a window of {data.window} readings: give longer ones")
-    return _raw(log, "test", windows), log.channels
+    return _raw(log, "test", windows) if windows else None, log.channels
 
 
 def _by_group(log: Log, classes: Sequence[str], data: DataSection) -> tuple[list[_Window], list[_Window]]:

@@ -26,7 +26,7 @@ LOG_KEYS = ("label", "group", "time", "channels", "window", "stride", "gap")
 
 @dataclass(frozen=True, eq=False)
 class NewData:
-    """split: single recordings, None where there are streams alone; streams: continuous ones, None where there are none.
+    """split: single recordings, None where there are streams alone, and without_split why; streams: continuous ones, None without any.
 
     groups, stream_groups: names by Split.groups and by Streams.groups. channels: their names where the source gives them.
     """
@@ -37,23 +37,26 @@ class NewData:
     groups: tuple[str, ...] = ()
     stream_groups: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    without_split: str = ""
 
 
-def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, labelled: bool = True) -> NewData:
+def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, labelled: bool = True, grouped: bool = False) -> NewData:
     """What `data` names, for a model of these classes and so many channels.
 
     A bundled set's test part; a .npz with x_test, y_test and optionally lengths_test, or with streams (see load_streams), or both; a .ts
     file (of TRAIN.ts,TEST.ts the second); CSV logs, every window of them and the streams that they are; a folder of images, or its folder
-    test. labelled: whether labels are read, and must be there; else classes are UNLABELLED. Raises InputError, naming the place, for what
-    is damaged, of other channels, or of a class that the model has not.
+    test. labelled: whether labels are read, and must be there; else classes are UNLABELLED. grouped: whether CSV logs must have data.group;
+    else a file without it is a group. Raises InputError, naming the place, for what is damaged, of other channels, or of a class that the
+    model has not.
     """
     source = data.source.strip()
-    found = _read(source, data, labelled)
-    raw, named, channel_names = found if found is not None else (None, None, ())
+    raw, named, channel_names = _read(source, data, labelled, grouped)
     split = None if raw is None else _checked(raw, named, tuple(classes), labelled)
-    streams = load_streams(data, tuple(classes), labelled=labelled) if holds_streams(data, labelled=labelled) else None
+    kept = holds_streams(data, labelled=labelled)
+    streams = load_streams(data, tuple(classes), labelled=labelled, grouped=grouped) if kept else None
+    without = "" if split is not None else _without_split(source, data, kept)
     if split is None and streams is None:
-        raise InputError(f"{source} holds neither x_test nor x_stream: store recordings as x_test, or continuous ones as x_stream")
+        raise InputError(without)
     for part in (split, streams.streams if streams else None):
         if part is not None and part.x.shape[-1] != channels:
             raise InputError(
@@ -62,7 +65,16 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
     groups = () if raw is None or raw.groups is None else tuple(map(str, np.unique(raw.groups)))
     if streams is None:
         return NewData(Path(source).stem, split, None, groups, (), channel_names)
-    return NewData(Path(source).stem, split, streams.streams, groups, streams.groups, channel_names)
+    return NewData(Path(source).stem, split, streams.streams, groups, streams.groups, channel_names, without)
+
+
+def _without_split(source: str, data: DataSection, streams: bool) -> str:
+    """Why there are no single recordings, and what to do."""
+    if is_log(source):
+        return f"{source}: no recording fills a window of {data.window} readings: give longer ones{', or --stream' if streams else ''}"
+    if streams:
+        return f"{source} holds streams alone: give --stream, or recordings as x_test"
+    return f"{source} holds neither x_test nor x_stream: store recordings as x_test, or continuous ones as x_stream"
 
 
 def section_for(source: str, data: DataSection, channels: Sequence[str]) -> DataSection:
@@ -73,21 +85,20 @@ def section_for(source: str, data: DataSection, channels: Sequence[str]) -> Data
     return DataSection(source=source, **{**kept, **({"channels": tuple(channels)} if channels else {})})
 
 
-def _read(source: str, data: DataSection, labelled: bool) -> tuple[RawSplit, tuple[str, ...] | None, tuple[str, ...]] | None:
-    """(recordings, class names, channel names) of a source, or None where it has streams alone."""
+def _read(source: str, data: DataSection, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...] | None, tuple[str, ...]]:
+    """(single recordings, None where there are none; class names; channel names) of a source."""
     path, lower = Path(source), source.lower()
     if source in names():
         bundled = read_bundled(source)
         return bundled.test, bundled.classes, ()
     if lower.endswith(".npz"):
-        part = read_npz_part(path, labelled=labelled)
-        return None if part is None else (*part, ())
+        return *(read_npz_part(path, labelled=labelled) or (None, None)), ()
     if lower.endswith(".ts"):
-        return *read_ts(Path(source.rpartition(",")[2].strip())), ()
+        return *read_ts(Path(source.rpartition(",")[2].strip()), labelled=labelled), ()
     if path.is_dir() and is_image_folder(path):
         return read_image_part(path), None, ()
     if is_log(source):
-        raw, channels = read_windows(path, data, labelled=labelled)
+        raw, channels = read_windows(path, data, labelled=labelled, grouped=grouped)
         return raw, None, channels
     raise InputError(
         f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of images, a .npz file, a .ts file or "

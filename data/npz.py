@@ -24,6 +24,8 @@ OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "cla
 group_train: integers or strings, whose sequences stay together in the validation split."""
 STREAM = ("x_stream", "y_stream", "lengths_stream", "group_stream")
 """Keys of continuous recordings with a label a reading, of which the first two must be there."""
+LABELS = ("y_train", "y_test", "y_stream", "classes")
+"""Keys that nothing reads which does without labels."""
 _KNOWN = ("group_test", *STREAM)
 """Not read for training: the test split is not split again, and streams are for `rescomp evaluate`."""
 
@@ -39,9 +41,9 @@ def read_npz(path: Path) -> RawDataset:
 def read_npz_part(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None] | None:
     """(the test split in `path`, values unchecked; class names if it has them), or None without x_test and y_test.
 
-    labelled: whether there must be labels; without y_test they are empty. Raises InputError as above.
+    labelled: whether labels are read, and must be there; else they are empty. Raises InputError as above.
     """
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, labelled=labelled)
     if "x_test" not in arrays and "y_test" not in arrays:
         return None
     for key in ("x_test", "y_test")[: 1 + labelled]:
@@ -58,7 +60,7 @@ def read_npz_part(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple
 
 def read_npz_streams(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None]:
     """(the streams in `path`, values unchecked; class names if it has them). labelled: as above. Raises InputError as above."""
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, labelled=labelled)
     for key in STREAM[: 1 + labelled]:
         if key not in arrays:
             hint = did_you_mean(key, set(arrays) - {*STREAM}) or ": add it"
@@ -75,13 +77,20 @@ def read_npz_streams(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tu
     return RawSplit(str(path), "stream", x, y, arrays.get("lengths_stream"), arrays.get("group_stream")), classes
 
 
-def load_arrays(path: Path) -> Arrays:
-    """Every array of the archive. Raises InputError when `path` is no readable .npz or holds pickled objects."""
+def load_arrays(path: Path, *, labelled: bool = True) -> Arrays:
+    """Every array of the archive. Raises InputError when `path` is no readable .npz or holds pickled objects.
+
+    labelled: whether labels and class names are among them.
+    """
+
+    def ignored(name: str) -> bool:
+        return is_hidden(name) or (not labelled and name.removesuffix(".npy") in LABELS)
+
     try:
         with open_file(path) as file:
             if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
                 raise InputError(f"{path} holds a single array: save {', '.join(REQUIRED)} together with numpy.savez")
-            return read_archive(file, path.stat().st_size, ignored=is_hidden)
+            return read_archive(file, path.stat().st_size, ignored)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
     except ObjectArrayError as error:

@@ -91,15 +91,16 @@ class _Columns:
     channels: tuple[str, ...]
 
 
-def read_log(path: Path, data: DataSection, *, labelled: bool = True) -> Log:
+def read_log(path: Path, data: DataSection, *, labelled: bool = True, grouped: bool = True) -> Log:
     """The recordings in a CSV file or a folder of CSV files, columns as `data` names them. Raises InputError with file and line.
 
-    labelled: whether there must be labels; without any they are empty.
+    labelled: whether labels are read, and must be there; else all are empty, and cut nothing. grouped: whether data.group must be there;
+    else a file without it is a group.
     """
     sources = _sources(path, data)
     recordings: list[Recording] = []
     integer = True
-    for source, table, columns in _tables(sources, data, labelled):
+    for source, table, columns in _tables(sources, data, labelled, grouped):
         begin = recordings[-1].begin + APART if recordings else 0
         recordings += _cut(table, columns, source, data.gap, begin)
         integer = integer and all(table.is_integer(name) for name in columns.channels)
@@ -111,11 +112,11 @@ def has_labelled_readings(path: Path, data: DataSection) -> bool:
     return all(source.label is None for source in _sources(path, data))
 
 
-def read_labelled_log(path: Path, data: DataSection, *, labelled: bool = True) -> LabelledLog:
+def read_labelled_log(path: Path, data: DataSection, *, labelled: bool = True, grouped: bool = True) -> LabelledLog:
     """The same logs cut at gaps and where another group begins, not where the label changes. Raises InputError with file and line."""
     recordings: list[LabelledRecording] = []
     integer = True
-    for source, table, columns in _tables(_sources(path, data), data, labelled):
+    for source, table, columns in _tables(_sources(path, data), data, labelled, grouped):
         if labelled and columns.label is None:
             raise InputError(f"{path} has a sub-folder a class: recordings of one class each are no streams, whose readings have labels")
         values, groups, labels = _values(table, columns), _groups(table, columns, source), _labels(table, columns, source)
@@ -126,15 +127,16 @@ def read_labelled_log(path: Path, data: DataSection, *, labelled: bool = True) -
     return LabelledLog(columns.channels, integer, columns.label or "", tuple(recordings))
 
 
-def _tables(sources: Iterable[_Source], data: DataSection, labelled: bool) -> Iterator[tuple[_Source, Table, _Columns]]:
+def _tables(sources: Iterable[_Source], data: DataSection, labelled: bool, grouped: bool) -> Iterator[tuple[_Source, Table, _Columns]]:
+    """Each file with the columns to read. labelled, grouped: as of read_log."""
     columns: _Columns | None = None
     for source in sources:
         table = read_table(source.path)
-        if not labelled and (data.label or DEFAULT_LABEL) not in table.columns:
-            data, source = data.model_copy(update={"label": None}), replace(source, label=source.label or "")
-        columns = columns or _columns(table, data, source.label is not None)
-        _check_columns(table, columns, data)
-        yield source, table, columns
+        roles = _roles(data, source.label is not None)
+        group = data.group if grouped or data.group in table.columns else None
+        columns = columns or _columns(table, data, roles, {"data.label": roles["data.label"] if labelled else None, "data.group": group})
+        _check_columns(table, columns, data, roles.values())
+        yield source if labelled else replace(source, label=""), table, replace(columns, group=group)
 
 
 def _sources(path: Path, data: DataSection) -> list[_Source]:
@@ -162,20 +164,24 @@ def _csv_files(entries: Iterable[Path]) -> list[Path]:
     return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and not entry.is_dir())
 
 
-def _columns(table: Table, data: DataSection, by_folder: bool) -> _Columns:
-    """The roles of the columns, from the recipe and the first file. by_folder: no column holds labels unless data.label names one."""
-    label = data.label or (None if by_folder else DEFAULT_LABEL)
+def _roles(data: DataSection, by_folder: bool) -> dict[str, str | None]:
+    """The column of labels and that of groups, by key. by_folder: no column holds labels unless data.label names one."""
+    return {"data.label": data.label or (None if by_folder else DEFAULT_LABEL), "data.group": data.group}
+
+
+def _columns(table: Table, data: DataSection, roles: dict[str, str | None], read: dict[str, str | None]) -> _Columns:
+    """What each column is, from the recipe and the first file. roles: what is no channel; read: those of them that are read."""
     time = data.time or next((name for name in table.columns if name.lower() in TIME_NAMES and name not in (data.channels or ())), None)
-    named = {"data.label": label, "data.group": data.group, "data.time": time}
+    named = {**read, "data.time": time}
     for key, name in named.items():
         if name is not None:
             table.column(name, key)
-    others = [name for name in table.columns if name not in named.values()]
+    others = [name for name in table.columns if name not in (*roles.values(), time)]
     channels = data.channels or tuple(name for name in others if table.looks_numeric(name))
     if not channels:
-        raise InputError(f"{table.top}: no column but {', '.join(filter(None, named.values()))} holds numbers: add a channel")
+        raise InputError(f"{table.top}: no column but {', '.join(filter(None, (*roles.values(), time)))} holds numbers: add a channel")
     _check_roles(named, channels)
-    return _Columns(label, data.group, time, channels)
+    return _Columns(read["data.label"], read["data.group"], time, channels)
 
 
 def _check_roles(named: dict[str, str | None], channels: tuple[str, ...]) -> None:
@@ -187,9 +193,9 @@ def _check_roles(named: dict[str, str | None], channels: tuple[str, ...]) -> Non
             taken[name] = key
 
 
-def _check_columns(table: Table, columns: _Columns, data: DataSection) -> None:
-    """Refuse a file with a column of numbers that the first file has not, instead of dropping it silently."""
-    known = (*columns.channels, columns.label, columns.group, columns.time)
+def _check_columns(table: Table, columns: _Columns, data: DataSection, others: Iterable[str | None]) -> None:
+    """Refuse a file with a column of numbers that the first file has not, instead of dropping it silently. others: no channels."""
+    known = (*columns.channels, columns.time, *others)
     if data.channels is None:
         for name in table.columns:
             if name not in known and table.looks_numeric(name):

@@ -16,8 +16,8 @@ from ..recipe import DataSection
 from .bundled import names
 from .check import checked_groups, checked_values, shape_of
 from .images import is_image_folder
+from .labels import NO_CLASS, class_numbers, no_class
 from .logs import class_order
-from .nearest import did_you_mean
 from .npz import load_arrays, read_npz_streams
 from .raw import RawSplit, pad_sequences
 from .recordings import LabelledLog, has_labelled_readings, read_labelled_log
@@ -96,18 +96,18 @@ def holds_streams(data: DataSection, *, labelled: bool = True) -> bool:
     """
     source = data.source.strip()
     if source.lower().endswith(".npz") and source not in names():
-        return "x_stream" in load_arrays(Path(source))
+        return "x_stream" in load_arrays(Path(source), labelled=labelled)
     return is_log(source) and (not labelled or has_labelled_readings(Path(source), data))
 
 
-def load_streams(data: DataSection | str, classes: Sequence[str] = (), *, labelled: bool = True) -> StreamSet:
+def load_streams(data: DataSection | str, classes: Sequence[str] = (), *, labelled: bool = True, grouped: bool = True) -> StreamSet:
     """The continuous recordings that `data` names (a string: its source, the rest unset).
 
     A .npz holds x_stream ([streams, time, channels], or [streams, time] for one channel), y_stream ([streams, time]: 0..classes-1, or
     strings), optionally lengths_stream, group_stream and classes. CSV logs have a label column; a stream ends at a gap in time and where
     another group begins. classes: those that the labels must be of, in order; none: those that there are. labelled: whether labels
-    are read, and must be there; else classes are UNLABELLED. Raises InputError naming file, stream, step and channel (for CSV: file and
-    line).
+    are read, and must be there; else classes are UNLABELLED. grouped: whether CSV logs must have data.group; else a file without it is a
+    group. Raises InputError naming file, stream, step and channel (for CSV: file and line).
     """
     data = DataSection(source=data) if isinstance(data, str) else data
     source = data.source.strip()
@@ -118,7 +118,8 @@ def load_streams(data: DataSection | str, classes: Sequence[str] = (), *, labell
             f"{source!r} holds no continuous recordings with a label a reading: give CSV logs with a label column, or a .npz with x_stream "
             "and y_stream"
         )
-    return _from_log(Path(source), read_labelled_log(Path(source), data, labelled=labelled), classes, labelled)
+    log = read_labelled_log(Path(source), data, labelled=labelled, grouped=grouped)
+    return _from_log(Path(source), log, classes, labelled)
 
 
 def load_test_streams(data: DataSection, classes: Sequence[str], test_groups: Sequence[str] | None) -> Streams | None:
@@ -160,22 +161,28 @@ def _from_npz(path: Path, classes: Sequence[str], labelled: bool) -> StreamSet:
         raise InputError(f"{raw.where} has x of shape {shape_of(raw.x)}: streams are [streams, time, channels], or [streams, time]")
     x, lengths = checked_values(raw)
     valid = valid_steps(lengths, x.shape[1])
+    known, y = tuple(classes), np.full(x.shape[:2], UNLABELLED, np.int64)
+    if labelled:
+        known, y = _labelled(raw, valid, named, known)
+    groups = () if raw.groups is None else tuple(str(name) for name in np.unique(raw.groups))
+    return StreamSet(path.stem, Streams(x, y, lengths, checked_groups(raw)), known, (), groups)
+
+
+def _labelled(
+    raw: RawSplit, valid: npt.NDArray[np.bool_], named: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> tuple[tuple[str, ...], IntArray]:
+    """(the classes, the number of each reading's). named: those that the file itself numbers from 0, if it does; classes: the model's."""
     if raw.labels.shape != raw.x.shape[:2] or raw.labels.dtype.kind not in "biuU":
         raise InputError(
             f"{raw.where} has labels of shape {shape_of(raw.labels)} and type {raw.labels.dtype} for readings of {shape_of(raw.x)}: "
             "store one integer or string a reading"
         )
-    labels = raw.labels[:, : x.shape[1]]
+    labels = raw.labels[:, : valid.shape[1]]
     labels = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
-    if not labelled:
-        known, y = tuple(classes), np.full(labels.shape, UNLABELLED, np.int64)
-    else:
-        if labels.dtype.kind != "U" and named is not None:
-            labels = np.array(named)[_classes_at(raw, labels, valid, named)]
-        known = tuple(classes) or named or _present(raw, labels[valid])
-        y = _classes_at(raw, labels, valid, known)
-    groups = () if raw.groups is None else tuple(str(name) for name in np.unique(raw.groups))
-    return StreamSet(path.stem, Streams(x, y, lengths, checked_groups(raw)), known, (), groups)
+    if labels.dtype.kind != "U" and named is not None:
+        labels = np.array(named)[_classes_at(raw, labels, valid, tuple(map(str, range(len(named)))))]
+    known = classes or named or _present(raw, labels[valid])
+    return known, _classes_at(raw, labels, valid, known)
 
 
 def _present(raw: RawSplit, labels: npt.NDArray[Any]) -> tuple[str, ...]:
@@ -187,18 +194,11 @@ def _present(raw: RawSplit, labels: npt.NDArray[Any]) -> tuple[str, ...]:
 
 
 def _classes_at(raw: RawSplit, labels: npt.NDArray[Any], valid: npt.NDArray[np.bool_], classes: Sequence[str]) -> IntArray:
-    if labels.dtype.kind == "U":
-        names, member = np.unique(labels, return_inverse=True)
-        places = np.array([classes.index(name) if name in classes else -1 for name in map(str, names)], np.int64)
-        y: IntArray = places[member.reshape(labels.shape)]
-    else:
-        y = np.where((labels >= 0) & (labels < len(classes)), labels, -1).astype(np.int64)
-    wrong = np.argwhere((y < 0) & valid)
-    if len(wrong):
-        stream, step = map(int, wrong[0])
+    y = class_numbers(labels, classes)
+    for stream, step in np.argwhere((y == NO_CLASS) & valid)[:1]:
         label = labels[stream, step].item()
-        hint = did_you_mean(str(label), classes) or ": correct it, or drop the stream"
-        raise InputError(f"{raw.where} has label {label!r} at stream {stream}, step {step}, not one of the {len(classes)} classes{hint}")
+        said = no_class(label, classes, "correct it, or drop the stream")
+        raise InputError(f"{raw.where} has label {label!r} at stream {stream}, step {step}, {said}")
     return np.where(valid, y, 0)
 
 
@@ -208,9 +208,8 @@ def _from_log(path: Path, log: LabelledLog, classes: Sequence[str], labelled: bo
     for recording in log.recordings if labelled else ():
         for row in np.flatnonzero(~np.isin(recording.labels, known))[:1]:
             label = str(recording.labels[row])
-            hint = did_you_mean(label, known) or ": correct it, or delete the line"
             at = f"{recording.path}, line {recording.lines[row]}: column {log.label!r}"
-            raise InputError(f"{at} is {label!r}, not one of the {len(known)} classes{hint}")
+            raise InputError(f"{at} is {label!r}, {no_class(label, known, 'correct it, or delete the line')}")
     x, lengths = pad_sequences([recording.values for recording in log.recordings])
     y, _ = pad_sequences(
         [np.array([[index.get(label, UNLABELLED)] for label in map(str, recording.labels)], np.int64) for recording in log.recordings]

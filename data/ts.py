@@ -29,6 +29,12 @@ class _TsFile:
     headers: dict[str, str] = field(default_factory=dict)
     sequences: list[FloatSequence] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    labelled: bool = True
+
+    @property
+    def ends_in_labels(self) -> bool:
+        """Whether the last of what ':' parts is the class."""
+        return self.headers.get("classlabel", "true").lower().startswith("true")
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -45,9 +51,12 @@ def read_ts_pair(train: Path, test: Path) -> RawDataset:
     return RawDataset(name, _split(first, "train"), _split(second, "test"), first.classes or second.classes)
 
 
-def read_ts(path: Path) -> tuple[RawSplit, tuple[str, ...] | None]:
-    """(the sequences of one .ts file, its classes where it declares them). Raises InputError as above."""
-    file = _read(path)
+def read_ts(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None]:
+    """(the sequences of one .ts file, its classes where it declares them). Raises InputError as above.
+
+    labelled: whether labels are read, and must be there; else whatever stands in their place is none of the readings.
+    """
+    file = _read(path, labelled)
     return _split(file, "test"), file.classes
 
 
@@ -56,8 +65,8 @@ def _split(file: _TsFile, name: Literal["train", "test"]) -> RawSplit:
     return RawSplit(str(file.path), name, x, np.array(file.labels, np.str_), lengths)
 
 
-def _read(path: Path) -> _TsFile:
-    file = _TsFile(path)
+def _read(path: Path, labelled: bool = True) -> _TsFile:
+    file = _TsFile(path, labelled=labelled)
     lines = _lines(path)
     _read_headers(file, lines)
     for number, line in lines:
@@ -94,7 +103,7 @@ def _read_headers(file: _TsFile, lines: Iterator[tuple[int, str]]) -> None:
 def _check_headers(file: _TsFile) -> None:
     if file.headers.get("timestamps", "false").lower() == "true":
         raise InputError(f"{file.path} has time stamps among its values (@timeStamps true): write it without them")
-    if "targetlabel" in file.headers or not file.headers.get("classlabel", "true").lower().startswith("true"):
+    if "targetlabel" in file.headers or (file.labelled and not file.ends_in_labels):
         raise InputError(f"{file.path} has no class labels (@classLabel true ...): give a data set for classification")
     dimensions = file.headers.get("dimensions", file.headers.get("dimension", "1"))
     if whole_number(dimensions) is None:
@@ -102,15 +111,15 @@ def _check_headers(file: _TsFile) -> None:
 
 
 def _read_sequence(file: _TsFile, number: int, line: str) -> None:
-    *channels, label = line.split(":")
+    *channels, label = line.split(":") if file.ends_in_labels else [*line.split(":"), ""]
     at = f"{file.path}, line {number}"
-    if not channels or not label.strip():
+    if not channels or (file.labelled and not label.strip()):
         raise InputError(f"{at}: no class label after the last ':': it may be truncated, write or copy it again")
     sequence = _channels(at, channels)
     expected = _expected_channels(file)
     if expected and len(channels) != expected:
         raise InputError(f"{at}: {len(channels)} channels instead of {expected}: write every sequence with the same channels")
-    if file.classes and label.strip() not in file.classes:
+    if file.labelled and file.classes and label.strip() not in file.classes:
         raise InputError(f"{at}: class {label.strip()!r} is not declared in @classLabel ({' '.join(file.classes)}): correct it")
     file.sequences.append(sequence)
     file.labels.append(label.strip())

@@ -110,7 +110,7 @@ def _refuse_the_data(source: str, output: Path) -> None:
 
 def _as_recordings(found: NewData, reader: Reader) -> _Questions:
     if found.split is None:
-        raise InputError(f"{found.name} holds streams alone: give --stream, or recordings as x_test")
+        raise InputError(found.without_split)
     x, limited = reader.integers(found.split.x)
     steps = reader.steps(replace(found.split, x=x))
     member = found.split.groups

@@ -91,7 +91,7 @@ def quantize(
                 f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
                 "or give it up with --force"
             )
-        dataset = load_dataset(recipe.data)
+        dataset = load_dataset(recipe.data, manifest.classes)
         refuse_other_data(manifest, recipe, dataset)
         if recipe.decide is not None:
             check_thresholds(recipe.decide, len(dataset.classes))

@@ -100,13 +100,16 @@ def _copies(data: DataSection) -> float:
 def new_subject(
     source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, settle: int, *, stream: bool
 ) -> Subject:
-    """Labelled new data. stream: whether they are asked for as streams, too.
+    """Labelled new data. stream: whether they are asked for as streams, too; without it a log must have single recordings.
 
-    settle: readings of the pieces that streams are cut into, where there are no single recordings."""
+    settle: readings of the pieces that streams are cut into, where there are no single recordings.
+    """
     found = read_new(source, recipe, overrides, manifest, reader, labelled=True)
     split, streams = found.split, found.streams
     if split is None:
         assert streams is not None
+        if is_log(source) and not stream:
+            raise InputError(found.without_split)
         sha256 = streams.digest()
         split = cut_recordings(streams, settle)
     else:
@@ -140,7 +143,8 @@ def read_new(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Ma
         raise InputError(f"the model reads {reads}, not {data.unit}: convert the data, or train anew")
     channels = data.channels if "data.channels" in keys else said.channels
     classes = reader.model.classes or tuple(map(str, range(reader.model.output.type.size)))
-    return load_new_data(section_for(source, data, channels or ()), classes, reader.channels, labelled=labelled)
+    section, grouped = section_for(source, data, channels or ()), "data.group" in keys
+    return load_new_data(section, classes, reader.channels, labelled=labelled, grouped=grouped)
 
 
 def _as_read(reader: Reader, streams: Streams) -> tuple[Streams, int]:

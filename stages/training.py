@@ -118,7 +118,8 @@ def train_held(
     if begun:
         held.enter_context(ModelDirectory.open(path).held())
     recipe = recipe or _recipe_to_resume(directory)
-    dataset = load_dataset(recipe.data)
+    of = start.manifest if start is not None else directory.manifest() if begun else None
+    dataset = load_dataset(recipe.data, of.classes if of is not None else ())
     if start is not None:
         start.check(dataset)
     origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}

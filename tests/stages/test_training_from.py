@@ -83,7 +83,10 @@ def test_nets_of_fixed_length_keep_it(recordings, new, tmp_path):
 def test_what_does_not_fit_the_net_is_refused(finished, new, tmp_path):
     arrays = dict(np.load(new))
     cases = {
-        "more classes": ({"y_train": arrays["y_train"] + (np.arange(60) == 0) * 3}, "has the classes 0, 1, 2, 3 and the net 0, 1, 2"),
+        "more classes": (
+            {"y_train": arrays["y_train"] + (np.arange(60) == 0) * 3},
+            "label 3 at sequence 0, outside 0..2: correct it; for other",
+        ),
         "channels": ({f"x_{split}": arrays[f"x_{split}"][..., :3] for split in ("train", "test")}, "3 channels and the net reads 4"),
         "integers": ({f"x_{split}": np.rint(arrays[f"x_{split}"] * 9).astype(int) for split in ("train", "test")}, "holds integers"),
         "images": ({f"x_{split}": arrays[f"x_{split}"][..., None] for split in ("train", "test")}, "samples of shape"),
