@@ -317,10 +317,11 @@ def _describe_policy(policy: StreamPolicy | None) -> str:
     return two + (f"; readings that stand at an end for more than {policy.rail:,} steps are lost" if policy.rail else "")
 
 
-def _perturbed_row(each: Perturbed, before: float) -> tuple[str, str, str]:
+def _perturbed_row(each: Perturbed, before: float | None) -> tuple[str, str, str]:
     if each.accuracy is None:
         return "-", "", f"not asked: {each.why_not}"
-    return _percent(each.accuracy), f"{100 * (each.accuracy - before):+.2f}", f"worst: {each.worst}" if each.worst else ""
+    difference = "" if before is None else f"{100 * (each.accuracy - before):+.2f}"
+    return _percent(each.accuracy), difference, f"worst: {each.worst}" if each.worst else ""
 
 
 def print_inspection(result: Inspection) -> None:

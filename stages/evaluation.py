@@ -51,8 +51,8 @@ class Perturbed:
 class Evaluation:
     """What evaluate found. data: what it is of, in words; recordings: how many.
 
-    accuracy: right recordings, each from state zero / recordings. corner: the same from random states anywhere in their range, None for a
-    net without state. sentences: what a user should know.
+    accuracy: right recordings, each from state zero / recordings, None where there are none. corner: the same from random states anywhere
+    in their range, None for a net without state, too. sentences: what a user should know.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Evaluation:
     data: str
     data_sha256: str
     recordings: int
-    accuracy: float
+    accuracy: float | None
     corner: float | None
     streamed: Streamed | None = None
     perturbed: Mapping[Perturbation, Perturbed] = field(default_factory=dict)
@@ -159,8 +159,10 @@ def _background(model: IntegerModel, name: str | None) -> int | None:
 def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listener) -> Evaluation:
     model, recordings = reader.model, subject.recordings
     listener.stage(f"numpy evaluates {subject.data}")
-    accuracy = accuracy_of(model, recordings)
-    corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent else None
+    if asked.perturb and not len(recordings):
+        raise InputError(f"{subject.cut}: leave out --perturb, or give longer ones")
+    accuracy = accuracy_of(model, recordings) if len(recordings) else None
+    corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent and len(recordings) else None
     streamed = _streamed(subject, model, asked, listener) if asked.stream else None
     table = dict(_perturbed(subject, reader, listener)) if asked.perturb else {}
     sentences = tuple(_sentences(subject, reader, accuracy, streamed))
@@ -211,7 +213,9 @@ def _perturbed(subject: Subject, reader: Reader, listener: Listener) -> Iterator
         yield name, Perturbed(TITLES[name], min(found), worst)
 
 
-def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Streamed | None) -> Iterator[str]:
+def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streamed: Streamed | None) -> Iterator[str]:
+    if subject.cut:
+        yield subject.cut
     if subject.outside:
         yield (
             f"{subject.outside:,} of {subject.total:,} readings lie outside what the model's 16-bit input holds, and are limited to it: "
@@ -231,7 +235,7 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float, streamed: Stre
         )
     if streamed.metrics.settled is None:
         yield f"no step is settled: no stretch of one class is longer than {streamed.clock.settle:,} readings, the median test recording"
-    if streamed.figure >= accuracy - PARTED:
+    if accuracy is None or streamed.figure >= accuracy - PARTED:
         return
     what = "in settled parts of streams" if streamed.of == "continuous" else "at the ends of recordings in a row"
     said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"

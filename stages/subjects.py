@@ -26,7 +26,8 @@ class Subject:
     readings: device integers of them, where they were asked for. streams: continuous recordings as the model reads them, None where there
     are none. copies: how often each reading lies in the recordings, by windows that overlap. outside, total: new readings that do not fit
     the input's format, and all. missing: continuous recordings that the model's own data have and that cannot be read now: why not.
-    unmarked: it cannot be known which readings only fill a window up.
+    unmarked: it cannot be known which readings only fill a window up. cut: a sentence, where the recordings are pieces of streams; there
+    may be none.
     """
 
     data: str
@@ -40,6 +41,7 @@ class Subject:
     total: int = 0
     missing: str = ""
     unmarked: bool = False
+    cut: str = ""
 
 
 def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vectors, *, stream: bool, readings: bool) -> Subject:
@@ -105,13 +107,15 @@ def new_subject(
     settle: readings of the pieces that streams are cut into, where there are no single recordings.
     """
     found = read_new(source, recipe, overrides, manifest, reader, labelled=True)
-    split, streams = found.split, found.streams
+    split, streams, cut = found.split, found.streams, ""
     if split is None:
         assert streams is not None
         if is_log(source) and not stream:
             raise InputError(found.without_split)
         sha256 = streams.digest()
-        split = cut_recordings(streams, settle)
+        split, cut = _pieces(streams, settle, reader)
+        if not len(split) and not stream:
+            raise InputError(f"{cut}: give longer ones, or --stream")
     else:
         sha256 = split.digest()
     integers, outside = reader.integers(split.x)
@@ -125,7 +129,21 @@ def new_subject(
         row = reader.row_steps(readings)
     copies = _copies(revise(recipe, overrides).data.model_copy(update={"source": source}))
     name = f"{len(split):,} recordings of {found.name}"
-    return Subject(name, sha256, reader.steps(readings), row, readings, read, copies, outside, total)
+    recordings = reader.steps(readings) if len(readings) else readings
+    return Subject(name, sha256, recordings, row, readings, read, copies, outside, total, cut=cut)
+
+
+def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
+    """(single recordings out of streams, as far as the model can read them; a sentence that tells of it)."""
+    pieces = cut_recordings(streams, size)
+    least = reader.window if reader.time_steps is None else 1
+    long = pieces.take(np.flatnonzero(pieces.lengths >= least))
+    if not len(long):
+        return long, (
+            f"no stretch of one class has the {least} readings that the net takes as one step, so that there is no figure of single "
+            "recordings"
+        )
+    return long, f"the single recordings are stretches of one class of the streams, cut to {size:,} readings where they have more"
 
 
 def read_new(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, *, labelled: bool) -> NewData:

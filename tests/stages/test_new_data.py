@@ -1,0 +1,166 @@
+"""New data are read for what is asked of them: no labels, groups or windows where nothing uses them, and one meaning of a label."""
+
+import numpy as np
+import pytest
+
+from rescomp import stages
+from rescomp.data.new_data import load_new_data
+from rescomp.data.ts import read_ts
+from rescomp.errors import InputError
+from rescomp.model_directory import ModelDirectory
+from rescomp.recipe import DataSection
+from rescomp.tests.stages.conftest import write_recordings
+from rescomp.tests.stages.untrained import CSV, UNTRAINED, decided, made, parts, write_log
+
+
+@pytest.fixture(scope="module")
+def from_log(tmp_path_factory):
+    """An untrained model of two readings a step and windows of eight, from a log of four people."""
+    folder = tmp_path_factory.mktemp("log")
+    return made(folder / "model", write_log(folder / "log.csv", "abcd"), *CSV)
+
+
+def write(path, labels, who=None):
+    """A log without a gap; labels: one a reading, or none."""
+    columns = ["t,ax,ay,az", *(["label"] if labels else []), *(["who"] if who else [])]
+    lines = [",".join(columns)]
+    for row in range(len(labels or range(30))):
+        cells = [20 * row, 40 * row % 700 - 300, 90 * row % 500 - 300, 70 * row % 300]
+        lines.append(",".join(map(str, [*cells, *([labels[row]] if labels else []), *([who] if who else [])])))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_predict_reads_no_labels_and_needs_no_groups(stream, from_log, tmp_path):
+    labels = ["lie"] * 5 + [""] * 7 + ["nobody's"] * 3 + ["walk"] * 15
+    plain = write(tmp_path / "plain.csv", None)
+    (tmp_path / "with").mkdir()
+    others = write(tmp_path / "with" / "plain.csv", labels)
+    for source, output in ((plain, "a.csv"), (others, "b.csv")):
+        stages.predict(from_log, source, tmp_path / output, stream=stream)
+    answers = (tmp_path / "a.csv").read_text()
+    assert answers == (tmp_path / "b.csv").read_text()
+    assert len(answers.splitlines()) == 1 + (15 if stream else 6)
+    assert {line.split(",")[1] for line in answers.splitlines()[1:]} == {"plain.csv"}
+
+
+def test_a_group_column_is_read_where_it_is_and_needed_where_it_is_named(from_log, tmp_path):
+    labels = ["lie"] * 10 + ["sit"] * 10 + ["walk"] * 10
+    (tmp_path / "new").mkdir()
+    for name, who in (("a", None), ("b", "ann")):
+        write(tmp_path / "new" / f"{name}.csv", labels, who)
+    stages.predict(from_log, str(tmp_path / "new"), tmp_path / "out.csv")
+    assert {line.split(",")[1] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]} == {"a.csv", "ann"}
+    one = str(tmp_path / "new" / "a.csv")
+    found = stages.evaluate(from_log, source=one, stream=True)
+    assert (found.recordings, found.streamed.metrics.streams) == (3, 1)
+    with pytest.raises(InputError, match=r"no column 'who' \(data.group\)"):
+        stages.evaluate(from_log, source=one, overrides=["data.group=who"])
+
+
+def test_a_stream_needs_no_windows(from_log, tmp_path):
+    labels = [name for name in ("lie", "sit", "walk", "lie", "sit", "walk") for _ in range(5)]
+    source = write(tmp_path / "short.csv", labels)
+    model, _, reader = parts(from_log)
+    found = stages.evaluate(from_log, source=source, stream=True)
+    (streams,) = [load_new_data(DataSection(source=source, time="t"), model.classes, 3).streams]
+    x = reader.stream_steps(streams).x[0].astype(np.int64)
+    known = np.array([model.classes.index(label) for label in labels[1::2]])
+    assert found.streamed.metrics.streamed == (decided(model, x) == known).mean()
+    assert found.recordings == 6
+    assert found.sentences[0].startswith("the single recordings are stretches of one class of the streams")
+    with pytest.raises(InputError, match="no recording fills a window of 8 readings: give longer ones, or --stream"):
+        stages.evaluate(from_log, source=source)
+
+
+def test_where_no_stretch_fills_a_step_there_is_no_figure_of_single_recordings(from_log, tmp_path):
+    source = write(tmp_path / "shorter.csv", ["lie", "sit", "walk"] * 10)
+    found = stages.evaluate(from_log, source=source, stream=True)
+    assert (found.accuracy, found.corner, found.recordings) == (None, None, 0)
+    assert found.streamed.metrics.steps == 15
+    assert "no stretch of one class has the 2 readings" in found.sentences[0]
+    with pytest.raises(InputError, match="leave out --perturb"):
+        stages.evaluate(from_log, source=source, stream=True, perturb=True)
+
+
+def test_a_stream_shorter_than_a_window_is_answered(from_log, tmp_path):
+    source = write(tmp_path / "short.csv", ["lie"] * 6)
+    assert stages.predict(from_log, source, tmp_path / "out.csv", stream=True).rows == 3
+    with pytest.raises(InputError, match="no recording fills a window of 8 readings: give longer ones, or --stream"):
+        stages.predict(from_log, source, tmp_path / "out.csv")
+
+
+def test_labels_of_an_archive_are_not_read_by_predict(finished, recordings, tmp_path):
+    own = dict(np.load(recordings))
+    stages.predict(finished, str(recordings), tmp_path / "a.csv")
+    odd = {"y_test": np.array([{}] * 3), "classes": np.array([[0.5]]), "y_train": np.array([None])}
+    np.savez(tmp_path / "new.npz", x_test=own["x_test"], lengths_test=own["lengths_test"], **odd)
+    stages.predict(finished, str(tmp_path / "new.npz"), tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    np.savez(tmp_path / "stream.npz", x_stream=own["x_test"], y_stream=np.zeros(3), classes=np.array([None]))
+    assert stages.predict(finished, str(tmp_path / "stream.npz"), tmp_path / "c.csv", stream=True).rows == 24 * 9
+
+
+def test_classes_of_a_ts_file_are_not_read_where_labels_are_not(tmp_path):
+    for declared, lines, said in (
+        ("true a b", "1,2:3,4:zebra\n1,2:3,4:\n", "'zebra' is not declared"),
+        ("false", "1,2:3,4\n5,6:7,8\n", "has no class labels"),
+    ):
+        path = tmp_path / "x.ts"
+        path.write_text(f"@problemName x\n@classLabel {declared}\n@data\n{lines}")
+        assert read_ts(path, labelled=False)[0].x.shape == (2, 2, 2)
+        with pytest.raises(InputError, match=said):
+            read_ts(path)
+
+
+@pytest.fixture(scope="module")
+def of_numbers(tmp_path_factory):
+    """An untrained model whose classes are named 1, 2 and 3, and its data with integer labels and no class names."""
+    folder = tmp_path_factory.mktemp("numbers")
+    named = write_recordings(folder / "named.npz", classes=np.array(["1", "2", "3"]))
+    own = dict(np.load(named))
+    del own["classes"]
+    np.savez(folder / "plain.npz", **{key: array + key.startswith("y") for key, array in own.items()})
+    return made(folder / "model", named), folder
+
+
+def test_an_integer_label_is_the_class_of_that_name(of_numbers, tmp_path):
+    model, folder = of_numbers
+    expected = stages.evaluate(model).accuracy
+    assert [stages.evaluate(model, source=str(folder / f"{name}.npz")).accuracy for name in ("named", "plain")] == [expected] * 2
+    plain = dict(np.load(folder / "plain.npz"))
+    streams = {"x_stream": plain["x_test"], "y_stream": np.repeat(plain["y_test"][:, None], 9, 1)}
+    np.savez(tmp_path / "streams.npz", **streams)
+    np.savez(tmp_path / "texts.npz", **{**streams, "y_stream": streams["y_stream"].astype(str)})
+    by_number, by_text = (stages.evaluate(model, source=str(tmp_path / f"{name}.npz"), stream=True) for name in ("streams", "texts"))
+    assert (by_number.accuracy, by_number.data_sha256) == (by_text.accuracy, by_text.data_sha256)
+    np.savez(tmp_path / "wrong.npz", **{**plain, "y_test": plain["y_test"] - 1})
+    with pytest.raises(InputError, match=r"label 0 at sequence 0, not one of the 3 classes, whose names integers are here \(1, 2, 3\)"):
+        stages.evaluate(model, source=str(tmp_path / "wrong.npz"))
+
+
+def test_a_training_goes_on_with_integers_that_name_the_classes(of_numbers, tmp_path):
+    model, folder = of_numbers
+    stages.train_from(model, str(folder / "plain.npz"), tmp_path / "out")
+    stages.quantize(tmp_path / "out")
+    before, after = (ModelDirectory.open(path).manifest() for path in (model, tmp_path / "out"))
+    assert (after.classes, after.data.sha256, after.accuracy) == (before.classes, before.data.sha256, before.accuracy)
+
+
+def test_classes_are_told_apart_by_name_whatever_their_order(finished, recordings, tmp_path):
+    """Where the names are those of the net, a file that lists them otherwise is read as the net has them."""
+    own = dict(np.load(recordings))
+    turned = {key: 2 - array if key.startswith("y") else array for key, array in own.items()}
+    np.savez(tmp_path / "turned.npz", **turned, classes=np.array(["2", "1", "0"]))
+    stages.train_from(finished, str(tmp_path / "turned.npz"), tmp_path / "out", overrides=UNTRAINED[:2])
+    manifest = ModelDirectory.open(tmp_path / "out").manifest()
+    assert (manifest.classes, manifest.data.sha256) == (("0", "1", "2"), ModelDirectory.open(finished).manifest().data.sha256)
+
+
+def test_an_integer_is_the_number_of_a_class_that_has_another_name(tmp_path):
+    model = made(tmp_path / "model", write_recordings(tmp_path / "named.npz", classes=np.array(["10", "walk", "3"])))
+    own = dict(np.load(tmp_path / "named.npz"))
+    del own["classes"]
+    np.savez(tmp_path / "plain.npz", **own)
+    assert stages.evaluate(model, source=str(tmp_path / "plain.npz")).accuracy == stages.evaluate(model).accuracy
