@@ -308,7 +308,7 @@ def test_accuracies_alone_in_streams_and_perturbed_are_limited(verified, tmp_pat
             assert f"{value:.2%}, {100 * min(0.0125, 1 - value):.2f} points short" in capsys.readouterr().err
     text = stages.check(verified, limits=write(limits, "[evaluation]\nnoise = 0.0\n")).as_markdown()
     assert f"| accuracy under noise 0.2 sd | {reached['noise']:.2%} | 0.00% |" in text
-    with pytest.raises(InputError, match="leave evaluation.turned out of the limits where that says that it cannot be asked"):
+    with pytest.raises(InputError, match=r"leave evaluation.turned out of the limits where that says that it cannot be asked"):
         stages.check(verified, limits=write(limits, "[evaluation]\nturned = 0.5\n"))
 
 
