@@ -64,7 +64,8 @@ class Examination:
             else:
                 self._try(asked, f"the {each.name} set", partial(self._compare_sequences, asked, each, jobs[each.name]))
         if isinstance(witness, HeaderWitness):
-            self._try(asked, "its header", partial(self._compare_uses, asked, witness, self._job(self.golden, argument)))
+            job = replace(self._job(self.golden, argument), stream_steps=sum(steps for _, steps in streams))
+            self._try(asked, "its header", partial(self._compare_uses, asked, witness, job))
         if self.compare_files:
             self._try(asked, "its files", lambda: self._compare_files(asked))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from .c_program import USES_PREFIX
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
-from .stream_uses import expected_of_stream
+from .stream_uses import MOST_WALK, Lengths, expected_of_stream
 from .witness import Job, UsesAnswer
 
 SEQUENCES, STEPS = 8, 5
@@ -31,23 +31,23 @@ MISSING = -(1 << 31)
 class Uses:
     """The sequences, each of so many steps, and what numpy expects of them.
 
-    x: int16 [sequences, steps, *input shape]; or [sequences, *input shape] for a net without state. walk: readings that the seed draws
-    for the stream of a model with a policy.
+    x: int16 [sequences, steps, *input shape]; or [sequences, *input shape] for a net without state. stream: how long that of a
+    model with a policy is.
     """
 
     model: IntegerModel
     x: IntArray
     steps: int
-    walk: int
+    stream: Lengths
 
     @classmethod
-    def of(cls, job: Job, walk: int) -> Uses:
+    def of(cls, job: Job, stream: Lengths) -> Uses:
         """Taken from a job's sequences, the longest first."""
         if not job.model.is_recurrent:
-            return cls(job.model, job.x[:SEQUENCES], 1, walk)
+            return cls(job.model, job.x[:SEQUENCES], 1, stream)
         rows = np.argsort(-job.lengths, kind="stable")[:SEQUENCES]
         steps = min(STEPS, int(job.lengths[rows].min()))
-        return cls(job.model, job.x[rows, :steps], steps, walk)
+        return cls(job.model, job.x[rows, :steps], steps, stream)
 
     def encode(self) -> bytes:
         """As the program reads it."""
@@ -56,7 +56,7 @@ class Uses:
     @property
     def flags(self) -> tuple[str, ...]:
         """For the compiler."""
-        return (f"{USES_PREFIX}STEPS={self.steps}", f"{USES_PREFIX}WALK={self.walk}")
+        return (f"{USES_PREFIX}STEPS={self.steps}", f"{USES_PREFIX}WALK={self.stream.walk}", f"{USES_PREFIX}OUTAGE={self.stream.outage}")
 
     def expected(self, *, small: bool) -> Iterator[tuple[str, Any]]:
         """(what it is, array) for all that the program writes behind the header."""
@@ -88,7 +88,7 @@ class Uses:
         for record in self._decided_on_any_bits() if decided else ():
             yield "the decision on any bits, and its state", record
         if self.model.policy is not None and not small:
-            for number, record in enumerate(expected_of_stream(self.model, self.x[-1], self.walk)):
+            for number, record in enumerate(expected_of_stream(self.model, self.x[-1], self.stream)):
                 yield f"a stream after reading {number}, lost ones counted", record
 
     def _decided(self, scores: IntArray) -> Iterator[Any]:
@@ -126,13 +126,14 @@ class Uses:
 
 
 def ask_uses(
-    job: Job, variant: str, version: str, run: Callable[[Sequence[str], bytes], bytes], walk: int, target: Target | None = None
+    job: Job, variant: str, version: str, run: Callable[[Sequence[str], bytes], bytes], stream: Lengths, target: Target | None = None
 ) -> UsesAnswer:
     """Build, run and compare. run(flags, input) gives what the program wrote; raises BudgetError where it does not fit.
 
-    walk: readings drawn for the stream of a model with a policy. target: the core for which the C was exported, for whatever preference.
+    stream: of a model with a policy; as many readings are drawn as the job's long run has, if those are more. target: the core for which
+    the C was exported, for whatever preference.
     """
-    uses = Uses.of(job, walk)
+    uses = Uses.of(job, replace(stream, walk=max(stream.walk, min(job.stream_steps, MOST_WALK))))
     try:
         small, output = False, run(uses.flags, uses.encode())
     except BudgetError:

@@ -30,7 +30,7 @@ from .c_program import (
 )
 from .c_uses import ask_uses
 from .c_vectors import decode_trace, encode_vectors
-from .stream_uses import WALK
+from .stream_uses import HOST
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
@@ -92,7 +92,7 @@ class HostC:
             return _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, *flags), data, "uses")
 
         with _cut_short():
-            answer = ask_uses(job, variant.name, tool_version(compiler), run, WALK)
+            answer = ask_uses(job, variant.name, tool_version(compiler), run, HOST)
         yield answer
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,21 @@ from ..graph.ir import IntegerModel
 from ..graph.policy import StreamPath, StreamWalk
 from .c_vectors import decision_values, record_dtype
 
-WALK, CORE_WALK = 3000, 100
-"""Readings drawn by the seed on this machine, and on an emulated core, which may be a thousand times as slow."""
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many readings the seed draws at least, and how many of an outage pass before it is looked at."""
+
+    walk: int
+    outage: int
+
+
+MOST_WALK = 1 << 17
+"""Readings drawn, all of which are held at once."""
+HOST, CORE = Lengths(3000, (1 << 16) - 50), Lengths(100, (1 << 8) - 50)
+"""On this machine, until a counter of 16 bits would wrap; and on an emulated core, which may be a thousand times as slow."""
+_TAIL = 100
+"""Of an outage, beside a gap and a rail: readings that are looked at."""
 _SEED = 2463534242
 _PADDED = 1 << 14
 """Steps of sequences side by side, the padding counted."""
@@ -54,9 +68,9 @@ class _Sketch(StreamPath[list[IntArray]]):
 class _Use:
     """use_stream, in its words."""
 
-    def __init__(self, model: IntegerModel, readings: IntArray, walk: int) -> None:
-        self.sketch, self.model, self.readings, self.walk, self.word = _Sketch(model), model, readings, walk, _SEED
-        self.ends = 2 * model.input.type.size
+    def __init__(self, model: IntegerModel, readings: IntArray, lengths: Lengths) -> None:
+        self.sketch, self.model, self.readings, self.lengths, self.word = _Sketch(model), model, readings, lengths, _SEED
+        self.ends, self.tail = 2 * model.input.type.size, _TAIL + self.sketch.policy.gap + self.sketch.policy.rail
 
     def feed(self, number: int) -> None:
         self.sketch.step(self.readings[number % len(self.readings)])
@@ -67,12 +81,27 @@ class _Use:
             self.sketch.gap()
             self.sketch.answer()
 
-    def feed_ends(self, one: int, other: int) -> None:
+    def lose_for_long(self) -> None:
+        for _ in range(self.lengths.outage):
+            self.sketch.gap()
+        self.lose(self.tail)
+
+    def stand_for_long(self) -> None:
+        reading = self.ends_at(1, 1)
+        for _ in range(self.lengths.outage):
+            self.sketch.step(reading)
+        for _ in range(self.tail):
+            self.feed_ends(1, 1)
+
+    def ends_at(self, one: int, other: int) -> IntArray:
         format = self.model.input.type.format
         reading = np.ones(self.model.input.type.shape, np.int64)
         for number in (one, other):
             reading.reshape(-1)[number // 2] = format.high if number % 2 else format.low
-        self.sketch.step(reading)
+        return reading
+
+    def feed_ends(self, one: int, other: int) -> None:
+        self.sketch.step(self.ends_at(one, other))
         self.sketch.answer()
 
     def draw(self, below: int) -> int:
@@ -91,7 +120,7 @@ class _Use:
             self.feed(self.draw(len(self.readings)))
 
     def walk_stream(self) -> None:
-        policy, left = self.sketch.policy, self.walk
+        policy, left = self.sketch.policy, self.lengths.walk
         longest = {1: policy.gap + 3, 2: policy.rail + policy.gap + 3}
         while left > 0:
             kind = self.draw(8)
@@ -112,6 +141,14 @@ class _Use:
         self.sketch.last = np.full_like(self.sketch.last, self.model.input.type.format.low)
         self.lose(1)
 
+    def use_outages(self) -> None:
+        self.feed(0)
+        self.lose_for_long()
+        self.feed(1)
+        if self.sketch.policy.rail:
+            self.stand_for_long()
+            self.feed(0)
+
     def use_stream(self) -> _Sketch:
         policy = self.sketch.policy
         self.lose(1)
@@ -126,18 +163,20 @@ class _Use:
         self.feed(0)
         for i in range(policy.rail + policy.gap + 3 + self.ends):
             self.feed_ends(i % self.ends, i % self.ends)
+        self.use_outages()
         self.sketch.reset()
         self.feed_ends(1, 1)
         self.walk_stream()
         return self.sketch
 
 
-def expected_of_stream(model: IntegerModel, readings: IntArray, walk: int) -> Any:
-    """Scores, and the decision of a model that decides, after every reading, lost ones included: records, as the program writes them.
+def expected_of_stream(model: IntegerModel, readings: IntArray, lengths: Lengths) -> Any:
+    """Scores, and the decision of a model that decides, after every reading, lost ones included, but for those that
+    an outage begins with: records, as the program writes them.
 
-    readings: int [steps, *input shape], of the last sequence. walk: how many readings the seed draws.
+    readings: int [steps, *input shape], of the last sequence.
     """
-    sketch = _Use(model, readings.astype(np.int64), walk).use_stream()
+    sketch = _Use(model, readings.astype(np.int64), lengths).use_stream()
     scores = _scores(sketch)
     records = np.zeros(len(scores), record_dtype([model.output, *decision_values(model)]))
     records[model.output.name] = scores

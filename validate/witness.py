@@ -36,6 +36,7 @@ class Job:
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
     initial: int16 [sequences, state entries], the states before the first step, rows as Trace.states; None: zeros.
     build: how generated C is compiled. every_score: the job is one long run: of its only sequence scores are asked after each step.
+    stream_steps: of the long run beside this job, for what a header offers of streams.
     """
 
     model: IntegerModel
@@ -47,6 +48,7 @@ class Job:
     initial: IntArray | None = None
     build: Build = RESCOMP_S_OWN
     every_score: bool = False
+    stream_steps: int = 0
 
     def from_zero(self) -> Job:
         """The same, every sequence beginning with zeros."""

@@ -154,13 +154,15 @@ FAULTS = [
     ("    stream->railed = 0;\n    stream->phase", "    stream->phase"),
     ("stream->lost > TINY_GAP", "stream->lost > TINY_GAP + 1"),
     ("stream->lost > TINY_GAP", "stream->lost >= TINY_GAP"),
+    ("        stream->railed = railed;\n    }", "        stream->railed = railed;\n    } else {\n        ++stream->lost;\n    }"),
+    ("else if (stream->railed <= TINY_RAIL) {", "else {"),
 ]
 
 
 GUARD = "stream->phase < 2 * TINY_HALF_WINDOW ? stream->phase : 0"
 
 
-def used_with(right, wrong, model, random_sequences, tmp_path):
+def used_with(right, wrong, model, random_sequences, tmp_path, **asked):
     """What the C with a fault answers to its use."""
     each = replace(with_decision(model, Decision(1, 20, 2, 1)), policy=StreamPolicy(2, 1, 3))
     write_export(tmp_path / "c", each)
@@ -169,13 +171,20 @@ def used_with(right, wrong, model, random_sequences, tmp_path):
     assert right in text
     path.write_text(text.replace(right, wrong))
     x, lengths = random_sequences(np.random.default_rng(3), each, count=4, longest=9)
-    (answer,) = load_witness("c").run_uses(Job(each, tmp_path, x.astype(np.int16), lengths))
+    (answer,) = load_witness("c").run_uses(Job(each, tmp_path, x.astype(np.int16), lengths, **asked))
     return answer
 
 
 @pytest.mark.parametrize(("right", "wrong"), FAULTS)
 def test_a_fault_in_the_policy_s_code_is_seen(right, wrong, model, random_sequences, tmp_path):
     assert used_with(right, wrong, model, random_sequences, tmp_path).first.startswith("a stream after reading ")
+
+
+def test_a_fault_behind_so_many_steps_is_seen_where_as_many_are_asked(model, random_sequences, tmp_path):
+    right = "    tiny_step(&stream->states[0]"
+    late = "    static uint32_t n;\n    if (++n > 5000) stream->last[0] ^= 64;\n" + right
+    for asked, seen in ((0, False), (10_000, True)):
+        assert bool(used_with(right, late, model, random_sequences, tmp_path / f"{asked}", stream_steps=asked).mismatches) == seen
 
 
 @pytest.mark.parametrize("wrong", ["stream->phase", GUARD.replace("<", "<=")])
