@@ -97,6 +97,15 @@ def read_model(directory: ModelDirectory) -> IntegerModel:
     return model
 
 
+def check_manifest(directory: ModelDirectory) -> None:
+    """Raise InputError unless the manifest speaks of the recipe, and of the integer model where there is one."""
+    manifest, recipe = directory.manifest(), _kept_recipe(directory)
+    if recipe is not None:
+        _check_recipe(manifest, recipe, directory)
+    if directory.has(GRAPH) and directory.has(WEIGHTS):
+        read_model(directory)
+
+
 def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDirectory) -> None:
     """Raise InputError unless the manifest speaks of this model wherever both say the same thing."""
     recipe = _kept_recipe(directory)

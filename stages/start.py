@@ -17,6 +17,7 @@ from ..models import Net, refuse_unusable
 from ..recipe import DataSection, Recipe, parse_recipe, revise
 from ..train.checkpoint import load_net
 from ..validate.torch_net import empty_net
+from .artefacts import check_manifest
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: st
         if key.split(".")[0] == "model" or key in ("data.source", "data.fraction_bits", "data.unit"):
             raise InputError(f"--set {override}: --from goes on with the net and the input format as they are; to change them, train anew")
     directory = ModelDirectory.open(path)
+    check_manifest(directory)
     with directory.unchanging():
         manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
         files = {START: directory.read(FLOAT_NET), **{name: directory.read(name) for name in (PLAN, STACK) if directory.has(name)}}

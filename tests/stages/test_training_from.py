@@ -8,7 +8,7 @@ import pytest
 from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import InputError
-from rescomp.model_directory import CHECKPOINT, FLOAT_NET, START, ModelDirectory
+from rescomp.model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, START, ModelDirectory, to_json
 from rescomp.recipe import load_recipe
 from rescomp.stages import training
 from rescomp.store import LOCK
@@ -128,3 +128,19 @@ def test_a_directory_without_a_net_is_refused(finished, new, tmp_path, capsys):
     ModelDirectory(tmp_path / "model").remove(FLOAT_NET)
     assert main(["train", "--from", str(tmp_path / "model"), "--data", str(new), "-o", str(tmp_path / "out")]) == 2
     assert f"has no {FLOAT_NET}: run `rescomp train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("input", "fraction_bits", 3), ("input", "readings_a_step", 2), ("input", "channels", ["a"]), (None, "name", "other")],
+)
+def test_a_manifest_of_another_model_is_no_beginning(section, key, value, finished, new, tmp_path):
+    """The input format and the name go on: they are not taken from a file that speaks of something else."""
+    shutil.copytree(finished, tmp_path / "model")
+    directory = ModelDirectory.open(tmp_path / "model")
+    document = directory.manifest().as_json()
+    (document[section] if section else document)[key] = value
+    directory.write({MANIFEST: to_json(document)})
+    with pytest.raises(InputError, match=rf"manifest\.json is not of the model in .*{key} differs"):
+        stages.train_from(tmp_path / "model", str(new), tmp_path / "out", overrides=["train.epochs=0"])
+    assert not (tmp_path / "out").exists()
