@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from rescomp.compress import anneal, calibrate, compress
-from rescomp.export.lower import lower
 from rescomp.graph.ir import IntegerModel
+from rescomp.lowering.lower import lower
 from rescomp.models import build
 from rescomp.recipe import Recipe
 

@@ -7,9 +7,10 @@ low rank), `recurrent_factor` and `recurrent_product` (U h), the same with `_2` 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
-from typing import Literal
+from typing import Literal, Protocol, Self, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import fake_quantize
@@ -25,9 +26,83 @@ BIAS_LIMIT = 1 << 29
 """Largest classifier bias, in units of the accumulator."""
 
 
+Value = TypeVar("Value")
+Constant = Tensor | int
+"""An element-wise parameter in its format: a tensor, or in a graph an integer."""
+
+
+class CellArithmetic(Protocol[Value]):
+    """What a net's program is written against. Value: what it computes with, tensors or symbols. name: of the value that is made."""
+
+    def of_layer(self, suffix: str) -> CellArithmetic[Value]:
+        """The same, for the cell whose values' names end with `suffix`."""
+        ...
+
+    def normalize(self, x: Value, mean: Tensor, std: Tensor) -> Value:
+        """(x - mean) / std; x [..., channels]."""
+        ...
+
+    def limit(self, x: Value, largest: float) -> Value:
+        """What is normalised, within +-largest."""
+        ...
+
+    def product(self, x: Value, matrix: Matrix, name: str, bias: Tensor | None = None, read: Format | None = None) -> Value:
+        """Matrix times x, and a bias, which is added to the accumulators of a value in the format `read`."""
+        ...
+
+    def add(self, left: Value, right: Value | Constant, name: str) -> Value:
+        """The sum of pre-activations, or of one and a bias."""
+        ...
+
+    def part(self, value: Value, start: int, size: int, name: str) -> Value:
+        """Entries start .. start + size - 1 of the last axis."""
+        ...
+
+    def sigmoid(self, value: Value, name: str) -> Value:
+        """Of a pre-activation."""
+        ...
+
+    def tanh(self, value: Value, name: str) -> Value:
+        """Of a pre-activation."""
+        ...
+
+    def mul(self, left: Value, right: Value, format: Format, name: str) -> Value:
+        """The product, element by element, in `format`."""
+        ...
+
+    def fastrnn_state(self, alpha: Constant, c: Value, beta: Constant, h: Value, format: Format, name: str) -> Value:
+        """Alpha c + beta h, a new state in `format`."""
+        ...
+
+    def fastgrnn_gate(self, z: Value, c: Value, h: Value, zeta: Constant, zeta_plus_nu: Constant, name: str) -> Value:
+        """(zeta (1 - z) + nu) c + z h, a new state from the old one, h."""
+        ...
+
+    def gru_state(self, z: Value, n: Value, h: Value, format: Format, name: str) -> Value:
+        """(1 - z) n + z h, a new state in `format`."""
+        ...
+
+    def lstm_cell(self, i: Value, g: Value, f: Value, c: Value, format: Format, name: str) -> Value:
+        """I g + f c, a new state in `format`."""
+        ...
+
+    def bias(self, value: Tensor) -> Constant:
+        """A bias that is added to pre-activations."""
+        ...
+
+    def unit(self, value: Tensor) -> Constant:
+        """A factor in (0, 1)."""
+        ...
+
+
 def _limited(state: Tensor, format: Format) -> Tensor:
     _, low, high = fake_quantize.grid(format)
     return state.clamp(low, high)
+
+
+def _tensor(constant: Constant) -> Tensor:
+    assert isinstance(constant, Tensor)
+    return constant
 
 
 class FloatArithmetic(nn.Module):
@@ -40,37 +115,68 @@ class FloatArithmetic(nn.Module):
         super().__init__()
         self.nonlinearity = nonlinearity
 
+    def of_layer(self, suffix: str) -> Self:  # noqa: ARG002
+        """The same."""
+        return self
+
     def normalize(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """(x - mean) / std; x [..., channels]."""
         return (x - mean) / std
+
+    def limit(self, x: Tensor, largest: float) -> Tensor:
+        """Clamped to +-largest."""
+        return x.clamp(-largest, largest)
+
+    def product(self, x: Tensor, matrix: Matrix, name: str, bias: Tensor | None = None, read: Format | None = None) -> Tensor:
+        """In the format of `name`, by what products use of the matrix."""
+        if bias is not None:
+            assert read is not None
+            bias = self.accumulator_bias(bias, matrix, read)
+        return self.requantize(F.linear(x, matrix(), bias), name)
 
     def requantize(self, value: Tensor, name: str) -> Tensor:  # noqa: ARG002
         """The product called `name`, in its format."""
         return value
 
-    def add(self, left: Tensor, right: Tensor) -> Tensor:
+    def add(self, left: Tensor, right: Constant, name: str) -> Tensor:  # noqa: ARG002
         """The sum of pre-activations."""
         return left + right
 
-    def sigmoid(self, value: Tensor) -> Tensor:
+    def part(self, value: Tensor, start: int, size: int, name: str) -> Tensor:  # noqa: ARG002
+        """A view of them."""
+        return value.narrow(-1, start, size)
+
+    def sigmoid(self, value: Tensor, name: str) -> Tensor:  # noqa: ARG002
         """Sigmoid, or clip((x + 1) / 2, 0, 1)."""
         return torch.sigmoid(value) if self.nonlinearity == "table" else torch.clamp((value + 1) / 2, 0, 1)
 
-    def tanh(self, value: Tensor) -> Tensor:
+    def tanh(self, value: Tensor, name: str) -> Tensor:  # noqa: ARG002
         """Tanh, or clip(x, -1, 1)."""
         return torch.tanh(value) if self.nonlinearity == "table" else torch.clamp(value, -1, 1)
 
-    def fastgrnn_gate(self, z: Tensor, c: Tensor, h: Tensor, zeta: Tensor, zeta_plus_nu: Tensor) -> Tensor:
-        """(zeta (1 - z) + nu) c + z h: a new state from the old one, h."""
+    def mul(self, left: Tensor, right: Tensor, format: Format, name: str) -> Tensor:  # noqa: ARG002
+        """The product, element by element, in `format`."""
+        return left * right
+
+    def fastrnn_state(self, alpha: Constant, c: Tensor, beta: Constant, h: Tensor, format: Format, name: str) -> Tensor:  # noqa: ARG002
+        """Alpha c + beta h, limited to `format`."""
+        return self.gated_sum(_tensor(alpha), c, _tensor(beta), h, format)
+
+    def fastgrnn_gate(self, z: Tensor, c: Tensor, h: Tensor, zeta: Constant, zeta_plus_nu: Constant, name: str) -> Tensor:  # noqa: ARG002
+        """(zeta (1 - z) + nu) c + z h, limited to the state's format."""
         return _limited(torch.addcmul(z * h, zeta_plus_nu - zeta * z, c), STATE)
+
+    def gru_state(self, z: Tensor, n: Tensor, h: Tensor, format: Format, name: str) -> Tensor:  # noqa: ARG002
+        """(1 - z) n + z h, limited to `format`."""
+        return self.gated_sum(1 - z, n, z, h, format)
+
+    def lstm_cell(self, i: Tensor, g: Tensor, f: Tensor, c: Tensor, format: Format, name: str) -> Tensor:  # noqa: ARG002
+        """I g + f c, limited to `format`."""
+        return self.gated_sum(i, g, f, c, format)
 
     def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:
         """A b + c d: a new state in `format` from the old one, d."""
         return _limited(torch.addcmul(a * b, c, d), format)
-
-    def mul(self, left: Tensor, right: Tensor, format: Format) -> Tensor:  # noqa: ARG002
-        """The product, element by element, in `format`."""
-        return left * right
 
     def bias(self, value: Tensor) -> Tensor:
         """A bias that is added to pre-activations."""
@@ -141,27 +247,27 @@ class FixedPointArithmetic(FloatArithmetic):
             return fake_quantize.requantize(value, PREACTIVATION)
         return fake_quantize.requantize(value, self.formats[name])
 
-    def add(self, left: Tensor, right: Tensor) -> Tensor:
+    def add(self, left: Tensor, right: Constant, name: str) -> Tensor:  # noqa: ARG002
         """The saturating sum in Q12."""
-        return fake_quantize.saturating_add(left, right)
+        return fake_quantize.saturating_add(left, _tensor(right))
 
-    def sigmoid(self, value: Tensor) -> Tensor:
+    def sigmoid(self, value: Tensor, name: str) -> Tensor:  # noqa: ARG002
         """By the half table, or piecewise linear, in Q15."""
         return (fake_quantize.table_sigmoid if self.nonlinearity == "table" else fake_quantize.hard_sigmoid)(value)
 
-    def tanh(self, value: Tensor) -> Tensor:
+    def tanh(self, value: Tensor, name: str) -> Tensor:  # noqa: ARG002
         """By the half table, or piecewise linear, in Q15."""
         return (fake_quantize.table_tanh if self.nonlinearity == "table" else fake_quantize.hard_tanh)(value)
 
-    def fastgrnn_gate(self, z: Tensor, c: Tensor, h: Tensor, zeta: Tensor, zeta_plus_nu: Tensor) -> Tensor:
+    def fastgrnn_gate(self, z: Tensor, c: Tensor, h: Tensor, zeta: Constant, zeta_plus_nu: Constant, name: str) -> Tensor:  # noqa: ARG002
         """The integer gate; h and the result in Q12, clamped."""
-        return fake_quantize.fastgrnn_gate(z, c, h, zeta, zeta_plus_nu)
+        return fake_quantize.fastgrnn_gate(z, c, h, _tensor(zeta), _tensor(zeta_plus_nu))
 
     def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:
         """The integer state update; a, b, c in Q15, d and the result in `format`."""
         return fake_quantize.gated_sum(a, b, c, d, format)
 
-    def mul(self, left: Tensor, right: Tensor, format: Format) -> Tensor:
+    def mul(self, left: Tensor, right: Tensor, format: Format, name: str) -> Tensor:  # noqa: ARG002
         """The product, rounded half up and clamped to `format`."""
         return fake_quantize.requantize(left * right, format)
 

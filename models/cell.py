@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
 from ..graph.ir import Format
-from .arithmetic import FloatArithmetic
+from .arithmetic import CellArithmetic, Value
 from .matrix import Projection
 
 Tensors = Sequence[Tensor]
+Constants = Sequence[Any]
+"""Element-wise parameters as an arithmetic has them: tensors, or in a graph integers too."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ class Cell(Protocol):
     input: Projection
     recurrent: Projection
 
-    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
+    def constants(self, arithmetic: CellArithmetic[Any]) -> Constants:
         """The element-wise parameters, in their formats."""
         ...
 
     def update(
-        self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, states: Tensors, constants: Tensors
-    ) -> tuple[Tensor, ...]:
+        self, arithmetic: CellArithmetic[Value], projected: Value, recurrent: Value, states: Sequence[Value], constants: Constants
+    ) -> tuple[Value, ...]:
         """The new states, each [..., hidden], from W x and U h (both [..., gates * hidden]) and the old ones, element by element."""
         ...
 

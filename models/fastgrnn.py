@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..fake_quantize import STATE
 from ..graph.ir import Format
-from .arithmetic import FloatArithmetic
-from .cell import CellModule, CellShape, Tensors
+from .arithmetic import CellArithmetic, Value
+from .cell import CellModule, CellShape, Constants
 
 INITIAL_ZETA, INITIAL_NU = 1.0, -4.0
 """Before the sigmoid."""
@@ -32,17 +32,17 @@ class FastGrnnCell(CellModule):
         self.zeta = nn.Parameter(torch.tensor(INITIAL_ZETA))
         self.nu = nn.Parameter(torch.tensor(INITIAL_NU))
 
-    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
+    def constants(self, arithmetic: CellArithmetic[Any]) -> Constants:
         """(b_z [hidden], b_h [hidden], zeta, zeta + nu), in their formats."""
         zeta, nu = arithmetic.unit(torch.sigmoid(self.zeta)), arithmetic.unit(torch.sigmoid(self.nu))
         return arithmetic.bias(self.gate_bias), arithmetic.bias(self.candidate_bias), zeta, zeta + nu
 
     def update(
-        self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, states: Tensors, constants: Tensors
-    ) -> tuple[Tensor, ...]:
+        self, arithmetic: CellArithmetic[Value], projected: Value, recurrent: Value, states: Sequence[Value], constants: Constants
+    ) -> tuple[Value, ...]:
         """(h',) from W x, U h and (h,), all [..., hidden]."""
         gate_bias, candidate_bias, zeta, zeta_plus_nu = constants
-        p = arithmetic.add(projected, recurrent)
-        z = arithmetic.sigmoid(arithmetic.add(p, gate_bias))
-        c = arithmetic.tanh(arithmetic.add(p, candidate_bias))
-        return (arithmetic.fastgrnn_gate(z, c, states[0], zeta, zeta_plus_nu),)
+        p = arithmetic.add(projected, recurrent, "preactivation")
+        z = arithmetic.sigmoid(arithmetic.add(p, gate_bias, "gate_bias"), "gate")
+        c = arithmetic.tanh(arithmetic.add(p, candidate_bias, "candidate_bias"), "candidate")
+        return (arithmetic.fastgrnn_gate(z, c, states[0], zeta, zeta_plus_nu, "h_next"),)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..fake_quantize import STATE
 from ..graph.ir import Format
-from .arithmetic import FloatArithmetic
-from .cell import CellModule, CellShape, Tensors
+from .arithmetic import CellArithmetic, Value
+from .cell import CellModule, CellShape, Constants
 
 INITIAL_ALPHA, INITIAL_BETA = -3.0, 3.0
 """Before the sigmoid."""
@@ -28,15 +28,16 @@ class FastRnnCell(CellModule):
         self.alpha = nn.Parameter(torch.tensor(INITIAL_ALPHA))
         self.beta = nn.Parameter(torch.tensor(INITIAL_BETA))
 
-    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
+    def constants(self, arithmetic: CellArithmetic[Any]) -> Constants:
         """(b [hidden], alpha, beta), in their formats."""
         alpha, beta = (arithmetic.unit(torch.sigmoid(parameter)) for parameter in (self.alpha, self.beta))
         return arithmetic.bias(self.bias), alpha, beta
 
     def update(
-        self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, states: Tensors, constants: Tensors
-    ) -> tuple[Tensor, ...]:
+        self, arithmetic: CellArithmetic[Value], projected: Value, recurrent: Value, states: Sequence[Value], constants: Constants
+    ) -> tuple[Value, ...]:
         """(h',) from W x, U h and (h,), all [..., hidden]."""
         bias, alpha, beta = constants
-        c = arithmetic.tanh(arithmetic.add(arithmetic.add(projected, recurrent), bias))
-        return (arithmetic.gated_sum(alpha, c, beta, states[0], STATE),)
+        p = arithmetic.add(arithmetic.add(projected, recurrent, "preactivation"), bias, "candidate_bias")
+        c = arithmetic.tanh(p, "candidate")
+        return (arithmetic.fastrnn_state(alpha, c, beta, states[0], STATE, "h_next"),)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..fake_quantize import PREACTIVATION, UNIT_STATE
 from ..graph.ir import Format
-from .arithmetic import FloatArithmetic
-from .cell import CellModule, CellShape, Tensors
+from .arithmetic import CellArithmetic, Value
+from .cell import CellModule, CellShape, Constants
 
 
 class GruCell(CellModule):
@@ -28,19 +28,22 @@ class GruCell(CellModule):
         self.bias = nn.Parameter(torch.zeros(3 * shape.hidden_size))
         self.recurrent_bias = nn.Parameter(torch.zeros(shape.hidden_size))
 
-    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
+    def constants(self, arithmetic: CellArithmetic[Any]) -> Constants:
         """(b [3 hidden], b_u [hidden]), in their formats."""
         return arithmetic.bias(self.bias), arithmetic.bias(self.recurrent_bias)
 
     def update(
-        self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, states: Tensors, constants: Tensors
-    ) -> tuple[Tensor, ...]:
+        self, arithmetic: CellArithmetic[Value], projected: Value, recurrent: Value, states: Sequence[Value], constants: Constants
+    ) -> tuple[Value, ...]:
         """(h',) [..., hidden] from W x, U h [..., 3 hidden] and (h,)."""
-        bias, recurrent_bias = constants
-        sizes = [2 * self.hidden_size, self.hidden_size]
-        of_gates, of_candidate = torch.split(arithmetic.add(projected, bias), sizes, dim=-1)
-        gates_recurrent, candidate_recurrent = torch.split(recurrent, sizes, dim=-1)
-        r, z = arithmetic.sigmoid(arithmetic.add(of_gates, gates_recurrent)).chunk(2, dim=-1)
-        reset = arithmetic.mul(r, arithmetic.add(candidate_recurrent, recurrent_bias), PREACTIVATION)
-        n = arithmetic.tanh(arithmetic.add(of_candidate, reset))
-        return (arithmetic.gated_sum(1 - z, n, z, states[0], UNIT_STATE),)
+        size, (bias, recurrent_bias) = self.hidden_size, constants
+        biased = arithmetic.add(projected, bias, "input_bias")
+        of_gates = arithmetic.part(biased, 0, 2 * size, "gates_input")
+        gates_recurrent = arithmetic.part(recurrent, 0, 2 * size, "gates_recurrent")
+        gates = arithmetic.sigmoid(arithmetic.add(of_gates, gates_recurrent, "gates_preactivation"), "gates")
+        r, z = arithmetic.part(gates, 0, size, "reset"), arithmetic.part(gates, size, size, "update")
+        candidate_recurrent = arithmetic.part(recurrent, 2 * size, size, "candidate_recurrent")
+        reset = arithmetic.mul(r, arithmetic.add(candidate_recurrent, recurrent_bias, "recurrent_bias"), PREACTIVATION, "reset_product")
+        of_candidate = arithmetic.part(biased, 2 * size, size, "candidate_input")
+        n = arithmetic.tanh(arithmetic.add(of_candidate, reset, "candidate_preactivation"), "candidate")
+        return (arithmetic.gru_state(z, n, states[0], UNIT_STATE, "h_next"),)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..fake_quantize import CELL_STATE, UNIT_STATE
 from ..graph.ir import Format
-from .arithmetic import FloatArithmetic
-from .cell import CellModule, CellShape, Tensors
+from .arithmetic import CellArithmetic, Value
+from .cell import CellModule, CellShape, Constants
 
 INITIAL_FORGET = 1.0
 """The forget gate's bias: a fresh cell remembers (Jozefowicz et al. 2015)."""
@@ -32,16 +32,19 @@ class LstmCell(CellModule):
         bias[1] = INITIAL_FORGET
         self.bias = nn.Parameter(bias.flatten())
 
-    def constants(self, arithmetic: FloatArithmetic) -> tuple[Tensor, ...]:
+    def constants(self, arithmetic: CellArithmetic[Any]) -> Constants:
         """(b [4 hidden],), in its format."""
         return (arithmetic.bias(self.bias),)
 
     def update(
-        self, arithmetic: FloatArithmetic, projected: Tensor, recurrent: Tensor, states: Tensors, constants: Tensors
-    ) -> tuple[Tensor, ...]:
+        self, arithmetic: CellArithmetic[Value], projected: Value, recurrent: Value, states: Sequence[Value], constants: Constants
+    ) -> tuple[Value, ...]:
         """(h', c') [..., hidden] from W x, U h [..., 4 hidden] and (h, c)."""
-        biased = arithmetic.add(arithmetic.add(projected, recurrent), constants[0])
-        of_gates, of_candidate, of_output = torch.split(biased, [2 * self.hidden_size, self.hidden_size, self.hidden_size], dim=-1)
-        i, f = arithmetic.sigmoid(of_gates).chunk(2, dim=-1)
-        c = arithmetic.gated_sum(i, arithmetic.tanh(of_candidate), f, states[1], CELL_STATE)
-        return arithmetic.mul(arithmetic.sigmoid(of_output), arithmetic.tanh(c), UNIT_STATE), c
+        size = self.hidden_size
+        biased = arithmetic.add(arithmetic.add(projected, recurrent, "preactivation"), constants[0], "preactivation_bias")
+        gates = arithmetic.sigmoid(arithmetic.part(biased, 0, 2 * size, "gates_preactivation"), "gates")
+        i, f = arithmetic.part(gates, 0, size, "input_gate"), arithmetic.part(gates, size, size, "forget_gate")
+        g = arithmetic.tanh(arithmetic.part(biased, 2 * size, size, "candidate_preactivation"), "candidate")
+        o = arithmetic.sigmoid(arithmetic.part(biased, 3 * size, size, "output_preactivation"), "output_gate")
+        c = arithmetic.lstm_cell(i, g, f, states[1], CELL_STATE, "c_next")
+        return arithmetic.mul(o, arithmetic.tanh(c, "cell_tanh"), UNIT_STATE, "h_next"), c

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,9 @@ from ..graph.weights import Weight, seeded_signs
 INITIAL_WEIGHT = 0.1
 """Standard deviation of fresh weights (FastGRNN's released code)."""
 _FLOAT = "a float matrix has no integer form: compress the net first"
+
+
+Value = TypeVar("Value")
 
 
 class WeightFormat(Protocol):
@@ -153,8 +156,16 @@ class Matrix(nn.Module):
         self.format.anneal(step / total)
 
 
-class Arithmetic(Protocol):
-    """The part of an arithmetic that a product needs."""
+class ProductArithmetic(Protocol[Value]):
+    """The part of an arithmetic that a projection needs. Value: tensors, or symbols."""
+
+    def product(self, x: Value, matrix: Matrix, name: str) -> Value:
+        """Matrix times x."""
+        ...
+
+
+class Requantizing(Protocol):
+    """The part of an arithmetic that a product of tensors needs."""
 
     def requantize(self, value: Tensor, name: str) -> Tensor:
         """The product called `name`, in its format."""
@@ -195,7 +206,13 @@ class Projection(nn.Module):
         """The factors as products use them, in the order of application."""
         return [matrix() for _, matrix in self.layers]
 
-    def apply_matrices(self, arithmetic: Arithmetic, x: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    def run(self, arithmetic: ProductArithmetic[Value], x: Value) -> Value:
+        """The projection of x [..., columns], product by product: [..., rows]."""
+        for name, matrix in self.layers:
+            x = arithmetic.product(x, matrix, name)
+        return x
+
+    def apply_matrices(self, arithmetic: Requantizing, x: Tensor, matrices: Sequence[Tensor]) -> Tensor:
         """The projection of x [..., columns] with what `matrices` gave: [..., rows]."""
         for name, matrix in zip(self.names, matrices, strict=True):
             x = arithmetic.requantize(F.linear(x, matrix), name)

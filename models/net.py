@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import InputError, UnsupportedError
 from ..fake_quantize import STATE, grid
 from ..graph.ir import Format
-from .arithmetic import FloatArithmetic, Nonlinearity
+from .arithmetic import CellArithmetic, FloatArithmetic, Nonlinearity, Value
 from .cell import Cell, CellModule
 from .counted_steps import CountedSteps
 from .matrix import Matrix
@@ -95,15 +95,34 @@ class RecurrentNet(nn.Module):
         padding = (0, 0, 0, x.shape[1] - running.shape[1])
         return {name: F.pad(state, padding) for name, state in zip(self.state_formats, every, strict=True)}
 
-    def normalize(self, x: Tensor, arithmetic: FloatArithmetic) -> Tensor:
+    def step(self, arithmetic: CellArithmetic[Value], x: Value, states: Mapping[str, Value]) -> dict[str, Value]:
+        """Every new state by name, [..., hidden], from a reading x [..., channels] and the old ones: the program of a step.
+
+        A second cell reads the state that the first has just made.
+        """
+        x = self.normalize(x, arithmetic)
+        following: dict[str, Value] = {}
+        for cell in self.cells:
+            names = [f"{name}{cell.suffix}" for name in cell.states]
+            old = [states[name] for name in names]
+            products = cell.input.run(arithmetic, x), cell.recurrent.run(arithmetic, old[0])
+            new = cell.update(arithmetic.of_layer(cell.suffix), *products, old, cell.constants(arithmetic))
+            following.update(zip(names, new, strict=True))
+            x = new[0]
+        return following
+
+    def normalize(self, x: Value, arithmetic: CellArithmetic[Value]) -> Value:
         """What the first cell reads of x [..., channels]."""
         x = arithmetic.normalize(x, self.mean, self.std)
-        return x.clamp(-INPUT_LIMIT, INPUT_LIMIT) if self.saturates else x
+        return arithmetic.limit(x, INPUT_LIMIT) if self.saturates else x
+
+    def answers(self, arithmetic: CellArithmetic[Value], h: Value) -> Value:
+        """Class scores [..., classes] of the last cell's h [..., hidden]: the program of the head."""
+        return arithmetic.product(h, self.classifier, "scores", self.bias, self.state_formats[self.read_by_classifier])
 
     def scores(self, h: Tensor) -> Tensor:
         """Class scores [batch, classes] of the last cell's h [batch, hidden]."""
-        bias = self.arithmetic.accumulator_bias(self.bias, self.classifier, self.state_formats[self.read_by_classifier])
-        return self.arithmetic.requantize(F.linear(h, self.classifier(), bias), "scores")
+        return self.answers(self.arithmetic, h)
 
     def _run(self, x: Tensor, lengths: Tensor, begin: Mapping[str, Tensor] | None) -> list[tuple[Tensor, ...]]:
         """For each cell its states [longest of lengths, batch, hidden]. Past its end a sequence runs on with whatever stands there."""

@@ -18,11 +18,11 @@ from ..compress import calibrate, compress, matrices
 from ..data.dataset import load_dataset
 from ..errors import BudgetError, InputError, UnsupportedError
 from ..export.c import translate
-from ..export.lower import lower
 from ..graph.decide import with_decision
 from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
 from ..graph.weights import SparseWeight, most_bytes
+from ..lowering.lower import lower
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
 from .decision import decide_by, policy_by

@@ -14,12 +14,12 @@ from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, compress
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError
-from ..export.lower import lower
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
+from ..lowering.lower import lower
 from ..manifest import Manifest
 from ..model_directory import (
     CHECKPOINT,

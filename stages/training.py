@@ -22,10 +22,10 @@ from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
 from ..data.streams import load_test_streams
 from ..errors import InputError, UnsupportedError
-from ..export.lower import lower
 from ..graph.ir import MOST_ENTRIES
 from ..graph.serialize import CONTRACT
 from ..graph.verify import MOST_IN_ALL
+from ..lowering.lower import lower
 from ..manifest import Manifest
 from ..model_directory import (
     CHECKPOINT,

@@ -13,9 +13,9 @@ import torch
 
 from rescomp.compress import anneal, compress, widen_unproved
 from rescomp.compress.calibrate_activations import calibrate_activations
-from rescomp.export.lower import lower
 from rescomp.graph.ir import IntegerModel
 from rescomp.graph.serialize import digest
+from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, FixedPointArithmetic, Formats, Net, RecurrentNet, build_net
 from rescomp.recipe import load_recipe
 

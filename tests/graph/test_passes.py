@@ -22,7 +22,7 @@ def function(name, form):
 
 
 def update_nodes(form="lookup", suffix="", projected="a", recurrent="b", state="h", shape=(SIZE,), format=STATE):
-    """The nodes that export/lower_cells.py writes for an update, after its two products."""
+    """The nodes that a cell.s update is lowered to for an update, after its two products."""
     rng = np.random.default_rng(len(suffix))
     gate_bias, candidate_bias = (rng.integers(-5000, 5000, shape[-1]).astype(np.int16) for _ in range(2))
     p, gb, z, cb, c = (name + suffix for name in ("preactivation", "gate_bias", "gate", "candidate_bias", "candidate"))

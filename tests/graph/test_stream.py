@@ -11,10 +11,10 @@ from torch import nn
 
 from rescomp.compress import calibrate, compress, widen_unproved
 from rescomp.errors import UnsupportedError
-from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate, evaluate_graph, initial_state, split_state
 from rescomp.graph.serialize import decode, encode
 from rescomp.graph.stream import stream, streaming_states
+from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, build_net, layer_parameters
 from rescomp.models import trace as plan_of
 from rescomp.recipe import ModelSection, Quantize, Ternary

@@ -12,9 +12,9 @@ from rescomp.compress import SeededFormat, anneal, calibrate, compress, widen_un
 from rescomp.compress.calibrate_activations import format_owners
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, export_c
-from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.weights import SeededWeight
+from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, Plan, RandomProjection, build_net, decimation, layer_parameters, trace
 from rescomp.recipe import MODEL_KINDS, ModelSection, Quantize, Recipe, Ternary, load_recipe
 from rescomp.stages.inspection import inspect_model

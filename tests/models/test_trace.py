@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from rescomp.compress import calibrate, compress
 from rescomp.errors import InputError, UnsupportedError
-from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate
+from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, trace
 from rescomp.models.convolutions import NetShape
 from rescomp.models.resnet import resnet

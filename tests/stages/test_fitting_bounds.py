@@ -13,8 +13,8 @@ import rescomp
 from rescomp.compress import anneal, calibrate, compress, matrices
 from rescomp.errors import UnsupportedError
 from rescomp.export.c import translate
-from rescomp.export.lower import lower
 from rescomp.graph.weights import most_bytes, smallest_storage
+from rescomp.lowering.lower import lower
 from rescomp.models import build
 from rescomp.recipe import Recipe, load_recipe
 from rescomp.stages.fitting import RULE, candidates, predict_size

@@ -6,7 +6,7 @@ import torch
 
 from rescomp.compress import calibrate, compress
 from rescomp.export.kernel_choice import Target
-from rescomp.export.lower import lower
+from rescomp.lowering.lower import lower
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, Quantize, Ternary
 from rescomp.validate.c_program import write_export

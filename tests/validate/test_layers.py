@@ -11,8 +11,8 @@ from rescomp.compress import calibrate, compress
 from rescomp.errors import DeviceError, InputError, ParityError, UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.export.kernel_choice import Target, graph_on
-from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate_forced
+from rescomp.lowering.lower import lower
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, Quantize
 from rescomp.validate.compare import LayerReference, compare_layers

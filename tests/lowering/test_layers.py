@@ -14,10 +14,10 @@ from torch import nn
 from rescomp.compress import anneal, calibrate, compress, matrices, widen_unproved
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, translate
-from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.ir import Graph, IntegerModel
 from rescomp.graph.serialize import decode, encode
+from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, NetShape, build_net, layer_parameters
 from rescomp.models import trace as plan_of
 from rescomp.models.activations import NORMALIZED

@@ -12,9 +12,9 @@ import torch
 
 from rescomp.compress import anneal, calibrate, compress, matrices
 from rescomp.errors import UnsupportedError
-from rescomp.export.lower import lower
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import Graph, IntegerModel
+from rescomp.lowering.lower import lower
 from rescomp.models import CELLS, build
 from rescomp.recipe import LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
 from rescomp.validate.torch_net import trace
@@ -317,3 +317,21 @@ def test_a_float_net_is_refused():
         lower(net, "model")
     with pytest.raises(UnsupportedError, match="compress"):
         trace(net, *recordings(2))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_the_program_of_a_step_is_what_the_loop_over_time_runs(kind):
+    """One program in three arithmetics: the training's loop, the same net a step at a time, and the graph."""
+    net = compress(build(ModelSection(kind=kind, hidden_size=5, layers=2), 3, 4), [Ternary()])
+    x = torch.randn(6, 7, 3)
+    calibrate(net, x, torch.full((6,), 7), 10)
+    anneal(net, 1, 1)
+    exact = net.double().eval()
+    readings = torch.round(x.double() * 1024) / 1024
+    with torch.no_grad():
+        states = exact.states(readings, torch.full((6,), 7))
+        now = {name: torch.zeros(6, size, dtype=torch.float64) for name, size in exact.state_sizes.items()}
+        for t in range(7):
+            now = exact.step(exact.arithmetic, readings[:, t], now)
+            assert all(torch.equal(now[name], states[name][:, t]) for name in now)
+        assert torch.equal(exact.answers(exact.arithmetic, now[exact.read_by_classifier]), exact.scores(now[exact.read_by_classifier]))

@@ -6,16 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from torch import Tensor
 
 from ..errors import UnsupportedError
 from ..graph import ops
-from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
+from ..graph.fixed_point import Requantization, split_scale
 from ..graph.ir import Format, Graph, Node, TensorType, Value
 from ..models import FeedForwardNet, IntegerActivations, Step
 from ..models.activations import BIAS_LIMIT, NORMALIZED, WIDENED
 from ..models.plan import INPUT
-from .lower_cells import numpy_of
+from .constants import accumulator_bias, normalization, numpy_of
 
 SOURCE = "input"
 
@@ -23,31 +22,6 @@ SOURCE = "input"
 def lower_whole(net: FeedForwardNet) -> Graph:
     """The graph `whole` of a calibrated net in float64 and evaluation mode."""
     return _Lowering(net).graph()
-
-
-def normalization(mean: Tensor, std: Tensor, bits: tuple[int, int], output: Format) -> ops.Requantize:
-    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a frame.
-
-    bits: fraction bits of the readings, and pre_shift.
-    """
-    mantissa, exponent = split_scale(1 / numpy_of(std))
-    bias = to_fixed(-numpy_of(mean), sum(bits), -(1 << 31), (1 << 31) - 1).astype(np.int32)
-    shift = (exponent + sum(bits) - output.fraction_bits).astype(np.int32)
-    n = _period(bias, mantissa, shift)
-    return ops.Requantize(bits[1], bias[:n], Requantization(mantissa[:n], shift[:n]), output)
-
-
-def accumulator_bias(bias: FloatArray, mantissa: IntArray, exponent: IntArray, read_bits: int, limit: int) -> IntArray:
-    """A bias [rows] in units of the accumulators: int32 [rows], within +-limit."""
-    unit = np.ldexp(mantissa.astype(np.float64), -exponent - read_bits)
-    return to_fixed(bias / unit, 0, -limit, limit).astype(np.int32)
-
-
-def _period(*constants: IntArray) -> int:
-    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
-    size = len(constants[0])
-    evenly = (n for n in range(1, size + 1) if size % n == 0)
-    return next(n for n in evenly if all(np.array_equal(each, np.resize(each[:n], size)) for each in constants))
 
 
 def _scaling(factor: float, difference: int) -> Requantization:

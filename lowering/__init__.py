@@ -1,0 +1,1 @@
+"""From the trained net to the integer graph: the only place that knows both."""

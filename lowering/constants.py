@@ -1,0 +1,40 @@
+"""Parameters of a net as the integers of a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from ..graph import ops
+from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
+from ..graph.ir import Format
+
+
+def numpy_of(tensor: Tensor) -> FloatArray:
+    """float64, of the same shape."""
+    return np.asarray(tensor.detach().numpy(), dtype=np.float64)
+
+
+def normalization(mean: Tensor, std: Tensor, bits: tuple[int, int], output: Format) -> ops.Requantize:
+    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a frame.
+
+    bits: fraction bits of the readings, and pre_shift.
+    """
+    mantissa, exponent = split_scale(1 / numpy_of(std))
+    bias = to_fixed(-numpy_of(mean), sum(bits), -(1 << 31), (1 << 31) - 1).astype(np.int32)
+    shift = (exponent + sum(bits) - output.fraction_bits).astype(np.int32)
+    n = _period(bias, mantissa, shift)
+    return ops.Requantize(bits[1], bias[:n], Requantization(mantissa[:n], shift[:n]), output)
+
+
+def accumulator_bias(bias: FloatArray, mantissa: IntArray, exponent: IntArray, read_bits: int, limit: int) -> IntArray:
+    """A bias [rows] in units of the accumulators: int32 [rows], within +-limit."""
+    unit = np.ldexp(mantissa.astype(np.float64), -exponent - read_bits)
+    return to_fixed(bias / unit, 0, -limit, limit).astype(np.int32)
+
+
+def _period(*constants: IntArray) -> int:
+    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
+    size = len(constants[0])
+    evenly = (n for n in range(1, size + 1) if size % n == 0)
+    return next(n for n in evenly if all(np.array_equal(each, np.resize(each[:n], size)) for each in constants))

@@ -1,0 +1,49 @@
+"""The integer model of a net: its program, run on symbols."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from ..errors import UnsupportedError
+from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..graph.stream import stream
+from ..graph.verify import verify_model
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet
+from .graph_arithmetic import GraphArithmetic, Symbol
+from .layers import lower_whole
+
+
+def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool = False) -> IntegerModel:
+    """The verified integer model of a compressed and calibrated net.
+
+    name: a C identifier. classes: one label a score. streaming: a net over a window as one that takes a few readings at a time.
+    Raises UnsupportedError where the contract cannot hold the net.
+    """
+    if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
+        raise UnsupportedError("only a compressed net can be lowered: call compress and calibrate first")
+    exact = copy.deepcopy(net).double().eval()
+    if isinstance(exact, FeedForwardNet):
+        graphs = {"whole": lower_whole(exact)}
+    else:
+        assert isinstance(exact.arithmetic, FixedPointArithmetic)
+        graphs = {"step": _lower_step(exact, exact.arithmetic), "head": _lower_head(exact, exact.arithmetic)}
+    model = IntegerModel(name, graphs, tuple(classes))
+    verify_model(model)
+    return stream(model) if streaming else model
+
+
+def _lower_step(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
+    arithmetic = GraphArithmetic(fixed)
+    x = Symbol("input", TensorType((len(net.mean),), fixed.formats["input"]))
+    states = {name: Symbol(name, TensorType((size,), net.state_formats[name])) for name, size in net.state_sizes.items()}
+    following = {name: value.name for name, value in net.step(arithmetic, x, states).items()}
+    inputs = tuple(Value(symbol.name, symbol.type) for symbol in (x, *states.values()))
+    return Graph("step", inputs, tuple(arithmetic.nodes), tuple(following.values()), following)
+
+
+def _lower_head(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
+    arithmetic, name = GraphArithmetic(fixed), net.read_by_classifier
+    h = Symbol(name, TensorType((net.state_sizes[name],), net.state_formats[name]))
+    scores = net.answers(arithmetic, h)
+    return Graph("head", (Value(h.name, h.type),), tuple(arithmetic.nodes), (scores.name,))
