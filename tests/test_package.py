@@ -13,7 +13,7 @@ import rescomp
 
 ROOT = Path(rescomp.__file__).parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "models", "stages", "store", "train", "validate")
+PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "lowering", "models", "stages", "store", "train", "validate")
 
 
 def modules_after(code: str, *arguments: str) -> set[str]:
