@@ -20,7 +20,17 @@ from . import __version__
 from .errors import RescompError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_PATH = click.Path(path_type=Path)
+_EMPTY = "an empty path names nothing: give one, or leave it out"
+
+
+class _GivenPath(click.Path):
+    """A path, which an empty text is not: it would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value, param, ctx) if str(value).strip() else self.fail(_EMPTY, param, ctx)
+
+
+_PATH = _GivenPath(path_type=Path)
 DEFAULT_DIRECTORY = "rescomp-out"
 
 _EXIT_CODES = """
@@ -43,6 +53,13 @@ def _whole_number(_context: click.Context, _option: click.Parameter, text: str |
     if number is None and text is not None:
         raise click.BadParameter(f"{text!r} is no whole number")
     return number
+
+
+def _given(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """A text that names a file or something else, which an empty one does not."""
+    if text is not None and not text.strip():
+        raise click.BadParameter(_EMPTY)
+    return text
 
 
 def _decimal(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
@@ -76,6 +93,7 @@ _new_data_option = functools.partial(
     click.option,
     "--data",
     "source",
+    callback=_given,
     help="New data, read as the model's own: a .csv file or folder, a .npz or .ts file, images, a bundled set's name.",
 )
 _data_set_option = click.option("--set", "overrides", multiple=True, metavar="data.KEY=VALUE", help="Override how new CSV logs are read.")
@@ -91,7 +109,9 @@ _KINDS = (
 )
 _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),
-    click.option("--data", "source", help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
+    click.option(
+        "--data", "source", callback=_given, help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."
+    ),
     click.option("--model", "kind", metavar="KIND", help=_KINDS),
     click.option("--rank-w", metavar="INTEGER", callback=_whole_number, help="Rank of the input's matrix (low rank)."),
     click.option("--rank-u", metavar="INTEGER", callback=_whole_number, help="Rank of the state's matrix (low rank)."),
@@ -274,14 +294,15 @@ def evaluate(directory: Path, as_json: bool, **asked: Any) -> None:
 @_data_set_option
 @click.option("-o", "--output", type=_PATH, required=True, help="The CSV file to write, outside the model directory.")
 @click.option("--stream", is_flag=True, help="A row a step instead of a row a recording.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @_json_option
-def predict(directory: Path, source: str, output: Path, stream: bool, as_json: bool, overrides: tuple[str, ...]) -> None:
+def predict(directory: Path, source: str, output: Path, as_json: bool, **asked: Any) -> None:
     """Write the integer model's answers to new recordings, with labels or without, as a CSV file."""
     from . import stages
     from .printing import TerminalListener, print_prediction
 
     with TerminalListener() as listener:
-        result = stages.predict(directory, source, output, overrides=overrides, stream=stream, listener=listener)
+        result = stages.predict(directory, source, output, **asked, listener=listener)
     _print(result, as_json, print_prediction)
 
 
@@ -317,19 +338,18 @@ def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
 @click.option("--baseline", type=_PATH, help="What an earlier version's `check --json` printed.")
 @click.option("--profile", "profile_document", type=_PATH, help="What `profile --json` printed, instead of measuring cores anew.")
 @click.option("--core", "cores", default="", help="Measure these cores too, beside those that have limits.")
-@click.option("--markdown", type=_PATH, help="Write a summary for people to this file.")
+@click.option("--markdown", type=_PATH, help="Write a summary for people to this file: a new one, or an earlier summary.")
 @_prefer_option
 @_json_option
 def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **asked: Any) -> None:
     """For continuous integration: fail on a mismatch that verify found (exit 3), or a size or an accuracy past a limit (exit 4)."""
     from . import stages
-    from .model_directory import refuse_in_a_model
     from .printing import TerminalListener, print_check
-    from .store import refuse_target, write_atomically
+    from .stages.summary_file import refuse_summary_target
+    from .store import write_atomically
 
     if markdown is not None:
-        refuse_target(markdown)
-        refuse_in_a_model(markdown)
+        refuse_summary_target(markdown)
     with TerminalListener() as listener:
         result = stages.check(directory, cores=_names(cores), listener=listener, **asked)
     if markdown is not None:
@@ -355,10 +375,12 @@ def boards(board_file: Path | None, as_json: bool) -> None:
 
 @cli.command()
 @_directory_argument
-@click.option("--board", metavar="NAME", help="One that `rescomp boards` lists, or a .toml file of your own.")
+@click.option("--board", metavar="NAME", callback=_given, help="One that `rescomp boards` lists, or a .toml file of your own.")
 @_board_file_option
 @click.option("--method", help="How, where the board has several ways: avrdude, pyocd, stm32loader, daplink, uf2.")
-@click.option("--port", help="Serial port, or the folder of the board's drive; of an emulated board a TCP port's number, or pty.")
+@click.option(
+    "--port", callback=_given, help="Serial port, or the folder of the board's drive; of an emulated board a TCP port's number, or pty."
+)
 @click.option("--dry-run", is_flag=True, help="Print the exact commands, and do nothing.")
 @click.option("--erase-chip", is_flag=True, help="Agree that stm32loader erases all of the chip's flash.")
 @click.option("--run-verify", is_flag=True, help="Then compare every value over the serial line, as verify does.")

@@ -54,6 +54,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """`1 reading`, `1,200 readings`. one: what follows a 1; several: what follows every other number (unset: the regular plural)."""
+    if count == 1:
+        return f"1 {one}"
+    plural = one[:-1] + "ies" if one.endswith("y") else one + ("es" if one.endswith("s") else "s")
+    return f"{count:,} {several or plural}"
+
+
 _TFLITE = "flatbuffers tflite"
 _BRING: Mapping[str, str] = {
     "torch": "torch safetensors",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from .errors import counted
+
 if TYPE_CHECKING:
     from .boards import Board
     from .graph.ir import StreamPolicy
@@ -207,11 +209,11 @@ def print_verification(result: Verification) -> None:
     if result.uses:
         click.echo(f"{result.uses:,} numbers, names and results compared of headers, run, classify, and two states in turns")
     if result.files:
-        click.echo(f"{result.files:,} files compared with a fresh export")
+        click.echo(f"{counted(result.files, 'file')} compared with a fresh export")
     for line in result.failures[1:]:
         click.echo(f"differs: {line}")
     if result.witnesses:
-        click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ")
+        click.echo(f"{counted(result.compared, 'value')} compared, {counted(result.mismatches, 'differs', 'differ')}")
 
 
 def _print_stream(result: Verification) -> None:
@@ -220,12 +222,13 @@ def _print_stream(result: Verification) -> None:
 
     if not result.streams:
         return
-    went = "; ".join(f"{', '.join(names)}: {steps:,} steps" for steps, names in result.streams.items())
+    went = "; ".join(f"{', '.join(names)}: {counted(steps, 'step')}" for steps, names in result.streams.items())
     click.echo(f"stream, its state never reset: {went}")
     seen = result.now.stream
     if seen is not None and seen.values:
         ends = [f"{KINDS[kind]} {count:,}" for kind, count in seen.at_ends.items()]
-        click.echo(f"  of {seen.values:,} values in {seen.steps:,} steps lie at an end of their format: {', '.join(ends)}")
+        values = f"{seen.values:,} values in {counted(seen.steps, 'step')}"
+        click.echo(f"  of {values} lie at an end of their format: {', '.join(ends)}")
         click.echo(f"  of {seen.states:,} entries of states {seen.states_at_ends:,} ({seen.states_at_ends / max(1, seen.states):.2%})")
 
 
@@ -265,9 +268,10 @@ def print_evaluation(result: Evaluation) -> None:
 def print_prediction(result: Prediction) -> None:
     """How many rows of each class."""
     click.echo(table(("class", "rows"), [(name or "(none yet)", f"{count:,}") for name, count in result.counts.items()]))
-    click.echo(f"{result.rows:,} rows in {result.output}")
+    click.echo(f"{counted(result.rows, 'row')} in {result.output}")
     if result.limited:
-        click.echo(f"{result.limited:,} readings lie outside what the model's 16-bit input holds, and were limited to it")
+        where = "outside what the model's 16-bit input holds, and"
+        click.echo(counted(result.limited, f"reading lies {where} was limited to it", f"readings lie {where} were limited to it"))
 
 
 def _percent(share: float | None) -> str:
@@ -290,17 +294,18 @@ def describe_streamed(streamed: Streamed) -> str:
     metrics, clock = streamed.metrics, streamed.clock
     what = {"continuous": "continuous recordings", "in a row": "recordings in a row"}.get(streamed.of, "continuous recordings in a row")
     of = f"{what}, in {streamed.orders} seeded orders" if streamed.orders else what
-    size = f"{metrics.streams:,} streams, {metrics.steps:,} steps, {metrics.changes:,} changes"
+    size = f"{counted(metrics.streams, 'stream')}, {counted(metrics.steps, 'step')}, {counted(metrics.changes, 'change')}"
     how = "; decided by the graph decide" if streamed.decided_by == "decide" else ""
     how += _describe_policy(streamed.policy)
-    lines = [f"{of}: {size}; settled {clock.settle:,} readings after a change{how}"]
+    lines = [f"{of}: {size}; settled {counted(clock.settle, 'reading')} after a change{how}"]
     if metrics.miss is not None:
-        median, p90 = ("never" if delay is None else f"{delay:,} readings" for delay in (metrics.delay_median, metrics.delay_p90))
-        lines.append(f"delay: median {median}, 90 % {p90}; missed {metrics.miss:.1%} of {metrics.judged:,} changes")
+        median, p90 = ("never" if delay is None else f"{counted(delay, 'reading')}" for delay in (metrics.delay_median, metrics.delay_p90))
+        lines.append(f"delay: median {median}, 90 % {p90}; missed {metrics.miss:.1%} of {counted(metrics.judged, 'change')}")
     if metrics.flips is not None:
         lines.append(f"decision changes in settled time: {metrics.flips}")
     if (words := streamed.wake_words) is not None:
-        latency = "" if words.latency_median is None else f", latency {words.latency_median:,} readings (90 %: {words.latency_p90:,})"
+        found = words.latency_median
+        latency = "" if found is None else f", latency {counted(found, 'reading')} (90 %: {words.latency_p90:,})"
         lines.append(f"wake words: {words.rejected:,} of {words.words:,} rejected{latency}; false accepts {words.false_accepts}")
     return "\n".join(lines)
 
@@ -314,7 +319,7 @@ def _describe_policy(policy: StreamPolicy | None) -> str:
         if policy.half_window
         else ""
     )
-    return two + (f"; readings that stand at an end for more than {policy.rail:,} steps are lost" if policy.rail else "")
+    return two + (f"; readings that stand at an end for more than {counted(policy.rail, 'step')} are lost" if policy.rail else "")
 
 
 def _perturbed_row(each: Perturbed, before: float | None) -> tuple[str, str, str]:
@@ -337,17 +342,18 @@ def print_inspection(result: Inspection) -> None:
         f"\nconst data {size['model']:,} bytes ({size['model'] / 1024:.2f} KB) = weights {size['weights']:,} "
         f"+ scales {size['scales']:,} + biases {size['biases']:,} + tables {size['tables']:,} (shared by layers)"
     )
-    stream = "" if result.ram == result.state + result.scratch else f"; a stream, as its policy says, {result.ram:,} bytes"
+    stream = "" if result.ram == result.state + result.scratch else f"; a stream, as its policy says, {counted(result.ram, 'byte')}"
     click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes{stream}")
     click.echo(f"a step     {total:,} multiply-accumulates")
 
 
 def _describe_reading(reading: Reading) -> str:
     unit = f" {reading.unit}" if reading.unit else ""
-    several = f"\na step     {reading.readings_a_step} readings side by side, the next step begins {reading.stride} readings later"
+    step, later = (counted(count, "reading") for count in (reading.readings_a_step, reading.stride))
+    several = f"\na step     {step} side by side, the next step begins {later} later"
     frame = several if reading.readings_a_step > 1 or reading.stride > 1 else ""
     names = f", channels {', '.join(reading.channels)}" if reading.channels else ""
-    return f"a reading  int16, {reading.fraction_bits} fraction bits: the integer 1 is {reading.scale:.11g}{unit}{names}{frame}"
+    return f"a reading  int16, {counted(reading.fraction_bits, 'fraction bit')}: the integer 1 is {reading.scale:.11g}{unit}{names}{frame}"
 
 
 def _inspection_row(layer: LayerReport) -> tuple[str, ...]:
@@ -400,7 +406,8 @@ def print_check(result: Check) -> None:
         click.echo(
             table(("right", "now", "at least"), [(each.what, _percent(each.value), _percent(each.least)) for each in result.reached])
         )
-    click.echo(f"{result.compared:,} values compared, {result.mismatches:,} differ; {'passed' if result.passed else 'FAILED'}")
+    found = f"{counted(result.compared, 'value')} compared, {counted(result.mismatches, 'differs', 'differ')}"
+    click.echo(f"{found}; {'passed' if result.passed else 'FAILED'}")
     if result.not_compared:
         click.echo(f"not compared: {', '.join(result.not_compared)}")
     for line in result.not_seen:

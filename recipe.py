@@ -43,6 +43,12 @@ class _Section(BaseModel):
         return value
 
 
+def _given(path: str) -> str:
+    if not path.strip():
+        raise ValueError("an empty path names nothing: give one, or leave the key out")
+    return path
+
+
 class DataSection(_Section):
     """Where the recordings come from.
 
@@ -57,7 +63,7 @@ class DataSection(_Section):
     each class's readings to test. test_fraction, split_seed: of that split.
     """
 
-    source: str = "japanese_vowels"
+    source: Annotated[str, AfterValidator(_given)] = "japanese_vowels"
     fraction_bits: Annotated[int, Field(ge=0, le=15)] | None = None
     unit: str = ""
     label: str | None = None
@@ -70,6 +76,14 @@ class DataSection(_Section):
     split: Literal["group", "time"] = "group"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
     split_seed: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def of(cls, source: str, **keys: Any) -> Self:
+        """The section of a source, the rest unset but for some keys. Raises InputError for a source that names nothing."""
+        try:
+            return cls(source=source, **keys)
+        except ValidationError as error:
+            raise InputError(f"data.{_explain(error)}") from error
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -165,7 +179,7 @@ class ModelSection(_Section):
     fixed_projection: bool = False
     streaming: bool = False
     time_steps: Annotated[int, Field(ge=1)] | None = None
-    weights: str | None = None
+    weights: Annotated[str, AfterValidator(_given)] | None = None
 
     @model_validator(mode="before")
     @classmethod

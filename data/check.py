@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..graph.names import label_fault
 from .labels import NO_CLASS, class_numbers, no_class
 from .raw import RawDataset, RawSplit
@@ -105,7 +105,8 @@ def _check_agreement(raw: RawDataset, train: ValueArray, test: ValueArray) -> No
         )
     if train.shape[2] != test.shape[2]:
         raise InputError(
-            f"{raw.test.where} has {test.shape[2]} channels and the train split has {train.shape[2]}: store the same channels in both"
+            f"{raw.test.where} has {counted(test.shape[2], 'channel')} and the train split has {train.shape[2]}: "
+            "store the same channels in both"
         )
     if train.dtype.kind != test.dtype.kind:
         raise InputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, nearest
+from ..errors import InputError, counted, nearest
 from ..store import read_file
 from ..text_files import TextError, decimal, decode_text
 
@@ -146,7 +146,7 @@ def read_table(path: Path) -> Table:
     for line, row in rows:
         if len(row) < width or any(row[width:]):
             hint = _hint(row, header[:width], header_line, sheet.delimiter)
-            raise InputError(f"{path}, line {line}: {len(row)} cells instead of {width}: {hint}")
+            raise InputError(f"{path}, line {line}: {counted(len(row), 'cell')} instead of {width}: {hint}")
         lines.append(line)
         cells.append(row[:width])
     if not lines:

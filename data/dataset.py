@@ -50,7 +50,7 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Datase
     meaning (labels.class_numbers) where the file does not, and classes their order where the names are the same. Raises InputError,
     naming file, split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
     """
-    raw = _read(DataSection(source=data) if isinstance(data, str) else data)
+    raw = _read(DataSection.of(data) if isinstance(data, str) else data)
     train, test, found = check_splits(raw, tuple(classes))
     for channel in raw.channels:
         if fault := label_fault(channel):

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from .split import Split, ValueArray, valid_steps
 
 
@@ -28,7 +28,7 @@ def frames(split: Split, window: int, stride: int) -> Split:
     if split.lengths.min() < window:
         sequence = int(np.argmax(split.lengths < window))
         raise InputError(
-            f"sequence {sequence} has {split.lengths[sequence]} readings and model.window = {window}: lower model.window, "
+            f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')} and model.window = {window}: lower model.window, "
             "or drop the sequences that are shorter"
         )
     lengths = (split.lengths - window) // stride + 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, missing_package
+from ..errors import InputError, counted, missing_package
 from ..recipe import DataSection
 from ..store import open_file
 from .hidden import visible, visible_below
@@ -122,4 +122,4 @@ def _check_alike(where: Path, first: npt.NDArray[Any], other: npt.NDArray[Any]) 
 
 def _size(shape: Sequence[int]) -> str:
     height, width, channels = shape[-3:]
-    return f"{width} x {height} pixels of {channels} channel{'s' if channels > 1 else ''}"
+    return f"{width} x {height} pixels of {counted(channels, 'channel')}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import counted
 from .nearest import did_you_mean
 from .split import IntArray
 
@@ -46,8 +47,8 @@ def _looked_up(labels: npt.NDArray[Any], known: Mapping[Any, int]) -> IntArray:
 def no_class(label: str | int, classes: Sequence[str], cure: str) -> str:
     """How a message ends about a label that is none of `classes`. cure: what to do, in an imperative."""
     if isinstance(label, str):
-        return f"not one of the {len(classes)} classes{did_you_mean(label, classes) or f': {cure}'}"
+        return f"not one of the {counted(len(classes), 'class')}{did_you_mean(label, classes) or f': {cure}'}"
     named = names_of_integers(classes)
     if named and list(named) != list(range(len(classes))):
-        return f"not one of the {len(classes)} classes, whose names integers are here ({', '.join(classes)}): {cure}"
+        return f"not one of the {counted(len(classes), 'class')}, whose names integers are here ({', '.join(classes)}): {cure}"
     return f"outside 0..{len(classes) - 1}: {cure}"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..recipe import DataSection
 from ..text_files import whole_number
 from .raw import RawDataset, RawSplit, pad_sequences
@@ -117,7 +117,7 @@ def _check_classes(log: Log, windows: Sequence[_Window], classes: Sequence[str],
         if label not in present:
             longest = max(len(recording) for recording in log.recordings if recording.label == label)
             raise InputError(
-                f"{log.path}: no recording of class {label!r}{where} fills a window of {data.window} readings "
+                f"{log.path}: no recording of class {label!r}{where} fills a window of {counted(data.window or 1, 'reading')} "
                 f"(the longest has {longest} in all): lower data.window, or raise data.gap if the log was cut at gaps in time"
             )
 

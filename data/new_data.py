@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..recipe import DataSection
 from .bundled import names, read_bundled
 from .check import checked_groups, checked_values, labels_among
@@ -60,7 +60,7 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
     for part in (split, streams.streams if streams else None):
         if part is not None and part.x.shape[-1] != channels:
             raise InputError(
-                f"{source} has {part.x.shape[-1]} channels and the model reads {channels}: give recordings of the same sensors"
+                f"{source} has {counted(part.x.shape[-1], 'channel')} and the model reads {channels}: give recordings of the same sensors"
             )
     groups = () if raw is None or raw.groups is None else tuple(map(str, np.unique(raw.groups)))
     if streams is None:
@@ -71,7 +71,8 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
 def _without_split(source: str, data: DataSection, streams: bool) -> str:
     """Why there are no single recordings, and what to do."""
     if is_log(source):
-        return f"{source}: no recording fills a window of {data.window} readings: give longer ones{', or --stream' if streams else ''}"
+        window = counted(data.window or 1, "reading")
+        return f"{source}: no recording fills a window of {window}: give longer ones{', or --stream' if streams else ''}"
     if streams:
         return f"{source} holds streams alone: give --stream, or recordings as x_test"
     return f"{source} holds neither x_test nor x_stream: store recordings as x_test, or continuous ones as x_stream"
@@ -80,9 +81,9 @@ def _without_split(source: str, data: DataSection, streams: bool) -> str:
 def section_for(source: str, data: DataSection, channels: Sequence[str]) -> DataSection:
     """How to read new data: CSV logs by the keys of `data` that are of logs, and the columns `channels`, unless that is empty."""
     if not is_log(source):
-        return DataSection(source=source)
+        return DataSection.of(source)
     kept = {key: getattr(data, key) for key in LOG_KEYS}
-    return DataSection(source=source, **{**kept, **({"channels": tuple(channels)} if channels else {})})
+    return DataSection.of(source, **{**kept, **({"channels": tuple(channels)} if channels else {})})
 
 
 def _read(source: str, data: DataSection, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...] | None, tuple[str, ...]]:

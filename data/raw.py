@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, counted
 
 MOST_PADDED, MOST_TIMES = 1 << 26, 16
 """Entries of recordings filled up to one length, and how many times what they hold, that are taken together."""
@@ -65,8 +65,8 @@ def pad_sequences(sequences: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], 
     padded_size = len(sequences) * longest * sequences[0].shape[1]
     if padded_size > MOST_PADDED and len(sequences) * longest > MOST_TIMES * readings:
         raise InputError(
-            f"the longest recording has {longest:,} readings, all {len(sequences):,} together {readings:,}: filled up to one length they "
-            f"would take {padded_size:,} entries; cut the long ones into pieces (data.window does it for CSV logs)"
+            f"the longest recording has {counted(longest, 'reading')}, all {len(sequences):,} together {readings:,}: filled up to one "
+            f"length they would take {padded_size:,} entries; cut the long ones into pieces (data.window does it for CSV logs)"
         )
     padded = np.zeros((len(sequences), int(lengths.max(initial=0)), sequences[0].shape[1]), sequences[0].dtype)
     for row, sequence in zip(padded, sequences, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from .split import IntArray, Split
 
 Channels = npt.NDArray[np.float64]
@@ -109,8 +109,8 @@ def _validation_groups(split: Split, groups: IntArray, fraction: float, seed: in
     chosen = held_out(groups, split.y, fraction, seed)
     if not chosen.any():
         raise InputError(
-            f"the training sequences are of {len(np.unique(groups))} groups, and none can be kept for validation without taking a "
-            "class's last one: set train.validation_fraction to 0, or record more groups"
+            f"the training sequences are of {counted(len(np.unique(groups)), 'group')}, and none can be kept for validation without taking "
+            "a class's last one: set train.validation_fraction to 0, or record more groups"
         )
     return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
 

@@ -109,7 +109,7 @@ def load_streams(data: DataSection | str, classes: Sequence[str] = (), *, labell
     are read, and must be there; else classes are UNLABELLED. grouped: whether CSV logs must have data.group; else a file without it is a
     group. Raises InputError naming file, stream, step and channel (for CSV: file and line).
     """
-    data = DataSection(source=data) if isinstance(data, str) else data
+    data = DataSection.of(data) if isinstance(data, str) else data
     source = data.source.strip()
     if source.lower().endswith(".npz"):
         return _from_npz(Path(source), classes, labelled)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..store import read_file
 from ..text_files import TextError, decimal, decode_text, whole_number
 from .raw import RawDataset, RawSplit, pad_sequences
@@ -118,7 +118,7 @@ def _read_sequence(file: _TsFile, number: int, line: str) -> None:
     sequence = _channels(at, channels)
     expected = _expected_channels(file)
     if expected and len(channels) != expected:
-        raise InputError(f"{at}: {len(channels)} channels instead of {expected}: write every sequence with the same channels")
+        raise InputError(f"{at}: {counted(len(channels), 'channel')} instead of {expected}: write every sequence with the same channels")
     if file.labelled and file.classes and label.strip() not in file.classes:
         raise InputError(f"{at}: class {label.strip()!r} is not declared in @classLabel ({' '.join(file.classes)}): correct it")
     file.sequences.append(sequence)
@@ -136,7 +136,8 @@ def _channels(at: str, channels: list[str]) -> FloatSequence:
     values = [_numbers(at, channel, text) for channel, text in enumerate(channels)]
     for channel, numbers in enumerate(values):
         if len(numbers) != len(values[0]):
-            raise InputError(f"{at}: channel {channel} has {len(numbers)} steps and channel 0 has {len(values[0])}: write equal lengths")
+            steps = f"{counted(len(numbers), 'step')} and channel 0 has {len(values[0])}"
+            raise InputError(f"{at}: channel {channel} has {steps}: write equal lengths")
     return np.array(values, np.float64).T
 
 

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..graph.ir import MOST_ENTRIES
 from ..recipe import Loop, ModelSection
 from .activations import FloatActivations, IntegerActivations
@@ -126,7 +126,7 @@ def build_net(
 def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
     """Of an own net, which reads `section.window` readings side by side. `none` leaves it the normalisation that its weights came with."""
     if len(net.mean) != section.window * channels:
-        readings = f"{section.window} readings of {channels} channels"
+        readings = f"{counted(section.window, 'reading')} of {counted(channels, 'channel')}"
         raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
     if section.normalization == "none":
         return

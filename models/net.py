@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import InputError, UnsupportedError
+from ..errors import InputError, UnsupportedError, counted
 from ..fake_quantize import STATE, grid
 from ..graph.ir import Format
 from .arithmetic import CellArithmetic, FloatArithmetic, Nonlinearity, Value
@@ -139,7 +139,7 @@ class RecurrentNet(nn.Module):
 def _checked(cells: Sequence[nn.Module], mean: Tensor, std: Tensor) -> list[CellModule]:
     """The cells. Raises InputError or UnsupportedError where the net would be another than the one that was asked for."""
     if not cells or mean.ndim != 1 or mean.shape != std.shape:
-        sizes = f"{len(cells)} cells, mean {list(mean.shape)}, std {list(std.shape)}"
+        sizes = f"{counted(len(cells), 'cell')}, mean {list(mean.shape)}, std {list(std.shape)}"
         raise InputError(f"{sizes}: a recurrent net takes cells, and [channels] twice")
     checked: list[CellModule] = []
     size, origin = len(mean), "the input"

@@ -13,7 +13,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from ..errors import InputError, UnsupportedError
+from ..errors import InputError, UnsupportedError, counted
 from .axes import Axes, Sizes, natural_axes, permuted, resolved, squeezed, swapped, unsqueezed
 from .hourglass import RandomProjection
 from .own_net import FAULTS, blame
@@ -445,7 +445,7 @@ class _Reader:
         height, width, channels = x.shape
         depthwise = c.groups > 1
         if c.in_channels != channels:
-            raise InputError(f"{where} reads {c.in_channels} channels, and there are {channels}")
+            raise InputError(f"{where} reads {counted(c.in_channels, 'channel')}, and there are {channels}")
         if depthwise and not c.groups == c.in_channels == c.out_channels:
             raise UnsupportedError(
                 f"{where} has {c.groups} groups: only 1, or one a channel with as many outputs (depthwise), are supported"

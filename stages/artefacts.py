@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, UnsupportedError
+from ..errors import InputError, UnsupportedError, counted
 from ..graph import serialize
 from ..graph.archive import Arrays
 from ..graph.evaluate import Trace
@@ -199,9 +199,9 @@ def _check_counts(vectors: Vectors, manifest: Manifest, directory: ModelDirector
         return
     where, again = directory.path / MANIFEST, f"which {directory.path / VECTORS} contradicts: run `rescomp quantize {directory.path}` again"
     if integer is not None and not is_possible(vectors, integer, sequences):
-        raise InputError(f"{where} says that {integer:.2%} of {sequences:,} test sequences are answered right, {again}")
+        raise InputError(f"{where} says that {integer:.2%} of {counted(sequences, 'test sequence')} are answered right, {again}")
     if recipe is not None and len(vectors.x) != min(sequences, recipe.quantize.vectors or sequences):
-        raise InputError(f"{where} says that there are {sequences:,} test sequences, {again}")
+        raise InputError(f"{where} says that there are {counted(sequences, 'test sequence')}, {again}")
 
 
 def is_possible(vectors: Vectors, integer: float, sequences: int) -> bool:

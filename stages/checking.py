@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BudgetError, InputError, ParityError
+from ..errors import BudgetError, InputError, ParityError, counted
 from ..graph.ir import IntegerModel
 from ..model_directory import REPORT, VECTORS, ModelDirectory
 from ..validate.compare import expected_count
@@ -53,11 +53,12 @@ class Measure:
         """A sentence for each limit that it is past, and by how much."""
         found = []
         if self.limit is not None and self.value > self.limit:
-            found.append(f"{self.what}: {self.value:,} bytes, {self.value - self.limit:,} past the limit of {self.limit:,}")
+            found.append(f"{self.what}: {counted(self.value, 'byte')}, {self.value - self.limit:,} past the limit of {self.limit:,}")
         if self.growth is not None and self.difference is not None and self.difference > self.growth:
             past = self.difference - self.growth
             found.append(
-                f"{self.what}: {self.value:,} bytes, {self.difference:,} more than before, {past:,} past the growth of {self.growth:,}"
+                f"{self.what}: {counted(self.value, 'byte')}, {self.difference:,} more than before, {past:,} past the growth of "
+                f"{self.growth:,}"
             )
         return found
 
@@ -159,7 +160,7 @@ class Check:
             lines += [f"| {each.what} | {each.value:.2%} | {each.least:.2%} |" for each in self.reached]
         lines += ["", "| witness | set | version | values compared | differing |", "|---|---|---|---:|---:|"]
         for witness in self.witnesses:
-            of = f"{witness.set}, {witness.steps:,} steps" if witness.steps else witness.set
+            of = f"{witness.set}, {counted(witness.steps, 'step')}" if witness.steps else witness.set
             lines.append(f"| {_escaped(witness.who)} | {of} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
         lines += [f"\nNot compared: {', '.join(self.not_compared)}."] if self.not_compared else []
         lines += ["", *(f"- not seen: {_escaped(line)}" for line in self.not_seen)] if self.not_seen else []
@@ -296,10 +297,10 @@ def _mismatches(evidence: Sequence[Evidence], expected: int, a_step: int, wanted
         yield from entry.failures
         due = expected if entry.set == TEST and entry.sampled is None else a_step * entry.steps if entry.steps else 0
         if entry.compared < due:
-            yield f"{entry.who} compared {entry.compared:,} of {due:,} values of the {entry.set} set: run verify again"
+            yield f"{entry.who} compared {entry.compared:,} of {counted(due, 'value')} of the {entry.set} set: run verify again"
         elif entry.sampled is not None and not wanted.sampled and entry.key not in whole:
             allow = "verify without --samples, or allow it with parity.sampled = true in the limits"
-            yield f"{entry.who} was asked for {entry.sampled:,} sequences of the {entry.set} set only: {allow}"
+            yield f"{entry.who} was asked for {counted(entry.sampled, 'sequence')} of the {entry.set} set only: {allow}"
     tested = [entry for entry in evidence if entry.set == TEST]
     compared = {name for entry in tested if entry.compared and not entry.build for name in (entry.witness, *_any_port(entry))}
     for name in wanted.witnesses:
@@ -318,7 +319,7 @@ def _short_streams(evidence: Sequence[Evidence], wanted: Limits) -> Iterator[str
         steps = [entry.steps or 0 for entry in evidence if not entry.build and name in (entry.witness, *_any_port(entry))]
         if max(steps, default=0) < wanted.stream_steps:
             yield (
-                f"{name} ran {max(steps, default=0):,} steps without a reset, and the limits want {wanted.stream_steps:,}: "
+                f"{name} ran {counted(max(steps, default=0), 'step')} without a reset, and the limits want {wanted.stream_steps:,}: "
                 f"verify with --stream-steps {wanted.stream_steps}"
             )
 

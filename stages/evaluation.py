@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..data.split import IntArray, Split
-from ..errors import InputError, nearest
+from ..errors import InputError, counted, nearest
 from ..graph.draws import Draws
 from ..graph.evaluate import evaluate as evaluate_model
 from ..graph.ir import IntegerModel
@@ -217,10 +217,9 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streame
     if subject.cut:
         yield subject.cut
     if subject.outside:
-        yield (
-            f"{subject.outside:,} of {subject.total:,} readings lie outside what the model's 16-bit input holds, and are limited to it: "
-            "are the data in the unit of those that it was trained on?"
-        )
+        of, where = counted(subject.total, "reading"), "outside what the model's 16-bit input holds"
+        limited = counted(subject.outside, f"of {of} lies {where}, and is limited to it", f"of {of} lie {where}, and are limited to it")
+        yield f"{limited}: are the data in the unit of those that it was trained on?"
     if subject.unmarked:
         yield (
             "an earlier rescomp made the golden vectors, which do not tell the zeros that fill a window up from readings: run "
@@ -234,10 +233,13 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streame
             "row and their figures are not kept: give the data with --data, or run it where they are"
         )
     if streamed.metrics.settled is None:
-        yield f"no step is settled: no stretch of one class is longer than {streamed.clock.settle:,} readings, the median test recording"
+        settle = counted(streamed.clock.settle, "reading")
+        yield f"no step is settled: no stretch of one class is longer than {settle}, the median test recording"
     if accuracy is None or streamed.figure >= accuracy - PARTED:
         return
-    what = "in settled parts of streams" if streamed.of == "continuous" else "at the ends of recordings in a row"
+    what = "at the ends of recordings in a row"
+    if streamed.of == "continuous":
+        what = "of the steps of streams" if streamed.metrics.settled is None else "in settled parts of streams"
     said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
     if reader.model.decides:
         said += ", where decisions wait for what [decide] asks"

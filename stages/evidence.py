@@ -19,7 +19,7 @@ from pydantic import (
 
 from .. import __version__
 from ..documents import parse_json
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
@@ -102,7 +102,7 @@ class Evidence(_Part):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.mismatches > self.compared:
-            raise ValueError(f"{self.who} has {self.mismatches} mismatches in {self.compared} values")
+            raise ValueError(f"{self.who} has {self.mismatches} mismatches in {counted(self.compared, 'value')}")
         for name in self.files:
             path = PurePosixPath(_printable(name))
             if path.is_absolute() or ".." in path.parts or str(path) != name:
@@ -136,7 +136,7 @@ class Evidence(_Part):
         """A sentence, if anything differs."""
         if not self.mismatches and self.failure is None:
             return []
-        return [self.failure or f"{self.who} differs in {self.mismatches:,} of {self.compared:,} values"]
+        return [self.failure or f"{self.who} differs in {self.mismatches:,} of {counted(self.compared, 'value')}"]
 
     def changed_files(self, directory: ModelDirectory, model: IntegerModel) -> list[str]:
         """Names of the files that are not what they were when they were compared."""

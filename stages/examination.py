@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import DeviceError, MissingToolError, UnsupportedError
+from ..errors import DeviceError, MissingToolError, UnsupportedError, counted
 from ..graph.evaluate import Trace
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
@@ -183,7 +183,7 @@ class _Asked:
     ) -> Evidence:
         """said: what more a failure tells. steps: of a stream."""
         on = "" if vectors.name == TEST else f" on the {vectors.name} set"
-        counts = f"{comparison.mismatches} of {comparison.compared} values; the first is {comparison.first}"
+        counts = f"{comparison.mismatches} of {counted(comparison.compared, 'value')}; the first is {comparison.first}"
         return Evidence(
             witness=self.name,
             variant=answer.variant,

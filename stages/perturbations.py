@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..data.input_format import INT16_HIGH, INT16_LOW
 from ..data.split import IntArray, Split
+from ..errors import counted
 from ..graph.draws import Draws
 
 Perturbation = Literal["rate_plus", "rate_minus", "gain_plus", "gain_minus", "offset", "noise", "dropped", "dead_channel", "turned"]
@@ -115,7 +116,8 @@ def perturbed(split: Split, is_image: bool) -> dict[Perturbation, list[Callable[
     split: device integers [sequences, time, channels], or images.
     """
     time = "images have no time" if is_image else ""
-    axes = "images have no axes" if is_image else "" if split.channels % 3 == 0 else f"{split.channels} channels are no triples of axes"
+    triples = counted(split.channels, "channel is no triple", "channels are no triples")
+    axes = "images have no axes" if is_image else "" if split.channels % 3 == 0 else f"{triples} of axes"
     found: dict[Perturbation, list[Callable[[], Split]] | str] = {
         "rate_plus": time or [lambda: resampled(split, 1 + RATE)],
         "rate_minus": time or [lambda: resampled(split, 1 - RATE)],

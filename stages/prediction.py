@@ -55,19 +55,29 @@ class Prediction:
 
 
 def predict(
-    path: Path, source: str, output: Path, *, overrides: Iterable[str] = (), stream: bool = False, listener: Listener | None = None
+    path: Path,
+    source: str,
+    output: Path,
+    *,
+    overrides: Iterable[str] = (),
+    stream: bool = False,
+    force: bool = False,
+    listener: Listener | None = None,
 ) -> Prediction:
     """Write the answers of the integer model in `path` to new data `source`, which may have no labels, to the CSV file `output`.
 
     A row a recording: its number, its group (file, subject) where there is one, its class, and the score of each class, the integers that
     the device gives. stream: a row a step of each continuous recording, or of each single one where there are no others, state zero before
     it: its number, its group, the number of the step's last reading, and the decision. overrides: as of evaluate. The file is there whole
-    or not at all. Raises InputError for data that are not of the model, and for a file in a model directory or the data themselves.
+    or not at all; one that is there already is replaced only with force. Raises InputError for data that are not of the model, and for a
+    file in a model directory or the data themselves.
     """
     listener, overrides = listener or Silent(), list(overrides)
     refuse_target(output)
     refuse_in_a_model(output)
     _refuse_the_data(source, output)
+    if output.exists() and not force:
+        raise InputError(f"{output} is there already: name another file with -o, or replace it with --force")
     directory = ModelDirectory.open(path)
     with directory.unchanging():
         model, manifest = read_model(directory), directory.manifest()
@@ -76,9 +86,9 @@ def predict(
         refuse_still(model)
     reader = Reader.of(manifest, model)
     found = read_new(source, recipe, overrides, manifest, reader, labelled=False)
-    listener.stage(f"numpy answers {found.name}")
     names = model.classes or tuple(map(str, range(model.output.type.size)))
     asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
+    listener.stage(f"numpy answers {found.name}")
     header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *names)
     counts: dict[str, int] = {}
     rows = []

@@ -13,7 +13,7 @@ import torch
 from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, compress, distillation, matrices, widen_unproved
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
@@ -283,7 +283,8 @@ def _tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None
     outside = sum(int(((part < low) | (part > high)).sum()) for part in readings)
     if outside:
         listener.warning(
-            f"{outside} of {sum(part.size for part in readings)} readings lie outside {low:g}..{high:g}, which the net's first value holds "
+            f"{outside:,} of {counted(sum(part.size for part in readings), 'reading')} {'lies' if outside == 1 else 'lie'} outside "
+            f"{low:g}..{high:g}, which the net's first value holds "
             'with model.normalization = "none", and are limited to it: scale the data down, or let rescomp normalise it'
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data.dataset import Dataset
 from ..data.streams import is_log
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..model_directory import FLOAT_NET, PLAN, RECIPE, STACK, START, ModelDirectory
 from ..models import Net, refuse_unusable
@@ -53,7 +53,7 @@ class Start:
             raise InputError(f"{said}: training goes on with the same classes, in the same order; for others train anew")
         if dataset.train.channels != before.data.channels:
             raise InputError(
-                f"{source} has {dataset.train.channels} channels and the net reads {before.data.channels}: give the same sensors"
+                f"{source} has {counted(dataset.train.channels, 'channel')} and the net reads {before.data.channels}: give the same sensors"
             )
         if dataset.channels and before.input.channels and dataset.channels != before.input.channels:
             said = f"{source} has the channels {', '.join(dataset.channels)} and the net reads {', '.join(before.input.channels)}"

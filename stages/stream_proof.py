@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..graph.evaluate import Trace, take_decisions
 from ..graph.events import KINDS, kinds_of_ends
 from ..graph.fixed_point import IntArray
@@ -66,7 +66,7 @@ class StreamSet:
         steps = asked or max(HOST_STEPS, FEWEST_STEPS, left)
         most = min(MOST_STEPS, MOST_ENTRIES // entries)
         if steps > most and asked:
-            raise InputError(f"--stream-steps {asked}: of this model {most:,} steps can be held at once: ask for at most so many")
+            raise InputError(f"--stream-steps {asked}: of this model {counted(most, 'step')} can be held at once: ask for at most so many")
         t = model.input.type
         x = stream_inputs(t, vectors.x, vectors.lengths, max(min(steps, most), NAMING_STEPS))
         named = VectorSet(sha256=hash_arrays(vectors.x, vectors.lengths, x[:NAMING_STEPS]), sequences=len(vectors.x))

@@ -12,7 +12,7 @@ from ..data.new_data import LOG_KEYS, NewData, load_new_data, section_for
 from ..data.rows import cut_recordings
 from ..data.split import Split
 from ..data.streams import Streams, is_log, load_test_streams
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..recipe import DataSection, Recipe, revise
 from .artefacts import Vectors
@@ -53,7 +53,7 @@ def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vec
     streams, missing = _own_streams(recipe, manifest, reader) if stream else (None, "")
     row = _own_row(recordings, reader, vectors) if stream and streams is None else None
     return Subject(
-        f"{len(recordings):,} test recordings of {manifest.data.name or 'the data'}",
+        f"{counted(len(recordings), 'test recording')} of {manifest.data.name or 'the data'}",
         vectors.sha256,
         recordings,
         row,
@@ -128,7 +128,7 @@ def new_subject(
     elif reader.model.is_recurrent and stream:
         row = reader.row_steps(readings)
     copies = _copies(revise(recipe, overrides).data.model_copy(update={"source": source}))
-    name = f"{len(split):,} recordings of {found.name}"
+    name = f"{counted(len(split), 'recording')} of {found.name}"
     recordings = reader.steps(readings) if len(readings) else readings
     return Subject(name, sha256, recordings, row, readings, read, copies, outside, total, cut=cut)
 
@@ -143,7 +143,7 @@ def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
             f"no stretch of one class has the {least} readings that the net takes as one step, so that there is no figure of single "
             "recordings"
         )
-    return long, f"the single recordings are stretches of one class of the streams, cut to {size:,} readings where they have more"
+    return long, f"the single recordings are stretches of one class of the streams, cut to {counted(size, 'reading')} where they have more"
 
 
 def read_new(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, *, labelled: bool) -> NewData:

@@ -21,7 +21,7 @@ from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
 from ..data.streams import load_test_streams
-from ..errors import InputError, UnsupportedError
+from ..errors import InputError, UnsupportedError, counted
 from ..graph.ir import MOST_ENTRIES
 from ..graph.serialize import CONTRACT
 from ..graph.verify import MOST_IN_ALL
@@ -137,7 +137,7 @@ def train_held(
     _warn_of_lengths(net, dataset, listener)
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
-    listener.stage(f"train float net on {dataset.name} ({len(training)} sequences{_named_channels(dataset)})")
+    listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")
     with telling_how_to_resume(f"go on with: {going_on}"):
         reports, device = _fit(net, recipe, training, validation, directory, metrics := Metrics(), listener)
     tell_best(reports, listener)
@@ -316,7 +316,8 @@ def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
     length = net.plan.input_shape[0]
     cut = sum(int((split.lengths > length).sum()) for split in (dataset.train, dataset.test))
     if cut:
-        listener.warning(f"{cut} recordings are longer than the {length} steps that the net reads: what lies behind is left out")
+        longer = counted(cut, "recording is", "recordings are")
+        listener.warning(f"{longer} longer than the {counted(length, 'step')} that the net reads: what lies behind is left out")
 
 
 def _plan_file(recipe: Recipe, net: Net) -> dict[str, bytes]:

@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pytest
 
-from rescomp.cli import main
+from rescomp.cli import _GivenPath, cli, main
 from rescomp.train.checkpoint import read_tensors
 
 
@@ -134,6 +135,45 @@ def test_a_directory_whose_name_is_no_text_is_printed_all_the_same(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, timeout=60)
     assert result.returncode == 2
     assert result.stderr.startswith(b"rescomp: caf\\udce9 is not a directory")
+
+
+PATHS = [
+    (command, parameter.opts[0] if parameter.opts[0].startswith("-") else "")
+    for command in cli.commands.values()
+    for parameter in command.params
+    if isinstance(parameter.type, click.Path) or parameter.name in ("source", "board", "port")
+]
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize(("command", "option"), PATHS, ids=[f"{command.name}-{option}" for command, option in PATHS])
+def test_an_empty_path_names_nothing(command, option, empty, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([command.name, *filter(None, [option]), empty]) == 2
+    assert "an empty path names nothing: give one, or leave it out" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_that_takes_a_path_is_known_to_refuse_an_empty_one():
+    assert {name for _, name in PATHS} == {
+        *(
+            "",
+            "--data",
+            "--recipe",
+            "-o",
+            "--from",
+            "--limits",
+            "--baseline",
+            "--profile",
+            "--markdown",
+            "--board",
+            "--board-file",
+            "--port",
+        )
+    }
+    assert {
+        type(parameter.type) for command in cli.commands.values() for parameter in command.params if hasattr(parameter.type, "exists")
+    } == {_GivenPath}
 
 
 def test_options_and_the_recipe_know_the_same_kinds_and_formats():

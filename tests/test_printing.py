@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from rescomp.errors import counted
 from rescomp.printing import TerminalListener, describe_epoch, describe_progress, table
 from rescomp.train.metrics import EpochReport
 from rescomp.validate.witness import Progress
@@ -35,3 +36,19 @@ def test_progress_takes_about_ten_lines_where_there_is_no_terminal(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
     assert lines[-1] == "  370/370 sequences  10.0/s  37 s"
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "text"),
+    [
+        (1, ("recording",), "1 recording"),
+        (0, ("step",), "0 steps"),
+        (1200, ("reading",), "1,200 readings"),
+        (2, ("class",), "2 classes"),
+        (3, ("entry",), "3 entries"),
+        (1, ("reading lies", "readings lie"), "1 reading lies"),
+        (2, ("reading lies", "readings lie"), "2 readings lie"),
+    ],
+)
+def test_one_of_a_kind_is_no_plural(count, words, text):
+    assert counted(count, *words) == text

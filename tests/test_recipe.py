@@ -68,6 +68,8 @@ def test_toml_round_trip():
         ("train.epochs=many", r'train.epochs = "many"'),
         ("model.kind=gruu", r"model.kind"),
         ("epochs=3", "section.key=value"),
+        ("data.source=", 'data.source = "": an empty path names nothing'),
+        ('model.weights=" "', 'model.weights = " ": an empty path names nothing'),
         ("train.epochs", "section.key=value"),
         ("train.epochs=true", "train.epochs = true: a whole number is wanted"),
         ('train.epochs="3"', "a whole number is wanted"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..boards.description import Board
-from ..errors import BudgetError, DeviceError, MissingToolError, RescompError, UnsupportedError
+from ..errors import BudgetError, DeviceError, MissingToolError, RescompError, UnsupportedError, counted
 from ..export.c import translate
 from ..export.cores import AVR, CORES, KIB, Core
 from ..graph.ir import IntegerModel
@@ -52,12 +52,12 @@ class Fit:
         """What is too much, and by how much."""
         found = []
         if self.flash > self.flash_bytes:
-            found.append(f"flash: {self.flash:,} of {self.flash_bytes:,} bytes, {self.flash - self.flash_bytes:,} too many")
+            found.append(f"flash: {self.flash:,} of {counted(self.flash_bytes, 'byte')}, {self.flash - self.flash_bytes:,} too many")
         stack = max(self.stack or 0, self.reserve)
         taken = self.ram + stack
         if taken > self.ram_bytes:
             past = taken - self.ram_bytes
-            found.append(f"RAM: {taken:,} of {self.ram_bytes:,} bytes ({stack:,} of them for the stack), {past:,} too many")
+            found.append(f"RAM: {taken:,} of {counted(self.ram_bytes, 'byte')} ({stack:,} of them for the stack), {past:,} too many")
         return found
 
     def check(self, board: Board) -> None:

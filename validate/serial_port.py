@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import DeviceError, UnsupportedError
+from ..errors import DeviceError, UnsupportedError, counted
 from ..export.c import translate
 from ..export.c_source import Source, Tap
 from ..export.cores import CORES
@@ -93,7 +93,7 @@ def _source_of(hello: Hello, model: IntegerModel) -> Source:
     sources = [translate(model), *(translate(model, Target(core)) for core in [CORES.get(hello.core)] if core)]
     found = next((source for source in sources if len(source.taps) == hello.layers), None)
     if found is None:
-        raise UnsupportedError(f"the firmware has {hello.layers} layers, the graph {len(sources[0].taps)}")
+        raise UnsupportedError(f"the firmware has {counted(hello.layers, 'layer')}, the graph {len(sources[0].taps)}")
     return found
 
 
@@ -121,7 +121,7 @@ def describe_estimate(jobs: Iterable[Job]) -> str:
     count = sum(_bytes_over_the_line(job) for job in jobs)
     seconds = count * BITS_A_BYTE / baud
     shown = f"{seconds / 60:,.0f} minutes" if seconds > 90 else f"{seconds:,.0f} seconds"
-    return f": {count:,} bytes at {baud} baud take about {shown}" + ("; --samples N takes fewer" if seconds > LONG_SECONDS else "")
+    return f": {counted(count, 'byte')} at {baud} baud take about {shown}" + ("; --samples N takes fewer" if seconds > LONG_SECONDS else "")
 
 
 def _bytes_over_the_line(job: Job) -> int:

@@ -144,7 +144,7 @@ BAD = {
     "no label": ({}, ["70,1,1,,a"], r"log\.csv, line 50: column 'label' is empty"),
     "ragged": ({}, ["70,1"], r"log\.csv, line 50: 2 cells instead of 5: the line may be cut off"),
     "comma": ({}, ["70,1,5,1,still,a"], r"log\.csv, line 50: 6 cells instead of 5: .*decimal comma"),
-    "mixed": ({}, ["70;1;1;still;a"], r"log\.csv, line 50: 1 cells instead of 5: it is separated by ';' and the header by ','"),
+    "mixed": ({}, ["70;1;1;still;a"], r"log\.csv, line 50: 1 cell instead of 5: it is separated by ';' and the header by ','"),
     "time": (
         {},
         ["noon,1,1,still,a"],
@@ -177,7 +177,7 @@ def test_mistakes_are_named_with_their_line(case: str, log: Any) -> None:
         (b"sep=;\n\n# nothing\n", r"line 3: there is neither a header line nor a reading"),
         (b"ax,label\n1,2,3\n", r"line 2: 3 cells instead of 2: write numbers with a decimal point"),
         (b"ax\tlabel\n1\t2\t3\n", r"line 2: 3 cells instead of 2: name column 3 in line 1"),
-        (b"ax,label\n1,a\n# pause\n", r"line 3: 1 cells instead of 2: it is a comment"),
+        (b"ax,label\n1,a\n# pause\n", r"line 3: 1 cell instead of 2: it is a comment"),
         (b"Logger 2.1\ntime;ax;label\n1;2;a\n", r"line 2: 3 cells instead of 1: the header line comes first: delete line 1"),
         (b"Device,7\ntime,ax,label\n1,2,a\n", r"line 2: 3 cells instead of 2: the header line comes first: delete line 1"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rescomp.data import Split
+from rescomp.data import Split, load_dataset
 from rescomp.data.rows import in_a_row, row_orders
 from rescomp.data.streams import Streams, holds_streams, load_streams, stream_frames
 from rescomp.errors import InputError
@@ -109,6 +109,9 @@ def test_a_folder_a_class_holds_no_streams(tmp_path: Path) -> None:
     assert not holds_streams(DataSection())
     with pytest.raises(InputError, match="sub-folder a class"):
         load_streams(str(tmp_path))
+    for load in (load_streams, load_dataset):
+        with pytest.raises(InputError, match=r'data\.source = "": an empty path names nothing'):
+            load("")
     with pytest.raises(InputError, match="no continuous recordings"):
         load_streams("japanese_vowels")
 

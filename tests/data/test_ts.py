@@ -58,7 +58,7 @@ REFUSED = [
     (TRAIN.replace("4,5,6", "4,five,6"), "s_TRAIN.ts, line 10: channel 1, step 1 (counting from 0) is 'five', not a finite number"),
     (TRAIN.replace("4,5,6", "4,,6"), "s_TRAIN.ts, line 10: channel 1, step 1 (counting from 0) is '', not a finite number"),
     (TRAIN.replace("4,5,6", "4,5"), "s_TRAIN.ts, line 10: channel 1 has 2 steps and channel 0 has 3: write equal lengths"),
-    (TRAIN.replace("7:-8e-1:b", "7:b"), "s_TRAIN.ts, line 12: 1 channels instead of 2: write every sequence with the same channels"),
+    (TRAIN.replace("7:-8e-1:b", "7:b"), "s_TRAIN.ts, line 12: 1 channel instead of 2: write every sequence with the same channels"),
     (TRAIN.replace("7:-8e-1:b", "7:-8:c"), "s_TRAIN.ts, line 12: class 'c' is not declared in @classLabel (b a): correct it"),
     (
         TRAIN.replace("7:-8e-1:b", "7,8,9"),
@@ -93,7 +93,7 @@ def test_refused(load: Load, train: str, message: str) -> None:
 
 
 def test_other_channels_in_the_test_file(load: Load) -> None:
-    with pytest.raises(InputError, match=r"s_TEST\.ts: the test split has 1 channels and the train split has 2"):
+    with pytest.raises(InputError, match=r"s_TEST\.ts: the test split has 1 channel and the train split has 2"):
         load(test="@classLabel true b a\n@data\n1,2:b\n")
 
 

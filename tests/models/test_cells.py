@@ -160,7 +160,7 @@ def test_a_third_cell_is_refused_in_one_sentence():
     ("cells", "spread", "error", "message"),
     [
         ([], INPUTS, InputError, r"0 cells, mean \[4\], std \[4\]: a recurrent net takes cells"),
-        ([GruCell(CellShape(INPUTS, HIDDEN))], 1, InputError, r"1 cells, mean \[4\], std \[1\]"),
+        ([GruCell(CellShape(INPUTS, HIDDEN))], 1, InputError, r"1 cell, mean \[4\], std \[1\]"),
         ([FastGrnnCell(CellShape(5, HIDDEN))], INPUTS, InputError, "a FastGrnnCell reads 5 entries, and the input has 4"),
         (
             [FastGrnnCell(CellShape(INPUTS, HIDDEN)), GruCell(CellShape(7, HIDDEN, suffix="_2"))],

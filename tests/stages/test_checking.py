@@ -342,6 +342,10 @@ def test_exit_codes_and_the_summary_on_the_command_line(verified, tmp_path, caps
     differing(verified)
     assert main(["check", str(verified), "--markdown", str(summary)]) == 3
     assert "c differs" in summary.read_text()
+    summary.write_text("## Notes\nof mine\n")
+    assert main(["check", str(verified), "--markdown", str(summary)]) == 2
+    assert "summary.md is there already and is no summary of rescomp check" in capsys.readouterr().err
+    assert summary.read_text() == "## Notes\nof mine\n"
 
 
 # ---- the documented job

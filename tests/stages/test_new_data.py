@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rescomp import stages
+from rescomp.cli import main
 from rescomp.data.new_data import load_new_data
 from rescomp.data.ts import read_ts
 from rescomp.errors import InputError
@@ -164,3 +165,16 @@ def test_an_integer_is_the_number_of_a_class_that_has_another_name(tmp_path):
     del own["classes"]
     np.savez(tmp_path / "plain.npz", **own)
     assert stages.evaluate(model, source=str(tmp_path / "plain.npz")).accuracy == stages.evaluate(model).accuracy
+
+
+def test_one_of_each_is_told_in_the_singular(from_log, tmp_path, capsys):
+    source = write(tmp_path / "one.csv", ["lie"] * 9)
+    assert main(["evaluate", str(from_log), "--data", source, "--stream"]) == 0
+    out = capsys.readouterr().out
+    assert "on 1 recording of one" in out
+    assert "1 stream, 4 steps, 0 changes" in out
+    (tmp_path / "step.csv").write_text("t,ax,ay,az\n0,1,2,3\n1,99999,2,3\n")
+    assert main(["predict", str(from_log), "--data", str(tmp_path / "step.csv"), "--stream", "-o", str(tmp_path / "out.csv")]) == 0
+    out = capsys.readouterr().out
+    assert f"1 row in {tmp_path / 'out.csv'}" in out
+    assert "1 reading lies outside what the model's 16-bit input holds, and was limited to it" in out

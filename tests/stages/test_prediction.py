@@ -47,7 +47,7 @@ def test_labels_are_neither_needed_nor_read(model_dir, recordings, tmp_path):
     stages.predict(model_dir, str(recordings), tmp_path / "answers.csv")
     for changes in ({}, {"y_test": np.full(24, "nobody's")}):
         np.savez(tmp_path / "new.npz", x_test=own["x_test"], lengths_test=own["lengths_test"], **changes)
-        stages.predict(model_dir, str(tmp_path / "new.npz"), tmp_path / "again.csv")
+        stages.predict(model_dir, str(tmp_path / "new.npz"), tmp_path / "again.csv", force=True)
         assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "answers.csv").read_bytes()
 
 
@@ -104,7 +104,7 @@ def test_images_by_their_files(tmp_path):
         ("set", [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4)]),
         ("loose", [f"{n}.png" for n in range(4)]),
     ):
-        stages.predict(tmp_path / "model", str(tmp_path / source), tmp_path / "a.csv")
+        stages.predict(tmp_path / "model", str(tmp_path / source), tmp_path / "a.csv", force=True)
         assert [row[1] for row in rows(tmp_path / "a.csv")[1:]] == files
     with pytest.raises(UnsupportedError, match="reads images, so that it has no stream"):
         stages.predict(tmp_path / "model", str(tmp_path / "set"), tmp_path / "b.csv", stream=True)
@@ -151,5 +151,16 @@ def test_the_document(model_dir, recordings, tmp_path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert set(document) == {"schema", "model", "graph_sha256", "output", "rows", "classes", "limited_readings"}
     assert document["rows"] == sum(document["classes"].values()) == 24
-    assert main(["predict", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "a.csv")]) == 0
+    assert main(["predict", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "a.csv"), "--force"]) == 0
     assert f"24 rows in {tmp_path / 'a.csv'}" in capsys.readouterr().out
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(model_dir, recordings, tmp_path, capsys):
+    command = ["predict", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "thesis.csv")]
+    (tmp_path / "thesis.csv").write_text("years of work\n")
+    for words, code in (([], 2), (["--force"], 0), ([], 2)):
+        before = (tmp_path / "thesis.csv").read_bytes()
+        assert main([*command, *words]) == code
+        assert ((tmp_path / "thesis.csv").read_bytes() == before) == (code == 2)
+        said = "thesis.csv is there already: name another file with -o, or replace it with --force"
+        assert (said in capsys.readouterr().err) == (code == 2)
