@@ -15,6 +15,8 @@ from .split import IntArray
 
 NO_CLASS = -1
 """In the place of a class that there is not."""
+SHOWN = 12
+"""Classes that a message lists."""
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -50,5 +52,6 @@ def no_class(label: str | int, classes: Sequence[str], cure: str) -> str:
         return f"not one of the {counted(len(classes), 'class')}{did_you_mean(label, classes) or f': {cure}'}"
     named = names_of_integers(classes)
     if named and list(named) != list(range(len(classes))):
-        return f"not one of the {counted(len(classes), 'class')}, whose names integers are here ({', '.join(classes)}): {cure}"
+        shown = f"{', '.join(classes[:SHOWN])}{', ...' if len(classes) > SHOWN else ''}"
+        return f"not one of the {counted(len(classes), 'class')} that integers name here ({shown}): {cure}"
     return f"outside 0..{len(classes) - 1}: {cure}"

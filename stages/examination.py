@@ -99,7 +99,7 @@ class Examination:
             self._note(asked, f"its files: {result.other}")
             return
         count = len(result.differing)
-        more = f" (and {count - 1} more files differ)" if count > 1 else ""
+        more = f" (and {counted(count - 1, 'more file differs', 'more files differ')})" if count > 1 else ""
         failure = f"{result.differing[0]}{more}" if count else None
         compared = max(result.compared, count)
         yield Evidence(

@@ -12,11 +12,11 @@ CONFIDENCE = 0.95
 Unit = Literal["hour", "minute", "1000 readings"]
 _SECONDS = {"hour": 3600, "minute": 60}
 _SAID = {
-    "hour": ("an hour", "{:.3g} hours"),
-    "minute": ("a minute", "{:.3g} minutes"),
-    "1000 readings": ("per 1000 readings", "{:.3g} thousand readings"),
+    "hour": ("an hour", "hour", "hours"),
+    "minute": ("a minute", "minute", "minutes"),
+    "1000 readings": ("per 1000 readings", "thousand readings", "thousand readings"),
 }
-"""How a rate in a unit, and an exposure, are told."""
+"""How a rate in a unit, and an exposure of one and of several, are told."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,9 @@ class Rate:
         return {"events": self.events, "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}
 
     def __str__(self) -> str:
-        each, time = _SAID[self.unit]
-        seen = f"{round(self.events, 1):,.10g} in {time.format(self.exposure)}"
+        each, one, several = _SAID[self.unit]
+        exposure = f"{self.exposure:.3g}"
+        seen = f"{round(self.events, 1):,.10g} in {exposure} {one if exposure == '1' else several}"
         if not self.events:
             return f"< {self.bound:.3g} {each} ({seen})"
         return f"{self.value:.3g} {each} ({seen}, 95 % bound {self.bound:.3g})"

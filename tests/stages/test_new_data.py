@@ -89,7 +89,7 @@ def test_a_stream_shorter_than_a_window_is_answered(from_log, tmp_path):
     source = write(tmp_path / "short.csv", ["lie"] * 6)
     assert stages.predict(from_log, source, tmp_path / "out.csv", stream=True).rows == 3
     with pytest.raises(InputError, match="no recording fills a window of 8 readings: give longer ones, or --stream"):
-        stages.predict(from_log, source, tmp_path / "out.csv")
+        stages.predict(from_log, source, tmp_path / "other.csv")
 
 
 def test_labels_of_an_archive_are_not_read_by_predict(finished, recordings, tmp_path):
@@ -137,7 +137,7 @@ def test_an_integer_label_is_the_class_of_that_name(of_numbers, tmp_path):
     by_number, by_text = (stages.evaluate(model, source=str(tmp_path / f"{name}.npz"), stream=True) for name in ("streams", "texts"))
     assert (by_number.accuracy, by_number.data_sha256) == (by_text.accuracy, by_text.data_sha256)
     np.savez(tmp_path / "wrong.npz", **{**plain, "y_test": plain["y_test"] - 1})
-    with pytest.raises(InputError, match=r"label 0 at sequence 0, not one of the 3 classes, whose names integers are here \(1, 2, 3\)"):
+    with pytest.raises(InputError, match=r"label 0 at sequence 0, not one of the 3 classes that integers name here \(1, 2, 3\)"):
         stages.evaluate(model, source=str(tmp_path / "wrong.npz"))
 
 

@@ -109,5 +109,6 @@ def test_the_bound_is_that_of_a_poisson_rate(events, bound):
 def test_a_rate_is_told_with_its_exposure_and_its_bound():
     assert str(Rate(0, 1.5, "hour")) == "< 2 an hour (0 in 1.5 hours)"
     assert str(Rate(3, 2.0, "minute")) == "1.5 a minute (3 in 2 minutes, 95 % bound 3.88)"
+    assert str(Rate(1, 1.0, "hour")) == "1 an hour (1 in 1 hour, 95 % bound 4.74)"
     assert str(Rate(1234.6, 2000.0, "hour")) == "0.617 an hour (1,234.6 in 2e+03 hours, 95 % bound 0.647)"
     assert str(Rate(1, 4.0, "1000 readings")) == "0.25 per 1000 readings (1 in 4 thousand readings, 95 % bound 1.19)"
