@@ -38,6 +38,13 @@ settled time: docs/evaluate.md. corner: offline, from states drawn anywhere in t
 bootstrap over people (speakers are the classes of JapaneseVowels: nine), of the mean over people. A dash: fewer than half of the changes
 were reached.
 """
+ABOUT_DECISIONS = """## Decisions on HAR-6
+
+Written from benchmarks/stream_decisions.json (`python benchmarks/stream_decisions.py --work DIR`). Nets of the recipe **carry**; the decision
+is that of the search's candidates with the least median delay among those with at most two changes a minute of settled time on the
+validation folds, all trainings together, and is then put behind the nets that the official test people judge. minutes: of settled time, of
+one training's streams.
+"""
 
 
 def render(results: Path) -> str:
@@ -48,7 +55,22 @@ def render(results: Path) -> str:
         found = [record for record in records if record["job"].startswith(f"{task}/{split}")]
         if found:
             parts += [f"## {title}\n", *_figures(found), "", *_pairs(found), ""]
+    decisions = results.with_name("stream_decisions.json")
+    if decisions.is_file():
+        parts += [ABOUT_DECISIONS, *_decisions(json.loads(decisions.read_text())), ""]
     return "\n".join(parts)
+
+
+def _decisions(records: Sequence[Record]) -> Iterator[str]:
+    yield "| weights | streams | decided by | trainings | streamed | settled | median delay | miss | changes a minute | minutes |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for each in records:
+        delay = "-" if each["delay"] is None else f"{each['delay']:.0f}"
+        shares = " | ".join(f"{each[key]:.1%}" for key in ("streamed", "settled"))
+        yield (
+            f"| {each['weights']} | {each['streams']} | {each['decided by']} | {each['trainings']} | {shares} | {delay} | "
+            f"{each['miss']:.1%} | {each['changes']:.1f} | {each['minutes']:.0f} |"
+        )
 
 
 def _figures(records: Sequence[Record]) -> Iterator[str]:

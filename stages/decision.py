@@ -87,25 +87,26 @@ def replace_unset(section: DecideSection, by: DecideSection) -> DecideSection:
 class Stream:
     """Validation recordings in a row: the model's scores int [streams, steps, classes], labels [streams, steps], lengths [streams].
 
-    unread: bool [streams, steps], where by the model's policy there is nothing to decide on; None: nowhere.
+    unread: bool [streams, steps], where by the model's policy there is nothing to decide on; None: nowhere. copies: see Clock.
     """
 
     scores: IntArray
     labels: IntArray
     lengths: IntArray
     unread: npt.NDArray[np.bool_] | None = None
+    copies: float = 1.0
 
     @classmethod
     def of(cls, model: IntegerModel, recordings: Split) -> Stream:
         """Of recordings as the model reads them, in seeded orders; the state runs on from one to the next, as the model's policy says."""
         streams = in_a_row(recordings, row_orders(recordings.y), _ROW_STEPS)
         walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
-        return cls(walked.scores, streams.y, streams.lengths, walked.unread)
+        return cls(walked.scores, streams.y, streams.lengths, walked.unread, ORDERS)
 
     def measure(self, model: IntegerModel, decision: Decision, clock: Clock) -> StreamMetrics:
         """What the decisions are worth."""
         decisions = take_decisions(with_decision(model, decision), self.scores, self.unread)
-        return measure_streams(decisions, self.labels, self.lengths, replace(clock, copies=clock.copies * ORDERS))
+        return measure_streams(decisions, self.labels, self.lengths, replace(clock, copies=clock.copies * self.copies))
 
 
 def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:
