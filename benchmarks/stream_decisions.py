@@ -1,10 +1,11 @@
 """Decisions on HAR-6 streams: chosen on the validation folds, then read once on the official test people.
 
-    python benchmarks/stream_decisions.py --work DIRECTORY [--data-folder FOLDER]        the DIRECTORY of streams.py, its har6 jobs done
+    python benchmarks/stream_decisions.py --work DIRECTORY [--data-folder FOLDER]       of streams.py, its har6 jobs done
 
-Of all nets trained for streams (recipe `carry`, integer formats, every seed and fold), each candidate of the search that `decide.false_alarms`
-runs is walked; the one with the least median delay among those with at most MOST changes a minute of settled time, folds and seeds together,
-is then put behind the nets that were trained on all training people. Writes benchmarks/stream_decisions.json, which streams.py --table reads.
+Of all nets trained for streams (recipe `carry`, integer formats, every seed and fold), each candidate of the search that
+`decide.false_alarms` runs is walked; the one with the least median delay among those with at most MOST changes a minute of settled time,
+folds and seeds together, is then put behind the nets that were trained on all training people. Writes benchmarks/stream_decisions.json,
+which streams.py --table reads.
 """
 
 from __future__ import annotations

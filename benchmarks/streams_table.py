@@ -40,10 +40,10 @@ were reached.
 """
 ABOUT_DECISIONS = """## Decisions on HAR-6
 
-Written from benchmarks/stream_decisions.json (`python benchmarks/stream_decisions.py --work DIR`). Nets of the recipe **carry**; the decision
-is that of the search's candidates with the least median delay among those with at most two changes a minute of settled time on the
-validation folds, all trainings together, and is then put behind the nets that the official test people judge. minutes: of settled time, of
-one training's streams.
+Written from benchmarks/stream_decisions.json (`python benchmarks/stream_decisions.py --work DIR`). Nets of the recipe **carry**; the
+decision is that of the search's candidates with the least median delay among those with at most two changes a minute of settled time on
+the validation folds, all trainings together, and is then put behind the nets that the official test people judge. minutes: of settled
+time, of one training's streams.
 """
 
 
