@@ -298,6 +298,8 @@ def _mismatches(evidence: Sequence[Evidence], expected: int, a_step: int, wanted
         due = expected if entry.set == TEST and entry.sampled is None else a_step * entry.steps if entry.steps else 0
         if entry.compared < due:
             yield f"{entry.who} compared {entry.compared:,} of {counted(due, 'value')} of the {entry.set} set: run verify again"
+        elif not entry.compared:
+            yield f"{entry.who} compared nothing of the {entry.set} set: run verify again"
         elif entry.sampled is not None and not wanted.sampled and entry.key not in whole:
             allow = "verify without --samples, or allow it with parity.sampled = true in the limits"
             yield f"{entry.who} was asked for {counted(entry.sampled, 'sequence')} of the {entry.set} set only: {allow}"

@@ -69,6 +69,19 @@ def test_a_longer_stream_stays_beside_a_shorter_one_and_check_sees_both(model_di
         stages.check(model_dir).raise_failures()
 
 
+def test_evidence_of_nothing_is_none(model_dir):
+    stages.verify(model_dir, "c")
+    report = json.loads((model_dir / "report.json").read_text())
+    for entry in report["evidence"]:
+        entry["compared"] *= entry["set"] in ("test", "stream")
+    ModelDirectory(model_dir).write({"report.json": to_json(report)})
+    said = [
+        re.search(r"compared nothing of the (\w+) set: run verify again", failure)[1]
+        for failure in stages.check(model_dir).mismatch_failures
+    ]
+    assert sorted(said) == ["files", "header", "layers", "stress", "stress"]
+
+
 def test_what_is_printed_and_json_are_of_this_run_alone(model_dir, capsys):
     stages.verify(model_dir, "c", stream_steps=700)
     short = ["verify", str(model_dir), "--against", "c", "--stress", "off", "--stream-steps", "100"]
