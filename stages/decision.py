@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..data.rows import ORDERS, in_a_row, row_orders
 from ..data.split import Split
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..graph.decide import Decision, with_decision
 from ..graph.decisions import stream_scores
 from ..graph.evaluate import take_decisions
@@ -115,7 +115,7 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
     recordings: of the validation part, as the model reads them.
     """
     assert section.false_alarms is not None
-    listener.stage(f"choose {', '.join(section.searched)} of the decision on {len(recordings)} validation recordings in a row")
+    listener.stage(f"choose {', '.join(section.searched)} of the decision on {counted(len(recordings), 'validation recording')} in a row")
     stream = Stream.of(model, recordings)
     found = [(each, stream.measure(model, decide_by(each, model), clock)) for each in _candidates(section, model.output.type.format)]
     quiet = [pair for pair in found if _alarms(pair[1]) <= section.false_alarms]
@@ -139,8 +139,9 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
 
 def describe(section: DecideSection, metrics: StreamMetrics) -> str:
     """What was chosen, and what it is worth on the validation recordings."""
-    delay = "never reached by half of the changes" if metrics.delay_median is None else f"median delay {metrics.delay_median} readings"
-    missed = "" if metrics.miss is None else f", {metrics.miss:.1%} of {metrics.judged} changes missed"
+    median = metrics.delay_median
+    delay = "never reached by half of the changes" if median is None else f"median delay {counted(median, 'reading')}"
+    missed = "" if metrics.miss is None else f", {metrics.miss:.1%} of {counted(metrics.judged, 'change')} missed"
     changes = "" if metrics.flips is None else f", changes in settled time {metrics.flips}"
     return f"{describe_settings(section)}: {delay}{missed}{changes}"
 
