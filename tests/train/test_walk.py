@@ -35,11 +35,17 @@ def split_of(spans: list[tuple[int, int]], y: list[int] | None = None) -> Split:
         ([(0, 4), (7, 11), (15, 19)], [-1, 0, -1]),  # three readings between, then four: as many as a window
         ([(0, 4), (2, 6), (4, 8), (6, 10)], [-1, -1, 0, 1]),  # windows that overlap by half: two chains
         ([(0, 4), (2, 6), (6, 10), (7, 11)], [-1, -1, 1, 0]),  # each is followed once
+        ([(0, 4), (2, 6), (4, 8), (8, 12), (10, 14), (12, 16)], [-1, -1, 0, 2, 1, 3]),  # another label from 8 on: both chains go on
+        ([(0, 4), (2, 6), (4, 8), (9, 13), (11, 15), (13, 17)], [-1, -1, 0, 1, 2, 3]),  # from 9 on, where none ended: in their order
+        ([(0, 4), (2, 6), (14, 18)], [-1, -1, -1]),  # two windows on, and as many readings as one has in no window
+        ([(0, 4), (3, 7), (6, 10), (9, 13), (12, 16)], [-1, -1, 0, 1, 2]),  # a stride that does not divide them
         ([(0, 40), (41, 43), (44, 46), (60, 64)], [-1, 0, 1, -1]),  # a long one far back does not stand in for a near one too far
         ([(0, 4), ((1 << 32) + 4, (1 << 32) + 8)], [-1, -1]),
     ],
 )
-def test_a_sequence_follows_the_one_that_ended_last_before_it(spans: list[tuple[int, int]], expected: list[int]) -> None:
+def test_a_sequence_follows_the_one_that_ended_where_it_begins_or_else_chains_go_on_in_order(
+    spans: list[tuple[int, int]], expected: list[int]
+) -> None:
     assert predecessors(split_of(spans)).tolist() == expected
     assert sorted(np.concatenate(chains(split_of(spans))).tolist()) == list(range(len(spans)))
 
@@ -68,6 +74,25 @@ def test_windows_of_logs_follow_each_other_over_changes_of_the_label_but_not_ove
     for split in (train, cut_in_two.train, cut_in_two.test):
         assert (split.spans[:, 0] % APART % 10 == split.x[:, 0, 0]).all()
         assert (split.spans[:, 1] - split.spans[:, 0] == split.lengths).all()
+
+
+@pytest.mark.parametrize(("window", "stride"), [(8, 4), (8, 1), (8, 5), (8, 8)])
+def test_no_chain_ends_where_a_label_does(tmp_path: Path, window: int, stride: int) -> None:
+    """Five labels of 16 to 37 readings: as many chains as windows cover a reading, each through all labels, exact within a label."""
+    runs = [("x", 0, 16), ("y", 16, 27), ("x", 43, 37), ("y", 80, 23), ("x", 103, 29)]
+    parts = [(who, label, 1000 * k + begin, count) for k, who in enumerate("abc") for label, begin, count in runs]
+    source = DataSection(source=str(log(tmp_path / "log.csv", *parts)), group="who", window=window, stride=stride, channels=("a",))
+    train = load_dataset(source).train
+    walk = Walk.of(train)
+    assert walk is not None
+    assert len(walk.chains) == -(-window // stride) * len(np.unique(train.groups))
+    for chain in walk.chains:
+        assert len(set(train.groups[chain])) == 1
+        steps = train.spans[chain[1:], 0] - train.spans[chain[:-1], 1]
+        same = train.y[chain[1:]] == train.y[chain[:-1]]
+        assert (steps[same] == -window % stride).all()
+        assert 0 <= steps.min() <= steps.max() < 2 * window
+        assert (~same).sum() == 4
 
 
 def test_recordings_of_one_class_each_are_not_walked_through(tmp_path: Path) -> None:
