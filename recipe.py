@@ -124,6 +124,10 @@ READERS: Mapping[str, Sequence[str]] = {
 """Who reads a key of [model]; every kind reads the others."""
 TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, OWN))
 """The same of [train]."""
+STREAMS: Mapping[str, float] = {"carry": 0.75, "loss_share": 0.5}
+"""What keys of [train] that recurrent nets alone read are where they are unset."""
+ALONE: Mapping[str, float] = dict.fromkeys(STREAMS, 0.0)
+"""What they were before there were such keys: recordings one by one, the loss on each one's last step."""
 
 
 def _model_kind(kind: str) -> str:
@@ -504,6 +508,12 @@ def _enumerated(names: Sequence[str]) -> str:
 def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None) -> Recipe:
     """The same on top of a resolved recipe."""
     return _validate(recipe.model_dump(mode="json"), overrides, weights, density, "the recipe")
+
+
+def with_unset(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with `values` for the keys of [train] that it leaves unset."""
+    unset = {key: value for key, value in values.items() if getattr(recipe.train, key) is None}
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=unset)})
 
 
 def parse_recipe(data: bytes, origin: str) -> Recipe:

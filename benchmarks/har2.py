@@ -253,7 +253,7 @@ def train_sparse_float(recipe: Recipe, float_place: Path, place: Path, listener:
         listener.stage("sparse float net")
         load_net(net, float_place / "float.safetensors")
         make_sparse(net, sparse)
-        schedule = quantize_schedule(recipe.train, recipe.quantize, [sparse], has_state=True)
+        schedule = quantize_schedule(recipe.train, recipe.quantize, [sparse])
         on_step = annealing(net)
         resume = checkpoint.path.exists()
         training = steps(recipe, dataset.train)

@@ -62,7 +62,7 @@ class Walked:
         """None: the largest score decides."""
         if section is None:
             return measure_streams(self.stream.scores.argmax(axis=2), self.stream.labels, self.stream.lengths, CLOCK)
-        return self.stream.measure(self.model, decide_by(section, self.model), CLOCK)
+        return self.stream.measure(self.model, decide_by(section, self.model.output.type), CLOCK)
 
 
 def main() -> None:

@@ -17,21 +17,37 @@ from ..graph.decide import Decision, with_decision
 from ..graph.decisions import stream_scores
 from ..graph.evaluate import take_decisions
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Format, IntegerModel, StreamPolicy
+from ..graph.ir import Format, IntegerModel, StreamPolicy, TensorType
 from ..graph.ops.decide import MOST_MARGIN
-from ..recipe import DecideSection, StreamSection
+from ..models import FeedForwardNet, Net, RecurrentNet
+from ..recipe import DecideSection, Recipe, StreamSection
 from .listener import Listener
 from .rates import Clock
 from .stream_metrics import StreamMetrics, measure_streams
 
 DEFAULTS = DecideSection(smoothing=2, margin=0.0, hold=1)
 """Where nothing is set and nothing is searched: about a mean of seven scores."""
+WIDEST = Format(0)
+"""Of the scores of recurrent nets, for the largest that there are: calibration gives them fraction bits from 0 on."""
 MISSED = 0.1
 """Share of changes missed that a user hears of."""
 SMOOTHINGS, MARGINS, HOLDS = (0, 1, 2, 3, 4, 5), (0.0, 0.5, 1.0, 2.0, 4.0), (1, 4)
 """What a search goes through."""
 _ROW_STEPS = 512
 """Of a row: many short ones side by side take numpy less time than a few long ones."""
+
+
+def refuse_without_steps(recipe: Recipe, net: Net) -> None:
+    """Raise InputError for a decision or a policy of streams of a net that takes no steps, where only the net itself tells."""
+    if (recipe.decide or recipe.stream) and isinstance(net, FeedForwardNet) and not recipe.model.streaming:
+        raise InputError(f"{recipe.model.kind} takes no steps, so that [decide] and [stream] have no meaning: leave them out")
+
+
+def check_early(section: DecideSection, classes: int, net: Net) -> None:
+    """Raise InputError for what no scores of the net could hold, whatever it learns: known before it is trained."""
+    check_thresholds(section, classes)
+    if isinstance(net, RecurrentNet):
+        decide_by(section, TensorType((classes,), WIDEST))
 
 
 def check_thresholds(section: DecideSection, classes: int) -> None:
@@ -46,16 +62,18 @@ def policy_by(section: StreamSection | None) -> StreamPolicy | None:
     return None if section is None else StreamPolicy(section.gap, section.rail, (section.window or 0) // 2)
 
 
-def decide_by(section: DecideSection, model: IntegerModel) -> Decision:
-    """The section in the integers of the model's scores, the defaults where nothing is set.
+def decide_by(section: DecideSection, scores: TensorType) -> Decision:
+    """The section in the integers of a model's scores, the defaults where nothing is set.
 
-    Raises InputError for a threshold that no score reaches, and a margin wider than from the lowest score to the highest.
+    Raises InputError for thresholds of another number than the classes, one that no score reaches, and a margin wider than from the lowest
+    score to the highest.
     """
     section = replace_unset(section, DEFAULTS)
     assert section.smoothing is not None
     assert section.margin is not None
     assert section.hold is not None
-    format, (classes,) = model.output.type.format, model.output.type.shape
+    format, (classes,) = scores.format, scores.shape
+    check_thresholds(section, classes)
     thresholds = [_integer("thresholds", value, format, format.low, format.high) for value in section.thresholds or ()]
     each = tuple(np.broadcast_to(thresholds, classes).tolist()) if thresholds else ()
     margin = _integer("margin", section.margin, format, 0, _widest(format))
@@ -117,7 +135,8 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
     assert section.false_alarms is not None
     listener.stage(f"choose {', '.join(section.searched)} of the decision on {counted(len(recordings), 'validation recording')} in a row")
     stream = Stream.of(model, recordings)
-    found = [(each, stream.measure(model, decide_by(each, model), clock)) for each in _candidates(section, model.output.type.format)]
+    scores = model.output.type
+    found = [(each, stream.measure(model, decide_by(each, scores), clock)) for each in _candidates(section, scores.format)]
     quiet = [pair for pair in found if _alarms(pair[1]) <= section.false_alarms]
     if quiet:
         chosen, metrics = min(quiet, key=lambda pair: _delay(pair[1]))
@@ -134,7 +153,7 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
             f"{int(np.median(recordings.lengths)) * clock.stride} readings each: allow more false alarms, or take streams whose classes "
             "last longer"
         )
-    return decide_by(chosen, model)
+    return decide_by(chosen, scores)
 
 
 def describe(section: DecideSection, metrics: StreamMetrics) -> str:

@@ -19,13 +19,13 @@ from ..data.dataset import load_dataset
 from ..errors import BudgetError, InputError, UnsupportedError
 from ..export.c import translate
 from ..graph.decide import with_decision
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.c_arguments import stored_scales
 from ..graph.weights import SparseWeight, most_bytes
 from ..lowering.lower import lower
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
-from .decision import decide_by, policy_by
+from .decision import WIDEST, decide_by, policy_by
 
 STEP = 4
 LARGE = 128
@@ -166,7 +166,7 @@ def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
         calibrate(net, torch.randn(4, 8, channels * recipe.model.window), torch.full((4,), 8), 12)
     model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
-    return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, model)))
+    return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, TensorType((classes,), WIDEST))))
 
 
 def check_budget(budget: Budget, model: IntegerModel) -> None:

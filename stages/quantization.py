@@ -33,7 +33,7 @@ from ..model_directory import (
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
 from ..models.activations import NORMALIZED
-from ..recipe import OPTIONAL, Recipe, parse_recipe, refuse_unread_of_streams, revise, to_toml
+from ..recipe import OPTIONAL, DecideSection, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -43,12 +43,22 @@ from ..train.metrics import Metrics, metrics_file
 from ..train.schedule import quantize_schedule, train_schedule
 from ..validate.torch_net import empty_net
 from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
-from .decision import DEFAULTS, check_thresholds, decide_by, describe_settings, policy_by, replace_unset, search_decision
+from .decision import (
+    DEFAULTS,
+    check_thresholds,
+    decide_by,
+    describe_settings,
+    policy_by,
+    refuse_without_steps,
+    replace_unset,
+    search_decision,
+)
 from .exports import EXPORTED
 from .listener import Listener, Silent
 from .rates import Clock
 from .readings import Reader
-from .training import centre_and_spread, read_recipe, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
+from .recipes import kept_recipe, read_recipe, tell_of_before
+from .training import centre_and_spread, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
@@ -103,12 +113,13 @@ def quantize(
             if _is_made(directory, manifest, _streaming_as(recipe, read_recipe(directory))):
                 _decide_anew(directory, manifest, recipe, dataset, listener)
                 return made
+        tell_of_before(directory, recipe, listener)
         return _quantize(directory, manifest, recipe, dataset, listener, resume=kept == recipe and not force)
 
 
 def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> bool:
     """Whether all that `quantize` writes is there and whole, of this recipe and these versions: it would be the same again."""
-    if manifest.versions.as_json() != versions(recipe) or directory.read(RECIPE) != to_toml(recipe):
+    if manifest.versions.as_json() != versions(recipe) or read_recipe(directory) != recipe:
         return False
     try:
         directory.check((QUANTIZED_NET, METRICS))
@@ -142,14 +153,14 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
     if section is None:
         return with_decision(model, None)
     if section.false_alarms is None:
-        return with_decision(model, decide_by(section, model))
+        return with_decision(model, decide_by(section, model.output.type))
     _, validation = training_data(recipe, train)
     if validation is None:
         listener.warning(
             "decide.false_alarms has no validation recordings to choose on: the decision keeps "
             f"{describe_settings(replace_unset(section, DEFAULTS))}; set train.validation_fraction, 0.2 for instance, and train anew"
         )
-        return with_decision(model, decide_by(section, model))
+        return with_decision(model, decide_by(section, model.output.type))
     reader = Reader.of(manifest, model)
     recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
     clock = Clock(reader.stride, int(np.median(recordings.lengths)) * reader.stride // 2, section.rate)
@@ -170,17 +181,18 @@ def _interrupted(directory: ModelDirectory) -> Recipe | None:
     if not directory.has(CHECKPOINT):
         return None
     kept = CheckpointFile(directory.path / CHECKPOINT).kept_recipe()
-    return read_recipe(directory) if kept is None else parse_recipe(kept.encode(), str(directory.path / CHECKPOINT))
+    return read_recipe(directory) if kept is None else kept_recipe(directory, kept.encode(), CHECKPOINT)
 
 
 def _quantize(
     directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
 ) -> float:
     teacher = _float_net(recipe, directory, dataset)
-    if (recipe.decide or recipe.stream) and isinstance(teacher, FeedForwardNet) and not recipe.model.streaming:
-        raise InputError(f"{recipe.model.kind} takes no steps, so that [decide] and [stream] have no meaning: leave them out")
+    refuse_without_steps(recipe, teacher)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
+    if recipe.decide is not None:
+        _refuse_unreachable(recipe, recipe.decide, net, manifest)
     if recipe.model.normalization == "none":
         _tell_limited(net, (data, _readings(steps(recipe, net, dataset.test), manifest)), listener)
     metrics = Metrics()
@@ -212,6 +224,12 @@ def _quantize(
     return result
 
 
+def _refuse_unreachable(recipe: Recipe, section: DecideSection, net: Net, manifest: Manifest) -> None:
+    """Raise InputError for a decision that the scores cannot hold: their format is that of the calibrated net, which fine-tuning keeps."""
+    model = lower(net, manifest.name, streaming=recipe.model.streaming)
+    with_decision(model, decide_by(section, model.output.type))
+
+
 def _fine_tune(
     net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, metrics: Metrics, listener: Listener, *, resume: bool
 ) -> None:
@@ -225,7 +243,7 @@ def _fine_tune(
         reports = fit(
             net,
             training,
-            quantize_schedule(recipe.train, recipe.quantize, recipe.compress, has_state=isinstance(net, RecurrentNet)),
+            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
             validation=validation,
             loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
             on_step=lambda done, total: anneal(net, done, total),
@@ -267,7 +285,7 @@ def _compressed_net(recipe: Recipe, manifest: Manifest, float_net: Net, data: Sp
     net = compress(float_net, recipe.compress)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
-    streams = train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)).carry > 0
+    streams = train_schedule(recipe.train).carry > 0
     calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest.input.fraction_bits, streams=streams)
     return net
 

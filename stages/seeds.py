@@ -12,8 +12,8 @@ from typing import Any
 from ..data.dataset import Dataset, load_dataset
 from ..errors import InputError
 from ..export.c import constant_bytes
-from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, RECIPE, REPORT, ModelDirectory
-from ..recipe import Recipe, revise, to_toml
+from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, REPORT, ModelDirectory
+from ..recipe import STREAMS, Recipe, revise, with_unset
 from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
@@ -22,6 +22,7 @@ from .exporting import export
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
+from .recipes import has_state, read_recipe
 from .training import telling_how_to_resume, train
 from .verification import Verification, verify
 
@@ -129,7 +130,8 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
-    return directory.read(RECIPE) == to_toml(recipe) and directory.manifest().data.sha256 == dataset.digest
+    own = with_unset(recipe, STREAMS) if has_state(directory, recipe) else recipe
+    return read_recipe(directory) == own and directory.manifest().data.sha256 == dataset.digest
 
 
 def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:

@@ -12,12 +12,13 @@ from ..data.dataset import Dataset
 from ..data.streams import is_log
 from ..errors import InputError, counted
 from ..manifest import Manifest
-from ..model_directory import FLOAT_NET, PLAN, RECIPE, STACK, START, ModelDirectory
+from ..model_directory import FLOAT_NET, PLAN, STACK, START, ModelDirectory
 from ..models import Net, refuse_unusable
-from ..recipe import DataSection, Recipe, parse_recipe, revise
+from ..recipe import DataSection, Recipe, revise
 from ..train.checkpoint import load_net
 from ..validate.torch_net import empty_net
 from .artefacts import check_manifest
+from .recipes import read_recipe
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: st
     directory = ModelDirectory.open(path)
     check_manifest(directory)
     with directory.unchanging():
-        manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+        manifest, recipe = directory.manifest(), read_recipe(directory)
         files = {START: directory.read(FLOAT_NET), **{name: directory.read(name) for name in (PLAN, STACK) if directory.has(name)}}
     shape = manifest.input.shape or ()
     model: dict[str, Any] = {"name": manifest.name}

@@ -43,7 +43,7 @@ from ..model_directory import (
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.compiled import compiler_version
-from ..recipe import TRAIN_READERS, Recipe, parse_recipe, refuse_unread, to_toml
+from ..recipe import STREAMS, TRAIN_READERS, Recipe, refuse_unread, to_toml, with_unset
 from ..store import refuse_held, write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
@@ -56,7 +56,9 @@ from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
 from ..validate.torch_net import empty_net
+from .decision import check_early, refuse_without_steps
 from .listener import Listener, Silent
+from .recipes import read_recipe, tell_of_before
 from .start import Start, begun_net, read_start
 
 NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
@@ -99,8 +101,9 @@ def train_from(
     """
     start = read_start(begun_from, source, overrides, weights=weights, density=density)
     going_on = f"rescomp train --resume -o {path}"
+    tell_of_before(start.directory, start.recipe, listener := listener or Silent())
     with ExitStack() as held:
-        return train_held(start.recipe, path, held, going_on, force=force, listener=listener or Silent(), start=start)
+        return train_held(start.recipe, path, held, going_on, force=force, listener=listener, start=start)
 
 
 def train_held(
@@ -118,12 +121,15 @@ def train_held(
     if begun:
         held.enter_context(ModelDirectory.open(path).held())
     recipe = recipe or _recipe_to_resume(directory)
+    if begun:
+        tell_of_before(directory, recipe, listener)
     of = start.manifest if start is not None else directory.manifest() if begun else None
     dataset = load_dataset(recipe.data, of.classes if of is not None else ())
     if start is not None:
         start.check(dataset)
     origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}
     net = _first_net(recipe, dataset, directory if begun else None, start)
+    recipe = with_unset(recipe, STREAMS) if isinstance(net, RecurrentNet) else recipe
     plan = _plan_file(recipe, net) if start is None else start.files
     if not begun:
         _refuse_early(recipe, net, dataset)
@@ -164,7 +170,7 @@ def _fit(
     reports = fit(
         net,
         training,
-        train_schedule(recipe.train, has_state=isinstance(net, RecurrentNet)),
+        train_schedule(recipe.train),
         validation=validation,
         spread=spread,
         center=center,
@@ -188,6 +194,9 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     """Refuse now what the first batch would refuse, and what quantize would after the training."""
     train = recipe.train
     _refuse_unread_by(net, recipe, dataset)
+    refuse_without_steps(recipe, net)
+    if recipe.decide is not None:
+        check_early(recipe.decide, len(dataset.classes), net)
     _refuse_too_large(net)
     compressed = compress(net, recipe.compress)
     use_loop(compressed, train.loop)
@@ -254,11 +263,6 @@ def telling_how_to_resume(how: str) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         interrupt.__notes__ = [f"what is done is kept; {how}"]
         raise
-
-
-def read_recipe(directory: ModelDirectory) -> Recipe:
-    """The resolved recipe of a model directory."""
-    return parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
 
 
 def _named_channels(dataset: Dataset) -> str:

@@ -17,6 +17,7 @@ from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import write_atomically
 from ..models.tensors import read_safetensors
+from ..recipe import ALONE
 from .carried import Carried
 from .device import device_of
 from .early_stopping import BestEpoch
@@ -130,9 +131,10 @@ class CheckpointFile:
                 f"{self.path} does not hold the metrics of its {epoch} epochs: it is damaged or of an older rescomp, train anew"
             )
         for key, value in identity.items():
-            if found.get(key) != value:
+            made_with = found.get(key, ALONE.get(key))
+            if made_with != value:
                 raise InputError(
-                    f"{self.path} was made with {key} = {found.get(key)}, this run has {value}: "
+                    f"{self.path} was made with {key} = {made_with}, this run has {value}: "
                     "resume with the same recipe and data, or train anew"
                 )
         state.restore(tensors, str(self.path))

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 
 from ..recipe import Constraint, QuantizeSection, Sparse, TrainSection
 
-CARRY, LOSS_SHARE = 0.75, 0.5
-"""Of a net with a state, where the recipe leaves them unset."""
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -54,9 +51,8 @@ class Schedule:
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
 
 
-def train_schedule(train: TrainSection, *, has_state: bool = False) -> Schedule:
-    """The float training that a recipe asks for. has_state: whether the net is one of recurrent cells."""
-    carry, loss_share = (CARRY, LOSS_SHARE) if has_state else (0.0, 0.0)
+def train_schedule(train: TrainSection) -> Schedule:
+    """The float training that a recipe asks for. What is unset of carry and loss_share is 0, as for a net without state."""
     return Schedule(
         "train",
         train.epochs,
@@ -72,20 +68,18 @@ def train_schedule(train: TrainSection, *, has_state: bool = False) -> Schedule:
         train.flip,
         train.optimizer,
         patience=train.patience,
-        carry=carry if train.carry is None else train.carry,
-        loss_share=loss_share if train.loss_share is None else train.loss_share,
+        carry=train.carry or 0.0,
+        loss_share=train.loss_share or 0.0,
     )
 
 
-def quantize_schedule(
-    train: TrainSection, quantize: QuantizeSection, constraints: Iterable[Constraint] = (), *, has_state: bool = False
-) -> Schedule:
+def quantize_schedule(train: TrainSection, quantize: QuantizeSection, constraints: Iterable[Constraint] = ()) -> Schedule:
     """The fine-tuning that a recipe asks for: the training's numbers with the epochs and learning rate of [quantize].
 
     The weights of an epoch count as settled once the sparse constraint's support is fixed.
     """
     return replace(
-        train_schedule(train, has_state=has_state),
+        train_schedule(train),
         stage="quantize",
         epochs=quantize.epochs,
         learning_rate=quantize.learning_rate,

@@ -62,12 +62,12 @@ def search(model, monkeypatch, stream, **keys):
 
 def test_numbers_are_in_the_units_of_the_scores(model):
     unit = 1 << model.output.type.format.fraction_bits
-    assert decide_by(DecideSection(), model) == Decision(2, 0, 1, 0, ())
+    assert decide_by(DecideSection(), model.output.type) == Decision(2, 0, 1, 0, ())
     format = model.output.type.format
     section = DecideSection(smoothing=0, margin=(format.high - format.low) / unit, hold=4, refractory=7, thresholds=-0.5)
-    assert decide_by(section, model) == Decision(0, format.high - format.low, 4, 7, (-unit // 2,) * 4)
+    assert decide_by(section, model.output.type) == Decision(0, format.high - format.low, 4, 7, (-unit // 2,) * 4)
     most = DecideSection(thresholds=(0, 1, format.high / unit, format.low / unit))
-    assert decide_by(most, model).thresholds == (0, unit, format.high, format.low)
+    assert decide_by(most, model.output.type).thresholds == (0, unit, format.high, format.low)
 
 
 @pytest.mark.parametrize("key", ["margin", "thresholds"])
@@ -79,9 +79,9 @@ def test_numbers_beyond_the_scores_format_are_refused_with_the_largest_that_ther
         with pytest.raises(
             InputError, match=rf"decide\.{key} of .* is beyond .*: give a number from .* to {re.escape(f'{most / unit:.8g}')}$"
         ):
-            decide_by(DecideSection(**{key: value}), model)
+            decide_by(DecideSection(**{key: value}), model.output.type)
     with pytest.raises(InputError, match=r"decide\.thresholds of -1e\+308"):
-        decide_by(DecideSection(thresholds=(0, -1e308)), model)
+        decide_by(DecideSection(thresholds=(0, 0, 0, -1e308)), model.output.type)
 
 
 def test_a_search_leaves_out_margins_that_the_scores_cannot_hold(model, monkeypatch):
@@ -173,6 +173,40 @@ def test_a_decision_is_put_behind_a_model_without_training_it_anew(model_dir):
     model = read_model(ModelDirectory.open(model_dir))
     assert (model.decides, model.policy) == (False, None)
     assert not any("fine-tune" in text for text in listener.said)
+
+
+@pytest.mark.parametrize(
+    ("decide", "said"),
+    [
+        ("thresholds=[0, 1]", r"decide\.thresholds has 2 numbers for 3 classes"),
+        ("margin=65536", r"decide\.margin of 65536 is beyond .*: give a number from 0 to 65535$"),
+        ("thresholds=-32769", r"decide\.thresholds of -32769 is beyond .*: give a number from -32768 to 32767$"),
+    ],
+)
+def test_what_no_scores_of_any_net_reach_is_refused_before_the_training(decide, said, recordings, tmp_path):
+    recipe = load_recipe(None, [f"data.source={recordings}", f"decide.{decide}"])
+    for fit in (None, "const=4KB"):
+        with pytest.raises(InputError, match=said):
+            stages.run(recipe, tmp_path / "out", fit=fit)
+        assert not (tmp_path / "out").exists()
+
+
+def test_an_own_net_without_steps_is_refused_before_the_training(recordings, tmp_path, monkeypatch):
+    net = (
+        "from torch import nn\ndef net(shape, classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1], classes))\n"
+    )
+    (tmp_path / "decided_net.py").write_text(net)
+    monkeypatch.syspath_prepend(tmp_path)
+    recipe = load_recipe(None, [f"data.source={recordings}", "model.kind=decided_net:net", "train.epochs=0", "decide=true"])
+    with pytest.raises(InputError, match=r"decided_net:net takes no steps, so that \[decide\] and \[stream\] have no meaning"):
+        stages.train(recipe, tmp_path / "out")
+
+
+def test_what_the_calibrated_scores_do_not_reach_is_refused_before_the_fine_tuning(model_dir, monkeypatch):
+    monkeypatch.setattr(quantization, "fit", lambda *_, **__: pytest.fail("the net was fine-tuned"))
+    for section in ("margin=30000", "thresholds=[0, 9000, 0]"):
+        with pytest.raises(InputError, match=rf"decide\.{section[:6]}.* is beyond what the scores of this model reach"):
+            stages.quantize(model_dir, overrides=["quantize.epochs=9", f"decide.{section}"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rescomp.errors import InputError
-from rescomp.recipe import Recipe
+from rescomp.recipe import ALONE, STREAMS, Recipe, with_unset
 from rescomp.train import Determinism, Schedule, accuracy, make_deterministic, quantize_schedule, scores, train_schedule
 
 
@@ -37,16 +37,14 @@ def test_schedules_of_a_recipe() -> None:
 
 
 def test_nets_with_a_state_are_trained_for_streams_unless_the_recipe_says_otherwise() -> None:
-    def of(recipe: Recipe, *, has_state: bool) -> set[tuple[float, float]]:
-        both = (
-            train_schedule(recipe.train, has_state=has_state),
-            quantize_schedule(recipe.train, recipe.quantize, has_state=has_state),
-        )
+    def of(recipe: Recipe) -> set[tuple[float, float]]:
+        both = train_schedule(recipe.train), quantize_schedule(recipe.train, recipe.quantize)
         return {(schedule.carry, schedule.loss_share) for schedule in both}
 
-    assert of(Recipe(), has_state=True) == {(0.75, 0.5)}
-    assert of(Recipe(), has_state=False) == {(0.0, 0.0)}
-    assert of(Recipe.model_validate({"train": {"carry": 0.0, "loss_share": 0.25}}), has_state=True) == {(0.0, 0.25)}
+    some = Recipe.model_validate({"train": {"loss_share": 0.25}})
+    assert [of(with_unset(recipe, STREAMS)) for recipe in (Recipe(), some)] == [{(0.75, 0.5)}, {(0.75, 0.25)}]
+    assert [of(with_unset(recipe, ALONE)) for recipe in (Recipe(), some)] == [{(0.0, 0.0)}, {(0.0, 0.25)}]
+    assert of(Recipe()) == {(0.0, 0.0)}
 
 
 def test_determinism_is_pinned_and_recorded() -> None:
