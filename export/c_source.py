@@ -15,6 +15,7 @@ from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
 from .kernel_choice import Target
+from .kernel_table import kernels_of
 from .scratch import WORD
 
 API_VERSION = 4
@@ -230,7 +231,7 @@ class Source:
     @property
     def calls_decision(self) -> bool:
         """Whether rescomp_decision.h is needed."""
-        return any(kernel.startswith(("decide_", "exponential_average_")) for kernel in self.kernels)
+        return not {kernel.name for kernel in kernels_of("rescomp_decision.h")}.isdisjoint(self.kernels)
 
     @property
     def decision_summary(self) -> str:

@@ -10,11 +10,10 @@ from importlib.resources.abc import Traversable
 
 import jinja2
 
+from .kernel_table import HEADERS
+
 SUFFIXES = {"c": ("S", "c"), "h": ("h",)}
 """Of the files in a core's folder that replace a kernel's source or header of the same stem, the first found."""
-
-DECLARATIONS = frozenset({"rescomp_kernels.h", "rescomp_decision.h"})
-"""Headers that name kernels which nobody need call."""
 
 
 def read_template(path: str) -> str:
@@ -54,7 +53,7 @@ def kernel_files(kernels: Sequence[str], folders: Sequence[str] = ()) -> dict[st
             path = _find(name, folders)
             text = found[path.rpartition("/")[2]] = read_template(path)
             wanted += re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
-            if name not in DECLARATIONS:
+            if name not in HEADERS:  # these name kernels which nobody need call
                 wanted += _called(text)
     return dict(sorted(found.items()))
 

@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: 0BSD */
-#define RESCOMP_ACTIVATION int16_t
 #define RESCOMP_KERNEL rescomp_average_pool_int16
+#define RESCOMP_ACTIVATION int16_t
 #include "rescomp_average_pool_body.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_exponential_average_int16
 #define RESCOMP_ACTIVATION int16_t
 #define RESCOMP_BITS 15
-#define RESCOMP_KERNEL rescomp_exponential_average_int16
 #include "rescomp_exponential_average_body.h"

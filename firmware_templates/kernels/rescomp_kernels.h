@@ -31,25 +31,23 @@ void rescomp_fully_connected_int8_int4(const int8_t *input, int8_t *output, resc
 
 /* The same with weights of +1 and -1, which rescomp_fully_connected_seeded_body.h draws from `seed`: they take no memory. */
 void rescomp_fully_connected_int16_seeded(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
-                                          uint32_t seed,
-                                          rescomp_requantization by);
+                                          uint32_t seed, rescomp_requantization by);
 void rescomp_fully_connected_int8_seeded(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
-                                         uint32_t seed,
-                                         rescomp_requantization by);
+                                         uint32_t seed, rescomp_requantization by);
 
 /* The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes. */
 void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, rescomp_count columns,
-                                                      rescomp_count rows,
-                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+                                                      rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
+                                                      rescomp_requantization by);
 void rescomp_fully_connected_int16_sparse_bitmap_int4(const int16_t *input, int16_t *output, rescomp_count columns,
-                                                      rescomp_count rows,
-                                                      const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+                                                      rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
+                                                      rescomp_requantization by);
 void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16_t *output, rescomp_count columns,
-                                                     rescomp_count rows,
-                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+                                                     rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
+                                                     rescomp_requantization by);
 void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, rescomp_count columns,
-                                                     rescomp_count rows,
-                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+                                                     rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
+                                                     rescomp_requantization by);
 
 /*
  * The products of named cores: accumulator[row] = weight[row] . input, for rescomp_requantize_rows_*. The accumulator has room for
@@ -64,18 +62,15 @@ void rescomp_product_int8_int8(const int8_t *input, rescomp_count columns, resco
 
 /* The same with int4 weights, two to a byte, each row padded to whole bytes. */
 void rescomp_product_int16_int4(const int16_t *input, rescomp_count columns, rescomp_count rows,
-                                const RESCOMP_FLASH uint8_t *weight,
-                                int32_t *accumulator);
+                                const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator);
 void rescomp_product_int8_int4(const int8_t *input, rescomp_count columns, rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                                int32_t *accumulator);
 
 /* The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922. */
 void rescomp_product_int16_ternary(const int16_t *input, rescomp_count columns, rescomp_count rows,
-                                   const RESCOMP_FLASH uint8_t *weight,
-                                   int32_t *accumulator);
+                                   const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator);
 void rescomp_product_int8_ternary(const int8_t *input, rescomp_count columns, rescomp_count rows,
-                                  const RESCOMP_FLASH uint8_t *weight,
-                                  int32_t *accumulator);
+                                  const RESCOMP_FLASH uint8_t *weight, int32_t *accumulator);
 
 /*
  * The same for 32-bit cores, by tables of partial sums, in the order of rescomp_product_ternary_tabled_words_body.h.
@@ -183,14 +178,14 @@ static inline rescomp_conv2d_shape rescomp_conv2d_shape_of(rescomp_size input, r
 /* output[y][x][row] = requantize(weight[row] . patch(y, x)). weight: [rows][kernel_height][kernel_width][channels]. */
 void rescomp_conv2d_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
-void rescomp_conv2d_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
-                              const RESCOMP_FLASH int8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape, const RESCOMP_FLASH int8_t *weight,
+                              rescomp_requantization by);
 
 /* The same with int4 weights, two to a byte, each row padded to whole bytes. */
 void rescomp_conv2d_int16_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
-void rescomp_conv2d_int8_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
-                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape, const RESCOMP_FLASH uint8_t *weight,
+                              rescomp_requantization by);
 
 /* The same with 3:4 ternary weights over patches in that order, packed as rescomp_ternary.h says. |input| <= 10922. */
 void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
@@ -203,17 +198,14 @@ void rescomp_conv2d_int8_ternary(const int8_t *input, int8_t *output, rescomp_co
  * where they do not lie in one piece in the input. patch, accumulator and table are scratch of the caller's, as the products need it.
  */
 void rescomp_im2col_int16_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
-                               const RESCOMP_FLASH int8_t *weight, rescomp_requantization by, int16_t *patch,
-                               int32_t *accumulator);
-void rescomp_im2col_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
-                              const RESCOMP_FLASH int8_t *weight, rescomp_requantization by, int8_t *patch,
-                              int32_t *accumulator);
+                               const RESCOMP_FLASH int8_t *weight, rescomp_requantization by, int16_t *patch, int32_t *accumulator);
+void rescomp_im2col_int8_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape, const RESCOMP_FLASH int8_t *weight,
+                              rescomp_requantization by, int8_t *patch, int32_t *accumulator);
 void rescomp_im2col_int16_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int16_t *patch,
                                int32_t *accumulator);
-void rescomp_im2col_int8_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
-                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int8_t *patch,
-                              int32_t *accumulator);
+void rescomp_im2col_int8_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape, const RESCOMP_FLASH uint8_t *weight,
+                              rescomp_requantization by, int8_t *patch, int32_t *accumulator);
 void rescomp_im2col_int16_ternary(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by, int16_t *patch,
                                   int32_t *accumulator);
@@ -319,8 +311,8 @@ void rescomp_fastgrnn_gate_int16(const int16_t *z, const int16_t *candidate, con
  * bits. The output may be the state, but must not overlap the other inputs.
  * lookup: table is the half table of tanh; mirrored_lookup: its mirror image, then the table itself, 257 entries in all.
  */
-void rescomp_fastgrnn_update_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
-                                          int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *gate_bias,
+void rescomp_fastgrnn_update_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state, int16_t *output,
+                                          rescomp_count count, const RESCOMP_FLASH int16_t *gate_bias,
                                           const RESCOMP_FLASH int16_t *candidate_bias, rescomp_fastgrnn_cell cell,
                                           const RESCOMP_FLASH int16_t *table);
 void rescomp_fastgrnn_update_mirrored_lookup_int16(const int16_t *projected, const int16_t *recurrent, const int16_t *state,
@@ -351,15 +343,14 @@ static inline rescomp_state_format rescomp_state_format_of(uint8_t fraction_bits
 
 /* output = alpha * candidate + beta * state, alpha and beta in Q15. */
 void rescomp_fastrnn_state_int16(const int16_t *candidate, const int16_t *state, int16_t *output, rescomp_count count,
-                                 int16_t alpha,
-                                 int16_t beta, rescomp_state_format format);
+                                 int16_t alpha, int16_t beta, rescomp_state_format format);
 
 /* output = (1 - z) * candidate + z * state. */
 void rescomp_gru_state_int16(const int16_t *z, const int16_t *candidate, const int16_t *state, int16_t *output, rescomp_count count,
                              rescomp_state_format format);
 
 /* output = input_gate * candidate + forget_gate * cell. */
-void rescomp_lstm_cell_int16(const int16_t *input_gate, const int16_t *forget_gate, const int16_t *candidate,
-                             const int16_t *cell, int16_t *output, rescomp_count count, rescomp_state_format format);
+void rescomp_lstm_cell_int16(const int16_t *input_gate, const int16_t *forget_gate, const int16_t *candidate, const int16_t *cell,
+                             int16_t *output, rescomp_count count, rescomp_state_format format);
 
 #endif
