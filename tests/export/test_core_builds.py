@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rescomp.export.c import export_c
+from rescomp.export.c_templates import list_templates, read_template
 from rescomp.export.cores import CORES
 from rescomp.export.kernel_choice import PREFERENCES, Target
 from rescomp.validate.c_program import WARNINGS
@@ -191,3 +192,9 @@ def test_cppcheck_finds_nothing(plain):
 
 def test_a_tap_compiles(core, sources):
     compiled(core, sources, "-std=gnu99", "-O2", "-DRESCOMP_TAP")
+
+
+def test_assembly_begins_and_ends_its_functions_by_the_macros_of_its_architecture():
+    files = [path for path in list_templates("arch") if "/rescomp_call_saved_" not in path]
+    heads = re.compile(r"^[ \t]*\.(section|text|globa?l|type|size|thumb_func|syntax)\b.*", re.MULTILINE)
+    assert {path: found for path in files if (found := heads.findall(read_template(f"arch/{path}")))} == {}

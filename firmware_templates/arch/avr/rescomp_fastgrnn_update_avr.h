@@ -274,10 +274,6 @@
 2:
 .endm
 
-	.section .text.KERNEL, "ax", @progbits
-	.balign 2
-	.global KERNEL
-	.type KERNEL, @function
 /*
  * void KERNEL(const int16_t *projected, const int16_t *recurrent, const int16_t *state, int16_t *output, uint16_t count,
  *             const __flash int16_t *gate_bias, const __flash int16_t *candidate_bias, rescomp_fastgrnn_cell cell
@@ -285,7 +281,7 @@
  * in r25:r24, r23:r22, r21:r20, r19:r18, r17:r16, r15:r14, r13:r12; the others on the stack: zeta, nu (2 bytes each),
  * fraction_bits (1), low, high, table (2 each)
  */
-KERNEL:
+	begin_function KERNEL
 	save_registers
 	movw XL, r24
 	movw r4, r22
@@ -387,6 +383,5 @@ KERNEL:
 	pop  r0
 .endr
 	clr  r1
-	restore_registers
-	ret
-	.size KERNEL, . - KERNEL
+	restore_registers_and_return
+	end_function KERNEL

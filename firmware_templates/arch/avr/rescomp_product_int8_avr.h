@@ -155,15 +155,11 @@
 1:
 .endm
 
-	.section .text.KERNEL, "ax", @progbits
-	.balign 2
-	.global KERNEL
-	.type KERNEL, @function
 /*
  * void KERNEL(const activation *input, uint16_t columns, uint16_t rows, const __flash int8_t *weight, int32_t *accumulator)
  * in r25:r24, r23:r22, r21:r20, r19:r18, r17:r16
  */
-KERNEL:
+	begin_function KERNEL
 	save_registers
 .irp register, 17, 16, 21, 20, 23, 22
 	push r\register
@@ -394,6 +390,5 @@ KERNEL:
 	out  SPH, YH
 	out  SREG, r0
 	out  SPL, YL
-	restore_registers
-	ret
-	.size KERNEL, . - KERNEL
+	restore_registers_and_return
+	end_function KERNEL

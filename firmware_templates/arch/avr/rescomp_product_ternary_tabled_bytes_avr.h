@@ -222,16 +222,12 @@
 	store_sum 0, 1
 .endm
 
-	.section .text.KERNEL, "ax", @progbits
-	.balign 2
-	.global KERNEL
-	.type KERNEL, @function
 /*
  * void KERNEL(const activation *input, uint16_t columns, uint16_t rows, const __flash uint8_t *weight, int32_t *accumulator,
  *             uint16_t *table)
  * in r25:r24, r23:r22, r21:r20, r19:r18, r17:r16, r15:r14
  */
-KERNEL:
+	begin_function KERNEL
 	save_registers
 	movw XL, r24
 	movw ZL, r18
@@ -402,6 +398,5 @@ KERNEL:
 	pop  r0
 	pop  r0
 	pop  r0
-	restore_registers
-	ret
-	.size KERNEL, . - KERNEL
+	restore_registers_and_return
+	end_function KERNEL

@@ -226,17 +226,13 @@
 #endif
 .endm
 
-	.section .text.KERNEL, "ax", @progbits
-	.balign 2
-	.global KERNEL
-	.type KERNEL, @function
 #if INPUT_BYTES == 4
 /*
  * void KERNEL(const int32_t *accumulator, output *output, uint16_t rows, rescomp_requantization by)
  * in r25:r24, r23:r22, r21:r20; by.bias r9:r8, .multiplier r11:r10, .shift r13:r12, .multiplier_step r14, .shift_step r15,
  * .low r17:r16, .high r19:r18
  */
-KERNEL:
+	begin_function KERNEL
 	save_registers
 	movw XL, r24
 	movw YL, r22
@@ -251,7 +247,7 @@ KERNEL:
  * void KERNEL(const input *input, output *output, uint16_t positions, uint16_t channels, uint8_t pre_shift,
  * rescomp_requantization by) in r25:r24, r23:r22, r21:r20, r19:r18, r16; by on the stack
  */
-KERNEL:
+	begin_function KERNEL
 	save_registers
 	movw XL, r24
 	movw YL, r22
@@ -385,8 +381,7 @@ KERNEL:
 	pop  r0
 #endif
 	clr  r1
-	restore_registers
-	ret
+	restore_registers_and_return
 
 .Ladd_bias:
 	add_bias
@@ -412,4 +407,4 @@ KERNEL:
 	mov  P2, P5
 	mov  P3, r0
 2:	rjmp .Lscale
-	.size KERNEL, . - KERNEL
+	end_function KERNEL

@@ -38,12 +38,7 @@ half     .req r9 /* (2^15 + 1) * 2^9 + 2^8 - 1, of the sigmoid */
 6:
 .endm
 
-    .section .text.rescomp_fastgrnn_update_mirrored_lookup_int16, "ax", %progbits
-    .balign 4
-    .global rescomp_fastgrnn_update_mirrored_lookup_int16
-    .type rescomp_fastgrnn_update_mirrored_lookup_int16, %function
-    .thumb_func
-rescomp_fastgrnn_update_mirrored_lookup_int16:
+    begin_function rescomp_fastgrnn_update_mirrored_lookup_int16
     enter
     ldr table, [sp, #TABLE]
     adds next, table, #2
@@ -85,4 +80,4 @@ saturate_all: /* seldom */
     adds r5, r3
     saturate r5
     b 2b
-    .size rescomp_fastgrnn_update_mirrored_lookup_int16, . - rescomp_fastgrnn_update_mirrored_lookup_int16
+    end_function rescomp_fastgrnn_update_mirrored_lookup_int16

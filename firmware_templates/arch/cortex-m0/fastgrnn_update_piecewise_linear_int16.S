@@ -16,12 +16,7 @@ one     .req r8 /* 2^12 */
 6:
 .endm
 
-    .section .text.rescomp_fastgrnn_update_piecewise_linear_int16, "ax", %progbits
-    .balign 4
-    .global rescomp_fastgrnn_update_piecewise_linear_int16
-    .type rescomp_fastgrnn_update_piecewise_linear_int16, %function
-    .thumb_func
-rescomp_fastgrnn_update_piecewise_linear_int16:
+    begin_function rescomp_fastgrnn_update_piecewise_linear_int16
     enter
     movs r3, #1
     lsls r3, #12
@@ -45,4 +40,4 @@ rescomp_fastgrnn_update_piecewise_linear_int16:
     ble 2f
     movs r5, largest
 2:  update_and_loop
-    .size rescomp_fastgrnn_update_piecewise_linear_int16, . - rescomp_fastgrnn_update_piecewise_linear_int16
+    end_function rescomp_fastgrnn_update_piecewise_linear_int16

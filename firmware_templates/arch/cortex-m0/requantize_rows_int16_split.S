@@ -48,12 +48,7 @@ lift   .req r7
 2:
 .endm
 
-    .section .text.rescomp_requantize_rows_int16_split, "ax", %progbits
-    .balign 4
-    .global rescomp_requantize_rows_int16_split
-    .type rescomp_requantize_rows_int16_split, %function
-    .thumb_func
-rescomp_requantize_rows_int16_split:
+    begin_function rescomp_requantize_rows_int16_split
     enter 2
     lsls r4, #1
     adds r4, #1                     /* and a half, by which the result is rounded */
@@ -85,4 +80,4 @@ one_by_one:
     scale 0
     adds output, #2
     b one_by_one
-    .size rescomp_requantize_rows_int16_split, . - rescomp_requantize_rows_int16_split
+    end_function rescomp_requantize_rows_int16_split

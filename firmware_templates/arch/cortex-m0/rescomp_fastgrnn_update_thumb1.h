@@ -5,10 +5,6 @@
  */
 #include "rescomp_call_saved_thumb1.h"
 
-    .syntax unified
-    .thumb
-    .text
-
 offset   .req r0  /* of the entry from the ends of all arrays */
 opened   .req r10 /* (zeta + nu) * 2^15 + 2^(shift - 1): the gate where z is 0, before its shift */
 constant .req r11 /* 2^14 + limit * 2^15, limit being the smaller one of high and -low: results get it added, so that */
@@ -39,8 +35,7 @@ negative_limit .req lr /* this brings them back */
 
 /* Saves the registers and sets up all of the above; with no entries, the function ends. */
 .macro enter
-    push_call_saved
-    sub sp, #FRAME
+    push_call_saved FRAME
     ldr r7, [sp, #COUNT]
     lsls r7, #1
     bne 1f
@@ -125,8 +120,7 @@ negative_limit .req lr /* this brings them back */
     adds offset, #2
     bne 1b
 return:
-    add sp, #FRAME
-    pop_call_saved_and_return
+    pop_call_saved_and_return FRAME
 
 8:  add r3, negative_limit          /* seldom */
     add r4, sp, #CELL

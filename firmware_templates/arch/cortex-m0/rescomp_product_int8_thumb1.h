@@ -10,10 +10,6 @@
  */
 #include "rescomp_call_saved_thumb1.h"
 
-    .syntax unified
-    .thumb
-    .text
-
 #define ROWS 4
 #define COLUMNS 4 /* unrolled */
 
@@ -42,13 +38,8 @@
 .endm
 
 /* void RESCOMP_KERNEL(input: r0, columns: r1, rows: r2, weight: r3, accumulator) */
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
-    push_call_saved
-    sub sp, #FRAME_BYTES
+    begin_function RESCOMP_KERNEL, .text
+    push_call_saved FRAME_BYTES
     str r2, [sp, #ROWS_LEFT]
     ldr r4, [sp, #ACCUMULATOR]
     str r4, [sp, #NEXT]
@@ -118,8 +109,7 @@ RESCOMP_KERNEL:
     str r4, [sp, #ROWS_LEFT]
     bgt .Lblock
 
-    add sp, #FRAME_BYTES
-    pop_call_saved_and_return
+    pop_call_saved_and_return FRAME_BYTES
 
 .Llast_block:                     @ one to three rows: the last one stands in for those that are missing
     cmp r4, #2
@@ -129,4 +119,4 @@ RESCOMP_KERNEL:
 2:  mov r2, r1
 3:  mov r3, r2
     b .Lall_rows_exist
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

@@ -5,10 +5,6 @@
  */
 #include "rescomp_call_saved_thumb1.h"
 
-    .syntax unified
-    .thumb
-    .text
-
 #define CHUNK_GROUPS 16
 #define TABLE_BYTES 64 /* of a group */
 #define BLOCK_BYTES 32 /* of a block's accumulators */
@@ -87,13 +83,8 @@
 .endm
 
 /* void RESCOMP_KERNEL(input: r0, columns: r1, rows: r2, weight: r3, accumulator, table) */
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
-    push_call_saved
-    sub sp, #FRAME_BYTES
+    begin_function RESCOMP_KERNEL, .text
+    push_call_saved FRAME_BYTES
     str r0, [sp, #INPUT]
     str r3, [sp, #WEIGHT]
     adds r2, #7                 @ rows_end = accumulator + rows padded to 8
@@ -286,6 +277,5 @@ RESCOMP_KERNEL:
     b .Lchunk
 
 .Ldone:
-    add sp, #FRAME_BYTES
-    pop_call_saved_and_return
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    pop_call_saved_and_return FRAME_BYTES
+    end_function RESCOMP_KERNEL

@@ -6,10 +6,6 @@
  */
 #include "rescomp_call_saved_thumb1.h"
 
-    .syntax unified
-    .thumb
-    .text
-
 /* The stack frame, and behind nine saved registers the fields of rescomp_requantization but the first. */
 #define OUTPUT_END 0
 #define LOOP 4            /* the loop for rows of their own scales */
@@ -99,13 +95,8 @@
 .endm
 
 /* void RESCOMP_KERNEL(accumulator: r0, output: r1, rows: r2, by: r3 and the stack) */
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
-    push_call_saved
-    sub sp, #FRAME_BYTES
+    begin_function RESCOMP_KERNEL, .text
+    push_call_saved FRAME_BYTES
     mov r11, r3
     lsrs r7, r2, #LOG2_UNROLLED
     lsls r7, r7, #LOG2_UNROLLED
@@ -171,8 +162,7 @@ RESCOMP_KERNEL:
 .Lenter_loop:
     bx r5
 .Ldone:
-    add sp, #FRAME_BYTES
-    pop_call_saved_and_return
+    pop_call_saved_and_return FRAME_BYTES
 
     .align 2
 .Lloops:
@@ -264,4 +254,4 @@ RESCOMP_KERNEL:
     eors r4, r5
 1:  bx lr
     .pool
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

@@ -33,12 +33,7 @@ step   .req r6 /* from a row's shift to that of the next one, 0 or 1 */
 .endif
 .endm
 
-    .section .text.RESCOMP_KERNEL, "ax", %progbits
-    .balign 4
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-RESCOMP_KERNEL:
+    begin_function RESCOMP_KERNEL
     enter BYTES
     mov minus, r4
     ldr r2, [r3, #SHIFT]
@@ -75,4 +70,4 @@ one_by_one:
     adds r2, step
     adds output, #BYTES
     b one_by_one
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

@@ -5,10 +5,6 @@
  */
 #include "rescomp_call_saved_thumb1.h"
 
-    .syntax unified
-    .thumb
-    .text
-
 last  .req r8  /* the output at which the loop over pairs of rows ends */
 bias  .req r9  /* of the next row */
 low   .req r10

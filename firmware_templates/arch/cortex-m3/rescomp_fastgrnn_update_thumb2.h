@@ -3,8 +3,7 @@
  * What the updates of a FastGRNN cell share on ARMv7-M: kernels/fastgrnn_update_*_int16.c says what they compute. One entry a
  * turn. The file that includes this one names the bytes of its stack frame in FRAME. These registers have one role throughout:
  */
-    .syntax unified
-    .thumb
+#include "rescomp_call_saved_thumb2.h"
 
 projected .req r0   /* read entry after entry, as are: */
 recurrent .req r1
@@ -32,12 +31,10 @@ z         .req r9
  * h' = saturate((gate * candidate + z * state + 2^14) >> 15) + limit its constant; opened, what the gate is where z is 0; zeta.
  */
 .macro enter
-    push {r4-r11, lr}
-    sub sp, #FRAME
+    push_call_saved FRAME
     ldr r7, [sp, #COUNT]
     cbnz r7, 1f
-    add sp, #FRAME
-    pop {r4-r11, pc}
+    pop_call_saved_and_return FRAME
 1:  cmp r2, r3
     beq 3f
 2:  subs r7, #1                     /* output[i] = state[i] */
@@ -109,8 +106,7 @@ z         .req r9
 .macro loop x, limit
     subs turns, #0x100
     bpl 1b
-    add sp, #FRAME
-    pop {r4-r11, pc}
+    pop_call_saved_and_return FRAME
 3:  sub \x, \limit
     clamp \x
     b 2b

@@ -9,9 +9,7 @@
  *     sum_block        accumulator[0..3] += input . weight[0..3]: r0-r3 the beginnings of four rows, r4-r7 their
  *                      accumulators, r8 the input; r9-r12 are free. It leaves r3 at the end of the last row.
  */
-    .syntax unified
-    .thumb
-    .text
+#include "rescomp_call_saved_thumb2.h"
 
 #define ROWS 4
 
@@ -27,13 +25,8 @@
 
 /* void RESCOMP_KERNEL(input: r0, columns: r1, rows: r2, weight: r3, accumulator) */
 .macro product_of_four_rows
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
-    push {r4-r11, lr}
-    sub sp, #FRAME_BYTES
+    begin_function RESCOMP_KERNEL, .text
+    push_call_saved FRAME_BYTES
     sub r10, r2, #ROWS
     ldr r9, [sp, #ACCUMULATOR]
     mov r12, r1
@@ -81,7 +74,6 @@ RESCOMP_KERNEL:
     str r10, [sp, #ROWS_LEFT]
     b .Lrows_set
 .Ldone:
-    add sp, #FRAME_BYTES
-    pop {r4-r11, pc}
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    pop_call_saved_and_return FRAME_BYTES
+    end_function RESCOMP_KERNEL
 .endm

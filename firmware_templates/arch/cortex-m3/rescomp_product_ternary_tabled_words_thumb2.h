@@ -3,9 +3,7 @@
  * Thumb-2 for rescomp_product_ternary_tabled_words_body.h, whose definition and layout it follows. The file that includes it
  * names the function in RESCOMP_KERNEL, the bytes of an input in INPUT_BYTES, and defines the macro load_input.
  */
-    .syntax unified
-    .thumb
-    .text
+#include "rescomp_call_saved_thumb2.h"
 
 #define CHUNK_GROUPS 16
 #define TABLE_BYTES 64 /* of a group */
@@ -63,13 +61,8 @@
 .endm
 
 /* void RESCOMP_KERNEL(input: r0, columns: r1, rows: r2, weight: r3, accumulator, table) */
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
-    push {r4-r11, lr}
-    sub sp, #FRAME_BYTES
+    begin_function RESCOMP_KERNEL, .text
+    push_call_saved FRAME_BYTES
     ldr r12, [sp, #TABLE_ARGUMENT]
     str r12, [sp, #TABLE]
     adds r2, #7                 @ rows_end = accumulator + rows padded to 8
@@ -212,6 +205,5 @@ RESCOMP_KERNEL:
     cmp r12, #0
     bne .Lchunk
 
-    add sp, #FRAME_BYTES
-    pop {r4-r11, pc}
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    pop_call_saved_and_return FRAME_BYTES
+    end_function RESCOMP_KERNEL

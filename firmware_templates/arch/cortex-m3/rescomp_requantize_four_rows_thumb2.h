@@ -8,8 +8,7 @@
  *   load_one       that of the next row to r8
  *   scale x, n     x, an accumulator, by the scale of row n = 0..3, rounded and saturated to BITS
  */
-    .syntax unified
-    .thumb
+#include "rescomp_call_saved_thumb2.h"
 
 /* r0: accumulators and r1: outputs, row after row; r4..r7: four of them; lr: for the scales. */
 rows .req r2
@@ -55,12 +54,7 @@ how  .req r3 /* lift | BIASED if there is a bias | CLAMPED if the range is narro
     ldr r12, [sp, #BIAS]
 .endm
 
-    .section .text.RESCOMP_KERNEL, "ax", %progbits
-    .balign 4
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-RESCOMP_KERNEL:
+    begin_function RESCOMP_KERNEL
     push {r3-r11, lr}
     cmp r3, #0
     ite ne
@@ -157,4 +151,4 @@ lift_one:
     subs rows, #1
     bne one
     pop {r3-r11, pc}
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

@@ -6,9 +6,7 @@
  *     store_four     packs r4-r7 and stores them at r1, which moves on.
  *     multiply_pair  a, b: a = (a * m) >> 16 and b = (b * n) >> 16, where r9 = m + (n << 16); r10 is free.
  */
-    .syntax unified
-    .thumb
-    .text
+#include "rescomp_call_saved_thumb2.h"
 
 #define ROWS 4
 #define OUTPUT_BYTES (OUTPUT_BITS / 8)
@@ -50,14 +48,10 @@
 /* void RESCOMP_KERNEL(accumulator: r0, output: r1, rows: r2, by: r3 and the stack) */
 #ifndef FUNCTION
 #define FUNCTION RESCOMP_KERNEL
-    .global FUNCTION
+#define BINDING .global
 #endif
-    .type FUNCTION, %function
-    .thumb_func
-    .align 2
-FUNCTION:
-    push {r4-r11, lr}
-    sub sp, #FRAME_BYTES
+    begin_function FUNCTION, .text, BINDING
+    push_call_saved FRAME_BYTES
     add r4, r1, r2, lsl #OUTPUT_BYTES - 1
     bic r5, r2, #ROWS - 1
     add r5, r1, r5, lsl #OUTPUT_BYTES - 1
@@ -92,8 +86,7 @@ FUNCTION:
     ldr r11, [sp, #OUTPUT_END]
     cmp r1, r11
     bne .Lone_row
-    add sp, #FRAME_BYTES
-    pop {r4-r11, pc}
+    pop_call_saved_and_return FRAME_BYTES
 
 .Lfour_rows:
     ldr r8, [lr], #ROWS
@@ -208,4 +201,4 @@ FUNCTION:
     cmp r1, r11
     bne .Lone_row
     b .Lnext_rows
-    .size FUNCTION, . - FUNCTION
+    end_function FUNCTION

@@ -6,7 +6,6 @@
 #define LOW 46
 #define HIGH 48
 
-    .syntax unified
 scale0 .req r8
 scale1 .req r9
 scale2 .req r10

@@ -41,12 +41,7 @@
     asr \x, #8
 .endm
 
-    .section .text.rescomp_fastgrnn_update_mirrored_lookup_int16, "ax", %progbits
-    .balign 4
-    .global rescomp_fastgrnn_update_mirrored_lookup_int16
-    .type rescomp_fastgrnn_update_mirrored_lookup_int16, %function
-    .thumb_func
-rescomp_fastgrnn_update_mirrored_lookup_int16:
+    begin_function rescomp_fastgrnn_update_mirrored_lookup_int16
     enter
     keep_constants
     pair_limits
@@ -79,4 +74,4 @@ rescomp_fastgrnn_update_mirrored_lookup_int16:
     smlabt r8, r9, r3, r8
     ldrd r12, r3, [sp, #LIMITS]
     store_pair_and_loop r11, r8, r12, r3
-    .size rescomp_fastgrnn_update_mirrored_lookup_int16, . - rescomp_fastgrnn_update_mirrored_lookup_int16
+    end_function rescomp_fastgrnn_update_mirrored_lookup_int16

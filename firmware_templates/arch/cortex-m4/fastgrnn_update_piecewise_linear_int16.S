@@ -9,12 +9,7 @@
 
 four .req r12 /* 2^12 in both halves, in the loop over pairs */
 
-    .section .text.rescomp_fastgrnn_update_piecewise_linear_int16, "ax", %progbits
-    .balign 4
-    .global rescomp_fastgrnn_update_piecewise_linear_int16
-    .type rescomp_fastgrnn_update_piecewise_linear_int16, %function
-    .thumb_func
-rescomp_fastgrnn_update_piecewise_linear_int16:
+    begin_function rescomp_fastgrnn_update_piecewise_linear_int16
     enter
     keep_constants
     halve_turns
@@ -49,4 +44,4 @@ rescomp_fastgrnn_update_piecewise_linear_int16:
     smlatt r11, z, sum, r11
     ldrd r8, r9, [sp, #LIMITS]
     store_pair_and_loop r10, r11, r8, r9
-    .size rescomp_fastgrnn_update_piecewise_linear_int16, . - rescomp_fastgrnn_update_piecewise_linear_int16
+    end_function rescomp_fastgrnn_update_piecewise_linear_int16

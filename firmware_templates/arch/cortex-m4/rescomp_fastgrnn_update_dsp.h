@@ -32,8 +32,7 @@
 2:  str \x0, [state], #4
     subs turns, #0x100
     bpl 1b
-    add sp, #FRAME
-    pop {r4-r11, pc}
+    pop_call_saved_and_return FRAME
 3:  ssub16 \twice, \x0, \limit
     asr \x1, \twice, #16
     sxth \twice, \twice
@@ -59,7 +58,6 @@
     strh \x, [state], #2
     cmp turns, #0
     bpl 9f
-    add sp, #FRAME
-    pop {r4-r11, pc}
+    pop_call_saved_and_return FRAME
 9:
 .endm

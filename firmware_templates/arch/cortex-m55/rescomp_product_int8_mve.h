@@ -4,9 +4,7 @@
  * all of them. The loop's predicate leaves out what lies past the last column. The file that includes it names the function in
  * RESCOMP_KERNEL and defines, for inputs of its type, LANES_BITS, MULTIPLY_ADD and the macros load_input and load_weight.
  */
-    .syntax unified
-    .thumb
-    .text
+#include "rescomp_call_saved_thumb2.h"
 
 #define ROWS 4
 #define CONCATENATE(a, b) a##b
@@ -20,11 +18,7 @@
 .endm
 
 /* void RESCOMP_KERNEL(input: r0, columns: r1, rows: r2, weight: r3, accumulator) */
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
+    begin_function RESCOMP_KERNEL, .text
     push {r3-r11, lr}
     str r0, [sp]
     mov r7, r1
@@ -78,4 +72,4 @@ RESCOMP_KERNEL:
     b .Lrows_set
 .Ldone:
     pop {r3-r11, pc}
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

@@ -5,17 +5,14 @@
  * what that header asks for, and defines VECTOR_STORE, which stores the low parts of four words.
  */
 #define FUNCTION scalar_rows
+#define BINDING .local
 #include "rescomp_requantize_rows_general_thumb2.h"
 
 /* Behind the saved registers: fields of rescomp_requantization. */
 #define BY 16
 
 /* void RESCOMP_KERNEL(accumulator: r0, output: r1, rows: r2, by: r3 and the stack) */
-    .global RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, %function
-    .thumb_func
-    .align 2
-RESCOMP_KERNEL:
+    begin_function RESCOMP_KERNEL, .text
     push {r4-r6, lr}
     ldr r4, [sp, #BY]
     ldr r5, [sp, #BY + 4]
@@ -65,4 +62,4 @@ RESCOMP_KERNEL:
 .Lelsewhere:
     pop {r4-r6, lr}
     b scalar_rows
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

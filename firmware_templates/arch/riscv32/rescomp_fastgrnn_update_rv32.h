@@ -6,6 +6,8 @@
  *   gates n         leaves z in t0 and the candidate in t1, for the entry n bytes from where the arrays begin; t2..t6 are free
  *   out_of_the_way  what `gates` jumps to seldom, by jal t5
  */
+#include "rescomp_call_saved_rv32.h"
+
 #define LOW 6
 #define HIGH 8
 #define FRAME 48
@@ -38,22 +40,9 @@
     sh t1, \n(output)
 .endm
 
-    .section .text.RESCOMP_KERNEL, "ax", @progbits
-    .balign 4
-    .globl RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, @function
-RESCOMP_KERNEL:
+    begin_function RESCOMP_KERNEL
     lw t6, 0(sp)
-    addi sp, sp, -FRAME
-    sw s0, 0(sp)
-    sw s1, 4(sp)
-    sw s2, 8(sp)
-    sw s3, 12(sp)
-    sw s4, 16(sp)
-    sw s5, 20(sp)
-    sw s6, 24(sp)
-    sw s7, 28(sp)
-    sw s8, 32(sp)
+    push_call_saved 9, FRAME
     begin
     lh zeta, 0(cell)
     lh t0, 2(cell)
@@ -89,17 +78,7 @@ second:
     addi left, left, -2
     bnez left, turn
 return:
-    lw s0, 0(sp)
-    lw s1, 4(sp)
-    lw s2, 8(sp)
-    lw s3, 12(sp)
-    lw s4, 16(sp)
-    lw s5, 20(sp)
-    lw s6, 24(sp)
-    lw s7, 28(sp)
-    lw s8, 32(sp)
-    addi sp, sp, FRAME
-    ret
+    pop_call_saved_and_return 9, FRAME
 
 clamp: /* seldom: t1 within low + limit and high + limit; back to t5 */
     lh t2, LOW(cell)
@@ -112,4 +91,4 @@ clamp: /* seldom: t1 within low + limit and high + limit; back to t5 */
     mv t1, t2
 3:  jr t5
     out_of_the_way
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL

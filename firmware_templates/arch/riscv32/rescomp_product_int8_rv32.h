@@ -4,6 +4,8 @@
  * columns a turn. The file that includes this one names the function in RESCOMP_KERNEL, the bytes of an input in BYTES, and defines the
  * macro load_input x, index, which reads input[index].
  */
+#include "rescomp_call_saved_rv32.h"
+
 #define input t0 /* where it is read */
 #define first a0 /* where it begins */
 #define columns a1
@@ -43,16 +45,8 @@
     add last, first, t2
 .endm
 
-    .section .text.RESCOMP_KERNEL, "ax", @progbits
-    .balign 4
-    .globl RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, @function
-RESCOMP_KERNEL:
-    addi sp, sp, -16
-    sw s0, 0(sp)
-    sw s1, 4(sp)
-    sw s2, 8(sp)
-    sw s3, 12(sp)
+    begin_function RESCOMP_KERNEL
+    push_call_saved 4, 16
     addi rows, rows, -4
     bltz rows, rest
 four_rows:
@@ -83,10 +77,7 @@ one_column:
     advance 1
     bne input, last, one_column
 store:
-    sw s0, 0(accumulator)
-    sw s1, 4(accumulator)
-    sw s2, 8(accumulator)
-    sw s3, 12(accumulator)
+    move_words sw, 4, accumulator
     addi accumulator, accumulator, 16
     mv weight, a7                   /* its end is the beginning of the next row */
     addi rows, rows, -4
@@ -111,10 +102,5 @@ store_one:
     addi rows, rows, -1
     bnez rows, one_row
 return:
-    lw s0, 0(sp)
-    lw s1, 4(sp)
-    lw s2, 8(sp)
-    lw s3, 12(sp)
-    addi sp, sp, 16
-    ret
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    pop_call_saved_and_return 4, 16
+    end_function RESCOMP_KERNEL

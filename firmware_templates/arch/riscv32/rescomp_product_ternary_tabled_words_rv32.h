@@ -3,6 +3,8 @@
  * RV32IMC for rescomp_product_ternary_tabled_words_body.h, whose definition and layout it follows. The file that includes this one names
  * the function in RESCOMP_KERNEL, the bytes of an input in BYTES, and defines the macro load_input x, index.
  */
+#include "rescomp_call_saved_rv32.h"
+
 #define input a0       /* what of it is still to be read */
 #define columns a1     /* of that */
 #define weight a3
@@ -100,24 +102,8 @@
     add_entry s7, \group
 .endm
 
-    .section .text.RESCOMP_KERNEL, "ax", @progbits
-    .balign 4
-    .globl RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, @function
-RESCOMP_KERNEL:
-    addi sp, sp, -FRAME
-    sw s0, 0(sp)
-    sw s1, 4(sp)
-    sw s2, 8(sp)
-    sw s3, 12(sp)
-    sw s4, 16(sp)
-    sw s5, 20(sp)
-    sw s6, 24(sp)
-    sw s7, 28(sp)
-    sw s8, 32(sp)
-    sw s9, 36(sp)
-    sw s10, 40(sp)
-    sw s11, 44(sp)
+    begin_function RESCOMP_KERNEL
+    push_call_saved 12, FRAME
     addi blocks, a2, 7
     srli blocks, blocks, 3
     beqz blocks, return
@@ -175,14 +161,7 @@ write:
 2:  mv a6, accumulator
     mv a7, blocks
 block:
-    lw s0, 0(a6)
-    lw s1, 4(a6)
-    lw s2, 8(a6)
-    lw s3, 12(a6)
-    lw s4, 16(a6)
-    lw s5, 20(a6)
-    lw s6, 24(a6)
-    lw s7, 28(a6)
+    move_words lw, 8, a6
     slli t0, back, 4
     sub t0, table, t0
     sub weight, weight, back
@@ -201,14 +180,7 @@ group3:
     addi weight, weight, 4 * QUAD_WORDS + 4
     addi t0, t0, QUAD_WORDS * TABLE_BYTES
     bltu t0, table_end, quad
-    sw s0, 0(a6)
-    sw s1, 4(a6)
-    sw s2, 8(a6)
-    sw s3, 12(a6)
-    sw s4, 16(a6)
-    sw s5, 20(a6)
-    sw s6, 24(a6)
-    sw s7, 28(a6)
+    move_words sw, 8, a6
     addi a6, a6, 32
     addi a7, a7, -1
     bnez a7, block
@@ -228,18 +200,5 @@ tail: /* the last group, of one to three inputs */
     j write
 
 return:
-    lw s0, 0(sp)
-    lw s1, 4(sp)
-    lw s2, 8(sp)
-    lw s3, 12(sp)
-    lw s4, 16(sp)
-    lw s5, 20(sp)
-    lw s6, 24(sp)
-    lw s7, 28(sp)
-    lw s8, 32(sp)
-    lw s9, 36(sp)
-    lw s10, 40(sp)
-    lw s11, 44(sp)
-    addi sp, sp, FRAME
-    ret
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    pop_call_saved_and_return 12, FRAME
+    end_function RESCOMP_KERNEL

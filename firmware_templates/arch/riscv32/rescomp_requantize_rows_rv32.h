@@ -7,6 +7,7 @@
  *   scale row    t0, a sum, scaled by the scale of row 0..3 from the next one, and rounded
  *   advance n    goes n rows on
  */
+#include "rescomp_call_saved_rv32.h"
 
 /* a0: accumulators, a1: outputs, a2: rows left, t6: biases or 0; -low is in a6, high - low in a7. */
 
@@ -29,11 +30,7 @@
     finish \row
 .endm
 
-    .section .text.RESCOMP_KERNEL, "ax", @progbits
-    .balign 4
-    .globl RESCOMP_KERNEL
-    .type RESCOMP_KERNEL, @function
-RESCOMP_KERNEL:
+    begin_function RESCOMP_KERNEL
     lh a6, LOW(a3)
     lh a7, HIGH(a3)
     sub a7, a7, a6
@@ -76,4 +73,4 @@ clamp: /* seldom: t0 = low or high, t2 being t0 - low; back to t5 */
     bltz t2, 3f
     add t0, t0, a7
 3:  jr t5
-    .size RESCOMP_KERNEL, . - RESCOMP_KERNEL
+    end_function RESCOMP_KERNEL
