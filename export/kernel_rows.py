@@ -30,7 +30,7 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Row:
+class KernelRow:
     """Kernels rescomp_<op>_<activation>[_<form>], one for each activation: alike but for their types.
 
     form: the format of the weights, or what else comes last in the names. includes: the headers rescomp_<name>.h that define them, after
@@ -49,7 +49,9 @@ class Row:
         """All of the row."""
         for dtype in self.activations:
             bits = int(dtype.removeprefix("int")) - 1
-            words = {"dtype": dtype, "type": f"{dtype}_t", "bits": bits, "form": self.form, "weight_type": WEIGHT_TYPES.get(self.form)}
+            words: dict[str, object] = {"dtype": dtype, "type": f"{dtype}_t", "bits": bits, "form": self.form}
+            if self.form in WEIGHT_TYPES:
+                words["weight_type"] = WEIGHT_TYPES[self.form]
             name = "_".join(filter(None, (self.op, dtype, self.form)))
             yield Kernel(name, self.parameters.format_map(words), self._source(name, words) if self.includes else "")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .kernel_rows import ACTIVATION, Kernel, Row
+from .kernel_rows import ACTIVATION, Kernel, KernelRow
 
 BOTH, INT16 = ("int16", "int8"), ("int16",)
 
@@ -48,76 +48,76 @@ INT4 = "The same with int4 weights, two to a byte, each row padded to whole byte
 TERNARY = "The same with 3:4 ternary weights, packed as rescomp_ternary.h says. |input| <= 10922."
 
 
-def _requantize(source: str, target: str) -> Row:
+def _requantize(source: str, target: str) -> KernelRow:
     """To another type, or to another scale of the same."""
     parameters = f"{INPUT}, {target}_t *output, {CHANNELS}, uint8_t pre_shift, {BY}"
     defines = {"INPUT": "{type}", "OUTPUT": f"{target}_t"}
-    return Row("requantize", "" if source == target else target, (source,), parameters, ("requantize_body",), defines)
+    return KernelRow("requantize", "" if source == target else target, (source,), parameters, ("requantize_body",), defines)
 
 
-Section = Sequence[str | Row]
+Section = Sequence[str | KernelRow]
 _FULLY_CONNECTED: Section = (
     "output[row] = requantize(weight[row] . input). weight: int8, row after row.",
-    Row("fully_connected", "int8", BOTH, FULLY_CONNECTED, ("dot_int8", "fully_connected_body")),
+    KernelRow("fully_connected", "int8", BOTH, FULLY_CONNECTED, ("dot_int8", "fully_connected_body")),
     TERNARY,
-    Row("fully_connected", "ternary", BOTH, FULLY_CONNECTED, ("fully_connected_ternary_body",)),
+    KernelRow("fully_connected", "ternary", BOTH, FULLY_CONNECTED, ("fully_connected_ternary_body",)),
     INT4,
-    Row("fully_connected", "int4", BOTH, FULLY_CONNECTED, ("dot_int4", "fully_connected_body")),
+    KernelRow("fully_connected", "int4", BOTH, FULLY_CONNECTED, ("dot_int4", "fully_connected_body")),
     "The same with weights of +1 and -1, which rescomp_fully_connected_seeded_body.h draws from `seed`: they take no memory.",
-    Row("fully_connected", "seeded", BOTH, f"{IN_OUT}, {MATRIX}, uint32_t seed, {BY}", ("fully_connected_seeded_body",)),
+    KernelRow("fully_connected", "seeded", BOTH, f"{IN_OUT}, {MATRIX}, uint32_t seed, {BY}", ("fully_connected_seeded_body",)),
     "The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes.",
-    Row("fully_connected", "sparse_bitmap_int8", INT16, FULLY_CONNECTED),
-    Row("fully_connected", "sparse_bitmap_int4", INT16, FULLY_CONNECTED),
-    Row("fully_connected", "sparse_delta_int8", INT16, FULLY_CONNECTED),
-    Row("fully_connected", "sparse_delta_int4", INT16, FULLY_CONNECTED),
+    KernelRow("fully_connected", "sparse_bitmap_int8", INT16, FULLY_CONNECTED),
+    KernelRow("fully_connected", "sparse_bitmap_int4", INT16, FULLY_CONNECTED),
+    KernelRow("fully_connected", "sparse_delta_int8", INT16, FULLY_CONNECTED),
+    KernelRow("fully_connected", "sparse_delta_int4", INT16, FULLY_CONNECTED),
 )
 _PRODUCTS: Section = (
     "The products of named cores: accumulator[row] = weight[row] . input, for rescomp_requantize_rows_*. The accumulator has room for\n"
     "rows padded to a multiple of 8; what is written past the last row means nothing. It is scratch of the caller's, as is a table.",
     "weight: int8, row after row.",
-    Row("product", "int8", BOTH, PRODUCT, ("dot_int8", "product_body")),
+    KernelRow("product", "int8", BOTH, PRODUCT, ("dot_int8", "product_body")),
     INT4,
-    Row("product", "int4", BOTH, PRODUCT, ("dot_int4", "product_body")),
+    KernelRow("product", "int4", BOTH, PRODUCT, ("dot_int4", "product_body")),
     TERNARY,
-    Row("product", "ternary", BOTH, PRODUCT, ("product_ternary_body",)),
+    KernelRow("product", "ternary", BOTH, PRODUCT, ("product_ternary_body",)),
     "The same for 32-bit cores, by tables of partial sums, in the order of rescomp_product_ternary_tabled_words_body.h.\n"
     "table: 32 entries for every 4 columns, but never more than 512; it and the accumulator are aligned to 4 bytes.",
-    Row("product", "ternary_tabled_words", BOTH, f"{PRODUCT}, {TABLE}", ("product_ternary_tabled_words_body",)),
+    KernelRow("product", "ternary_tabled_words", BOTH, f"{PRODUCT}, {TABLE}", ("product_ternary_tabled_words_body",)),
     "The same for AVR, by tables of partial sums, in the order of rescomp_product_ternary_tabled_bytes_body.h, whose first byte is the\n"
     "number of groups of a chunk. columns <= 340 for int8, 1024 for int16. table: 16 entries for every group of a chunk, and 16 more.",
-    Row("product", "ternary_tabled_bytes", BOTH, f"{PRODUCT}, {TABLE}", ("product_ternary_tabled_bytes_body",)),
+    KernelRow("product", "ternary_tabled_bytes", BOTH, f"{PRODUCT}, {TABLE}", ("product_ternary_tabled_bytes_body",)),
     "output[row] = requantize(accumulator[row]): what follows a product that only accumulates.",
-    Row("requantize_rows", "", BOTH, f"{ACCUMULATORS}, {BY}", ("requantize_rows_body",)),
+    KernelRow("requantize_rows", "", BOTH, f"{ACCUMULATORS}, {BY}", ("requantize_rows_body",)),
     "The same where every factor is 2^-shift and every shift is 1..31. by.multiplier is not read.",
-    Row("requantize_rows", "shift", BOTH, f"{ACCUMULATORS}, {BY}", ("requantize_rows_shift_body",)),
+    KernelRow("requantize_rows", "shift", BOTH, f"{ACCUMULATORS}, {BY}", ("requantize_rows_shift_body",)),
 )
 _ROWS_OF_OWN_SCALES: Section = (
     "The same for cores that multiply 32 by 32 to 64 bits: scale = multiplier * 2^(32 - shift - lift) < 2^31, so that the result\n"
     "is the upper word of (accumulator + bias) * 2^lift * scale + 2^31.",
-    Row("requantize_rows", "high", INT16, f"{ACCUMULATORS}, rescomp_row_scales by"),
+    KernelRow("requantize_rows", "high", INT16, f"{ACCUMULATORS}, rescomp_row_scales by"),
     "The same for cores that multiply 32 by 32 to 32 bits: scale = multiplier * 2^16 + shift + lift - 17, at least 0 beside it.",
-    Row("requantize_rows", "split", INT16, f"{ACCUMULATORS}, rescomp_row_scales by"),
+    KernelRow("requantize_rows", "split", INT16, f"{ACCUMULATORS}, rescomp_row_scales by"),
 )
 _WINDOWS: Section = (
     "output[y][x][row] = requantize(weight[row] . patch(y, x)). weight: [rows][kernel_height][kernel_width][channels].",
-    Row("conv2d", "int8", BOTH, CONV2D, ("dot_int8", "conv2d_body")),
+    KernelRow("conv2d", "int8", BOTH, CONV2D, ("dot_int8", "conv2d_body")),
     INT4,
-    Row("conv2d", "int4", BOTH, CONV2D, ("dot_int4", "conv2d_body")),
+    KernelRow("conv2d", "int4", BOTH, CONV2D, ("dot_int4", "conv2d_body")),
     "The same with 3:4 ternary weights over patches in that order, packed as rescomp_ternary.h says. |input| <= 10922.",
-    Row("conv2d", "ternary", BOTH, CONV2D, ("conv2d_ternary_body",)),
+    KernelRow("conv2d", "ternary", BOTH, CONV2D, ("conv2d_ternary_body",)),
     "The same for named cores, by rescomp_product_* and rescomp_requantize_rows_*: patches are put together in `patch` (room for one)\n"
     "where they do not lie in one piece in the input. patch, accumulator and table are scratch of the caller's, as the products need it.",
-    Row("im2col", "int8", BOTH, IM2COL, ("im2col_body",), PATCHES),
-    Row("im2col", "int4", BOTH, IM2COL, ("im2col_body",), PATCHES),
-    Row("im2col", "ternary", BOTH, IM2COL, ("im2col_body",), PATCHES),
-    Row("im2col", "ternary_tabled_words", BOTH, f"{IM2COL}, {TABLE}", ("im2col_body",), TABLED_PATCHES),
-    Row("im2col", "ternary_tabled_bytes", BOTH, f"{IM2COL}, {TABLE}", ("im2col_body",), TABLED_PATCHES),
+    KernelRow("im2col", "int8", BOTH, IM2COL, ("im2col_body",), PATCHES),
+    KernelRow("im2col", "int4", BOTH, IM2COL, ("im2col_body",), PATCHES),
+    KernelRow("im2col", "ternary", BOTH, IM2COL, ("im2col_body",), PATCHES),
+    KernelRow("im2col", "ternary_tabled_words", BOTH, f"{IM2COL}, {TABLE}", ("im2col_body",), TABLED_PATCHES),
+    KernelRow("im2col", "ternary_tabled_bytes", BOTH, f"{IM2COL}, {TABLE}", ("im2col_body",), TABLED_PATCHES),
     "output[y][x][c] = requantize(weight[..][..][c] . patch(y, x)[..][..][c]). weight: [kernel_height][kernel_width][channels].",
-    Row("depthwise_conv2d", "int8", BOTH, CONV2D, ("depthwise_conv2d_body",)),
+    KernelRow("depthwise_conv2d", "int8", BOTH, CONV2D, ("depthwise_conv2d_body",)),
     "output[y][x][c] = requantize(sum of patch(y, x)[..][..][c]), one requantization for all channels.",
-    Row("average_pool", "", BOTH, f"{WINDOWS}, {BY}", ("average_pool_body",)),
+    KernelRow("average_pool", "", BOTH, f"{WINDOWS}, {BY}", ("average_pool_body",)),
     "output[y][x][c] = max of patch(y, x)[..][..][c], of what lies inside the input; pad < kernel on every side.",
-    Row("max_pool", "", BOTH, WINDOWS, ("max_pool_body",)),
+    KernelRow("max_pool", "", BOTH, WINDOWS, ("max_pool_body",)),
 )
 _ENTRY_BY_ENTRY: Section = (
     "output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place where input and\n"
@@ -127,41 +127,41 @@ _ENTRY_BY_ENTRY: Section = (
     _requantize("int8", "int16"),
     _requantize("int8", "int8"),
     "output = the last `count` entries of state[count], input[new_count]. The output may be the state, not the input.",
-    Row("shift_in", "", BOTH, f"const {{type}} *state, {IN_OUT}, {COUNT}, rescomp_count new_count", ("shift_in_body",)),
+    KernelRow("shift_in", "", BOTH, f"const {{type}} *state, {IN_OUT}, {COUNT}, rescomp_count new_count", ("shift_in_body",)),
     "output = a + b, clamped to low..high; a low of 0 makes it a sum and a ReLU. In place.",
-    Row("add", "", BOTH, f"{PAIR}, {COUNT}, int16_t low, int16_t high", ("add_body",)),
+    KernelRow("add", "", BOTH, f"{PAIR}, {COUNT}, int16_t low, int16_t high", ("add_body",)),
     "output = saturate(a * b * 2^-shift) in low..high, 1 <= shift <= 30. a * b < 2^30. In place.",
-    Row("mul", "", INT16, f"{PAIR}, {COUNT}, uint8_t shift, int16_t low, int16_t high"),
+    KernelRow("mul", "", INT16, f"{PAIR}, {COUNT}, uint8_t shift, int16_t low, int16_t high"),
     "output = saturate(input + bias), one bias a channel. In place.",
-    Row("bias_add", "", INT16, f"{IN_OUT}, {CHANNELS}, const RESCOMP_FLASH {{type}} *bias"),
+    KernelRow("bias_add", "", INT16, f"{IN_OUT}, {CHANNELS}, const RESCOMP_FLASH {{type}} *bias"),
     "output = max(input, 0). In place.",
-    Row("relu", "", BOTH, f"{IN_OUT}, {COUNT}", ("relu_body",)),
+    KernelRow("relu", "", BOTH, f"{IN_OUT}, {COUNT}", ("relu_body",)),
     "Q12 -> Q15 by linear interpolation in the half table of tanh described in rescomp_half_table.h. In place.",
-    Row("lookup_sigmoid", "", INT16, f"{IN_OUT}, {COUNT}, {LOOKUP_TABLE}"),
-    Row("lookup_tanh", "", INT16, f"{IN_OUT}, {COUNT}, {LOOKUP_TABLE}"),
+    KernelRow("lookup_sigmoid", "", INT16, f"{IN_OUT}, {COUNT}, {LOOKUP_TABLE}"),
+    KernelRow("lookup_tanh", "", INT16, f"{IN_OUT}, {COUNT}, {LOOKUP_TABLE}"),
     "Q12 -> Q15: clip((x + 1) / 2, 0, 1) and clip(x, -1, 1). In place.",
-    Row("piecewise_linear_sigmoid", "", INT16, f"{IN_OUT}, {COUNT}"),
-    Row("piecewise_linear_tanh", "", INT16, f"{IN_OUT}, {COUNT}"),
+    KernelRow("piecewise_linear_sigmoid", "", INT16, f"{IN_OUT}, {COUNT}"),
+    KernelRow("piecewise_linear_tanh", "", INT16, f"{IN_OUT}, {COUNT}"),
 )
 _FASTGRNN: Section = (
     "output = z * state + (zeta * (1 - z) + nu) * candidate, z and candidate in Q15. In place.",
-    Row("fastgrnn_gate", "", INT16, f"const {{type}} *z, {CANDIDATE}, {CELL}"),
+    KernelRow("fastgrnn_gate", "", INT16, f"const {{type}} *z, {CANDIDATE}, {CELL}"),
     "The whole update after the two products, with s = saturate(projected + recurrent): the gate above of\n"
     "z = sigmoid(saturate(s + gate_bias)) and candidate = tanh(saturate(s + candidate_bias)). The state has at most 13 fraction\n"
     "bits. The output may be the state, but must not overlap the other inputs.\n"
     "lookup: table is the half table of tanh; mirrored_lookup: its mirror image, then the table itself, 257 entries in all.",
-    Row("fastgrnn_update_lookup", "", INT16, f"{UPDATE}, {LOOKUP_TABLE}"),
-    Row("fastgrnn_update_mirrored_lookup", "", INT16, f"{UPDATE}, {LOOKUP_TABLE}"),
-    Row("fastgrnn_update_piecewise_linear", "", INT16, UPDATE),
+    KernelRow("fastgrnn_update_lookup", "", INT16, f"{UPDATE}, {LOOKUP_TABLE}"),
+    KernelRow("fastgrnn_update_mirrored_lookup", "", INT16, f"{UPDATE}, {LOOKUP_TABLE}"),
+    KernelRow("fastgrnn_update_piecewise_linear", "", INT16, UPDATE),
 )
 _GATED_SUMS: Section = (
     "The updates below are gated sums (rescomp_math.h): gates and candidates in Q15, the state in its own format. In place.",
     "output = alpha * candidate + beta * state, alpha and beta in Q15.",
-    Row("fastrnn_state", "", INT16, f"{CANDIDATE}, int16_t alpha, int16_t beta, {FORMAT}"),
+    KernelRow("fastrnn_state", "", INT16, f"{CANDIDATE}, int16_t alpha, int16_t beta, {FORMAT}"),
     "output = (1 - z) * candidate + z * state.",
-    Row("gru_state", "", INT16, f"const {{type}} *z, {CANDIDATE}, {FORMAT}"),
+    KernelRow("gru_state", "", INT16, f"const {{type}} *z, {CANDIDATE}, {FORMAT}"),
     "output = input_gate * candidate + forget_gate * cell.",
-    Row(
+    KernelRow(
         "lstm_cell",
         "",
         INT16,
@@ -172,7 +172,7 @@ _GATED_SUMS: Section = (
 _AVERAGES: Section = (
     "output = average - average * 2^-smoothing + score, the average with `smoothing` more fraction bits than the scores and clamped "
     "to\ntheir range first: it may hold any bits. 0 <= smoothing <= 14. The output may be the average.",
-    Row(
+    KernelRow(
         "exponential_average",
         "",
         BOTH,
@@ -185,7 +185,7 @@ _DECISIONS: Section = (
     "memory and output: the decision (0: none yet, 1: unknown, 2 + class), the candidate likewise, the steps for which it has stood, "
     "and\nthe steps of rest that remain. The memory may hold any bits: each entry is clamped to its range first. The output may be "
     "the memory.",
-    Row(
+    KernelRow(
         "decide",
         "",
         ("int32",),
@@ -210,5 +210,5 @@ HEADERS: Mapping[str, Mapping[str, Section]] = {
 
 def kernels_of(header: str) -> list[Kernel]:
     """All that a header declares, in its order."""
-    rows = [row for section in HEADERS[header].values() for row in section if isinstance(row, Row)]
+    rows = [row for section in HEADERS[header].values() for row in section if isinstance(row, KernelRow)]
     return [kernel for row in rows for kernel in row.kernels()]

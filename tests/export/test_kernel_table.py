@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rescomp.export.kernel_rows import Row
+from rescomp.export.kernel_rows import KernelRow
 from rescomp.export.kernel_sources import declarations, kernel_sources
 
 KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
@@ -24,7 +24,7 @@ def test_no_source_of_includes_is_written_by_hand():
 
 def test_a_row_is_a_kernel_for_each_activation():
     mix = "const {type} *input, {type} *output, rescomp_count count, const RESCOMP_FLASH {weight_type} *weight, rescomp_requantization by"
-    row = Row(
+    row = KernelRow(
         "mix", "int4", ("int16", "int8"), mix, ("dot_int4", "mix_body"), {"BITS": "{bits}", "TABLE": "", "ROWS": "rescomp_{dtype}_{form}"}
     )
     assert [kernel.source for kernel in row.kernels()] == [
@@ -38,7 +38,7 @@ def test_a_row_is_a_kernel_for_each_activation():
 """
         for dtype, bits in (("int16", 15), ("int8", 7))
     ]
-    text = declarations(("Of all.", "One\nor two.", row, Row("free", "", ("int8",), "void")))
+    text = declarations(("Of all.", "One\nor two.", row, KernelRow("free", "", ("int8",), "void")))
     assert text.splitlines() == [
         "/* Of all. */",
         "",
