@@ -17,7 +17,7 @@ from ..errors import InputError, counted
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel
+from ..graph.ir import Format, IntegerModel, TensorType
 from ..graph.serialize import digest
 from ..lowering.lower import lower
 from ..manifest import Manifest
@@ -33,7 +33,7 @@ from ..model_directory import (
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
 from ..models.activations import NORMALIZED
-from ..recipe import OPTIONAL, DecideSection, Recipe, refuse_unread_of_streams, revise, to_toml
+from ..recipe import OPTIONAL, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -192,7 +192,7 @@ def _quantize(
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
     if recipe.decide is not None:
-        _refuse_unreachable(recipe, recipe.decide, net, manifest)
+        decide_by(recipe.decide, TensorType((len(dataset.classes),), scores_format(net)))  # what it refuses, before the fine-tuning
     if recipe.model.normalization == "none":
         _tell_limited(net, (data, _readings(steps(recipe, net, dataset.test), manifest)), listener)
     metrics = Metrics()
@@ -224,10 +224,12 @@ def _quantize(
     return result
 
 
-def _refuse_unreachable(recipe: Recipe, section: DecideSection, net: Net, manifest: Manifest) -> None:
-    """Raise InputError for a decision that the scores cannot hold: their format is that of the calibrated net, which fine-tuning keeps."""
-    model = lower(net, manifest.name, streaming=recipe.model.streaming)
-    with_decision(model, decide_by(section, model.output.type))
+def scores_format(net: Net) -> Format:
+    """Of a calibrated net's scores; fine-tuning keeps it."""
+    if isinstance(net, FeedForwardNet):
+        last = net.plan.step(net.plan.output)
+        return cast(IntegerActivations, net.arithmetic).format(last.name, relu=last.relu)
+    return cast(FixedPointArithmetic, net.arithmetic).formats["scores"]
 
 
 def _fine_tune(

@@ -21,6 +21,7 @@ from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
 from rescomp.stages.listener import Silent
 from rescomp.stages.rates import Clock
+from rescomp.validate.torch_net import load_quantized
 
 HELD = 40
 """Steps of a recording."""
@@ -200,6 +201,17 @@ def test_an_own_net_without_steps_is_refused_before_the_training(recordings, tmp
     recipe = load_recipe(None, [f"data.source={recordings}", "model.kind=decided_net:net", "train.epochs=0", "decide=true"])
     with pytest.raises(InputError, match=r"decided_net:net takes no steps, so that \[decide\] and \[stream\] have no meaning"):
         stages.train(recipe, tmp_path / "out")
+
+
+@pytest.mark.parametrize("activations", [None, "int8", "int16"])
+def test_the_scores_format_is_known_before_the_fine_tuning(activations, model_dir, recordings, tmp_path):
+    if activations is not None:
+        keys = ["model.kind=dscnn1d", "model.streaming=true", "model.widths=[4]", "train.epochs=0", "quantize.epochs=0"]
+        weights = f'compress=[{{kind="quantize", bits=6, scale="power_of_two", activations="{activations}"}}]'
+        stages.train(load_recipe(None, [f"data.source={recordings}", weights, *keys]), model_dir := tmp_path / "out")
+        stages.quantize(model_dir)
+    directory = ModelDirectory.open(model_dir)
+    assert quantization.scores_format(load_quantized(directory)) == read_model(directory).output.type.format
 
 
 def test_what_the_calibrated_scores_do_not_reach_is_refused_before_the_fine_tuning(model_dir, monkeypatch):
