@@ -1,6 +1,6 @@
 """Decisions on HAR-6 streams: chosen on the validation folds, then read once on the official test people.
 
-    python benchmarks/stream_decisions.py --work DIRECTORY [--data-folder FOLDER]       of streams.py, its har6 jobs done
+    python benchmarks/stream_decisions.py --work DIRECTORY [--data-folder FOLDER] [--weights int4]     of streams.py, its har6 jobs done
 
 Of all nets trained for streams (recipe `carry`, integer formats, every seed and fold), each candidate of the search that
 `decide.false_alarms` runs is walked; the one with the least median delay among those with at most MOST changes a minute of settled time,
@@ -69,8 +69,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--data-folder", type=Path, default=os.environ.get(DATA_VARIABLE), help=f"default: ${DATA_VARIABLE}")
+    parser.add_argument("--weights", default="int8,int4,ternary")
     options = parser.parse_args()
-    jobs = [job for job in all_jobs() if job.task == "har6" and job.recipe_name == "carry" and job.format != "float"]
+    formats = options.weights.split(",")
+    jobs = [job for job in all_jobs() if job.task == "har6" and job.recipe_name == "carry" and job.format in formats]
     records = []
     for format in dict.fromkeys(job.format for job in jobs):
         own = [job for job in jobs if job.format == format]
