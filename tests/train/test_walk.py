@@ -133,6 +133,24 @@ def test_a_row_goes_on_exactly_where_its_recording_ended(schedule: Schedule) -> 
     assert exact >= 14 * 4 - 1  # the ring is cut once where the recording ends
 
 
+def test_a_walk_that_died_resumes_to_the_same_net(schedule: Schedule, tmp_path: Path) -> None:
+    """Windows that overlap by half, labels of 17 readings, a last batch that is smaller and that an epoch's first one would go on from."""
+    begins = [17 * k + 2 * i for k in range(6) for i in range(7)]
+    split = split_of([(begin, begin + 4) for begin in begins], [begin // 17 % 2 for begin in begins])
+    walking = dataclasses.replace(schedule, carry=0.75, loss_share=1.0, epochs=4, batch_size=24)
+
+    def die(step: int, total: int) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    files, nets = [CheckpointFile(tmp_path / name) for name in ("whole", "cut")], [net_of() for _ in range(3)]
+    fit(nets[0], split, walking, checkpoint=files[0])
+    with pytest.raises(KeyboardInterrupt):
+        fit(nets[1], split, walking, checkpoint=files[1], on_step=die)
+    fit(nets[2], split, walking, checkpoint=files[1], resume=True)
+    assert files[0].path.read_bytes() == files[1].path.read_bytes()
+
+
 def test_recordings_at_other_places_are_not_resumed(schedule: Schedule, tmp_path: Path) -> None:
     file, carrying = CheckpointFile(tmp_path / "c"), dataclasses.replace(schedule, carry=0.5, epochs=1)
     fit(net_of(), split_of([(4 * i, 4 * i + 4) for i in range(6)]), carrying, checkpoint=file)
