@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import BudgetError, InputError, ParityError, counted
 from ..graph.ir import IntegerModel
 from ..model_directory import REPORT, VECTORS, ModelDirectory
-from ..validate.compare import expected_count
-from ..validate.witness import Job
 from .artefacts import Vectors, read_model, read_vectors
 from .evidence import TEST, Evidence, Report, VectorSet, read_report
 from .exports import check_exports, exports_at_hand
@@ -21,6 +17,7 @@ from .figures import STREAMED, Figures
 from .inspection import inspect_model
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
+from .owed import Owed
 from .perturbations import PERTURBATIONS, TITLES
 from .profiling import profile
 
@@ -200,7 +197,8 @@ def check(
         model = read_model(directory)
         report = read_report(directory, model)
         vectors = read_vectors(directory, model)
-        evidence = _current(directory, model, report, vectors)
+        owed = Owed.of(model, path, vectors, report)
+        evidence = _current(directory, model, report, vectors, owed)
         check_exports(directory, model)
         at_hand = exports_at_hand(directory)
         continuous = directory.manifest().data.test_streams_sha256 is not None
@@ -215,9 +213,7 @@ def check(
         if size not in before:
             raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
     measures = tuple(Measure(*size, sizes[size], wanted.most.get(size), before.get(size), wanted.growth.get(size)) for size in sizes)
-    expected = expected_count(Job(model, path, vectors.x, vectors.lengths), decisions=False)
-    one = expected_count(Job(model, path, vectors.x[:1], np.ones(1, np.int64), every_score=model.is_recurrent), decisions=False)
-    failures = tuple(_mismatches(evidence, expected, one, wanted))
+    failures = tuple(_mismatches(evidence, owed, wanted))
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
     not_seen = report.not_seen({entry.witness for entry in evidence})
@@ -257,7 +253,7 @@ def _why_not_known(path: Path, name: str, model: IntegerModel, figures: Figures 
     return f"{path / REPORT} does not tell it: {again}"
 
 
-def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors) -> tuple[Evidence, ...]:
+def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors, owed: Owed) -> tuple[Evidence, ...]:
     """The evidence on the vectors and the files at hand. Raises InputError where one of them is not what was compared."""
     again = f"run `rescomp verify {directory.path}` again"
     if report.vectors.get(TEST) != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x)):
@@ -265,6 +261,8 @@ def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vec
     if report.accuracy.integer != vectors.accuracy:
         said = f"{directory.path / REPORT} says accuracy {report.accuracy.integer:.4%}, and {VECTORS} gives {vectors.accuracy:.4%}"
         raise InputError(f"{said}: {again}")
+    for false in owed.false_of(report):
+        raise InputError(f"{directory.path / REPORT} tells {false}: {again}")
     evidence = []
     for entry in report.evidence:
         changed = entry.changed_files(directory, model)
@@ -287,16 +285,15 @@ def _read_cores(document: Path, graph_sha256: str, cores: Sequence[str]) -> dict
     return sizes
 
 
-def _mismatches(evidence: Sequence[Evidence], expected: int, a_step: int, wanted: Limits) -> Iterator[str]:
-    """A sentence for each variant that differs or compared too little, and for each witness that had to be asked and was not.
-
-    expected: values that every witness compares on the whole test set at least; a_step: those of a step of the stream.
+def _mismatches(evidence: Sequence[Evidence], owed: Owed, wanted: Limits) -> Iterator[str]:
+    """A sentence for each variant that differs or compared another number of values than it owes, and for each witness that had to be
+    asked and was not.
     """
     whole = {entry.key for entry in evidence if entry.sampled is None}
     for entry in evidence:
         yield from entry.failures
-        due = expected if entry.set == TEST and entry.sampled is None else a_step * entry.steps if entry.steps else 0
-        if entry.compared < due:
+        due = owed.values(entry)
+        if due is not None and entry.compared != due:
             yield f"{entry.who} compared {entry.compared:,} of {counted(due, 'value')} of the {entry.set} set: run verify again"
         elif not entry.compared:
             yield f"{entry.who} compared nothing of the {entry.set} set: run verify again"

@@ -200,8 +200,8 @@ class CoverageSummary(_Part):
 
 
 class StreamSummary(_Part):
-    """What numpy saw in the longest stream: steps, the values that the step's layers made of them, and how many of these lie at an end of
-    their format, by kind (graph.events); the states among them.
+    """What numpy saw in the longest stream that there is evidence of: steps, the values that the step's layers made of them, and how many
+    of these lie at an end of their format, by kind (graph.events); the states among them.
     """
 
     steps: Count
@@ -326,8 +326,9 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
     ]
     coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
     coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})
-    streams = [each for each in (now.stream, earlier.stream if STREAM in vectors else None) if each]
-    stream = max(streams, key=lambda each: each.steps, default=None)
+    steps = max((entry.steps or 0 for entry in (*now.evidence, *kept)), default=0)
+    streams = [each for each in (now.stream, earlier.stream if STREAM in vectors else None) if each and each.steps == steps]
+    stream = next(iter(streams), None)
     update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}}
     update |= {"coverage": coverage, "stream": stream}
     parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}

@@ -15,7 +15,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..validate.compare import LayerReference
 from ..validate.coverage import CoverageMeter
-from ..validate.stress import Mode, stress_vectors
+from ..validate.stress import Mode, stress_sequences, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
 from .evidence import TEST, Reach, Set, VectorSet
@@ -82,21 +82,30 @@ class LayerSet:
         return replace(self, reference=LayerReference(chosen), sampled=sum(map(len, rows.values())))
 
 
-def golden_set(vectors: Vectors, reference: Trace) -> SequenceSet:
-    """The recordings' vectors, and what numpy answers to them."""
+def golden_set(vectors: Vectors, reference: Trace | None = None) -> SequenceSet:
+    """The recordings' vectors, and what numpy answers to them, where that is known."""
     named = VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))
-    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, _traces={True: reference})
+    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, _traces={} if reference is None else {True: reference})
 
 
 def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]:
     """Both sets that are made from the graph alone."""
     stress = stress_vectors(model, mode)
     whole, layers = _SETS[mode]
-    initial = stress.initial if model.is_recurrent else None
-    named = VectorSet(sha256=hash_arrays(stress.x, stress.lengths, stress.initial), sequences=len(stress.x))
     arrays = [array for values in stress.layers.values() for array in values.values()]
     forced = VectorSet(sha256=hash_arrays(*arrays), sequences=sum(map(_batch, stress.layers.values())))
-    return SequenceSet(whole, stress.x, stress.lengths, initial, named), LayerSet(layers, LayerReference(stress.layers), forced)
+    return _sequence_set(model, whole, stress.x, stress.lengths, stress.initial), LayerSet(layers, LayerReference(stress.layers), forced)
+
+
+def whole_runs(model: IntegerModel, name: Set) -> SequenceSet | None:
+    """The sequences of the stress set that evidence calls `name`, without the values for single layers; None for another set."""
+    mode = next((mode for mode, (whole, _) in _SETS.items() if whole == name), None)
+    return None if mode is None else _sequence_set(model, name, *stress_sequences(model, mode))
+
+
+def _sequence_set(model: IntegerModel, name: Set, x: IntArray, lengths: IntArray, initial: IntArray) -> SequenceSet:
+    named = VectorSet(sha256=hash_arrays(x, lengths, initial), sequences=len(x))
+    return SequenceSet(name, x, lengths, initial if model.is_recurrent else None, named)
 
 
 def measure(model: IntegerModel, sets: Sequence[SequenceSet | LayerSet]) -> dict[str, dict[str, Reach]]:

@@ -20,6 +20,8 @@ WITNESSES: Mapping[str, tuple[str, str]] = {
 }
 DEFAULT_CORES: Mapping[str, str] = {"qemu": "cortex-m0", "simavr": "atmega328p"}
 """The argument of the witnesses that emulate cores, where none is given."""
+DECIDING: Sequence[str] = ("onnxruntime", "c", "qemu", "simavr", "serial")
+"""The witnesses that take the decisions of a model that decides."""
 DEFAULT: Sequence[str] = ("onnxruntime", "tflite", "c", "torch")
 
 
@@ -41,6 +43,11 @@ def parse_witnesses(text: str | None) -> list[tuple[str, str]]:
     if not pairs:
         raise InputError(f"--against names no witness: choose among {', '.join(WITNESSES)}")
     return pairs
+
+
+def takes_decisions(witness: str, variant: str) -> bool:
+    """Whether a variant of `name[:argument]` takes the decisions of a model that decides: the others end with the scores."""
+    return witness.partition(":")[0] in DECIDING and (witness.partition(":")[0], variant) != ("onnxruntime", "sequence")
 
 
 def load_witness(name: str) -> Witness:

@@ -52,11 +52,15 @@ class Stress:
 
 def stress_vectors(model: IntegerModel, mode: Mode = "quick") -> Stress:
     """The stress set of a verified model: the same for the same graph, on every machine."""
-    draws = Draws(_SEED)
-    make = _sequences if model.is_recurrent else _windows
-    x, lengths, initial = make(draws, model, mode)
     layers = {name: layer_inputs(Draws(_SEED), graph, times=_TIMES[mode]) for name, graph in model.graphs.items()}
-    return Stress(x.astype(np.int16), lengths, initial.astype(np.int16), layers)
+    return Stress(*stress_sequences(model, mode), layers)
+
+
+def stress_sequences(model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:
+    """x, lengths and initial of the stress set, which are made much faster than what is forced on layers."""
+    make = _sequences if model.is_recurrent else _windows
+    x, lengths, initial = make(Draws(_SEED), model, mode)
+    return x.astype(np.int16), lengths, initial.astype(np.int16)
 
 
 def _sequences(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:

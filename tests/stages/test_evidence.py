@@ -562,3 +562,58 @@ def test_firmware_of_another_graph_is_noticed(verified):
     ModelDirectory(verified).write({"firmware/uno/firmware.elf": b"\x7fELF" + bytes(32)})
     with pytest.raises(InputError, match=r"firmware/uno/firmware\.elf is not of this model's graph .*rescomp flash"):
         stages.check(verified)
+
+
+def test_evidence_without_decisions_fails_for_a_model_that_takes_them(model_dir):
+    """But for the variants that end with the scores, whose evidence holds none."""
+    stages.quantize(model_dir, overrides=["decide.margin=0.25", "quantize.epochs=0"])
+    stages.export(model_dir)
+    stages.verify(model_dir, "onnxruntime,tflite:reference,c", stress="off", stream_steps=300)
+    stages.check(model_dir).raise_failures()
+    report = report_of(model_dir)
+    steps = {"test": int(read_vectors(ModelDirectory(model_dir), read_model(ModelDirectory(model_dir))).lengths.sum()), "stream": 300}
+    for entry in report["evidence"]:
+        entry["compared"] -= steps.get(entry["set"], 0)
+    rewrite(model_dir, report)
+    said = [
+        failure for failure in stages.check(model_dir).mismatch_failures if "of the test set" in failure or "of the stream set" in failure
+    ]
+    assert len(said) == sum(entry["set"] in steps for entry in report["evidence"]) == 6 + 5
+    for entry in report["evidence"]:
+        ends = entry["witness"] == "tflite:reference" or entry["variant"] == "sequence"
+        entry["compared"] += steps.get(entry["set"], 0) + ends * steps.get(entry["set"], 0)
+    rewrite(model_dir, report)
+    said = [
+        re.match(r"(\w+).* compared ([\d,]+) of ([\d,]+) values", failure).groups() for failure in stages.check(model_dir).mismatch_failures
+    ]
+    assert sorted(name for name, _, _ in said) == ["onnxruntime", "tflite", "tflite"]
+
+
+LIES = {
+    "the stress set": lambda report: report["vectors"]["stress"].update(sha256="0" * 64),
+    "fewer stress sequences": lambda report: report["vectors"]["stress"].update(sequences=12),
+    "a stress set that is not there": lambda report: report["vectors"].update({"stress full": report["vectors"]["stress"]}),
+    "the stream": lambda report: report["vectors"]["stream"].update(sha256="0" * 64),
+    "more steps": lambda report: report["stream"].update(steps=1_000_000),
+    "fewer states": lambda report: report["stream"].update(states=report["stream"]["states"] - 1),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_report_tells_the_sets_and_the_stream_that_the_model_has(verified, lie):
+    report = report_of(verified)
+    LIES[lie](report)
+    rewrite(verified, report)
+    with pytest.raises(
+        InputError, match=r"report.json tells (another stre.* set than is made|[\d,]+ values in .* of the stream, and 10,000 steps)"
+    ):
+        stages.check(verified)
+
+
+def test_the_summary_of_a_stream_goes_with_its_evidence(verified):
+    directory = ModelDirectory.open(verified)
+    directory.write({"c/three_gestures.c": (verified / "c/three_gestures.c").read_bytes() + b"/* changed */\n"})
+    found = stages.verify(verified, "onnxruntime", stream_steps=40)
+    assert {entry.witness: entry.steps for entry in found.report.evidence if entry.steps} == {"tflite": 256, "onnxruntime": 256}
+    assert found.report.stream is None
+    stages.check(verified).raise_failures()
