@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 MOST = (1 << 63) - 1
 """Of a whole number."""
@@ -12,6 +12,16 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def check_printable(text: str) -> str:
+    """Raise ValueError for a text that a terminal would not show as it is."""
+    if not text.isprintable():
+        raise ValueError("holds a character that is not printable")
+    return text
+
+
+PrintableText = Annotated[str, AfterValidator(check_printable)]
 
 
 class Part(BaseModel):

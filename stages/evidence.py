@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import (
-    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -24,8 +23,9 @@ from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
 from ..model_directory import REPORT, ModelDirectory
-from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
+from ..strict_documents import Count, Fraction, Part, Positive, PrintableText, Sha256, cause_of, check_printable
 from ..validate.registry import parse_witnesses
+from .fault_summary import FaultSummary
 from .figures import Figures
 from .witness_files import c_folder, changed_files
 
@@ -43,15 +43,6 @@ Set = Literal["test", "stress", "layers", "stress full", "layers full", "stream"
 """What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files, header: no set of vectors."""
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds a character that is not printable")
-    return text
-
-
-Line = Annotated[str, AfterValidator(_printable)]
-
-
 class _Part(Part):
     """A part of the document: its texts can be printed."""
 
@@ -60,7 +51,7 @@ class _Part(Part):
     def _check_texts(cls, value: Any) -> Any:
         for text in (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ():
             if isinstance(text, str):
-                _printable(text)
+                check_printable(text)
         return value
 
 
@@ -81,9 +72,9 @@ class Evidence(_Part):
     """One variant of one witness on one set: how many values were compared with the reference, and how many differ.
 
     witness: `name[:argument]` as --against takes it. version: of the software behind it. rescomp: of the one that compared. sampled: how
-    many sequences of the set, None for all. steps: of a stream, how many. failure: a sentence on the first value that differs. build: a
-    product's own compiler and flags, beside which rescomp's evidence stays. files: SHA-256 by name of the files of the model directory that
-    the witness read; none for a board, which is asked for the graph that it runs.
+    many sequences of the set, None for all. steps: of a stream, how many. failure: a sentence on the first value that differs, fault: its
+    layer. build: a product's own compiler and flags, beside which rescomp's evidence stays. files: SHA-256 by name of the files of the
+    model directory that the witness read; none for a board, which is asked for the graph that it runs.
     """
 
     witness: str
@@ -96,15 +87,22 @@ class Evidence(_Part):
     sampled: Positive | None = None
     steps: Positive | None = None
     failure: str | None = None
+    fault: FaultSummary | None = None
     rescomp: str = __version__
     build: str = ""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_fault(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: part for name, part in handler(self).items() if name != "fault" or part is not None}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.mismatches > self.compared:
             raise ValueError(f"{self.who} has {self.mismatches} mismatches in {counted(self.compared, 'value')}")
+        if self.fault is not None and not self.mismatches:
+            raise ValueError(f"{self.who} has a fault where nothing differs")
         for name in self.files:
-            path = PurePosixPath(_printable(name))
+            path = PurePosixPath(check_printable(name))
             if path.is_absolute() or ".." in path.parts or str(path) != name:
                 raise ValueError(f"{name!r} is no name of a file in a model directory")
         if (self.set == STREAM) != (self.steps is not None):
@@ -173,7 +171,7 @@ class CoverageSummary(_Part):
     test: Mapping[str, Reach] = {}
     stress: Mapping[str, Reach] = {}
     layers: Mapping[str, Reach] = {}
-    not_seen: Mapping[str, tuple[Line, ...]] = {}
+    not_seen: Mapping[str, tuple[PrintableText, ...]] = {}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

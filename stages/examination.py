@@ -8,15 +8,18 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import DeviceError, MissingToolError, UnsupportedError, counted
+from ..errors import MissingToolError, UnsupportedError, counted
 from ..graph.evaluate import Trace
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
 from ..validate.build import Build
-from ..validate.compare import Comparison, compare, compare_layers, first_layer
+from ..validate.compare import Comparison, compare, compare_layers
+from ..validate.fault import Fault, first_wrong_layer, locate
+from ..validate.replay import BOARD_STEPS, STEPS
 from ..validate.serial_port import SerialPort, describe_estimate
 from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
 from .evidence import FILES, HEADER, TEST, Evidence
+from .fault_summary import FaultSummary
 from .fresh_files import compare_with_fresh
 from .listener import Listener
 from .stream_proof import StreamSet
@@ -139,8 +142,7 @@ class Examination:
                 self._note(asked, f"decisions ({answer.variant}): it ends with the scores")
             reference = vectors.reference(self.model, from_zero=answer.from_zero)
             comparison = compare(job, reference, answer.trace)
-            said = _where(asked.witness, job, answer, reference, comparison) if comparison.first else ""
-            yield asked.evidence(answer, vectors, comparison, said)
+            yield asked.evidence(answer, vectors, comparison, _locate(asked, job, answer, reference, comparison))
 
     def _compare_stream(self, asked: _Asked, stream: StreamSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.answers(job):
@@ -148,8 +150,7 @@ class Examination:
             steps = reference.states.shape[1]
             run = replace(job, x=job.x[:, :steps], lengths=np.array([steps], np.int64))
             comparison = compare(run, reference, _first_steps(answer.trace, steps))
-            said = _where(asked.witness, run, answer, reference, comparison) if comparison.first else ""
-            yield asked.evidence(answer, stream, comparison, said, steps)
+            yield asked.evidence(answer, stream, comparison, _locate(asked, run, answer, reference, comparison), steps)
 
     def _compare_layers(self, asked: _Asked, vectors: LayerSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.run_layers(job, vectors.reference.forced):
@@ -161,7 +162,9 @@ class Examination:
             hidden = _defined(graphs.values()) - _defined(answer.graphs.values())
             if hidden:
                 self._note(asked, f"single layers ({answer.variant}): {', '.join(sorted(hidden))}, computed in one pass with the next")
-            yield asked.evidence(answer, vectors, compare_layers(vectors.reference, answer), "")
+            fault = first_wrong_layer(job, asked.witness, vectors.reference, answer)
+            found = fault, f"; the layer is {fault}" if fault else ""
+            yield asked.evidence(answer, vectors, compare_layers(vectors.reference, answer), found)
 
 
 @dataclass(frozen=True)
@@ -178,10 +181,11 @@ class _Asked:
         answer: Answer | LayerAnswer,
         vectors: SequenceSet | LayerSet | StreamSet,
         comparison: Comparison,
-        said: str,
+        located: tuple[Fault | None, str],
         steps: int | None = None,
     ) -> Evidence:
-        """said: what more a failure tells. steps: of a stream."""
+        """located: where it differs, and what more a failure tells. steps: of a stream."""
+        fault, said = located
         on = "" if vectors.name == TEST else f" on the {vectors.name} set"
         counts = f"{comparison.mismatches} of {counted(comparison.compared, 'value')}; the first is {comparison.first}"
         return Evidence(
@@ -194,23 +198,30 @@ class _Asked:
             sampled=vectors.sampled,
             steps=steps,
             failure=f"{self.name} ({answer.variant}) differs{on} in {counts}{said}" if comparison.first else None,
+            fault=FaultSummary.of(fault) if fault else None,
             files=self.files,
             build=self.build,
         )
 
 
-def _where(witness: Witness, job: Job, answer: Answer, reference: Trace, comparison: Comparison) -> str:
-    """The first layer that differs at the first value that does, as the end of a sentence."""
-    assert comparison.first is not None
-    try:
-        layer = first_layer(job.from_zero() if answer.from_zero else job, witness, reference, comparison.first)
-    except (DeviceError, UnsupportedError):
-        return ""
-    if layer is None and isinstance(witness, SerialPort):
-        return "; asked for that step alone, the board computes every layer right: its loop over time or its memory is at fault"
-    if layer is None:
-        return "; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
-    return f"; the first layer that differs there is {layer.tensor}[{layer.channel}]: expected {layer.expected}, got {layer.got}"
+def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trace, comparison: Comparison) -> tuple[Fault | None, str]:
+    """Where it differs, and that as the end of a sentence."""
+    if comparison.first is None:
+        return None, ""
+    on_board = isinstance(asked.witness, SerialPort)
+    run = job.from_zero() if answer.from_zero else job
+    finding = locate(run, asked.witness, answer, reference, comparison.first, BOARD_STEPS if on_board else STEPS)
+    if finding is None:
+        return None, ""
+    if finding.fault is None and on_board:
+        return None, "; asked for single steps, the board computes every layer right: its loop over time or its memory is at fault"
+    if finding.fault is None and finding.of_files:
+        return None, "; asked by itself, every layer in the file is right: what lies between them is at fault, memory or the loop over time"
+    if finding.fault is None:
+        return None, "; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
+    if not finding.fault.computed:
+        return finding.fault, f"; no layer of it can be asked by itself; of {finding.fault}"
+    return finding.fault, f"; the first layer that differs there is {finding.fault}"
 
 
 def _first_steps(trace: Trace, steps: int) -> Trace:

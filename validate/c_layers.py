@@ -10,6 +10,7 @@ import numpy as np
 from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
+from .c_kernels import tapped_values
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .witness import Forced, LayerAnswer
 
@@ -24,7 +25,7 @@ def decode_layers(
 ) -> LayerAnswer:
     """What the program wrote. Raises DeviceError when it is not exactly as long as it must be."""
     graphs = {role: graph_on(graph, target) for role, graph in model.graphs.items()}
-    tapped = {role: _tapped(graph) for role, graph in graphs.items()}
+    tapped = {role: tapped_values(graph) for role, graph in graphs.items()}
     left = {role: _delivered(model, role) for role in graphs}
     # Positions stand for names: a value may be tapped and delivered too.
     records = {
@@ -50,7 +51,7 @@ def _encode(model: IntegerModel, role: str, graph: Graph, forced: Mapping[str, I
     """For each sample: states, input, and for every tapped value whether one is forced on it, and which."""
     states = tuple(value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].state_inputs)
     inputs = model.graphs[role].data_inputs if role != "head" else ()
-    given = [(f"given {i}", value) for i, value in enumerate(_tapped(graph))]
+    given = [(f"given {i}", value) for i, value in enumerate(tapped_values(graph))]
     fields: list[tuple[str, np.dtype[Any], tuple[int, ...]]] = []
     for key, value in given:
         fields.append((key, np.dtype("u1"), ()))
@@ -62,11 +63,6 @@ def _encode(model: IntegerModel, role: str, graph: Graph, forced: Mapping[str, I
     for key, value in given:
         records[key] = value.name in forced
     return np.array([len(records)], "<u4").tobytes() + records.tobytes()
-
-
-def _tapped(graph: Graph) -> list[Value]:
-    types = graph.types()
-    return [Value(name, types[name]) for node in graph.nodes for name in node.outputs]
 
 
 def _delivered(model: IntegerModel, role: str) -> tuple[Value, ...]:

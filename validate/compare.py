@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from ..errors import ParityError
 from ..graph.decide import DECISION
-from ..graph.evaluate import Trace, evaluate_forced, evaluate_graph, scores_of_every_step, split_state, walk_decisions
+from ..graph.evaluate import Trace, evaluate_forced
 from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from .witness import Forced, Job, LayerAnswer, Witness
+from .witness import Forced, Job, LayerAnswer
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class Mismatch:
     expected: int
     got: int
     of: str = "sequence"
-    of_decision: bool = False
-    is_score: bool = False
+    kind: Literal["state", "score", "decision"] = "state"
 
     def __str__(self) -> str:
         step = "" if self.step is None else f"step {self.step}, "
@@ -87,7 +86,7 @@ def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: 
     found = []
     if states.any():
         sequence, step, channel = (int(i) for i in np.argwhere(states)[0])
-        tensor, entry = _state_entry(job.model, channel)
+        tensor, entry = state_entry(job.model, channel)
         values = int(reference.states[sequence, step, channel]), int(answer.states[sequence, step, channel])
         found.append(Mismatch(sequence, step, tensor, entry, *values))
     if scores.any():
@@ -96,7 +95,7 @@ def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: 
         before = 2 if job.every_score else 1
         channel = int(np.ravel_multi_index(place[before:], reference.scores.shape[before:]))
         at = int(place[1]) if job.every_score else None
-        found.append(Mismatch(int(place[0]), at, job.model.output.name, channel, *values, is_score=True))
+        found.append(Mismatch(int(place[0]), at, job.model.output.name, channel, *values, kind="score"))
     longest = reference.states.shape[1]
     return min(found, key=lambda each: (each.sequence, longest if each.step is None else each.step), default=None)
 
@@ -107,10 +106,10 @@ def _first_decision(reference: Trace, answer: Trace, differs: BoolArray) -> Mism
         return None
     sequence, step = (int(i) for i in np.argwhere(differs)[0])
     values = int(reference.decisions[sequence, step]), int(answer.decisions[sequence, step])
-    return Mismatch(sequence, step, DECISION, 0, *values, of_decision=True)
+    return Mismatch(sequence, step, DECISION, 0, *values, kind="decision")
 
 
-def _state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
+def state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
     """The state that an entry of Trace.states belongs to, and its place there."""
     for value in model.graphs["step"].state_inputs:
         if channel < value.type.size:
@@ -164,48 +163,3 @@ def _first_sample(name: str, ours: IntArray, theirs: IntArray) -> Mismatch | Non
         return None
     sample, channel = (int(i) for i in places[0])
     return Mismatch(sample, None, name, channel, int(rows[sample, channel]), int(others[sample, channel]), "sample")
-
-
-def first_layer(job: Job, witness: Witness, reference: Trace, mismatch: Mismatch) -> Mismatch | None:
-    """The first layer whose value differs where `mismatch` was seen, both sides given the reference's state before it.
-
-    A value that the witness does not have, because it computes several layers in one, is passed over.
-    None when every layer agrees there: then the exported file, or the loop around it, differs from the graph.
-    """
-    graph, inputs = _inputs_at(job, reference, mismatch)
-    ours, theirs = evaluate_graph(graph, inputs), witness.run_graph(graph, inputs)
-    order: Sequence[str] = [name for node in graph.nodes for name in node.outputs if name in theirs]
-    for name in order:
-        differs = np.flatnonzero(ours[name].reshape(-1) != theirs[name].reshape(-1))
-        if differs.size:
-            channel = int(differs[0])
-            values = int(ours[name].reshape(-1)[channel]), int(theirs[name].reshape(-1)[channel])
-            return Mismatch(mismatch.sequence, mismatch.step, name, channel, *values)
-    return None
-
-
-def _inputs_at(job: Job, reference: Trace, mismatch: Mismatch) -> tuple[Graph, dict[str, IntArray]]:
-    """The graph in which the mismatch arose, and the reference's inputs to it there (batch of one)."""
-    sequence = mismatch.sequence
-    if mismatch.of_decision:
-        return job.model.graphs["decide"], _decided_at(job.model, reference.states[sequence : sequence + 1, : (mismatch.step or 0) + 1])
-    if not job.model.is_recurrent:
-        return job.model.graphs["whole"], {job.model.input.name: job.x[sequence : sequence + 1]}
-    before = int(job.lengths[sequence]) if mismatch.step is None else mismatch.step + mismatch.is_score
-    width = reference.states.shape[2]
-    first = np.zeros((1, width), np.int16) if job.initial is None else job.initial[sequence : sequence + 1]
-    states = split_state(job.model, reference.states[sequence, before - 1 : before] if before else first)
-    if mismatch.is_score:
-        head = job.model.graphs["head"]
-        return head, {value.name: states[value.name] for value in head.inputs}
-    return job.model.graphs["step"], {**states, job.model.input.name: job.x[sequence : sequence + 1, mismatch.step]}
-
-
-def _decided_at(model: IntegerModel, states: IntArray) -> dict[str, IntArray]:
-    """What `decide` reads after the last of the steps whose states these are, [1, steps, state entries]."""
-    decide, scores = model.graphs["decide"], scores_of_every_step(model, states)
-    (read,) = decide.data_inputs
-    before: dict[str, IntArray] = {value.name: np.zeros((1, *value.type.shape), np.int64) for value in decide.state_inputs}
-    for values in walk_decisions(model, scores[:, :-1]):
-        before = {name: values[following] for name, following in decide.state.items()}
-    return {read.name: scores[:, -1], **before}

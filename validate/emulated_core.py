@@ -8,14 +8,15 @@ from typing import ClassVar
 
 from ..export.c import check_counts
 from ..export.cores import Core, find_core
-from ..export.kernel_choice import Target
+from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
+from .c_kernels import kernels_of
 from .c_layers import decode_layers, encode_forced
 from .c_program import TAP_FLAG, run_probe
 from .c_uses import ask_uses
 from .c_vectors import decode_trace, encode_vectors
-from .emulation import check_tools, export_folder, run_model, tool_versions
+from .emulation import check_tools, export_folder, run_model, source_on, target_of, tool_versions
 from .stream_uses import CORE
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
@@ -46,7 +47,7 @@ class EmulatedCore:
         core = self._find(job.argument)
         check_counts(job.model, core)
         version, folder = tool_versions(core, job.build), export_folder(core, job.directory)
-        self.target = Target(core) if folder == core.export_folder else None
+        self.target = target_of(core, job.directory)
         output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job), build=job.build)
         yield Answer(_variant(core, job, folder), version, decode_trace(job, output))
 
@@ -54,7 +55,7 @@ class EmulatedCore:
         """See Witness. One answer, of the core that the argument names."""
         core = self._find(job.argument)
         folder = export_folder(core, job.directory)
-        target = Target(core) if folder == core.export_folder else None
+        target = target_of(core, job.directory)
         data = encode_forced(job.model, forced, target)
         output = run_model(core, job.model, job.directory / folder, (TAP_FLAG,), data, "layers", job.build)
         yield decode_layers(job.model, forced, output, _variant(core, job, folder), tool_versions(core, job.build), target)
@@ -67,13 +68,18 @@ class EmulatedCore:
         def run(flags: Sequence[str], data: bytes) -> bytes:
             return run_model(core, job.model, job.directory / folder, flags, data, "uses", job.build)
 
-        target = Target(core) if folder == core.export_folder else None
+        target = target_of(core, job.directory)
         yield ask_uses(job, _variant(core, job, folder), tool_versions(core, job.build), run, CORE, target)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export: for the core that answered last, if its own export did, else the plain one."""
         core = self.target.core if self.target else self._find("")
         return run_probe(graph, inputs, lambda model, folder, data: run_model(core, model, folder, (TAP_FLAG,), data), self.target)
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness: of the export that the core compiles."""
+        source = source_on(self._find(job.argument), job)
+        return kernels_of(source, graph_on(job.model.graphs[role], source.target))
 
     def _find(self, argument: str) -> Core:
         return find_core(argument or self.core or self.default, self.name)

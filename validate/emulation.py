@@ -11,13 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..errors import DeviceError, InputError, MissingToolError
+from ..export.c_source import Source
 from ..export.c_templates import read_template, render
 from ..export.cores import AVR, Core
+from ..export.kernel_choice import Target
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER
 from .build import RESCOMP_S_OWN, Build
+from .c_kernels import exported_source
 from .c_program import WARNINGS, Program, build_program, exported_sources, first_lines, run_tool, tool_version, workspace, write_program
 from .checked_kernels import CheckedKernels
+from .witness import Job
 
 PACKAGES: Mapping[str, str] = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
@@ -66,6 +70,17 @@ def tool_versions(core: Core, build: Build = RESCOMP_S_OWN) -> str:
 def export_folder(core: Core, directory: Path) -> str:
     """Name of the folder of a model directory whose C runs on this core: its own export where there is one, or the generic one."""
     return core.export_folder if (directory / core.export_folder).is_dir() else C_FOLDER
+
+
+def target_of(core: Core, directory: Path) -> Target | None:
+    """For which that C was exported; None for the generic one."""
+    return Target(core) if export_folder(core, directory) == core.export_folder else None
+
+
+def source_on(core: Core, job: Job) -> Source:
+    """What the C in the job's directory that runs on this core was written of."""
+    folder = export_folder(core, job.directory)
+    return exported_source(job.model, job.directory / folder, core if folder == core.export_folder else None)
 
 
 def build_firmware(

@@ -14,6 +14,7 @@ from ..export.c_templates import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .build import Build, runner
+from .c_kernels import exported_source, kernels_of
 from .c_layers import decode_layers, encode_forced
 from .c_program import (
     TAP_FLAG,
@@ -99,6 +100,10 @@ class HostC:
         """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""
         compiler = _compiler()
         return run_probe(graph, inputs, lambda model, folder, data: _build_and_run(compiler, model, folder, self.probe_flags, data))
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness."""
+        return kernels_of(exported_source(job.model, job.directory / "c"), job.model.graphs[role])
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from .interpreter_process import PROCESS, InterpreterError, Results, boundary_te
 from .onnx_files import metadata_of, read_onnx
 from .onnx_layers import COMPUTED, Layers, Place, cut_decide, cut_sequence, cut_step
 from .variants import beside, choose
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
 RECURRENT: Mapping[str, tuple[str, bool]] = {
     "step": (STEP_FILE, True),
@@ -88,6 +88,10 @@ class OnnxruntimeWitness:
         task = _task(self.optimize, tuple(map(_input, graph.inputs)), outputs, graph, answers=names)
         answers = _run_once(task, data, Path(f"{graph.name}.onnx"), {value.name: np.asarray(inputs[value.name]) for value in graph.inputs})
         return {name: array.astype(np.int64) for name, array in answers.items()}
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness."""
+        return op_names(job, role)
 
 
 def _read(path: Path, model: IntegerModel) -> bytes:

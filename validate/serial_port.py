@@ -12,11 +12,13 @@ from ..errors import DeviceError, UnsupportedError, counted
 from ..export.c import translate
 from ..export.c_source import Source, Tap
 from ..export.cores import CORES
-from ..export.kernel_choice import Target
+from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest
+from .c_kernels import kernels_of, tapped_values
 from .c_vectors import stored_dtype
+from .emulation import source_on
 from .parity_device import HELLO_SECONDS, LineReport, ParityDevice
 from .parity_protocol import NAME_CHARACTERS, Hello, Place
 from .serial_line import SerialLine, parse_port, port_names
@@ -45,6 +47,7 @@ class SerialPort:
         """hello_seconds: how long a board may take to answer at all."""
         self._hello_seconds = hello_seconds
         self._job: Job | None = None
+        self._hello: Hello | None = None
         self.report = LineReport()
         """Of the last run."""
 
@@ -82,9 +85,18 @@ class SerialPort:
             hello = self._greet(device, job.model)
             return _read_layers(device, job.model, role, _source_of(hello, job.model), inputs)
 
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness: of the C that the model directory holds for the core that answered last, if it has as many layers."""
+        assert self._hello is not None
+        core = CORES.get(self._hello.core)
+        held = source_on(core, job) if core else translate(job.model)
+        source = held if len(held.taps) == self._hello.layers else _source_of(self._hello, job.model)
+        return kernels_of(source, graph_on(job.model.graphs[role], source.target))
+
     def _greet(self, device: ParityDevice, model: IntegerModel) -> Hello:
         hello = device.start()
         check_model(hello, model, device.port)
+        self._hello = hello
         return hello
 
 
@@ -142,7 +154,7 @@ def _read_layers(
 ) -> dict[str, IntArray]:
     """Every value that a node of the graph `role` defines, sample by sample."""
     taps = [tap for layer in source.functions[role].layers for tap in layer.taps]
-    names = [name for node in model.graphs[role].nodes for name in node.outputs]
+    names = [value.name for value in tapped_values(graph_on(model.graphs[role], source.target))]
     found: dict[str, list[IntArray]] = {name: [] for name in names}
     for i in range(len(next(iter(inputs.values())))):
         state, reading = _encode_inputs(model, inputs, i)

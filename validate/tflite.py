@@ -26,7 +26,7 @@ from .interpreter_child import Task
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .tflite_layers import TfliteLayers, cut_tflite
 from .variants import beside, choose, read_artefact
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
 RESOLVERS: Mapping[str, str] = {
     "reference": "BUILTIN_REF",
@@ -71,6 +71,10 @@ class TfliteWitness:
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
         return run_samples((_interpreter_package(), RESOLVERS[self.resolver]), graph_to_tflite(graph, expose=True), graph, inputs)
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness."""
+        return op_names(job, role)
 
 
 def read_model(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from .composed import composed_graphs
 from .interpreter_child import MICRO
 from .tflite import read_model, run_cut, run_samples, trace
 from .variants import refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
 
 class TfliteMicro:
@@ -43,3 +43,7 @@ class TfliteMicro:
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
         return run_samples((MICRO, ""), graph_to_tflite(graph, expose=True), graph, inputs)
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness."""
+        return op_names(job, role)

@@ -23,7 +23,7 @@ from ..models.plan import INPUT
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
 BATCH = 256
 """Sequences at a time."""
@@ -71,6 +71,10 @@ class TorchNet:
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
         """Refused."""
         raise UnsupportedError("the torch net does not run integer graphs")
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness."""
+        return op_names(job, role)
 
 
 def load_quantized(directory: ModelDirectory) -> Net:

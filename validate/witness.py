@@ -118,6 +118,11 @@ class HeaderWitness(Protocol):
         ...
 
 
+def op_names(job: Job, role: str) -> Mapping[str, str]:
+    """Witness.kernels where no C runs."""
+    return {name: node.op.name for node in job.model.graphs[role].nodes for name in node.outputs}
+
+
 class Witness(Protocol):
     """One way to run the exported model. Missing software raises MissingToolError with the package that brings it."""
 
@@ -143,4 +148,8 @@ class Witness(Protocol):
 
         inputs: int [batch, *shape] by name, state inputs included. Serves op tests and finding the first layer that differs.
         """
+        ...
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """What computes each value that a node of the model's graph `role` defines: a C function, or several; the op where no C runs."""
         ...

@@ -118,6 +118,27 @@ def test_a_mismatch_fails_whatever_is_said_of_it(verified, failure):
     assert main(["check", str(verified)]) == 3
 
 
+FAULT = {"graph": "step", "layer": "gate", "kernel": "lookup", "channels": 1, "of_channels": 4, "steps": 2, "first_step": 0, "last_step": 3}
+FAULT |= {"sequence": 0, "step": 1, "channel": 2, "expected": -3, "got": 4}
+
+
+@pytest.mark.parametrize(
+    ("mismatches", "change", "cause"),
+    [
+        (0, {}, "fault where nothing differs"),
+        (7, {"channels": 5}, "more channels or steps differ than there are"),
+        (7, {"steps": 5}, "more channels or steps differ than there are"),
+        (7, {"kernel": "a\x1b[2Jb"}, "not printable"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(verified, mismatches, change, cause):
+    report = report_of(verified)
+    report["evidence"][2].update(mismatches=mismatches, failure="c differs", fault=FAULT | change)
+    rewrite(verified, report)
+    with pytest.raises(InputError, match=cause):
+        stages.check(verified)
+
+
 def test_a_report_of_another_model_is_refused(verified, capsys):
     report = report_of(verified)
     other = "0123456789ab" + report["graph_sha256"][12:]

@@ -3,6 +3,7 @@
 import errno
 import os
 import pty
+import json
 import re
 import select
 import socket
@@ -168,9 +169,15 @@ def test_a_mismatch_names_sequence_step_tensor_channel_and_values(model_director
     found = re.search(r"the first is sequence (\d+), step (\d+), h\[(\d+)\]: expected (-?\d+), got (-?\d+)", said)
     sequence, step, channel, expected, got = map(int, found.groups())
     assert trace.states[sequence, step, channel] == expected != got
-    found = re.search(r"the first layer that differs there is recurrent_product\[(\d+)\]: expected (-?\d+), got (-?\d+)", said)
+    kernel = r"recurrent_product \(rescomp_fully_connected_int16_ternary, graph step\)"
+    differs = r"1 of 10 channels differ since step (\d+), in \d+ of the steps \d+ to \d+"
+    first = r"the first is recurrent_product\[(\d+)\]: expected (-?\d+), got (-?\d+)"
+    found = re.search(f"the first layer that differs there is {kernel}: {differs}; {first}", said)
     assert found
-    assert found[2] != found[3]
+    assert found[3] != found[4]
+    (fault,) = [entry["fault"] for entry in json.loads((path / "report.json").read_text())["evidence"] if "fault" in entry]
+    assert [fault[key] for key in ("step", "channel", "expected", "got")] == [int(group) for group in found.groups()]
+    assert (fault["layer"], fault["kernel"], fault["sequence"]) == ("recurrent_product", "rescomp_fully_connected_int16_ternary", sequence)
 
 
 def forget_to_reset(folder):
@@ -187,7 +194,7 @@ def test_a_fault_outside_the_layers_is_not_blamed_on_one(model_directory, capsys
         assert main(["verify", str(path), "--against", f"serial:{port}"]) == 3
     said = capsys.readouterr().err
     assert "the first is sequence 1, step 0" in said
-    assert "asked for that step alone, the board computes every layer right" in said
+    assert "asked for single steps, the board computes every layer right" in said
 
 
 def test_progress_tells_rate_and_repetitions(board):
