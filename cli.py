@@ -19,7 +19,7 @@ import click
 from . import __version__
 from .errors import RescompError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _EMPTY = "an empty path names nothing: give one, or leave it out"
 
 
@@ -123,7 +123,7 @@ _RECIPE_OPTIONS = (
 )
 
 
-def _recipe_options(command: Command) -> Command:
+def _recipe_options(command: AnyCommand) -> AnyCommand:
     """The options of the commands that make a model directory."""
     for option in reversed(_RECIPE_OPTIONS):
         command = option(command)

@@ -44,7 +44,7 @@ Line = Annotated[str, AfterValidator(_line)]
 UsbId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
 """vendor:product in lower-case hexadecimal."""
 Baud = Annotated[int, Field(ge=300, le=4_000_000)]
-Bytes = Annotated[int, Field(gt=0)]
+ByteCount = Annotated[int, Field(gt=0)]
 Address = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 EMULATORS = ("qemu", "simavr")
 
@@ -59,11 +59,11 @@ class Memory(_Section):
     stack_bytes: what the link leaves free at least. A board whose program lies in RAM gives a part of it as flash.
     """
 
-    flash_bytes: Bytes | None = None
-    ram_bytes: Bytes | None = None
+    flash_bytes: ByteCount | None = None
+    ram_bytes: ByteCount | None = None
     flash_origin: Address | None = None
     ram_origin: Address | None = None
-    stack_bytes: Bytes | None = None
+    stack_bytes: ByteCount | None = None
 
 
 class Console(_Section):

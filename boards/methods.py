@@ -20,7 +20,7 @@ ELF, HEX, BIN, UF2 = "firmware.elf", "firmware.hex", "firmware.bin", "firmware.u
 
 
 @dataclass(frozen=True)
-class Command:
+class RunTool:
     """A process. prepares: whether it only converts files here."""
 
     words: Sequence[str]
@@ -44,7 +44,7 @@ class Pack:
 
 
 @dataclass(frozen=True)
-class Copy:
+class CopyToDrive:
     """A file is copied to the drive mounted at `folder`."""
 
     source: Path
@@ -54,7 +54,7 @@ class Copy:
         return shlex.join(["cp", str(self.source), f"{self.folder}/"])
 
 
-Step = Command | Pack | Copy
+FlashStep = RunTool | Pack | CopyToDrive
 
 
 def choose_method(board: Board, name: str | None) -> Method:
@@ -72,29 +72,29 @@ def needs_port(method: Method) -> bool:
     return isinstance(method, Avrdude | Stm32loader)
 
 
-def plan(board: Board, method: Method, folder: Path, where: str) -> list[Step]:
+def plan(board: Board, method: Method, folder: Path, where: str) -> list[FlashStep]:
     """What is done to flash ELF in `folder`. where: the serial port of a method that needs one, or the folder of the board's drive."""
     core = board.find_core()
     elf, hex, bin, uf2 = (folder / name for name in (ELF, HEX, BIN, UF2))
 
-    def convert(format: str, target: Path) -> Command:
+    def convert(format: str, target: Path) -> RunTool:
         eeprom = ("-R", ".eeprom") if core.family.name == "avr" else ()
-        return Command((f"{core.family.prefix}objcopy", "-O", format, *eeprom, str(elf), str(target)), prepares=True)
+        return RunTool((f"{core.family.prefix}objcopy", "-O", format, *eeprom, str(elf), str(target)), prepares=True)
 
     match method:
         case Avrdude():
             who = ("-p", method.part, "-c", method.programmer, "-P", where, "-b", str(method.baud))
-            return [convert("ihex", hex), Command(("avrdude", *who, "-D", "-U", f"flash:w:{hex}:i"))]
+            return [convert("ihex", hex), RunTool(("avrdude", *who, "-D", "-U", f"flash:w:{hex}:i"))]
         case Pyocd():
-            fetch = [Command(("pyocd", "pack", "install", method.target))] if method.pack else []
-            return [*fetch, Command(("pyocd", "load", "--no-wait", "--target", method.target, str(elf)))]
+            fetch = [RunTool(("pyocd", "pack", "install", method.target))] if method.pack else []
+            return [*fetch, RunTool(("pyocd", "load", "--no-wait", "--target", method.target, str(elf)))]
         case Stm32loader():
             origin = f"{core.flash_origin:#010x}"
             line = ("-p", where, "-b", str(method.baud), "-f", method.family)
-            return [convert("binary", bin), Command(("stm32loader", *line, "-e", "-w", "-v", "-a", origin, "-g", origin, str(bin)))]
+            return [convert("binary", bin), RunTool(("stm32loader", *line, "-e", "-w", "-v", "-a", origin, "-g", origin, str(bin)))]
         case Daplink():
-            return [convert("ihex", hex), Copy(hex, Path(where))]
+            return [convert("ihex", hex), CopyToDrive(hex, Path(where))]
         case Uf2():
-            return [convert("binary", bin), Pack(bin, uf2, core.flash_origin, method.family), Copy(uf2, Path(where))]
+            return [convert("binary", bin), Pack(bin, uf2, core.flash_origin, method.family), CopyToDrive(uf2, Path(where))]
         case Emulated():
             return []

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..boards import Board, Method, load_board
 from ..boards.description import Daplink, Stm32loader, Uf2
-from ..boards.methods import ELF, TOOLS, Command, Copy, Pack, Step, choose_method, needs_port, plan
+from ..boards.methods import ELF, TOOLS, CopyToDrive, FlashStep, Pack, RunTool, choose_method, needs_port, plan
 from ..boards.uf2 import pack_uf2
 from ..errors import DeviceError, InputError, MissingToolError, missing_package
 from ..export.c import check_counts
@@ -28,7 +28,7 @@ from ..validate.board_firmware import Fit, board_uart, build_board_firmware
 from ..validate.c_program import first_lines, run_tool, workspace
 from ..validate.emulation import export_folder
 from ..validate.serial_line import BAUD, SerialLine
-from ..validate.serial_machines import Kind, check_machine, serial_machine
+from ..validate.serial_machines import LineKind, check_machine, serial_machine
 from ..validate.witness import Job
 from .artefacts import read_model, read_vectors
 from .diagnosis import Port, find_ports
@@ -215,9 +215,9 @@ def _warnings(way: Method) -> list[str]:
     return ["# stm32loader erases all of the chip's flash first: --erase-chip agrees to that"] if isinstance(way, Stm32loader) else []
 
 
-def _only_converts(step: Step) -> bool:
+def _only_converts(step: FlashStep) -> bool:
     """Whether a step makes a file of a file here, and touches no board."""
-    return isinstance(step, Pack) or (isinstance(step, Command) and step.prepares)
+    return isinstance(step, Pack) or (isinstance(step, RunTool) and step.prepares)
 
 
 def _emulate(one: _Flashing, asked: _Asked) -> Flashed:
@@ -241,7 +241,7 @@ def _machine(board: Board, elf: Path, port: str | None) -> Iterator[str]:
     if number is None or not (number < 0x10000 and (number > 0 or port in (None, PTY))):
         raise InputError(f"--port {port}: an emulated board listens at a TCP port (give its number), or makes a pseudo-terminal (pty)")
     assert board.emulator is not None
-    kind: Kind = "pty" if port == PTY else "tcp"
+    kind: LineKind = "pty" if port == PTY else "tcp"
     with serial_machine(board.find_core(), elf.resolve(), kind, number=number, serial=board.emulator.serial) as line:
         yield line
 
@@ -309,9 +309,9 @@ def _placeholder(way: Method) -> str:
     return UNKNOWN_DRIVE.format(way.label) if isinstance(way, Daplink | Uf2) else UNKNOWN_PORT
 
 
-def _check_tools(board: Board, steps: Sequence[Step]) -> None:
+def _check_tools(board: Board, steps: Sequence[FlashStep]) -> None:
     for step in steps:
-        if isinstance(step, Command) and not step.prepares:
+        if isinstance(step, RunTool) and not step.prepares:
             _find_tool(board, step.words[0])
 
 
@@ -323,9 +323,9 @@ def _find_tool(board: Board, name: str) -> str:
     return path
 
 
-def _take(step: Step, board: Board) -> None:
+def _take(step: FlashStep, board: Board) -> None:
     match step:
-        case Command():
+        case RunTool():
             tool = shutil.which(step.words[0]) if step.prepares else _find_tool(board, step.words[0])
             result = run_tool([tool or step.words[0], *step.words[1:]], Path.cwd(), seconds=FLASH_SECONDS)
             if result.returncode:
@@ -333,7 +333,7 @@ def _take(step: Step, board: Board) -> None:
                 raise DeviceError(f"{step.words[0]} failed (status {result.returncode}): {first_lines(_essence(said))}")
         case Pack():
             step.target.write_bytes(pack_uf2(step.source.read_bytes(), step.address, step.family))
-        case Copy():
+        case CopyToDrive():
             _copy(step, board)
 
 
@@ -344,7 +344,7 @@ def _essence(output: bytes) -> bytes:
     return b"\n".join(errors or lines[-4:])
 
 
-def _copy(step: Copy, board: Board) -> None:
+def _copy(step: CopyToDrive, board: Board) -> None:
     try:
         with open(step.folder / step.source.name, "wb", opener=_without_links) as file:
             file.write(step.source.read_bytes())

@@ -22,7 +22,7 @@ from ..export.cores import AVR, Core
 from .c_program import first_lines
 from .emulation import SIMAVR, check_tools, compile_tool, find_tool
 
-Kind = Literal["tcp", "pty"]
+LineKind = Literal["tcp", "pty"]
 START_SECONDS = 10.0
 
 
@@ -37,7 +37,7 @@ def check_machine(core: Core | None) -> None:
 
 
 @contextmanager
-def serial_machine(core: Core | None, elf: Path, kind: Kind = "tcp", *, number: int = 0, serial: int = 0) -> Iterator[str]:
+def serial_machine(core: Core | None, elf: Path, kind: LineKind = "tcp", *, number: int = 0, serial: int = 0) -> Iterator[str]:
     """A machine that runs a firmware while the context lasts; gives the port of its line, as pyserial opens it.
 
     core: None for this machine. number: of the TCP port; 0 for any that is free. serial: which of the machine's lines it is, as QEMU
