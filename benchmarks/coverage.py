@@ -15,7 +15,7 @@ from mutant_models import MODELS, train_model
 
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages.artefacts import read_model, read_vectors
-from rescomp.validate.coverage import Count, CoverageMeter
+from rescomp.validate.coverage import CoverageMeter, ReachCount
 from rescomp.validate.stress import Stress, stress_vectors
 
 
@@ -54,7 +54,7 @@ def layer_rows(stress: Stress) -> str:
     return " + ".join(str(len(next(iter(values.values())))) for values in stress.layers.values())
 
 
-def cells(counts: list[Count]) -> str:
+def cells(counts: list[ReachCount]) -> str:
     """What each set reaches, and what there is."""
     last = counts[-1]
     return " | ".join(f"{number:,}" for number in (*(count.reached for count in counts), last.reachable, last.in_model, last.places))

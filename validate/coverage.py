@@ -22,7 +22,7 @@ MOST_ENTRIES = 1 << 23
 
 
 @dataclass(frozen=True)
-class Count:
+class ReachCount:
     """Of one kind. reachable: by some input of the layer's formats; in_model: by some input and state of the whole model; both are what
     range analysis leaves. reached: by the vectors; places: all there are.
     """
@@ -32,8 +32,8 @@ class Count:
     reachable: int
     places: int
 
-    def __add__(self, other: Count) -> Count:
-        return Count(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+    def __add__(self, other: ReachCount) -> ReachCount:
+        return ReachCount(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +47,19 @@ class Coverage:
     def __or__(self, other: Coverage) -> Coverage:
         return replace(self, reached={place: met | other.reached[place] for place, met in self.reached.items()})
 
-    def counts(self) -> dict[str, Count]:
+    def counts(self) -> dict[str, ReachCount]:
         """By kind, those kinds that the model has, in the order of KINDS."""
-        found: dict[str, Count] = {}
+        found: dict[str, ReachCount] = {}
         for place, reached in self.reached.items():
             in_model, reachable = self.in_model[place], self.reachable[place]
-            count = Count(int(reached.sum()), int(in_model.sum()), int(reachable.sum()), reached.size)
-            found[place[2]] = found.get(place[2], Count(0, 0, 0, 0)) + count
+            count = ReachCount(int(reached.sum()), int(in_model.sum()), int(reachable.sum()), reached.size)
+            found[place[2]] = found.get(place[2], ReachCount(0, 0, 0, 0)) + count
         return {kind: found[kind] for kind in KINDS if kind in found and found[kind].places}
 
     @property
-    def total(self) -> Count:
+    def total(self) -> ReachCount:
         """Of all kinds together."""
-        return sum(self.counts().values(), Count(0, 0, 0, 0))
+        return sum(self.counts().values(), ReachCount(0, 0, 0, 0))
 
     def missed(self) -> Iterator[tuple[Place, list[int]]]:
         """Places that may be reached and were not, with their numbers in the layer."""

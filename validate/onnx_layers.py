@@ -23,7 +23,7 @@ COMPUTED = "/computed"
 
 
 @dataclass(frozen=True)
-class Place:
+class FileTensor:
     """A value in a file. inner: as layers have it, int32, or int8 with the channels in front; else of the format's dtype, channels last."""
 
     name: str
@@ -62,8 +62,8 @@ class Layers:
 
     graph: str
     data: bytes
-    reads: Mapping[str, Place]
-    makes: Mapping[str, Place]
+    reads: Mapping[str, FileTensor]
+    makes: Mapping[str, FileTensor]
 
 
 def cut_step(data: bytes, path: Path, model: IntegerModel) -> Iterator[Layers]:
@@ -73,7 +73,7 @@ def cut_step(data: bytes, path: Path, model: IntegerModel) -> Iterator[Layers]:
     for role, graph in composed_graphs(model).items():
         inputs = {value.name for value in graph.inputs} if role != "head" else set()
         places = {
-            name: Place(name, type, inner=False) if name in inputs else _named(names[role][name], type)
+            name: FileTensor(name, type, inner=False) if name in inputs else _named(names[role][name], type)
             for name, type in graph.types().items()
         }
         yield _cut(file, file.graph, role, places, defined[role], path)
@@ -83,7 +83,7 @@ def cut_decide(data: bytes, path: Path, model: IntegerModel) -> Layers:
     """The layers of a file of one decision."""
     file, graph = _load(data, path), model.graphs["decide"]
     inputs = {value.name for value in graph.inputs}
-    places = {name: Place(name, type, inner=False) if name in inputs else _named(name, type) for name, type in graph.types().items()}
+    places = {name: FileTensor(name, type, inner=False) if name in inputs else _named(name, type) for name, type in graph.types().items()}
     return _cut(file, file.graph, "decide", places, defined_values(model)["decide"], path)
 
 
@@ -111,12 +111,12 @@ def _load(data: bytes, path: Path) -> ModelProto:
     return file
 
 
-def _named(name: str, type: TensorType, prefix: str = "") -> Place:
-    return Place(f"{prefix}{name}/{'int8' if type.format.dtype == 'int8' else 'int32'}", type)
+def _named(name: str, type: TensorType, prefix: str = "") -> FileTensor:
+    return FileTensor(f"{prefix}{name}/{'int8' if type.format.dtype == 'int8' else 'int32'}", type)
 
 
 @dataclass(frozen=True)
-class _Outer(Place):
+class _Outer(FileTensor):
     """At the border of a Scan: of the dtype that layers read, but channels last."""
 
     @property
@@ -124,11 +124,11 @@ class _Outer(Place):
         return False
 
 
-def _outer(name: str, type: TensorType) -> Place:
+def _outer(name: str, type: TensorType) -> FileTensor:
     return _Outer(name, type)
 
 
-def _cut(file: ModelProto, graph: GraphProto, role: str, places: Mapping[str, Place], defined: Sequence[str], path: Path) -> Layers:
+def _cut(file: ModelProto, graph: GraphProto, role: str, places: Mapping[str, FileTensor], defined: Sequence[str], path: Path) -> Layers:
     onnx = import_optional("onnx")
     cut = {place.name for place in places.values()}
     nodes = [_renamed(node, cut) for node in graph.node]

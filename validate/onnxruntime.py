@@ -20,7 +20,7 @@ from .declared import check_metadata
 from .interpreter_child import ONNX, Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .onnx_files import metadata_of, read_onnx
-from .onnx_layers import COMPUTED, Layers, Place, cut_decide, cut_sequence, cut_step
+from .onnx_layers import COMPUTED, FileTensor, Layers, cut_decide, cut_sequence, cut_step
 from .variants import beside, choose
 from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
@@ -175,7 +175,7 @@ def _input(value: Value) -> Tensor:
     return boundary_tensor(value.name, value.type)
 
 
-def _placed(place: Place, name: str) -> Tensor:
+def _placed(place: FileTensor, name: str) -> Tensor:
     return Tensor(name, place.dtype.name, place.shape)
 
 

@@ -18,7 +18,7 @@ from .parity_protocol import (
     Deframer,
     Digest,
     Hello,
-    Place,
+    ModelBuffer,
     Reply,
     Request,
     Status,
@@ -144,15 +144,15 @@ class ParityDevice:
 
     def step(self, inputs: bytes, count: int) -> bytes:
         """`count` steps on `inputs`; their states. Several must fit a frame."""
-        return self._compute(Command.STEP, inputs, count, count * self.sizes.state_bytes, Place.STATE)
+        return self._compute(Command.STEP, inputs, count, count * self.sizes.state_bytes, ModelBuffer.STATE)
 
     def scores(self) -> bytes:
         """The scores of the steps so far."""
-        return self._compute(Command.SCORES, b"", 1, self.sizes.score_bytes, Place.SCORES)
+        return self._compute(Command.SCORES, b"", 1, self.sizes.score_bytes, ModelBuffer.SCORES)
 
     def run(self, inputs: bytes, count: int) -> bytes:
         """A whole sequence of `count` steps, which fits a frame: states, then scores. Without state: a sample's scores."""
-        return self._compute(Command.RUN, inputs, count, count * self.sizes.state_bytes + self.sizes.score_bytes, Place.SCORES)
+        return self._compute(Command.RUN, inputs, count, count * self.sizes.state_bytes + self.sizes.score_bytes, ModelBuffer.SCORES)
 
     def fits(self, arguments: int, results: int) -> bool:
         """Whether so many bytes of input and of results are worth one frame each."""
@@ -164,13 +164,13 @@ class ParityDevice:
         results = (body - HEADER - STATUS_BYTES - DIGEST_BYTES) // sizes.state_bytes
         return max(1, min((body - HEADER - 1) // sizes.input_bytes, results))
 
-    def write(self, place: Place, data: bytes) -> None:
+    def write(self, place: ModelBuffer, data: bytes) -> None:
         """Fill the buffer of the input or the state."""
         room = self.body_bytes - HEADER - _TRANSFER
         for start in range(0, len(data), room):
             self.ask(Command.WRITE, bytes([place]) + start.to_bytes(4, "little") + data[start : start + room])
 
-    def read(self, place: Place, size: int) -> bytes:
+    def read(self, place: ModelBuffer, size: int) -> bytes:
         """The first `size` bytes of a buffer."""
         room, data = self.body_bytes - HEADER - STATUS_BYTES, b""
         while len(data) < size:
@@ -213,11 +213,11 @@ class ParityDevice:
     def _results_fit(self, size: int) -> bool:
         return HEADER + STATUS_BYTES + size + DIGEST_BYTES <= self.body_bytes
 
-    def _compute(self, command: Command, inputs: bytes, count: int, expected: int, place: Place) -> bytes:
+    def _compute(self, command: Command, inputs: bytes, count: int, expected: int, place: ModelBuffer) -> bytes:
         """Input and results that do not fit a frame go in pieces, before and behind the request."""
         told = self._results_fit(expected)
         if not self._input_fits(len(inputs)):
-            self.write(Place.INPUT, inputs)
+            self.write(ModelBuffer.INPUT, inputs)
             inputs = b""
         seconds = ANSWER_SECONDS + count * self._computing
         answer = self.ask(command, bytes([told]) + inputs, seconds, expected=expected * told + DIGEST_BYTES)

@@ -49,7 +49,7 @@ class Status(IntEnum):
     BAD_ARGUMENTS = 5
 
 
-class Place(IntEnum):
+class ModelBuffer(IntEnum):
     """A buffer of the model, for WRITE and READ."""
 
     INPUT = 0

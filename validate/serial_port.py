@@ -20,7 +20,7 @@ from .c_kernels import kernels_of, tapped_values
 from .c_vectors import stored_dtype
 from .emulation import source_on
 from .parity_device import HELLO_SECONDS, LineReport, ParityDevice
-from .parity_protocol import NAME_CHARACTERS, Hello, Place
+from .parity_protocol import NAME_CHARACTERS, Hello, ModelBuffer
 from .serial_line import SerialLine, parse_port, port_names
 from .serial_sequences import SequenceStream, insist, nbytes, stepped_values
 from .witness import Answer, Forced, Job, LayerAnswer
@@ -167,9 +167,9 @@ def _read_layers(
 def _read_layer(device: ParityDevice, tap: Tap, state: bytes, reading: bytes) -> bytes:
     """A layer's output, piece by piece, each computed anew: the device has no memory for what lies between."""
     data = b""
-    device.write(Place.INPUT, reading)
+    device.write(ModelBuffer.INPUT, reading)
     while len(data) < tap.type.nbytes:
-        device.write(Place.STATE, state)
+        device.write(ModelBuffer.STATE, state)
         data += device.layer(tap.index, len(data), min(device.piece_bytes, tap.type.nbytes - len(data)))
     return data
 

@@ -14,7 +14,7 @@ from ..graph.evaluate import Trace
 from ..graph.ir import IntegerModel, Value
 from .c_vectors import decision_values, decode_long_run, record_dtype, side_by_side, stored_dtype
 from .parity_device import LostError, ParityDevice
-from .parity_protocol import Place
+from .parity_protocol import ModelBuffer
 from .witness import Job, Progress
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class SequenceStream:
         device.reset()
         before = bytes(states[-sizes.state_bytes :]) or state
         if any(before):
-            device.write(Place.STATE, before)
+            device.write(ModelBuffer.STATE, before)
         while (t := len(states) // sizes.state_bytes) < steps:
             if device.wants_new_session:
                 self._begin_again(bytes(states[-sizes.state_bytes :]) or state)
@@ -126,7 +126,7 @@ class SequenceStream:
         """A new session in the middle of a sequence that is longer than one, which goes on from `state`."""
         self._device.check_digest()
         self._device.start()
-        self._device.write(Place.STATE, state)
+        self._device.write(ModelBuffer.STATE, state)
 
     def _state_before(self, i: int) -> bytes:
         """As it lies on the device before the first step."""

@@ -1,9 +1,9 @@
 """The witness serial, against firmware that runs on this machine: it agrees, it names what differs, and every failure is a sentence."""
 
 import errno
+import json
 import os
 import pty
-import json
 import re
 import select
 import socket
