@@ -20,11 +20,11 @@ from ..graph.verify import verify_model
 from ..graph.weights import Weight
 from ..model_names import KEYWORDS, is_model_name
 from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
-from .c_source import WIDTH, Call, Constant, Function, Layer, Parameter, Source, Tap, c_type
+from .c_source import WIDTH, Call, Constant, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
 from .cores import AVR, Core
 from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
-from .memory import Place, plan_memory
+from .memory import Location, plan_memory
 from .scratch import Scratch, scratch_of
 
 MAX_ENTRIES, NARROW_ENTRIES = (1 << 30) - 1, (1 << 15) - 1
@@ -99,7 +99,7 @@ class _Translator:
         return self.graphs["step" if self.model.is_recurrent else "whole"]
 
     def source(self) -> Source:
-        functions: dict[str, Function] = {
+        functions: dict[str, FunctionBody] = {
             name: self._function(name, self.graphs[name]) for name in ("step", "head", "decide", "whole") if name in self.graphs
         }
         scores = Parameter("scores", self.model.output.type)
@@ -116,7 +116,7 @@ class _Translator:
             return {values[0].name: Parameter("input", values[0].type)}
         return {value.name: Parameter(self.names.take(value.name), value.type) for value in values}
 
-    def _function(self, role: str, graph: Graph) -> Function:
+    def _function(self, role: str, graph: Graph) -> FunctionBody:
         outputs, types = () if role == "step" else graph.outputs, graph.types()
         self.answer = "decision" if role == "decide" else "scores"
         scratches = {
@@ -138,21 +138,21 @@ class _Translator:
         read = {place.region for place in plan.places.values()} | {copy.source.region for copy in plan.copies}
         unused = [] if read & {"arena", "state"} or role == "head" else ["state"]
         unused += [self.inputs[value.name].identifier for value in graph.data_inputs if role != "head" and not _is_read(graph, value)]
-        return Function(tuple(pointers), layers, copies, plan.arena_bytes, values_bytes, tuple(unused))
+        return FunctionBody(tuple(pointers), layers, copies, plan.arena_bytes, values_bytes, tuple(unused))
 
     def _value(self, name: str) -> str:
         if name not in self.values:
             self.values[name] = self.names.take(name)
         return self.values[name]
 
-    def _expression(self, place: Place, name: str, type: TensorType) -> str:
+    def _expression(self, place: Location, name: str, type: TensorType) -> str:
         return self._value(name) if place.region == "arena" else self._place(place, type)
 
-    def _place(self, place: Place, type: TensorType) -> str:
+    def _place(self, place: Location, type: TensorType) -> str:
         entries = place.offset // type.format.numpy_dtype.itemsize
         return f"{self._buffer(place, type)} + {entries}" if entries else self._buffer(place, type)
 
-    def _buffer(self, place: Place, type: TensorType) -> str:
+    def _buffer(self, place: Location, type: TensorType) -> str:
         if place.region == "arena":
             if self.wide:
                 return f"state->scratch.as_{type.format.dtype}"
@@ -164,7 +164,7 @@ class _Translator:
             return f"state->{kept[place.name].identifier}"
         return self.inputs[place.name].identifier if place.name in self.inputs else place.name
 
-    def _layer(self, role: str, node: Node, buffers: Mapping[str, CValue], scratch: Scratch | None) -> Layer:
+    def _layer(self, role: str, node: Node, buffers: Mapping[str, CValue], scratch: Scratch | None) -> LayerCode:
         inputs = tuple(buffers[name] for name in node.inputs)
         outputs = tuple(buffers[name] for name in node.outputs)
         writer = _NodeWriter(self, self._unique_layer(role, node), scratch)
@@ -174,7 +174,7 @@ class _Translator:
         comment = f"{writer.layer}: {node.op.name}({', '.join(node.inputs)}), {before} -> {after}"
         if not writer.calls:
             comment += ", a view of its input"
-        return Layer(writer.layer, role, tuple(writer.calls), comment, writer.nbytes, taps)
+        return LayerCode(writer.layer, role, tuple(writer.calls), comment, writer.nbytes, taps)
 
     def _unique_layer(self, role: str, node: Node) -> str:
         count = sum(other.name == node.name for each in self.graphs.values() for other in each.nodes)

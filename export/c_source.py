@@ -76,7 +76,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerCode:
     """What computes a layer, with everything a reader wants to know about it. A view has no calls."""
 
     name: str
@@ -96,7 +96,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Function:
+class FunctionBody:
     """The body of one graph's function.
 
     pointers: (identifier, expression, type) of the values in the scratch arena. copies: (target, source, bytes) at the end.
@@ -105,7 +105,7 @@ class Function:
     """
 
     pointers: tuple[tuple[str, str, TensorType], ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerCode, ...]
     copies: tuple[tuple[str, str, int], ...]
     arena_bytes: int
     values_bytes: int
@@ -147,7 +147,7 @@ class Source:
     inputs: tuple[Parameter, ...]
     states: tuple[Parameter, ...]
     scores: Parameter
-    functions: Mapping[str, Function]
+    functions: Mapping[str, FunctionBody]
     constants: tuple[Constant, ...]
     target: Target | None = None
     decide_states: tuple[Parameter, ...] = ()
@@ -172,7 +172,7 @@ class Source:
         return digest(self.model)
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[LayerCode, ...]:
         """All layers in execution order."""
         return tuple(layer for function in self.functions.values() for layer in function.layers)
 

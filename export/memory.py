@@ -14,41 +14,41 @@ entries' size."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A buffer or a part of one. name: the input, state or output that it is; offset: bytes from the start of that, or of the arena."""
 
     region: Literal["input", "state", "output", "arena"]
     name: str = ""
     offset: int = 0
 
-    def shifted(self, offset: int) -> Place:
+    def shifted(self, offset: int) -> Location:
         """The place so many bytes further on."""
         return replace(self, offset=self.offset + offset)
 
 
 @dataclass(frozen=True)
-class Copy:
+class BufferCopy:
     """To be done after the last node, in order."""
 
-    source: Place
-    target: Place
+    source: Location
+    target: Location
     type: TensorType
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """The place of every value that lies somewhere, the arena's size, and what remains to be copied at the end.
 
     scratch: offsets in the arena of what nodes need only while they run, by the node's name.
     """
 
-    places: Mapping[str, Place]
+    places: Mapping[str, Location]
     arena_bytes: int
-    copies: tuple[Copy, ...]
+    copies: tuple[BufferCopy, ...]
     scratch: Mapping[str, int]
 
 
-def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int] | None = None) -> Plan:
+def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int] | None = None) -> MemoryPlan:
     """Places for all values of `graph`; those named in `outputs` are delivered in buffers of the caller.
 
     Inputs are never overwritten. A next state is produced in its state's own buffer wherever nobody needs the old one any more.
@@ -57,13 +57,13 @@ def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int]
     scratch = scratch or {}
     types = graph.types()
     lives = _Lifetimes(graph, outputs)
-    places = {value.name: Place("input", value.name) for value in graph.data_inputs}
-    places.update({value.name: Place("state", value.name) for value in graph.state_inputs})
+    places = {value.name: Location("input", value.name) for value in graph.data_inputs}
+    places.update({value.name: Location("state", value.name) for value in graph.state_inputs})
     places.update(_states_in_place(graph, lives))
     produced = [name for node in graph.nodes if node.op.view is None for name in node.outputs]
     for name in outputs:
         if name in produced and name not in places:
-            places[name] = Place("output", name)
+            places[name] = Location("output", name)
     sharing = _Sharing(lives, types)
     for i, node in enumerate(graph.nodes):
         for name in node.outputs:
@@ -76,12 +76,12 @@ def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int]
             buffers.append(_Buffer(i, i, TensorType((scratch[node.name] // 4,), Format(0, "int32")), {_scratch(node.name): 0}))
     offsets, arena_bytes = _first_fit(buffers)
     scratch_offsets = {name: offsets.pop(_scratch(name)) for name in scratch}
-    places.update({name: Place("arena", offset=offset) for name, offset in offsets.items()})
+    places.update({name: Location("arena", offset=offset) for name, offset in offsets.items()})
     for name, (base, offset) in lives.views.items():
         if name not in places:
             places[name] = places[base].shifted(offset)
     copies = (*_output_copies(outputs, places, types), *_state_copies(graph, places, types, staged))
-    return Plan(places, arena_bytes, copies, scratch_offsets)
+    return MemoryPlan(places, arena_bytes, copies, scratch_offsets)
 
 
 def _scratch(node: str) -> str:
@@ -153,9 +153,9 @@ class _Buffer:
         return self.type.format.numpy_dtype.itemsize
 
 
-def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Place]:
+def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Location]:
     """Next states that may be written straight over the old ones."""
-    places: dict[str, Place] = {}
+    places: dict[str, Location] = {}
     for before, after in graph.state.items():
         at = lives.written.get(after)
         if at is None or after in places or graph.nodes[at].op.view is not None:
@@ -163,7 +163,7 @@ def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Place]:
         others = [name for name in graph.nodes[at].inputs if name != before]
         apart = all(lives.base(name) != before for name in others)
         if apart and lives.dies_at(before, at) and _may_overwrite(graph.nodes[at], before):
-            places[after] = Place("state", before)
+            places[after] = Location("state", before)
     return places
 
 
@@ -241,15 +241,15 @@ def _crossing_states(graph: Graph, lives: _Lifetimes) -> list[str]:
     return sorted({after for before, after in graph.state.items() if lives.base(after) in graph.state and after != before})
 
 
-def _state_copies(graph: Graph, places: Mapping[str, Place], types: Mapping[str, TensorType], staged: Sequence[str]) -> list[Copy]:
-    saves = [Copy(places[name], places[f"{name} before"], types[name]) for name in staged]
+def _state_copies(graph: Graph, places: Mapping[str, Location], types: Mapping[str, TensorType], staged: Sequence[str]) -> list[BufferCopy]:
+    saves = [BufferCopy(places[name], places[f"{name} before"], types[name]) for name in staged]
     moves = [
-        Copy(places[f"{after} before" if after in staged else after], Place("state", before), types[before])
+        BufferCopy(places[f"{after} before" if after in staged else after], Location("state", before), types[before])
         for before, after in graph.state.items()
-        if places[after] != Place("state", before)
+        if places[after] != Location("state", before)
     ]
     return saves + moves
 
 
-def _output_copies(outputs: Sequence[str], places: Mapping[str, Place], types: Mapping[str, TensorType]) -> list[Copy]:
-    return [Copy(places[name], Place("output", name), types[name]) for name in outputs if places[name] != Place("output", name)]
+def _output_copies(outputs: Sequence[str], places: Mapping[str, Location], types: Mapping[str, TensorType]) -> list[BufferCopy]:
+    return [BufferCopy(places[name], Location("output", name), types[name]) for name in outputs if places[name] != Location("output", name)]

@@ -69,7 +69,7 @@ class About:
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class GoldenVector:
     """One golden vector. x: [steps, *input] of a recurrent model, [*input] of another one; scores: what it answers."""
 
     x: IntArray
@@ -113,7 +113,7 @@ class Package:
     name: str
     about: About
     source: Source
-    recording: Recording
+    recording: GoldenVector
     kernels: Sequence[str]
 
     @property
@@ -170,7 +170,7 @@ def package_folder(format: str) -> str:
     return f"package-{format}"
 
 
-def export_package(format: str, model: IntegerModel, recording: Recording, about: About) -> dict[str, bytes]:
+def export_package(format: str, model: IntegerModel, recording: GoldenVector, about: About) -> dict[str, bytes]:
     """The files of a package by name, the first folder being the package's name. The C is what export_c gives, byte for byte.
 
     Equal arguments give equal bytes. Raises InputError for a format that nothing has or a model's name that cannot be a header's there,
@@ -196,16 +196,16 @@ def export_package(format: str, model: IntegerModel, recording: Recording, about
     return {f"{package.name}/{name}": data for name, data in sorted(files.items())}
 
 
-def choose_recording(model: IntegerModel, x: IntArray, lengths: IntArray, scores: IntArray) -> Recording:
+def choose_recording(model: IntegerModel, x: IntArray, lengths: IntArray, scores: IntArray) -> GoldenVector:
     """The shortest of golden vectors with MIN_STEPS steps, the longest where all have fewer; the first of a model without state.
 
     x: [sequences, longest, *input] or [samples, *input]; lengths: [sequences]; scores: [sequences, *scores].
     """
     if not model.is_recurrent:
-        return Recording(x[0], scores[0])
+        return GoldenVector(x[0], scores[0])
     long_enough = [i for i in range(len(x)) if lengths[i] >= MIN_STEPS]
     chosen = min(long_enough, key=lambda i: int(lengths[i])) if long_enough else int(lengths.argmax())
-    return Recording(x[chosen, : lengths[chosen]], scores[chosen])
+    return GoldenVector(x[chosen, : lengths[chosen]], scores[chosen])
 
 
 def _place(name: str, model: str, ecosystem: Ecosystem) -> str:

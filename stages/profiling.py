@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import BudgetError, InputError, RescompError
 from ..export.c import check_counts, translate
-from ..export.c_source import Layer, Source
+from ..export.c_source import LayerCode, Source
 from ..export.cores import AVR, CORES
 from ..export.kernel_choice import Target
 from ..graph.serialize import digest
@@ -177,7 +177,7 @@ def _functions(source: Source) -> dict[str, str]:
     return {names[graph]: graph for graph in source.functions}
 
 
-def _layer_costs(layers: Sequence[Layer], span: Span) -> list[LayerCost]:
+def _layer_costs(layers: Sequence[LayerCode], span: Span) -> list[LayerCost]:
     """Each layer with the pieces of the span that are its kernels'."""
     costs = []
     pieces = list(span.pieces)

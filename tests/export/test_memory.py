@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from rescomp.export.memory import Place, plan_memory
+from rescomp.export.memory import Location, plan_memory
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
 from rescomp.graph.ops import Add, FastGrnnGate, FullyConnected, Relu, Requantize, Reshape, Slice
@@ -69,9 +69,9 @@ def execute(graph, outputs):
         assert copy.target.region != "input"
         memory.update({to: memory[origin] for to, origin in cells})
     for before, after in graph.state.items():
-        assert holds(Place("state", before), after)
+        assert holds(Location("state", before), after)
     for name in outputs:
-        assert holds(Place("output", name), name)
+        assert holds(Location("output", name), name)
     return plan
 
 
@@ -150,7 +150,7 @@ def test_fastgrnn_needs_two_vectors_of_scratch_and_no_copy(random_fastgrnn):
     plan = execute(model.graphs["step"], ())
     assert plan.arena_bytes == 2 * 10 * 2
     assert plan.copies == ()
-    assert plan.places["state"] == Place("state", "h")
+    assert plan.places["state"] == Location("state", "h")
 
 
 def gate_graph(last_reader):
@@ -183,7 +183,7 @@ def test_disjoint_lives_share_memory():
     chain = [Node(f"n{i}", fully_connected(8, 8), (f"v{i - 1}" if i else "x",), (f"v{i}",)) for i in range(6)]
     plan = execute(Graph("whole", (x,), tuple(chain), ("v5",)), ("v5",))
     assert plan.arena_bytes == 2 * 16
-    assert plan.places["v5"] == Place("output", "v5")
+    assert plan.places["v5"] == Location("output", "v5")
 
 
 def sliced(*nodes, size=12):
@@ -203,7 +203,7 @@ def test_views_take_no_memory_and_may_be_overwritten_in_part():
     )
     plan = execute(sliced(*nodes), ("out",))
     assert plan.arena_bytes == 2 * 12
-    assert plan.places["second_relu"] == Place("arena", offset=12)
+    assert plan.places["second_relu"] == Location("arena", offset=12)
 
 
 def test_a_part_that_is_read_later_is_not_overwritten():
@@ -237,8 +237,8 @@ def test_views_of_inputs_and_states_point_there():
     )
     values = (Value("x", TensorType((6,), q)), Value("h", TensorType((4,), q)), Value("k", TensorType((3,), q)))
     plan = execute(Graph("step", values, nodes, (), {"h": "h", "k": "part"}), ("sum",))
-    assert plan.places["low"] == Place("input", "x", 4)
-    assert plan.places["part"] == Place("state", "h", 2)
+    assert plan.places["low"] == Location("input", "x", 4)
+    assert plan.places["part"] == Location("state", "h", 2)
 
 
 def test_a_reshape_takes_no_memory_and_its_input_may_be_overwritten_through_it():
@@ -255,7 +255,7 @@ def test_a_reshape_takes_no_memory_and_its_input_may_be_overwritten_through_it()
     )
     plan = execute(sliced(*nodes), ("out",))
     assert plan.arena_bytes == 2 * 24
-    assert plan.places["again"] == Place("arena", offset=16)
+    assert plan.places["again"] == Location("arena", offset=16)
 
 
 def test_a_reshape_of_an_image_that_is_read_later_is_not_overwritten():
@@ -278,8 +278,8 @@ def test_reshapes_of_inputs_states_and_outputs_point_there_or_are_copied():
     )
     values = (Value("x", TensorType((6,), Q12)), Value("h", TensorType((6,), Q12)), Value("k", TensorType((2, 3), Q12)))
     plan = execute(Graph("step", values, nodes, (), {"h": "h", "k": "other"}), ("out",))
-    assert plan.places["image"] == plan.places["out"] == Place("input", "x")
-    assert plan.places["other"] == Place("state", "h")
+    assert plan.places["image"] == plan.places["out"] == Location("input", "x")
+    assert plan.places["other"] == Location("state", "h")
 
 
 @pytest.mark.parametrize(("cell", "vectors", "states"), [("fastrnn", 2, 1), ("gru", 6, 1), ("lstm", 8, 2)])
