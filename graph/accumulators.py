@@ -24,7 +24,7 @@ _FEW = 3
 
 
 @dataclass(frozen=True)
-class Row:
+class ChannelSums:
     """One output channel: its scale, its output's format, and the sums that it can have: offset + n step between least and most."""
 
     multiplier: int

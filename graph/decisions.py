@@ -11,7 +11,7 @@ from .decide import NO_DECISION
 from .evaluate import evaluate_graph, rows_at_a_time, take_decisions
 from .fixed_point import IntArray
 from .ir import IntegerModel
-from .policy_plan import BoolArray, Plan, plan
+from .policy_plan import BoolArray, PolicyPlan, plan
 
 STEPS = 64
 """Whose states are held until the head reads them together."""
@@ -62,7 +62,7 @@ def stream_scores(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Cal
     return StreamScores(scores, unread)
 
 
-def _scores(model: IntegerModel, x: IntArray, way: Plan) -> Iterator[tuple[int, IntArray]]:
+def _scores(model: IntegerModel, x: IntArray, way: PolicyPlan) -> Iterator[tuple[int, IntArray]]:
     """(the first step, scores int64 [streams, steps, *shape]) of some steps after another."""
     head, (count, longest) = model.graphs["head"], way.advances.shape
     kept = {value.name: np.zeros((count, min(STEPS, longest), *value.type.shape), np.int64) for value in head.inputs}
@@ -76,7 +76,7 @@ def _scores(model: IntegerModel, x: IntArray, way: Plan) -> Iterator[tuple[int, 
             yield t - steps + 1, scores.reshape(count, steps, *scores.shape[1:])
 
 
-def _walk(model: IntegerModel, x: IntArray, way: Plan) -> Iterator[Mapping[str, IntArray]]:
+def _walk(model: IntegerModel, x: IntArray, way: PolicyPlan) -> Iterator[Mapping[str, IntArray]]:
     """After each step every state by name, int64 [states, streams, *shape], the same arrays each time."""
     step = model.graphs["step"]
     states = {value.name: np.zeros((way.states, len(x), *value.type.shape), np.int64) for value in step.state_inputs}

@@ -14,7 +14,7 @@ from .ops.activation import Lookup, PiecewiseLinear
 from .ops.add import Add, BiasAdd
 from .ops.base import Op
 from .ops.fastgrnn_gate import FastGrnnGate
-from .ops.fastgrnn_update import MAX_FRACTION_BITS, FastGrnnUpdate, Nonlinearity, can_be_mirrored
+from .ops.fastgrnn_update import MAX_STATE_FRACTION_BITS, ActivationForm, FastGrnnUpdate, can_be_mirrored
 
 
 def compose(model: IntegerModel) -> Graph:
@@ -75,7 +75,7 @@ class _Parts:
 
 def _inside_fastgrnn_update(node: Node, parts: _Parts) -> tuple[Node, ...]:
     """(sigmoid, tanh, gate bias, candidate bias, add) in front of a fastgrnn_gate, or nothing where the kernel cannot replace them."""
-    if not isinstance(node.op, FastGrnnGate) or node.op.state.fraction_bits > MAX_FRACTION_BITS:
+    if not isinstance(node.op, FastGrnnGate) or node.op.state.fraction_bits > MAX_STATE_FRACTION_BITS:
         return ()
     if len(parts.types[node.outputs[0]].shape) != 1:
         return ()
@@ -99,7 +99,7 @@ def _fastgrnn_update(node: Node, inner: tuple[Node, ...], *, mirrored: bool) -> 
     assert isinstance(gate, FastGrnnGate)
     assert isinstance(gate_bias.op, BiasAdd)
     assert isinstance(candidate_bias.op, BiasAdd)
-    form: tuple[Nonlinearity, IntArray] = "piecewise_linear", np.zeros(0, np.int16)
+    form: tuple[ActivationForm, IntArray] = "piecewise_linear", np.zeros(0, np.int16)
     if isinstance(sigmoid.op, Lookup):
         table = sigmoid.op.table
         form = ("mirrored_lookup" if mirrored and can_be_mirrored(table) else "lookup"), table

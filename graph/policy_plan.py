@@ -14,7 +14,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class PolicyPlan:
     """Of each step of each stream, arrays [streams, steps]; of each stream `states`.
 
     advances: whether its states go on, and reading: with the reading of which step (that of another one is held). begins: whether
@@ -31,7 +31,7 @@ class Plan:
     unread: BoolArray
 
 
-def plan(model: IntegerModel, x: IntArray, lengths: IntArray) -> Plan:
+def plan(model: IntegerModel, x: IntArray, lengths: IntArray) -> PolicyPlan:
     """For x int [streams, steps, *input shape] and lengths int [streams]; past a stream's end nothing happens."""
     policy = model.policy or StreamPolicy()
     counters, (count, steps), columns = _Counters(policy, len(x)), x.shape[:2], []
@@ -40,7 +40,7 @@ def plan(model: IntegerModel, x: IntArray, lengths: IntArray) -> Plan:
         at_an_end = ((x[:, t] == format.low) | (x[:, t] == format.high)).reshape(count, -1).any(axis=1) if policy.rail else None
         columns.append(counters.step(t, lengths > t, at_an_end))
     stacked = (np.stack(each, axis=1) for each in zip(*columns, strict=True))
-    return Plan(policy.states, *stacked)
+    return PolicyPlan(policy.states, *stacked)
 
 
 class _Counters:

@@ -121,7 +121,7 @@ class GraphArithmetic:
 
     def lstm_cell(self, i: Symbol, g: Symbol, f: Symbol, c: Symbol, format: Format, name: str) -> Symbol:
         """I g + f c."""
-        return self.add_node(name, ops.LstmCell(format), i, f, g, c)
+        return self.add_node(name, ops.LstmCellState(format), i, f, g, c)
 
     def bias(self, value: Tensor) -> Constant:
         """As it is: `add` brings it into its format."""

@@ -12,7 +12,7 @@ from ..graph import ops
 from ..graph.fixed_point import Requantization, split_scale
 from ..graph.ir import Format, Graph, Node, TensorType, Value
 from ..models import FeedForwardNet, IntegerActivations, Step
-from ..models.activations import BIAS_LIMIT, NORMALIZED, WIDENED
+from ..models.activations import BIAS_LIMITS, NORMALIZED, WIDENED
 from ..models.plan import INPUT
 from .constants import accumulator_bias, normalization, numpy_of
 
@@ -110,7 +110,7 @@ class _Lowering:
         entries, mantissa, exponent = layer.matrix.integers(gain, least)
         weight = layer.matrix.graph_weight(entries)
         requantization = Requantization(mantissa, (exponent + read.format.fraction_bits - output.fraction_bits).astype(np.int32))
-        integers = accumulator_bias(numpy_of(bias), mantissa, exponent, read.format.fraction_bits, BIAS_LIMIT[output.dtype])
+        integers = accumulator_bias(numpy_of(bias), mantissa, exponent, read.format.fraction_bits, BIAS_LIMITS[output.dtype])
         if len(read.shape) == 1:
             return ops.FullyConnected(weight, integers, requantization, output)
         op = ops.DepthwiseConv2d if layer.layer.depthwise else ops.Conv2d

@@ -14,7 +14,7 @@ from ..graph.ir import DType, Format
 
 WIDE_BITS = 6
 """Fraction bits that a layer computed in int16 has more than the int8 value it becomes, where its scale leaves room for them."""
-BIAS_LIMIT = {"int16": 1 << 29, "int8": 1 << (TIE_FREE_BITS - 4)}
+BIAS_LIMITS = {"int16": 1 << 29, "int8": 1 << (TIE_FREE_BITS - 4)}
 """Largest bias in units of the accumulator, so that sum and bias together keep their bounds."""
 WIDENED = "_widened"
 """What the name of a layer's int8 input ends with once it is int16."""
@@ -98,12 +98,12 @@ class IntegerActivations(nn.Module):
 
     def least_scale(self, bias: Tensor, name: str, read: str) -> Tensor:
         """float64 [rows]: scales of the weights with which a bias [rows] keeps within its limit."""
-        limit = BIAS_LIMIT["int16" if self.is_wide(name) else "int8"]
+        limit = BIAS_LIMITS["int16" if self.is_wide(name) else "int8"]
         return bias.detach().double().abs() * 2.0 ** self.bits(read) / limit
 
     def bias(self, value: Tensor, scale: Tensor, name: str, read: str) -> Tensor:
         """A bias [rows] in units of the accumulators: the rows' `scale` times the step of the value that they read."""
-        limit = BIAS_LIMIT["int16" if self.is_wide(name) else "int8"]
+        limit = BIAS_LIMITS["int16" if self.is_wide(name) else "int8"]
         return fake_quantize.round_to_rows(value, scale * 2.0 ** -self.bits(read), limit)
 
 

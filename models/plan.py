@@ -12,7 +12,7 @@ from ..documents import fits, parse_json, read_fields
 from ..errors import InputError, UnsupportedError
 from .plan_check import check_plan
 
-Kind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
+LayerKind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 INPUT = "input"
@@ -50,7 +50,7 @@ class Step:
     """
 
     name: str
-    kind: Kind
+    kind: LayerKind
     inputs: tuple[str, ...]
     shape: tuple[int, int, int]
     layer: str = ""

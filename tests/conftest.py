@@ -27,7 +27,7 @@ from rescomp.graph.ops import (
     FullyConnected,
     GruState,
     Lookup,
-    LstmCell,
+    LstmCellState,
     Mul,
     PiecewiseLinear,
     Relu,
@@ -366,7 +366,7 @@ def lstm_layer(layer, x, inputs, hidden):
     gates = layer.activation("if", "sigmoid", opened)
     i, f = (layer.add(name, Slice(start, hidden), gates) for name, start in (("i", 0), ("f", hidden)))
     g, o = layer.activation("g", "tanh", p_g), layer.activation("o", "sigmoid", p_o)
-    following = layer.add("c_next", LstmCell(CELL), i, f, g, c)
+    following = layer.add("c_next", LstmCellState(CELL), i, f, g, c)
     return layer.add("h_next", Mul(HIDDEN, 17), o, layer.activation("c_tanh", "tanh", following))
 
 

@@ -9,7 +9,7 @@ import torch
 from rescomp import fake_quantize
 from rescomp.graph import fixed_point
 from rescomp.graph.ir import Format
-from rescomp.graph.ops import FastGrnnGate, FastRnnState, GruState, LstmCell, Mul
+from rescomp.graph.ops import FastGrnnGate, FastRnnState, GruState, LstmCellState, Mul
 
 UNIT, PREACTIVATION = fake_quantize.UNIT, fake_quantize.PREACTIVATION
 EVERY_INT16 = np.arange(-(1 << 15), 1 << 15)
@@ -120,7 +120,7 @@ def test_gated_sums_equal_the_ops(state):
     a, b, new, old = real(first, 15), real(second, 15), real(c, 15), real(h, state.fraction_bits)
     alpha, beta = int(first[0]), int(second[0])
     expected = {
-        "lstm": LstmCell(state).evaluate(first, second, c, h),
+        "lstm": LstmCellState(state).evaluate(first, second, c, h),
         "gru": GruState(state).evaluate(first, c, h),
         "fastrnn": FastRnnState(alpha, beta, state).evaluate(c, h),
     }

@@ -15,7 +15,7 @@ from .exponential_average import ExponentialAverage
 from .fastgrnn_gate import FastGrnnGate
 from .fastgrnn_update import FastGrnnUpdate
 from .fully_connected import FullyConnected
-from .gated_state import FastRnnState, GruState, LstmCell
+from .gated_state import FastRnnState, GruState, LstmCellState
 from .max_pool import MaxPool
 from .mul import Mul
 from .relu import Relu
@@ -40,7 +40,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         FullyConnected,
         GruState,
         Lookup,
-        LstmCell,
+        LstmCellState,
         MaxPool,
         Mul,
         PiecewiseLinear,
@@ -67,7 +67,7 @@ __all__ = [
     "FullyConnected",
     "GruState",
     "Lookup",
-    "LstmCell",
+    "LstmCellState",
     "MaxPool",
     "Mul",
     "Op",

@@ -19,8 +19,8 @@ from .add import Add, BiasAdd
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .fastgrnn_gate import FastGrnnGate
 
-Nonlinearity = Literal["lookup", "mirrored_lookup", "piecewise_linear"]
-MAX_FRACTION_BITS = 13
+ActivationForm = Literal["lookup", "mirrored_lookup", "piecewise_linear"]
+MAX_STATE_FRACTION_BITS = 13
 """Of the state: the gate, which the proof of fastgrnn_gate keeps below 2 in the state's format, then is below 2^14 without a clamp."""
 
 
@@ -36,7 +36,7 @@ class FastGrnnUpdate(Elementwise):
     name: ClassVar[str] = "fastgrnn_update"
     in_place: ClassVar[tuple[int, ...]] = (2,)
 
-    nonlinearity: Nonlinearity
+    nonlinearity: ActivationForm
     table: IntArray
     gate_bias: IntArray
     candidate_bias: IntArray
@@ -61,10 +61,11 @@ class FastGrnnUpdate(Elementwise):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         a, b, h = inputs
-        require(self.nonlinearity in get_args(Nonlinearity), f"fastgrnn_update has no non-linearity {self.nonlinearity!r}")
+        require(self.nonlinearity in get_args(ActivationForm), f"fastgrnn_update has no non-linearity {self.nonlinearity!r}")
         require(len(h.shape) == 1, f"fastgrnn_update reads vectors, not a state of shape {h.shape}")
         bits = self.state.fraction_bits
-        require(bits <= MAX_FRACTION_BITS, f"fastgrnn_update keeps a state with at most {MAX_FRACTION_BITS} fraction bits, not {bits}")
+        most = MAX_STATE_FRACTION_BITS
+        require(bits <= most, f"fastgrnn_update keeps a state with at most {most} fraction bits, not {bits}")
         (p,) = Add().infer(a, b)
         z, c = (function.infer(*bias.infer(p))[0] for bias, function in self._branches())
         if self.nonlinearity == "mirrored_lookup":
@@ -172,7 +173,7 @@ class FastGrnnUpdate(Elementwise):
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         size, state = int(rng.integers(1, 40)), Format(int(rng.integers(8, 13)), bound=10922)
-        nonlinearity: Nonlinearity = get_args(Nonlinearity)[rng.integers(3)]
+        nonlinearity: ActivationForm = get_args(ActivationForm)[rng.integers(3)]
         table = np.zeros(0, np.int16) if nonlinearity == "piecewise_linear" else tanh_table()
         biases = rng.integers(-(1 << 15), 1 << 15, (2, size), dtype=np.int16) >> int(rng.integers(0, 4))
         zeta, nu = (int(n) for n in rng.integers(0, Q15_ONE - 8, 2))

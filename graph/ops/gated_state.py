@@ -193,7 +193,7 @@ class GruState(_GatedState):
 
 
 @dataclass(frozen=True)
-class LstmCell(_GatedState):
+class LstmCellState(_GatedState):
     """c' = saturate(gated_sum(i, g, f, c)). Inputs: i and f of a sigmoid, g of a tanh (Q15), the cell c in `state`."""
 
     name: ClassVar[str] = "lstm_cell"

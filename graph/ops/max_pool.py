@@ -17,7 +17,7 @@ from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .tflite_arithmetic import format_of, slide
-from .window import Padding, Pair, Places, Window, Windowed, image_shape
+from .window import DisjointPatches, Padding, Pair, Window, Windowed, image_shape
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class MaxPool(Windowed, Increasing, Elementwise):
         images = [self._largest_at_each(draws, x, places) for places in self.window.disjoint_patches(x.shape)]
         return (np.concatenate([*images, *telling_combinations(draws, inputs)]),)
 
-    def _largest_at_each(self, draws: Draws, x: TensorType, places: Places) -> IntArray:
+    def _largest_at_each(self, draws: Draws, x: TensorType, places: DisjointPatches) -> IntArray:
         low, high = x.format.low, x.format.high
         chosen = np.eye(len(places.taps), dtype=np.int64)[..., None]
         patches = np.concatenate([low + by * chosen for by in (1, high - low)] + [high - 1 + chosen])

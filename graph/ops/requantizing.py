@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..accumulators import Row, inputs_for
+from ..accumulators import ChannelSums, inputs_for
 from ..draws import Draws
 from ..events import BoolArray, Events, any_of_channel, possible_requantization_events, requantization_events
 from ..fixed_point import IntArray, Requantization, exact_matmul
@@ -105,15 +105,15 @@ def padded_lanes(weight: Weight, vectors: IntArray) -> BoolArray:
     return any_of_channel(vectors[:, vectors.shape[-1] - rest :] != 0)
 
 
-def product_rows(matrix: IntArray, bias: IntArray, scales: Requantization, output: Format, x: Format) -> list[Row]:
+def product_rows(matrix: IntArray, bias: IntArray, scales: Requantization, output: Format, x: Format) -> list[ChannelSums]:
     """The rows of `matrix` [rows, columns] times a vector in format `x`, plus `bias`, with the sums that each can have."""
     vectors = (np.full((1, matrix.shape[1]), end) for end in (x.low, x.high))
     ends = (biased(end, bias)[0] for end in product_ends(matrix, *vectors))
     numbers = (each.tolist() for each in (scales.multiplier, scales.shift, *ends, *product_lattice(matrix, bias)))
-    return [Row(multiplier, shift, output, *sums) for multiplier, shift, *sums in zip(*numbers, strict=True)]
+    return [ChannelSums(multiplier, shift, output, *sums) for multiplier, shift, *sums in zip(*numbers, strict=True)]
 
 
-def decisive_inputs(draws: Draws, matrix: IntArray, rows: Sequence[Row], x: Format) -> list[IntArray]:
+def decisive_inputs(draws: Draws, matrix: IntArray, rows: Sequence[ChannelSums], x: Format) -> list[IntArray]:
     """Vectors [samples, columns] with which `rows` of `matrix` have the sums that show most, each sum twice: one array a row."""
     sums = [np.repeat(row.targets(), 2) - row.offset for row in rows]
     return [inputs_for(weights, x, wanted, draws) for weights, wanted in zip(matrix, sums, strict=True)]

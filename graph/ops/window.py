@@ -28,7 +28,7 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class DisjointPatches:
     """Where patches lie that share no entry. taps: the kernel's positions that are inside; cells: [patches, taps], pixels of the image."""
 
     taps: IntArray
@@ -44,14 +44,14 @@ class Places:
         return images.reshape(batch, *x.shape)
 
 
-def _disjoint(patches: IntArray, pattern: BoolArray) -> Places:
+def _disjoint(patches: IntArray, pattern: BoolArray) -> DisjointPatches:
     """The first of `patches` [count, taps], and each that shares no entry with those taken before it."""
     taken, chosen = set[int](), []
     for cells in patches:
         if taken.isdisjoint(cells.tolist()):
             taken.update(cells.tolist())
             chosen.append(cells)
-    return Places(np.flatnonzero(pattern), np.stack(chosen))
+    return DisjointPatches(np.flatnonzero(pattern), np.stack(chosen))
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Window:
         patterns, which = np.unique(inside, axis=0, return_inverse=True)
         return which.reshape(-1), patterns
 
-    def disjoint_patches(self, shape: tuple[int, ...]) -> list[Places]:
+    def disjoint_patches(self, shape: tuple[int, ...]) -> list[DisjointPatches]:
         """Patches that share no entry and lie wholly in the input; where none does, those of each pattern that reaches it."""
         height, width, _ = image_shape(shape)
         patches = self.patches((height, width, 1))[..., 0]

@@ -35,7 +35,7 @@ SOURCE = Path(__file__).with_name("recurrence.c")
 CELLS: Mapping[type[CellModule], str] = {FastGrnnCell: "FASTGRNN", FastRnnCell: "FASTRNN", GruCell: "GRU", LstmCell: "LSTM"}
 REALS: Mapping[torch.dtype, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 """What the C calls real."""
-Pair = ctypes.c_void_p * 2
+PointerPair = ctypes.c_void_p * 2
 
 
 class _Job(ctypes.Structure):
@@ -44,17 +44,17 @@ class _Job(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_size_t) for name in ("steps", "batch", "hidden", "rank", "threads")),
         *((name, ctypes.c_void_p) for name in ("projected", "constants")),
-        ("factors", Pair),
+        ("factors", PointerPair),
         *((name, ctypes.c_void_p) for name in ("sigmoid_table", "tanh_table", "inner_format")),
-        *((name, Pair) for name in ("begin", "states", "products", "gradients")),
+        *((name, PointerPair) for name in ("begin", "states", "products", "gradients")),
         ("of_projected", ctypes.c_void_p),
-        ("of_products", Pair),
+        ("of_products", PointerPair),
         ("of_constants", ctypes.c_void_p),
     )
 
 
 @dataclass(frozen=True)
-class Variant:
+class LoopVariant:
     """What is decided at compile time."""
 
     cell: type[CellModule]
@@ -63,7 +63,7 @@ class Variant:
     nonlinearity: Nonlinearity
 
     @classmethod
-    def of(cls, cell: Cell, arithmetic: FloatArithmetic, dtype: torch.dtype) -> Variant | None:
+    def of(cls, cell: Cell, arithmetic: FloatArithmetic, dtype: torch.dtype) -> LoopVariant | None:
         """None for what the C does not know."""
         kind = cast(type[CellModule], type(cell))
         if kind not in CELLS or type(arithmetic) not in (FloatArithmetic, FixedPointArithmetic) or dtype not in REALS:
@@ -98,7 +98,7 @@ class Variant:
 
 
 @cache
-def library(variant: Variant) -> ctypes.CDLL:
+def library(variant: LoopVariant) -> ctypes.CDLL:
     """The compiled variant. Raises what build.load raises."""
     result = build.load(SOURCE, variant.macros())
     for function in (result.rescomp_forward, result.rescomp_backward):
@@ -108,7 +108,7 @@ def library(variant: Variant) -> ctypes.CDLL:
 
 def prepare(cell: Cell, arithmetic: FloatArithmetic, dtype: torch.dtype) -> None:
     """Compile what run_layer will need. Raises UnsupportedError for what the C does not know, and what build.load raises."""
-    variant = Variant.of(cell, arithmetic, dtype)
+    variant = LoopVariant.of(cell, arithmetic, dtype)
     if variant is None:
         raise UnsupportedError(f"no compiled loop for {type(cell).__name__} with {type(arithmetic).__name__}: set train.loop = torch")
     library(variant)
@@ -120,7 +120,7 @@ def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor, begin: Tensors
     On the CPU, by as many threads as torch has; their number changes no bit of the loop. What the C does not know, as the arithmetic
     that calibration observes with, runs in torch. Raises what build.load raises.
     """
-    variant = Variant.of(cell, arithmetic, x.dtype)
+    variant = LoopVariant.of(cell, arithmetic, x.dtype)
     if variant is None:
         return recurrence.run_layer(cell, arithmetic, x, begin)
     # Column by column in memory, so that torch takes x^T g for the gradient: with few inputs five times as fast as g^T x.
@@ -130,7 +130,9 @@ def run_layer(cell: Cell, arithmetic: FloatArithmetic, x: Tensor, begin: Tensors
     return _run(variant, cell, arithmetic, F.linear(x, last), begin)
 
 
-def _run(variant: Variant, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, begin: Tensors | None = None) -> tuple[Tensor, ...]:
+def _run(
+    variant: LoopVariant, cell: Cell, arithmetic: FloatArithmetic, projected: Tensor, begin: Tensors | None = None
+) -> tuple[Tensor, ...]:
     """Every state. projected: W x [steps, batch, gates * hidden], rounded or not: the C rounds it."""
     factors, constants = cell.recurrent.matrices(), cell.constants(arithmetic)
     flat = torch.cat([value.expand(cell.hidden_size) if value.dim() == 0 else value for value in constants])
@@ -160,7 +162,7 @@ class _Loop:
     first step, each [batch, hidden] (none of them: zeros).
     """
 
-    variant: Variant
+    variant: LoopVariant
     inner: Format | None
     hidden: int
     keeps_products: bool
@@ -205,7 +207,7 @@ class _Loop:
         tables = dict(zip(("sigmoid_table", "tanh_table"), self.variant.tables or (), strict=False))
         arrays = {**vars(read), "begin": self.begin, "inner_format": inner, **tables, **others}
         for field, value in arrays.items():
-            setattr(job, field, self._address(value) if isinstance(value, Tensor) else Pair(*map(self._address, value)))
+            setattr(job, field, self._address(value) if isinstance(value, Tensor) else PointerPair(*map(self._address, value)))
         if getattr(library(self.variant), name)(ctypes.byref(job)):
             raise MemoryError("the compiled loop got no memory")
 

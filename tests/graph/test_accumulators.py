@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rescomp.graph.accumulators import Row
+from rescomp.graph.accumulators import ChannelSums
 from rescomp.graph.ir import Format
 
 
@@ -13,7 +13,7 @@ def a_row(rng):
     least = offset + step * int(rng.integers(-count, 1))
     output = Format(0, bound=int(rng.integers(1, 1 << 15))) if rng.integers(2) else Format(0, "int8")
     multiplier = int(rng.integers(1 << 14, 1 << 15))
-    return Row(multiplier, int(rng.integers(14, 34)), output, least, least + step * count, step, offset)
+    return ChannelSums(multiplier, int(rng.integers(14, 34)), output, least, least + step * count, step, offset)
 
 
 def results(row, sums, added):

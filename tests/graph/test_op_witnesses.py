@@ -149,8 +149,8 @@ def test_seeded_products_around_the_words_of_their_signs(dtype, witness):
 def test_gated_sums_at_their_bounds(witness):
     ends = {"UNIT": (0, 1, 16384, 32767), "Q15": (-32768, -32767, -1, 0, 1, 32767)}
     cells = {
-        ops.LstmCell(Format(12, bound=28672)): 28672,
-        ops.LstmCell(Format(0, bound=28672)): 28672,
+        ops.LstmCellState(Format(12, bound=28672)): 28672,
+        ops.LstmCellState(Format(0, bound=28672)): 28672,
         ops.GruState(Format(14, bound=10922)): 10922,
     }
     graphs, inputs = [], {}
@@ -168,7 +168,7 @@ def test_the_first_rounding_of_a_gated_sum(witness):
     cases = [
         (ops.FastRnnState(2, 1, Format(12, bound=10922)), (25534, 10000)),  # 6383.5 + 10000
         (ops.GruState(Format(13, bound=10922)), (1, 2, 0)),  # 32767 * 2 / 4 = 16383.5
-        (ops.LstmCell(Format(12, bound=28672)), (1, 1, 4, 16383)),  # 0.5 + 16383
+        (ops.LstmCellState(Format(12, bound=28672)), (1, 1, 4, 16383)),  # 0.5 + 16383
     ]
     graph = graph_of(
         *((op, tuple(TensorType((1,), format) for format in (*(allowed[0] for allowed in op.reads), op.state))) for op, _ in cases)

@@ -254,7 +254,7 @@ def product(matrix, power=1, multiplier=1 << 14):
         (ops.GruState(Format(14)), vectors(UNIT, Q15, Format(14)), "accumulator may reach"),
         (ops.GruState(Format(13)), vectors(Q15, Q15, Format(13)), "gru_state reads Q15 of its non-linearities"),
         (ops.GruState(Format(13)), (*vectors(UNIT, Q15), *vectors(Format(13), size=5)), "equal shapes"),
-        (ops.LstmCell(Format(12, bound=28673)), vectors(UNIT, UNIT, Q15, Format(12, bound=28673)), "accumulator may reach"),
+        (ops.LstmCellState(Format(12, bound=28673)), vectors(UNIT, UNIT, Q15, Format(12, bound=28673)), "accumulator may reach"),
     ],
 )
 def test_misuse_is_refused_with_its_reason(op, types, message):
@@ -317,7 +317,7 @@ def test_gated_sums_are_the_written_formula():
     fastrnn, gru, lstm = ([row[i] for row in expected] for i in range(3))
     assert ops.FastRnnState(9000, 24000, Format(12, bound=10922)).evaluate(candidate, hidden)[0][0].tolist() == fastrnn
     assert ops.GruState(Format(13, bound=10922)).evaluate(gate, candidate, hidden)[0][0].tolist() == gru
-    assert ops.LstmCell(Format(12, bound=28672)).evaluate(gate, other, candidate, cell)[0][0].tolist() == lstm
+    assert ops.LstmCellState(Format(12, bound=28672)).evaluate(gate, other, candidate, cell)[0][0].tolist() == lstm
 
 
 def test_the_lstm_bound_is_the_largest_that_keeps_the_sum():

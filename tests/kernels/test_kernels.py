@@ -279,7 +279,7 @@ GATED = [
     (ops.FastRnnState(9000, 32767, Format(14, bound=10922)), (9000, 32767)),
     (ops.GruState(Format(13, bound=10922)), ()),
     (ops.GruState(Format(14, bound=10922)), ()),
-    (ops.LstmCell(Format(12, bound=28672)), ()),
+    (ops.LstmCellState(Format(12, bound=28672)), ()),
 ]
 
 

@@ -105,7 +105,7 @@ def cases():
         "fastgrnn_gate": state_update(ops.FastGrnnGate(20000, 9000, Format(12, bound=10922)), (UNIT_Q15, Q15)),
         "fastrnn_state": state_update(ops.FastRnnState(9000, 20000, Format(12, bound=10922)), (Q15,)),
         "gru_state": state_update(ops.GruState(Format(13, bound=10922)), (UNIT_Q15, Q15)),
-        "lstm_cell": state_update(ops.LstmCell(Format(12, bound=28672)), (UNIT_Q15, UNIT_Q15, Q15)),
+        "lstm_cell": state_update(ops.LstmCellState(Format(12, bound=28672)), (UNIT_Q15, UNIT_Q15, Q15)),
         "shift_in": (ops.ShiftIn(), (TensorType((MANY, 1), Q15), TensorType((SIGNED, 1), Q15))),
         "shift_in int8": (ops.ShiftIn("int8"), (TensorType((MANY, 1), Format(4, "int8")), TensorType((5, 1), Format(4, "int8")))),
         "max_pool of many positions": window(ops.MaxPool((1, 3), (1, 1)), (MANY, 1)),

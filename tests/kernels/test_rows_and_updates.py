@@ -18,7 +18,7 @@ from rescomp.export.cores import AVR, CORES
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import TERNARY_INPUT_BOUND, Requantization, tanh_table
 from rescomp.graph.ir import Format, TensorType
-from rescomp.graph.ops.fastgrnn_update import MAX_FRACTION_BITS, mirror
+from rescomp.graph.ops.fastgrnn_update import MAX_STATE_FRACTION_BITS, mirror
 from rescomp.graph.ops.row_scales import row_scales
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import build_sources, run_firmware
@@ -64,7 +64,7 @@ def update_cases(name):
     constants = ((0, 0), (32767, 0), (0, 32767), (20000, 12000), (24000, 600))
     bounds = (0, TERNARY_INPUT_BOUND, 32767, 3)
     for i, (count, (zeta, nu), spread) in enumerate(itertools.product((*COUNTS, 80), constants, (1, 4, 16))):
-        state = Format((1, 8, 12, MAX_FRACTION_BITS)[i % 4], bound=bounds[i % len(bounds)], nonnegative=i % 11 == 0)
+        state = Format((1, 8, 12, MAX_STATE_FRACTION_BITS)[i % 4], bound=bounds[i % len(bounds)], nonnegative=i % 11 == 0)
         a, b, gate_bias, candidate_bias = (rng.integers(-32768, 32768, count) // spread for _ in range(4))
         if spread == 1:
             for x in (a, b, gate_bias, candidate_bias):

@@ -18,7 +18,7 @@ from rescomp.fake_quantize import grid
 from rescomp.models import CELLS, FixedPointArithmetic, FloatArithmetic, build, compiled, use_loop
 from rescomp.models.compiled import build as shared_objects
 from rescomp.models.compiled import recurrence
-from rescomp.models.compiled.recurrence import Variant
+from rescomp.models.compiled.recurrence import LoopVariant
 from rescomp.recipe import ModelSection, Quantize, Sparse, Ternary
 from rescomp.validate.c_program import WARNINGS
 
@@ -70,14 +70,14 @@ def states_and_gradients(net, loop, x, lengths):
 def _every_variant(compiler):
     """Compiled side by side, which halves the time."""
     cells = [build(ModelSection(kind=kind, hidden_size=1), 1, 2).cells[0] for kind in CELLS]
-    compiler(Variant.of(cell, arithmetic, torch.float64) for cell, arithmetic in product(cells, ARITHMETICS))
+    compiler(LoopVariant.of(cell, arithmetic, torch.float64) for cell, arithmetic in product(cells, ARITHMETICS))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("kind", CELLS)
 def test_it_compiles_without_a_warning(kind, dtype):
     for arithmetic in ARITHMETICS:
-        macros = Variant.of(build(ModelSection(kind=kind, hidden_size=1), 1, 2).cells[0], arithmetic, dtype).macros()
+        macros = LoopVariant.of(build(ModelSection(kind=kind, hidden_size=1), 1, 2).cells[0], arithmetic, dtype).macros()
         defines = [f"-D{name}={value}" for name, value in macros.items()]
         subprocess.run(["gcc", *shared_objects.FLAGS, *WARNINGS, *defines, "-fsyntax-only", recurrence.SOURCE], check=True, timeout=120)
 
@@ -139,7 +139,7 @@ def test_no_thread_changes_a_bit(kind, constraints):
     net = net_of(kind, 17, constraints)
     (cell,) = net.cells
     projected = torch.randn(6, 23, cell.gates * 17, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
-    variant, threads, results = Variant.of(cell, net.arithmetic, torch.float64), torch.get_num_threads(), []
+    variant, threads, results = LoopVariant.of(cell, net.arithmetic, torch.float64), torch.get_num_threads(), []
     leaves = [value for name, value in cell.named_parameters() if "factors" not in name]
     try:
         for count in (1, 2, 2, 5, 40):
@@ -172,7 +172,7 @@ def elementwise(function, x):
     cell = build(ModelSection(kind={"sigmoid": "fastgrnn", "tanh": "fastrnn"}[function], hidden_size=1), 1, 2).cells[0]
     # sigmoid: ((0 - -1 z) tanh(x + 1000) + z 0); tanh: 1 tanh(x) + 0 0
     constants = {"sigmoid": [0.0, 1000.0, -1.0, 0.0], "tanh": [0.0, 1.0, 0.0]}[function]
-    loop = recurrence._Loop(Variant.of(cell, FloatArithmetic("table"), x.dtype), None, 1, False)
+    loop = recurrence._Loop(LoopVariant.of(cell, FloatArithmetic("table"), x.dtype), None, 1, False)
     read = recurrence._Read(x.reshape(1, -1, 1), torch.tensor(constants, dtype=x.dtype), [torch.zeros(1, 1, dtype=x.dtype)])
     states, _ = loop.forward(read)
     return states[0].flatten()
@@ -241,7 +241,7 @@ def test_every_kind_of_cell_is_compiled_and_others_are_refused():
 
 def test_arrays_that_the_c_cannot_read_are_refused():
     net = net_of("gru")
-    loop = recurrence._Loop(Variant.of(net.cell, net.arithmetic, torch.float64), None, 6, False)
+    loop = recurrence._Loop(LoopVariant.of(net.cell, net.arithmetic, torch.float64), None, 6, False)
     constants, factors = torch.zeros(24, dtype=torch.float64), [matrix.detach() for matrix in net.cell.recurrent.matrices()]
     for projected in (torch.zeros(2, 3, 18), torch.zeros(3, 2, 18, dtype=torch.float64).transpose(0, 1)):
         with pytest.raises(ValueError, match=r"a contiguous torch.float64 on the CPU is wanted"):
