@@ -368,7 +368,7 @@ class Sparse(_Section):
     project_every: Annotated[int, Field(ge=1)] = 15
 
 
-class PiecewiseLinear(_Section):
+class PiecewiseLinearActivations(_Section):
     """Fine-tune with the paper's quantSigm and quantTanh (section 3.3) in place of sigmoid and tanh."""
 
     kind: Literal["piecewise_linear"] = "piecewise_linear"
@@ -387,10 +387,10 @@ _CONSTRAINTS: Mapping[str, type[BaseModel]] = {
     "quantize": Quantize,
     "low_rank": LowRank,
     "sparse": Sparse,
-    "piecewise_linear": PiecewiseLinear,
+    "piecewise_linear": PiecewiseLinearActivations,
     "distill": Distill,
 }
-Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinear | Distill, Field(discriminator="kind")]
+Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | Distill, Field(discriminator="kind")]
 
 
 WEIGHTS: Mapping[str, Mapping[str, Any]] = {

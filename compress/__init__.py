@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Matrix, Net, RecurrentNet, layer_parameters
-from ..recipe import Constraint, Distill, LowRank, PiecewiseLinear, Quantize, Sparse, Ternary
+from ..recipe import Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, Sparse, Ternary
 from .calibrate import calibrate as calibrate_recurrent
 from .calibrate_activations import calibrate_activations, widen_unproved
 from .distill import DistillationLoss
@@ -181,7 +181,7 @@ def _(constraint: Sparse, net: RecurrentNet) -> None:
 
 
 @_apply.register
-def _(constraint: PiecewiseLinear, net: RecurrentNet) -> None:  # noqa: ARG001
+def _(constraint: PiecewiseLinearActivations, net: RecurrentNet) -> None:  # noqa: ARG001
     net.arithmetic.nonlinearity = "piecewise_linear"
 
 

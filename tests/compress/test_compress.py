@@ -10,7 +10,7 @@ from rescomp.compress import anneal, calibrate, compress, matrices
 from rescomp.compress.calibrate import calibrate as calibrate_recurrent
 from rescomp.errors import InputError
 from rescomp.models import FixedPointArithmetic, FloatArithmetic, Formats, build
-from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
+from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinearActivations, Quantize, Sparse, Ternary
 
 
 def small_net(**section):
@@ -38,7 +38,7 @@ def test_exactly_one_weight_format(constraints):
         compress(small_net(), constraints)
 
 
-@pytest.mark.parametrize("constraint", [Ternary(), LowRank(rank_w=2), PiecewiseLinear(), Distill()], ids=lambda c: c.kind)
+@pytest.mark.parametrize("constraint", [Ternary(), LowRank(rank_w=2), PiecewiseLinearActivations(), Distill()], ids=lambda c: c.kind)
 def test_none_stands_twice(constraint):
     format = [] if isinstance(constraint, Ternary) else [Quantize()]
     with pytest.raises(InputError, match=r"twice|exactly one"):
@@ -57,7 +57,7 @@ def test_sparse_beside_ternary_is_refused():
 
 
 def test_piecewise_linear_switches_the_arithmetic_in_any_order():
-    for constraints in ([PiecewiseLinear(), Quantize()], [Quantize(), PiecewiseLinear()]):
+    for constraints in ([PiecewiseLinearActivations(), Quantize()], [Quantize(), PiecewiseLinearActivations()]):
         net = compress(small_net(), constraints)
         assert net.arithmetic.nonlinearity == "piecewise_linear"
         assert isinstance(net.arithmetic, FixedPointArithmetic)
@@ -68,7 +68,7 @@ def test_piecewise_linear_switches_the_arithmetic_in_any_order():
 @pytest.mark.parametrize("layers", [1, 2])
 def test_everything_together(kind, layers):
     x, lengths = recordings()
-    constraints = [LowRank(rank_w=2, rank_u=3), Sparse(density=0.5), PiecewiseLinear(), Distill(), Quantize(bits=4)]
+    constraints = [LowRank(rank_w=2, rank_u=3), Sparse(density=0.5), PiecewiseLinearActivations(), Distill(), Quantize(bits=4)]
     net = compress(small_net(kind=kind, layers=layers), constraints)
     calibrate(net, x, lengths, 9)
     anneal(net, 10, 10)

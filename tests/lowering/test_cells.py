@@ -16,7 +16,7 @@ from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import Graph, IntegerModel
 from rescomp.lowering.lower import lower
 from rescomp.models import CELLS, build
-from rescomp.recipe import LowRank, ModelSection, PiecewiseLinear, Quantize, Sparse, Ternary
+from rescomp.recipe import LowRank, ModelSection, PiecewiseLinearActivations, Quantize, Sparse, Ternary
 from rescomp.validate.torch_net import trace
 from rescomp.validate.witness import Job
 
@@ -117,7 +117,7 @@ def test_the_net_begins_with_the_states_given(kind, layers):
 def test_everything_that_compress_knows_at_once(kind, name):
     constraints = [
         LowRank(rank_w=3, rank_u=5),
-        PiecewiseLinear(),
+        PiecewiseLinearActivations(),
         *([Sparse()] if name == "int8" else []),
         *CONSTRAINTS[name]("multiplier"),
     ]
