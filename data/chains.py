@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .split import IntArray, Split
+from .split import Int64Array, Split
 
 REACH = 2
 """Fewer of its own lengths than this lie between a sequence and the one that follows it."""
 
 
-def predecessors(split: Split) -> IntArray:
+def predecessors(split: Split) -> Int64Array:
     """For each sequence the one that it follows in its continuous recording, or -1: int64 [sequences]. Each is followed once at most.
 
     That is the one which ended where it begins: windows that overlap, at a stride that divides them, make window / stride chains side by
@@ -66,7 +66,7 @@ def _lost(spans: Sequence[tuple[int, int]]) -> list[int]:
     return lost
 
 
-def chains(split: Split) -> list[IntArray]:
+def chains(split: Split) -> list[Int64Array]:
     """The sequences of every continuous recording in order, each in one chain; those that follow nothing begin one."""
     before = predecessors(split)
     after = np.full(len(split), -1, np.int64)

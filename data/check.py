@@ -11,7 +11,7 @@ from ..errors import InputError, counted
 from ..graph.names import label_fault
 from .labels import NO_CLASS, class_numbers, no_class
 from .raw import RawDataset, RawSplit
-from .split import IntArray, Split, ValueArray, valid_steps
+from .split import Int64Array, Split, ValueArray, valid_steps
 
 _INT32 = np.iinfo(np.int32)
 
@@ -25,7 +25,7 @@ def check_splits(raw: RawDataset, known: tuple[str, ...] = ()) -> tuple[Split, S
     return train, Split(x_test, y_test, lengths_test, checked_groups(raw.test), raw.test.spans), classes
 
 
-def checked_values(raw: RawSplit) -> tuple[ValueArray, IntArray]:
+def checked_values(raw: RawSplit) -> tuple[ValueArray, Int64Array]:
     """(x as a Split has it, lengths). Raises InputError naming the place."""
     x = _shaped(raw)
     lengths = _checked_lengths(raw, x.shape[1])
@@ -48,7 +48,7 @@ def _shaped(raw: RawSplit) -> npt.NDArray[Any]:
     return x
 
 
-def _checked_lengths(raw: RawSplit, time_steps: int) -> IntArray:
+def _checked_lengths(raw: RawSplit, time_steps: int) -> Int64Array:
     count = len(raw.x)
     if raw.lengths is None:
         return np.full(count, time_steps, np.int64)
@@ -114,7 +114,7 @@ def _check_agreement(raw: RawDataset, train: ValueArray, test: ValueArray) -> No
         )
 
 
-def _classes(raw: RawDataset, known: tuple[str, ...]) -> tuple[tuple[str, ...], IntArray, IntArray]:
+def _classes(raw: RawDataset, known: tuple[str, ...]) -> tuple[tuple[str, ...], Int64Array, Int64Array]:
     train, test = _labels(raw.train), _labels(raw.test)
     if train.dtype.kind != test.dtype.kind:
         raise InputError(f"{raw.test.where} has labels of another type than the train split: store integers or strings in both")
@@ -139,7 +139,7 @@ def _as_known(classes: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ..
     return known if sorted(classes) == sorted(known) else classes
 
 
-def labels_among(raw: RawSplit, named: tuple[str, ...] | None, classes: tuple[str, ...]) -> IntArray:
+def labels_among(raw: RawSplit, named: tuple[str, ...] | None, classes: tuple[str, ...]) -> Int64Array:
     """The class of each sequence by its number among `classes`, int64 [sequences].
 
     named: the classes that the file itself numbers from 0, if it does; else integers mean what labels.class_numbers says. Raises
@@ -160,7 +160,7 @@ def _labels(raw: RawSplit) -> npt.NDArray[Any]:
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
 
 
-def checked_groups(raw: RawSplit) -> IntArray | None:
+def checked_groups(raw: RawSplit) -> Int64Array | None:
     """The number of each one's group, if there are groups. Raises InputError."""
     if raw.groups is None:
         return None
@@ -169,11 +169,11 @@ def checked_groups(raw: RawSplit) -> IntArray | None:
             f"{raw.where} has groups of shape {shape_of(raw.groups)} and type {raw.groups.dtype} for {len(raw.x)} {raw.one}s: "
             f"store one integer or string a {raw.one}"
         )
-    member: IntArray = np.unique(raw.groups, return_inverse=True)[1].astype(np.int64)
+    member: Int64Array = np.unique(raw.groups, return_inverse=True)[1].astype(np.int64)
     return member
 
 
-def _numbered_classes(raw: RawDataset, labels: IntArray) -> tuple[str, ...]:
+def _numbered_classes(raw: RawDataset, labels: Int64Array) -> tuple[str, ...]:
     present = np.unique(labels)
     if present[0] < 0:
         sequence = int(np.flatnonzero(labels < 0)[0])
@@ -187,7 +187,7 @@ def _numbered_classes(raw: RawDataset, labels: IntArray) -> tuple[str, ...]:
     return tuple(str(label) for label in present)
 
 
-def _members(raw: RawSplit, labels: npt.NDArray[Any], classes: tuple[str, ...], cure: str = "correct it or add the class") -> IntArray:
+def _members(raw: RawSplit, labels: npt.NDArray[Any], classes: tuple[str, ...], cure: str = "correct it or add the class") -> Int64Array:
     numbers = class_numbers(labels, classes)
     for sequence in np.flatnonzero(numbers == NO_CLASS)[:1]:
         label = labels[sequence].item()
@@ -195,7 +195,7 @@ def _members(raw: RawSplit, labels: npt.NDArray[Any], classes: tuple[str, ...], 
     return numbers
 
 
-def _in_range(raw: RawSplit, labels: IntArray, classes: tuple[str, ...], from_training: bool = False) -> IntArray:
+def _in_range(raw: RawSplit, labels: Int64Array, classes: tuple[str, ...], from_training: bool = False) -> Int64Array:
     wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if wrong.size:
         label, sequence = labels[wrong[0]], wrong[0]
@@ -205,7 +205,7 @@ def _in_range(raw: RawSplit, labels: IntArray, classes: tuple[str, ...], from_tr
     return labels
 
 
-def _check_presence(raw: RawDataset, classes: tuple[str, ...], y_train: IntArray, y_test: IntArray) -> None:
+def _check_presence(raw: RawDataset, classes: tuple[str, ...], y_train: Int64Array, y_test: Int64Array) -> None:
     if len(classes) < 2:
         raise InputError(f"{raw.train.where} has one class only ({classes[0]}): a classifier needs two")
     for label in classes:

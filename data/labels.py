@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import counted
 from .nearest import did_you_mean
-from .split import IntArray
+from .split import Int64Array
 
 NO_CLASS = -1
 """In the place of a class that there is not."""
@@ -20,7 +20,7 @@ SHOWN = 12
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
-def class_numbers(labels: npt.NDArray[Any], classes: Sequence[str]) -> IntArray:
+def class_numbers(labels: npt.NDArray[Any], classes: Sequence[str]) -> Int64Array:
     """The number of each label's class among `classes`, int64 of the labels' shape; NO_CLASS for those of none. labels: integers or texts.
 
     An integer is the class of that name where every class is an integer by name, else a class's number from 0.
@@ -38,11 +38,11 @@ def names_of_integers(classes: Sequence[str]) -> dict[int, int]:
     return named if len(named) == len(classes) else {}
 
 
-def _looked_up(labels: npt.NDArray[Any], known: Mapping[Any, int]) -> IntArray:
+def _looked_up(labels: npt.NDArray[Any], known: Mapping[Any, int]) -> Int64Array:
     """What each label stands for in `known`, NO_CLASS for those that it lacks."""
     values, member = np.unique(labels, return_inverse=True)
     numbers = np.array([known.get(value, NO_CLASS) for value in values.tolist()], np.int64)
-    found: IntArray = numbers[member.reshape(labels.shape)]
+    found: Int64Array = numbers[member.reshape(labels.shape)]
     return found
 
 

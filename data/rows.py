@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..graph.draws import Draws
-from .split import IntArray, Split, ValueArray
+from .split import Int64Array, Split, ValueArray
 from .streams import Streams
 
 ORDERS = 5
@@ -17,7 +17,7 @@ ROW_STEPS = 2048
 """About as many steps has a row; an order of more is cut into several, which are run side by side."""
 
 
-def row_orders(y: IntArray, count: int = ORDERS, seed: int = _ORDER_SEED) -> IntArray:
+def row_orders(y: Int64Array, count: int = ORDERS, seed: int = _ORDER_SEED) -> Int64Array:
     """Orders of single recordings in which neighbours differ in class wherever possible: int64 [count, recordings].
 
     y: int64 [recordings], the class. Drawn from `seed`; the same on every machine.
@@ -26,7 +26,7 @@ def row_orders(y: IntArray, count: int = ORDERS, seed: int = _ORDER_SEED) -> Int
     return np.array([_spread_order(y, draws) for _ in range(count)], np.int64).reshape(count, len(y))
 
 
-def in_a_row(split: Split, orders: IntArray, row_steps: int = ROW_STEPS) -> Streams:
+def in_a_row(split: Split, orders: Int64Array, row_steps: int = ROW_STEPS) -> Streams:
     """The recordings of a split one behind the other, nothing between them, in each of some orders.
 
     orders: int64 [orders, recordings]. An order with more than `row_steps` steps becomes several streams of about as many, which end where
@@ -60,7 +60,7 @@ def cut_recordings(streams: Streams, size: int) -> Split:
     return Split(x, np.array([streams.y[stream, begin] for stream, begin, _ in pieces], np.int64), lengths)
 
 
-def _spread_order(y: IntArray, draws: Draws) -> list[int]:
+def _spread_order(y: Int64Array, draws: Draws) -> list[int]:
     """One order: any recording of another class than the one before; of the class that more than half of what is left are of, if any."""
     left: dict[int, list[int]] = {}
     for label in np.unique(y):
@@ -92,7 +92,7 @@ def _next_class(left: dict[int, int], last: int, word: int) -> int:
     raise AssertionError("the place is below the sum")
 
 
-def _rows(lengths: IntArray, order: IntArray, most: int) -> list[IntArray]:
+def _rows(lengths: Int64Array, order: Int64Array, most: int) -> list[Int64Array]:
     """The order cut into rows of about equal steps, `most` or so. lengths: in the order."""
     total = int(lengths.sum())
     count = max(1, round(total / most))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-ValueArray = FloatArray | npt.NDArray[np.int32] | npt.NDArray[np.int16]
+Float32Array = npt.NDArray[np.float32]
+Int64Array = npt.NDArray[np.int64]
+ValueArray = Float32Array | npt.NDArray[np.int32] | npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,10 @@ class Split:
     """
 
     x: ValueArray
-    y: IntArray
-    lengths: IntArray
-    groups: IntArray | None = None
-    spans: IntArray | None = None
+    y: Int64Array
+    lengths: Int64Array
+    groups: Int64Array | None = None
+    spans: Int64Array | None = None
 
     def __len__(self) -> int:
         """Number of sequences."""

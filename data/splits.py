@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, counted
-from .split import IntArray, Split
+from .split import Int64Array, Split
 
 Channels = npt.NDArray[np.float64]
 DEVIATIONS_A_MEDIAN = 1.4826
@@ -32,7 +32,7 @@ def validation_split(split: Split, fraction: float, seed: int) -> tuple[Split, S
     return split.take(np.setdiff1d(np.arange(len(split)), chosen)), split.take(chosen)
 
 
-def held_out(groups: IntArray, y: IntArray, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+def held_out(groups: Int64Array, y: Int64Array, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
     """Which sequences to hold out, whole groups only: bool [sequences].
 
     groups, y: int64 [sequences], group and class. Near `fraction` of every class, at least one sequence of each where groups allow it,
@@ -74,7 +74,7 @@ def robust_normalization(split: Split) -> tuple[Channels, Channels]:
     return median, np.where(spread == 0, normalization(split)[1], spread)
 
 
-def _choose(share: Channels, order: IntArray, fraction: float) -> list[int]:
+def _choose(share: Channels, order: Int64Array, fraction: float) -> list[int]:
     """Groups in `order`, each taken when it brings the share held out of the classes nearer to `fraction`; then the classes missed.
 
     share: float64 [groups, classes], the part of each class that a group has.
@@ -105,7 +105,7 @@ def _distance(held: Channels, fraction: float) -> float:
     return float(((held - fraction) ** 2).sum())
 
 
-def _validation_groups(split: Split, groups: IntArray, fraction: float, seed: int) -> tuple[Split, Split]:
+def _validation_groups(split: Split, groups: Int64Array, fraction: float, seed: int) -> tuple[Split, Split]:
     chosen = held_out(groups, split.y, fraction, seed)
     if not chosen.any():
         raise InputError(
@@ -115,11 +115,11 @@ def _validation_groups(split: Split, groups: IntArray, fraction: float, seed: in
     return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
 
 
-def _permutation(count: int, seed: int) -> IntArray:
+def _permutation(count: int, seed: int) -> Int64Array:
     # numpy promises a bit generator's raw stream across versions, not Generator's permutations.
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")
 
 
-def _share(sequences: IntArray, fraction: float) -> IntArray:
+def _share(sequences: Int64Array, fraction: float) -> Int64Array:
     wanted = max(1, int(np.floor(fraction * len(sequences) + 0.5)))
     return sequences[: min(wanted, len(sequences) - 1)]

@@ -21,7 +21,7 @@ from .logs import class_order
 from .npz import load_arrays, read_npz_streams
 from .raw import RawSplit, pad_sequences
 from .recordings import LabelledLog, has_labelled_readings, read_labelled_log
-from .split import IntArray, ValueArray, valid_steps
+from .split import Int64Array, ValueArray, valid_steps
 
 UNLABELLED = -1
 """In the place of a class."""
@@ -37,9 +37,9 @@ class Streams:
     """
 
     x: ValueArray
-    y: IntArray
-    lengths: IntArray
-    groups: IntArray | None = None
+    y: Int64Array
+    lengths: Int64Array
+    groups: Int64Array | None = None
     ends: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
@@ -170,7 +170,7 @@ def _from_npz(path: Path, classes: Sequence[str], labelled: bool) -> StreamSet:
 
 def _labelled(
     raw: RawSplit, valid: npt.NDArray[np.bool_], named: tuple[str, ...] | None, classes: tuple[str, ...]
-) -> tuple[tuple[str, ...], IntArray]:
+) -> tuple[tuple[str, ...], Int64Array]:
     """(the classes, the number of each reading's). named: those that the file itself numbers from 0, if it does; classes: the model's."""
     if raw.labels.shape != raw.x.shape[:2] or raw.labels.dtype.kind not in "biuU":
         raise InputError(
@@ -193,7 +193,7 @@ def _present(raw: RawSplit, labels: npt.NDArray[Any]) -> tuple[str, ...]:
     return tuple(map(str, present))
 
 
-def _classes_at(raw: RawSplit, labels: npt.NDArray[Any], valid: npt.NDArray[np.bool_], classes: Sequence[str]) -> IntArray:
+def _classes_at(raw: RawSplit, labels: npt.NDArray[Any], valid: npt.NDArray[np.bool_], classes: Sequence[str]) -> Int64Array:
     y = class_numbers(labels, classes)
     for stream, step in np.argwhere((y == NO_CLASS) & valid)[:1]:
         label = labels[stream, step].item()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.split import IntArray, Split
+from ..data.split import Int64Array, Split
 from ..errors import InputError, counted, nearest
 from ..graph.draws import Draws
 from ..graph.evaluate import evaluate as evaluate_model
@@ -170,7 +170,7 @@ def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listene
     return Evaluation(*known, accuracy, corner, streamed, table, sentences)
 
 
-def accuracy_of(model: IntegerModel, recordings: Split, initial: IntArray | None = None) -> float:
+def accuracy_of(model: IntegerModel, recordings: Split, initial: Int64Array | None = None) -> float:
     """Fraction of recordings, as the model reads them, whose largest score is their class's. initial: states, as of graph.evaluate."""
     entries = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 1
     size = max(1, ENTRIES // (recordings.x.shape[1] * max(1, entries)))
@@ -184,7 +184,7 @@ def accuracy_of(model: IntegerModel, recordings: Split, initial: IntArray | None
     return right / len(recordings)
 
 
-def anywhere(model: IntegerModel, count: int) -> IntArray:
+def anywhere(model: IntegerModel, count: int) -> Int64Array:
     """Random states of a model, each entry anywhere in its format: int64 [count, state entries]; always the same ones."""
     draws = Draws(_SEED)
     formats = [(value.type.size, value.type.format) for value in model.graphs["step"].state_inputs]

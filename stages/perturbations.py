@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.input_format import INT16_HIGH, INT16_LOW
-from ..data.split import IntArray, Split
+from ..data.split import Int64Array, Split
 from ..errors import counted
 from ..graph.draws import Draws
 
@@ -80,7 +80,7 @@ def dropped(split: Split, one_of: int) -> Split:
     return replace(split, x=x, lengths=lengths)
 
 
-def held(split: Split, readings: IntArray) -> Split:
+def held(split: Split, readings: Int64Array) -> Split:
     """Recordings of fewer readings than these, int [sequences], go on with their last one until they have so many."""
     lengths = np.maximum(split.lengths, readings)
     x = np.zeros((len(split), max(int(lengths.max()), split.x.shape[1]), *split.x.shape[2:]), np.int16)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..data.frames import frames, windows
 from ..data.input_format import INT16_HIGH, INT16_LOW, to_device_integers
-from ..data.split import IntArray, Split, ValueArray
+from ..data.split import Int64Array, Split, ValueArray
 from ..data.streams import Streams, stream_frames
 from ..errors import InputError, UnsupportedError
 from ..graph.ir import IntegerModel
@@ -109,7 +109,7 @@ class Reader:
                 "not hold the recordings: give them with --data"
             )
         x = x.reshape(*x.shape[:2], self.window, self.channels)
-        lengths: IntArray = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
+        lengths: Int64Array = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
         recorded = lengths if vectors.recorded is None else vectors.recorded.astype(np.int64)
         readings = np.zeros((len(x), int(lengths.max()), self.channels), np.int16)
         for step in range(x.shape[1]):
@@ -117,7 +117,7 @@ class Reader:
             readings[running, step * self.stride : step * self.stride + self.window] = x[running, step]
         return Split(readings, y, recorded)
 
-    def least_readings(self, recorded: IntArray) -> IntArray:
+    def least_readings(self, recorded: Int64Array) -> Int64Array:
         """How many readings a recording of so many must keep, whatever befalls it: int64 [sequences].
 
         Those of a step; of a net that reads windows of one length, as much of the window as it filled.
