@@ -15,7 +15,7 @@ from .evidence import TEST, Evidence, Report, VectorSet, read_report
 from .exports import check_exports, exports_at_hand
 from .figures import STREAMED, Figures
 from .inspection import inspect_model
-from .limits import CORE_SIZES, MODEL_SIZES, Limits, Size, core_sizes, read_baseline, read_limits, read_profile
+from .limits import CORE_SIZES, MODEL_SIZES, Limits, SizeKey, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
 from .owed import Owed
 from .perturbations import PERTURBATIONS, TITLES
@@ -272,12 +272,12 @@ def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vec
     return tuple(evidence)
 
 
-def _measure_cores(path: Path, cores: Sequence[str], prefer: str, listener: Listener | None) -> dict[Size, int]:
+def _measure_cores(path: Path, cores: Sequence[str], prefer: str, listener: Listener | None) -> dict[SizeKey, int]:
     found = profile(path, cores, prefer=prefer, listener=listener).as_json()["cores"] if cores else []
     return {size: value for core in found for size, value in core_sizes(core).items()}
 
 
-def _read_cores(document: Path, graph_sha256: str, cores: Sequence[str]) -> dict[Size, int]:
+def _read_cores(document: Path, graph_sha256: str, cores: Sequence[str]) -> dict[SizeKey, int]:
     sizes = read_profile(document, graph_sha256)
     for core in cores:
         if (core, CORE_SIZES[0]) not in sizes:

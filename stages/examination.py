@@ -22,7 +22,7 @@ from .evidence import FILES, HEADER, TEST, Evidence
 from .fault_summary import FaultSummary
 from .fresh_files import compare_with_fresh
 from .listener import Listener
-from .stream_proof import StreamSet
+from .stream_proof import LongRunSet
 from .vector_sets import LayerSet, SequenceSet
 from .witness_files import files_read
 
@@ -40,7 +40,7 @@ class Examination:
     directory: ModelDirectory
     model: IntegerModel
     golden: SequenceSet
-    sets: Sequence[SequenceSet | LayerSet | StreamSet]
+    sets: Sequence[SequenceSet | LayerSet | LongRunSet]
     compare_files: bool
     firmware: str | None
     build: Build
@@ -52,12 +52,12 @@ class Examination:
         """Ask one witness everything. Raises what it raises on the golden vectors."""
         name = f"{witness.name}:{argument}" if argument else witness.name
         jobs = {each.name: self._job(each, argument) for each in self._sequences}
-        streams = [(each, steps) for each in self.sets if isinstance(each, StreamSet) and (steps := each.steps(witness.name))]
+        streams = [(each, steps) for each in self.sets if isinstance(each, LongRunSet) and (steps := each.steps(witness.name))]
         runs = [*jobs.values(), *(self._stream_job(each, argument, steps) for each, steps in streams)]
         self.listener.stage(f"verify against {name}{describe_estimate(runs) if isinstance(witness, SerialPort) else ''}")
         asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware), str(self.build))
         for each in self.sets:
-            if isinstance(each, StreamSet):
+            if isinstance(each, LongRunSet):
                 if steps := each.steps(witness.name):
                     self._try(asked, "the stream", partial(self._compare_stream, asked, each, self._stream_job(each, argument, steps)))
             elif isinstance(each, LayerSet):
@@ -79,7 +79,7 @@ class Examination:
     def _job(self, each: SequenceSet, argument: str) -> Job:
         return replace(each.job(self.model, self.directory.path, argument, self.listener.progress), build=self.build)
 
-    def _stream_job(self, each: StreamSet, argument: str, steps: int) -> Job:
+    def _stream_job(self, each: LongRunSet, argument: str, steps: int) -> Job:
         return replace(each.job(self.directory.path, argument, steps, self.listener.progress), build=self.build)
 
     def _try(self, asked: _Asked, what: str, ask: Callable[[], Iterator[Evidence]]) -> None:
@@ -144,7 +144,7 @@ class Examination:
             comparison = compare(job, reference, answer.trace)
             yield asked.evidence(answer, vectors, comparison, _locate(asked, job, answer, reference, comparison))
 
-    def _compare_stream(self, asked: _Asked, stream: StreamSet, job: Job) -> Iterator[Evidence]:
+    def _compare_stream(self, asked: _Asked, stream: LongRunSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.answers(job):
             reference = stream.reference(answer.trace.states[0])
             steps = reference.states.shape[1]
@@ -179,7 +179,7 @@ class _Asked:
     def evidence(
         self,
         answer: Answer | LayerAnswer,
-        vectors: SequenceSet | LayerSet | StreamSet,
+        vectors: SequenceSet | LayerSet | LongRunSet,
         comparison: Comparison,
         located: tuple[Fault | None, str],
         steps: int | None = None,

@@ -16,7 +16,7 @@ FIGURES = ("corner", *STREAMED)
 
 
 class StreamedFigures(Part):
-    """See stream_metrics.StreamMetrics. of: see stream_walks.Kind. sha256: of the streams.
+    """See stream_metrics.StreamMetrics. of: see stream_walks.StreamKind. sha256: of the streams.
 
     states: how many of them a stream steps, two by a policy with a window.
     """

@@ -24,7 +24,7 @@ _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "
 
 REACHED: Sequence[str] = ("accuracy", *FIGURES, *PERTURBATIONS)
 """Shares of right answers, of the golden vectors alone, in streams and perturbed: see evaluation.Evaluation."""
-Size = tuple[str, str]
+SizeKey = tuple[str, str]
 """A core's name, or nothing for the model wherever it runs, and what is measured."""
 
 
@@ -37,8 +37,8 @@ class Limits:
     least: of each figure of REACHED.
     """
 
-    most: Mapping[Size, int] = field(default_factory=dict)
-    growth: Mapping[Size, int] = field(default_factory=dict)
+    most: Mapping[SizeKey, int] = field(default_factory=dict)
+    growth: Mapping[SizeKey, int] = field(default_factory=dict)
     witnesses: Sequence[str] = ()
     sampled: bool = False
     least: Mapping[str, float] = field(default_factory=dict)
@@ -106,7 +106,7 @@ def _least(path: Path, table: Any) -> dict[str, float]:
     return {name: float(value) for name, value in table.items()}
 
 
-def read_baseline(path: Path) -> dict[Size, int]:
+def read_baseline(path: Path) -> dict[SizeKey, int]:
     """The sizes in a document that `rescomp check --json` printed. Raises InputError."""
     document = read_document(path, "rescomp check --json")
     try:
@@ -116,7 +116,7 @@ def read_baseline(path: Path) -> dict[Size, int]:
         raise InputError(f"{path} is no document of `rescomp check --json`: make it again with that") from error
 
 
-def read_profile(path: Path, graph_sha256: str) -> dict[Size, int]:
+def read_profile(path: Path, graph_sha256: str) -> dict[SizeKey, int]:
     """The sizes of each core in a document that `rescomp profile --json` printed of the model with this digest. Raises InputError."""
     document = read_document(path, "rescomp profile --json")
     try:
@@ -128,7 +128,7 @@ def read_profile(path: Path, graph_sha256: str) -> dict[Size, int]:
         raise InputError(f"{path} is no document of `rescomp profile --json`: make it again with that") from error
 
 
-def core_sizes(core: Mapping[str, Any]) -> dict[Size, int]:
+def core_sizes(core: Mapping[str, Any]) -> dict[SizeKey, int]:
     """Of one core in a document of `rescomp profile --json`."""
     flash, ram = (sum(_count(core[part][name]) for name in names) for part, names in _PARTS.items())
     if "stream" in core:
@@ -154,7 +154,7 @@ def _count(value: Any) -> int:
     return int(value)
 
 
-def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[Size, int]:
+def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[SizeKey, int]:
     table = document.get(section, {})
     cores = {key: entry for key, entry in table.items() if isinstance(entry, dict)} if isinstance(table, dict) else {}
     for core in cores:

@@ -36,7 +36,7 @@ ASKED_FOR = ("qemu", "simavr", "serial")
 
 
 @dataclass(eq=False)
-class StreamSet:
+class LongRunSet:
     """One stream, of which each witness runs the first steps. asked: how many, None for those of each by default; left: what the budget
     leaves to the others than the C on this machine.
 
@@ -60,7 +60,7 @@ class StreamSet:
         self._saturations = _Saturations(self.model)
 
     @classmethod
-    def of(cls, model: IntegerModel, vectors: Vectors, asked: int | None, left: int) -> StreamSet:
+    def of(cls, model: IntegerModel, vectors: Vectors, asked: int | None, left: int) -> LongRunSet:
         """The stream of a model's golden vectors. Raises InputError where so many steps cannot be held."""
         entries = sum(value.type.size for value in model.graphs["step"].inputs) + model.output.type.size
         steps = asked or max(HOST_STEPS, FEWEST_STEPS, left)

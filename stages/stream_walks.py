@@ -27,7 +27,7 @@ MOST_ENTRIES = 1 << 26
 """Of inputs in a row at a time."""
 TOLD = 8192
 """A stream of more steps than these is told how far it is."""
-Kind = Literal["continuous", "in a row", "continuous, in a row"]
+StreamKind = Literal["continuous", "in a row", "continuous, in a row"]
 """What streams are made of: continuous recordings; single recordings in a row; continuous ones of one class each, in a row."""
 _SPREAD = ("streamed", "settled", "tail", "ends", "delay_median", "delay_p90", "miss")
 """Figures whose spread over the orders is told."""
@@ -42,7 +42,7 @@ class Streamed:
     as their file has them, which may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
     """
 
-    of: Kind
+    of: StreamKind
     metrics: StreamMetrics
     clock: Clock
     sha256: str
@@ -103,7 +103,7 @@ def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, backg
 
 
 def stream_recordings(
-    model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener, of: Kind = "in a row"
+    model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener, of: StreamKind = "in a row"
 ) -> Streamed:
     """Of single recordings, as the model reads them, in ORDERS seeded orders whose neighbours differ in class, and in their own."""
     orders = np.concatenate([row_orders(recordings.y), np.arange(len(recordings))[None]])

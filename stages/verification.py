@@ -21,7 +21,7 @@ from .artefacts import Vectors, read_model, read_vectors
 from .evidence import FILES, HEADER, CoverageSummary, Evidence, Reach, Report, merge, read_report
 from .examination import Examination
 from .listener import Listener, Silent
-from .stream_proof import StreamSet, check_stream_steps
+from .stream_proof import LongRunSet, check_stream_steps
 from .vector_sets import STRESS_MODES, SequenceSet, golden_set, measure, stress_sets
 
 _SHOWN: Mapping[str, Sequence[str]] = {
@@ -210,7 +210,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     return Verification(tuple(examination.found), report, _keep(directory, model, report, listener))
 
 
-def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet]) -> list[StreamSet]:
+def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet]) -> list[LongRunSet]:
     """The one that is run, if one is. sets: the golden one, and what the stress set takes of a budget that is as large."""
     if not model.is_recurrent:
         if asked.stream_steps is not None:
@@ -219,7 +219,7 @@ def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequ
     if asked.stream_steps is None and (asked.stress is None or asked.samples is not None):
         return []
     golden, *stress = (int(each.lengths.sum()) for each in sets)
-    return [StreamSet.of(model, vectors, asked.stream_steps, golden - sum(stress))]
+    return [LongRunSet.of(model, vectors, asked.stream_steps, golden - sum(stress))]
 
 
 def _check_build(build: Build, witnesses: Sequence[tuple[Witness, str]]) -> None:

@@ -13,7 +13,7 @@ from rescomp.errors import ParityError
 from rescomp.graph.evaluate import evaluate
 from rescomp.model_directory import ModelDirectory, to_json
 from rescomp.stages.artefacts import read_model, read_vectors
-from rescomp.stages.stream_proof import FEWEST_STEPS, HOST_STEPS, NAMING_STEPS, WRONG_STEPS, StreamSet
+from rescomp.stages.stream_proof import FEWEST_STEPS, HOST_STEPS, NAMING_STEPS, WRONG_STEPS, LongRunSet
 from rescomp.validate.stream_inputs import STRETCH_STEPS, stream_inputs
 
 
@@ -39,7 +39,7 @@ def test_each_witness_carries_its_state_through_the_stream(model_dir, capsys):
     assert {witness for witness, _ in quick} == {"onnxruntime", "tflite:reference", "tflite-micro", "torch"}
     assert {entry["compared"] for entry in quick.values()} == {a_step * FEWEST_STEPS}
     assert [entry["compared"] for entry in host.values()] == [a_step * HOST_STEPS] * 2
-    stream = StreamSet.of(model, read_vectors(directory, model), None, 0)
+    stream = LongRunSet.of(model, read_vectors(directory, model), None, 0)
     states = evaluate(model, stream.x[None, :HOST_STEPS]).states[0]
     low, high = (getattr(model.graphs["step"].state_inputs[0].type.format, end) for end in ("low", "high"))
     summary = json.loads((model_dir / "report.json").read_text())["stream"]
@@ -124,14 +124,14 @@ def test_a_witness_is_followed_as_far_whoever_was_asked_before(model_dir):
     directory, steps = ModelDirectory(model_dir), 2000
     model = read_model(directory)
     vectors = read_vectors(directory, model)
-    right = evaluate(model, StreamSet.of(model, vectors, steps, 0).x[None]).states[0]
+    right = evaluate(model, LongRunSet.of(model, vectors, steps, 0).x[None]).states[0]
     late, rare = right.copy(), right.copy()
     late[900:] ^= 1
     rare[::20, 0] ^= 1
     ends = {"late": 900 + WRONG_STEPS, "rare": 20 * (WRONG_STEPS - 1) + 1, "right": steps}
     guesses = {"late": late, "rare": rare, "right": right}
     for order in itertools.permutations(ends):
-        stream = StreamSet.of(model, vectors, steps, 0)
+        stream = LongRunSet.of(model, vectors, steps, 0)
         for name in order:
             assert np.array_equal(stream.reference(guesses[name]).states[0], right[: ends[name]]), (order, name)
         assert stream.summary.steps == steps
