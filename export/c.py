@@ -20,7 +20,7 @@ from ..graph.verify import verify_model
 from ..graph.weights import Weight
 from ..model_names import KEYWORDS, is_model_name
 from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
-from .c_source import WIDTH, Call, Constant, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
+from .c_source import WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
 from .cores import AVR, Core
 from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
@@ -82,7 +82,7 @@ class _Translator:
         functions = (f"{model.name}_{verb}" for verb in verbs)
         self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions)
         self.values: dict[str, str] = {}
-        self.constants: dict[str, Constant] = {}
+        self.constants: dict[str, ConstArray] = {}
         self.stored: dict[tuple[str, str, str, bytes], dict[str, str]] = {}
         self.answer = "scores"
         """What the function at hand delivers into."""
@@ -206,7 +206,7 @@ class _NodeWriter:
                 self._twins.add(owner)
                 return identifier
         identifier = equal[self.layer] = self._translator.names.take(f"{self.layer}_{role}")
-        self._translator.constants[identifier] = Constant(identifier, self.layer, array, kind, note)
+        self._translator.constants[identifier] = ConstArray(identifier, self.layer, array, kind, note)
         self.nbytes += array.nbytes
         return identifier
 
@@ -215,7 +215,7 @@ class _NodeWriter:
             if not constant.owner and constant.note == note and np.array_equal(constant.array, array):
                 return constant.identifier
         identifier = self._translator.names.take(name)
-        self._translator.constants[identifier] = Constant(identifier, "", array, kind, note)
+        self._translator.constants[identifier] = ConstArray(identifier, "", array, kind, note)
         return identifier
 
     def call(self, kernel: str, *arguments: str) -> None:

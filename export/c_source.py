@@ -27,7 +27,7 @@ _COUNTERS = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class ConstArray:
     """A const array of the generated C. owner: the first layer that needs it, or "" if it belongs to none in particular."""
 
     identifier: str
@@ -148,7 +148,7 @@ class Source:
     states: tuple[Parameter, ...]
     scores: Parameter
     functions: Mapping[str, FunctionBody]
-    constants: tuple[Constant, ...]
+    constants: tuple[ConstArray, ...]
     target: Target | None = None
     decide_states: tuple[Parameter, ...] = ()
     wide: bool = False

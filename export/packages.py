@@ -16,7 +16,7 @@ from ..errors import InputError, nearest
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from .c import export_c, translate
-from .c_source import Constant, Source
+from .c_source import ConstArray, Source
 from .c_templates import list_templates, render
 
 MIN_STEPS = 8
@@ -216,4 +216,4 @@ def _place(name: str, model: str, ecosystem: Ecosystem) -> str:
 
 
 def _rows(array: IntArray, dtype: str) -> list[str]:
-    return Constant("", "", array.astype(dtype), "tables", "").rows
+    return ConstArray("", "", array.astype(dtype), "tables", "").rows

@@ -164,7 +164,7 @@ class ProductArithmetic(Protocol[Value]):
         ...
 
 
-class Requantizing(Protocol):
+class TensorRequantizing(Protocol):
     """The part of an arithmetic that a product of tensors needs."""
 
     def requantize(self, value: Tensor, name: str) -> Tensor:
@@ -212,7 +212,7 @@ class Projection(nn.Module):
             x = arithmetic.product(x, matrix, name)
         return x
 
-    def apply_matrices(self, arithmetic: Requantizing, x: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    def apply_matrices(self, arithmetic: TensorRequantizing, x: Tensor, matrices: Sequence[Tensor]) -> Tensor:
         """The projection of x [..., columns] with what `matrices` gave: [..., rows]."""
         for name, matrix in zip(self.names, matrices, strict=True):
             x = arithmetic.requantize(F.linear(x, matrix), name)

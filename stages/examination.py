@@ -15,7 +15,7 @@ from ..model_directory import ModelDirectory
 from ..validate.build import Build
 from ..validate.compare import Comparison, compare, compare_layers
 from ..validate.fault import Fault, first_wrong_layer, locate
-from ..validate.replay import BOARD_STEPS, STEPS
+from ..validate.replay import BOARD_STEPS, REPLAYED_STEPS
 from ..validate.serial_port import SerialPort, describe_estimate
 from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
 from .evidence import FILES, HEADER, TEST, Evidence
@@ -210,7 +210,7 @@ def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trace, compariso
         return None, ""
     on_board = isinstance(asked.witness, SerialPort)
     run = job.from_zero() if answer.from_zero else job
-    finding = locate(run, asked.witness, answer, reference, comparison.first, BOARD_STEPS if on_board else STEPS)
+    finding = locate(run, asked.witness, answer, reference, comparison.first, BOARD_STEPS if on_board else REPLAYED_STEPS)
     if finding is None:
         return None, ""
     if finding.fault is None and on_board:
@@ -220,7 +220,7 @@ def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trace, compariso
     if finding.fault is None:
         return None, "; every layer agrees when it is exported afresh, so the exported file or its loop over time is at fault"
     if not finding.fault.computed:
-        return finding.fault, f"; no layer of it can be asked by itself; of {finding.fault}"
+        return finding.fault, f"; no layer of it can be asked by itself: what differs is {finding.fault}"
     return finding.fault, f"; the first layer that differs there is {finding.fault}"
 
 

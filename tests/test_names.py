@@ -1,6 +1,7 @@
 """A name means one thing: no class twice, none that is a type alias elsewhere, no constant with another value in another module."""
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,11 +13,13 @@ APART = ("tests", "benchmarks", "examples")
 
 
 def definitions(tree):
-    """(name, what it is) for each public class and alias of a type of a module; aliases by their definition."""
+    """(name, what it is) for each public class and alias of a type of a module; aliases by their definition. A type variable is of its
+    module alone.
+    """
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             yield node.name, "class"
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and "TypeVar(" not in ast.unparse(node.value):
             yield node.targets[0].id, ast.unparse(node.value)
 
 
@@ -35,3 +38,12 @@ def test_no_type_s_name_means_two_things():
                 found[name][module if meaning == "class" else meaning] = module
     twice = {name: sorted(meanings.values()) for name, meanings in found.items() if len(meanings) > 1}
     assert not twice
+
+
+def test_the_words_of_the_architecture_are_defined_where_it_says():
+    words = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Words")[2]
+    rows = [line.split("|") for line in words.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    named = [path for row in rows for path in re.findall(r"`([\w/]+(?:\.py|/))`", row[3])]
+    assert [path for path in named if not (ROOT / path).exists() and path != "vectors/"] == []
+    assert len({row[1] for row in rows}) == len(rows)

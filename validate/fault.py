@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import RescompError
+from ..errors import RescompError, counted
 from ..graph.evaluate import Trace, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
 from .compare import LayerReference, Mismatch
-from .replay import STEPS, Replay, replay
+from .replay import REPLAYED_STEPS, Replay, replay
 from .witness import Answer, Job, LayerAnswer, Witness
 
 GRAPHS: Mapping[str, Sequence[str]] = {"score": ("head", "whole"), "decision": ("head", "decide"), "state": ("step",)}
@@ -41,13 +41,14 @@ class Fault:
 
     def __str__(self) -> str:
         """What stands behind the name of a witness that differs."""
-        where = f"{self.channels} of {self.of_channels} channels differ"
+        where = f"{self.channels} of {counted(self.of_channels, 'channel')}"
         if self.value.step is not None:
-            where += f" since step {self.value.step}, in {self.steps} of the steps {self.first_step} to {self.last_step}"
+            asked = counted(self.last_step - self.first_step + 1, "step")
+            where += f" since step {self.value.step}, in {self.steps} of {asked} from step {self.first_step} on"
         elif self.value.of == "sample":
-            where += f" since sample {self.value.sequence}, in {self.steps} of {self.last_step + 1} samples"
+            where += f" since sample {self.value.sequence}, in {self.steps} of {counted(self.last_step + 1, 'sample')}"
         value = f"{self.layer}[{self.value.channel}]: expected {self.value.expected}, got {self.value.got}"
-        return f"{self.layer} ({self.kernel}, graph {self.graph}): {where}; the first is {value}"
+        return f"{self.layer} ({self.kernel}, graph {self.graph}), in {where}; the first is {value}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Finding:
     of_files: bool
 
 
-def locate(job: Job, witness: Witness, answer: Answer, reference: Trace, mismatch: Mismatch, steps: int = STEPS) -> Finding | None:
+def locate(job: Job, witness: Witness, answer: Answer, reference: Trace, mismatch: Mismatch, steps: int = REPLAYED_STEPS) -> Finding | None:
     """Ask the layers of a witness that differs, each on the reference's inputs to it, at up to `steps` steps about the `mismatch`.
 
     They are those of the exported files, or of a fresh export where the files' own cannot be asked; where neither can be, what the

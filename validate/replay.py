@@ -12,7 +12,7 @@ from ..graph.ir import Graph, IntegerModel
 from .compare import Mismatch
 from .witness import Forced, Job
 
-STEPS = 64
+REPLAYED_STEPS = 64
 """Replayed."""
 BOARD_STEPS = 8
 """Where each layer of each step is asked for over a line."""
@@ -31,7 +31,7 @@ class Replay:
         return {value.name: self.forced[role][value.name] for value in graph.inputs}
 
 
-def replay(job: Job, reference: Trace, mismatch: Mismatch, most: int = STEPS) -> Replay:
+def replay(job: Job, reference: Trace, mismatch: Mismatch, most: int = REPLAYED_STEPS) -> Replay:
     """Up to `most` steps of the sequence of `mismatch`, in whose middle its step lies where there are so many; or its one sample."""
     model, row = job.model, mismatch.sequence
     if not model.is_recurrent:

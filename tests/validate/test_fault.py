@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rescomp.errors import UnsupportedError
+from rescomp.errors import UnsupportedError, counted
 from rescomp.export.c import export_c
 from rescomp.export.kernel_choice import Target
 from rescomp.graph.decide import Decision, with_decision
@@ -83,7 +83,7 @@ def test_channels_and_steps_are_counted_over_the_steps_about_the_first_that_diff
     job, reference, answer = run()
     said = str(find(job, Wrong(differs=("gate",), since=2), reference, answer).fault)
     channels = job.model.graphs["step"].types()["gate"].shape[0]
-    start = f"gate (lookup, graph step): 2 of {channels} channels differ since step 2, in 5 of the steps 0 to 6; the first is gate[1]: "
+    start = f"gate (lookup, graph step), in 2 of {channels} channels since step 2, in 5 of 7 steps from step 0 on; the first is gate[1]: "
     assert said.startswith(start)
 
 
@@ -98,7 +98,7 @@ def test_where_no_layer_can_be_asked_the_states_say_how_many_channels_and_since_
     fault = find(job, Silent(), reference, answer).fault
     entries = job.model.graphs["step"].state_inputs[0].type.size
     assert not fault.computed
-    start = f"h (fastgrnn_gate, graph step): 1 of {entries} channels differ since step 4, in 3 of the steps 0 to 6; the first is h[1]: "
+    start = f"h (fastgrnn_gate, graph step), in 1 of {entries} channels since step 4, in 3 of 7 steps from step 0 on; the first is h[1]: "
     assert str(fault).startswith(start)
 
 
@@ -143,11 +143,11 @@ def assert_found(witness, job, kernel, wrong):
     for answer in witness.answers(job):
         mismatch = compare(job, reference, answer.trace).first
         finding = locate(job, witness, answer, reference, mismatch)
-        last = int(job.lengths[mismatch.sequence]) - 1
-        where = rf"{wrong} of {channels} channels differ since step 0, in {last + 1} of the steps 0 to {last}"
+        steps = int(job.lengths[mismatch.sequence])
+        where = rf"{wrong} of {channels} channels since step 0, in {steps} of {counted(steps, 'step')} from step 0 on"
         first = r"candidate_bias\[1\]: expected -?\d+, got -?\d+"
         assert finding.of_files
-        assert re.fullmatch(rf"candidate_bias \({kernel}, graph step\): {where}; the first is {first}", str(finding.fault))
+        assert re.fullmatch(rf"candidate_bias \({kernel}, graph step\), in {where}; the first is {first}", str(finding.fault))
         variants += 1
     assert variants
 
