@@ -14,7 +14,7 @@ from .text_files import decode_text
 
 Record = TypeVar("Record")
 
-MOST_BYTES = 8 << 20
+MOST_DOCUMENT_BYTES = 8 << 20
 """Of a document: parsed, it takes up to thirty times as much memory."""
 MOST_DEPTH = 64
 """Of brackets in each other: whoever walks a document walks it with few frames."""
@@ -48,8 +48,8 @@ def is_count(value: object, least: int = 0, most: int = (1 << 31) - 1) -> bool:
 
 
 def _text(data: bytes | str) -> str:
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"it has {len(data):,} bytes, and a document has at most {MOST_BYTES:,}")
+    if len(data) > MOST_DOCUMENT_BYTES:
+        raise ValueError(f"it has {len(data):,} bytes, and a document has at most {MOST_DOCUMENT_BYTES:,}")
     return decode_text(data) if isinstance(data, bytes) else data
 
 

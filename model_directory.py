@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from .documents import MOST_BYTES as MOST_DOCUMENT_BYTES
+from .documents import MOST_DOCUMENT_BYTES
 from .errors import InputError
 from .manifest import Manifest, parse_manifest
 from .store import (

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from .documents import MOST_BYTES, parse_toml
+from .documents import MOST_DOCUMENT_BYTES, parse_toml
 from .errors import InputError, nearest
 from .model_names import is_model_name, model_name_of
 from .store import read_file
@@ -393,7 +393,7 @@ _CONSTRAINTS: Mapping[str, type[BaseModel]] = {
 Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | Distill, Field(discriminator="kind")]
 
 
-WEIGHTS: Mapping[str, Mapping[str, Any]] = {
+WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
     "ternary": {"kind": "ternary"},
     "int8": {"kind": "quantize", "bits": 8},
     "int6": {"kind": "quantize", "bits": 6},
@@ -402,7 +402,7 @@ WEIGHTS: Mapping[str, Mapping[str, Any]] = {
 """The weight formats of --weights, as entries of `compress`."""
 
 
-OPTIONAL: Mapping[str, type[_Section]] = {"decide": DecideSection, "stream": StreamSection}
+OPTIONAL_SECTIONS: Mapping[str, type[_Section]] = {"decide": DecideSection, "stream": StreamSection}
 """Sections that may be missing."""
 
 
@@ -487,7 +487,7 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
 def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
     """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
     model, decide = recipe.model, recipe.decide
-    asked = [name for name in OPTIONAL if getattr(recipe, name) is not None]
+    asked = [name for name in OPTIONAL_SECTIONS if getattr(recipe, name) is not None]
     if asked and model.kind in NET_KINDS and not model.streaming:
         cure = "set model.streaming = true" if model.kind in READERS["streaming"] else "choose a net that does"
         raise InputError(f"{origin}: {model.kind} takes no steps, so that [{asked[0]}] has no meaning: {cure}, or leave it out")
@@ -543,7 +543,7 @@ def to_toml(recipe: Recipe) -> bytes:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return _parse_toml(read_file(path, MOST_BYTES), str(path))
+        return _parse_toml(read_file(path, MOST_DOCUMENT_BYTES), str(path))
     except OSError as error:
         raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
 
@@ -559,7 +559,7 @@ def _exchange(entry: Any, weights: str) -> Any:
     """An entry of `compress` with its weight format exchanged; one that has it already, and other constraints, stay as they are."""
     if not isinstance(entry, dict) or entry.get("kind") not in ("ternary", "quantize"):
         return entry
-    wanted = WEIGHTS[weights]
+    wanted = WEIGHT_CONSTRAINTS[weights]
     if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
         return entry
     return {**wanted, **{key: entry[key] for key in ("scale", "activations", "first_and_last") if key in entry}}
@@ -582,12 +582,12 @@ def _apply(document: dict[str, Any], override: str) -> None:
     """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], *([name] for name in OPTIONAL))):
+    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], *([name] for name in OPTIONAL_SECTIONS))):
         raise InputError(f"--set takes section.key=value, not {override!r}")
-    if len(parts) == 1 and parts[0] in OPTIONAL:
+    if len(parts) == 1 and parts[0] in OPTIONAL_SECTIONS:
         _switch(document, parts[0], text.strip())
         return
-    if parts[0] in OPTIONAL and document.get(parts[0]) is None:
+    if parts[0] in OPTIONAL_SECTIONS and document.get(parts[0]) is None:
         document[parts[0]] = {}
     if parts[0] == "compress" and len(parts) > 1:
         document.setdefault("compress", _default_compress())
@@ -665,6 +665,6 @@ def _siblings(path: list[str]) -> list[str]:
     """The keys that may stand beside an unknown one."""
     if not path:
         return list(Recipe.model_fields)
-    sections = {**{name: field.annotation for name, field in Recipe.model_fields.items()}, **OPTIONAL}
+    sections = {**{name: field.annotation for name, field in Recipe.model_fields.items()}, **OPTIONAL_SECTIONS}
     section = _CONSTRAINTS.get(path[-1]) if path[0] == "compress" else sections[path[0]]
     return list(section.model_fields) if section is not None else []

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..documents import MOST_BYTES, parse_toml
+from ..documents import MOST_DOCUMENT_BYTES, parse_toml
 from ..errors import InputError, nearest
 from ..store import read_file
 from ..text_files import decode_text
@@ -68,7 +68,7 @@ def load_board(name: str | None, own: Path | None = None) -> Board:
 def read_board(path: Path) -> Board:
     """A board of the user's own, called as its file. Raises InputError."""
     try:
-        data = read_file(path, MOST_BYTES)
+        data = read_file(path, MOST_DOCUMENT_BYTES)
     except OSError as error:
         raise InputError(f"cannot read the board {path}: {error.strerror}") from error
     if not _NAME.fullmatch(path.stem):
@@ -107,7 +107,7 @@ def _read_source(board: Path, source: str) -> str:
     if "/" in source or path.resolve().parent != board.resolve().parent:
         raise InputError(f"{board}: console.sources: {source} must lie beside the board's file")
     try:
-        return decode_text(read_file(path, MOST_BYTES)).replace("\r\n", "\n")
+        return decode_text(read_file(path, MOST_DOCUMENT_BYTES)).replace("\r\n", "\n")
     except (OSError, ValueError) as error:
         raise InputError(f"{board}: console.sources: cannot read {path} ({error})") from error
 

@@ -21,10 +21,10 @@ from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, r
 
 MARGIN = 1.25
 """Room above the largest value seen in int16, because fine-tuning moves the ranges."""
-SAMPLES, BATCH = 1024, 128
+CALIBRATION_SAMPLES, BATCH = 1024, 128
 """The most samples looked at, and how many at a time."""
 INT8_LIMIT = 127
-TRANSPARENT = ("relu", "max_pool", "flatten")
+TRANSPARENT_KINDS = ("relu", "max_pool", "flatten")
 """Kinds of steps whose value has the format of what they read."""
 CLIPPED = (0, 1, 2)
 """Fraction bits beyond those that hold the largest value which int8 tries: each clips more and rounds less."""
@@ -34,10 +34,10 @@ CLIPPED = (0, 1, 2)
 def calibrate_activations(net: FeedForwardNet, x: Tensor, input_fraction_bits: int) -> None:
     """Choose and set the formats of a compressed net, in place.
 
-    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; SAMPLES of them count, from all over x, which may be
-    sorted by class. int16: the finest format that holds the largest value with a margin. int8: of the formats about that, the one with
-    the least squared error. Operands of a sum get its format where nobody else reads them. Values that a repeated block makes get one
-    format for all repetitions, so that these share their biases and scales too.
+    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; at most CALIBRATION_SAMPLES count, from all over x,
+    which may be sorted by class. int16: the finest format that holds the largest value with a margin. int8: of the formats about that, the
+    one with the least squared error. Operands of a sum get its format where nobody else reads them. Values that a repeated block makes get
+    one format for all repetitions, so that these share their biases and scales too.
     """
     integers = net.arithmetic
     if not isinstance(integers, IntegerActivations):
@@ -61,8 +61,8 @@ def calibrate_activations(net: FeedForwardNet, x: Tensor, input_fraction_bits: i
 
 
 def _some(x: Tensor) -> Tensor:
-    """At most SAMPLES samples from all over x."""
-    count = min(len(x), SAMPLES)
+    """At most CALIBRATION_SAMPLES samples from all over x."""
+    count = min(len(x), CALIBRATION_SAMPLES)
     return x[torch.arange(count) * len(x) // max(count, 1)]
 
 
@@ -97,12 +97,12 @@ def format_owners(plan: Plan) -> dict[str, str]:
             owners.update({each: kept for each, owner in owners.items() if owner == dropped})
 
     for step in plan.steps:
-        if step.kind in TRANSPARENT:
+        if step.kind in TRANSPARENT_KINDS:
             owners[step.name] = owners[step.inputs[0]]
     for _ in plan.steps:
         before, known = dict(owners), dict[Any, Step]()
         for step in plan.steps:
-            if step.kind in TRANSPARENT:
+            if step.kind in TRANSPARENT_KINDS:
                 continue
             read = () if step.layer else tuple(owners[name] for name in step.inputs)
             first = known.setdefault((replace(step, name="", inputs=(), shape=(1, 1, 1)), read), step)
@@ -121,7 +121,7 @@ class _Seen:
 
     def __init__(self, net: FeedForwardNet, x: Tensor, narrow: bool, owners: Mapping[str, str]) -> None:
         self.narrow = narrow
-        made = [INPUT, *(step.name for step in net.plan.steps if step.kind not in TRANSPARENT)]
+        made = [INPUT, *(step.name for step in net.plan.steps if step.kind not in TRANSPARENT_KINDS)]
         self.owners = {name: owners[name] for name in made}
         self.largest: dict[str, float] = {}
         self.errors: dict[str, Tensor] = {}

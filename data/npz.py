@@ -18,15 +18,15 @@ from .raw import RawDataset, RawSplit
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 """Keys that must be there."""
-OPTIONAL = ("lengths_train", "lengths_test", "length_train", "length_test", "classes", "group_train")
+OPTIONAL_ARRAYS = ("lengths_train", "lengths_test", "length_train", "length_test", "classes", "group_train")
 """Keys that are read when they are there; others are ignored unless they look like a misspelt one of these.
 
 group_train: integers or strings, whose sequences stay together in the validation split."""
-STREAM = ("x_stream", "y_stream", "lengths_stream", "group_stream")
+STREAM_ARRAYS = ("x_stream", "y_stream", "lengths_stream", "group_stream")
 """Keys of continuous recordings with a label a reading, of which the first two must be there."""
 LABELS = ("y_train", "y_test", "y_stream", "classes")
 """Keys that nothing reads which does without labels."""
-_KNOWN = ("group_test", *STREAM)
+_KNOWN = ("group_test", *STREAM_ARRAYS)
 """Not read for training: the test split is not split again, and streams are for `rescomp evaluate`."""
 
 
@@ -61,15 +61,15 @@ def read_npz_part(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple
 def read_npz_streams(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None]:
     """(the streams in `path`, values unchecked; class names if it has them). labelled: as above. Raises InputError as above."""
     arrays = load_arrays(path, labelled=labelled)
-    for key in STREAM[: 1 + labelled]:
+    for key in STREAM_ARRAYS[: 1 + labelled]:
         if key not in arrays:
-            hint = did_you_mean(key, set(arrays) - {*STREAM}) or ": add it"
+            hint = did_you_mean(key, set(arrays) - {*STREAM_ARRAYS}) or ": add it"
             raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
-    for key in set(arrays) - {*STREAM}:
+    for key in set(arrays) - {*STREAM_ARRAYS}:
         if "stream" in key.lower() or key.lower() in ("length", "lengths"):
-            near = nearest(key, STREAM)
+            near = nearest(key, STREAM_ARRAYS)
             raise InputError(
-                f"{path} has an array {key!r}, which is not read; the nearest one of streams is {near!r} (of {', '.join(STREAM)})"
+                f"{path} has an array {key!r}, which is not read; the nearest one of streams is {near!r} (of {', '.join(STREAM_ARRAYS)})"
             )
     classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
     x = arrays["x_stream"]
@@ -102,10 +102,10 @@ def load_arrays(path: Path, *, labelled: bool = True) -> Arrays:
 def _check_keys(path: Path, arrays: Arrays) -> None:
     for key in REQUIRED:
         if key not in arrays:
-            hint = did_you_mean(key, set(arrays) - {*REQUIRED, *OPTIONAL}) or ": add it"
+            hint = did_you_mean(key, set(arrays) - {*REQUIRED, *OPTIONAL_ARRAYS}) or ": add it"
             raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
     for key in arrays:
-        hint = "" if key in REQUIRED + OPTIONAL + _KNOWN else _misspelt(key)
+        hint = "" if key in REQUIRED + OPTIONAL_ARRAYS + _KNOWN else _misspelt(key)
         if hint:
             raise InputError(f"{path} has an array {key!r}, which is not read{hint}")
 
@@ -114,7 +114,7 @@ def _misspelt(key: str) -> str:
     # Silently ignored lengths would turn padding into data.
     if key.lower() in ("length", "lengths"):
         return ": name it for its split, lengths_train and lengths_test"
-    return did_you_mean(key, OPTIONAL) if key.lower().startswith(("len", "class", "group")) else ""
+    return did_you_mean(key, OPTIONAL_ARRAYS) if key.lower().startswith(("len", "class", "group")) else ""
 
 
 def _split(path: Path, arrays: Arrays, name: Literal["train", "test"]) -> RawSplit:
@@ -123,7 +123,7 @@ def _split(path: Path, arrays: Arrays, name: Literal["train", "test"]) -> RawSpl
 
 
 def _lengths(path: Path, arrays: Arrays, name: str) -> npt.NDArray[Any] | None:
-    found = [key for key in OPTIONAL if key.startswith("length") and key.endswith(name) and key in arrays]
+    found = [key for key in OPTIONAL_ARRAYS if key.startswith("length") and key.endswith(name) and key in arrays]
     if len(found) > 1:
         raise InputError(f"{path} has both {found[0]!r} and {found[1]!r}: keep one")
     other = "test" if name == "train" else "train"

@@ -15,7 +15,7 @@ from .file_metadata import onnx_metadata, tflite_metadata
 PRODUCER = "rescomp"
 DIGEST = "rescomp.digest"
 """Key of the graph's digest in the metadata of ONNX and TFLite files."""
-FIRMWARE = ".elf"
+FIRMWARE_SUFFIX = ".elf"
 """Suffix of parity firmware, which holds the digest as it sends it: 32 bytes."""
 _MODEL_FILES = (".onnx", ".tflite")
 
@@ -37,7 +37,7 @@ def check_provenance(model_name: str, ours: str, name: str, data: bytes, where: 
     beside them may. where: what errors call it.
     """
     path = PurePosixPath(name)
-    if path.suffix == FIRMWARE:
+    if path.suffix == FIRMWARE_SUFFIX:
         if bytes.fromhex(ours) not in data:
             raise InputError(f"{where} is not of this model's graph ({ours[:12]}): build it again with `rescomp flash`")
         return

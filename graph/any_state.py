@@ -11,7 +11,7 @@ from .ops.base import Increasing
 from .ops.requantizing import Requantizing
 from .ranges import Range
 
-INT32 = 1 << 31
+PAST_INT32 = 1 << 31
 
 
 def prove_any_state(graph: Graph) -> None:
@@ -26,7 +26,7 @@ def prove_any_state(graph: Graph) -> None:
         inputs = [ranges[name] for name in node.inputs]
         if isinstance(node.op, Requantizing) and any(_is_wild(x) for x in inputs):
             largest = _largest(node.op, inputs[0])
-            if largest >= INT32:
+            if largest >= PAST_INT32:
                 raise UnsupportedError(
                     f"layer {node.name!r} of graph {graph.name!r}: a sum may reach {largest}, past 2^31, from a state that holds any bits: "
                     "use fewer inputs or smaller weights"

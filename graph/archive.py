@@ -24,7 +24,7 @@ MOST_TIMES = 128
 """What a larger archive may unpack to, in times its own size: padded recordings shrink by less, zip bombs by a thousand."""
 OWN_BYTES = 256 << 20
 """What an archive of a model directory may unpack to: the weights of the largest model take half of it."""
-KINDS = "biufcmMSU"
+ARRAY_KINDS = "biufcmMSU"
 """Of dtypes: all but structures."""
 _SUFFIX = ".npy"
 _ENCRYPTED = 1
@@ -88,7 +88,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArr
             raise ArchiveError(f"the header of {member.filename!r} is damaged") from error
         if dtype.hasobject:
             raise ObjectArrayError(member.filename.removesuffix(_SUFFIX))
-        if dtype.kind not in KINDS:
+        if dtype.kind not in ARRAY_KINDS:
             raise ArchiveError(f"{member.filename!r} is of type {dtype}: numbers or strings are wanted")
         nbytes = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or nbytes != member.file_size - stream.tell():

@@ -11,7 +11,7 @@ from .evaluate import evaluate_graph, rows_at_a_time, split_state
 from .fixed_point import IntArray
 from .ir import IntegerModel
 
-MOST_ENTRIES = 1 << 23
+ENTRIES_A_BLOCK = 1 << 23
 """Of values that are evaluated together."""
 
 
@@ -46,7 +46,7 @@ def evaluate_long_run(
     states = np.zeros((len(x), sum(value.type.size for value in model.graphs["step"].state_inputs)), np.int16)
     state = np.zeros(states.shape[1], np.int16) if initial is None else initial.astype(np.int16)
     guess = None if guess is None else _within_formats(model, guess)
-    t, block, most = 0, 1, rows_at_a_time(model.graphs["step"], MOST_ENTRIES)
+    t, block, most = 0, 1, rows_at_a_time(model.graphs["step"], ENTRIES_A_BLOCK)
     wrong = 0
     while t < len(x) and (wrong_guesses is None or wrong < wrong_guesses):
         count = min(block, most, len(x) - t) if guess is not None else 1
@@ -89,7 +89,7 @@ def _right(before: IntArray, after: IntArray) -> int:
 
 def _scores(model: IntegerModel, states: IntArray) -> Iterator[IntArray]:
     head = model.graphs["head"]
-    size = rows_at_a_time(head, MOST_ENTRIES)
+    size = rows_at_a_time(head, ENTRIES_A_BLOCK)
     for start in range(0, max(1, len(states)), size):
         read = split_state(model, states[start : start + size])
         yield evaluate_graph(head, {value.name: read[value.name] for value in head.inputs})[model.output.name]

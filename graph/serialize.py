@@ -30,7 +30,7 @@ MOST_NUMBER = 1 << 40
 CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
-WEIGHTS: Mapping[str, type[Weight]] = {
+WEIGHT_TYPES: Mapping[str, type[Weight]] = {
     weight.storage: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight, SeededWeight)
 }
 
@@ -114,7 +114,7 @@ def _encode_value(value: Any, path: str, arrays: Arrays) -> Any:
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {"array": path}
-    if type(value) in WEIGHTS.values():
+    if type(value) in WEIGHT_TYPES.values():
         return {"weight": value.storage, **_encode_fields(value, path, arrays)}
     if dataclasses.is_dataclass(value):
         return _encode_fields(value, path, arrays)
@@ -163,7 +163,7 @@ def _decode_fields(kind: type[Any], data: Mapping[str, Any], arrays: Mapping[str
 def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     if hint is Weight:
         fields = {key: item for key, item in value.items() if key != "weight"}
-        return _decode_fields(WEIGHTS[value["weight"]], fields, arrays)
+        return _decode_fields(WEIGHT_TYPES[value["weight"]], fields, arrays)
     if hint in (Format, Requantization):
         return _decode_fields(hint, value, arrays)
     if isinstance(value, dict):

@@ -20,7 +20,7 @@ from ..graph.ir import Format
 from .matrix import Matrix
 
 Nonlinearity = Literal["table", "piecewise_linear"]
-PRODUCTS = frozenset({"input_product", "recurrent_product", "input_product_2", "recurrent_product_2"})
+PREACTIVATION_PARTS = frozenset({"input_product", "recurrent_product", "input_product_2", "recurrent_product_2"})
 """Terms of pre-activations: their format is the contract's."""
 BIAS_LIMIT = 1 << 29
 """Largest classifier bias, in units of the accumulator."""
@@ -209,7 +209,7 @@ class Formats:
 
     def __getitem__(self, name: str) -> Format:
         """The format of a value by name: everything that a product reads is clamped to what ternary tables hold."""
-        if name in PRODUCTS:
+        if name in PREACTIVATION_PARTS:
             return PREACTIVATION
         bits: int = getattr(self, name)
         return Format(bits, bound=0 if name in ("input", "scores") else TERNARY_INPUT_BOUND)
@@ -243,7 +243,7 @@ class FixedPointArithmetic(FloatArithmetic):
 
     def requantize(self, value: Tensor, name: str) -> Tensor:
         """The accumulator, rounded half up and clamped to the format of `name`."""
-        if name in PRODUCTS:
+        if name in PREACTIVATION_PARTS:
             return fake_quantize.requantize(value, PREACTIVATION)
         return fake_quantize.requantize(value, self.formats[name])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..documents import MOST_BYTES, is_count, parse_json, parse_toml
+from ..documents import MOST_DOCUMENT_BYTES, is_count, parse_json, parse_toml
 from ..errors import InputError, nearest
 from ..export.cores import find_core
 from ..store import read_file
@@ -191,6 +191,6 @@ def _check_keys(path: Path, section: str, table: Any, known: Sequence[str]) -> N
 
 def _read(path: Path) -> bytes:
     try:
-        return read_file(path, MOST_BYTES)
+        return read_file(path, MOST_DOCUMENT_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

@@ -29,7 +29,7 @@ from .subjects import read_new
 
 AT_A_TIME = 4096
 """Recordings whose states are held."""
-NO_CLASS = {UNKNOWN_DECISION: "(unknown)", NO_DECISION: ""}
+NO_CLASS_NAMES = {UNKNOWN_DECISION: "(unknown)", NO_DECISION: ""}
 """How the file spells a decision for no class."""
 
 
@@ -93,7 +93,7 @@ def predict(
     counts: dict[str, int] = {}
     rows = []
     for *place, decision, scores in _step_rows(asked, reader) if stream else _recording_rows(asked, reader):
-        name = names[decision] if decision >= 0 else NO_CLASS[decision]
+        name = names[decision] if decision >= 0 else NO_CLASS_NAMES[decision]
         counts[name] = counts.get(name, 0) + 1
         rows.append((*place, name, *scores))
     write_atomically(output, _csv(header, rows))

@@ -33,7 +33,7 @@ from ..model_directory import (
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
 from ..models.activations import NORMALIZED
-from ..recipe import OPTIONAL, Recipe, refuse_unread_of_streams, revise, to_toml
+from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -131,7 +131,7 @@ def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> b
 
 def _streaming_as(recipe: Recipe, other: Recipe) -> Recipe:
     """The recipe with the decision and the policy of another."""
-    return recipe.model_copy(update={name: getattr(other, name) for name in OPTIONAL})
+    return recipe.model_copy(update={name: getattr(other, name) for name in OPTIONAL_SECTIONS})
 
 
 def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener) -> None:
@@ -265,8 +265,8 @@ def _fine_tune(
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize", *OPTIONAL):
-            known = ", ".join(f"[{name}]" for name in ("compress", "quantize", *OPTIONAL))
+        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize", *OPTIONAL_SECTIONS):
+            known = ", ".join(f"[{name}]" for name in ("compress", "quantize", *OPTIONAL_SECTIONS))
             raise InputError(f"--set {override}: quantize changes only {known}; for the rest, train anew")
     recipe = revise(read_recipe(directory), overrides, weights=weights, density=density)
     refuse_unread_of_streams(recipe)

@@ -27,7 +27,7 @@ FEWEST_STEPS = 256
 WRONG_STEPS = 64
 """With a wrong state, after which a witness is not followed further."""
 MOST_STEPS = 10_000_000
-MOST_ENTRIES = 1 << 28
+MOST_HELD_ENTRIES = 1 << 28
 """Of the inputs, states and scores of all steps, which are held at once."""
 NAMING_STEPS = 1 << 12
 """Whose inputs name the stream in a report."""
@@ -64,7 +64,7 @@ class LongRunSet:
         """The stream of a model's golden vectors. Raises InputError where so many steps cannot be held."""
         entries = sum(value.type.size for value in model.graphs["step"].inputs) + model.output.type.size
         steps = asked or max(HOST_STEPS, FEWEST_STEPS, left)
-        most = min(MOST_STEPS, MOST_ENTRIES // entries)
+        most = min(MOST_STEPS, MOST_HELD_ENTRIES // entries)
         if steps > most and asked:
             raise InputError(f"--stream-steps {asked}: of this model {counted(most, 'step')} can be held at once: ask for at most so many")
         t = model.input.type

@@ -23,7 +23,7 @@ from .rates import Clock
 from .stream_metrics import StreamMetrics, measure_streams
 from .wake_words import WakeWords, measure_wake_words
 
-MOST_ENTRIES = 1 << 26
+MOST_WALKED_ENTRIES = 1 << 26
 """Of inputs in a row at a time."""
 TOLD = 8192
 """A stream of more steps than these is told how far it is."""
@@ -107,7 +107,7 @@ def stream_recordings(
 ) -> Streamed:
     """Of single recordings, as the model reads them, in ORDERS seeded orders whose neighbours differ in class, and in their own."""
     orders = np.concatenate([row_orders(recordings.y), np.arange(len(recordings))[None]])
-    side_by_side = max(1, MOST_ENTRIES // recordings.x.size)
+    side_by_side = max(1, MOST_WALKED_ENTRIES // recordings.x.size)
     walked: list[_Walked] = []
     for begin in range(0, len(orders), side_by_side):
         streams = in_a_row(recordings, orders[begin : begin + side_by_side])

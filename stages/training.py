@@ -67,7 +67,7 @@ NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
     "none": no_normalization,
 }
 """Centre and spread of the channels, by model.normalization."""
-STREAMED = 8
+STREAMING_SAMPLES = 8
 """Samples that show whether a net can be streamed."""
 RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
 """Packages whose version a model directory's bytes may depend on."""
@@ -201,7 +201,7 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     compressed = compress(net, recipe.compress)
     use_loop(compressed, train.loop)
     if recipe.model.streaming:
-        first = Batch.whole(steps(recipe, net, dataset.train.take(np.arange(min(len(dataset.train), STREAMED)))))
+        first = Batch.whole(steps(recipe, net, dataset.train.take(np.arange(min(len(dataset.train), STREAMING_SAMPLES)))))
         calibrate(compressed, first.x, first.lengths, choose_fraction_bits(dataset.train, recipe.data.fraction_bits))
         lower(compressed, "net", streaming=True)
     augment = Augmentation(net.std, 0.0, train.rotation, train.time_shift, train.crop, train.flip)

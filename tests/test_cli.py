@@ -178,12 +178,12 @@ def test_every_option_that_takes_a_path_is_known_to_refuse_an_empty_one():
 
 def test_options_and_the_recipe_know_the_same_kinds_and_formats():
     from rescomp.cli import cli
-    from rescomp.recipe import MODEL_KINDS, WEIGHTS
+    from rescomp.recipe import MODEL_KINDS, WEIGHT_CONSTRAINTS
 
     for command in ("run", "train"):
         options = {option.name: option for option in cli.commands[command].params}
         assert all(kind in options["kind"].help for kind in (*MODEL_KINDS, "package.module:function"))
-        assert set(options["weights"].type.choices) == set(WEIGHTS)
+        assert set(options["weights"].type.choices) == set(WEIGHT_CONSTRAINTS)
 
 
 @pytest.mark.parametrize("command", ["run", "train"])

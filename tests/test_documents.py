@@ -2,7 +2,7 @@
 
 import pytest
 
-from rescomp.documents import MOST_BYTES, MOST_DEPTH, is_count, parse_json, parse_toml
+from rescomp.documents import MOST_DEPTH, MOST_DOCUMENT_BYTES, is_count, parse_json, parse_toml
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from rescomp.documents import MOST_BYTES, MOST_DEPTH, is_count, parse_json, pars
         ("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1), "nested more than 64 deep"),
         ('{"a":' * (MOST_DEPTH + 1) + "1" + "}" * (MOST_DEPTH + 1), "nested more than 64 deep"),
         ("[" + "1" * 5000 + "]", "4300"),
-        (" " * MOST_BYTES + "1", "has at most 8,388,608"),
+        (" " * MOST_DOCUMENT_BYTES + "1", "has at most 8,388,608"),
         (b"\xff\xfe", "UTF-8"),
         ("", "Expecting value"),
     ],
@@ -35,7 +35,7 @@ def test_json_that_is_refused(text, message):
         ("a = " + "1" * 5000, "4300"),
         ("a = 1\na = 2", "Cannot overwrite"),
         (b"a = '\xff'", "UTF-8"),
-        ("#" * MOST_BYTES + "#", "has at most 8,388,608"),
+        ("#" * MOST_DOCUMENT_BYTES + "#", "has at most 8,388,608"),
     ],
 )
 def test_toml_that_is_refused(text, message):

@@ -23,6 +23,16 @@ def definitions(tree):
             yield node.targets[0].id, ast.unparse(node.value)
 
 
+def constants(tree):
+    """(name, its value as text) for each constant of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target, value = node.targets[0] if isinstance(node, ast.Assign) else node.target, node.value
+            several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]
+            yield from ((name.id, ast.unparse(each)) for name, each in pairs if isinstance(name, ast.Name) and name.id.isupper())
+
+
 def modules():
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT)
@@ -37,6 +47,16 @@ def test_no_type_s_name_means_two_things():
             if not name.startswith("_") and not name.isupper():
                 found[name][module if meaning == "class" else meaning] = module
     twice = {name: sorted(meanings.values()) for name, meanings in found.items() if len(meanings) > 1}
+    assert not twice
+
+
+def test_no_constant_that_another_module_imports_means_two_things():
+    values, imported = defaultdict(dict), set()
+    for module, tree in modules():
+        imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        for name, value in constants(tree):
+            values[name][value] = module
+    twice = {name: sorted(each.values()) for name, each in values.items() if len(each) > 1 and name in imported}
     assert not twice
 
 

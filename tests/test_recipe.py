@@ -3,7 +3,7 @@
 import pytest
 
 from rescomp.errors import InputError
-from rescomp.recipe import OPTIONAL, Quantize, Recipe, Sparse, Ternary, load_recipe, parse_recipe, revise, to_toml
+from rescomp.recipe import OPTIONAL_SECTIONS, Quantize, Recipe, Sparse, Ternary, load_recipe, parse_recipe, revise, to_toml
 
 
 def test_defaults_are_ternary_fastgrnn_on_the_bundled_set():
@@ -181,7 +181,7 @@ def test_nets_without_state_in_toml():
 
 def test_no_number_of_a_recipe_is_beyond_what_can_be_counted():
     for section, field in Recipe.model_fields.items():
-        for key, entry in OPTIONAL.get(section, field.annotation).model_fields.items() if section != "compress" else ():
+        for key, entry in OPTIONAL_SECTIONS.get(section, field.annotation).model_fields.items() if section != "compress" else ():
             for value in (10**400, 1 << 63)[: 1 if "float" in str(entry.annotation) else 2]:
                 with pytest.raises(InputError, match=rf"{section}\.{key}(\.0)? = "):
                     load_recipe(overrides=[f"{section}.{key}={value}"])

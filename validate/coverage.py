@@ -17,7 +17,7 @@ from ..graph.ranges import Range, propagate
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
 Places = Mapping[Place, BoolArray]
-MOST_ENTRIES = 1 << 23
+ENTRIES_AT_A_TIME = 1 << 23
 """Of values that are looked at together, beside which as many truths are held."""
 
 
@@ -111,11 +111,11 @@ class CoverageMeter:
         """Graph by graph the values of all nodes, as the whole model is run."""
         model = self._model
         if not model.is_recurrent:
-            size = min(SAMPLES, rows_at_a_time(model.graphs["whole"], MOST_ENTRIES))
+            size = min(SAMPLES, rows_at_a_time(model.graphs["whole"], ENTRIES_AT_A_TIME))
             for start in range(0, len(x), size):
                 yield "whole", evaluate_graph(model.graphs["whole"], {model.input.name: x[start : start + size]})
             return
-        size = rows_at_a_time(model.graphs["step"], MOST_ENTRIES)
+        size = rows_at_a_time(model.graphs["step"], ENTRIES_AT_A_TIME)
         for start in range(0, len(x), size):
             rows = slice(start, start + size)
             yield from self._stepped(x[rows], lengths[rows], None if initial is None else initial[rows])

@@ -17,7 +17,7 @@ from .c_program import TAP_FLAG, run_probe
 from .c_uses import ask_uses
 from .c_vectors import decode_trace, encode_vectors
 from .emulation import check_tools, export_folder, run_model, source_on, target_of, tool_versions
-from .stream_uses import CORE
+from .stream_uses import CORE_LENGTHS
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
 
@@ -69,7 +69,7 @@ class EmulatedCore:
             return run_model(core, job.model, job.directory / folder, flags, data, "uses", job.build)
 
         target = target_of(core, job.directory)
-        yield ask_uses(job, _variant(core, job, folder), tool_versions(core, job.build), run, CORE, target)
+        yield ask_uses(job, _variant(core, job, folder), tool_versions(core, job.build), run, CORE_LENGTHS, target)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export: for the core that answered last, if its own export did, else the plain one."""

@@ -43,7 +43,7 @@ PLATFORM_FILES: Mapping[str, Sequence[str]] = {
 SIMAVR: Sequence[str] = ("-I/usr/include/simavr", "-I/usr/local/include/simavr", "-lsimavr", "-lelf")
 """What compiles a program around libsimavr."""
 FIRMWARE = "firmware.elf"
-INPUT, OUTPUT = "input.bin", "output.bin"
+INPUT_FILE, OUTPUT_FILE = "input.bin", "output.bin"
 """What semihosting opens in the emulator's working directory."""
 
 
@@ -125,9 +125,9 @@ def run_firmware(core: Core, elf: Path, data: bytes, extra_arguments: Sequence[s
             result = run_tool([emulator, *extra_arguments, core.machine, str(elf.resolve())], folder, data)
             output = result.stdout
         else:
-            (folder / INPUT).write_bytes(data)
+            (folder / INPUT_FILE).write_bytes(data)
             result = run_tool([emulator, *_machine(core), *extra_arguments, "-kernel", str(elf.resolve())], folder)
-            output = (folder / OUTPUT).read_bytes() if result.returncode == 0 else b""
+            output = (folder / OUTPUT_FILE).read_bytes() if result.returncode == 0 else b""
     if result.returncode:
         printed = first_lines(result.stderr if core.family is AVR else result.stderr + result.stdout)
         raise DeviceError(f"the emulated {core.machine} failed (status {result.returncode}): {printed}")

@@ -31,7 +31,7 @@ from .c_program import (
 )
 from .c_uses import ask_uses
 from .c_vectors import decode_trace, encode_vectors
-from .stream_uses import HOST
+from .stream_uses import HOST_LENGTHS
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
@@ -93,7 +93,7 @@ class HostC:
             return _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, *flags), data, "uses")
 
         with _cut_short():
-            answer = ask_uses(job, variant.name, tool_version(compiler), run, HOST)
+            answer = ask_uses(job, variant.name, tool_version(compiler), run, HOST_LENGTHS)
         yield answer
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:

@@ -33,7 +33,7 @@ WHOLE: Mapping[str, tuple[str, bool]] = {"whole": (STEP_FILE, True), "whole with
 """Variants: the file, and whether onnxruntime may rewrite the graph."""
 LEVELS: Mapping[bool, str] = {True: "ORT_ENABLE_ALL", False: "ORT_DISABLE_ALL"}
 """Which rewriting (GraphOptimizationLevel)."""
-MOST_ROWS, MOST_ENTRIES = 256, 1 << 23
+MOST_ROWS, ENTRIES_AT_A_TIME = 256, 1 << 23
 """Of what is run together: samples or sequences, and entries of their values."""
 
 
@@ -157,7 +157,7 @@ def _recurrent(job: Job, optimize: bool, inputs: tuple[Tensor, ...], outputs: tu
     *states, answer = (tensor.name for tensor in outputs)
     task = _task(optimize, inputs, outputs, job.model.graphs["step"], answers=(answer,), carried=carried, recorded=tuple(states))
     entries = job.x.shape[1] * sum(value.type.size for value in job.model.graphs["step"].inputs)
-    return replace(task, rows=max(1, min(task.rows, MOST_ENTRIES // max(1, entries))))
+    return replace(task, rows=max(1, min(task.rows, ENTRIES_AT_A_TIME // max(1, entries))))
 
 
 def _recurrent_trace(job: Job, task: Task, results: Results) -> Trace:
@@ -167,7 +167,7 @@ def _recurrent_trace(job: Job, task: Task, results: Results) -> Trace:
 
 
 def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], graph: Graph, **parts: Any) -> Task:
-    rows = min(MOST_ROWS, rows_at_a_time(graph, MOST_ENTRIES))
+    rows = min(MOST_ROWS, rows_at_a_time(graph, ENTRIES_AT_A_TIME))
     return Task(ONNX, LEVELS[optimize], inputs, outputs, **{"carried": {}, **parts}, rows=rows)
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from ..errors import DeviceError, RescompError
 from .parity_protocol import (
     DIGEST_BYTES,
-    HEADER,
+    HEADER_BYTES,
     PROTOCOL,
     STATUS_BYTES,
     Command,
@@ -161,18 +161,18 @@ class ParityDevice:
     def steps_a_frame(self) -> int:
         """How many steps are worth one frame."""
         body, sizes = self.body_bytes, self.sizes
-        results = (body - HEADER - STATUS_BYTES - DIGEST_BYTES) // sizes.state_bytes
-        return max(1, min((body - HEADER - 1) // sizes.input_bytes, results))
+        results = (body - HEADER_BYTES - STATUS_BYTES - DIGEST_BYTES) // sizes.state_bytes
+        return max(1, min((body - HEADER_BYTES - 1) // sizes.input_bytes, results))
 
     def write(self, place: ModelBuffer, data: bytes) -> None:
         """Fill the buffer of the input or the state."""
-        room = self.body_bytes - HEADER - _TRANSFER
+        room = self.body_bytes - HEADER_BYTES - _TRANSFER
         for start in range(0, len(data), room):
             self.ask(Command.WRITE, bytes([place]) + start.to_bytes(4, "little") + data[start : start + room])
 
     def read(self, place: ModelBuffer, size: int) -> bytes:
         """The first `size` bytes of a buffer."""
-        room, data = self.body_bytes - HEADER - STATUS_BYTES, b""
+        room, data = self.body_bytes - HEADER_BYTES - STATUS_BYTES, b""
         while len(data) < size:
             count = min(room, size - len(data))
             data += self.ask(Command.READ, bytes([place]) + len(data).to_bytes(4, "little") + count.to_bytes(2, "little"), expected=count)
@@ -186,7 +186,7 @@ class ParityDevice:
     @property
     def piece_bytes(self) -> int:
         """Of a layer's output that are worth one frame."""
-        return self.body_bytes - HEADER - STATUS_BYTES
+        return self.body_bytes - HEADER_BYTES - STATUS_BYTES
 
     def cycles(self) -> tuple[int, int] | None:
         """Of the last step, and of the last scores (or run, without state). None for a core without a counter."""
@@ -208,10 +208,10 @@ class ParityDevice:
         return self.hello
 
     def _input_fits(self, size: int) -> bool:
-        return HEADER + 1 + size <= self.body_bytes
+        return HEADER_BYTES + 1 + size <= self.body_bytes
 
     def _results_fit(self, size: int) -> bool:
-        return HEADER + STATUS_BYTES + size + DIGEST_BYTES <= self.body_bytes
+        return HEADER_BYTES + STATUS_BYTES + size + DIGEST_BYTES <= self.body_bytes
 
     def _compute(self, command: Command, inputs: bytes, count: int, expected: int, place: ModelBuffer) -> bytes:
         """Input and results that do not fit a frame go in pieces, before and behind the request."""

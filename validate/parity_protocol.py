@@ -16,7 +16,7 @@ PROTOCOL = 2
 MAGIC = b"RSCP"
 SMALLEST_FRAME, LARGEST_FRAME = 128, 1024
 """Bytes of the longest body of a frame that a firmware may announce: every hello fits the smallest."""
-HEADER, STATUS_BYTES, DIGEST_BYTES = 5, 1, 4
+HEADER_BYTES, STATUS_BYTES, DIGEST_BYTES = 5, 1, 4
 """Bytes of a request before its arguments; of the status that follows in an answer; of the digest behind results."""
 ANSWER = 0x80
 """Set in the command of an answer."""
@@ -145,10 +145,10 @@ class Reply:
 
 def parse_reply(body: bytes) -> Reply | None:
     """An answer from the body of a frame; None for a request, which is an echo."""
-    if len(body) < HEADER + STATUS_BYTES or not body[HEADER - 1] & ANSWER:
+    if len(body) < HEADER_BYTES + STATUS_BYTES or not body[HEADER_BYTES - 1] & ANSWER:
         return None
     session, number, command, status = struct.unpack_from("<HHBB", body)
-    return Reply(session, number, command & ~ANSWER, status, body[HEADER + STATUS_BYTES :])
+    return Reply(session, number, command & ~ANSWER, status, body[HEADER_BYTES + STATUS_BYTES :])
 
 
 def encode_frame(body: bytes) -> bytes:

@@ -26,7 +26,7 @@ class Lengths:
 
 MOST_WALK = 1 << 17
 """Readings drawn, all of which are held at once."""
-HOST, CORE = Lengths(3000, (1 << 16) - 50), Lengths(100, (1 << 8) - 50)
+HOST_LENGTHS, CORE_LENGTHS = Lengths(3000, (1 << 16) - 50), Lengths(100, (1 << 8) - 50)
 """On this machine, until a counter of 16 bits would wrap; and on an emulated core, which may be a thousand times as slow."""
 _TAIL = 100
 """Of an outage, beside a gap and a rail: readings that are looked at."""

@@ -27,7 +27,7 @@ WINDOWS = 64
 MULTIPLY_ACCUMULATES = 1 << 30
 """What the quick inputs of a large net may cost all together; a few are taken whatever they cost."""
 FEWEST = 12
-MOST_ENTRIES = 1 << 22
+MOST_STRESS_ENTRIES = 1 << 22
 """Of all inputs, and of the states of all steps, whatever their number."""
 
 
@@ -67,8 +67,8 @@ def _sequences(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray,
     """Long sequences of held, alternating and random inputs, then short ones, which show what an initial state does."""
     step, t = model.graphs["step"], model.input.type
     entries = max(t.size, sum(value.type.size for value in step.state_inputs))
-    longest = min(_held_steps(step), max(2, MOST_ENTRIES // entries))
-    most = max(2, MOST_ENTRIES // (longest * entries))
+    longest = min(_held_steps(step), max(2, MOST_STRESS_ENTRIES // entries))
+    most = max(2, MOST_STRESS_ENTRIES // (longest * entries))
     count = min(_affordable(LONG_SEQUENCES * longest, step, mode) // longest + FEWEST, most)
     short = min(max(FEWEST, SHORT_SEQUENCES * count * _TIMES[mode] // (LONG_SEQUENCES * _TIMES[mode])), most)
     x = np.concatenate([_long_inputs(draws, t, count, longest), _short_inputs(draws, t, short, longest)])
@@ -125,7 +125,7 @@ def _initial_states(draws: Draws, step: Graph, count: int, still: int) -> IntArr
 def _windows(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:
     """Samples of a net without state: patterns of ends, single entries, special values, random."""
     t = model.input.type
-    count = min(max(FEWEST, _affordable(WINDOWS, model.graphs["whole"], mode)), max(2, MOST_ENTRIES // t.size))
+    count = min(max(FEWEST, _affordable(WINDOWS, model.graphs["whole"], mode)), max(2, MOST_STRESS_ENTRIES // t.size))
     parts = [held_patterns(draws, t, count // 2), single_entries(draws, t, count // 8), special_patterns(draws, t, count // 8)]
     parts.append(draws.integers(t.format.low, t.format.high, (count - sum(len(part) for part in parts), *t.shape)))
     return np.concatenate(parts), np.ones(count, np.int64), np.zeros((count, 0), np.int64)

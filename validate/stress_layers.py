@@ -16,7 +16,7 @@ from ..graph.stress import random_values
 from .stress_patterns import held_patterns
 
 FEWEST_ROWS = 32
-MOST_BYTES = 1 << 26
+MOST_FORCED_BYTES = 1 << 26
 """Of all forced values of a graph together, in the quick mode."""
 MOST_ROWS = 4096
 """Applications of every node, in the quick mode."""
@@ -32,8 +32,8 @@ def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArr
     """
     nodes, types = _readers(graph), graph.types()
     entries = sum(t.size for t in types.values())
-    fewest = min(FEWEST_ROWS, max(1, MOST_BYTES // (4 * entries)))
-    most = min(MOST_ROWS, max(fewest, MOST_BYTES // (2 * entries))) * times
+    fewest = min(FEWEST_ROWS, max(1, MOST_FORCED_BYTES // (4 * entries)))
+    most = min(MOST_ROWS, max(fewest, MOST_FORCED_BYTES // (2 * entries))) * times
     small = [node for node in nodes if sum(types[name].size for name in node.inputs) <= MOST_WISHED]
     wishes = [(node, _wishes(draws, node, [types[name] for name in node.inputs], times, most)) for node in small]
     plan = _Plan(graph, most)

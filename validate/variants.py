@@ -26,14 +26,14 @@ def refuse_argument(witness: str, argument: str) -> None:
         raise InputError(f"the witness {witness!r} takes no argument, not {argument!r}")
 
 
-MOST_BYTES = 64 << 20
+MOST_ARTEFACT_BYTES = 64 << 20
 """Of an exported file: the largest model that a graph may hold takes less."""
 
 
 def read_artefact(path: Path) -> bytes:
     """The bytes of an exported file. Raises InputError when it cannot be read, or is larger than any that rescomp writes."""
     try:
-        return read_file(path, MOST_BYTES)
+        return read_file(path, MOST_ARTEFACT_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): write it with `rescomp export`") from error
 

@@ -23,7 +23,7 @@ from .tflite_arithmetic import TfliteInt32, narrow, widen
 Factors = tuple[IntArray | int, IntArray, IntArray | int, IntArray]
 TIES = 256
 """Sums that end half way, for each entry, from which stress inputs are taken."""
-GATE, CANDIDATE = (UNIT_Q15,), (Q15,)
+GATE_VALUES, CANDIDATE_VALUES = (UNIT_Q15,), (Q15,)
 
 
 class _GatedState(Saturating):
@@ -164,7 +164,7 @@ class GruState(_GatedState):
 
     name: ClassVar[str] = "gru_state"
     in_place: ClassVar[tuple[int, ...]] = (0, 1, 2)
-    reads: ClassVar[tuple[Collection[Format], ...]] = (GATE, CANDIDATE)
+    reads: ClassVar[tuple[Collection[Format], ...]] = (GATE_VALUES, CANDIDATE_VALUES)
 
     state: Format
 
@@ -198,7 +198,7 @@ class LstmCellState(_GatedState):
 
     name: ClassVar[str] = "lstm_cell"
     in_place: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
-    reads: ClassVar[tuple[Collection[Format], ...]] = (GATE, GATE, CANDIDATE)
+    reads: ClassVar[tuple[Collection[Format], ...]] = (GATE_VALUES, GATE_VALUES, CANDIDATE_VALUES)
 
     state: Format
 

@@ -32,7 +32,7 @@ from ..lstm import LstmCell
 from . import build
 
 SOURCE = Path(__file__).with_name("recurrence.c")
-CELLS: Mapping[type[CellModule], str] = {FastGrnnCell: "FASTGRNN", FastRnnCell: "FASTRNN", GruCell: "GRU", LstmCell: "LSTM"}
+CELLS_IN_C: Mapping[type[CellModule], str] = {FastGrnnCell: "FASTGRNN", FastRnnCell: "FASTRNN", GruCell: "GRU", LstmCell: "LSTM"}
 REALS: Mapping[torch.dtype, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 """What the C calls real."""
 PointerPair = ctypes.c_void_p * 2
@@ -66,7 +66,7 @@ class LoopVariant:
     def of(cls, cell: Cell, arithmetic: FloatArithmetic, dtype: torch.dtype) -> LoopVariant | None:
         """None for what the C does not know."""
         kind = cast(type[CellModule], type(cell))
-        if kind not in CELLS or type(arithmetic) not in (FloatArithmetic, FixedPointArithmetic) or dtype not in REALS:
+        if kind not in CELLS_IN_C or type(arithmetic) not in (FloatArithmetic, FixedPointArithmetic) or dtype not in REALS:
             return None
         return cls(kind, dtype, isinstance(arithmetic, FixedPointArithmetic), arithmetic.nonlinearity)
 
@@ -76,7 +76,7 @@ class LoopVariant:
         formats = {"PREACTIVATION": PREACTIVATION, "GATE": GATE, "UNIT": UNIT, "GATED_PRODUCT": fake_quantize.product_format(states[-1])}
         formats |= {f"STATE_{i}": format for i, format in enumerate(states)}
         return {
-            f"CELL_{CELLS[self.cell]}": "1",
+            f"CELL_{CELLS_IN_C[self.cell]}": "1",
             "REAL_BYTES": str(REALS[self.dtype].itemsize),
             "FIXED_POINT": str(int(self.fixed_point)),
             "TABLE": str(int(self.nonlinearity == "table")),

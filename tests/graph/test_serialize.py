@@ -11,7 +11,7 @@ from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
 from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_storage
-from rescomp.graph.serialize import WEIGHTS, decode, digest, encode, from_npz, to_npz
+from rescomp.graph.serialize import WEIGHT_TYPES, decode, digest, encode, from_npz, to_npz
 
 
 def single(op, types):
@@ -50,7 +50,7 @@ def test_storages_round_trip(storage):
 def test_each_storage_has_its_own_digest():
     digests = {digest(product(storage)) for storage in (*DENSE, *SEEDED, *SPARSE)}
     assert len(digests) == len(DENSE) + len(SEEDED) + len(SPARSE)
-    assert set(WEIGHTS) == {"int8", "int4", "ternary", "sparse", "seeded"}
+    assert set(WEIGHT_TYPES) == {"int8", "int4", "ternary", "sparse", "seeded"}
 
 
 def test_a_seeded_weight_is_three_numbers():

@@ -52,7 +52,7 @@ def test_data_in_another_file_is_refused_wherever_a_tensor_stands(edit, onnx_job
 
 
 def test_a_file_larger_than_any_of_ours_is_not_read(onnx_job, monkeypatch):
-    monkeypatch.setattr(variants, "MOST_BYTES", 100)
+    monkeypatch.setattr(variants, "MOST_ARTEFACT_BYTES", 100)
     with pytest.raises(InputError, match="more than 100 bytes"):
         read_onnx(onnx_job.directory / "model.onnx")
 
