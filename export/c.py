@@ -20,7 +20,7 @@ from ..graph.verify import verify_model
 from ..graph.weights import Weight
 from ..model_names import KEYWORDS, is_model_name
 from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
-from .c_source import WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
+from .c_source import CODE_WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
 from .cores import AVR, Core
 from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
@@ -307,7 +307,7 @@ def _short(type: TensorType) -> str:
 def _format_call(function: str, arguments: Sequence[str]) -> str:
     """A call as one line of C, or with its structs of parameters on lines of their own."""
     line = f"{function}({', '.join(arguments)});"
-    if len(line) <= WIDTH - 4:
+    if len(line) <= CODE_WIDTH - 4:
         return line
     pieces = [f"{function}("]
     for last, argument in enumerate(arguments, start=1 - len(arguments)):
@@ -320,10 +320,10 @@ def _format_call(function: str, arguments: Sequence[str]) -> str:
 
 
 def _wrap(text: str, *, first: bool) -> list[str]:
-    """Lines of at most WIDTH columns, broken at spaces but never inside a call without inner calls."""
+    """Lines of at most CODE_WIDTH columns, broken at spaces but never inside a call without inner calls."""
     name, bracket, arguments = text.partition("(") if first else ("", "", text)
     glued = name + bracket + re.sub(r"\w+\([^()]*\)", lambda inner: inner[0].replace(" ", "\0"), arguments)
     start, rest = ("", " " * 8) if first else (" " * 8, " " * 12)
-    width = WIDTH - 4 if first else WIDTH
+    width = CODE_WIDTH - 4 if first else CODE_WIDTH
     lines = textwrap.wrap(glued, width, initial_indent=start, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]

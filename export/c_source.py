@@ -20,7 +20,7 @@ from .scratch import WORD
 
 API_VERSION = 4
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
-WIDTH = 112
+CODE_WIDTH = 112
 """Columns of generated code."""
 _COUNTERS = 6
 """Bytes of the three counters of a stream."""
@@ -47,7 +47,7 @@ class ConstArray:
         packed = self.array.dtype == np.uint8
         texts = [f"0x{entry:02x}" if packed else str(entry) for entry in self.array.reshape(-1).tolist()]
         width = max(map(len, texts))
-        per_line = 15 if packed else min(16, (WIDTH - 4) // (width + 2))
+        per_line = 15 if packed else min(16, (CODE_WIDTH - 4) // (width + 2))
         cells = [f"{text:>{width}}," for text in texts]
         return [" ".join(cells[i : i + per_line]) for i in range(0, len(cells), per_line)]
 
@@ -242,7 +242,7 @@ class Source:
         rest = f", and rests for {decision.refractory} steps" if decision.refractory else ""
         floor = "; below its threshold a class is unknown" if decision.thresholds else ""
         text = f"{means}, it changes to what is better by more than {decision.margin} for {decision.hold} steps{rest}{floor}."
-        return "\n * ".join(textwrap.wrap(text, WIDTH - 4))
+        return "\n * ".join(textwrap.wrap(text, CODE_WIDTH - 4))
 
     @property
     def fields(self) -> list[str]:

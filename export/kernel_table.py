@@ -11,14 +11,14 @@ from .kernel_rows import ACTIVATION, Kernel, KernelRow
 
 BOTH, INT16 = ("int16", "int8"), ("int16",)
 
-INPUT = "const {type} *input"
-IN_OUT = f"{INPUT}, {{type}} *output"
+INPUT_PARAMETER = "const {type} *input"
+IN_OUT = f"{INPUT_PARAMETER}, {{type}} *output"
 PAIR = "const {type} *a, const {type} *b, {type} *output"
 MATRIX = "rescomp_count columns, rescomp_count rows"
 WEIGHT = "const RESCOMP_FLASH {weight_type} *weight"
 BY = "rescomp_requantization by"
 FULLY_CONNECTED = f"{IN_OUT}, {MATRIX}, {WEIGHT}, {BY}"
-PRODUCT = f"{INPUT}, {MATRIX}, {WEIGHT}, int32_t *accumulator"
+PRODUCT = f"{INPUT_PARAMETER}, {MATRIX}, {WEIGHT}, int32_t *accumulator"
 TABLE = "uint16_t *table"
 ACCUMULATORS = "const int32_t *accumulator, {type} *output, rescomp_count rows"
 WINDOWS = f"{IN_OUT}, rescomp_conv2d_shape shape"
@@ -50,7 +50,7 @@ TERNARY = "The same with 3:4 ternary weights, packed as rescomp_ternary.h says. 
 
 def _requantize(source: str, target: str) -> KernelRow:
     """To another type, or to another scale of the same."""
-    parameters = f"{INPUT}, {target}_t *output, {CHANNELS}, uint8_t pre_shift, {BY}"
+    parameters = f"{INPUT_PARAMETER}, {target}_t *output, {CHANNELS}, uint8_t pre_shift, {BY}"
     defines = {"INPUT": "{type}", "OUTPUT": f"{target}_t"}
     return KernelRow("requantize", "" if source == target else target, (source,), parameters, ("requantize_body",), defines)
 

@@ -24,7 +24,7 @@ def exported_source(model: IntegerModel, folder: Path, core: Core | None = None)
     return next((source for source in sources if set(source.kernels) == called & known), sources[0])
 
 
-def kernels_of(source: Source, graph: Graph) -> Mapping[str, str]:
+def layer_functions(source: Source, graph: Graph) -> Mapping[str, str]:
     """Witness.kernels where C runs: by each value the functions that its layer calls, in order. graph: one of the source's, as fused."""
     layers = source.functions[graph.name].layers
     called = [", ".join(f"rescomp_{call.kernel}" for call in layer.calls) or "a view of its input" for layer in layers for _ in layer.taps]

@@ -11,7 +11,7 @@ from ..export.cores import Core, find_core
 from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
-from .c_kernels import kernels_of
+from .c_kernels import layer_functions
 from .c_layers import decode_layers, encode_forced
 from .c_program import TAP_FLAG, run_probe
 from .c_uses import ask_uses
@@ -79,7 +79,7 @@ class EmulatedCore:
     def kernels(self, job: Job, role: str) -> Mapping[str, str]:
         """See Witness: of the export that the core compiles."""
         source = source_on(self._find(job.argument), job)
-        return kernels_of(source, graph_on(job.model.graphs[role], source.target))
+        return layer_functions(source, graph_on(job.model.graphs[role], source.target))
 
     def _find(self, argument: str) -> Core:
         return find_core(argument or self.core or self.default, self.name)

@@ -14,7 +14,7 @@ from ..export.c_templates import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .build import Build, runner
-from .c_kernels import exported_source, kernels_of
+from .c_kernels import exported_source, layer_functions
 from .c_layers import decode_layers, encode_forced
 from .c_program import (
     TAP_FLAG,
@@ -103,7 +103,7 @@ class HostC:
 
     def kernels(self, job: Job, role: str) -> Mapping[str, str]:
         """See Witness."""
-        return kernels_of(exported_source(job.model, job.directory / "c"), job.model.graphs[role])
+        return layer_functions(exported_source(job.model, job.directory / "c"), job.model.graphs[role])
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest
-from .c_kernels import kernels_of, tapped_values
+from .c_kernels import layer_functions, tapped_values
 from .c_vectors import stored_dtype
 from .emulation import source_on
 from .parity_device import HELLO_SECONDS, LineReport, ParityDevice
@@ -91,7 +91,7 @@ class SerialPort:
         core = CORES.get(self._hello.core)
         held = source_on(core, job) if core else translate(job.model)
         source = held if len(held.taps) == self._hello.layers else _source_of(self._hello, job.model)
-        return kernels_of(source, graph_on(job.model.graphs[role], source.target))
+        return layer_functions(source, graph_on(job.model.graphs[role], source.target))
 
     def _greet(self, device: ParityDevice, model: IntegerModel) -> Hello:
         hello = device.start()
