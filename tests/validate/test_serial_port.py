@@ -175,7 +175,7 @@ def test_a_mismatch_names_sequence_step_tensor_channel_and_values(model_director
     found = re.search(f"the first layer that differs there is {kernel}, {differs}; {first}", said)
     assert found
     assert found[3] != found[4]
-    (fault,) = [entry["fault"] for entry in json.loads((path / "report.json").read_text())["evidence"] if "fault" in entry]
+    (fault,) = [each["fault"] for each in json.loads((path / "report.json").read_text())["evidence"] if each["set"] == "test"]
     assert [fault[key] for key in ("step", "channel", "expected", "got")] == [int(group) for group in found.groups()]
     assert (fault["layer"], fault["kernel"], fault["sequence"]) == ("recurrent_product", "rescomp_fully_connected_int16_ternary", sequence)
 
