@@ -16,7 +16,7 @@ from ..validate.registry import takes_decisions
 from ..validate.witness import Job
 from .artefacts import Vectors
 from .evidence import STREAM, Evidence, Report, Set, VectorSet
-from .stream_proof import StreamSet
+from .stream_proof import LongRunSet
 from .vector_sets import SequenceSet, golden_set, whole_runs
 
 
@@ -36,7 +36,7 @@ class Owed:
         made = [golden, *(each for name in report.vectors if (each := whole_runs(model, name)) is not None)]
         named = {each.name: each.vectors for each in made}
         if STREAM in report.vectors and model.is_recurrent:
-            named[STREAM] = StreamSet.of(model, vectors, 1, 0).vectors
+            named[STREAM] = LongRunSet.of(model, vectors, 1, 0).vectors
         return cls(model, path, {each.name: each for each in made}, named)
 
     def false_of(self, report: Report) -> Iterator[str]:
