@@ -38,6 +38,10 @@ settled time: docs/evaluate.md. corner: offline, from states drawn anywhere in t
 bootstrap over people (speakers are the classes of JapaneseVowels: nine), of the mean over people. A dash: fewer than half of the changes
 were reached.
 """
+PAIRS_HEAD = (
+    "| weights | paired trainings | streamed gains | offline loses | upper 95 % bound of the loss |",
+    "|---|---|---|---|---|",
+)
 ABOUT_DECISIONS = """## Decisions on HAR-6
 
 Written from benchmarks/stream_decisions.json (`python benchmarks/stream_decisions.py --work DIR`). Nets of the recipe **carry**; the
@@ -54,7 +58,8 @@ def render(results: Path) -> str:
     for title, (task, split) in PLACES.items():
         found = [record for record in records if record["job"].startswith(f"{task}/{split}")]
         if found:
-            parts += [f"## {title}\n", *_figures(found), "", *_pairs(found), ""]
+            pairs = list(_pairs(found))
+            parts += [f"## {title}\n", *_figures(found), "", *([*PAIRS_HEAD, *pairs, ""] if pairs else [])]
     decisions = results.with_name("stream_decisions.json")
     if decisions.is_file():
         parts += [ABOUT_DECISIONS, *_decisions(json.loads(decisions.read_text())), ""]
@@ -87,8 +92,6 @@ def _figures(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _pairs(records: Sequence[Record]) -> Iterator[str]:
-    yield "| weights | paired trainings | streamed gains | offline loses | upper 95 % bound of the loss |"
-    yield "|---|---|---|---|---|"
     for format in FORMATS:
         for recipe in list(RECIPES)[1:]:
             before, after = _paired(records, format, recipe)
