@@ -15,6 +15,7 @@ from .evidence import TEST, Evidence, Report, VectorSet, read_report
 from .exports import check_exports, exports_at_hand
 from .figures import STREAMED, Figures
 from .inspection import inspect_model
+from .left_by_c import missing_of_c
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, SizeKey, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
 from .owed import Owed
@@ -213,7 +214,8 @@ def check(
         if size not in before:
             raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
     measures = tuple(Measure(*size, sizes[size], wanted.most.get(size), before.get(size), wanted.growth.get(size)) for size in sizes)
-    failures = tuple(_mismatches(evidence, owed, wanted))
+    missing = missing_of_c(evidence, report, recurrent=model.is_recurrent)
+    failures = (*_mismatches(evidence, owed, wanted), *missing)
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
     not_seen = report.not_seen({entry.witness for entry in evidence})

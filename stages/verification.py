@@ -192,7 +192,8 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     golden = golden_set(vectors, reference)
     sets = [golden, *(stress_sets(model, asked.stress) if asked.stress else ())]
     taken = [each.take(asked.samples) for each in sets]
-    stream = _stream_set(model, vectors, asked, [each for each in sets if isinstance(each, SequenceSet)])
+    sampled = any(each.sampled is not None for each in taken)
+    stream = _stream_set(model, vectors, asked, [each for each in sets if isinstance(each, SequenceSet)], sampled=sampled)
     listener.stage("measure what the vectors reach")
     coverage = measure(model, taken)
     examination = Examination(directory, model, golden, [*taken, *stream], asked.compare_files, asked.firmware, asked.build, listener)
@@ -210,13 +211,15 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     return Verification(tuple(examination.found), report, _keep(directory, model, report, listener))
 
 
-def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet]) -> list[LongRunSet]:
-    """The one that is run, if one is. sets: the golden one, and what the stress set takes of a budget that is as large."""
+def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet], *, sampled: bool) -> list[LongRunSet]:
+    """The one that is run, if one is. sets: the golden one, and what the stress set takes of a budget that is as large. sampled: whether
+    something of the sets is left out.
+    """
     if not model.is_recurrent:
         if asked.stream_steps is not None:
             raise InputError(f"--stream-steps: {model.name} keeps no state from one window to the next, so there is no stream to run")
         return []
-    if asked.stream_steps is None and (asked.stress is None or asked.samples is not None):
+    if asked.stream_steps is None and (asked.stress is None or sampled):
         return []
     golden, *stress = (int(each.lengths.sum()) for each in sets)
     return [LongRunSet.of(model, vectors, asked.stream_steps, golden - sum(stress))]

@@ -14,6 +14,7 @@ from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.artefacts import Vectors, is_possible, read_model, read_vectors
 from rescomp.stages.evidence import CoverageSummary, Evidence, merge, parse_report, read_report
+from rescomp.stages.vector_sets import golden_set
 from rescomp.validate.build import Build
 
 
@@ -320,7 +321,7 @@ def test_a_board_with_the_same_firmware_is_the_same_board_at_any_port(verified):
     directory.write({"firmware/uno/firmware.elf": bytes.fromhex(report_of(verified)["graph_sha256"])})
     files = {"firmware/uno/firmware.elf": directory._sums()["firmware/uno/firmware.elf"]}
     one, other = (entry_of(verified, files=files).model_copy(update={"witness": f"serial:/dev/ttyACM{port}"}) for port in (0, 1))
-    rewrite(verified, {**report_of(verified), "evidence": [one.model_dump(mode="json")]})
+    rewrite(verified, {**report_of(verified), "evidence": [one.model_dump(mode="json")], "stream": None})
     assert [entry.witness for entry in stages.check(verified).witnesses] == ["serial:/dev/ttyACM0"]
     directory_, model = ModelDirectory.open(verified), read_model(directory)
     earlier = read_report(directory_, model)
@@ -333,7 +334,7 @@ def test_a_board_with_the_same_firmware_is_the_same_board_at_any_port(verified):
 
 def test_a_core_exported_later_takes_the_place_of_the_plain_c_that_was_compared(verified):
     on_core = entry_of(verified, "c").model_dump(mode="json") | {"witness": "qemu:cortex-m4", "variant": "cortex-m4 -O2, c/"}
-    rewrite(verified, {**report_of(verified), "evidence": [on_core]})
+    rewrite(verified, {**report_of(verified), "evidence": [on_core], "stream": None})
     assert [entry.witness for entry in stages.check(verified).witnesses] == ["qemu:cortex-m4"]
     stages.export(verified, cores=["cortex-m4"])
     with pytest.raises(InputError, match=r"c-cortex-m4/.* is not the file that qemu:cortex-m4 \(.*rescomp verify"):
@@ -365,7 +366,9 @@ def test_exports_that_nobody_compared_are_named(model_dir, capsys):
 
 
 def test_a_sampled_report_fails_unless_the_limits_allow_it(verified, tmp_path):
-    sampled = entry_of(verified, "tflite", sampled=5, compared=90).model_dump(mode="json")
+    directory = ModelDirectory.open(verified)
+    steps = int(golden_set(read_vectors(directory, read_model(directory))).take(5).lengths.sum())
+    sampled = entry_of(verified, "tflite", sampled=5, compared=8 * steps + 5 * 3).model_dump(mode="json")
     rest = [entry for entry in report_of(verified)["evidence"] if entry["witness"] != "tflite"]
     rewrite(verified, {**report_of(verified), "evidence": [*rest, sampled]})
     with pytest.raises(ParityError, match=r"tflite .*5 sequences of the test set only: verify without --samples, or .*parity\.sampled"):
@@ -390,10 +393,8 @@ def test_fewer_values_than_the_vectors_have_fail(verified):
 
 def test_a_witness_that_the_limits_want_must_have_compared_the_test_set(verified, tmp_path):
     report = report_of(verified)
-    report["vectors"]["stress"] = report["vectors"]["test"]
-    golden = [entry for entry in report["evidence"] if entry["set"] == "test"]
-    entries = [{**entry, "set": "stress"} if entry["witness"] == "c" else entry for entry in golden]
-    rewrite(verified, {**report, "evidence": entries})
+    entries = [entry for entry in report["evidence"] if entry["set"] == ("stress" if entry["witness"] == "c" else "test")]
+    rewrite(verified, {**report, "evidence": entries, "stream": None})
     limits = tmp_path / "limits.toml"
     limits.write_text('[parity]\nwitnesses = ["c"]\n')
     with pytest.raises(ParityError, match="did not ask c,"):
@@ -638,3 +639,34 @@ def test_the_summary_of_a_stream_goes_with_its_evidence(verified):
     assert {entry.witness: entry.steps for entry in found.report.evidence if entry.steps} == {"tflite": 256, "onnxruntime": 256}
     assert found.report.stream is None
     stages.check(verified).raise_failures()
+
+
+GONE = {
+    r"c left no evidence on its header": lambda entry: entry["set"] == "header",
+    r"c left no evidence on its files": lambda entry: (entry["witness"], entry["set"]) == ("c", "files"),
+    r"c left no evidence on the stream set": lambda entry: (entry["witness"], entry["set"]) == ("c", "stream"),
+    r"c left no evidence on the layers set": lambda entry: (entry["witness"], entry["set"]) == ("c", "layers"),
+    r"c left no evidence on the stress set": lambda entry: (entry["witness"], entry["set"]) == ("c", "stress"),
+    **{
+        rf"c \({variant}\) left no evidence on the {name} set": lambda entry, one=(name, variant): (entry["set"], entry["variant"]) == one
+        for variant in ("gcc -O2", "gcc -O1 sanitized")
+        for name in ("test", "stress", "stream")
+    },
+}
+
+
+def test_evidence_that_one_run_of_the_c_leaves_cannot_be_away(verified):
+    report = report_of(verified)
+    for said, gone in GONE.items():
+        rewrite(verified, {**report, "evidence": [entry for entry in report["evidence"] if not gone(entry)], "stream": None})
+        failures = stages.check(verified).mismatch_failures
+        assert len(failures) == 1, (said, failures)
+        assert re.match(said, failures[0])
+
+
+@pytest.mark.parametrize("options", [{"stress": "off"}, {"samples": 5}, {"stress": "off", "stream_steps": 20}, {"samples": 10**6}])
+def test_what_a_run_was_told_to_leave_out_may_be_away(model_dir, tmp_path, options):
+    stages.verify(model_dir, "c", **options)
+    limits = tmp_path / "limits.toml"
+    limits.write_text("[parity]\nwitnesses = ['c']\nsampled = true\n")
+    stages.check(model_dir, limits=limits).raise_failures()
