@@ -118,7 +118,8 @@ class Sweep:
 
         dying = DyingDisk(self.root, witness=witness)
         with injected(dying), counting_epochs() as epochs:
-            call(self.scenario.command)
+            outcome = call(self.scenario.command)
+        assert outcome.code == 0, outcome.said
         assert tuple(dying.log) == self.reference.log
         for mode in _deadly(chosen, self.count):
             files = self._names(dying.left(mode, self.count))

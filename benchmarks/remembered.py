@@ -39,8 +39,8 @@ def remembering() -> Iterator[None]:
     def job(_board: Any, job: Job, exported: Path, _folder: Path) -> Any:
         return _board.name, digest(job.model), _of_folder(exported)
 
-    def stream(model: Any, vectors: Any, asked: Any, sets: Any) -> tuple[Any, ...]:
-        return digest(model), vectors.sha256, asked.stream_steps, asked.stress, asked.samples, *map(_named, sets)
+    def stream(model: Any, vectors: Any, asked: Any, sets: Any, *, sampled: bool) -> tuple[Any, ...]:
+        return digest(model), vectors.sha256, asked.stream_steps, asked.stress, asked.samples, sampled, *map(_named, sets)
 
     answers = kept(answer, about)
     exporters = {name: kept(export, lambda model: digest(model)) for name, export in exporting._EXPORTERS.items()}
@@ -58,13 +58,13 @@ def remembering() -> Iterator[None]:
 
 
 def kept(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, worked out once for each `key(*arguments)`."""
+    """The same function, worked out once for each key of its arguments."""
     known: dict[Any, Any] = {}
 
-    def call(*arguments: Any) -> Any:
-        about = key(*arguments)
+    def call(*arguments: Any, **options: Any) -> Any:
+        about = key(*arguments, **options)
         if about not in known:
-            known[about] = function(*arguments)
+            known[about] = function(*arguments, **options)
         return known[about]
 
     return call
