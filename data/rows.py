@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from ..graph.draws import Draws
-from .split import Int64Array, Split, ValueArray
+from .split import Int64Array, Split, ValueArray, equal_runs
 from .streams import Streams
 
 ORDERS = 5
@@ -49,8 +47,7 @@ def cut_recordings(streams: Streams, size: int) -> Split:
     """Single recordings out of streams: each segment of one label in pieces of `size` steps, a shorter one as it is."""
     pieces = []
     for stream, length in enumerate(map(int, streams.lengths)):
-        row = streams.y[stream, :length]
-        for begin, end in pairwise([0, *(np.flatnonzero(row[1:] != row[:-1]) + 1).tolist(), length]):
+        for begin, end in equal_runs(streams.y[stream, :length]):
             starts = range(begin, max(begin + 1, end - size + 1), size)
             pieces += [(stream, start, min(start + size, end)) for start in starts]
     lengths = np.array([end - begin for _, begin, end in pieces], np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,12 @@ class Split:
         steps = self.steps.astype("<i4" if self.is_integer else "<f4").tobytes()
         groups = b"" if self.groups is None else self.groups.astype("<i8").tobytes()
         return header + self.lengths.astype("<i8").tobytes() + self.y.astype("<i8").tobytes() + steps + groups
+
+
+def equal_runs(row: npt.NDArray[Any]) -> list[tuple[int, int]]:
+    """(begin, end) of each longest run of equal entries of `row` [steps], in order; [] of no entries."""
+    cuts = [0, *(np.flatnonzero(row[1:] != row[:-1]) + 1).tolist(), len(row)]
+    return list(pairwise(cuts)) if len(row) else []
 
 
 def valid_steps(lengths: npt.NDArray[np.integer[Any]], time_steps: int) -> npt.NDArray[np.bool_]:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..data.split import valid_steps
+from ..data.split import equal_runs, valid_steps
 from .rates import Clock, Rate
 
 Integers = npt.NDArray[np.integer[Any]]
@@ -119,8 +118,7 @@ def segments_of(labels: Integers, lengths: Integers) -> list[Segment]:
     found = []
     for stream, length in enumerate(map(int, lengths)):
         row = labels[stream, :length]
-        cuts = [0, *(np.flatnonzero(row[1:] != row[:-1]) + 1).tolist(), length]
-        found += [Segment(stream, begin, end, int(row[begin])) for begin, end in pairwise(cuts)]
+        found += [Segment(stream, begin, end, int(row[begin])) for begin, end in equal_runs(row)]
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.split import equal_runs
 from .rates import Clock, Rate
 from .stream_metrics import Integers, Mask, Segment, quantile, segments_of
 
@@ -79,5 +80,4 @@ def _heard(decided: Mask, begins: Mask) -> Mask:
 
 def _count(false: Mask, settle: int) -> int:
     """False accepts of one call: of each run of false steps one for every `settle` steps begun. false: bool [steps]."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], false, [False]]).astype(np.int8)))
-    return sum(-(-int(end - begin) // settle) if settle else 1 for begin, end in zip(edges[::2], edges[1::2], strict=True))
+    return sum(-(-(end - begin) // settle) if settle else 1 for begin, end in equal_runs(false) if false[begin])
