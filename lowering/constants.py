@@ -1,13 +1,23 @@
-"""Parameters of a net as the integers of a graph."""
+"""What both ways of lowering share: parameters of a net as the integers of a graph, and the types that ops make."""
 
 from __future__ import annotations
 
 import numpy as np
 from torch import Tensor
 
+from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
-from ..graph.ir import Format
+from ..graph.ir import Format, TensorType
+
+
+def infer(layer: str, op: ops.Op, *read: TensorType) -> TensorType:
+    """The type of what an op makes. Raises UnsupportedError, naming the layer, where it cannot take what it reads."""
+    try:
+        (type,) = op.infer(*read)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"layer {layer!r}: {error}") from error
+    return type
 
 
 def numpy_of(tensor: Tensor) -> FloatArray:

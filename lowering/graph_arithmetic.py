@@ -9,14 +9,13 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, IntArray, Requantization, tanh_table, to_fixed
 from ..graph.ir import Format, Node, TensorType
 from ..graph.ops.activation import Function
 from ..models import FixedPointArithmetic, Matrix
 from ..models.arithmetic import BIAS_LIMIT, Constant
-from .constants import accumulator_bias, normalization, numpy_of
+from .constants import accumulator_bias, infer, normalization, numpy_of
 
 NODE_NAMES = {"scores": "classifier", "h_next": "state", "c_next": "cell"}
 """Of nodes that are not called as the value that they make."""
@@ -51,10 +50,7 @@ class GraphArithmetic:
     def add_node(self, name: str, op: ops.Op, *inputs: Symbol) -> Symbol:
         """The value of that name, which an op makes of others."""
         node, value = NODE_NAMES.get(name, name) + self.suffix, name + self.suffix
-        try:
-            (type,) = op.infer(*(read.type for read in inputs))
-        except UnsupportedError as error:
-            raise UnsupportedError(f"layer {node!r}: {error}") from error
+        type = infer(node, op, *(read.type for read in inputs))
         self.nodes.append(Node(node, op, tuple(read.name for read in inputs), (value,)))
         return Symbol(value, type)
 

@@ -14,7 +14,7 @@ from ..graph.ir import Format, Graph, Node, TensorType, Value
 from ..models import FeedForwardNet, IntegerActivations, Step
 from ..models.activations import BIAS_LIMITS, NORMALIZED, WIDENED
 from ..models.plan import INPUT
-from .constants import accumulator_bias, normalization, numpy_of
+from .constants import accumulator_bias, infer, normalization, numpy_of
 
 SOURCE = "input"
 
@@ -51,10 +51,7 @@ class _Lowering:
         return Graph("whole", (Value(SOURCE, read),), tuple(self.nodes), (scores,))
 
     def _add(self, name: str, op: ops.Op, *inputs: str) -> str:
-        try:
-            (self.types[name],) = op.infer(*(self.types[value] for value in inputs))
-        except UnsupportedError as error:
-            raise UnsupportedError(f"layer {name!r}: {error}") from error
+        self.types[name] = infer(name, op, *(self.types[value] for value in inputs))
         self.nodes.append(Node(name, op, inputs, (name,)))
         return name
 
