@@ -167,15 +167,6 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
     return with_decision(model, search_decision(section, model, recordings, clock, listener))
 
 
-def _as_the_device_reads(recipe: Recipe, manifest: Manifest, model: IntegerModel, split: Split) -> Split:
-    """A split as the net reads it in the device's integers, a streamed net's windows cut into its steps."""
-    x, lengths = to_device_integers(split.x, manifest.input.fraction_bits), split.lengths
-    if recipe.model.streaming:
-        x = x.reshape(len(x), -1, *model.input.type.shape)
-        lengths = np.full(len(x), x.shape[1])
-    return replace(split, x=x, lengths=lengths)
-
-
 def _interrupted(directory: ModelDirectory) -> Recipe | None:
     """The recipe of a fine-tuning that did not come to its end."""
     if not directory.has(CHECKPOINT):
@@ -202,7 +193,8 @@ def _quantize(
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
     model = _in_streams(recipe, manifest, model, dataset.train, listener)
-    test = _as_the_device_reads(recipe, manifest, model, steps(recipe, net, dataset.test))
+    reader = Reader.of(manifest, model)
+    test = reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0]))
     files, result = _files(model, recipe, test, _recorded(net, dataset.test))
     directory.write(
         {

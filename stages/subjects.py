@@ -51,7 +51,9 @@ def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vec
     """
     recordings = Split(vectors.x.astype(np.int16), vectors.labels.astype(np.int64), vectors.lengths.astype(np.int64))
     streams, missing = _own_streams(recipe, manifest, reader) if stream else (None, "")
-    row = _own_row(recordings, reader, vectors) if stream and streams is None else None
+    row = None
+    if stream and streams is None:
+        row = recordings if vectors.recorded is None else reader.row_steps(reader.readings(vectors))
     return Subject(
         f"{counted(len(recordings), 'test recording')} of {manifest.data.name or 'the data'}",
         vectors.sha256,
@@ -63,17 +65,6 @@ def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vec
         missing=missing,
         unmarked=reader.time_steps is not None and vectors.recorded is None and (stream or readings),
     )
-
-
-def _own_row(recordings: Split, reader: Reader, vectors: Vectors) -> Split:
-    """Golden vectors without the steps that nobody recorded, which fill windows up."""
-    if vectors.recorded is None:
-        return recordings
-    lengths = vectors.recorded.astype(np.int64) // reader.window
-    row = replace(recordings, lengths=lengths).take(np.flatnonzero(lengths))
-    if not len(row):
-        raise InputError(f"no recording has the {reader.window} readings that the net takes as one step: give longer ones with --data")
-    return row
 
 
 def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[Streams | None, str]:
