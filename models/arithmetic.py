@@ -7,7 +7,7 @@ low rank), `recurrent_factor` and `recurrent_product` (U h), the same with `_2` 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Literal, Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,16 +17,13 @@ from .. import fake_quantize
 from ..fake_quantize import PREACTIVATION, STATE, UNIT
 from ..graph.fixed_point import TERNARY_INPUT_BOUND
 from ..graph.ir import Format
-from .matrix import Matrix
+from .matrix import Matrix, Value
 
 Nonlinearity = Literal["table", "piecewise_linear"]
 PREACTIVATION_PARTS = frozenset({"input_product", "recurrent_product", "input_product_2", "recurrent_product_2"})
 """Terms of pre-activations: their format is the contract's."""
 BIAS_LIMIT = 1 << 29
 """Largest classifier bias, in units of the accumulator."""
-
-
-Value = TypeVar("Value")
 Constant = Tensor | int
 """An element-wise parameter in its format: a tensor, or in a graph an integer."""
 

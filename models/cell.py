@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol
 from torch import Tensor, nn
 
 from ..graph.ir import Format
-from .arithmetic import CellArithmetic, Value
-from .matrix import Projection
+from .arithmetic import CellArithmetic
+from .matrix import Projection, Value
 
 Tensors = Sequence[Tensor]
 Constants = Sequence[Any]

@@ -10,8 +10,9 @@ from torch import nn
 
 from ..fake_quantize import STATE
 from ..graph.ir import Format
-from .arithmetic import CellArithmetic, Value
+from .arithmetic import CellArithmetic
 from .cell import CellModule, CellShape, Constants
+from .matrix import Value
 
 INITIAL_ALPHA, INITIAL_BETA = -3.0, 3.0
 """Before the sigmoid."""

@@ -10,8 +10,9 @@ from torch import nn
 
 from ..fake_quantize import CELL_STATE, UNIT_STATE
 from ..graph.ir import Format
-from .arithmetic import CellArithmetic, Value
+from .arithmetic import CellArithmetic
 from .cell import CellModule, CellShape, Constants
+from .matrix import Value
 
 INITIAL_FORGET = 1.0
 """The forget gate's bias: a fresh cell remembers (Jozefowicz et al. 2015)."""

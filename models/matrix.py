@@ -20,6 +20,7 @@ _FLOAT = "a float matrix has no integer form: compress the net first"
 
 
 Value = TypeVar("Value")
+"""What a net's program computes with: tensors, or symbols."""
 
 
 class WeightFormat(Protocol):

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from ..errors import InputError, UnsupportedError, counted
 from ..fake_quantize import STATE, grid
 from ..graph.ir import Format
-from .arithmetic import CellArithmetic, FloatArithmetic, Nonlinearity, Value
+from .arithmetic import CellArithmetic, FloatArithmetic, Nonlinearity
 from .cell import Cell, CellModule
 from .counted_steps import CountedSteps
-from .matrix import Matrix
+from .matrix import Matrix, Value
 from .recurrence import RunLayer, run_layer
 
 _, _, INPUT_LIMIT = grid(STATE)
