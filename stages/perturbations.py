@@ -81,10 +81,12 @@ def dropped(split: Split, one_of: int) -> Split:
 
 
 def held(split: Split, readings: Int64Array) -> Split:
-    """Recordings of fewer readings than these, int [sequences], go on with their last one until they have so many."""
+    """Recordings of fewer readings than these, int [sequences], go on with their last one until they have so many; zeros fill up the rest,
+    whatever was done to them.
+    """
     lengths = np.maximum(split.lengths, readings)
     x = np.zeros((len(split), max(int(lengths.max()), split.x.shape[1]), *split.x.shape[2:]), np.int16)
-    x[:, : split.x.shape[1]] = split.x
+    x[:, : split.x.shape[1]] = np.where(split.valid[..., None], split.x, 0)
     for row in np.flatnonzero(split.lengths < lengths):
         x[row, split.lengths[row] : lengths[row]] = split.x[row, split.lengths[row] - 1]
     return replace(split, x=x, lengths=lengths)

@@ -76,11 +76,11 @@ def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[St
         return None, f"there is no {source} in {Path.cwd()}"
     try:
         streams = load_test_streams(recipe.data, reader.model.classes, manifest.data.test_groups)
+        if streams is None or streams.digest() != manifest.data.test_streams_sha256:
+            return None, f"{source} has changed since the training"
+        return _as_read(reader, streams)[0], ""
     except InputError as error:
         return None, str(error)
-    if streams is None or streams.digest() != manifest.data.test_streams_sha256:
-        return None, f"{source} has changed since the training"
-    return _as_read(reader, streams)[0], ""
 
 
 def _copies(data: DataSection) -> float:
@@ -112,7 +112,7 @@ def new_subject(
     integers, outside = reader.integers(split.x)
     readings, total = replace(split, x=integers), split.steps.size
     read = row = None
-    if streams is not None and reader.model.is_recurrent:
+    if streams is not None and reader.model.is_recurrent and stream:
         read, more = _as_read(reader, streams)
         beside = found.split is not None and not is_log(source)
         outside, total = more + outside * beside, streams.x[streams.valid].size + total * beside

@@ -1,6 +1,7 @@
 """What a streamed figure is of: continuous recordings whole, single ones without what fills windows up, each second once."""
 
 import json
+import math
 import os
 import shutil
 
@@ -14,7 +15,7 @@ from rescomp.graph.serialize import from_npz, to_npz
 from rescomp.model_directory import MANIFEST, REPORT, VECTORS, ModelDirectory, to_json
 from rescomp.recipe import load_recipe
 from rescomp.stages import decision
-from rescomp.stages.perturbations import resampled
+from rescomp.stages.perturbations import held, perturbed, resampled
 from rescomp.tests.stages.untrained import CSV, decided, made, parts, write_log
 
 STREAMING = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1", "model.hidden_size=32", "model.streaming=true")
@@ -40,6 +41,28 @@ def test_what_fills_a_window_up_is_no_reading(of_windows, recordings):
     x = reader.steps(held_by_hand(resampled(readings, 0.95), vectors.recorded)).x
     scores = evaluate(model, x.astype(np.int64), np.full(len(x), x.shape[1])).scores
     assert stages.evaluate(of_windows, perturb=True).perturbed["rate_minus"].accuracy == (scores.argmax(axis=1) == vectors.labels).mean()
+
+
+def test_what_fills_a_window_up_stays_zero_whatever_the_sensor_does(of_windows, recordings):
+    _, vectors, reader = parts(of_windows)
+    readings = reader.readings(vectors)
+    for version in perturbed(readings, is_image=False)["offset"] + perturbed(readings, is_image=False)["noise"]:
+        kept = held(version(), reader.least_readings(readings.lengths))
+        assert not kept.x[~kept.valid].any()
+    own, new = (stages.evaluate(of_windows, source=source, perturb=True).perturbed["offset"] for source in (None, str(recordings)))
+    assert own.accuracy == new.accuracy
+
+
+def test_settled_is_what_is_as_old_as_the_median_of_what_was_recorded(of_windows, recordings):
+    assert stages.evaluate(of_windows, stream=True).streamed.clock.settle == math.ceil(np.median(np.load(recordings)["lengths_test"]))
+
+
+def test_streams_that_nobody_asks_for_refuse_nothing(of_windows, recordings, tmp_path):
+    own = {key: np.load(recordings)[key] for key in ("x_test", "y_test", "lengths_test")}
+    np.savez(tmp_path / "new.npz", **own, x_stream=own["x_test"][:1, :1], y_stream=np.zeros((1, 1), int))
+    assert stages.evaluate(of_windows, source=str(tmp_path / "new.npz")).recordings == 24
+    with pytest.raises(InputError, match="no stream has 2 readings"):
+        stages.evaluate(of_windows, source=str(tmp_path / "new.npz"), stream=True)
 
 
 def held_by_hand(split, lengths):
