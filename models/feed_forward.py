@@ -63,66 +63,42 @@ Statistics = dict[str, tuple[Tensor, Tensor]]
 """By layer: the mean and the variance of a batch, [rows] each."""
 
 
-class FeedForwardNet(nn.Module):
-    """Scores of windows or images. Channels last outside, channels first inside; time is a width of height 1.
+class LayeredModule(nn.Module):
+    """The layers of a plan, and the run of its steps. Channels first; time is a width of height 1.
 
-    mean, std: float [channels], centre and spread of the training data; a std of 0 counts as 1. saturates: normalised inputs are
-    limited to INPUT_LIMIT. dropout: probability for entries of what the last layer reads, in training only. folds: batch normalisation
-    uses its running statistics in training too, folded into the weights; without it it uses those of the batch.
+    arithmetic: what its values are. dropout: probability for entries of what the last layer reads, in training only. folds: batch
+    normalisation uses its running statistics in training too, folded into the weights; without it it uses those of the batch.
     """
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, plan: Plan, mean: Tensor | None = None, std: Tensor | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        channels = plan.input_shape[-1]
-        mean = torch.zeros(channels) if mean is None else mean
-        std = torch.ones(channels) if std is None else std
         self.plan = plan
         self.arithmetic: Activations = FloatActivations()
         self.layers = nn.ModuleDict({layer.name: LayerParameters(layer) for layer in plan.layers})
-        self.register_buffer("mean", mean.detach().clone().float())
-        self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
-        self.saturates = False
         self.dropout = 0.0
         self.folds = False
-
-    @classmethod
-    def of(cls, traced: Traced, mean: Tensor | None = None, std: Tensor | None = None) -> FeedForwardNet:
-        """The net of a traced module, with its parameters."""
-        net = cls(traced.plan, mean, std)
-        for name, modules in traced.modules.items():
-            net.parameters_of(name).load(modules)
-        return net
 
     def parameters_of(self, layer: str) -> LayerParameters:
         """Those of the layer of that name."""
         return cast(LayerParameters, self.layers[layer])
+
+    def load(self, modules: Mapping[str, LayerModules]) -> None:
+        """Take the values of traced modules, by layer."""
+        for name, module in modules.items():
+            self.parameters_of(name).load(module)
 
     @property
     def has_norm(self) -> bool:
         """Whether any layer is normalised by batch."""
         return any(layer.normalized for layer in self.plan.layers)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """Scores [batch, classes] of x [batch, *input_shape], readings."""
-        return self.values(x)[self.plan.output].flatten(1)
-
-    def values(self, x: Tensor) -> dict[str, Tensor]:
-        """Every value by name, [batch, channels, height, width]."""
-        x = self.normalize(x, self.arithmetic)
-        image = x if x.dim() == 4 else x[:, None]
-        values = {INPUT: image.permute(0, 3, 1, 2)}
+    def run(self, x: Tensor) -> dict[str, Tensor]:
+        """Every value by name, [batch, channels, height, width], from what the first steps read."""
+        values = {INPUT: x}
         statistics: Statistics = {}
         for step in self.plan.steps:
             values[step.name] = self._run(step, [values[name] for name in step.inputs], statistics)
         return values
-
-    def normalize(self, x: Tensor, arithmetic: Activations) -> Tensor:
-        """What the first steps read of x [batch, *input_shape]."""
-        x = arithmetic.normalize(x, self.mean, self.std)
-        return x.clamp(-INPUT_LIMIT, INPUT_LIMIT) if self.saturates else x
 
     def _run(self, step: Step, inputs: list[Tensor], statistics: Statistics) -> Tensor:
         x = inputs[0]
@@ -204,6 +180,48 @@ class FeedForwardNet(nn.Module):
     def _kernel(self, step: Step, matrix: Tensor) -> Tensor:
         """[rows, channels, height, width] of a matrix whose columns have the channels fastest."""
         return matrix.view(len(matrix), *step.kernel_size, -1).permute(0, 3, 1, 2)
+
+
+class FeedForwardNet(LayeredModule):
+    """Scores of windows or images. Channels last outside.
+
+    mean, std: float [channels], centre and spread of the training data; a std of 0 counts as 1. saturates: normalised inputs are
+    limited to INPUT_LIMIT.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, plan: Plan, mean: Tensor | None = None, std: Tensor | None = None) -> None:
+        super().__init__(plan)
+        channels = plan.input_shape[-1]
+        mean = torch.zeros(channels) if mean is None else mean
+        std = torch.ones(channels) if std is None else std
+        self.register_buffer("mean", mean.detach().clone().float())
+        self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
+        self.saturates = False
+
+    @classmethod
+    def of(cls, traced: Traced, mean: Tensor | None = None, std: Tensor | None = None) -> FeedForwardNet:
+        """The net of a traced module, with its parameters."""
+        net = cls(traced.plan, mean, std)
+        net.load(traced.modules)
+        return net
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Scores [batch, classes] of x [batch, *input_shape], readings."""
+        return self.values(x)[self.plan.output].flatten(1)
+
+    def values(self, x: Tensor) -> dict[str, Tensor]:
+        """Every value by name, [batch, channels, height, width]."""
+        x = self.normalize(x, self.arithmetic)
+        image = x if x.dim() == 4 else x[:, None]
+        return self.run(image.permute(0, 3, 1, 2))
+
+    def normalize(self, x: Tensor, arithmetic: Activations) -> Tensor:
+        """What the first steps read of x [batch, *input_shape]."""
+        x = arithmetic.normalize(x, self.mean, self.std)
+        return x.clamp(-INPUT_LIMIT, INPUT_LIMIT) if self.saturates else x
 
 
 def _convolution(step: Step, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
