@@ -93,7 +93,7 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
             click.echo(err=True)
             self._open_line = False
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._close()
 
     def __enter__(self) -> Self:

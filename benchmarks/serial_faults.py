@@ -20,7 +20,7 @@ import numpy as np
 
 from rescomp.errors import DeviceError
 from rescomp.export.cores import CORES
-from rescomp.graph.evaluate import Trace, evaluate
+from rescomp.graph.evaluate import Trajectory, evaluate
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.stages.artefacts import Vectors, read_model, read_vectors
@@ -80,7 +80,7 @@ class Bench:
     def __init__(self, model: IntegerModel, vectors: Vectors, count: int, folder: Path) -> None:
         self.model, self.folder = model, folder
         self.x, self.lengths = vectors.x[:count], vectors.lengths[:count]
-        self.reference: Trace = evaluate(model, self.x.astype(np.int64), self.lengths)
+        self.reference: Trajectory = evaluate(model, self.x.astype(np.int64), self.lengths)
 
     def row(self, title: str, core: str, faults: Faults) -> str:
         """A line of the table."""
@@ -95,7 +95,7 @@ class Bench:
                 print(title, said, flush=True)
                 return f"| {title} | | {counts.total()} | | | | {time.monotonic() - start:.0f} | error: {said} | |"
             seconds = time.monotonic() - begin
-        found, report = compare(job, self.reference, answer.trace), witness.report
+        found, report = compare(job, self.reference, answer.trajectory), witness.report
         size = report.bytes / 1000
         numbers = (len(self.x), counts.total(), report.repeated, report.restarts, f"{size:,.0f}", f"{seconds:.1f}")
         line = f"| {title} | {' | '.join(map(str, numbers))} | {found.compared:,} | {found.mismatches} |"

@@ -59,7 +59,7 @@ def _checked_inputs(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, I
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trajectory:
     """What a witness answers for a batch of sequences.
 
     states: int16 [sequences, longest, state entries], all state inputs of the step side by side; rows past a sequence's length
@@ -71,9 +71,9 @@ class Trace:
     scores: IntArray
     decisions: IntArray | None = None
 
-    def take(self, rows: IntArray) -> Trace:
+    def take(self, rows: IntArray) -> Trajectory:
         """Of some of the sequences."""
-        return Trace(self.states[rows], self.scores[rows], None if self.decisions is None else self.decisions[rows])
+        return Trajectory(self.states[rows], self.scores[rows], None if self.decisions is None else self.decisions[rows])
 
 
 def initial_state(model: IntegerModel, batch: int, rows: IntArray | None = None) -> dict[str, IntArray]:
@@ -101,18 +101,18 @@ def walk_sequences(
             state[name][running] = values[following]
 
 
-def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, initial: IntArray | None = None) -> Trace:
+def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, initial: IntArray | None = None) -> Trajectory:
     """All hidden states and the scores of a batch.
 
     Recurrent: x int [sequences, longest, *input shape], lengths int [sequences] (None: all of full length), initial int
-    [sequences, state entries], each within its format: the states before the first step, rows as Trace.states (None: zeros).
+    [sequences, state entries], each within its format: the states before the first step, rows as Trajectory.states (None: zeros).
     Otherwise: x int [samples, *input shape].
     """
     if not model.is_recurrent:
         size = min(SAMPLES, rows_at_a_time(model.graphs["whole"]))
         parts = np.split(x, range(size, len(x), size))
         scores = [evaluate_graph(model.graphs["whole"], {model.input.name: part})[model.output.name] for part in parts]
-        return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
+        return Trajectory(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
     if lengths is None:
         lengths = np.full(len(x), x.shape[1])
     step = model.graphs["step"]
@@ -124,7 +124,7 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
         walk = walk_sequences(model, x[rows], lengths[rows], None if initial is None else initial[rows])
         for t, (running, values) in enumerate(walk):
             states[begin + running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
-    return Trace(states, _scores(model, states, lengths), _decisions(model, states, lengths) if model.decides else None)
+    return Trajectory(states, _scores(model, states, lengths), _decisions(model, states, lengths) if model.decides else None)
 
 
 def walk_decisions(model: IntegerModel, scores: IntArray, unread: npt.NDArray[np.bool_] | None = None) -> Iterator[dict[str, IntArray]]:
@@ -155,7 +155,7 @@ def take_decisions(model: IntegerModel, scores: IntArray, unread: npt.NDArray[np
 
 
 def scores_of_every_step(model: IntegerModel, states: IntArray) -> IntArray:
-    """What the head makes of the states after each step: int64 [sequences, steps, *shape], for rows as Trace.states."""
+    """What the head makes of the states after each step: int64 [sequences, steps, *shape], for rows as Trajectory.states."""
     head, (count, steps, width) = model.graphs["head"], states.shape
     parts = split_state(model, states.reshape(count * steps, width))
     scores = evaluate_graph(head, {value.name: parts[value.name] for value in head.inputs})[model.output.name]
@@ -186,7 +186,7 @@ def _scores(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArra
 
 
 def split_state(model: IntegerModel, rows: IntArray) -> dict[str, IntArray]:
-    """Rows of Trace.states, int [batch, state entries], as one array [batch, *shape] for each state input."""
+    """Rows of Trajectory.states, int [batch, state entries], as one array [batch, *shape] for each state input."""
     values = model.graphs["step"].state_inputs
     ends = np.cumsum([value.type.size for value in values])
     return {value.name: part.reshape(-1, *value.type.shape) for value, part in zip(values, np.split(rows, ends[:-1], axis=1), strict=True)}

@@ -17,7 +17,7 @@ ENTRIES_A_BLOCK = 1 << 23
 
 @dataclass(frozen=True, eq=False)
 class LongRun:
-    """After each step: states int16 [steps, state entries], rows as Trace.states; scores int64 [steps, *shape]."""
+    """After each step: states int16 [steps, state entries], rows as Trajectory.states; scores int64 [steps, *shape]."""
 
     states: IntArray
     scores: IntArray

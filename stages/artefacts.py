@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import InputError, UnsupportedError, counted
 from ..graph import serialize
 from ..graph.archive import Arrays
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
@@ -57,10 +57,10 @@ class Vectors:
         """Fraction of the sequences whose largest score is their label's."""
         return float((answers(self.scores) == self.labels).mean())
 
-    def agrees(self, trace: Trace) -> bool:
-        """Whether a trace of the same sequences is what was stored."""
-        shown = np.array_equal(trace.states[: len(self.states)], self.states)
-        return shown and np.array_equal(trace.scores, self.scores) and hash_states(trace) == self.states_sha256
+    def agrees(self, trajectory: Trajectory) -> bool:
+        """Whether a trajectory of the same sequences is what was stored."""
+        shown = np.array_equal(trajectory.states[: len(self.states)], self.states)
+        return shown and np.array_equal(trajectory.scores, self.scores) and hash_states(trajectory) == self.states_sha256
 
 
 def hash_arrays(*arrays: npt.NDArray[np.integer[Any]]) -> str:
@@ -72,9 +72,9 @@ def hash_arrays(*arrays: npt.NDArray[np.integer[Any]]) -> str:
     return total.hexdigest()
 
 
-def hash_states(trace: Trace) -> str:
+def hash_states(trajectory: Trajectory) -> str:
     """SHA-256 (hex) over every state, little-endian int16."""
-    return hashlib.sha256(trace.states.astype("<i2").tobytes()).hexdigest()
+    return hashlib.sha256(trajectory.states.astype("<i2").tobytes()).hexdigest()
 
 
 def model_files(model: IntegerModel) -> dict[str, bytes]:
@@ -166,15 +166,17 @@ def describe_formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
     }
 
 
-def vector_files(x: IntArray, lengths: IntArray, labels: IntArray, trace: Trace, recorded: IntArray | None = None) -> dict[str, bytes]:
+def vector_files(
+    x: IntArray, lengths: IntArray, labels: IntArray, trajectory: Trajectory, recorded: IntArray | None = None
+) -> dict[str, bytes]:
     """vectors/test.npz. recorded: see Vectors."""
     arrays: Arrays = {
         "x": x.astype(np.int16),
         "lengths": lengths.astype(np.int64),
         "labels": labels.astype(np.int64),
-        "scores": trace.scores.astype(np.int16),
-        "states": trace.states[:SHOWN_SEQUENCES].astype(np.int16),
-        "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trace)), np.uint8),
+        "scores": trajectory.scores.astype(np.int16),
+        "states": trajectory.states[:SHOWN_SEQUENCES].astype(np.int16),
+        "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trajectory)), np.uint8),
         **({} if recorded is None else {"recorded": recorded.astype(np.int64)}),
     }
     return {VECTORS: serialize.to_npz(arrays)}

@@ -179,10 +179,10 @@ def accuracy_of(model: IntegerModel, recordings: Split, initial: Int64Array | No
     right = 0
     for begin in range(0, len(recordings), size):
         rows = slice(begin, begin + size)
-        trace = evaluate_model(
+        trajectory = evaluate_model(
             model, np.asarray(recordings.x[rows], np.int64), recordings.lengths[rows], None if initial is None else initial[rows]
         )
-        right += int((answers(trace.scores) == recordings.y[rows]).sum())
+        right += int((answers(trajectory.scores) == recordings.y[rows]).sum())
     return right / len(recordings)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..errors import MissingToolError, UnsupportedError, counted
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trajectory
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
 from ..validate.build import Build
@@ -138,18 +138,18 @@ class Examination:
         for answer in asked.witness.answers(job):
             if answer.from_zero and vectors.initial is not None:
                 self._note(asked, f"initial states ({answer.variant}): every sequence begins with zeros there")
-            if self.model.decides and answer.trace.decisions is None:
+            if self.model.decides and answer.trajectory.decisions is None:
                 self._note(asked, f"decisions ({answer.variant}): it ends with the scores")
             reference = vectors.reference(self.model, from_zero=answer.from_zero)
-            comparison = compare(job, reference, answer.trace)
+            comparison = compare(job, reference, answer.trajectory)
             yield asked.evidence(answer, vectors, comparison, _locate(asked, job, answer, reference, comparison))
 
     def _compare_stream(self, asked: _Asked, stream: LongRunSet, job: Job) -> Iterator[Evidence]:
         for answer in asked.witness.answers(job):
-            reference = stream.reference(answer.trace.states[0])
+            reference = stream.reference(answer.trajectory.states[0])
             steps = reference.states.shape[1]
             run = replace(job, x=job.x[:, :steps], lengths=np.array([steps], np.int64))
-            comparison = compare(run, reference, _first_steps(answer.trace, steps))
+            comparison = compare(run, reference, _first_steps(answer.trajectory, steps))
             yield asked.evidence(answer, stream, comparison, _locate(asked, run, answer, reference, comparison), steps)
 
     def _compare_layers(self, asked: _Asked, vectors: LayerSet, job: Job) -> Iterator[Evidence]:
@@ -204,7 +204,7 @@ class _Asked:
         )
 
 
-def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trace, comparison: Comparison) -> tuple[Fault | None, str]:
+def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trajectory, comparison: Comparison) -> tuple[Fault | None, str]:
     """Where it differs, and that as the end of a sentence."""
     if comparison.first is None:
         return None, ""
@@ -224,10 +224,10 @@ def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trace, compariso
     return finding.fault, f"; the first layer that differs there is {finding.fault}"
 
 
-def _first_steps(trace: Trace, steps: int) -> Trace:
-    """Of a trace with every score."""
-    decisions = None if trace.decisions is None else trace.decisions[:, :steps]
-    return Trace(trace.states[:, :steps], trace.scores[:, :steps], decisions)
+def _first_steps(trajectory: Trajectory, steps: int) -> Trajectory:
+    """Of a trajectory with every score."""
+    decisions = None if trajectory.decisions is None else trajectory.decisions[:, :steps]
+    return Trajectory(trajectory.states[:, :steps], trajectory.scores[:, :steps], decisions)
 
 
 def _defined(graphs: Iterable[Graph]) -> set[str]:

@@ -333,8 +333,8 @@ def _recorded(net: Net, test: Split) -> IntArray | None:
 def _files(model: IntegerModel, recipe: Recipe, test: Split, recorded: IntArray | None) -> tuple[dict[str, bytes], float]:
     """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it)."""
     x, lengths, kept = test.x.astype(np.int64), test.lengths, recipe.quantize.vectors
-    trace = evaluate(model, x, lengths)
+    trajectory = evaluate(model, x, lengths)
     kept_recorded = None if recorded is None else recorded[:kept]
-    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], trace.take(np.arange(len(x))[:kept]), kept_recorded)
-    accuracy = float((answers(trace.scores) == test.y).mean())
+    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], trajectory.take(np.arange(len(x))[:kept]), kept_recorded)
+    accuracy = float((answers(trajectory.scores) == test.y).mean())
     return {**model_files(model), **vectors}, accuracy

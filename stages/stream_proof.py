@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InputError, counted
-from ..graph.evaluate import Trace, take_decisions
+from ..graph.evaluate import Trajectory, take_decisions
 from ..graph.events import KINDS, kinds_of_ends
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
@@ -83,7 +83,7 @@ class LongRunSet:
         """What a witness is asked."""
         return Job(self.model, path, self.x[None, :steps], np.array([steps], np.int64), argument, progress, every_score=True)
 
-    def reference(self, guess: IntArray) -> Trace:
+    def reference(self, guess: IntArray) -> Trajectory:
         """What numpy answers to the first steps. guess: int16 [steps, entries], a witness's states, of which no value depends: see
         evaluate_long_run. The answer ends with the step whose state is the WRONG_STEPS-th wrong one, whoever was asked before.
         """
@@ -97,7 +97,7 @@ class LongRunSet:
             wrong = self._wrong(guess)
         steps = int(wrong[WRONG_STEPS - 1]) + 1 if len(wrong) >= WRONG_STEPS else len(guess)
         states, scores = (np.concatenate(parts)[None, :steps] for parts in (self._states, self._scores))
-        return Trace(states, scores, self._decisions_about(scores) if self.model.decides else None)
+        return Trajectory(states, scores, self._decisions_about(scores) if self.model.decides else None)
 
     @property
     def _done(self) -> int:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..graph.draws import Draws
-from ..graph.evaluate import Trace, evaluate
+from ..graph.evaluate import Trajectory, evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..validate.compare import LayerReference
@@ -40,18 +40,18 @@ class SequenceSet:
     initial: IntArray | None
     vectors: VectorSet
     sampled: int | None = None
-    _traces: dict[bool, Trace] = field(default_factory=dict)
+    _trajectories: dict[bool, Trajectory] = field(default_factory=dict)
 
     def job(self, model: IntegerModel, path: Path, argument: str, progress: Callable[[Progress], None] = tell_nobody) -> Job:
         """What a witness is asked."""
         return Job(model, path, self.x, self.lengths, argument, progress, self.initial)
 
-    def reference(self, model: IntegerModel, *, from_zero: bool) -> Trace:
+    def reference(self, model: IntegerModel, *, from_zero: bool) -> Trajectory:
         """What numpy answers, computed once. from_zero: whatever the initial states."""
         from_zero = from_zero or self.initial is None
-        if from_zero not in self._traces:
-            self._traces[from_zero] = evaluate(model, self.x, self.lengths, None if from_zero else self.initial)
-        return self._traces[from_zero]
+        if from_zero not in self._trajectories:
+            self._trajectories[from_zero] = evaluate(model, self.x, self.lengths, None if from_zero else self.initial)
+        return self._trajectories[from_zero]
 
     def take(self, count: int | None) -> SequenceSet:
         """So many of the sequences, always the same ones; all where there are no more."""
@@ -59,8 +59,8 @@ class SequenceSet:
             return self
         rows = _chosen(len(self.x), count)
         initial = None if self.initial is None else self.initial[rows]
-        traces = {key: trace.take(rows) for key, trace in self._traces.items()}
-        return replace(self, x=self.x[rows], lengths=self.lengths[rows], initial=initial, sampled=count, _traces=traces)
+        trajectories = {key: trajectory.take(rows) for key, trajectory in self._trajectories.items()}
+        return replace(self, x=self.x[rows], lengths=self.lengths[rows], initial=initial, sampled=count, _trajectories=trajectories)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +82,10 @@ class LayerSet:
         return replace(self, reference=LayerReference(chosen), sampled=sum(map(len, rows.values())))
 
 
-def golden_set(vectors: Vectors, reference: Trace | None = None) -> SequenceSet:
+def golden_set(vectors: Vectors, reference: Trajectory | None = None) -> SequenceSet:
     """The recordings' vectors, and what numpy answers to them, where that is known."""
     named = VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))
-    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, _traces={} if reference is None else {True: reference})
+    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, _trajectories={} if reference is None else {True: reference})
 
 
 def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]:

@@ -60,6 +60,19 @@ def test_no_constant_that_another_module_imports_means_two_things():
     assert not twice
 
 
+def names(tree):
+    """What a module defines and calls: classes, functions, arguments, variables, attributes."""
+    for node in ast.walk(tree):
+        yield from (each for each in (getattr(node, part, None) for part in ("name", "id", "attr", "arg")) if isinstance(each, str))
+
+
+def test_tracing_is_reading_a_torch_module_and_nothing_else():
+    stranger = re.compile(r"(?<![a-z])trac(e|es|ed|er|ing)(?![a-z])", re.IGNORECASE)
+    said = {name: module for module, tree in modules() for name in names(tree) if stranger.search(re.sub("(?=[A-Z])", "_", name))}
+    assert {name for name, module in said.items() if not module.startswith("models/")} == set()
+    assert "trace" in said
+
+
 def test_the_words_of_the_architecture_are_defined_where_it_says():
     words = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Words")[2]
     rows = [line.split("|") for line in words.splitlines() if line.startswith("| ")][1:]

@@ -70,8 +70,8 @@ class Uses:
                 yield "the answer of classify", np.array(row.reshape(-1).argmax(), answer)
             return
         back = evaluate(self.model, self.x[:, ::-1])
-        traces = [("a state", forth)] if small else [("a state", forth), ("a second state in turns with the first", back)]
-        every = [(who, trace.states, scores_of_every_step(self.model, trace.states)) for who, trace in traces]
+        trajectories = [("a state", forth)] if small else [("a state", forth), ("a second state in turns with the first", back)]
+        every = [(who, trajectory.states, scores_of_every_step(self.model, trajectory.states)) for who, trajectory in trajectories]
         decided = [list(self._decided(scores)) for _, _, scores in every] if self.model.decides else []
         for i in range(len(self.x)):
             yield "the scores of run", forth.scores[i].astype(score)

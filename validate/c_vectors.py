@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import DeviceError
 from ..graph.decide import DECISION
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, TensorType, Value
 from .witness import Job
@@ -35,7 +35,7 @@ def _encode_states(job: Job) -> list[bytes]:
     return [bytes([every | 1]) + data if any(data) else bytes([every]) for data in map(np.void.tobytes, records)]
 
 
-def decode_trace(job: Job, output: bytes) -> Trace:
+def decode_trajectory(job: Job, output: bytes) -> Trajectory:
     """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
     model = job.model
     values = model.graphs["step"].state_inputs if model.is_recurrent else ()
@@ -46,7 +46,7 @@ def decode_trace(job: Job, output: bytes) -> Trace:
     check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
     width = sum(value.type.size for value in values)
     longest = job.x.shape[1] if model.is_recurrent else 0
-    trace = Trace(
+    trajectory = Trajectory(
         np.zeros((len(job.x), longest, width), np.int16),
         np.zeros((len(job.x), *model.output.type.shape), np.int64),
         np.zeros((len(job.x), longest), np.int16) if model.decides else None,
@@ -56,23 +56,23 @@ def decode_trace(job: Job, output: bytes) -> Trace:
         end = start + count * state.itemsize
         if values:
             after: npt.NDArray[Any] = np.ndarray(count, state, output, start)
-            trace.states[i, :count] = side_by_side(values, after)
-            if trace.decisions is not None:
-                trace.decisions[i, :count] = after[DECISION][:, 0]
+            trajectory.states[i, :count] = side_by_side(values, after)
+            if trajectory.decisions is not None:
+                trajectory.decisions[i, :count] = after[DECISION][:, 0]
         start = end + scores.itemsize
-        trace.scores[i] = np.frombuffer(output, scores, 1, end)[model.output.name][0]
-    return trace
+        trajectory.scores[i] = np.frombuffer(output, scores, 1, end)[model.output.name][0]
+    return trajectory
 
 
-def decode_long_run(job: Job, output: bytes, values: Sequence[Value]) -> Trace:
-    """The trace of a job that asks for every score, from what was written after each step: `values`, then the scores."""
+def decode_long_run(job: Job, output: bytes, values: Sequence[Value]) -> Trajectory:
+    """The trajectory of a job that asks for every score, from what was written after each step: `values`, then the scores."""
     model, steps = job.model, int(job.lengths[0])
     record = np.dtype([("values", record_dtype(values)), ("scores", stored_dtype(model.output.type), model.output.type.shape)])
     check_length(output, steps * record.itemsize)
     records = np.frombuffer(output, record)
     states = side_by_side(model.graphs["step"].state_inputs, records["values"]).astype(np.int16)
     decisions = records["values"][DECISION][:, 0][None].astype(np.int16) if model.decides else None
-    return Trace(states[None], records["scores"][None].astype(np.int64), decisions)
+    return Trajectory(states[None], records["scores"][None].astype(np.int64), decisions)
 
 
 def decision_values(model: IntegerModel) -> list[Value]:
@@ -82,7 +82,7 @@ def decision_values(model: IntegerModel) -> list[Value]:
 
 
 def side_by_side(values: Sequence[Value], records: npt.NDArray[Any]) -> IntArray:
-    """States as rows of Trace.states, [steps, entries], from records of `record_dtype`, one a step."""
+    """States as rows of Trajectory.states, [steps, entries], from records of `record_dtype`, one a step."""
     states: IntArray = np.concatenate([records[value.name].reshape(len(records), -1) for value in values], axis=1)
     return states
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ParityError
 from ..graph.decide import DECISION
-from ..graph.evaluate import Trace, evaluate_forced
+from ..graph.evaluate import Trajectory, evaluate_forced
 from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
@@ -58,7 +58,7 @@ def expected_count(job: Job, *, decisions: bool = True) -> int:
     return int(job.lengths.sum()) * width + scores
 
 
-def compare(job: Job, reference: Trace, answer: Trace) -> Comparison:
+def compare(job: Job, reference: Trajectory, answer: Trajectory) -> Comparison:
     """Every state and decision of every valid step, and every score. Raises ParityError when the answer has not all of them.
 
     Decisions are left out where the witness takes none.
@@ -82,7 +82,7 @@ def compare(job: Job, reference: Trace, answer: Trace) -> Comparison:
     return Comparison(compared, differing, _first(job, reference, answer, states, scores) or _first_decision(reference, answer, decisions))
 
 
-def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: IntArray) -> Mismatch | None:
+def _first(job: Job, reference: Trajectory, answer: Trajectory, states: IntArray, scores: IntArray) -> Mismatch | None:
     found = []
     if states.any():
         sequence, step, channel = (int(i) for i in np.argwhere(states)[0])
@@ -100,7 +100,7 @@ def _first(job: Job, reference: Trace, answer: Trace, states: IntArray, scores: 
     return min(found, key=lambda each: (each.sequence, longest if each.step is None else each.step), default=None)
 
 
-def _first_decision(reference: Trace, answer: Trace, differs: BoolArray) -> Mismatch | None:
+def _first_decision(reference: Trajectory, answer: Trajectory, differs: BoolArray) -> Mismatch | None:
     """Where neither a state nor a score differs, which says more."""
     if not differs.any() or reference.decisions is None or answer.decisions is None:
         return None
@@ -110,7 +110,7 @@ def _first_decision(reference: Trace, answer: Trace, differs: BoolArray) -> Mism
 
 
 def state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
-    """The state that an entry of Trace.states belongs to, and its place there."""
+    """The state that an entry of Trajectory.states belongs to, and its place there."""
     for value in model.graphs["step"].state_inputs:
         if channel < value.type.size:
             return value.name, channel

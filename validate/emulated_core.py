@@ -15,7 +15,7 @@ from .c_kernels import layer_functions
 from .c_layers import decode_layers, encode_forced
 from .c_program import TAP_FLAG, run_probe
 from .c_uses import ask_uses
-from .c_vectors import decode_trace, encode_vectors
+from .c_vectors import decode_trajectory, encode_vectors
 from .emulation import check_tools, export_folder, run_model, source_on, target_of, tool_versions
 from .stream_uses import CORE_LENGTHS
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
@@ -49,7 +49,7 @@ class EmulatedCore:
         version, folder = tool_versions(core, job.build), export_folder(core, job.directory)
         self.target = target_of(core, job.directory)
         output = run_model(core, job.model, job.directory / folder, (), encode_vectors(job), build=job.build)
-        yield Answer(_variant(core, job, folder), version, decode_trace(job, output))
+        yield Answer(_variant(core, job, folder), version, decode_trajectory(job, output))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness. One answer, of the core that the argument names."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import RescompError, counted
-from ..graph.evaluate import Trace, split_state
+from ..graph.evaluate import Trajectory, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
 from .compare import LayerReference, Mismatch
@@ -59,7 +59,9 @@ class Finding:
     of_files: bool
 
 
-def locate(job: Job, witness: Witness, answer: Answer, reference: Trace, mismatch: Mismatch, steps: int = REPLAYED_STEPS) -> Finding | None:
+def locate(
+    job: Job, witness: Witness, answer: Answer, reference: Trajectory, mismatch: Mismatch, steps: int = REPLAYED_STEPS
+) -> Finding | None:
     """Ask the layers of a witness that differs, each on the reference's inputs to it, at up to `steps` steps about the `mismatch`.
 
     They are those of the exported files, or of a fresh export where the files' own cannot be asked; where neither can be, what the
@@ -135,18 +137,22 @@ def _fault(layer: _Asked, kernel: str, run: Replay | None) -> Fault:
     return Fault(layer.role, layer.name, kernel, wrong, channels, rows, begin or 0, (begin or 0) + len(expected) - 1, value)
 
 
-def _answered(job: Job, witness: Witness, answer: Answer, reference: Trace, mismatch: Mismatch) -> Fault | None:
+def _answered(job: Job, witness: Witness, answer: Answer, reference: Trajectory, mismatch: Mismatch) -> Fault | None:
     """The state or the scores that differ, at every step of the sequence, where no layer can be asked."""
     if mismatch.kind == "decision":
         return None
     role = next(role for role in GRAPHS[mismatch.kind] if role in job.model.graphs)
     graph, row, length = job.model.graphs[role], mismatch.sequence, int(job.lengths[mismatch.sequence])
     if mismatch.kind == "state":
-        expected, got = (split_state(job.model, trace.states[row, :length])[mismatch.tensor] for trace in (reference, answer.trace))
+        expected, got = (
+            split_state(job.model, trajectory.states[row, :length])[mismatch.tensor] for trajectory in (reference, answer.trajectory)
+        )
         run = Replay({}, row, 0)
     else:
         at = slice(row, row + 1)
-        expected, got = (trace.scores[0] if job.every_score else trace.scores[at] for trace in (reference, answer.trace))
+        expected, got = (
+            trajectory.scores[0] if job.every_score else trajectory.scores[at] for trajectory in (reference, answer.trajectory)
+        )
         run = Replay({}, row, 0 if job.every_score else mismatch.step)
     kernel = witness.kernels(job, role)[graph.state.get(mismatch.tensor, mismatch.tensor)]
     return replace(_fault(_Asked(role, mismatch.tensor, expected, got), kernel, run), computed=False)

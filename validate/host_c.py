@@ -30,7 +30,7 @@ from .c_program import (
     write_program,
 )
 from .c_uses import ask_uses
-from .c_vectors import decode_trace, encode_vectors
+from .c_vectors import decode_trajectory, encode_vectors
 from .stream_uses import HOST_LENGTHS
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
@@ -73,8 +73,8 @@ class HostC:
         for variant in _variants(job.build):
             output = _build_and_run(compiler, job.model, job.directory / "c", variant.flags, data)
             with _cut_short():
-                trace = decode_trace(job, output)
-            yield Answer(variant.name, version, trace)
+                trajectory = decode_trajectory(job, output)
+            yield Answer(variant.name, version, trajectory)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness. One answer, of the product's own build, or of the code under both sanitizers."""

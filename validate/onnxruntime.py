@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError, UnsupportedError
 from ..export.onnx import DECIDE_FILE, SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
-from ..graph.evaluate import Trace, rows_at_a_time
+from ..graph.evaluate import Trajectory, rows_at_a_time
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.passes import compose
@@ -60,8 +60,8 @@ class OnnxruntimeWitness:
             data = _read(path, job.model)
             if job.every_score and file == SEQUENCE_FILE:
                 raise UnsupportedError(f"{file} gives scores at the end of a sequence alone")
-            trace = _trace_sequences if file == SEQUENCE_FILE else _trace_steps if job.model.is_recurrent else _trace_whole
-            yield Answer(variant, version, trace(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
+            run = _run_sequences if file == SEQUENCE_FILE else _run_steps if job.model.is_recurrent else _run_whole
+            yield Answer(variant, version, run(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness."""
@@ -111,15 +111,15 @@ def _run_part(part: Layers, path: Path, optimize: bool, forced: Forced, graph: G
     return {name: place.load(answers[place.name + COMPUTED]) for name, place in part.makes.items()}
 
 
-def _trace_whole(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
+def _run_whole(job: Job, data: bytes, path: Path, optimize: bool) -> Trajectory:
     (answer,) = compose(job.model).outputs
     output = boundary_tensor(answer, job.model.output.type)
     task = _task(optimize, (_input(job.model.input),), (output,), job.model.graphs["whole"], answers=(answer,))
     scores = _run_once(task, data, path, {job.model.input.name: job.x})[answer]
-    return Trace(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
+    return Trajectory(np.zeros((len(job.x), 0, 0), np.int16), scores.astype(np.int64))
 
 
-def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
+def _run_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trajectory:
     """Step by step, all sequences of a block that still run in one batch."""
     states, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
     outputs = (*map(boundary_tensor, following, (value.type for value in states)), boundary_tensor(answer, job.model.output.type))
@@ -128,7 +128,7 @@ def _trace_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
     if job.every_score or job.model.decides:
         task = replace(task, recorded=(*task.recorded, answer))
     results = _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states())
-    found = _recurrent_trace(job, task, results)
+    found = _recurrent_trajectory(job, task, results)
     return replace(found, decisions=_decide(job, optimize, results.recorded[answer])) if job.model.decides else found
 
 
@@ -143,13 +143,13 @@ def _decide(job: Job, optimize: bool, scores: IntArray) -> IntArray:
     return _run(task, _read(path, job.model), path, {read.name: scores}, job.lengths, zeros).recorded[decision][..., 0]
 
 
-def _trace_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trace:
+def _run_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trajectory:
     """Whole sequences, those of one length in one batch."""
     states, (*following, answer) = job.model.graphs["step"].state_inputs, compose(job.model).outputs
     stacked = (replace(boundary_tensor(name, value.type), time_first=True) for name, value in zip(following, states, strict=True))
     outputs = (*stacked, boundary_tensor(answer, job.model.output.type))
     task = _recurrent(job, optimize, (replace(_input(job.model.input), time_first=True),), outputs, {})
-    return _recurrent_trace(job, task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, {}))
+    return _recurrent_trajectory(job, task, _run(task, data, path, {job.model.input.name: job.x}, job.lengths, {}))
 
 
 def _recurrent(job: Job, optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], carried: Mapping[str, str]) -> Task:
@@ -160,10 +160,10 @@ def _recurrent(job: Job, optimize: bool, inputs: tuple[Tensor, ...], outputs: tu
     return replace(task, rows=max(1, min(task.rows, ENTRIES_AT_A_TIME // max(1, entries))))
 
 
-def _recurrent_trace(job: Job, task: Task, results: Results) -> Trace:
+def _recurrent_trajectory(job: Job, task: Task, results: Results) -> Trajectory:
     (answer,) = task.answers
     states = beside([results.recorded[name] for name in task.recorded if name != answer], 2)
-    return Trace(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
+    return Trajectory(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
 
 
 def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], graph: Graph, **parts: Any) -> Task:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graph.evaluate import Trace, evaluate_graph, scores_of_every_step, split_state, walk_decisions
+from ..graph.evaluate import Trajectory, evaluate_graph, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .compare import Mismatch
@@ -31,7 +31,7 @@ class Replay:
         return {value.name: self.forced[role][value.name] for value in graph.inputs}
 
 
-def replay(job: Job, reference: Trace, mismatch: Mismatch, most: int = REPLAYED_STEPS) -> Replay:
+def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPLAYED_STEPS) -> Replay:
     """Up to `most` steps of the sequence of `mismatch`, in whose middle its step lies where there are so many; or its one sample."""
     model, row = job.model, mismatch.sequence
     if not model.is_recurrent:
@@ -52,8 +52,8 @@ def replay(job: Job, reference: Trace, mismatch: Mismatch, most: int = REPLAYED_
     return Replay(forced, row, begin)
 
 
-def _state_before(job: Job, reference: Trace, row: int, step: int) -> IntArray:
-    """One row as Trace.states has them."""
+def _state_before(job: Job, reference: Trajectory, row: int, step: int) -> IntArray:
+    """One row as Trajectory.states has them."""
     if step:
         return reference.states[row, step - 1 : step]
     if job.initial is None:

@@ -64,8 +64,8 @@ class SerialPort:
             device = ParityDevice(line, _computing_seconds(job.model), self._hello_seconds)
             self.report = device.report
             hello = self._greet(device, job.model)
-            trace = SequenceStream(device, job).run()
-        yield Answer(hello.core, f"parity protocol {hello.protocol}, API {hello.api}", trace)
+            trajectory = SequenceStream(device, job).run()
+        yield Answer(hello.core, f"parity protocol {hello.protocol}, API {hello.api}", trajectory)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
         """Refused."""

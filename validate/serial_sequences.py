@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..graph.decide import DECISION
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trajectory
 from ..graph.ir import IntegerModel, Value
 from .c_vectors import decision_values, decode_long_run, record_dtype, side_by_side, stored_dtype
 from .parity_device import LostError, ParityDevice
@@ -50,13 +50,15 @@ class SequenceStream:
         self._states = job.states() if job.model.is_recurrent else {}
         self._begin = self._told = time.monotonic()
 
-    def run(self) -> Trace:
+    def run(self) -> Trajectory:
         """Every state and score as they come. Raises DeviceError."""
         model, count = self._job.model, len(self._job.x)
         states, values = model.graphs["step"].state_inputs if model.is_recurrent else (), stepped_values(model)
         width, longest = sum(value.type.size for value in states), self._job.x.shape[1] if model.is_recurrent else 0
         decisions = np.zeros((count, longest), np.int16) if model.decides else None
-        trace = Trace(np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64), decisions)
+        trajectory = Trajectory(
+            np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64), decisions
+        )
         for i in range(count):
             if self._device.wants_new_session:
                 self._check_digest()
@@ -69,13 +71,13 @@ class SequenceStream:
             end = steps * nbytes(values)
             if steps:
                 found = np.frombuffer(results[:end], record_dtype(values))
-                trace.states[i, :steps] = side_by_side(states, found)
-                if trace.decisions is not None:
-                    trace.decisions[i, :steps] = found[DECISION][:, 0]
-            trace.scores[i] = np.frombuffer(results[end:], stored_dtype(model.output.type)).reshape(model.output.type.shape)
+                trajectory.states[i, :steps] = side_by_side(states, found)
+                if trajectory.decisions is not None:
+                    trajectory.decisions[i, :steps] = found[DECISION][:, 0]
+            trajectory.scores[i] = np.frombuffer(results[end:], stored_dtype(model.output.type)).reshape(model.output.type.shape)
             self._tell(i + 1, count, "sequences")
         self._check_digest()
-        return trace
+        return trajectory
 
     def _sequence(self, i: int) -> bytes:
         """The results of sequence i: the state after each step (and the scores, where every score is asked), then the scores.

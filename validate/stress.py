@@ -35,8 +35,8 @@ MOST_STRESS_ENTRIES = 1 << 22
 class Stress:
     """x: int16 [sequences, longest, *input shape], or [samples, *input shape] for a net without state; lengths: int64 [sequences].
 
-    initial: int16 [sequences, state entries], the state before the first step, rows as Trace.states. layers: for each graph by name the
-    forced values of its layers (graph.evaluate.evaluate_forced), [batch, *shape] by name; a view's are those of what it shows.
+    initial: int16 [sequences, state entries], the state before the first step, rows as Trajectory.states. layers: for each graph by name
+    the forced values of its layers (graph.evaluate.evaluate_forced), [batch, *shape] by name; a view's are those of what it shows.
     """
 
     x: IntArray

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError, MissingToolError
 from ..export.flatbuffer import check_flatbuffer
 from ..export.tflite import FILE, graph_to_tflite
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, TensorType
 from ..graph.passes import compose
@@ -58,7 +58,7 @@ class TfliteWitness:
         for variant in choose(self.name, RESOLVERS, job.argument):
             data = read_model(path)
             check_tflite(data, job.model, path)
-            answer = trace(job, (package, RESOLVERS[variant]), data, path)
+            answer = run_job(job, (package, RESOLVERS[variant]), data, path)
             yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", answer)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
@@ -135,7 +135,7 @@ def _run_part(
     return {name: results.answers[tensor.name].astype(np.int64).reshape(batch, *types[name].shape) for name, tensor in part.makes.items()}
 
 
-def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trace:
+def run_job(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trajectory:
     """Every state and score of a job. interpreter: package and resolver."""
     model, n = job.model, len(job.x)
     *following, answer = compose(model).outputs
@@ -149,7 +149,7 @@ def trace(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Tr
     x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
     results = _run(task, data, path, {model.input.name: x}, lengths, job.states() if model.is_recurrent else {})
     states = beside([results.recorded[name] for name in following], 2) if following else np.zeros((n, 0, 0))
-    return Trace(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
+    return Trajectory(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
 
 
 def _run(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray], lengths: IntArray, first: Mapping[str, IntArray]) -> Results:

@@ -13,7 +13,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
 from .composed import composed_graphs
 from .interpreter_child import MICRO
-from .tflite import read_model, run_cut, run_samples, trace
+from .tflite import read_model, run_cut, run_job, run_samples
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
@@ -34,7 +34,7 @@ class TfliteMicro:
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness."""
         path = job.directory / FILE
-        yield Answer("reference kernels", version("tflite-micro"), trace(job, (MICRO, ""), read_model(path), path))
+        yield Answer("reference kernels", version("tflite-micro"), run_job(job, (MICRO, ""), read_model(path), path))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..compress import compress
 from ..errors import InputError, UnsupportedError
-from ..graph.evaluate import Trace
+from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.ir import Format, Graph, IntegerModel
 from ..graph.stream import streaming_states
@@ -60,9 +60,9 @@ class TorchNet:
             if job.every_score:
                 raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
             _check_windows(net, job)
-            return Answer("float64", torch.__version__, trace_stream(net, job.model, job.x), from_zero=True)
+            return Answer("float64", torch.__version__, evaluate_streamed_net(net, job.model, job.x), from_zero=True)
         begin = job.states() if job.model.is_recurrent else None
-        return Answer("float64", torch.__version__, trace(net, job.x, job.lengths, begin, every_score=job.every_score))
+        return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, begin, every_score=job.every_score))
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
         """Refused."""
@@ -107,7 +107,9 @@ def _check_windows(net: FeedForwardNet, job: Job) -> None:
 
 
 @torch.no_grad()
-def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray] | None = None, *, every_score: bool = False) -> Trace:
+def evaluate_net(
+    net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray] | None = None, *, every_score: bool = False
+) -> Trajectory:
     """Every hidden state and score of a compressed net, as integers.
 
     x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1; begin: the states before the
@@ -117,7 +119,7 @@ def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray
     if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
         raise UnsupportedError("only a compressed net has an integer meaning: call compress and calibrate first")
     if isinstance(net, FeedForwardNet):
-        return _trace_whole(net, x)
+        return _run_whole(net, x)
     assert isinstance(net.arithmetic, FixedPointArithmetic)
     exact = copy.deepcopy(net).double().eval()
     formats = net.arithmetic.formats
@@ -133,24 +135,24 @@ def trace(net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray
         h = every[exact.read_by_classifier]
         read = h if every_score else h[torch.arange(len(h)), steps[batch] - 1]
         scores.append(_to_integers(exact.scores(read).numpy(), formats.scores))
-    return Trace(np.concatenate(states), np.concatenate(scores))
+    return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 
 def _as_real(states: Mapping[str, IntArray], formats: Mapping[str, Format], batch: slice) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ldexp(states[name][batch].astype(float), -formats[name].fraction_bits)) for name in formats}
 
 
-def _trace_whole(net: FeedForwardNet, x: IntArray) -> Trace:
+def _run_whole(net: FeedForwardNet, x: IntArray) -> Trajectory:
     integers = net.arithmetic
     assert isinstance(integers, IntegerActivations)
     exact = copy.deepcopy(net).double().eval()
     readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -integers.input_bits[0]))
     scores = [_to_integers(exact(batch).numpy(), integers.bits(net.plan.output)) for batch in torch.split(readings, BATCH)]
-    return Trace(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
+    return Trajectory(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
 
 
 @torch.no_grad()
-def trace_stream(net: FeedForwardNet, model: IntegerModel, x: IntArray) -> Trace:
+def evaluate_streamed_net(net: FeedForwardNet, model: IntegerModel, x: IntArray) -> Trajectory:
     """The same for a streamed model, whose states are rows of the values that the net computes over whole windows.
 
     x: int [windows, steps, readings a step, channels].
@@ -165,7 +167,7 @@ def trace_stream(net: FeedForwardNet, model: IntegerModel, x: IntArray) -> Trace
         values = exact.values(batch)
         scores.append(_to_integers(values[net.plan.output].flatten(1).numpy(), integers.bits(net.plan.output)))
         states.append(_stream_states(net, model, values, x.shape[1]))
-    return Trace(np.concatenate(states), np.concatenate(scores))
+    return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 
 def _stream_states(net: FeedForwardNet, model: IntegerModel, values: Mapping[str, Tensor], steps: int) -> IntArray:

@@ -39,5 +39,5 @@ def read_artefact(path: Path) -> bytes:
 
 
 def beside(states: Sequence[IntArray], axes: int) -> IntArray:
-    """States with `axes` leading axes in common, flattened behind them and side by side, as Trace.states has them."""
+    """States with `axes` leading axes in common, flattened behind them and side by side, as Trajectory.states has them."""
     return np.concatenate([state.reshape(*state.shape[:axes], -1) for state in states], axis=axes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from ..graph.evaluate import Trace, initial_state
+from ..graph.evaluate import Trajectory, initial_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .build import RESCOMP_S_OWN, Build
@@ -34,7 +34,7 @@ class Job:
 
     x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
-    initial: int16 [sequences, state entries], the states before the first step, rows as Trace.states; None: zeros.
+    initial: int16 [sequences, state entries], the states before the first step, rows as Trajectory.states; None: zeros.
     build: how generated C is compiled. every_score: the job is one long run: of its only sequence scores are asked after each step.
     stream_steps: of the long run beside this job, for what a header offers of streams.
     """
@@ -64,13 +64,13 @@ class Job:
 class Answer:
     """What one variant of a witness (a resolver, a set of compiler flags, ...) computed. version names the software behind it.
 
-    trace: where the job asks for every score, its scores are [1, steps, *shape].
+    trajectory: where the job asks for every score, its scores are [1, steps, *shape].
     from_zero: every sequence began with zeros, whatever the job's initial states: this variant takes none.
     """
 
     variant: str
     version: str
-    trace: Trace
+    trajectory: Trajectory
     from_zero: bool = False
 
 

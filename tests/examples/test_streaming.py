@@ -113,12 +113,12 @@ def test_a_model_s_own_decision_takes_the_place_of_the_smoothing(request, exampl
     top = int(np.median(scores.max(axis=1)))
     model = with_decision(alone, Decision(smoothing=1, hold=2, refractory=1, thresholds=(top,) * 4))
     write_export(tmp_path / "c", model)
-    trace = evaluate(model, samples[None])
-    for number, decision in enumerate(trace.decisions[0].tolist()):
+    trajectory = evaluate(model, samples[None])
+    for number, decision in enumerate(trajectory.decisions[0].tolist()):
         score = scores[number, decision] if decision >= 0 else 0
         lines.append(f"{number} {decision} {score}{' *' if decision != before else ''}\n")
         before = decision
-    assert {-2, -1} < set(trace.decisions[0].tolist())
+    assert {-2, -1} < set(trajectory.decisions[0].tolist())
     assert "".join(lines).count("*") > 4
     assert example.run(tmp_path, model, samples, core) == "".join(lines)
 

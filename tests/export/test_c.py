@@ -190,10 +190,10 @@ def call_as_a_caller_would(model, folder, random_sequences):
     library = ctypes.CDLL(str(folder / "it.so"))
     x, _ = random_sequences(np.random.default_rng(2), model, count=6, longest=9)
     x = np.ascontiguousarray(x, model.input.type.format.dtype)
-    trace = evaluate(model, x)
+    trajectory = evaluate(model, x)
     state = (ctypes.c_int16 * 4096)(*[123] * 4096)
     call, classify = (getattr(library, f"{name}_{verb}") for verb in ("run", "classify"))
-    for sequence, wanted in zip(x, trace.scores, strict=True):
+    for sequence, wanted in zip(x, trajectory.scores, strict=True):
         scores = np.zeros(len(wanted), model.output.type.format.dtype)
         call(state, ctypes.c_void_p(sequence.ctypes.data), ctypes.c_uint16(len(sequence)), ctypes.c_void_p(scores.ctypes.data))
         np.testing.assert_array_equal(scores, wanted)
@@ -224,7 +224,7 @@ def test_int8_and_int16_side_by_side(mixed, tmp_path, random_sequences):
     job = Job(mixed, tmp_path, x.astype(np.int16), lengths)
     reference = evaluate(mixed, x, lengths)
     for answer in HostC().answers(job):
-        result = compare(job, reference, answer.trace)
+        result = compare(job, reference, answer.trajectory)
         assert (result.mismatches, result.compared) == (0, expected_count(job)), answer.variant
 
 
@@ -384,7 +384,7 @@ def test_a_graph_without_a_layer_gives_its_input(tmp_path):
     write_export(tmp_path / "c", model)
     x = np.arange(-8, 8, dtype=np.int16).reshape(4, 4)
     for answer in HostC().answers(Job(model, tmp_path, x, np.zeros(4, np.int64))):
-        np.testing.assert_array_equal(answer.trace.scores, x)
+        np.testing.assert_array_equal(answer.trajectory.scores, x)
 
 
 def test_a_model_that_would_hide_a_standard_header_is_refused(random_fastgrnn):

@@ -129,7 +129,7 @@ def test_an_int8_block_equals_numpy(shape, product, random_int8_block, export_jo
     job = export_job(model, rng.integers(-(1 << 15), 1 << 15, (1000, *shape)), exports=export_onnx)
     expected = evaluate(model, job.x).scores
     assert np.unique(expected).size > 100
-    answers = {answer.variant: answer.trace.scores for answer in OnnxruntimeWitness().answers(job)}
+    answers = {answer.variant: answer.trajectory.scores for answer in OnnxruntimeWitness().answers(job)}
     assert set(answers) == {"whole", "whole without optimization"}
     for scores in answers.values():
         np.testing.assert_array_equal(scores, expected)
@@ -186,7 +186,7 @@ def test_a_value_of_step_and_head_may_share_a_name(model, random_sequences, expo
     assert [output.name for output in step_model(clash).graph.output] == ["state", "head_gate"]
     x, lengths = random_sequences(np.random.default_rng(3), clash)
     for answer in OnnxruntimeWitness().answers(export_job(clash, x, lengths)):
-        np.testing.assert_array_equal(answer.trace.scores, evaluate(clash, x, lengths).scores)
+        np.testing.assert_array_equal(answer.trajectory.scores, evaluate(clash, x, lengths).scores)
 
 
 def test_models_of_the_other_kind_are_refused(model, block):

@@ -539,8 +539,8 @@ def test_the_sketch_of_a_stream_prints_the_decision(form, model, tmp_path):
     core = STUBS / "arduino/core.cpp"
     run("g++", *WARNINGS, "-std=gnu++11", *include, sketch, core, *objects, "-o", tmp_path / "program")
     reading = 40 * (14 + np.arange(model.input.type.size) % 4)
-    trace = evaluate(deciding, reading[None, None])
-    decision = trace.decisions[0, 0] if deciding.decides else trace.scores[0].argmax()
+    trajectory = evaluate(deciding, reading[None, None])
+    decision = trajectory.decisions[0, 0] if deciding.decides else trajectory.scores[0].argmax()
     assert says(tmp_path / "program").replace("\r", "") == f"decision {decision}\n"
 
 

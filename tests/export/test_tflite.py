@@ -154,7 +154,7 @@ def test_an_int8_block_equals_numpy(shape, products, random_int8_block, export_j
     job = export_job(model, rng.integers(-(1 << 15), 1 << 15, (1000, *shape)), exports=export_tflite)
     expected = evaluate(model, job.x).scores
     assert np.unique(expected).size > 100
-    answers = {answer.variant: answer.trace.scores for answer in TfliteWitness().answers(job)}
+    answers = {answer.variant: answer.trajectory.scores for answer in TfliteWitness().answers(job)}
     assert set(answers) == set(RESOLVERS)
     for scores in answers.values():
         np.testing.assert_array_equal(scores, expected)

@@ -104,14 +104,14 @@ def test_a_memory_of_any_bits_is_back_in_its_range_after_a_step():
 def test_a_sequences_decisions_are_those_of_its_steps_and_zero_behind_it(model, random_sequences):
     x, lengths = random_sequences(np.random.default_rng(1), model)
     deciding = with_decision(model, Decision(2, 40, 2, 1))
-    trace = evaluate(deciding, x, lengths)
-    scores = scores_of_every_step(model, trace.states)
-    assert np.array_equal(scores[np.arange(len(x)), lengths - 1], trace.scores)
+    trajectory = evaluate(deciding, x, lengths)
+    scores = scores_of_every_step(model, trajectory.states)
+    assert np.array_equal(scores[np.arange(len(x)), lengths - 1], trajectory.scores)
     for i, length in enumerate(lengths):
-        assert np.array_equal(trace.decisions[i, :length], decided(Decision(2, 40, 2, 1), scores[i, :length], scores.shape[-1]))
-        assert not trace.decisions[i, length:].any()
+        assert np.array_equal(trajectory.decisions[i, :length], decided(Decision(2, 40, 2, 1), scores[i, :length], scores.shape[-1]))
+        assert not trajectory.decisions[i, length:].any()
     whole = lengths > 1
-    assert np.array_equal(take_decisions(deciding, scores[whole, :2]), trace.decisions[whole, :2])
+    assert np.array_equal(take_decisions(deciding, scores[whole, :2]), trajectory.decisions[whole, :2])
     assert evaluate(model, x, lengths).decisions is None
 
 

@@ -19,7 +19,7 @@ from rescomp.models import FeedForwardNet, build_net, layer_parameters
 from rescomp.models import trace as plan_of
 from rescomp.recipe import ModelSection, Quantize, Ternary
 from rescomp.validate.compare import compare, expected_count
-from rescomp.validate.torch_net import trace_stream
+from rescomp.validate.torch_net import evaluate_streamed_net
 
 BITS, CLASSES = 10, 3
 FORMATS = {
@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_whole_window(name, constraints):
     streamed = evaluate(model, in_steps(model, x))
     assert len(np.unique(streamed.scores)) > 8
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
-    theirs = trace_stream(net, model, in_steps(model, x))
+    theirs = evaluate_streamed_net(net, model, in_steps(model, x))
     np.testing.assert_array_equal(theirs.scores, streamed.scores)
     np.testing.assert_array_equal(theirs.states, streamed.states)
     assert streamed.states.shape == (len(x), time // decimation, sum(v.type.size for v in model.graphs["step"].state_inputs))
@@ -100,7 +100,7 @@ def test_forced_wide_layers_keep_their_own_rows(name):
     whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     assert any(value.endswith("_widened") for value, _ in streaming_states(model))
     x = readings(net.plan.input_shape, 2)
-    streamed, theirs = evaluate(model, in_steps(model, x)), trace_stream(net, model, in_steps(model, x))
+    streamed, theirs = evaluate(model, in_steps(model, x)), evaluate_streamed_net(net, model, in_steps(model, x))
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
     np.testing.assert_array_equal(theirs.states, streamed.states)
     np.testing.assert_array_equal(theirs.scores, streamed.scores)
@@ -112,7 +112,7 @@ def test_names_that_hold_other_names():
     net = own(nn.Sequential(Named(renormalize=causal(2, 3), input_2=causal(3, 3)), *pooled(3)))
     model = lower(net, "tiny", streaming=True)
     x = readings(net.plan.input_shape, 2)
-    streamed, theirs = evaluate(model, in_steps(model, x)), trace_stream(net, model, in_steps(model, x))
+    streamed, theirs = evaluate(model, in_steps(model, x)), evaluate_streamed_net(net, model, in_steps(model, x))
     np.testing.assert_array_equal(theirs.states, streamed.states)
 
 
@@ -148,7 +148,7 @@ def test_every_witness_agrees(name, constraints, exporting_witness, export_job):
     job = export_job(model, x, np.full(len(x), x.shape[1]))
     reference = evaluate(model, x.astype(np.int64))
     for answer in exporting_witness.answers(job):
-        result = compare(job, reference, answer.trace)
+        result = compare(job, reference, answer.trajectory)
         assert result.mismatches == 0, f"{answer.variant}: {result.first}"
         assert result.compared == expected_count(job)
 
@@ -175,7 +175,7 @@ def test_one_row_kept_wrongly_is_noticed():
         model, graphs={**model.graphs, "step": dataclasses.replace(step, nodes=tuple(wrong if n is node else n for n in step.nodes))}
     )
     assert ops["normalize_keep"].name == "shift_in"
-    assert (evaluate(changed, x).states != trace_stream(net, model, x).states).any()
+    assert (evaluate(changed, x).states != evaluate_streamed_net(net, model, x).states).any()
 
 
 def causal(inputs, outputs, kernel=3):
@@ -229,7 +229,7 @@ def test_two_pools_of_one_value():
     x = readings((8, 2), 2)
     streamed = evaluate(model, in_steps(model, x))
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
-    np.testing.assert_array_equal(trace_stream(net, model, in_steps(model, x)).states, streamed.states)
+    np.testing.assert_array_equal(evaluate_streamed_net(net, model, in_steps(model, x)).states, streamed.states)
 
 
 REFUSED = {

@@ -17,7 +17,7 @@ from rescomp.graph.ir import Graph, IntegerModel
 from rescomp.lowering.lower import lower
 from rescomp.models import CELLS, build
 from rescomp.recipe import LowRank, ModelSection, PiecewiseLinearActivations, Quantize, Sparse, Ternary
-from rescomp.validate.torch_net import trace
+from rescomp.validate.torch_net import evaluate_net
 from rescomp.validate.witness import Job
 
 SCALES, NONLINEARITIES = ("multiplier", "power_of_two"), ("table", "piecewise_linear")
@@ -82,7 +82,7 @@ def trained(constraints, nonlinearity="table", rank=None, *, kind="fastgrnn", la
 
 def mismatches(model, net, x, lengths):
     """(compared, differing) states and scores."""
-    ours, theirs = trace(net, x, lengths), evaluate(model, x, lengths)
+    ours, theirs = evaluate_net(net, x, lengths), evaluate(model, x, lengths)
     differing = int((ours.states != theirs.states).sum() + (ours.scores != theirs.scores).sum())
     return int(lengths.sum()) * ours.states.shape[2] + ours.scores.size, differing
 
@@ -92,7 +92,7 @@ def test_every_state_and_score_equals_the_integer_graph(kind, name, choice):
     scale, nonlinearity, rank, layers = SCALES[choice[0]], NONLINEARITIES[choice[1]], (None, 4)[choice[2]], 1 + choice[3]
     net = trained(CONSTRAINTS[name](scale), nonlinearity, rank, kind=kind, layers=layers, steps=3)
     x, lengths = recordings(2, count=60)
-    result = trace(net, x, lengths)
+    result = evaluate_net(net, x, lengths)
     states = layers * (2 if kind == "lstm" else 1)
     assert result.states.shape == (60, LONGEST, states * HIDDEN)
     assert np.abs(result.states).max() > 2000
@@ -106,7 +106,7 @@ def test_the_net_begins_with_the_states_given(kind, layers):
     rng, values = np.random.default_rng(1), model.graphs["step"].state_inputs
     rows = [rng.integers(value.type.format.low, value.type.format.high + 1, (60, value.type.size)) for value in values]
     job = Job(model, Path(), x, lengths, initial=np.concatenate(rows, axis=1).astype(np.int16))
-    ours, reference = trace(net, x, lengths, job.states()), evaluate(model, x, lengths, job.initial)
+    ours, reference = evaluate_net(net, x, lengths, job.states()), evaluate(model, x, lengths, job.initial)
     np.testing.assert_array_equal(ours.states, reference.states)
     np.testing.assert_array_equal(ours.scores, reference.scores)
     assert (reference.states[:, 0] != evaluate(model, x, lengths).states[:, 0]).any(axis=1).all()
@@ -140,7 +140,7 @@ def test_an_lstm_cell_at_its_bound():
     with torch.no_grad():
         net.cell.bias[: 3 * HIDDEN] = 7.9  # every gate open, the candidate at 1: the cell grows by 1 a step up to 7
     x, lengths = recordings(2)
-    assert trace(net, x, lengths).states.max() == 28672
+    assert evaluate_net(net, x, lengths).states.max() == 28672
     assert mismatches(lower(net, "model"), net, x, lengths)[1] == 0
 
 
@@ -166,7 +166,7 @@ def test_float32_training_sees_nearly_the_integers():
     net = trained([Ternary(scale="power_of_two")]).eval()
     x, lengths = recordings(2)
     scores = net(torch.from_numpy(x).float() * 2.0**-BITS, torch.from_numpy(lengths)).detach().numpy()
-    exact = np.ldexp(trace(net, x, lengths).scores.astype(float), -net.arithmetic.formats.scores)
+    exact = np.ldexp(evaluate_net(net, x, lengths).scores.astype(float), -net.arithmetic.formats.scores)
     assert np.abs(scores - exact).max() < 0.05
 
 
@@ -306,7 +306,7 @@ def test_lowering_leaves_the_net_alone():
     net = trained([Ternary()], steps=0)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     lower(net, "model")
-    trace(net, *recordings(2))
+    evaluate_net(net, *recordings(2))
     assert net.training
     assert all(torch.equal(value, before[name]) and value.dtype == before[name].dtype for name, value in net.state_dict().items())
 
@@ -316,7 +316,7 @@ def test_a_float_net_is_refused():
     with pytest.raises(UnsupportedError, match="compress"):
         lower(net, "model")
     with pytest.raises(UnsupportedError, match="compress"):
-        trace(net, *recordings(2))
+        evaluate_net(net, *recordings(2))
 
 
 @pytest.mark.parametrize("kind", CELLS)

@@ -24,7 +24,7 @@ from rescomp.models.activations import NORMALIZED
 from rescomp.models.plan import DERIVED
 from rescomp.models.resnet import resnet
 from rescomp.recipe import ModelSection, Quantize, Sparse, Ternary
-from rescomp.validate.torch_net import trace
+from rescomp.validate.torch_net import evaluate_net
 
 CLASSES, BITS = 4, 10
 NETS = {
@@ -114,7 +114,7 @@ def assert_equal(net, model=None, count=60, least=13):
     x = np.concatenate([readings(shape, 2, count), extreme])
     scores = evaluate(model, x).scores
     assert len(np.unique(scores)) >= least, "scores that hardly move prove nothing"
-    np.testing.assert_array_equal(trace(net, x, np.zeros(0)).scores, scores)
+    np.testing.assert_array_equal(evaluate_net(net, x, np.zeros(0)).scores, scores)
     theirs = evaluate_graph(model.graphs["whole"], {"input": x})
     exact = net_values(net, x)
     for step in net.plan.steps:
@@ -411,7 +411,7 @@ def test_lowering_leaves_the_net_alone():
     net = trained("resnet1d", INT8)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     lower(net, "tiny")
-    trace(net, readings((12, 3), 2), np.zeros(0))
+    evaluate_net(net, readings((12, 3), 2), np.zeros(0))
     assert net.training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -421,7 +421,7 @@ def test_a_float_net_is_refused():
     with pytest.raises(UnsupportedError, match="compress"):
         lower(net, "tiny")
     with pytest.raises(UnsupportedError, match="compress"):
-        trace(net, readings((8, 3), 2), np.zeros(0))
+        evaluate_net(net, readings((8, 3), 2), np.zeros(0))
 
 
 def test_sparse_is_for_cells():

@@ -18,8 +18,7 @@ from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, Plan, RandomProjection, build_net, decimation, layer_parameters, trace
 from rescomp.recipe import MODEL_KINDS, ModelSection, Quantize, Recipe, Ternary, load_recipe
 from rescomp.stages.inspection import inspect_model
-from rescomp.validate.torch_net import trace as trace_torch
-from rescomp.validate.torch_net import trace_stream
+from rescomp.validate.torch_net import evaluate_net, evaluate_streamed_net
 
 BITS, CLASSES = 10, 4
 WINDOW, IMAGE = (12, 3), (6, 5, 3)
@@ -85,7 +84,7 @@ def test_the_net_equals_its_integer_graph(name, constraint):
     x = readings(NETS[name][0], seed=2)
     lengths = np.full(len(x), x.shape[1])
     wanted = evaluate(lower(net, "tiny"), x, lengths).scores
-    np.testing.assert_array_equal(trace_torch(net, x, lengths).scores, wanted)
+    np.testing.assert_array_equal(evaluate_net(net, x, lengths).scores, wanted)
     assert np.unique(wanted).size > 20
 
 
@@ -108,7 +107,7 @@ def test_every_witness_equals_the_integer_graph(name, constraint, exporting_witn
     answers = list(exporting_witness.answers(export_job(model, x)))
     assert answers
     for answer in answers:
-        np.testing.assert_array_equal(answer.trace.scores, wanted, err_msg=answer.variant)
+        np.testing.assert_array_equal(answer.trajectory.scores, wanted, err_msg=answer.variant)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -315,7 +314,7 @@ def test_a_streamed_score_net_equals_the_whole_one():
     parts = x.reshape(len(x), -1, *streamed.input.type.shape)
     answer = evaluate(streamed, parts, np.full(len(x), parts.shape[1]))
     np.testing.assert_array_equal(answer.scores, evaluate(whole, x, np.full(len(x), len(x[0]))).scores)
-    ours = trace_stream(net, streamed, parts)
+    ours = evaluate_streamed_net(net, streamed, parts)
     np.testing.assert_array_equal(ours.scores, answer.scores)
     np.testing.assert_array_equal(ours.states, answer.states)
 

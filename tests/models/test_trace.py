@@ -18,7 +18,7 @@ from rescomp.models import FeedForwardNet, trace
 from rescomp.models.convolutions import NetShape
 from rescomp.models.resnet import resnet
 from rescomp.recipe import Quantize
-from rescomp.validate.torch_net import trace as trace_integers
+from rescomp.validate.torch_net import evaluate_net
 
 TIME, IMAGE = (12, 3), (8, 6, 3)
 CLASSES = 4
@@ -241,7 +241,7 @@ def test_every_form_as_integers(name: str, constraint: Quantize) -> None:
     integers = x.numpy().astype(np.int16)
     theirs = evaluate(lower(net, "tiny"), integers).scores
     assert len(np.unique(theirs)) > 20
-    np.testing.assert_array_equal(trace_integers(net, integers, np.zeros(0)).scores, theirs)
+    np.testing.assert_array_equal(evaluate_net(net, integers, np.zeros(0)).scores, theirs)
 
 
 def test_a_mean_over_time() -> None:

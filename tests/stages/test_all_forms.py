@@ -81,7 +81,7 @@ def test_the_default_model_agrees_on_every_avr(emulated, default_model, name):
     vectors = read_vectors(directory, model)
     job = Job(model, default_model, vectors.x[::20], vectors.lengths[::20], emulated(name).name)
     (answer,) = Simavr().answers(job)
-    result = compare(job, evaluate(model, job.x, job.lengths), answer.trace)
+    result = compare(job, evaluate(model, job.x, job.lengths), answer.trajectory)
     assert (result.compared, result.mismatches) == (expected_count(job), 0)
     assert result.compared > 5000
 

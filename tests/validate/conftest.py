@@ -38,7 +38,7 @@ class Board:
         witness = witness or SerialPort(hello_seconds=3)
         job = self.job(port)
         (answer,) = witness.answers(job)
-        comparison = compare(job, evaluate(self.model, self.x.astype(np.int64), self.lengths), answer.trace)
+        comparison = compare(job, evaluate(self.model, self.x.astype(np.int64), self.lengths), answer.trajectory)
         assert comparison.compared == expected_count(job)
         return comparison
 

@@ -70,7 +70,7 @@ def assert_back_in_range(job, witness):
     )
     assert ((job.initial < low) | (job.initial > high)).any() or (low.min(), high.max()) in {(-128, 127), (-32768, 32767)}
     for answer in witness.answers(job):
-        states = answer.trace.states[:, history_of(job.model) - 1 :]
+        states = answer.trajectory.states[:, history_of(job.model) - 1 :]
         assert np.all((states >= low) & (states <= high)), answer.variant
 
 

@@ -16,7 +16,7 @@ ROUNDING = "return (value + (INT32_C(1) << (shift - 1))) >> shift;"
 
 def mismatches(model, folder, x, lengths):
     job = Job(model, folder, x.astype(np.int16), lengths)
-    return compare(job, evaluate(model, x, lengths), next(HostC().answers(job)).trace).mismatches
+    return compare(job, evaluate(model, x, lengths), next(HostC().answers(job)).trajectory).mismatches
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def need(tool, packages):
 
 def count_mismatches(witness, job):
     (answer,) = witness.answers(job)
-    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths), answer.trace)
+    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths), answer.trajectory)
     assert result.compared == expected_count(job)
     return answer.variant, result.mismatches
 

@@ -45,7 +45,7 @@ def run(model, core, prefer, folder):
     job, witness = Job(model, folder, x.astype(np.int16), lengths, core.name), load_witness(core.family.witness)
     (answer,) = witness.answers(job)
     assert core.export_folder in answer.variant
-    result = compare(job, evaluate(model, x, lengths), answer.trace)
+    result = compare(job, evaluate(model, x, lengths), answer.trajectory)
     assert result.compared == expected_count(job)
     return result.mismatches, witness
 
@@ -84,4 +84,4 @@ def test_a_fault_in_an_own_kernel_is_found(emulated, models, tmp_path):
     x = rng.integers(t.format.low, t.format.high + 1, (7, 4, *t.shape))
     job = Job(model, tmp_path, x.astype(np.int16), np.full(7, 4), core.name)
     (answer,) = load_witness("qemu").answers(job)
-    assert compare(job, evaluate(model, x, job.lengths), answer.trace).mismatches > 0
+    assert compare(job, evaluate(model, x, job.lengths), answer.trajectory).mismatches > 0

@@ -51,7 +51,7 @@ def compared(job, name):
     assert len(np.unique(reference.decisions)) > 2
     found = {}
     for answer in load_witness(name).answers(job):
-        result = compare(job, reference, answer.trace)
+        result = compare(job, reference, answer.trajectory)
         found[answer.variant] = (result.compared - expected_count(job) + int(job.lengths.sum()), result.first)
     return found
 

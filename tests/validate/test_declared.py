@@ -38,7 +38,7 @@ def declarations():
 
 
 def first(witness, job):
-    return next(witness.answers(job)).trace
+    return next(witness.answers(job)).trajectory
 
 
 def test_a_tflite_file_is_refused_whose_declarations_are_not_the_model_s(job, declarations):

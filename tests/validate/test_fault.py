@@ -10,7 +10,7 @@ from rescomp.errors import UnsupportedError, counted
 from rescomp.export.c import export_c
 from rescomp.export.kernel_choice import Target
 from rescomp.graph.decide import Decision, with_decision
-from rescomp.graph.evaluate import Trace, evaluate, evaluate_graph
+from rescomp.graph.evaluate import Trajectory, evaluate, evaluate_graph
 from rescomp.validate.compare import compare
 from rescomp.validate.fault import locate
 from rescomp.validate.registry import load_witness
@@ -57,7 +57,7 @@ def run(random_fastgrnn, random_sequences, export_job):
         model = random_fastgrnn(rng, **form)
         x, lengths = random_sequences(rng, model, longest=longest)
         job, reference = export_job(model, x, lengths, exports=lambda model: {}), evaluate(model, x, lengths)
-        answer = Trace(reference.states.copy(), reference.scores)
+        answer = Trajectory(reference.states.copy(), reference.scores)
         answer.states[1, 4:, 1] += 1
         return job, reference, answer
 
@@ -141,7 +141,7 @@ def assert_found(witness, job, kernel, wrong):
     reference, variants = evaluate(job.model, job.x, job.lengths), 0
     channels = job.model.graphs["step"].types()["candidate_bias"].shape[0]
     for answer in witness.answers(job):
-        mismatch = compare(job, reference, answer.trace).first
+        mismatch = compare(job, reference, answer.trajectory).first
         finding = locate(job, witness, answer, reference, mismatch)
         steps = int(job.lengths[mismatch.sequence])
         where = rf"{wrong} of {channels} channels since step 0, in {steps} of {counted(steps, 'step')} from step 0 on"
@@ -183,6 +183,6 @@ def test_of_a_core_s_own_export_the_functions_are_named_that_it_calls(prefer, em
     witness = load_witness("qemu")
     (answer,) = witness.answers(job)
     reference = evaluate(model, job.x, job.lengths)
-    fault = locate(job, witness, answer, reference, compare(job, reference, answer.trace).first).fault
+    fault = locate(job, witness, answer, reference, compare(job, reference, answer.trajectory).first).fault
     product, rescaled, _ = re.findall(r"(rescomp_\w+)\([^;]*recurrent_product", text)
     assert (fault.layer, fault.kernel) == ("recurrent_product", f"{product}, {rescaled}")

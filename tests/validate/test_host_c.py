@@ -12,7 +12,7 @@ from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Valu
 from rescomp.graph.ops import Add, Relu
 from rescomp.validate import c_program
 from rescomp.validate.c_program import run_tool, tool_version, write_export
-from rescomp.validate.c_vectors import decode_trace, encode_vectors
+from rescomp.validate.c_vectors import decode_trajectory, encode_vectors
 from rescomp.validate.host_c import HostC
 from rescomp.validate.witness import Job
 
@@ -42,7 +42,7 @@ def test_variants_and_version(job):
 def test_it_runs_what_lies_in_the_directory(job):
     patch(job, "tiny.c", "sizeof state->h);", "sizeof state->h);\n    state->h[0] = 1000;")
     before, after = HostC().answers(job), HostC().answers(job)
-    assert np.array_equal(next(before).trace.states, next(after).trace.states)
+    assert np.array_equal(next(before).trajectory.states, next(after).trajectory.states)
 
 
 def running_sum():
@@ -62,9 +62,9 @@ def test_steps_are_counted_in_32_bits(tmp_path, steps):
     h, states = np.zeros(3, np.int64), np.zeros((steps, 3), np.int64)
     for t in range(steps):
         h = states[t] = np.clip(h + x[0, t], -128, 127)
-    trace = next(HostC().answers(Job(model, tmp_path, x, np.array([steps])))).trace
-    np.testing.assert_array_equal(trace.states[0], states)
-    np.testing.assert_array_equal(trace.scores[0], np.maximum(h, 0))
+    trajectory = next(HostC().answers(Job(model, tmp_path, x, np.array([steps])))).trajectory
+    np.testing.assert_array_equal(trajectory.states[0], states)
+    np.testing.assert_array_equal(trajectory.scores[0], np.maximum(h, 0))
 
 
 def test_a_missing_compiler_names_its_package(job, monkeypatch):
@@ -112,7 +112,7 @@ def test_output_of_the_wrong_length_is_refused(job):
     data = encode_vectors(job)
     assert len(data) == 4 + (4 + 1) * len(job.x) + 2 * int(job.lengths.sum()) * job.x.shape[2]
     with pytest.raises(DeviceError, match="bytes where"):
-        decode_trace(job, b"12")
+        decode_trajectory(job, b"12")
 
 
 def test_a_program_without_end_is_stopped(tmp_path):

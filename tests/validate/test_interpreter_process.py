@@ -49,7 +49,7 @@ def test_a_crash_is_one_sentence_and_the_next_run_is_served(name, code, cause, j
             list(load_witness(name).answers(job))
     assert caught.value.exit_code == 2
     for answer in load_witness(name).answers(job):
-        assert compare(job, evaluate(job.model, job.x, job.lengths), answer.trace).mismatches == 0
+        assert compare(job, evaluate(job.model, job.x, job.lengths), answer.trajectory).mismatches == 0
 
 
 @pytest.mark.parametrize("name", ["tflite", "tflite-micro"])

@@ -11,7 +11,7 @@ from rescomp.errors import UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.export.onnx import export_onnx
 from rescomp.graph.decide import Decision, with_decision
-from rescomp.graph.evaluate import Trace, evaluate, take_decisions
+from rescomp.graph.evaluate import Trajectory, evaluate, take_decisions
 from rescomp.graph.long_run import evaluate_long_run
 from rescomp.tests.validate.lying_line import ANSWER, lying_line
 from rescomp.validate import host_c
@@ -40,10 +40,10 @@ def long_run(export_job, random_sequences):
 
 def whole(job, answer):
     """The comparison, every value being there."""
-    run = evaluate_long_run(job.model, job.x[0], guess=answer.trace.states[0])
+    run = evaluate_long_run(job.model, job.x[0], guess=answer.trajectory.states[0])
     decisions = take_decisions(job.model, run.scores[None]) if job.model.decides else None
-    found = compare(job, Trace(run.states[None], run.scores[None], decisions), answer.trace)
-    decided = 0 if answer.trace.decisions is None else len(run.states)
+    found = compare(job, Trajectory(run.states[None], run.scores[None], decisions), answer.trajectory)
+    decided = 0 if answer.trajectory.decisions is None else len(run.states)
     assert found.compared == run.states.size + run.scores.size + decided
     return found
 
@@ -55,7 +55,7 @@ def test_every_witness_gives_every_state_and_score(cell, request, exporting_witn
     answers = exporting_witness.answers(replace(job, argument="step" if exporting_witness.name == "onnxruntime" else ""))
     answers = list(answers)
     assert [whole(job, answer).mismatches for answer in answers] == [0] * {"tflite": 3, "c": 2}.get(exporting_witness.name, 1)
-    assert (answers[0].trace.decisions is not None) == (job.model.decides and exporting_witness.name in ("c", "onnxruntime"))
+    assert (answers[0].trajectory.decisions is not None) == (job.model.decides and exporting_witness.name in ("c", "onnxruntime"))
 
 
 def test_the_loop_of_onnx_is_not_asked(random_gru, long_run):
@@ -71,9 +71,9 @@ def test_a_hundred_thousand_steps_on_this_machine(random_fastgrnn, long_run, mon
     (answer,) = HostC().answers(job)
     assert whole(job, answer).first is None
     at = 99_990
-    tail = evaluate(job.model, job.x[:, at:], initial=answer.trace.states[:, at - 1])
-    assert np.array_equal(tail.states[0], answer.trace.states[0, at:])
-    assert np.array_equal(tail.scores[0], answer.trace.scores[0, -1])
+    tail = evaluate(job.model, job.x[:, at:], initial=answer.trajectory.states[:, at - 1])
+    assert np.array_equal(tail.states[0], answer.trajectory.states[0, at:])
+    assert np.array_equal(tail.scores[0], answer.trajectory.scores[0, -1])
 
 
 def host_c_only(model):
@@ -91,17 +91,17 @@ def test_cores_give_every_state_and_score(core, emulated, random_fastgrnn, long_
 def test_a_score_that_differs_is_named_by_its_step_and_asked_for_in_the_head(random_gru, long_run):
     job = long_run(random_gru(np.random.default_rng(4)), 30, exports=host_c_only)
     run = evaluate_long_run(job.model, job.x[0])
-    reference = Trace(run.states[None], run.scores[None])
+    reference = Trajectory(run.states[None], run.scores[None])
     scores = reference.scores.copy()
     scores[0, 7, 2] += 1
-    found = compare(job, reference, Trace(reference.states, scores))
+    found = compare(job, reference, Trajectory(reference.states, scores))
     assert str(found.first) == f"sequence 0, step 7, scores[2]: expected {scores[0, 7, 2] - 1}, got {scores[0, 7, 2]}"
 
     forced = replay(job, reference, found.first).forced["head"]
     assert np.array_equal(np.concatenate([forced[value.name][7] for value in job.model.graphs["head"].inputs]), run.states[7])
     states = reference.states.copy()
     states[0, 5, 1] += 1
-    assert compare(job, reference, Trace(states, scores)).first.step == 5
+    assert compare(job, reference, Trajectory(states, scores)).first.step == 5
 
 
 @contextmanager
@@ -129,9 +129,9 @@ def test_over_a_line_a_lost_conversation_goes_on_from_the_last_state_that_arrive
         job = Job(board.model, board.directory, x[None], np.array([steps]), port, every_score=every_score)
         (answer,) = witness.answers(job)
     decisions = take_decisions(board.model, run.scores[None])
-    reference = Trace(run.states[None], run.scores[None] if every_score else run.scores[-1:], decisions)
-    assert compare(job, reference, answer.trace).first is None
-    assert compare(job, reference, answer.trace).compared == expected_count(job)
+    reference = Trajectory(run.states[None], run.scores[None] if every_score else run.scores[-1:], decisions)
+    assert compare(job, reference, answer.trajectory).first is None
+    assert compare(job, reference, answer.trajectory).compared == expected_count(job)
     assert witness.report.restarts == 2
     assert counts["steps"] <= requests
 

@@ -100,7 +100,7 @@ def test_a_file_that_asks_for_gigabytes_is_one_sentence_and_the_next_run_is_serv
     assert len(str(caught.value)) < 1000
     (onnx_job.directory / "model.onnx").write_bytes(data)
     for answer in OnnxruntimeWitness().answers(onnx_job):
-        assert compare(onnx_job, evaluate(onnx_job.model, onnx_job.x, onnx_job.lengths), answer.trace).mismatches == 0
+        assert compare(onnx_job, evaluate(onnx_job.model, onnx_job.x, onnx_job.lengths), answer.trajectory).mismatches == 0
 
 
 def loop(turns):

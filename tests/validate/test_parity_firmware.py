@@ -46,10 +46,10 @@ def board(build_board):
 @pytest.fixture(scope="module")
 def steps(board):
     """The input of each step of a sequence of five, the states after each as bytes, and the scores."""
-    trace = evaluate(board.model, board.x.astype(np.int64), board.lengths)
+    trajectory = evaluate(board.model, board.x.astype(np.int64), board.lengths)
     assert board.lengths[1] == 5
-    states = [state.astype("<i2").tobytes() for state in trace.states[1]]
-    return [x.astype("<i2").tobytes() for x in board.x[1]], states, trace.scores[1].astype("<i2").tobytes()
+    states = [state.astype("<i2").tobytes() for state in trajectory.states[1]]
+    return [x.astype("<i2").tobytes() for x in board.x[1]], states, trajectory.scores[1].astype("<i2").tobytes()
 
 
 def digest(*parts):
@@ -97,13 +97,13 @@ def test_steps_scores_and_digest(board, steps):
 
 def test_run_is_reset_steps_and_scores(build_board):
     board = build_board(firmware={"flags": SANITIZED["flags"]}, count=5, longest=5)
-    trace = evaluate(board.model, board.x.astype(np.int64), board.lengths)
-    expected = trace.states[1].astype("<i2").tobytes() + trace.scores[1].astype("<i2").tobytes()
+    trajectory = evaluate(board.model, board.x.astype(np.int64), board.lengths)
+    expected = trajectory.states[1].astype("<i2").tobytes() + trajectory.scores[1].astype("<i2").tobytes()
     run = Command.RUN, b"\1" + board.x[1].astype("<i2").tobytes()
     answers = talk(board, hello(), body(8, *run), body(9, *run), body(10, Command.SCORES, b"\1"))
     assert answers[1][4] == expected + digest(expected)
     assert answers[2][4] == expected + digest(expected * 2)
-    assert answers[3][4][:-4] == trace.scores[1].astype("<i2").tobytes()
+    assert answers[3][4][:-4] == trajectory.scores[1].astype("<i2").tobytes()
 
 
 def test_a_repeated_request_is_answered_again_and_not_carried_out_again(board, steps):

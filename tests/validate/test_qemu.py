@@ -72,7 +72,7 @@ def job(request, random_sequences, tmp_path):
 
 def assert_agrees(job):
     (answer,) = Qemu().answers(job)
-    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths, job.initial), answer.trace)
+    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths, job.initial), answer.trajectory)
     assert (result.mismatches, result.compared) == (0, expected_count(job))
     return answer
 
@@ -120,7 +120,7 @@ def test_the_export_for_the_core_comes_first(emulated, job):
     assert assert_agrees(job).variant == "cortex-m4 -O2, c-cortex-m4/"
     (kernels / "relu_int16.S").write_text(RELU_BY_HAND.replace("bge", "ble"))
     (answer,) = Qemu().answers(job)
-    assert compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths), answer.trace).mismatches > 0
+    assert compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths), answer.trajectory).mismatches > 0
 
 
 @pytest.mark.parametrize(("name", "nowhere"), [("cortex-m0", "0x60000001u"), ("cortex-m33", "0x60000001u"), ("riscv32imc", "1u")])

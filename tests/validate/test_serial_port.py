@@ -78,7 +78,7 @@ def test_sequences_begin_with_the_states_given(build_board, random_states, form,
     with serial_machine(None, board.elf) as port:
         job = replace(board.job(port), initial=initial)
         (answer,) = SerialPort(hello_seconds=3).answers(job)
-    assert compare(job, reference, answer.trace).mismatches == 0
+    assert compare(job, reference, answer.trajectory).mismatches == 0
 
 
 def test_a_decision_s_layers_are_not_asked_of_a_board(build_board):
@@ -144,8 +144,8 @@ def model_directory(build_board, tmp_path):
             contract=1, name="tiny", classes=list(board.model.classes), data=data, graph_sha256=digest(board.model), **rest
         )
         directory.write(model_files(board.model))
-        trace = evaluate(board.model, board.x.astype(np.int64), board.lengths)
-        directory.write(vector_files(board.x, board.lengths, np.argmax(trace.scores, axis=1), trace))
+        trajectory = evaluate(board.model, board.x.astype(np.int64), board.lengths)
+        directory.write(vector_files(board.x, board.lengths, np.argmax(trajectory.scores, axis=1), trajectory))
         return tmp_path / "model", board
 
     return make
@@ -162,13 +162,13 @@ def test_verify_from_the_command_line(model_directory, capsys):
 
 def test_a_mismatch_names_sequence_step_tensor_channel_and_values(model_directory, capsys):
     path, board = model_directory(plant)
-    trace = evaluate(board.model, board.x.astype(np.int64), board.lengths)
+    trajectory = evaluate(board.model, board.x.astype(np.int64), board.lengths)
     with serial_machine(None, board.elf) as port:
         assert main(["verify", str(path), "--against", f"serial:{port}"]) == 3
     said = capsys.readouterr().err
     found = re.search(r"the first is sequence (\d+), step (\d+), h\[(\d+)\]: expected (-?\d+), got (-?\d+)", said)
     sequence, step, channel, expected, got = map(int, found.groups())
-    assert trace.states[sequence, step, channel] == expected != got
+    assert trajectory.states[sequence, step, channel] == expected != got
     kernel = r"recurrent_product \(rescomp_fully_connected_int16_ternary, graph step\)"
     differs = r"in 1 of 10 channels since step (\d+), in \d+ of \d+ steps? from step \d+ on"
     first = r"the first is recurrent_product\[(\d+)\]: expected (-?\d+), got (-?\d+)"

@@ -54,7 +54,7 @@ def test_every_core_agrees(emulated, job, random_states, name, cell, form):
     if job.model.is_recurrent:
         job = replace(job, initial=random_states(np.random.default_rng(3), job.model, len(job.x)))
     (answer,) = Simavr().answers(job)
-    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths, job.initial), answer.trace)
+    result = compare(job, evaluate(job.model, job.x.astype(np.int64), job.lengths, job.initial), answer.trajectory)
     assert (result.mismatches, result.compared) == (0, expected_count(job))
     assert answer.variant == f"{name} -O2, c/"
     assert "libsimavr " in answer.version

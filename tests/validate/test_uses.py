@@ -112,7 +112,7 @@ def test_two_states_that_share_memory_are_seen(used_job):
     end = text.index("\n}\n", text.index("void tiny_step(tiny_state *caller"))
     path.write_text(text[:end] + "\n    memcpy(caller->h, shared.h, sizeof shared.h);" + text[end:])
     reference = evaluate(job.model, job.x.astype(np.int64), job.lengths)
-    assert [compare(job, reference, answer.trace).mismatches for answer in load_witness("c").answers(job)] == [0, 0]
+    assert [compare(job, reference, answer.trajectory).mismatches for answer in load_witness("c").answers(job)] == [0, 0]
     assert answer_of(job).first.startswith("a second state in turns with the first after step 0")
 
 

@@ -23,10 +23,10 @@ def assert_agrees(witness, job):
     reference = evaluate(job.model, job.x.astype(np.int64), job.lengths)
     variants = []
     for answer in witness.answers(job):
-        result = compare(job, reference, answer.trace)
+        result = compare(job, reference, answer.trajectory)
         assert result.mismatches == 0, f"{answer.variant}: {result.first}"
         assert result.compared == expected_count(job)
-        assert answer.trace.states.dtype == np.int16
+        assert answer.trajectory.states.dtype == np.int16
         assert answer.version
         variants.append(answer.variant)
     assert len(variants) == len(set(variants)) >= 1
@@ -108,7 +108,7 @@ def test_sequences_begin_with_the_states_given(cell, exporting_witness, request,
     elsewhere, zeros = evaluate(model, x, lengths, job.initial), evaluate(model, x, lengths)
     assert (elsewhere.states != zeros.states).any(axis=(1, 2))[[0, 1, *range(3, len(x))]].all()
     for answer in exporting_witness.answers(job):
-        assert compare(job, zeros if answer.from_zero else elsewhere, answer.trace).mismatches == 0, answer.variant
+        assert compare(job, zeros if answer.from_zero else elsewhere, answer.trajectory).mismatches == 0, answer.variant
         assert answer.from_zero == (answer.variant == "sequence")
 
 
@@ -133,4 +133,4 @@ def test_a_table_entry_off_by_one_is_seen(exporting_witness, random_fastgrnn, ra
         table[5] += 1
     job = export_job(model, x, lengths)
     for answer in exporting_witness.answers(job):
-        assert compare(job, reference, answer.trace).mismatches > 0
+        assert compare(job, reference, answer.trajectory).mismatches > 0
