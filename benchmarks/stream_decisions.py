@@ -5,7 +5,7 @@
 Of all nets trained for streams (recipe `carry`, integer formats, every seed and fold), each candidate of the search that
 `decide.false_alarms` runs is walked; the one with the least median delay among those with at most MOST changes a minute of settled time,
 folds and seeds together, is then put behind the nets that were trained on all training people. Writes benchmarks/stream_decisions.json,
-which streams.py --table reads.
+which streams.py --table reads; records of formats that are not asked for stay.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
     options = parser.parse_args()
     formats = options.weights.split(",")
     jobs = [job for job in all_jobs() if job.task == "har6" and job.recipe_name == "carry" and job.format in formats]
-    records = []
+    records = [record for record in kept() if record["weights"] not in formats]
     for format in dict.fromkeys(job.format for job in jobs):
         own = [job for job in jobs if job.format == format]
         folds = [Walked.of(job, options.work, options.data_folder) for job in own if job.split != "test"]
@@ -82,6 +82,12 @@ def main() -> None:
         for place, walked in (("validation folds", folds), ("official test", test)):
             records += list(figures(format, place, walked, chosen))
     OUTPUT.write_text(json.dumps(records, indent=1) + "\n")
+
+
+def kept() -> list[dict[str, Any]]:
+    """What an earlier run wrote."""
+    records: list[dict[str, Any]] = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
+    return records
 
 
 def choose(folds: Sequence[Walked]) -> DecideSection:
