@@ -30,6 +30,7 @@ from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DecideSection
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import HOLDS, MARGINS, SMOOTHINGS, Stream, decide_by, describe_settings
+from rescomp.stages.labelled_steps import LabelledSteps
 from rescomp.stages.rates import Clock
 from rescomp.stages.stream_metrics import StreamMetrics, measure_streams
 
@@ -39,7 +40,7 @@ OUTPUT = Path(__file__).with_name("stream_decisions.json")
 CANDIDATES = [
     DecideSection(smoothing=smoothing, margin=margin, hold=hold) for smoothing in SMOOTHINGS for margin in MARGINS for hold in HOLDS
 ]
-CLOCK = Clock(4, READINGS, RATE)
+CLOCK = Clock(window=4, stride=4, settle=READINGS, rate=RATE)
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ class Walked:
         framed = stream_frames(streams, CLOCK.stride, CLOCK.stride)
         x = to_device_integers(framed.x, directory.manifest().input.fraction_bits)
         scores = stream_scores(model, np.asarray(x, np.int16), framed.lengths).scores
-        return cls(model, Stream(scores, framed.y, framed.lengths))
+        return cls(model, Stream(scores, LabelledSteps.of(framed)))
 
     def measure(self, section: DecideSection | None) -> StreamMetrics:
         """None: the largest score decides."""
         if section is None:
-            return measure_streams(self.stream.scores.argmax(axis=2), self.stream.labels, self.stream.lengths, CLOCK)
+            return measure_streams(self.stream.scores.argmax(axis=2), self.stream.steps, CLOCK)
         return self.stream.measure(self.model, decide_by(section, self.model.output.type), CLOCK)
 
 

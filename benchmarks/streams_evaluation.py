@@ -22,6 +22,7 @@ from rescomp.models import RecurrentNet
 from rescomp.recipe import Recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere
+from rescomp.stages.labelled_steps import LabelledSteps
 from rescomp.stages.rates import Clock
 from rescomp.stages.stream_metrics import measure_streams
 from rescomp.train.checkpoint import load_net
@@ -43,8 +44,9 @@ def evaluate_job(job: Job, place: Path, recipe: Recipe, folder: Path | None) -> 
     right = decide(single.x, single.lengths, False)[last] == single.y
     corner = decide(single.x, single.lengths, True)[last] == single.y
     decisions = decide(continuous.x, continuous.lengths, False)
-    clock = Clock(window, READINGS, RATE) if job.task == "har6" else Clock(window, int(single.lengths.max()))
-    metrics = measure_streams(decisions, continuous.y, continuous.lengths, clock, continuous.ends)
+    settle, rate = (READINGS, RATE) if job.task == "har6" else (int(single.lengths.max()), None)
+    clock = Clock(window=window, stride=window, settle=settle, rate=rate)
+    metrics = measure_streams(decisions, LabelledSteps.of(continuous), clock)
     groups = _by_group(single, right, continuous, decisions, clock)
     return {**metrics.as_json(), "offline": float(right.mean()), "corner": float(corner.mean()), "by_group": groups}
 
@@ -57,7 +59,7 @@ def _by_group(single: Split, right: Any, streams: Streams, decisions: Integers, 
         offline = float(right[single.groups == group].mean())
         if streams.ends is None:
             own = np.flatnonzero(streams.groups == group)
-            metrics = measure_streams(decisions[own], streams.y[own], streams.lengths[own], clock)
+            metrics = measure_streams(decisions[own], LabelledSteps.of(streams.take(own)), clock)
             found[str(group)] = {"offline": offline, "streamed": metrics.streamed, "settled": metrics.settled}
         else:
             steps = (streams.y == group) & streams.valid

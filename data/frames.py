@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..errors import InputError, counted
-from .split import Split, ValueArray, valid_steps
+from .split import Int64Array, Split, ValueArray, valid_steps
 
 
 def windows(split: Split, time_steps: int) -> Split:
@@ -31,8 +31,17 @@ def frames(split: Split, window: int, stride: int) -> Split:
             f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')} and model.window = {window}: lower model.window, "
             "or drop the sequences that are shorter"
         )
-    lengths = (split.lengths - window) // stride + 1
-    views = np.lib.stride_tricks.sliding_window_view(split.x, window, axis=1)[:, ::stride]
-    x: ValueArray = views.transpose(0, 1, 3, 2).copy().reshape(len(split), views.shape[1], -1)  # type: ignore[assignment]
-    x[~valid_steps(lengths, x.shape[1])] = 0
+    x, lengths = side_by_side(split.x, split.lengths, window, stride)
     return dataclasses.replace(split, x=x, lengths=lengths)
+
+
+def side_by_side(x: ValueArray, lengths: Int64Array, window: int, stride: int) -> tuple[ValueArray, Int64Array]:
+    """(x [sequences, steps, window * channels], how many steps each has) of x [sequences, time, channels].
+
+    lengths: int64 [sequences], each at least `window`. A step is `window` successive readings, one begun every `stride` of them.
+    """
+    steps = (lengths - window) // stride + 1
+    views = np.lib.stride_tricks.sliding_window_view(x, window, axis=1)[:, ::stride]
+    found: ValueArray = views.transpose(0, 1, 3, 2).copy().reshape(len(x), views.shape[1], -1)  # type: ignore[assignment]
+    found[~valid_steps(steps, found.shape[1])] = 0
+    return found, steps

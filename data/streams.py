@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..recipe import DataSection
 from .bundled import names
 from .check import checked_groups, checked_values, shape_of
+from .frames import side_by_side
 from .images import is_image_folder
 from .labels import NO_CLASS, class_numbers, no_class
 from .logs import class_order
@@ -33,7 +34,9 @@ class Streams:
 
     x: [streams, longest, ...] as in a Split: readings of some channels, or steps of what a net reads; zero past a stream's end. y: int64
     [streams, longest], the class of each. lengths: int64 [streams], each >= 1. groups: int64 [streams], or None. ends: bool [streams,
-    longest], the last of each single recording that was put in the row, None where the recordings are continuous.
+    longest], the last of each single recording that was put in the row, None where the recordings are continuous. ages: int64 [streams,
+    longest], of steps of several readings: how many of the step's label, one after another, end with its last one; None where labels change
+    between steps alone.
     """
 
     x: ValueArray
@@ -41,6 +44,7 @@ class Streams:
     lengths: Int64Array
     groups: Int64Array | None = None
     ends: npt.NDArray[np.bool_] | None = None
+    ages: Int64Array | None = None
 
     def __len__(self) -> int:
         """Number of streams."""
@@ -58,8 +62,9 @@ class Streams:
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> Streams:
         """The streams at `indices`, in that order."""
-        groups, ends = (None if part is None else part[indices] for part in (self.groups, self.ends))
-        return replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], groups=groups, ends=ends)
+        known = {name: getattr(self, name) for name in ("groups", "ends", "ages")}
+        chosen = {name: None if part is None else part[indices] for name, part in known.items()}
+        return replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], **chosen)
 
     def digest(self) -> str:
         """SHA-256 (hex) over kind, shape, lengths, labels and valid values."""
@@ -147,12 +152,17 @@ def stream_frames(streams: Streams, window: int, stride: int) -> Streams:
     if (window, stride) == (1, 1):
         return streams
     kept = streams.take(long)
-    lengths = (kept.lengths - window) // stride + 1
-    views = np.lib.stride_tricks.sliding_window_view(kept.x, window, axis=1)[:, ::stride]
-    x: ValueArray = np.moveaxis(views, -1, 2).copy().reshape(len(kept), views.shape[1], -1)  # type: ignore[assignment]
-    x[~valid_steps(lengths, x.shape[1])] = 0
-    y = kept.y[:, window - 1 :: stride][:, : x.shape[1]]
-    return Streams(x, y, lengths, kept.groups)
+    x, lengths = side_by_side(kept.x, kept.lengths, window, stride)
+    y, ages = (part[:, window - 1 :: stride] for part in (kept.y, _ages(kept.y)))
+    return Streams(x, y, lengths, kept.groups, ages=ages)
+
+
+def _ages(y: Int64Array) -> Int64Array:
+    """How many readings of one label, one after another, end with each: int64 [streams, longest]."""
+    place = np.arange(y.shape[1])
+    begins = np.pad(y[:, 1:] != y[:, :-1], ((0, 0), (1, 0))) * place
+    found: Int64Array = place + 1 - np.maximum.accumulate(begins, axis=1)
+    return found
 
 
 def _from_npz(path: Path, classes: Sequence[str], labelled: bool) -> StreamSet:

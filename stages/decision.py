@@ -21,6 +21,7 @@ from ..graph.ir import Format, IntegerModel, StreamPolicy, TensorType
 from ..graph.ops.decide import MOST_MARGIN
 from ..models import FeedForwardNet, Net, RecurrentNet
 from ..recipe import DecideSection, Recipe, StreamSection
+from .labelled_steps import LabelledSteps
 from .listener import Listener
 from .rates import Clock
 from .stream_metrics import StreamMetrics, measure_streams
@@ -103,28 +104,27 @@ def replace_unset(section: DecideSection, by: DecideSection) -> DecideSection:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Validation recordings in a row: the model's scores int [streams, steps, classes], labels [streams, steps], lengths [streams].
+    """Validation recordings in a row: the model's scores int [streams, longest, classes] at these steps.
 
-    unread: bool [streams, steps], where by the model's policy there is nothing to decide on; None: nowhere. copies: see Clock.
+    unread: bool [streams, longest], where by the model's policy there is nothing to decide on; None: nowhere. copies: see Clock.
     """
 
     scores: IntArray
-    labels: IntArray
-    lengths: IntArray
+    steps: LabelledSteps
     unread: npt.NDArray[np.bool_] | None = None
-    copies: float = 1.0
+    copies: int = 1
 
     @classmethod
     def of(cls, model: IntegerModel, recordings: Split) -> Stream:
         """Of recordings as the model reads them, in seeded orders; the state runs on from one to the next, as the model's policy says."""
         streams = in_a_row(recordings, row_orders(recordings.y), _ROW_STEPS)
         walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
-        return cls(walked.scores, streams.y, streams.lengths, walked.unread, ORDERS)
+        return cls(walked.scores, LabelledSteps.of(streams), walked.unread, ORDERS)
 
     def measure(self, model: IntegerModel, decision: Decision, clock: Clock) -> StreamMetrics:
         """What the decisions are worth."""
         decisions = take_decisions(with_decision(model, decision), self.scores, self.unread)
-        return measure_streams(decisions, self.labels, self.lengths, replace(clock, copies=clock.copies * self.copies))
+        return measure_streams(decisions, self.steps, replace(clock, copies=clock.copies * self.copies))
 
 
 def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:
@@ -150,8 +150,7 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
     if metrics.miss is not None and metrics.miss > MISSED:
         listener.warning(
             f"this decision misses {metrics.miss:.1%} of the changes between the validation recordings, which last about "
-            f"{int(np.median(recordings.lengths)) * clock.stride} readings each: allow more false alarms, or take streams whose classes "
-            "last longer"
+            f"{2 * clock.settle} readings each: allow more false alarms, or take streams whose classes last longer"
         )
     return decide_by(chosen, scores)
 

@@ -143,10 +143,8 @@ def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, r
 
 def _clock(reader: Reader, vectors: Vectors, rate: float | None) -> Clock:
     """Settled is what is as old as the median recording that the net was tested on."""
-    if vectors.recorded is not None:
-        return Clock(reader.stride, math.ceil(np.median(vectors.recorded)), rate)
-    steps = float(np.median(vectors.lengths)) if reader.model.is_recurrent else 1.0
-    return Clock(reader.stride, reader.readings_of_steps(steps), rate)
+    settle = math.ceil(np.median(reader.recorded(vectors)))
+    return Clock(window=reader.window, stride=reader.stride, settle=settle, rate=rate)
 
 
 def _background(model: IntegerModel, name: str | None) -> int | None:

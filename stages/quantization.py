@@ -163,7 +163,8 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
         return with_decision(model, decide_by(section, model.output.type))
     reader = Reader.of(manifest, model)
     recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
-    clock = Clock(reader.stride, int(np.median(recordings.lengths)) * reader.stride // 2, section.rate)
+    lasting = np.median(validation.lengths if reader.time_steps is None else np.minimum(validation.lengths, reader.time_steps))
+    clock = Clock(window=reader.window, stride=reader.stride, settle=int(lasting) // 2, rate=section.rate)
     return with_decision(model, search_decision(section, model, recordings, clock, listener))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -19,29 +20,30 @@ _SAID = {
 """How a rate in a unit, and an exposure of one and of several, are told."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Clock:
-    """How steps lie in time. stride: readings from one step's start to the next one's. settle: readings after a change from which
-    decisions are held to be settled, as many as the net was trained on. rate: readings a second, None where nobody knows. copies: how often
-    each reading is met, on average: by windows that overlap, by several orders of the same recordings.
+    """How steps lie in time. window: readings of a recording's first step; stride: how many later each other step ends than the one before
+    it. settle: readings after a change from which decisions are held to be settled, as many as the net was trained on. rate: readings a
+    second, None where nobody knows. copies: how often each reading is met, on average: by windows that overlap, by several orders of the
+    same recordings.
     """
 
+    window: int = 1
     stride: int = 1
     settle: int = 0
     rate: float | None = None
-    copies: float = 1.0
+    copies: Fraction = Fraction(1)
 
-    @property
-    def settle_steps(self) -> int:
-        """The fewest steps that take `settle` readings."""
-        return -(-self.settle // self.stride)
-
-    def count(self, events: int, steps: int, unit: Literal["hour", "minute"]) -> Rate:
-        """Events in so many steps, by the hour or minute, or by thousands of readings where the rate is unknown; copies count once."""
-        readings, once = steps * self.stride / self.copies, events / self.copies
+    def count(self, events: int, readings: int, unit: Literal["hour", "minute"]) -> Rate:
+        """Events in so many readings, by the hour or minute, or by thousands of readings where the rate is unknown; copies count once."""
+        once, exposure = events / self.copies, float(readings / self.copies)
         if self.rate is None:
-            return Rate(once, readings / 1000, "1000 readings")
-        return Rate(once, readings / self.rate / _SECONDS[unit], unit)
+            return Rate(once, exposure / 1000, "1000 readings")
+        return Rate(once, exposure / self.rate / _SECONDS[unit], unit)
+
+    def as_json(self) -> dict[str, Any]:
+        """By name."""
+        return {**vars(self), "copies": plain(self.copies)}
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,14 @@ class Rate:
     events: a mean where the same time was counted several times, for instance in several orders.
     """
 
-    events: float
+    events: Fraction
     exposure: float
     unit: Unit
 
     @property
     def value(self) -> float:
         """Events in one unit."""
-        return self.events / self.exposure
+        return float(self.events) / self.exposure
 
     @property
     def bound(self) -> float:
@@ -71,15 +73,28 @@ class Rate:
 
     def as_json(self) -> dict[str, Any]:
         """Events, exposure, unit, rate and bound."""
-        return {"events": self.events, "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}
+        return {"events": plain(self.events), "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}
 
     def __str__(self) -> str:
         each, one, several = _SAID[self.unit]
         exposure = f"{self.exposure:.3g}"
-        seen = f"{round(self.events, 1):,.10g} in {exposure} {one if exposure == '1' else several}"
+        seen = f"{_counted(self.events)} in {exposure} {one if exposure == '1' else several}"
         if not self.events:
             return f"< {self.bound:.3g} {each} ({seen})"
         return f"{self.value:.3g} {each} ({seen}, 95 % bound {self.bound:.3g})"
+
+
+def plain(number: Fraction) -> int | float:
+    """As JSON has it: whole where it is."""
+    return number.numerator if number.denominator == 1 else float(number)
+
+
+def _counted(events: Fraction) -> str:
+    """Three digits at least, so that few events are not none, and one decimal at least where they are a mean."""
+    if events.denominator == 1:
+        return f"{events.numerator:,}"
+    decimals = max(1, 2 - math.floor(math.log10(events)))
+    return f"{float(events):,.{decimals}f}".rstrip("0").rstrip(".")
 
 
 def poisson_bound(events: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,9 +123,18 @@ class Reader:
         """
         return np.full(len(recorded), self.window, np.int64) if self.time_steps is None else np.minimum(recorded, self.time_steps)
 
-    def readings_of_steps(self, steps: float) -> int:
-        """How many readings so many steps take, rounded up."""
-        return math.ceil((steps - 1) * self.stride + self.window)
+    def recorded(self, vectors: Vectors) -> Int64Array:
+        """How many readings each recording behind golden vectors has, those of windows of one length at most: int64 [sequences].
+
+        Of vectors of an earlier rescomp: how many can be told.
+        """
+        if vectors.recorded is not None:
+            known: Int64Array = vectors.recorded.astype(np.int64)
+            return known if self.time_steps is None else np.minimum(known, self.time_steps)
+        if self.time_steps is not None or self.is_image:
+            return np.full(len(vectors.x), self.time_steps or 1, np.int64)
+        whole: Int64Array = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
+        return whole
 
 
 def refuse_still(model: IntegerModel) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ..data.rows import ORDERS, in_a_row, row_orders
 from ..data.split import Split
@@ -18,6 +17,7 @@ from ..graph.decisions import stream_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel, StreamPolicy
 from ..validate.witness import Progress
+from .labelled_steps import LabelledSteps, filled_up, joined
 from .listener import Listener
 from .rates import Clock
 from .stream_metrics import StreamMetrics, measure_streams
@@ -68,7 +68,7 @@ class Streamed:
             "decided_by": self.decided_by,
             "policy": None if self.policy is None else {"states": self.policy.states, **vars(self.policy)},
             "orders": self.orders,
-            "clock": vars(self.clock),
+            "clock": self.clock.as_json(),
             **self.metrics.as_json(),
             "spread": dict(self.spread),
             "own_order": None if self.own_order is None else self.own_order.as_json(),
@@ -78,18 +78,16 @@ class Streamed:
 
 @dataclass(frozen=True, eq=False)
 class _Walked:
-    """Decisions, labels and ends of recordings (or None), [streams, steps], of streams of these lengths."""
+    """Decisions int [streams, longest] at these steps."""
 
     decisions: IntArray
-    y: IntArray
-    lengths: IntArray
-    ends: npt.NDArray[np.bool_] | None = None
+    steps: LabelledSteps
 
     def measure(self, clock: Clock) -> StreamMetrics:
-        return measure_streams(self.decisions, self.y, self.lengths, clock, self.ends)
+        return measure_streams(self.decisions, self.steps, clock)
 
     def wake_words(self, clock: Clock, background: int | None) -> WakeWords | None:
-        return None if background is None else measure_wake_words(self.decisions, self.y, self.lengths, clock, background)
+        return None if background is None else measure_wake_words(self.decisions, self.steps, clock, background)
 
 
 def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, background: int | None, listener: Listener) -> Streamed:
@@ -97,7 +95,7 @@ def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, backg
     if not streams.has_changes and len(np.unique(streams.y[:, 0])) > 1:
         whole = Split(streams.x, streams.y[:, 0], streams.lengths)
         return stream_recordings(model, whole, clock, background, listener, "continuous, in a row")
-    walked = _Walked(_decisions(model, streams, listener), streams.y, streams.lengths)
+    walked = _Walked(_decisions(model, streams, listener), LabelledSteps.of(streams))
     words = walked.wake_words(clock, background)
     return Streamed("continuous", walked.measure(clock), clock, streams.digest(), _decided_by(model), model.policy, wake_words=words)
 
@@ -141,17 +139,11 @@ def _decisions(model: IntegerModel, streams: Streams, listener: Listener) -> Int
 
 def _by_order(streams: Streams, decisions: IntArray) -> list[_Walked]:
     assert streams.groups is not None
-    assert streams.ends is not None
     chosen = [np.flatnonzero(streams.groups == number) for number in np.unique(streams.groups)]
-    return [_Walked(decisions[rows], streams.y[rows], streams.lengths[rows], streams.ends[rows]) for rows in chosen]
+    return [_Walked(decisions[rows], LabelledSteps.of(streams).take(rows)) for rows in chosen]
 
 
 def _together(parts: Sequence[_Walked]) -> _Walked:
     """All of them, filled up to one length."""
-    longest = max(part.decisions.shape[1] for part in parts)
-
-    def joined(name: str) -> Any:
-        arrays = [getattr(part, name) for part in parts]
-        return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]))) for array in arrays])
-
-    return _Walked(joined("decisions"), joined("y"), np.concatenate([part.lengths for part in parts]), joined("ends"))
+    steps = joined([part.steps for part in parts])
+    return _Walked(filled_up([part.decisions for part in parts], steps.labels.shape[1]), steps)

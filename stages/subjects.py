@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ class Subject:
     row: Split | None
     readings: Split | None
     streams: Streams | None
-    copies: float = 1.0
+    copies: Fraction = Fraction(1)
     outside: int = 0
     total: int = 0
     missing: str = ""
@@ -83,11 +84,11 @@ def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[St
         return None, str(error)
 
 
-def _copies(data: DataSection) -> float:
+def _copies(data: DataSection) -> Fraction:
     """How often each reading of a log lies in windows that overlap."""
     if not is_log(data.source) or not data.window:
-        return 1.0
-    return max(1.0, data.window / (data.stride or data.window))
+        return Fraction(1)
+    return max(Fraction(1), Fraction(data.window, data.stride or data.window))
 
 
 def new_subject(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..data.split import equal_runs
+from ..data.split import Int64Array, equal_runs
+from .labelled_steps import Integers, LabelledSteps, Mask, Segment, segments_of
 from .rates import Clock, Rate
-from .stream_metrics import Integers, Mask, Segment, quantile, segments_of
+from .stream_metrics import quantile
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ class WakeWords:
     """Decisions where one class is the background, and the others are words to be accepted.
 
     A call is a longest run of steps that decide one and the same word. A word (a segment of another label than the background) is accepted
-    when a call for it begins at one of its own steps, or up to `settle` readings past its last one and before the next word; what was
-    called before the word began, and goes on, accepts nothing. A call's steps that lie neither there nor in an accepted word are false:
-    they count one false accept, and one more whenever they have gone on for another `settle` readings.
+    when a call for it begins at one of its own steps, or at one whose last reading is at most `settle` past the word's last one, before the
+    next word; what was called before the word began, and goes on, accepts nothing. A call's steps that lie neither there nor in an accepted
+    word are false: they count one false accept, and one more whenever they have gone on for another `settle` readings.
     words, rejected: how many there are, and how many were not accepted: false rejects.
     false_accepts: in all hours that were listened to.
-    latency_median, latency_p90: readings from a word's first one to the first step that accepts it, of accepted words; None without any.
+    latency_median, latency_p90: readings from a word's first one to the last one of the first step that accepts it, both among them, of
+    accepted words; None without any.
     """
 
     words: int
@@ -38,38 +39,47 @@ class WakeWords:
         return {**vars(self), "false_accepts": self.false_accepts.as_json()}
 
 
-def measure_wake_words(decisions: Integers, labels: Integers, lengths: Integers, clock: Clock, background: int) -> WakeWords:
-    """Of all streams together, with the class `background` for no word.
-
-    decisions, labels: int [streams, longest]; lengths: int [streams], each >= 1; what lies behind is not read.
-    """
-    calls = [segment for segment in segments_of(decisions, lengths) if segment.label >= 0 and segment.label != background]
-    begins = np.zeros(labels.shape, bool)
+def measure_wake_words(decisions: Integers, steps: LabelledSteps, clock: Clock, background: int) -> WakeWords:
+    """Of all streams together, with the class `background` for no word. decisions: int [streams, longest]."""
+    calls = [segment for segment in segments_of(decisions, steps.lengths) if segment.label >= 0 and segment.label != background]
+    readings, word_begins = steps.readings(clock), steps.begins(clock)
+    begins = np.zeros(decisions.shape, bool)
     for call in calls:
         begins[call.stream, call.begin] = True
-    answering = np.zeros(labels.shape, bool)
+    answering = np.zeros(decisions.shape, bool)
     latencies = []
-    for word, until in _words(segments_of(labels, lengths), lengths, clock.settle_steps, background):
+    for word, until in _words(steps, clock, background):
         heard = _heard(decisions[word.stream, word.begin : until] == word.label, begins[word.stream, word.begin : until])
         answering[word.stream, word.begin : until] = heard
-        latencies.append((int(heard.argmax()) + 1) * clock.stride if heard.any() else None)
-    false = sum(_count(~answering[call.stream, call.begin : call.end], clock.settle_steps) for call in calls)
+        read = int(readings[word.stream, word.begin + int(heard.argmax())] - word_begins[word.stream, word.begin])
+        latencies.append(read if heard.any() else None)
+    took = np.diff(readings, axis=1, prepend=0)
+    false = 0
+    for call in calls:
+        own = call.stream, slice(call.begin, call.end)
+        false += _count(~answering[own], took[own], clock.settle)
     accepted = [latency for latency in latencies if latency is not None]
     return WakeWords(
         words=len(latencies),
         rejected=latencies.count(None),
-        false_accepts=clock.count(false, int(lengths.sum()), "hour"),
+        false_accepts=clock.count(false, int(took[steps.valid].sum()), "hour"),
         latency_median=quantile(accepted, 0.5),
         latency_p90=quantile(accepted, 0.9),
     )
 
 
-def _words(segments: Sequence[Segment], lengths: Integers, settle: int, background: int) -> list[tuple[Segment, int]]:
+def _words(steps: LabelledSteps, clock: Clock, background: int) -> list[tuple[Segment, int]]:
     """Each word, and the step before which a call for it may begin."""
-    words = [segment for segment in segments if segment.label != background]
+    readings, begins = steps.readings(clock), steps.begins(clock)
+    words = [segment for segment in steps.segments if segment.label != background]
     following = [later.begin if later.stream == word.stream else None for word, later in pairwise(words)] + [None] * bool(words)
-    ends = (int(lengths[word.stream]) if begin is None else begin for word, begin in zip(words, following, strict=True))
-    return [(word, min(word.end + settle, end)) for word, end in zip(words, ends, strict=True)]
+    found = []
+    for word, begin in zip(words, following, strict=True):
+        own, length = readings[word.stream], int(steps.lengths[word.stream])
+        last = int(begins[word.stream, word.end] if word.end < length else own[length - 1])
+        late = int(np.searchsorted(own[:length], last + clock.settle, side="right"))
+        found.append((word, min(max(word.end, late), length if begin is None else begin)))
+    return found
 
 
 def _heard(decided: Mask, begins: Mask) -> Mask:
@@ -78,6 +88,7 @@ def _heard(decided: Mask, begins: Mask) -> Mask:
     return decided & (calls > 0)
 
 
-def _count(false: Mask, settle: int) -> int:
-    """False accepts of one call: of each run of false steps one for every `settle` steps begun. false: bool [steps]."""
-    return sum(-(-(end - begin) // settle) if settle else 1 for begin, end in equal_runs(false) if false[begin])
+def _count(false: Mask, took: Int64Array, settle: int) -> int:
+    """False accepts of one call: of each run of false steps one for every `settle` readings begun. false: bool, took: readings [steps]."""
+    runs = [int(took[begin:end].sum()) for begin, end in equal_runs(false) if false[begin]]
+    return sum(-(-readings // settle) if settle else 1 for readings in runs)

@@ -19,6 +19,7 @@ from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
 from rescomp.stages import decision, quantization
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
+from rescomp.stages.labelled_steps import LabelledSteps
 from rescomp.stages.listener import Silent
 from rescomp.stages.rates import Clock
 from rescomp.validate.torch_net import load_quantized
@@ -48,7 +49,7 @@ def noisy(model, spread, bias=0.0):
     rng, unit, classes = np.random.default_rng(1), 2**model.output.type.format.fraction_bits, model.output.type.size
     labels = np.repeat(np.arange(24).reshape(2, 12) % classes, HELD, axis=1)
     scores = (labels[..., None] == np.arange(classes)) * unit + rng.normal(bias, spread * unit, (*labels.shape, classes))
-    return Stream(np.clip(scores, -32768, 32767).astype(np.int64), labels, np.full(2, 12 * HELD))
+    return Stream(np.clip(scores, -32768, 32767).astype(np.int64), LabelledSteps(labels, np.full(2, 12 * HELD)))
 
 
 def search(model, monkeypatch, stream, **keys):
@@ -57,8 +58,8 @@ def search(model, monkeypatch, stream, **keys):
     monkeypatch.setattr(decision, "MARGINS", (0.0, 1.0))
     monkeypatch.setattr(Stream, "of", lambda *_: stream)
     recordings = Split(np.zeros((24, HELD, 6), np.int16), np.zeros(24, np.int64), np.full(24, HELD))
-    found = search_decision(DecideSection(**keys), model, recordings, Clock(1, 20, keys.get("rate")), listener)
-    return found, stream.measure(model, found, Clock(1, 20)), listener.said
+    found = search_decision(DecideSection(**keys), model, recordings, Clock(settle=20, rate=keys.get("rate")), listener)
+    return found, stream.measure(model, found, Clock(settle=20)), listener.said
 
 
 def test_numbers_are_in_the_units_of_the_scores(model):
