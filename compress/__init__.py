@@ -59,6 +59,8 @@ def compress(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
             _apply_to_layers(constraint, result)
         else:
             _apply(constraint, result)
+    if isinstance(result, RecurrentNet):
+        result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated)
     return result
 
 
@@ -144,7 +146,6 @@ def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
 @_apply.register
 def _(constraint: Ternary, net: RecurrentNet) -> None:
     _refuse_keys_of_layers(constraint)
-    net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
         matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
 
@@ -152,7 +153,6 @@ def _(constraint: Ternary, net: RecurrentNet) -> None:
 @_apply.register
 def _(constraint: Quantize, net: RecurrentNet) -> None:
     _refuse_keys_of_layers(constraint)
-    net.arithmetic = FixedPointArithmetic(net.arithmetic.nonlinearity)
     for matrix in matrices(net):
         matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
 

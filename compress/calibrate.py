@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..graph.fixed_point import MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND
-from ..models import CountedSteps, FixedPointArithmetic, FloatArithmetic, Formats, Net, RecurrentNet
+from ..models import CountedSteps, FixedPointArithmetic, FloatArithmetic, Net, RecurrentNet
+from ..models.arithmetic import NORMALIZED
+from ..models.net import SCORES
 
 MAX_PRE_SHIFT = 6
 HIGHEST_FRACTION_BITS = 14
@@ -18,8 +20,6 @@ FACTOR_MARGIN, SCORE_MARGIN = 1.25, 2.0
 """Room above the largest value seen, because fine-tuning moves the ranges."""
 MOST_PASSES, GROWTH = 16, 1.01
 """Of streams: how often they go on, at most, and as long as a range grows by more than this."""
-_FACTORS = ("input_factor", "recurrent_factor", "input_factor_2", "recurrent_factor_2")
-_INT16 = 1 << 15
 _MOST_GAIN_BITS = MULTIPLIER_BITS - 1 - MIN_SHIFT + MAX_PRE_SHIFT
 """By how many bits the normalisation can refine a format."""
 
@@ -36,7 +36,7 @@ class _Observer(FloatArithmetic):
         return value
 
 
-def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> Formats:
+def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> None:
     """Choose and set the formats of a compressed net, in place.
 
     x: float [sequences, time, channels], integers of the device * 2^-input_fraction_bits; lengths int [sequences]. The ranges are
@@ -52,14 +52,12 @@ def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits
     bits = resolved_bits(net, fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND), input_fraction_bits)
     raise_deviation(net.std, input_fraction_bits, bits)
     largest = _observe(net, torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths, streams)
-    fixed.formats = Formats(
-        input=input_fraction_bits,
-        pre_shift=choose_pre_shift(net.std, input_fraction_bits, bits),
-        normalize=bits,
-        scores=fraction_bits(largest["scores"] * SCORE_MARGIN, _INT16 - 1),
-        **{name: fraction_bits(largest.get(name, 1.0) * FACTOR_MARGIN, TERNARY_INPUT_BOUND) for name in _FACTORS},
-    )
-    return fixed.formats
+    fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
+    fixed.set_bits(NORMALIZED, bits)
+    for name, format in fixed.values.items():
+        if name != NORMALIZED:
+            margin = SCORE_MARGIN if name == SCORES else FACTOR_MARGIN
+            fixed.set_bits(name, fraction_bits(largest[name] * margin, format.high))
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ from ..errors import InputError, UnsupportedError
 from ..graph.fixed_point import MIN_SHIFT, TERNARY_INPUT_BOUND, Requantization, split_scale
 from ..graph.ops.product import prove_tie_free
 from ..models import FeedForwardNet, FloatActivations, IntegerActivations, Plan, Step
-from ..models.activations import NORMALIZED, WIDE_BITS
+from ..models.activations import WIDE_BITS
+from ..models.arithmetic import NORMALIZED
 from ..models.plan import INPUT
 from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, raise_deviation, resolved_bits
 

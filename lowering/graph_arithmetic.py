@@ -14,7 +14,7 @@ from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, IntArray, Requantiz
 from ..graph.ir import Format, Node, TensorType
 from ..graph.ops.activation import Function
 from ..models import FixedPointArithmetic, Matrix
-from ..models.arithmetic import BIAS_LIMIT, Constant
+from ..models.arithmetic import BIAS_LIMIT, NORMALIZED, Constant
 from .constants import accumulator_bias, infer, normalization, numpy_of
 
 NODE_NAMES = {"scores": "classifier", "h_next": "state", "c_next": "cell"}
@@ -31,13 +31,13 @@ class Symbol:
 
 
 class GraphArithmetic:
-    """models.arithmetic.CellArithmetic of symbols. nodes: what was computed, in order. fixed: the formats.
+    """models.arithmetic.CellArithmetic of symbols. nodes: what was computed, in order. fixed: who knows the formats.
 
     Raises UnsupportedError, naming the value, where an op cannot take what it is given.
     """
 
     def __init__(self, fixed: FixedPointArithmetic) -> None:
-        self.formats, self.is_table = fixed.formats, fixed.nonlinearity == "table"
+        self.fixed, self.is_table = fixed, fixed.nonlinearity == "table"
         self.nodes: list[Node] = []
         self.suffix = ""
 
@@ -56,8 +56,7 @@ class GraphArithmetic:
 
     def normalize(self, x: Symbol, mean: Tensor, std: Tensor) -> Symbol:
         """By a factor of 15 bits and a bias for each channel."""
-        formats = self.formats
-        return self.add_node("normalize", normalization(mean, std, (formats.input, formats.pre_shift), formats["normalize"]), x)
+        return self.add_node(NORMALIZED, normalization(mean, std, self.fixed.input_bits, self.fixed.format(NORMALIZED)), x)
 
     def limit(self, x: Symbol, largest: float) -> Symbol:  # noqa: ARG002
         """What is normalised is limited by its format."""
@@ -66,7 +65,7 @@ class GraphArithmetic:
     def product(self, x: Symbol, matrix: Matrix, name: str, bias: Tensor | None = None, read: Format | None = None) -> Symbol:
         """A fully connected layer: an accumulator counts row scale * 2^-read, and becomes 2^-written by the row's 15-bit multiplier."""
         entries, mantissa, exponent = matrix.integers()
-        read, written = x.type.format, self.formats[name]
+        read, written = x.type.format, self.fixed.format(name)
         shift = (exponent + read.fraction_bits - written.fraction_bits).astype(np.int32)
         integers: IntArray = np.zeros(0, np.int32)
         if bias is not None:

@@ -12,7 +12,8 @@ from ..graph import ops
 from ..graph.fixed_point import Requantization, split_scale
 from ..graph.ir import Format, Graph, Node, TensorType, Value
 from ..models import FeedForwardNet, IntegerActivations, Step
-from ..models.activations import BIAS_LIMITS, NORMALIZED, WIDENED
+from ..models.activations import BIAS_LIMITS, WIDENED
+from ..models.arithmetic import NORMALIZED
 from ..models.plan import INPUT
 from .constants import accumulator_bias, infer, normalization, numpy_of
 

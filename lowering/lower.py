@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 
 from ..errors import UnsupportedError
-from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..graph.ir import Format, Graph, IntegerModel, TensorType, Value
 from ..graph.stream import stream
 from ..graph.verify import verify_model
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet
@@ -35,7 +35,7 @@ def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool =
 
 def _lower_step(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
     arithmetic = GraphArithmetic(fixed)
-    x = Symbol("input", TensorType((len(net.mean),), fixed.formats["input"]))
+    x = Symbol("input", TensorType((len(net.mean),), Format(fixed.input_bits[0])))
     states = {name: Symbol(name, TensorType((size,), net.state_formats[name])) for name, size in net.state_sizes.items()}
     following = {name: value.name for name, value in net.step(arithmetic, x, states).items()}
     inputs = tuple(Value(symbol.name, symbol.type) for symbol in (x, *states.values()))

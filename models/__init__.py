@@ -14,7 +14,6 @@ from ..errors import InputError, counted
 from ..graph.ir import MOST_ENTRIES
 from ..recipe import Loop, ModelSection
 from .activations import FloatActivations, IntegerActivations
-from .arithmetic import FixedPointArithmetic, FloatArithmetic, Formats
 from .cell import Cell, CellShape
 from .convolutions import NetShape
 from .counted_steps import CountedSteps, mean_cross_entropy
@@ -22,6 +21,8 @@ from .dscnn import dscnn
 from .fastgrnn import FastGrnnCell
 from .fastrnn import FastRnnCell
 from .feed_forward import FeedForwardNet, LayerParameters, layer_parameters
+from .fixed_point_arithmetic import FixedPointArithmetic
+from .float_arithmetic import FloatArithmetic
 from .gru import GruCell
 from .hourglass import RandomProjection, hourglass
 from .lstm import LstmCell
@@ -49,7 +50,6 @@ __all__ = [
     "FloatActivations",
     "FloatArithmetic",
     "FloatFormat",
-    "Formats",
     "FullSupport",
     "GruCell",
     "IntegerActivations",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .. import fake_quantize
 from ..graph.fixed_point import TERNARY_INPUT_BOUND, TIE_FREE_BITS
 from ..graph.ir import DType, Format
+from .arithmetic import NORMALIZED
 
 WIDE_BITS = 6
 """Fraction bits that a layer computed in int16 has more than the int8 value it becomes, where its scale leaves room for them."""
@@ -18,8 +19,6 @@ BIAS_LIMITS = {"int16": 1 << 29, "int8": 1 << (TIE_FREE_BITS - 4)}
 """Largest bias in units of the accumulator, so that sum and bias together keep their bounds."""
 WIDENED = "_widened"
 """What the name of a layer's int8 input ends with once it is int16."""
-NORMALIZED = "normalize"
-"""The value that the first layers read."""
 
 
 class FloatActivations(nn.Module):

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .activations import NORMALIZED, Activations, FloatActivations, IntegerActivations
+from .activations import Activations, FloatActivations, IntegerActivations
+from .arithmetic import NORMALIZED
 from .matrix import Matrix
 from .net import INPUT_LIMIT
 from .plan import INPUT, Layer, Plan, Step

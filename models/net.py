@@ -11,15 +11,21 @@ from torch import Tensor, nn
 
 from ..errors import InputError, UnsupportedError, counted
 from ..fake_quantize import STATE, grid
+from ..graph.fixed_point import TERNARY_INPUT_BOUND
 from ..graph.ir import Format
-from .arithmetic import CellArithmetic, FloatArithmetic, Nonlinearity
+from .arithmetic import NORMALIZED, CellArithmetic, Nonlinearity
 from .cell import Cell, CellModule
 from .counted_steps import CountedSteps
+from .float_arithmetic import FloatArithmetic
 from .matrix import Matrix, Value
 from .recurrence import RunLayer, run_layer
 
 _, _, INPUT_LIMIT = grid(STATE)
 """2.67, the largest value in Q12 that ternary partial sums allow."""
+SCORES = "scores"
+"""The value that a net answers with."""
+READ_BY_PRODUCTS = Format(12, bound=TERNARY_INPUT_BOUND)
+"""Of what products read: clamped to what ternary tables hold."""
 SUFFIXES = ("", "_2")
 """What the names of the cells and of their values end with: there are as many cells as formats are known for."""
 
@@ -65,6 +71,13 @@ class RecurrentNet(nn.Module):
     def state_sizes(self) -> Mapping[str, int]:
         """Entries of every state, by name, in order."""
         return {f"{name}{cell.suffix}": cell.hidden_size for cell in self.cells for name in cell.states}
+
+    @property
+    def calibrated(self) -> Mapping[str, Format]:
+        """By name, in order: the values whose fraction bits calibration chooses, in the formats that they have before it."""
+        projections = [projection for cell in self.cells for projection in (cell.input, cell.recurrent)]
+        factors = [name for projection in projections for name in projection.names[:-1]]
+        return {**dict.fromkeys((NORMALIZED, *factors), READ_BY_PRODUCTS), SCORES: Format(10)}
 
     @property
     def read_by_classifier(self) -> str:
@@ -118,7 +131,7 @@ class RecurrentNet(nn.Module):
 
     def answers(self, arithmetic: CellArithmetic[Value], h: Value) -> Value:
         """Class scores [..., classes] of the last cell's h [..., hidden]: the program of the head."""
-        return arithmetic.product(h, self.classifier, "scores", self.bias, self.state_formats[self.read_by_classifier])
+        return arithmetic.product(h, self.classifier, SCORES, self.bias, self.state_formats[self.read_by_classifier])
 
     def scores(self, h: Tensor) -> Tensor:
         """Class scores [batch, classes] of the last cell's h [batch, hidden]."""

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arithmetic import FloatArithmetic
 from .cell import Cell, Tensors
+from .float_arithmetic import FloatArithmetic
 from .matrix import Projection
 
 BLOCK_ENTRIES = 1 << 18

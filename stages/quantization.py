@@ -32,7 +32,8 @@ from ..model_directory import (
     ModelDirectory,
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
-from ..models.activations import NORMALIZED
+from ..models.arithmetic import NORMALIZED
+from ..models.net import SCORES
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
@@ -222,7 +223,7 @@ def scores_format(net: Net) -> Format:
     if isinstance(net, FeedForwardNet):
         last = net.plan.step(net.plan.output)
         return cast(IntegerActivations, net.arithmetic).format(last.name, relu=last.relu)
-    return cast(FixedPointArithmetic, net.arithmetic).formats["scores"]
+    return cast(FixedPointArithmetic, net.arithmetic).format(SCORES)
 
 
 def _fine_tune(
@@ -290,7 +291,7 @@ def _tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None
     if isinstance(net, FeedForwardNet):
         format = cast(IntegerActivations, net.arithmetic).format(NORMALIZED)
     else:
-        format = cast(FixedPointArithmetic, net.arithmetic).formats["normalize"]
+        format = cast(FixedPointArithmetic, net.arithmetic).format(NORMALIZED)
     low, high = format.low * 2.0**-format.fraction_bits, format.high * 2.0**-format.fraction_bits
     readings = [split.steps for split in splits]
     outside = sum(int(((part < low) | (part > high)).sum()) for part in readings)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import write_atomically
+from ..models.older_formats import renewed
 from ..models.tensors import read_safetensors
 from ..recipe import ALONE
 from .carried import Carried
@@ -67,7 +68,7 @@ class TrainingState:
         """Set net, optimizer and generators. Raises InputError naming `what` when keys, shapes or dtypes are not this net's."""
         _load_net(self.net, _under("net.", tensors), what)
         self._restore_optimizer(_under("optimizer.", tensors), what)
-        self.best.tensors = _under("best.", tensors)
+        self.best.tensors = renewed(self.net, _under("best.", tensors))
         if self.best.tensors:
             _check_tensors(self.net, self.best.tensors, what)
         self.carried.restore(_under("carried.", tensors), what)
@@ -204,8 +205,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _load_net(net: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    tensors = renewed(net, tensors)
     _check_tensors(net, tensors, what)
-    net.load_state_dict(dict(tensors))
+    net.load_state_dict(tensors)
 
 
 def _check_tensors(net: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

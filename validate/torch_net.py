@@ -18,7 +18,9 @@ from ..graph.ir import Format, Graph, IntegerModel
 from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
-from ..models.activations import NORMALIZED, WIDENED
+from ..models.activations import WIDENED
+from ..models.arithmetic import NORMALIZED
+from ..models.net import SCORES
 from ..models.plan import INPUT
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
@@ -122,8 +124,8 @@ def evaluate_net(
         return _run_whole(net, x)
     assert isinstance(net.arithmetic, FixedPointArithmetic)
     exact = copy.deepcopy(net).double().eval()
-    formats = net.arithmetic.formats
-    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -formats.input))
+    fixed = net.arithmetic
+    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -fixed.input_bits[0]))
     steps = torch.from_numpy(lengths.astype(np.int64))
     states, scores = [], []
     for start in range(0, len(x), BATCH):
@@ -134,7 +136,7 @@ def evaluate_net(
         states.append(np.concatenate(integers, axis=2).astype(np.int16))
         h = every[exact.read_by_classifier]
         read = h if every_score else h[torch.arange(len(h)), steps[batch] - 1]
-        scores.append(_to_integers(exact.scores(read).numpy(), formats.scores))
+        scores.append(_to_integers(exact.scores(read).numpy(), fixed.bits(SCORES)))
     return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 

@@ -23,10 +23,12 @@ from ...errors import UnsupportedError
 from ...fake_quantize import GATE, PREACTIVATION, UNIT, grid
 from ...graph.ir import Format
 from .. import recurrence
-from ..arithmetic import FixedPointArithmetic, FloatArithmetic, Nonlinearity
+from ..arithmetic import Nonlinearity
 from ..cell import Cell, CellModule, Tensors
 from ..fastgrnn import FastGrnnCell
 from ..fastrnn import FastRnnCell
+from ..fixed_point_arithmetic import FixedPointArithmetic
+from ..float_arithmetic import FloatArithmetic
 from ..gru import GruCell
 from ..lstm import LstmCell
 from . import build
@@ -138,7 +140,7 @@ def _run(
     flat = torch.cat([value.expand(cell.hidden_size) if value.dim() == 0 else value for value in constants])
     inner = None
     if isinstance(arithmetic, FixedPointArithmetic) and len(factors) == 2:
-        inner = arithmetic.formats[cell.recurrent.names[0]]
+        inner = arithmetic.format(cell.recurrent.names[0])
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (projected, flat, *factors))
     loop = _Loop(variant, inner, cell.hidden_size, differentiable, tuple(state.contiguous() for state in begin or ()))
     result: tuple[Tensor, ...] = _Recurrence.apply(loop, projected, flat, *factors)  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rescomp.compress import calibrate, compress, widen_unproved
 from rescomp.errors import InputError
 from rescomp.models import FeedForwardNet, FloatActivations, IntegerActivations, trace
-from rescomp.models.activations import NORMALIZED
+from rescomp.models.arithmetic import NORMALIZED
 from rescomp.models.plan import INPUT
 from rescomp.recipe import Quantize, Ternary
 

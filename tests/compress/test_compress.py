@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load, save
 
 from rescomp.compress import anneal, calibrate, compress, matrices
-from rescomp.compress.calibrate import calibrate as calibrate_recurrent
 from rescomp.errors import InputError
-from rescomp.models import FixedPointArithmetic, FloatArithmetic, Formats, build
+from rescomp.models import FixedPointArithmetic, FloatArithmetic, build
 from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinearActivations, Quantize, Sparse, Ternary
+from rescomp.train.checkpoint import load_net
 
 
 def small_net(**section):
@@ -95,7 +95,7 @@ def test_a_checkpoint_rebuilds_the_net_bit_for_bit():
     torch.manual_seed(7)
     again = compress(build(ModelSection(hidden_size=5, rank_u=2), 3, 4), [Ternary()])
     again.load_state_dict(load(save(net.state_dict())))
-    assert again.arithmetic.formats == net.arithmetic.formats
+    assert torch.equal(again.arithmetic.numbers, net.arithmetic.numbers)
     assert torch.equal(again.eval()(x, lengths), net.eval()(x, lengths))
 
 
@@ -103,15 +103,15 @@ def test_calibration_holds_what_it_saw_and_ignores_what_lies_past_the_end():
     x, lengths = recordings()
     net = compress(small_net(rank_w=2, rank_u=2), [Ternary()])
     calibrate(net, x, lengths, 9)
-    chosen = net.arithmetic.formats
+    chosen = net.arithmetic.numbers.clone()
     spoiled = x.clone()
     spoiled[1, 5:] = 1e6
     calibrate(net, spoiled, lengths, 9)
-    assert net.arithmetic.formats == chosen
-    assert chosen.input == 9
+    assert torch.equal(net.arithmetic.numbers, chosen)
+    assert net.arithmetic.input_bits[0] == 9
     running = torch.arange(9) < lengths[:, None]
     largest = float(((x - net.mean) / net.std)[running].abs().max())
-    assert 0.5 * 10922 < largest * 2**chosen.normalize <= 10922
+    assert 0.5 * 10922 < largest * 2 ** net.arithmetic.bits("normalize") <= 10922
     assert net.training
 
 
@@ -132,11 +132,12 @@ def test_formats_hold_what_a_state_grows_to_in_a_stream(kind):
     found = {}
     for streams in (False, True):
         quantized = compress(net, [Quantize()])
-        formats = calibrate_recurrent(quantized, x, lengths, 9, streams=streams)
+        calibrate(quantized, x, lengths, 9, streams=streams)
         states = quantized.eval().states(torch.ones(1, 360, 3), torch.tensor([360]))["h"][0]
         factor = states @ quantized.cell.recurrent.matrices()[0].T
         scores = quantized.scores(states)
         largest = {"recurrent_factor": factor.abs().max(), "scores": scores.abs().max()}
+        formats = {name: quantized.arithmetic.format(name) for name in largest}
         found[streams] = [bool(value < formats[name].high * 2.0 ** -formats[name].fraction_bits) for name, value in largest.items()]
     assert found == {False: [False, False], True: [True, True]}
 
@@ -147,9 +148,8 @@ def test_extreme_deviations_stay_within_the_contract(deviation, bits):
     net = build(ModelSection(hidden_size=5), 1, 4, torch.tensor([0.0]), torch.tensor([deviation]))
     compressed = compress(net, [Ternary()])
     calibrate(compressed, torch.full((2, 3, 1), deviation), torch.tensor([3, 2]), bits)
-    formats = compressed.arithmetic.formats
-    assert 0 <= formats.pre_shift <= 6
-    assert 0 <= formats.normalize <= 14
+    assert 0 <= compressed.arithmetic.input_bits[1] <= 6
+    assert 0 <= compressed.arithmetic.bits("normalize") <= 14
 
 
 def test_calibrate_wants_a_compressed_net():
@@ -157,8 +157,21 @@ def test_calibrate_wants_a_compressed_net():
         calibrate(small_net(), *recordings(), 9)
 
 
-def test_formats_by_name():
-    formats = Formats(input=3, scores=7)
-    assert str(formats["input"]) == "int16 Q3"
-    assert formats["normalize"].bound == formats["recurrent_factor"].bound == 10922
-    assert str(formats["recurrent_product"]) == str(formats["input_product_2"]) == "int16 Q12"
+def test_every_value_has_its_format_by_name():
+    """Each cell's own, and no other's: what nothing is chosen for is a pre-activation."""
+    arithmetic = compress(small_net(layers=2, rank_u=2), [Quantize()]).arithmetic
+    assert list(arithmetic.values) == ["normalize", "recurrent_factor", "recurrent_factor_2", "scores"]
+    arithmetic.set_bits("recurrent_factor_2", 7)
+    assert [arithmetic.bits(name) for name in arithmetic.values] == [12, 12, 7, 10]
+    assert [arithmetic.format(name).bound for name in arithmetic.values] == [10922, 10922, 10922, 32768]
+    assert str(arithmetic.format("recurrent_product")) == str(arithmetic.format("input_product_2")) == "int16 Q12"
+
+
+def test_the_eight_numbers_of_older_files_are_read_by_name(tmp_path):
+    net = compress(small_net(kind="gru", layers=2, rank_w=2), [Quantize()])
+    older = {**net.state_dict(), "arithmetic.numbers": torch.tensor([9, 4, 11, 10, 12, 8, 7, 12])}
+    (tmp_path / "net.safetensors").write_bytes(save(older, {"rescomp": '{"schema": 1}'}))
+    load_net(net, tmp_path / "net.safetensors")
+    assert net.arithmetic.input_bits == (9, 4)
+    chosen = {name: net.arithmetic.bits(name) for name in net.arithmetic.values}
+    assert chosen == {"normalize": 11, "input_factor": 10, "input_factor_2": 7, "scores": 8}

@@ -16,7 +16,7 @@ from rescomp.compress.calibrate_activations import calibrate_activations
 from rescomp.graph.ir import IntegerModel
 from rescomp.graph.serialize import digest
 from rescomp.lowering.lower import lower
-from rescomp.models import FeedForwardNet, FixedPointArithmetic, Formats, Net, RecurrentNet, build_net
+from rescomp.models import FeedForwardNet, FixedPointArithmetic, Net, RecurrentNet, build_net
 from rescomp.recipe import load_recipe
 
 FOLDER = Path(__file__).parent
@@ -100,7 +100,10 @@ def _draw_formats(net: RecurrentNet, draw: np.random.Generator) -> None:
         name: int(draw.integers(9, 13))
         for name in ("normalize", "input_factor", "recurrent_factor", "input_factor_2", "recurrent_factor_2")
     }
-    arithmetic.formats = Formats(input=10, pre_shift=4, scores=9, **bits)
+    arithmetic.input_bits = (10, 4)
+    for name, chosen in {**bits, "scores": 9}.items():
+        if name in arithmetic.values:
+            arithmetic.set_bits(name, chosen)
 
 
 def _calibrate(net: FeedForwardNet, shape: tuple[int, ...], draw: np.random.Generator) -> None:

@@ -166,7 +166,7 @@ def test_float32_training_sees_nearly_the_integers():
     net = trained([Ternary(scale="power_of_two")]).eval()
     x, lengths = recordings(2)
     scores = net(torch.from_numpy(x).float() * 2.0**-BITS, torch.from_numpy(lengths)).detach().numpy()
-    exact = np.ldexp(evaluate_net(net, x, lengths).scores.astype(float), -net.arithmetic.formats.scores)
+    exact = np.ldexp(evaluate_net(net, x, lengths).scores.astype(float), -net.arithmetic.bits("scores"))
     assert np.abs(scores - exact).max() < 0.05
 
 

@@ -20,7 +20,7 @@ from rescomp.graph.serialize import decode, encode
 from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, NetShape, build_net, layer_parameters
 from rescomp.models import trace as plan_of
-from rescomp.models.activations import NORMALIZED
+from rescomp.models.arithmetic import NORMALIZED
 from rescomp.models.plan import DERIVED
 from rescomp.models.resnet import resnet
 from rescomp.recipe import ModelSection, Quantize, Sparse, Ternary

@@ -32,7 +32,9 @@ CONSTRAINTS = {
 SIZES = [(6, 5, 9), (1, 1, 1), (3, 7, 1), (17, 12, 5)]
 """(hidden, batch, steps)."""
 CHANNELS = 4
-ARITHMETICS = [cls(name) for cls in (FloatArithmetic, FixedPointArithmetic) for name in ("table", "piecewise_linear")]
+ARITHMETICS = [
+    arithmetic for name in ("table", "piecewise_linear") for arithmetic in (FloatArithmetic(name), FixedPointArithmetic(name, {}))
+]
 
 
 def net_of(kind, hidden=6, constraints=(), spread=6.0, dtype=torch.float64, **section):

@@ -96,5 +96,5 @@ def test_saturation_is_reached_by_the_test_above():
     net = net_of("fastgrnn", "table", 2, [Ternary()], 40.0)
     h = 2 * torch.randn(50, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     factor = net.arithmetic.requantize(h @ net.cell.recurrent.matrices()[0].T, "recurrent_factor")
-    bound = net.arithmetic.formats["recurrent_factor"]
+    bound = net.arithmetic.format("recurrent_factor")
     assert bool((factor.abs() == bound.high * 2.0**-bound.fraction_bits).any())
