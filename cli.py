@@ -426,7 +426,7 @@ def _recipe(
     from .recipe import load_recipe
 
     chosen = {_RECIPE_KEYS[name]: value for name, value in keys.items() if value is not None}
-    return load_recipe(recipe_file, overrides, weights=weights, density=density, keys=chosen)
+    return load_recipe(recipe_file, overrides, weights=weights, density=density, keys=chosen, note=_say)
 
 
 def _is_given(value: object) -> bool:

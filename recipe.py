@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -111,7 +111,7 @@ _OVER_TIME = ("resnet1d", "dscnn1d", "score1d")
 _STEMS = ("dscnn1d", "dscnn2d", "score1d", "score2d")
 READERS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "layers", "nonlinearity"), CELL_KINDS),
-    **dict.fromkeys(("window", "stride"), (*CELL_KINDS, OWN)),
+    **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, OWN)),
     **dict.fromkeys(("widths", "blocks", "norm"), NET_KINDS),
     "kernel_size": tuple(kind for kind in NET_KINDS if kind != "hourglass"),
     **dict.fromkeys(("stem_kernel", "stem_stride"), _STEMS),
@@ -144,8 +144,8 @@ class ModelSection(_Section):
     so from the start (unset: full).
 
     layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the
-    paper's quantSigm and quantTanh. window, stride: one time step is `window` successive readings side by side, the next begins
-    `stride` readings later (stride unset: window), which shortens the loop over time. normalization `standard`: each channel less its
+    paper's quantSigm and quantTanh. readings, stride: one time step is so many successive readings side by side, the next begins
+    `stride` readings later (stride unset: readings), which shortens the loop over time. normalization `standard`: each channel less its
     mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution),
     limited to 2.67 of them, for channels whose rare large readings would hide the small ones; `none`: readings as they are, which is
     what a net with weights of its own was trained on (unset: none beside weights, standard otherwise).
@@ -169,7 +169,7 @@ class ModelSection(_Section):
     rank_w: Annotated[int, Field(ge=1)] | None = None
     rank_u: Annotated[int, Field(ge=1)] | None = None
     layers: Annotated[int, Field(ge=1, le=2)] = 1
-    window: Annotated[int, Field(ge=1)] = 1
+    readings: Annotated[int, Field(ge=1)] = 1
     stride: Annotated[int, Field(ge=1)] | None = None
     nonlinearity: Literal["table", "piecewise_linear"] = "table"
     normalization: Literal["standard", "robust", "none"] = "standard"
@@ -404,6 +404,8 @@ WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
 
 OPTIONAL_SECTIONS: Mapping[str, type[_Section]] = {"decide": DecideSection, "stream": StreamSection}
 """Sections that may be missing."""
+OLDER_NAMES: Mapping[str, str] = {"model.window": "model.readings"}
+"""Keys by the names that they had earlier, by which they are read still."""
 
 
 class Recipe(_Section):
@@ -444,6 +446,7 @@ def load_recipe(
     weights: str | None = None,
     density: float | None = None,
     keys: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Recipe:
     """The recipe of a TOML file (None: all defaults), with `overrides` (`section.key=value`, as on the command line) on top.
 
@@ -451,13 +454,15 @@ def load_recipe(
 
     weights: `ternary`, `int8` or `int4` exchanges the weight format in `compress` and keeps its scale form and place. density: sets
     that of every matrix in the sparse constraint, or puts one before the weight format. `overrides` come after all of these.
-    Raises InputError naming file, key and nearest neighbour.
+    note: is told of keys under the names that they had earlier. Raises InputError naming file, key and nearest neighbour.
     """
     document = {} if path is None else _read_toml(path)
     origin = str(path or "the recipe")
     for key, value in (keys or {}).items():
         _set(document, key.split("."), value, f"{key}={value}")
-    recipe = _validate(document, overrides, weights, density, origin)
+    asked = list(overrides)
+    _tell_older_names(document, asked, note or (lambda _: None))
+    recipe = _validate(document, asked, weights, density, origin)
     refuse_unread(recipe, origin)
     return recipe
 
@@ -521,7 +526,28 @@ def parse_recipe(data: bytes, origin: str) -> Recipe:
     return _validate(_parse_toml(data, origin), (), None, None, origin)
 
 
+def _tell_older_names(document: Mapping[str, Any], overrides: Iterable[str], note: Callable[[str], None]) -> None:
+    """Tell `note` of every key that is asked for by the name that it had earlier."""
+    asked = {override.partition("=")[0].strip() for override in overrides}
+    for older, name in OLDER_NAMES.items():
+        section, key = older.split(".")
+        entries = document.get(section)
+        if older in asked or (isinstance(entries, dict) and key in entries):
+            note(f"{older} is called {name} now: use that name")
+
+
+def _by_todays_names(document: dict[str, Any], origin: str) -> None:
+    for older, name in OLDER_NAMES.items():
+        section, key = older.split(".")
+        entries, today = document.get(section), name.split(".")[1]
+        if isinstance(entries, dict) and key in entries:
+            if today in entries:
+                raise InputError(f"{origin}: {older} is the name that {name} had earlier, and both are there: leave {older} out")
+            entries[today] = entries.pop(key)
+
+
 def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, density: float | None, origin: str) -> Recipe:
+    _by_todays_names(document, origin)
     if weights is not None:
         document["compress"] = [_exchange(entry, weights) for entry in document.get("compress", _default_compress())]
     if density is not None:
@@ -581,7 +607,7 @@ def _thin(entries: Sequence[Any], density: float) -> list[Any]:
 def _apply(document: dict[str, Any], override: str) -> None:
     """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
     key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
+    parts = OLDER_NAMES.get(key.strip(), key.strip()).split(".")
     if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], *([name] for name in OPTIONAL_SECTIONS))):
         raise InputError(f"--set takes section.key=value, not {override!r}")
     if len(parts) == 1 and parts[0] in OPTIONAL_SECTIONS:

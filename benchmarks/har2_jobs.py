@@ -115,7 +115,7 @@ def size(job: Job) -> Size:
 def untrained_model(job: Job) -> IntegerModel:
     """The job's integer model of fresh weights."""
     recipe = job.recipe()
-    steps = (READINGS - recipe.model.window) // (recipe.model.stride or recipe.model.window) + 1
+    steps = (READINGS - recipe.model.readings) // (recipe.model.stride or recipe.model.readings) + 1
     return untrained(recipe, job.task, SPREAD, TASKS[job.task], steps)
 
 
@@ -140,7 +140,7 @@ def all_jobs() -> list[Job]:
     return sorted(jobs, key=lambda job: job.seed)
 
 
-_WINDOW: Mapping[str, object] = {"window": 4}
+_READINGS: Mapping[str, object] = {"readings": 4}
 
 
 def _ablation(task: str) -> Iterator[Job]:
@@ -166,38 +166,38 @@ def _storage() -> Iterator[Job]:
     formats = {"int8": INT8_SHIFTS, "int4": INT4, "ternary-row": TERNARY_ROWS, "ternary-tensor": TERNARY}
     for budget, hidden in ((1024, (15, 25, 44, 48)), (512, (8, 13, 24, 24))):
         for (name, entry), units in zip(formats.items(), hidden, strict=True):
-            yield Job("har2", f"storage-{budget}", name, 0, (("hidden_size", units), *_WINDOW.items()), (entry, LINEAR), budget)
+            yield Job("har2", f"storage-{budget}", name, 0, (("hidden_size", units), *_READINGS.items()), (entry, LINEAR), budget)
 
 
-_CUT = {**_WINDOW, "rank_w": 8}
+_CUT = {**_READINGS, "rank_w": 8}
 _FRONTIER: Mapping[int, Mapping[str, tuple[tuple[int, int], Mapping[str, object], tuple[str, ...]]]] = {
     512: {
         "int4": ((20, 18), {}, (INT4, LINEAR)),
-        "int4-window2": ((17, 16), {"window": 2}, (INT4, LINEAR)),
-        "int4-window4": ((13, 12), _WINDOW, (INT4, LINEAR)),
+        "int4-window2": ((17, 16), {"readings": 2}, (INT4, LINEAR)),
+        "int4-window4": ((13, 12), _READINGS, (INT4, LINEAR)),
         "int4-window4-rank-w8": ((15, 13), _CUT, (INT4, LINEAR)),
-        "ternary-window4": ((24, 24), _WINDOW, (TERNARY, LINEAR)),
+        "ternary-window4": ((24, 24), _READINGS, (TERNARY, LINEAR)),
     },
     1024: {
         "int4": ((32, 30), {}, (INT4, LINEAR)),
-        "int4-window2": ((30, 28), {"window": 2}, (INT4, LINEAR)),
-        "int4-window4": ((25, 23), _WINDOW, (INT4, LINEAR)),
+        "int4-window2": ((30, 28), {"readings": 2}, (INT4, LINEAR)),
+        "int4-window4": ((25, 23), _READINGS, (INT4, LINEAR)),
         "int4-window4-rank-w8": ((30, 28), _CUT, (INT4, LINEAR)),
         "int4-window4-rank-w8-distilled": ((30, 28), _CUT, (INT4, LINEAR, DISTILL)),
-        "int8-window4": ((15, 14), _WINDOW, (INT8_SHIFTS, LINEAR)),
-        "ternary-window4": ((48, 48), _WINDOW, (TERNARY, LINEAR)),
+        "int8-window4": ((15, 14), _READINGS, (INT8_SHIFTS, LINEAR)),
+        "ternary-window4": ((48, 48), _READINGS, (TERNARY, LINEAR)),
     },
     1536: {
-        "int4-window4": ((34, 32), _WINDOW, (INT4, LINEAR)),
+        "int4-window4": ((34, 32), _READINGS, (INT4, LINEAR)),
         "int4-window4-rank-w8": ((40, 39), _CUT, (INT4, LINEAR)),
-        "int8-window4": ((22, 20), _WINDOW, (INT8_SHIFTS, LINEAR)),
-        "ternary-window4": ((64, 64), _WINDOW, (TERNARY, LINEAR)),
+        "int8-window4": ((22, 20), _READINGS, (INT8_SHIFTS, LINEAR)),
+        "ternary-window4": ((64, 64), _READINGS, (TERNARY, LINEAR)),
     },
     3072: {
-        "int4-window4": ((56, 54), _WINDOW, (INT4, LINEAR)),
+        "int4-window4": ((56, 54), _READINGS, (INT4, LINEAR)),
         "int4-window4-rank-w8": ((64, 62), _CUT, (INT4, LINEAR)),
-        "int8-window4": ((37, 35), _WINDOW, (INT8_SHIFTS, LINEAR)),
-        "ternary-window4": ((104, 104), _WINDOW, (TERNARY, LINEAR)),
+        "int8-window4": ((37, 35), _READINGS, (INT8_SHIFTS, LINEAR)),
+        "ternary-window4": ((104, 104), _READINGS, (TERNARY, LINEAR)),
     },
 }
 """budget -> variant -> (hidden sizes for har2 and har6, further keys of [model], compress)."""

@@ -40,7 +40,7 @@ OUTPUT = Path(__file__).with_name("stream_decisions.json")
 CANDIDATES = [
     DecideSection(smoothing=smoothing, margin=margin, hold=hold) for smoothing in SMOOTHINGS for margin in MARGINS for hold in HOLDS
 ]
-CLOCK = Clock(window=4, stride=4, settle=READINGS, rate=RATE)
+CLOCK = Clock(readings_a_step=4, stride=4, settle=READINGS, rate=RATE)
 
 
 @dataclass(frozen=True)

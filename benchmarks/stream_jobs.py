@@ -27,7 +27,7 @@ FORMATS: Mapping[str, str] = {
     "int4": '{kind="quantize",bits=4}',
     "ternary": '{kind="ternary"}',
 }
-HAR = (*BASE, "model.window=4", "train.epochs=30", "quantize.epochs=30", "model.name=har6")
+HAR = (*BASE, "model.readings=4", "train.epochs=30", "quantize.epochs=30", "model.name=har6")
 HOP, READINGS, RATE = 64, 128, 50.0
 """Readings from one window of the pack to the next one in an activity, of a window, a second."""
 

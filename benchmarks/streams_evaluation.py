@@ -37,15 +37,15 @@ def evaluate_job(job: Job, place: Path, recipe: Recipe, folder: Path | None) -> 
     """All figures of a model directory; by_group: those of each person (a speaker is a class)."""
     directory = ModelDirectory.open(place)
     single, continuous = judged(job, folder)
-    window = recipe.model.window
-    single, continuous = frames(single, window, window), stream_frames(continuous, window, window)
+    readings = recipe.model.readings
+    single, continuous = frames(single, readings, readings), stream_frames(continuous, readings, readings)
     decide = _float(directory, recipe, single) if job.format == "float" else _integer(directory)
     last = np.arange(len(single)), single.lengths - 1
     right = decide(single.x, single.lengths, False)[last] == single.y
     corner = decide(single.x, single.lengths, True)[last] == single.y
     decisions = decide(continuous.x, continuous.lengths, False)
     settle, rate = (READINGS, RATE) if job.task == "har6" else (int(single.lengths.max()), None)
-    clock = Clock(window=window, stride=window, settle=settle, rate=rate)
+    clock = Clock(readings_a_step=readings, stride=readings, settle=settle, rate=rate)
     metrics = measure_streams(decisions, LabelledSteps.of(continuous), clock)
     groups = _by_group(single, right, continuous, decisions, clock)
     return {**metrics.as_json(), "offline": float(right.mean()), "corner": float(corner.mean()), "by_group": groups}
@@ -74,7 +74,7 @@ def _by_group(single: Split, right: Any, streams: Streams, decisions: Integers, 
 
 def _float(directory: ModelDirectory, recipe: Recipe, single: Split) -> Decide:
     manifest = directory.manifest()
-    net = empty_net(directory, recipe, single.channels // recipe.model.window, len(manifest.classes))
+    net = empty_net(directory, recipe, single.channels // recipe.model.readings, len(manifest.classes))
     assert isinstance(net, RecurrentNet)
     load_net(net, directory.path / FLOAT_NET)
     return lambda x, lengths, anywhere: _float_decisions(net.eval(), x, lengths, anywhere)

@@ -18,30 +18,30 @@ def windows(split: Split, time_steps: int) -> Split:
     return dataclasses.replace(split, x=x, lengths=np.full(len(split), time_steps, np.int64))
 
 
-def frames(split: Split, window: int, stride: int) -> Split:
-    """The split with `window` successive readings as one step [sequences, steps, window * channels], one begun every `stride` readings.
+def frames(split: Split, readings: int, stride: int) -> Split:
+    """The split with `readings` successive readings as one step [sequences, steps, readings * channels], one begun every `stride` readings.
 
     Readings past the last whole frame are left out. Raises InputError when a sequence is shorter than a frame.
     """
-    if window == 1 and stride == 1:
+    if readings == 1 and stride == 1:
         return split
-    if split.lengths.min() < window:
-        sequence = int(np.argmax(split.lengths < window))
+    if split.lengths.min() < readings:
+        sequence = int(np.argmax(split.lengths < readings))
         raise InputError(
-            f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')} and model.window = {window}: lower model.window, "
+            f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')} and model.readings = {readings}: lower model.readings, "
             "or drop the sequences that are shorter"
         )
-    x, lengths = side_by_side(split.x, split.lengths, window, stride)
+    x, lengths = side_by_side(split.x, split.lengths, readings, stride)
     return dataclasses.replace(split, x=x, lengths=lengths)
 
 
-def side_by_side(x: ValueArray, lengths: Int64Array, window: int, stride: int) -> tuple[ValueArray, Int64Array]:
-    """(x [sequences, steps, window * channels], how many steps each has) of x [sequences, time, channels].
+def side_by_side(x: ValueArray, lengths: Int64Array, readings: int, stride: int) -> tuple[ValueArray, Int64Array]:
+    """(x [sequences, steps, readings * channels], how many steps each has) of x [sequences, time, channels].
 
-    lengths: int64 [sequences], each at least `window`. A step is `window` successive readings, one begun every `stride` of them.
+    lengths: int64 [sequences], each at least `readings`. A step is `readings` successive readings, one begun every `stride` of them.
     """
-    steps = (lengths - window) // stride + 1
-    views = np.lib.stride_tricks.sliding_window_view(x, window, axis=1)[:, ::stride]
+    steps = (lengths - readings) // stride + 1
+    views = np.lib.stride_tricks.sliding_window_view(x, readings, axis=1)[:, ::stride]
     found: ValueArray = views.transpose(0, 1, 3, 2).copy().reshape(len(x), views.shape[1], -1)  # type: ignore[assignment]
     found[~valid_steps(steps, found.shape[1])] = 0
     return found, steps

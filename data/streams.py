@@ -141,19 +141,19 @@ def load_test_streams(data: DataSection, classes: Sequence[str], test_groups: Se
     return streams if len(streams) else None
 
 
-def stream_frames(streams: Streams, window: int, stride: int) -> Streams:
-    """The streams with `window` successive readings as one step [streams, steps, window * channels], one begun every `stride` readings.
+def stream_frames(streams: Streams, readings: int, stride: int) -> Streams:
+    """The streams with `readings` successive readings as one step [streams, steps, readings * channels], one begun every `stride` readings.
 
     A step has the label of its last reading. Streams shorter than a step are left out; raises InputError when that leaves none.
     """
-    long = np.flatnonzero(streams.lengths >= window)
+    long = np.flatnonzero(streams.lengths >= readings)
     if not long.size:
-        raise InputError(f"no stream has {window} readings, which the net takes as one step: give longer recordings")
-    if (window, stride) == (1, 1):
+        raise InputError(f"no stream has {readings} readings, which the net takes as one step: give longer recordings")
+    if (readings, stride) == (1, 1):
         return streams
     kept = streams.take(long)
-    x, lengths = side_by_side(kept.x, kept.lengths, window, stride)
-    y, ages = (part[:, window - 1 :: stride] for part in (kept.y, _ages(kept.y)))
+    x, lengths = side_by_side(kept.x, kept.lengths, readings, stride)
+    y, ages = (part[:, readings - 1 :: stride] for part in (kept.y, _ages(kept.y)))
     return Streams(x, y, lengths, kept.groups, ages=ages)
 
 

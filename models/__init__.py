@@ -105,7 +105,7 @@ def build_net(
 ) -> Net:
     """A fresh float net, its weights drawn from torch's global generator (or its owner's).
 
-    input_shape: (channels,) of a reading for a recurrent net, which reads frames: `section.window` readings side by side; (time, channels)
+    input_shape: (channels,) of a reading for a recurrent net, which reads frames of `section.readings` readings; (time, channels)
     or (height, width, channels) for a net without state. mean, std: float [channels], centre and spread of the training data's readings
     (None: 0 and 1, as for a net whose checkpoint is loaded next). folder: where an own net's module is looked for, last of all.
     Raises InputError where the sizes do not fit each other, UnsupportedError for a layer of an own net that cannot be exported.
@@ -124,9 +124,9 @@ def build_net(
 
 
 def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
-    """Of an own net, which reads `section.window` readings side by side. `none` leaves it the normalisation that its weights came with."""
-    if len(net.mean) != section.window * channels:
-        readings = f"{counted(section.window, 'reading')} of {counted(channels, 'channel')}"
+    """Of an own net, which reads frames of `section.readings` readings. `none` leaves it the normalisation that its weights came with."""
+    if len(net.mean) != section.readings * channels:
+        readings = f"{counted(section.readings, 'reading')} of {counted(channels, 'channel')}"
         raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
     if section.normalization == "none":
         return
@@ -148,7 +148,7 @@ def decimation(section: ModelSection) -> int:
 
 def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
     """The same for recurrent cells, which read `channels` channels."""
-    input_size = section.window * channels
+    input_size = section.readings * channels
     _check_sizes(section, input_size, classes)
     cells = []
     for suffix in ("", "_2")[: section.layers]:
@@ -157,7 +157,7 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
         input_size = section.hidden_size
     mean = torch.zeros(channels) if mean is None else mean
     std = torch.ones(channels) if std is None else std
-    net = RecurrentNet(cells, classes, mean.repeat(section.window), std.repeat(section.window), section.nonlinearity)
+    net = RecurrentNet(cells, classes, mean.repeat(section.readings), std.repeat(section.readings), section.nonlinearity)
     net.saturates = section.normalization == "robust"
     return net
 

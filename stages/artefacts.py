@@ -139,8 +139,8 @@ def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory)
     reading, model, train = manifest.input, recipe.model, recipe.train
     wrong = {
         "input.unit": reading.unit not in (None, recipe.data.unit),
-        "input.readings_a_step": reading.readings_a_step not in (None, model.window),
-        "input.stride": reading.stride not in (None, model.stride or model.window),
+        "input.readings_a_step": reading.readings_a_step not in (None, model.readings),
+        "input.stride": reading.stride not in (None, model.stride or model.readings),
         "input.shape": reading.shape is not None and (len(reading.shape) == 1) != model.is_recurrent,
         "seed": manifest.seed not in (None, train.seed),
         "threads": manifest.threads not in (None, train.threads),

@@ -144,7 +144,7 @@ def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, r
 def _clock(reader: Reader, vectors: Vectors, rate: float | None) -> Clock:
     """Settled is what is as old as the median recording that the net was tested on."""
     settle = math.ceil(np.median(reader.recorded(vectors)))
-    return Clock(window=reader.window, stride=reader.stride, settle=settle, rate=rate)
+    return Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=settle, rate=rate)
 
 
 def _background(model: IntegerModel, name: str | None) -> int | None:

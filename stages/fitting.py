@@ -164,7 +164,7 @@ def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
         net = compress(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
         for matrix in matrices(net):
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
-        calibrate(net, torch.randn(4, 8, channels * recipe.model.window), torch.full((4,), 8), 12)
+        calibrate(net, torch.randn(4, 8, channels * recipe.model.readings), torch.full((4,), 8), 12)
     model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
     return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, TensorType((classes,), WIDEST))))
 

@@ -59,13 +59,13 @@ class LabelledSteps:
     def readings(self, clock: Clock) -> Int64Array:
         """How many readings of its stream have been read with each step's last one: int64 [streams, longest].
 
-        The first step of each recording reads clock.window, each later one ends clock.stride after the one before it.
+        The first step of each recording reads clock.readings_a_step, each later one ends clock.stride after the one before it.
         """
         first = np.zeros(self.labels.shape, bool)
         first[:, 0] = True
         if self.ends is not None:
             first[:, 1:] = self.ends[:, :-1]
-        found: Int64Array = np.where(first, clock.window, clock.stride).cumsum(axis=1, dtype=np.int64)
+        found: Int64Array = np.where(first, clock.readings_a_step, clock.stride).cumsum(axis=1, dtype=np.int64)
         return found
 
     def begins(self, clock: Clock) -> Int64Array:

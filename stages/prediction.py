@@ -135,7 +135,7 @@ def _as_streams(found: NewData, reader: Reader) -> _Questions:
         assert found.split is not None
         split, names = found.split, found.groups
         streams = Streams(split.x, np.full(split.x.shape[:2], UNLABELLED, np.int64), split.lengths, split.groups)
-    numbers = np.flatnonzero(streams.lengths >= reader.window)
+    numbers = np.flatnonzero(streams.lengths >= reader.readings_a_step)
     x, limited = reader.integers(streams.x)
     steps = reader.stream_steps(replace(streams, x=x))
     groups = [""] * len(numbers) if streams.groups is None else [names[group] for group in streams.groups[numbers]]
@@ -156,7 +156,7 @@ def _step_rows(asked: _Questions, reader: Reader) -> Iterator[tuple[Any, ...]]:
     decisions = stream_decisions(reader.model, asked.x, asked.lengths)
     for number, group, row, length in zip(asked.numbers, asked.groups, decisions, asked.lengths, strict=True):
         for step in range(int(length)):
-            yield number, group, step * reader.stride + reader.window - 1, int(row[step]), ()
+            yield number, group, step * reader.stride + reader.readings_a_step - 1, int(row[step]), ()
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -165,7 +165,7 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
     reader = Reader.of(manifest, model)
     recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
     lasting = np.median(validation.lengths if reader.time_steps is None else np.minimum(validation.lengths, reader.time_steps))
-    clock = Clock(window=reader.window, stride=reader.stride, settle=int(lasting) // 2, rate=section.rate)
+    clock = Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=int(lasting) // 2, rate=section.rate)
     return with_decision(model, search_decision(section, model, recordings, clock, listener))
 
 

@@ -22,13 +22,13 @@ _SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """How steps lie in time. window: readings of a recording's first step; stride: how many later each other step ends than the one before
-    it. settle: readings after a change from which decisions are held to be settled, as many as the net was trained on. rate: readings a
-    second, None where nobody knows. copies: how often each reading is met, on average: by windows that overlap, by several orders of the
-    same recordings.
+    """How steps lie in time. readings_a_step: of a recording's first step; stride: how many readings later each other step ends than the
+    one before it. settle: readings after a change from which decisions are held to be settled, as many as the net was trained on. rate:
+    readings a second, None where nobody knows. copies: how often each reading is met, on average: by windows that overlap, by several
+    orders of the same recordings.
     """
 
-    window: int = 1
+    readings_a_step: int = 1
     stride: int = 1
     settle: int = 0
     rate: float | None = None

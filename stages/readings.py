@@ -19,7 +19,7 @@ from .artefacts import Vectors
 
 @dataclass(frozen=True)
 class Reader:
-    """How a model reads. window, stride: readings of a step, and from one step's start to the next one's.
+    """How a model reads. readings_a_step, stride: readings of a step, and from one step's start to the next one's.
 
     time_steps: readings of the window that a net without recurrent cells was trained on, None for recurrent cells and images.
     """
@@ -27,7 +27,7 @@ class Reader:
     model: IntegerModel
     fraction_bits: int
     channels: int
-    window: int
+    readings_a_step: int
     stride: int
     time_steps: int | None
 
@@ -35,14 +35,14 @@ class Reader:
     def of(cls, manifest: Manifest, model: IntegerModel) -> Reader:
         """Of a model directory, whose manifest was checked against the model."""
         said, read = manifest.input, model.input.type.shape
-        window, shape = said.readings_a_step or 1, said.shape or read
-        stride = said.stride or window
+        readings, shape = said.readings_a_step or 1, said.shape or read
+        stride = said.stride or readings
         steps = None if len(read) != 2 else int(shape[0])
         if steps is not None and model.is_recurrent:
-            window = stride = read[0]
-        if steps is not None and (steps % window or (not model.is_recurrent and shape != read)):
-            raise InputError(f"the manifest says that a step is {window} readings of {steps}, {stride} apart: quantize the model again")
-        return cls(model, said.fraction_bits, manifest.data.channels, window, stride, steps)
+            readings = stride = read[0]
+        if steps is not None and (steps % readings or (not model.is_recurrent and shape != read)):
+            raise InputError(f"the manifest says that a step is {readings} readings of {steps}, {stride} apart: quantize the model again")
+        return cls(model, said.fraction_bits, manifest.data.channels, readings, stride, steps)
 
     @property
     def is_image(self) -> bool:
@@ -62,7 +62,7 @@ class Reader:
             self._check_image(split)
             return split
         if self.time_steps is None:
-            return frames(split, self.window, self.stride)
+            return frames(split, self.readings_a_step, self.stride)
         whole = windows(split, self.time_steps)
         return self._in_steps(whole) if self.model.is_recurrent else whole
 
@@ -76,10 +76,10 @@ class Reader:
 
         Readings past the last whole step are left out, and so are recordings shorter than one. Raises InputError when that leaves none.
         """
-        long = np.flatnonzero(split.lengths >= self.window)
+        long = np.flatnonzero(split.lengths >= self.readings_a_step)
         if not long.size:
-            raise InputError(f"no recording has the {self.window} readings that the net takes as one step: give longer ones")
-        framed = frames(split.take(long), self.window, self.stride)
+            raise InputError(f"no recording has the {self.readings_a_step} readings that the net takes as one step: give longer ones")
+        framed = frames(split.take(long), self.readings_a_step, self.stride)
         return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
 
     def _check_image(self, split: Split) -> None:
@@ -90,7 +90,7 @@ class Reader:
 
     def stream_steps(self, streams: Streams) -> Streams:
         """Streams of device integers as the model reads them: x [streams, steps, *input shape]."""
-        framed = stream_frames(streams, self.window, self.stride)
+        framed = stream_frames(streams, self.readings_a_step, self.stride)
         return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
 
     def readings(self, vectors: Vectors) -> Split:
@@ -102,18 +102,18 @@ class Reader:
         x, y = vectors.x.astype(np.int16), vectors.labels.astype(np.int64)
         if not self.model.is_recurrent:
             return Split(x, y, np.full(len(x), x.shape[1], np.int64) if vectors.recorded is None else vectors.recorded.astype(np.int64))
-        if self.stride > self.window:
+        if self.stride > self.readings_a_step:
             raise UnsupportedError(
-                f"the model leaves readings out (model.stride {self.stride}, model.window {self.window}), so that the golden vectors do "
-                "not hold the recordings: give them with --data"
+                f"the model leaves readings out (model.stride {self.stride}, model.readings {self.readings_a_step}), so that the golden "
+                "vectors do not hold the recordings: give them with --data"
             )
-        x = x.reshape(*x.shape[:2], self.window, self.channels)
-        lengths: Int64Array = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
+        x = x.reshape(*x.shape[:2], self.readings_a_step, self.channels)
+        lengths: Int64Array = ((vectors.lengths - 1) * self.stride + self.readings_a_step).astype(np.int64)
         recorded = lengths if vectors.recorded is None else vectors.recorded.astype(np.int64)
         readings = np.zeros((len(x), int(lengths.max()), self.channels), np.int16)
         for step in range(x.shape[1]):
             running = vectors.lengths > step
-            readings[running, step * self.stride : step * self.stride + self.window] = x[running, step]
+            readings[running, step * self.stride : step * self.stride + self.readings_a_step] = x[running, step]
         return Split(readings, y, recorded)
 
     def least_readings(self, recorded: Int64Array) -> Int64Array:
@@ -121,7 +121,7 @@ class Reader:
 
         Those of a step; of a net that reads windows of one length, as much of the window as it filled.
         """
-        return np.full(len(recorded), self.window, np.int64) if self.time_steps is None else np.minimum(recorded, self.time_steps)
+        return np.full(len(recorded), self.readings_a_step, np.int64) if self.time_steps is None else np.minimum(recorded, self.time_steps)
 
     def recorded(self, vectors: Vectors) -> Int64Array:
         """How many readings each recording behind golden vectors has, those of windows of one length at most: int64 [sequences].
@@ -133,7 +133,7 @@ class Reader:
             return known if self.time_steps is None else np.minimum(known, self.time_steps)
         if self.time_steps is not None or self.is_image:
             return np.full(len(vectors.x), self.time_steps or 1, np.int64)
-        whole: Int64Array = ((vectors.lengths - 1) * self.stride + self.window).astype(np.int64)
+        whole: Int64Array = ((vectors.lengths - 1) * self.stride + self.readings_a_step).astype(np.int64)
         return whole
 
 

@@ -64,7 +64,7 @@ def measure_streams(decisions: Integers, steps: LabelledSteps, clock: Clock) -> 
     valid, segments = steps.valid, steps.segments
     readings, begins = steps.readings(clock), steps.begins(clock)
     right = (decisions == steps.labels) & valid
-    settled = _settled(segments, readings - clock.window - clock.settle, begins)
+    settled = _settled(segments, readings - clock.readings_a_step - clock.settle, begins)
     tail = valid & ~valid_steps(steps.lengths - -(-steps.lengths // 10), valid.shape[1])
     last = _last_steps(segments, valid.shape) if steps.ends is None else steps.ends & valid
     judged = [segment for segment in segments if segment.is_change and segment.end - segment.begin >= RUN]

@@ -128,7 +128,7 @@ def new_subject(
 def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
     """(single recordings out of streams, as far as the model can read them; a sentence that tells of it)."""
     pieces = cut_recordings(streams, size)
-    least = reader.window if reader.time_steps is None else 1
+    least = reader.readings_a_step if reader.time_steps is None else 1
     long = pieces.take(np.flatnonzero(pieces.lengths >= least))
     if not len(long):
         return long, (

@@ -213,7 +213,7 @@ def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
     sections = {"model": recipe.model, "train": recipe.train}
     unread = ["model.time_steps"] if dataset.train.x.ndim == 4 else []
     if recipe.model.is_own:
-        stateless = ["model.window", "model.stride", *(f"train.{key}" for key in TRAIN_READERS)]
+        stateless = ["model.readings", "model.stride", *(f"train.{key}" for key in TRAIN_READERS)]
         unread += ["model.time_steps", "model.streaming"] if isinstance(net, RecurrentNet) else stateless
     what = "a net of recurrent cells" if isinstance(net, RecurrentNet) else "a net without state"
     for name in unread:
@@ -271,9 +271,9 @@ def _named_channels(dataset: Dataset) -> str:
 
 
 def steps(recipe: Recipe, net: Net, split: Split) -> Split:
-    """A split as the net reads it: model.window readings a step, or windows of one length, or images as they are."""
+    """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
     if isinstance(net, RecurrentNet):
-        return frames(split, recipe.model.window, recipe.model.stride or recipe.model.window)
+        return frames(split, recipe.model.readings, recipe.model.stride or recipe.model.readings)
     return split if split.x.ndim == 4 else windows(split, net.plan.input_shape[0])
 
 
@@ -382,8 +382,8 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
             "unit": recipe.data.unit,
             "channels": list(dataset.channels),
             "shape": list(input_shape(recipe, dataset)),
-            "readings_a_step": recipe.model.window,
-            "stride": recipe.model.stride or recipe.model.window,
+            "readings_a_step": recipe.model.readings,
+            "stride": recipe.model.stride or recipe.model.readings,
         },
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,

@@ -145,7 +145,7 @@ def exporting_witness(request):
 
 @pytest.fixture(scope="session")
 def random_fastgrnn():
-    """The builder of small FastGRNN models: random_fastgrnn(rng, weights=..., low_rank=..., table=..., power_of_two=..., window=...)."""
+    """The builder of small FastGRNN models: random_fastgrnn(rng, weights=..., low_rank=..., table=..., power_of_two=..., readings=...)."""
     return build_fastgrnn
 
 
@@ -261,8 +261,10 @@ def draw_product(rng, rows, columns, output, weights="int8", power_of_two=False,
     return weight, biases, draw_scale(rng, rows, columns, magnitude, power_of_two), output
 
 
-def build_fastgrnn(rng, weights="ternary", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=10, classes=4, rank=5, window=1):
-    """A verified FastGRNN IntegerModel with random weights, `inputs` entries a step: `window` readings; the head reads the state `h`."""
+def build_fastgrnn(
+    rng, weights="ternary", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=10, classes=4, rank=5, readings=1
+):
+    """A verified FastGRNN IntegerModel with random weights, `inputs` entries a step: `readings` readings; the head reads the state `h`."""
     preactivation = Format(12)
     table_or_not = [Lookup(function, tanh_table()) if table else PiecewiseLinear(function) for function in ("sigmoid", "tanh")]
 
@@ -276,7 +278,7 @@ def build_fastgrnn(rng, weights="ternary", low_rank=False, table=True, power_of_
         return BiasAdd(rng.integers(-4000, 4000, hidden, dtype=np.int16))
 
     nodes = (
-        Node("normalized", draw_normalization(rng, inputs // window, power_of_two), ("input",), ("normalized",)),
+        Node("normalized", draw_normalization(rng, inputs // readings, power_of_two), ("input",), ("normalized",)),
         *product("input_product", "normalized", inputs),
         *product("recurrent_product", "h", hidden),
         Node("preactivation", Add(), ("input_product", "recurrent_product"), ("preactivation",)),
@@ -371,11 +373,11 @@ def lstm_layer(layer, x, inputs, hidden):
 
 
 def build_stack(
-    cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4, window=1
+    cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4, readings=1
 ):
     """A verified recurrent IntegerModel of `layers` cells with random weights, inputs as above; the head reads the last one's `h`."""
     reading = Value("input", TensorType((inputs,), Format(8)))
-    normalize = draw_normalization(rng, inputs // window, power_of_two)
+    normalize = draw_normalization(rng, inputs // readings, power_of_two)
     source, columns = "normalized", inputs
     nodes, states = [Node(source, normalize, ("input",), (source,))], {}
     for number in range(layers):

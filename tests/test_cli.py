@@ -187,18 +187,19 @@ def test_options_and_the_recipe_know_the_same_kinds_and_formats():
 
 
 @pytest.mark.parametrize("command", ["run", "train"])
-def test_options_stand_for_keys_of_the_recipe(command, monkeypatch):
+def test_options_stand_for_keys_of_the_recipe(command, monkeypatch, capsys):
     from rescomp import stages
     from rescomp.recipe import Quantize, Sparse
 
     def capture(recipe, *arguments, **keywords):
-        assert (recipe.model.kind, recipe.model.rank_w, recipe.model.rank_u) == ("lstm", 4, 5)
+        assert (recipe.model.kind, recipe.model.rank_w, recipe.model.rank_u, recipe.model.readings) == ("lstm", 4, 5, 2)
         assert recipe.compress == (Sparse(density=0.3), Quantize(bits=4))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stages, command, capture, raising=False)
     options = ["--model", "lstm", "--weights", "int4", "--density", "0.3", "--rank-w", "4", "--rank-u", "5"]
-    assert main([command, *options]) == 130
+    assert main([command, *options, "--set", "model.window=2"]) == 130
+    assert "rescomp: model.window is called model.readings now: use that name\n" in capsys.readouterr().err
 
 
 BAD_DATA = {

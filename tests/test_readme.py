@@ -42,7 +42,9 @@ def test_recipes_that_are_shown_can_be(page, tmp_path):
     assert blocks
     for block in blocks:
         (tmp_path / "recipe.toml").write_text(block)
-        load_recipe(tmp_path / "recipe.toml")
+        said = []
+        load_recipe(tmp_path / "recipe.toml", note=said.append)
+        assert said == []
 
 
 def test_the_recipe_of_the_readme_shows_the_defaults():

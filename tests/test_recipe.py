@@ -151,6 +151,21 @@ def test_a_new_kind_drops_the_keys_it_does_not_know():
     )
 
 
+def test_a_key_is_read_by_the_name_that_it_had_earlier_and_it_is_said(tmp_path):
+    path, said = tmp_path / "recipe.toml", []
+    path.write_text("[model]\nwindow = 3\n")
+    older, today = load_recipe(path, note=said.append), load_recipe(None, ["model.readings=3"], note=said.append)
+    assert older == today == load_recipe(None, ["model.window=3"], note=said.append)
+    assert said == ["model.window is called model.readings now: use that name"] * 2
+    assert load_recipe(None, ["model.window=4", "model.readings=2"]).model.readings == 2
+    assert parse_recipe(path.read_bytes(), "").model.readings == 3
+    path.write_text("[model]\nwindow = 3\nreadings = 3\n")
+    with pytest.raises(
+        InputError, match=r"model\.window is the name that model\.readings had earlier, and both are there: leave model\.window out"
+    ):
+        load_recipe(path)
+
+
 def test_overrides_leave_the_defaults_alone():
     load_recipe(None, ["compress.0.scale=power_of_two"], weights="ternary")
     load_recipe(None, ["compress.0.scale=power_of_two"])

@@ -18,7 +18,7 @@ from rescomp.recipe import (
 )
 
 OTHERS = {
-    "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "window": 2, "stride": 2, "widths": (8,),
+    "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "readings": 2, "stride": 2, "widths": (8,),
     "blocks": 2, "kernel_size": 5, "stem_kernel": (5,), "stem_stride": 2, "norm": "none", "dt": 0.25, "fixed_projection": True,
     "streaming": True, "time_steps": 16, "weights": "w.safetensors",
 }  # fmt: skip

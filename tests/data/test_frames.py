@@ -14,11 +14,11 @@ def split() -> Split:
     return Split(x, np.array([0, 1]), np.array([7, 4]), np.array([3, 5]))
 
 
-@pytest.mark.parametrize(("window", "stride"), [(3, 3), (3, 2), (2, 1), (4, 5)])
-def test_readings_side_by_side(window: int, stride: int) -> None:
-    whole, framed = split(), frames(split(), window, stride)
+@pytest.mark.parametrize(("readings", "stride"), [(3, 3), (3, 2), (2, 1), (4, 5)])
+def test_readings_side_by_side(readings: int, stride: int) -> None:
+    whole, framed = split(), frames(split(), readings, stride)
     for i, length in enumerate(whole.lengths):
-        wanted = [whole.x[i, start : start + window].ravel() for start in range(0, length - window + 1, stride)]
+        wanted = [whole.x[i, start : start + readings].ravel() for start in range(0, length - readings + 1, stride)]
         assert framed.x[i, : framed.lengths[i]].tolist() == np.array(wanted).tolist()
         assert not framed.x[i, framed.lengths[i] :].any()
     assert framed.x.dtype == np.int32
@@ -32,7 +32,7 @@ def test_one_reading_a_step_changes_nothing() -> None:
 
 
 def test_too_short() -> None:
-    with pytest.raises(InputError, match=r"sequence 1 has 4 readings and model\.window = 5: lower model\.window"):
+    with pytest.raises(InputError, match=r"sequence 1 has 4 readings and model\.readings = 5: lower model\.readings"):
         frames(split(), 5, 5)
 
 

@@ -31,7 +31,7 @@ FORMS = [
     {"weights": "ternary", "power_of_two": True, "table": False},
     {"weights": "int8", "power_of_two": False},
     {"weights": "sparse_delta_int4", "power_of_two": True, "table": False, "low_rank": True},
-    {"weights": "ternary", "power_of_two": False, "window": 3},
+    {"weights": "ternary", "power_of_two": False, "readings": 3},
 ]
 ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"]
 
@@ -129,8 +129,8 @@ def test_accounts_count_what_is_packed(random_fastgrnn):
 def test_readings_side_by_side_share_one_normalization(random_fastgrnn, power_of_two):
     """What a frame of four readings stores for it, and what it stores at all, against one reading of the same three channels."""
     reports = [
-        inspect_model(random_fastgrnn(np.random.default_rng(1), inputs=3 * window, window=window, power_of_two=power_of_two))
-        for window in (1, 4)
+        inspect_model(random_fastgrnn(np.random.default_rng(1), inputs=3 * readings, readings=readings, power_of_two=power_of_two))
+        for readings in (1, 4)
     ]
     one, four = ({layer.layer: layer.bytes for layer in report.layers} for report in reports)
     assert four["normalized"] == one["normalized"] == 4 * 3 + 1 + (0 if power_of_two else 2 * 3)

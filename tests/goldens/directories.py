@@ -24,7 +24,7 @@ KINDS = {
     "fastrnn_int8": ("model.kind=fastrnn", "int8"),
     "gru_two_layers": ("model.kind=gru model.layers=2", "int8"),
     "lstm_int4": ("model.kind=lstm", "int4"),
-    "two_readings_a_step": ("model.window=2 model.normalization=robust", "int8"),
+    "two_readings_a_step": ("model.readings=2 model.normalization=robust", "int8"),
     "resnet1d_int8": (f"model.kind=resnet1d {_CONVOLUTIONS}", "int8"),
     "dscnn1d_streaming": (f"model.kind=dscnn1d {_CONVOLUTIONS} model.streaming=true", "int8"),
     "score1d_ternary": ("model.kind=score1d model.widths=[4] model.blocks=1 model.hidden_size=32", "ternary"),

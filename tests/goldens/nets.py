@@ -43,7 +43,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     },
     **{f"{cell}, two layers": (f"model.kind={cell} model.layers=2 model.hidden_size=6", "int4") for cell in CELLS},
     **{f"{cell}, low rank": (f"model.kind={cell} model.rank_w=2 model.rank_u=3 model.hidden_size=9", "ternary") for cell in CELLS},
-    "fastgrnn, three readings a step": ("model.window=3 model.stride=2 model.hidden_size=7", "ternary"),
+    "fastgrnn, three readings a step": ("model.readings=3 model.stride=2 model.hidden_size=7", "ternary"),
     "fastgrnn, one scale a matrix": ("model.hidden_size=12 compress.0.per=tensor", "ternary"),
     "fastgrnn, powers of two": ("model.hidden_size=8 compress.0.scale=power_of_two", "int8"),
     "fastgrnn, robust": ("model.hidden_size=8 model.normalization=robust", "int4"),

@@ -291,7 +291,7 @@ def test_the_head_reads_the_last_h(layers, read):
     [([1.0, -2.0], [3.0, 0.7], 2), ([1.0, -2.0], [3.0, 3.0], 2), ([0.5, 0.5], [3.0, 0.7], 2), ([0.5, 0.5], [0.7, 0.7], 1)],
 )
 def test_frames_are_the_input(mean, std, stored):
-    net = build(ModelSection(kind="gru", hidden_size=5, window=3), 2, CLASSES, torch.tensor(mean), torch.tensor(std))
+    net = build(ModelSection(kind="gru", hidden_size=5, readings=3), 2, CLASSES, torch.tensor(mean), torch.tensor(std))
     net = compress(net, [Quantize()])
     calibrate(net, torch.randn(4, 6, 6), torch.tensor([6, 2, 1, 4]), 9)
     model = lower(net, "model")

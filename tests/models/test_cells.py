@@ -126,7 +126,7 @@ def test_a_second_layer_reads_the_first_and_leaves_its_names():
 
 
 def test_a_window_reads_frames():
-    net = build(ModelSection(kind="gru", hidden_size=5, window=3), 2, CLASSES, torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.0]))
+    net = build(ModelSection(kind="gru", hidden_size=5, readings=3), 2, CLASSES, torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.0]))
     assert net.mean.tolist() == [1.0, 2.0] * 3
     assert net.std.tolist() == [3.0, 1.0] * 3
     assert net(torch.randn(2, 4, 6), torch.tensor([4, 2])).shape == (2, CLASSES)

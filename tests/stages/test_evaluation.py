@@ -217,7 +217,7 @@ def test_nets_without_recurrence(model_dir, recordings, tmp_path):
     streaming = made(tmp_path / "streaming", recordings, *net, "model.streaming=true")
     found = stages.evaluate(streaming, stream=True, perturb=True)
     model, vectors, reader = parts(streaming)
-    assert (reader.window, reader.stride, reader.time_steps) == (2, 2, 10)
+    assert (reader.readings_a_step, reader.stride, reader.time_steps) == (2, 2, 10)
     lengths = np.load(recordings)["lengths_test"] // 2
     assert len(set(lengths)) > 1
     assert found.streamed.metrics.steps == 5 * lengths.sum()
@@ -235,7 +235,7 @@ def test_nets_without_recurrence(model_dir, recordings, tmp_path):
         (("--stream", "--rate", "1e999"), "not inf"),
         (("--stream", "--background", "11"), "the nearest one is '1'"),
         (("--set", "data.label=x"), "give them with --data"),
-        (("--data", "{data}", "--set", "model.window=2"), "of new data only label, group"),
+        (("--data", "{data}", "--set", "model.readings=2"), "of new data only label, group"),
         (("--data", "{data}", "--set", "data.unit=g"), "not g: convert the data"),
         (("--data", "{data}", "--set", "data.window=3"), "data.window is for CSV logs"),
         (("--data", "missing.npz"), "missing.npz"),

@@ -111,11 +111,11 @@ def test_a_decision_and_a_policy_of_streams_are_part_of_the_price(model_dir):
         check_budget(Budget(state=predicted.state - 1), model)
 
 
-@pytest.mark.parametrize("window", [2, 4])
-def test_readings_side_by_side_cost_their_weights_only(window):
-    one, more = (predict_size(load_recipe(None, [f"model.window={n}"], weights="int8"), 12, 9) for n in (1, window))
+@pytest.mark.parametrize("readings", [2, 4])
+def test_readings_side_by_side_cost_their_weights_only(readings):
+    one, more = (predict_size(load_recipe(None, [f"model.readings={n}"], weights="int8"), 12, 9) for n in (1, readings))
     hidden = Recipe().model.hidden_size
-    assert more.const - one.const == (window - 1) * 12 * hidden
+    assert more.const - one.const == (readings - 1) * 12 * hidden
 
 
 def test_run_with_fit(recordings, tmp_path, capsys):

@@ -25,19 +25,19 @@ WEIGHTS = ("ternary", "int8", "int6", "int4")
 
 
 def random_recipe(rng: np.random.Generator) -> Recipe:
-    """Any cell, format, scale form, rank, density, window and stack."""
+    """Any cell, format, scale form, rank, density, readings and stack."""
     weights = WEIGHTS[rng.integers(4)]
     ternary, sparse = weights == "ternary", bool(rng.integers(2))
-    size, window = int(rng.integers(4, 41)), int(rng.integers(1, 5))
+    size, readings = int(rng.integers(4, 41)), int(rng.integers(1, 5))
     overrides = [
         f"model.kind={('fastgrnn', 'fastrnn', 'gru', 'lstm')[rng.integers(4)]}",
         f"model.hidden_size={size}",
-        f"model.window={window}",
+        f"model.readings={readings}",
         f"model.layers={rng.integers(1, 3)}",
         f"model.nonlinearity={('table', 'piecewise_linear')[rng.integers(2)]}",
         f"model.normalization={('standard', 'robust')[rng.integers(2)]}",
     ]
-    overrides += [f"model.rank_w={rng.integers(1, min(size, CHANNELS * window) + 1)}"] if rng.integers(2) else []
+    overrides += [f"model.rank_w={rng.integers(1, min(size, CHANNELS * readings) + 1)}"] if rng.integers(2) else []
     overrides += [f"model.rank_u={rng.integers(1, size + 1)}"] if rng.integers(2) else []
     density = float(rng.uniform(0.05, 0.9)) if sparse and not ternary else None
     format = 1 if density else 0
@@ -70,7 +70,7 @@ def made(recipe: Recipe, how: str) -> tuple[int, int]:
     for matrix in matrices(net):
         matrix.weight.data = fill(matrix.weight, how, generator)
     anneal(net, 1, 1)
-    calibrate(net, 9 * torch.randn(3, 6, CHANNELS * recipe.model.window), torch.full((3,), 6), 7)
+    calibrate(net, 9 * torch.randn(3, 6, CHANNELS * recipe.model.readings), torch.full((3,), 6), 7)
     source = translate(lower(net.eval(), "made", tuple(map(str, range(CLASSES)))))
     return source.constant_bytes, source.state_bytes + source.scratch_bytes
 

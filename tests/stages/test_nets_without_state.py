@@ -383,7 +383,7 @@ def test_an_own_recurrent_net_of_frames_and_a_constant_channel(own, tmp_path):
     x = {name: np.concatenate([data[name], np.full((len(data[name]), 10, 1), 2.0, np.float32)], axis=2) for name in ("x_train", "x_test")}
     source = write(tmp_path / "constant.npz", (10, 3), **x)
     path = tmp_path / "out"
-    stages.train(recipe(source, "model.kind=my_nets:framed", "model.window=2"), path)
+    stages.train(recipe(source, "model.kind=my_nets:framed", "model.readings=2"), path)
     values = safetensors.torch.load_file(path / "float.safetensors")
     assert (values["std"] > 0).all()
     assert torch.equal(values["mean"][:4], values["mean"][4:])
@@ -392,7 +392,7 @@ def test_an_own_recurrent_net_of_frames_and_a_constant_channel(own, tmp_path):
 
 
 def test_a_spread_of_nothing_counts_as_one(own):
-    section = recipe("a.npz", "model.kind=my_nets:framed", "model.window=2").model
+    section = recipe("a.npz", "model.kind=my_nets:framed", "model.readings=2").model
     net = build_net(section, (10, 2), CLASSES, torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]))
     assert net.mean.tolist() == [1, 2, 1, 2]
     assert net.std.tolist() == [1, 3, 1, 3]
@@ -428,7 +428,7 @@ def test_a_damaged_description_of_cells_is_refused(own):
             "a MyCell cannot be exported: use one of FastRnnCell, FastGrnnCell, GruCell, LstmCell",
         ),
         (
-            ["model.kind=my_nets:recurrent", "model.window=2"],
+            ["model.kind=my_nets:recurrent", "model.readings=2"],
             InputError,
             "gave a net whose input has 3 entries, and the data's steps have 2 readings of 3",
         ),

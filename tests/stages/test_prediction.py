@@ -74,7 +74,7 @@ def test_logs_without_labels(tmp_path):
         "data.group=who",
         "data.time=t",
         "data.window=8",
-        "model.window=3",
+        "model.readings=3",
         "model.hidden_size=4",
         "train.epochs=0",
         "quantize.epochs=0",

@@ -158,7 +158,7 @@ def test_readings_side_by_side(recordings, tmp_path, capsys):
     short = tmp_path / "long_enough.npz"
     arrays = dict(np.load(recordings))
     np.savez(short, **{**arrays, **{f"lengths_{split}": np.maximum(arrays[f"lengths_{split}"], 4) for split in ("train", "test")}})
-    keys = [f"data.source={short}", "data.unit=mg", "model.window=3", "model.stride=2", *SMALL]
+    keys = [f"data.source={short}", "data.unit=mg", "model.readings=3", "model.stride=2", *SMALL]
     summary = stages.run(load_recipe(None, keys), tmp_path / "m", against="onnxruntime,c,torch")
     assert summary.verification.compared > 0
     inspection = stages.inspect(tmp_path / "m")

@@ -26,7 +26,7 @@ def measure(decisions, labels, **clock):
 def test_shares_delays_and_flips_as_they_are_defined():
     labels = one((0, 20), (1, 40), (0, 40))
     decisions = one((NO_DECISION, 2), (0, 21), (1, 30), (2, 1), (1, 6), (UNKNOWN_DECISION, 10), (0, 30))
-    found = measure(decisions, labels, window=4, stride=4, settle=40, rate=50.0)
+    found = measure(decisions, labels, readings_a_step=4, stride=4, settle=40, rate=50.0)
     assert (found.streams, found.steps, found.changes, found.judged) == (1, 100, 2, 2)
     assert found.streamed == (18 + 36 + 30) / 100
     # settled: ten steps after each segment's start; wrong there: the one 2.
@@ -71,7 +71,7 @@ def test_wake_words():
     labels = one((0, 20), (1, 5), (0, 20), (2, 5), (0, 10), (1, 5), (0, 35))
     decisions = one((0, 4), (1, 2), (0, 17), (1, 2), (0, 22), (1, 2), (2, 1), (0, 15), (1, 1), (2, 1), (0, 33))
     found = measure_wake_words(
-        decisions, LabelledSteps(labels, np.array([100])), Clock(window=2, stride=2, settle=8, rate=10.0), background=0
+        decisions, LabelledSteps(labels, np.array([100])), Clock(readings_a_step=2, stride=2, settle=8, rate=10.0), background=0
     )
     # the first word after its fourth step; the second decided wrongly first, then in its fifth; the third after its end, in time.
     assert (found.words, found.rejected, found.latency_median, found.latency_p90) == (3, 0, 10, 12)
@@ -105,7 +105,7 @@ def test_a_recording_takes_as_many_readings_as_its_steps_have_read():
     """Steps of eight readings, four apart: a recording of eight is one step, one of 36 eight; in a row, nothing between them."""
     labels = one((0, 1), (1, 8), (0, 1))
     ends = np.array([[True, *[False] * 7, True, True]])
-    steps, clock = LabelledSteps(labels, np.array([10]), ends), Clock(window=8, stride=4, settle=4, rate=1.0)
+    steps, clock = LabelledSteps(labels, np.array([10]), ends), Clock(readings_a_step=8, stride=4, settle=4, rate=1.0)
     assert steps.readings(clock).tolist() == [[8, 16, 20, 24, 28, 32, 36, 40, 44, 52]]
     found = measure_streams(labels, steps, clock)
     assert (found.judged, found.delay_median) == (1, 8)
@@ -119,25 +119,25 @@ def test_a_call_is_late_by_readings_past_its_word_and_false_by_readings_too():
     labels, decisions = one((0, 1), (1, 1), (0, 5)), one((0, 3), (1, 3), (0, 1))
     ends = np.ones((1, 7), bool)
     for settle, rejected, false in ((8, 1, 3), (15, 1, 2), (16, 0, 1)):
-        clock = Clock(window=8, stride=4, settle=settle)
+        clock = Clock(readings_a_step=8, stride=4, settle=settle)
         found = measure_wake_words(decisions, LabelledSteps(labels, np.array([7]), ends), clock, background=0)
         assert (found.rejected, found.false_accepts.events) == (rejected, false)
 
 
-@pytest.mark.parametrize(("window", "stride"), [(4, 4), (8, 3), (2, 5)])
-def test_delays_of_continuous_streams_are_counted_from_the_reading_at_which_the_label_changes(window, stride):
+@pytest.mark.parametrize(("readings", "stride"), [(4, 4), (8, 3), (2, 5)])
+def test_delays_of_continuous_streams_are_counted_from_the_reading_at_which_the_label_changes(readings, stride):
     y = np.repeat([[0, 1, 2]], [41, 62, 50], axis=1)
     streams = Streams(np.arange(153, dtype=np.int32).reshape(1, 153, 1), y, np.array([153]))
-    steps = LabelledSteps.of(stream_frames(streams, window, stride))
-    clock = Clock(window=window, stride=stride, settle=20)
-    last = np.arange(steps.labels.shape[1]) * stride + window - 1
+    steps = LabelledSteps.of(stream_frames(streams, readings, stride))
+    clock = Clock(readings_a_step=readings, stride=stride, settle=20)
+    last = np.arange(steps.labels.shape[1]) * stride + readings - 1
     assert (steps.readings(clock)[0] == last + 1).all()
     decisions = np.where(last < 60, 0, y[0, last])[None]
     found = measure_streams(decisions, steps, clock)
     firsts = [last[last >= at][0] - begin + 1 for begin, at in ((41, 60), (103, 103))]
     assert sorted(firsts) == [found.delay_median, found.delay_p90]
     begins = np.array([0, 41, 103])[y[0, last]]
-    settled = last - window + 1 - begins >= 20
+    settled = last - readings + 1 - begins >= 20
     assert found.settled == (decisions == steps.labels)[0, settled].mean()
 
 

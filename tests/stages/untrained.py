@@ -44,4 +44,4 @@ def write_log(path, people, seed=0, rows=120):
     return path
 
 
-CSV = ("data.group=who", "data.time=t", "data.window=8", "data.stride=4", "data.test_fraction=0.5", "model.window=2")
+CSV = ("data.group=who", "data.time=t", "data.window=8", "data.stride=4", "data.test_fraction=0.5", "model.readings=2")

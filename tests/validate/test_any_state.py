@@ -16,7 +16,7 @@ from rescomp.validate.witness import Job
 CELLS = [
     ("fastgrnn", {"weights": "ternary"}),
     ("fastgrnn", {"weights": "int8", "low_rank": True, "table": False}),
-    ("fastgrnn", {"weights": "int4", "window": 3, "power_of_two": False}),
+    ("fastgrnn", {"weights": "int4", "readings": 3, "power_of_two": False}),
     ("fastrnn", {"layers": 2, "weights": "sparse_delta_int4", "power_of_two": False}),
     ("gru", {"weights": "ternary", "layers": 2}),
     ("gru", {"weights": "sparse_bitmap_int8", "table": False, "power_of_two": False}),

@@ -22,7 +22,7 @@ from rescomp.validate.stress import stress_vectors
 FORMS = [
     ("fastgrnn", {}),
     ("fastgrnn", {"low_rank": True, "table": False, "weights": "int8"}),
-    ("fastgrnn", {"window": 3, "weights": "int4"}),
+    ("fastgrnn", {"readings": 3, "weights": "int4"}),
     ("fastrnn", {"layers": 2, "weights": "sparse_delta_int8"}),
     ("gru", {"layers": 2, "low_rank": True}),
     ("lstm", {"weights": "sparse_bitmap_int4"}),

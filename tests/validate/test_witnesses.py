@@ -49,9 +49,9 @@ CELLS = [
     ("fastrnn", {"layers": 2, "weights": "sparse_delta_int4", "table": False}),
     ("gru", {"layers": 2, "weights": "ternary", "low_rank": True}),
     ("lstm", {"layers": 2, "weights": "sparse_bitmap_int4", "low_rank": True, "table": False, "power_of_two": False}),
-    ("fastgrnn", {"window": 3}),
-    ("fastgrnn", {"window": 6, "table": False}),
-    ("gru", {"window": 2, "inputs": 10, "power_of_two": False}),
+    ("fastgrnn", {"readings": 3}),
+    ("fastgrnn", {"readings": 6, "table": False}),
+    ("gru", {"readings": 2, "inputs": 10, "power_of_two": False}),
 ]
 
 
