@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
-from ..graph.ops import Conv2d, Decide, ExponentialAverage, FullyConnected
+from ..graph.ops import Conv2d, FullyConnected
 from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
 from ..graph.ops.c_arguments import requantization_argument, rows_requantization, weight_argument
 from ..graph.ops.product import largest_accumulator
@@ -23,6 +23,7 @@ from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
 from .c_source import CODE_WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
 from .cores import AVR, Core
+from .int32_values import refuse_int32
 from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
 from .memory import Location, plan_memory
 from .scratch import Scratch, scratch_of
@@ -266,18 +267,7 @@ def _check_supported(model: IntegerModel) -> None:
         if len(model.graphs[role].outputs) != 1:
             raise UnsupportedError(f"graph {role!r} gives {len(model.graphs[role].outputs)} values: the C gives exactly one, the scores")
     for graph in model.graphs.values():
-        for name in _int32_for_others(graph):
-            raise UnsupportedError(f"value {name!r} of graph {graph.name!r} is int32: the C kernels compute on int8 and int16 values")
-
-
-def _int32_for_others(graph: Graph) -> Iterator[str]:
-    """The int32 values that are not a decision's alone."""
-    wide = {name for name, type in graph.types().items() if type.format.dtype == "int32"}
-    known: set[str] = set()
-    others: set[str] = set()
-    for node in graph.nodes:
-        (known if isinstance(node.op, Decide | ExponentialAverage) else others).update((*node.inputs, *node.outputs))
-    yield from sorted(wide & others | wide - known)
+        refuse_int32(graph, "the C kernels compute")
 
 
 def _holds_int32(model: IntegerModel) -> bool:

@@ -15,7 +15,7 @@ from ..graph.ir import IntegerModel, TensorType
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
 from .kernel_choice import Target
-from .kernel_table import kernels_of
+from .kernel_table import HEADERS, kernels_of
 from .scratch import WORD
 
 API_VERSION = 4
@@ -229,9 +229,10 @@ class Source:
         return self.stream_bytes if self.model.policy else self.state_bytes + self.scratch_bytes
 
     @property
-    def calls_decision(self) -> bool:
-        """Whether rescomp_decision.h is needed."""
-        return not {kernel.name for kernel in kernels_of("rescomp_decision.h")}.isdisjoint(self.kernels)
+    def further_headers(self) -> list[str]:
+        """That declare what is called, beside rescomp_kernels.h, in the order of the table of kernels."""
+        others = list(HEADERS)[1:]
+        return [name for name in others if not {kernel.name for kernel in kernels_of(name)}.isdisjoint(self.kernels)]
 
     @property
     def decision_summary(self) -> str:

@@ -192,6 +192,32 @@ _DECISIONS: Section = (
         "const {type} *average, const int16_t *memory, int16_t *output, rescomp_count classes, rescomp_decision_rule rule",
     ),
 )
+STEPS = "const int16_t *block_steps"
+_BLOCKS: Section = (
+    "block_steps: how many steps of its block a value holds, 1 .. length. A step after the last one begins the next block. What is kept\n"
+    "may hold any bits: it is clamped first. The output may be what is kept: block_steps, sum, maximum.",
+    KernelRow("block_count", "", INT16, f"{STEPS}, {{type}} *output, int16_t length"),
+    "output = sum + input, the sum clamped to -limit .. limit; input alone where a block begins, block_steps <= 1.",
+    KernelRow("block_sum", "", ("int32",), f"const {{type}} *sum, const int16_t *input, {STEPS}, {{type}} *output, {COUNT}, int32_t limit"),
+    "output = the larger of maximum, clamped to low..high, and input; input alone where a block begins.",
+    KernelRow(
+        "block_maximum",
+        "",
+        INT16,
+        f"const {{type}} *maximum, {INPUT_PARAMETER}, {STEPS}, {{type}} *output, {COUNT}, int16_t low, int16_t high",
+    ),
+    "output = sum / block_steps, rounded half up, in low..high. length < 2^15 steps of values within +-bound <= 2^15 were summed up.",
+    KernelRow(
+        "block_mean",
+        "",
+        ("int32",),
+        f"const {{type}} *sum, {STEPS}, int16_t *output, {COUNT}, int16_t length, int32_t bound, int16_t low, int16_t high",
+    ),
+)
+_SIDE_BY_SIDE: Section = (
+    "output[i] = a[i], b[i], position after position.",
+    KernelRow("concat", "", BOTH, f"{PAIR}, rescomp_count positions, rescomp_count a_channels, rescomp_count b_channels", ("concat_body",)),
+)
 
 HEADERS: Mapping[str, Mapping[str, Section]] = {
     "rescomp_kernels.h": {
@@ -204,6 +230,7 @@ HEADERS: Mapping[str, Mapping[str, Section]] = {
         "gated_sums": _GATED_SUMS,
     },
     "rescomp_decision.h": {"averages": _AVERAGES, "decisions": _DECISIONS},
+    "rescomp_readout.h": {"blocks": _BLOCKS, "side_by_side": _SIDE_BY_SIDE},
 }
 """What each header declares, by the names of its template's gaps (<header>.j2): comments, and the kernels that they are about."""
 

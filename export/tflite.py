@@ -18,6 +18,7 @@ from ..graph.ops.base import Array, TfliteTensor, require
 from ..graph.ops.tflite_arithmetic import scale_of
 from ..graph.passes import compose
 from .flatbuffer import FlatbufferWriter, Offset
+from .int32_values import refuse_int32
 from .provenance import DIGEST, PRODUCER, provenance
 
 FILE = "model.tflite"
@@ -64,8 +65,9 @@ def export_tflite(model: IntegerModel) -> dict[str, bytes]:
 def graph_to_tflite(graph: Graph, expose: bool = False, metadata: Mapping[str, str] | None = None) -> bytes:
     """One graph for a single sample: [1, *shape] in and out. `expose` makes every node's value an output.
 
-    Raises UnsupportedError for inputs that are neither int8 nor int16, or have more than three axes.
+    Raises UnsupportedError for inputs of more than three axes, and int32 values of ops that are not made for them.
     """
+    refuse_int32(graph, "the TFLite export computes")
     b = _Builder()
     types = graph.types()
     values = {value.name: b.input(value.name, value.type) for value in graph.inputs}
@@ -135,7 +137,7 @@ class _Builder:
         **options: Any,
     ) -> TfliteTensor:
         """See TfliteBuilder."""
-        scale = None if format is None else scale_of(format)
+        scale = None if format is None else _scale(format)
         result = self._add(_Tensor(f"{self.scope}/{code.lower()}_{len(self.tensors)}", shape, dtype, scale), format)
         if code == "CAST":
             options = {"in_data_type": inputs[0].dtype, "out_data_type": dtype}
@@ -144,11 +146,9 @@ class _Builder:
 
     def input(self, name: str, type: TensorType) -> TfliteTensor:
         """Declare an input [1, *shape]; returns it in rank 4."""
-        narrow = type.format.dtype in ("int8", "int16")
-        require(narrow, f"the TFLite export reads int8 and int16 values only, and {name!r} is {type}")
         require(1 <= len(type.shape) <= 3, f"the TFLite export reads values of one to three axes, and {name!r} is {type}")
         shape = (1, *type.shape)
-        tensor = self._add(_Tensor(name, shape, type.format.dtype, scale_of(type.format)), type.format)
+        tensor = self._add(_Tensor(name, shape, type.format.dtype, _scale(type.format)), type.format)
         self.inputs[name] = tensor.index
         return self._reshape(tensor, (*(1,) * (4 - len(shape)), *shape), f"{name}/rank4")
 
@@ -179,6 +179,11 @@ class _Builder:
     def _add(self, tensor: _Tensor, format: Format | None) -> TfliteTensor:
         self.tensors.append(tensor)
         return TfliteTensor(len(self.tensors) - 1, tensor.shape, tensor.dtype, format)
+
+
+def _scale(format: Format) -> FloatArray | None:
+    """Of a tensor; int32 values are plain integers."""
+    return None if format.dtype == "int32" else scale_of(format)
 
 
 def _serialize(b: _Builder, name: str, metadata: Mapping[str, str]) -> bytes:

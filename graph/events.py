@@ -31,6 +31,7 @@ KINDS: Mapping[str, str] = {
     "window": "places of a largest entry",
     "threshold": "sides of a class's threshold",
     "branch": "branches of a decision",
+    "block": "beginnings and continuations of blocks of steps",
 }
 """What each kind is, for readers."""
 _SCALE_OF_ONE = MULTIPLIER_BITS - 1

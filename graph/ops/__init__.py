@@ -8,6 +8,9 @@ from .activation import Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
 from .average_pool import AveragePool
 from .base import Op
+from .block_mean import BlockMean
+from .block_states import BlockCount, BlockMaximum, BlockSum
+from .concat import Concat
 from .conv2d import Conv2d
 from .decide import Decide
 from .depthwise_conv2d import DepthwiseConv2d
@@ -30,6 +33,11 @@ REGISTRY: Mapping[str, type[Op]] = {
         Add,
         AveragePool,
         BiasAdd,
+        BlockCount,
+        BlockMaximum,
+        BlockMean,
+        BlockSum,
+        Concat,
         Conv2d,
         Decide,
         DepthwiseConv2d,
@@ -57,6 +65,11 @@ __all__ = [
     "Add",
     "AveragePool",
     "BiasAdd",
+    "BlockCount",
+    "BlockMaximum",
+    "BlockMean",
+    "BlockSum",
+    "Concat",
     "Conv2d",
     "Decide",
     "DepthwiseConv2d",

@@ -140,6 +140,9 @@ class Op(Protocol):
     in_place: ClassVar[tuple[int, ...]]
     """Inputs whose buffer the output may overwrite (entry i of the output reads only entry i of the input)."""
 
+    takes_int32: ClassVar[bool]
+    """Whether its kernel reads or writes values of int32 where its types are; other ops compute on int8 and int16."""
+
     @property
     def view(self) -> int | None:
         """For an op that only shows a part of its input: the entry of the input at which its output starts. None: it computes."""
@@ -198,6 +201,8 @@ class Op(Protocol):
 
 class Analysed:
     """What an op need not define itself unless it can do better."""
+
+    takes_int32: ClassVar[bool] = False
 
     def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
         return telling_combinations(draws, inputs)

@@ -50,6 +50,7 @@ class Decide(Elementwise):
     """
 
     name: ClassVar[str] = "decide"
+    takes_int32: ClassVar[bool] = True
     in_place: ClassVar[tuple[int, ...]] = (1,)
 
     thresholds: IntArray

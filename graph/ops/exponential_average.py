@@ -38,6 +38,7 @@ class ExponentialAverage(Increasing, Elementwise):
     """
 
     name: ClassVar[str] = "exponential_average"
+    takes_int32: ClassVar[bool] = True
     in_place: ClassVar[tuple[int, ...]] = (0,)
 
     smoothing: int

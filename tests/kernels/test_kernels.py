@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rescomp.export.kernel_table import HEADERS
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import TIE_FREE_WEIGHT, Requantization, tanh_table
@@ -420,7 +421,7 @@ def assert_equal_under_sanitizers(graph, samples):
 def test_every_op_has_its_kernel_and_every_kernel_its_declaration():
     wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(60)} - {""}
     defined = {path.stem for path in KERNELS.glob("*.c")}
-    headers = [(KERNELS / name).read_text() for name in ("rescomp_kernels.h", "rescomp_decision.h")]
+    headers = [(KERNELS / name).read_text() for name in HEADERS]
     declared = {name for text in headers for name in re.findall(r"^void rescomp_(\w+)\(", text, re.MULTILINE)}
     assert defined == declared
     assert wanted == {name for name in defined if not name.startswith(OF_NAMED_CORES)}

@@ -1,0 +1,274 @@
+"""block_count, block_sum and block_maximum: what is kept of a stream's blocks of N steps, each of which begins anew by itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..draws import Draws
+from ..events import BoolArray, Events
+from ..fixed_point import IntArray, saturate
+from ..ir import Format, TensorType
+from ..ranges import Range
+from ..stress import telling_combinations
+from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
+from .drawing import draw_format
+from .int32_arithmetic import Int32Arithmetic, T
+from .onnx_arithmetic import OnnxInt32
+from .tflite_arithmetic import TfliteInt32, format_of, narrow, widen
+
+MOST_BLOCK_STEPS = (1 << 15) - 1
+"""Of a block: they are counted in int16, and with any int16 values of one block the sums stay below 2^30."""
+
+
+def count_type(length: int) -> TensorType:
+    """Of the count of a block's steps."""
+    return TensorType((1,), Format(0, bound=length, nonnegative=True))
+
+
+def sum_format(x: Format, length: int) -> Format:
+    """Of the sum of a block's values in that format."""
+    return Format(x.fraction_bits, "int32", length * x.bound)
+
+
+def check_length(length: int) -> None:
+    """Raise UnsupportedError unless a block may have so many steps."""
+    require(1 <= length <= MOST_BLOCK_STEPS, f"a block has 1 to {MOST_BLOCK_STEPS} steps, not {length}")
+
+
+def draw_length(rng: np.random.Generator) -> int:
+    """Of a block, as the tests draw it: the ends and small ones more often."""
+    return int(rng.choice([1, 2, 3, rng.integers(2, 40), rng.integers(2, MOST_BLOCK_STEPS), MOST_BLOCK_STEPS]))
+
+
+def draw_signed(rng: np.random.Generator) -> Format:
+    """Of a block's values, likewise."""
+    return replace(draw_format(rng), nonnegative=False)
+
+
+def _sides(begins: BoolArray) -> BoolArray:
+    """Of the event "block": whether any step begins one, and whether any goes on with one."""
+    return np.array([begins.any(), (~begins).any()])
+
+
+@dataclass(frozen=True)
+class BlockCount(Elementwise):
+    """k' = k + 1, or 1 after the last step of a block, k = length: how many steps it has had, int16 [1]. k is clamped to 0 .. length."""
+
+    name: ClassVar[str] = "block_count"
+    in_place: ClassVar[tuple[int, ...]] = (0,)
+
+    length: int
+
+    @property
+    def kernel(self) -> str:
+        return "block_count_int16"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (count,) = inputs
+        check_length(self.length)
+        require(count == count_type(self.length), f"a block_count of {self.length} steps reads {count_type(self.length)}, not {count}")
+        return inputs
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        return (saturate(inputs[0], 0, self.length) % self.length + 1,)
+
+    def ranges(self, *inputs: Range) -> tuple[Range, ...]:
+        return (Range(count_type(self.length), np.ones(1, np.int64), np.full(1, self.length, np.int64)),)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        (count,) = inputs
+        ends = {"clamp_low": (count < 0).any(axis=0), "clamp_high": (count > self.length).any(axis=0)}
+        return {"block": _sides((count <= 0) | (count >= self.length)), **ends}
+
+    def reachable(self, *inputs: Range) -> Events:
+        low, high = int(inputs[0].low[0]), int(inputs[0].high[0])
+        begins, goes_on = low <= 0 or high >= self.length, max(low, 1) <= min(high, self.length - 1)
+        return {"block": np.array([begins, goes_on]), "clamp_low": inputs[0].low < 0, "clamp_high": inputs[0].high > self.length}
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        return telling_combinations(draws, inputs)
+
+    def _spell(self, a: Int32Arithmetic[T], count: T) -> T:
+        """k + 1 - length (k / length): of 0 .. length the quotient is 1 at the end alone."""
+        count = a.clamp(count, 0, self.length)
+        return a.add(a.sub(count, a.mul(a.div(count, self.length), self.length)), 1)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        return (self._spell(OnnxInt32(b), *inputs),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        (count,) = inputs
+        return (narrow(b, self._spell(TfliteInt32(b), widen(b, count)), format_of(count)),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        b.call(self.kernel, inputs[0].expression, outputs[0].expression, str(self.length))
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        length = draw_length(rng)
+        return cls(length), (count_type(length),)
+
+
+@dataclass(frozen=True)
+class _BlockState(Elementwise):
+    """What is kept of a block's values x, int16 [entries]: of (kept, x, k) x itself where k <= 1, otherwise what `join` makes of both."""
+
+    in_place: ClassVar[tuple[int, ...]] = (0,)
+
+    length: int
+    bound: int
+
+    def kept_format(self, x: Format) -> Format:
+        """Of what is kept of values in that format."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Between which what was kept is clamped when it is read."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def join(self, kept: IntArray, x: IntArray) -> IntArray:
+        """Of what was kept and what is new, of equal shapes."""
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        kept, x, count = inputs
+        check_length(self.length)
+        require(len(x.shape) == 1 and x.format.dtype == "int16", f"{self._name} reads an int16 vector, not {x}")
+        ends = (x.format.bound, x.format.nonnegative)
+        require(ends == (self.bound, False), f"a {self._name} of values within +-{self.bound} cannot read {x.format}")
+        wanted = TensorType(x.shape, self.kept_format(x.format))
+        require(kept == wanted, f"{self._name} keeps {wanted}, not {kept}")
+        require(count == count_type(self.length), f"{self._name} reads a count of {count_type(self.length)}, not {count}")
+        prove_accumulator(self.length * self.bound)
+        return (kept,)
+
+    @property
+    def _name(self) -> str:
+        return type(self).name  # type: ignore[attr-defined,no-any-return]
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        kept, x, count = inputs
+        return (np.where(count <= 1, x, self.join(saturate(kept, *self.limits), x)),)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        kept, _, count = inputs
+        low, high = self.limits
+        goes_on = count > 1
+        clamps = {"clamp_low": (goes_on & (kept < low)).any(axis=0), "clamp_high": (goes_on & (kept > high)).any(axis=0)}
+        return {"block": _sides(~goes_on), **clamps}
+
+    def reachable(self, *inputs: Range) -> Events:
+        kept, _, count = inputs
+        low, high = self.limits
+        goes_on = bool(count.high[0] > 1)
+        clamps = {"clamp_low": goes_on & (kept.low < low), "clamp_high": goes_on & (kept.high > high)}
+        return {"block": np.array([count.low[0] <= 1, goes_on]), **clamps}
+
+    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
+        return telling_combinations(draws, inputs)
+
+    def goes_on(self, a: Int32Arithmetic[T], count: T) -> T:
+        """1 where a block goes on, 0 where it begins."""
+        return a.clamp(a.sub(count, 1), 0, 1)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
+        length, format, size = draw_length(rng), draw_signed(rng), int(rng.integers(1, 20))
+        op = cls(length, format.bound)
+        return op, (TensorType((size,), op.kept_format(format)), TensorType((size,), format), count_type(length))
+
+
+@dataclass(frozen=True)
+class BlockSum(_BlockState):
+    """s' = x where k <= 1, otherwise clamp(s, -(N - 1) B, (N - 1) B) + x: int32 [entries] in the scale of x, k the count that x makes.
+
+    length: N, bound: B, the largest magnitude of x, so that |s'| <= N B, which is proved to be below 2^30.
+    """
+
+    name: ClassVar[str] = "block_sum"
+    takes_int32: ClassVar[bool] = True
+
+    @property
+    def kernel(self) -> str:
+        return "block_sum_int32"
+
+    def kept_format(self, x: Format) -> Format:
+        return sum_format(x, self.length)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        limit = (self.length - 1) * self.bound
+        return -limit, limit
+
+    def join(self, kept: IntArray, x: IntArray) -> IntArray:
+        return kept + x
+
+    def _spell(self, a: Int32Arithmetic[T], kept: T, x: T, count: T) -> T:
+        return a.add(a.mul(a.clamp(kept, *self.limits), self.goes_on(a, count)), x)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        return (self._spell(OnnxInt32(b), *inputs),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        kept, x, count = inputs
+        return (self._spell(TfliteInt32(b), kept, widen(b, x), widen(b, count)),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (kept, x, count), (y,) = inputs, outputs
+        b.call(self.kernel, *(each.expression for each in (kept, x, count, y)), str(y.type.size), str(self.limits[1]))
+
+
+@dataclass(frozen=True)
+class BlockMaximum(_BlockState):
+    """m' = x where k <= 1, otherwise max(clamp(m), x): int16 [entries] in the format of x, to whose range m is clamped."""
+
+    name: ClassVar[str] = "block_maximum"
+
+    @property
+    def kernel(self) -> str:
+        return "block_maximum_int16"
+
+    def kept_format(self, x: Format) -> Format:
+        return x
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        format = Format(0, bound=self.bound)
+        return format.low, format.high
+
+    def join(self, kept: IntArray, x: IntArray) -> IntArray:
+        return np.maximum(kept, x)
+
+    def reached(self, *inputs: IntArray) -> Events:
+        kept, x, count = inputs
+        old, goes_on = saturate(kept, *self.limits), count > 1
+        sides = [(goes_on & (old > x)).any(axis=0), (goes_on & (old < x)).any(axis=0)]
+        return {**super().reached(*inputs), "window": np.concatenate(sides)}
+
+    def reachable(self, *inputs: Range) -> Events:
+        kept, x, count = inputs
+        low, high = (saturate(end, *self.limits) for end in (kept.low, kept.high))
+        goes_on = bool(count.high[0] > 1)
+        return {**super().reachable(*inputs), "window": goes_on & np.concatenate([high > x.low, low < x.high])}
+
+    def _spell(self, a: Int32Arithmetic[T], kept: T, x: T, count: T) -> T:
+        """max(x, m), or max(x, low) = x where a block begins."""
+        low = self.limits[0]
+        above = a.mul(a.sub(a.clamp(kept, *self.limits), low), self.goes_on(a, count))
+        return a.binary("maximum", a.add(above, low), x)
+
+    def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
+        return (self._spell(OnnxInt32(b), *inputs),)
+
+    def tflite(self, b: TfliteBuilder, *inputs: TfliteTensor) -> tuple[TfliteTensor, ...]:
+        result = self._spell(TfliteInt32(b), *(widen(b, each) for each in inputs))
+        return (narrow(b, result, format_of(inputs[1])),)
+
+    def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
+        (kept, x, count), (y,) = inputs, outputs
+        b.call(self.kernel, *(each.expression for each in (kept, x, count, y)), str(y.type.size), *map(str, self.limits))
