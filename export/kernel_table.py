@@ -197,9 +197,9 @@ _BLOCKS: Section = (
     "block_steps: how many steps of its block a value holds, 1 .. length. A step after the last one begins the next block. What is kept\n"
     "may hold any bits: it is clamped first. The output may be what is kept: block_steps, sum, maximum.",
     KernelRow("block_count", "", INT16, f"{STEPS}, {{type}} *output, int16_t length"),
-    "output = sum + input, the sum clamped to -limit .. limit; input alone where a block begins, block_steps <= 1.",
-    KernelRow("block_sum", "", ("int32",), f"const {{type}} *sum, const int16_t *input, {STEPS}, {{type}} *output, {COUNT}, int32_t limit"),
-    "output = the larger of maximum, clamped to low..high, and input; input alone where a block begins.",
+    "output = sum + input, the sum clamped to what a step less can come to, +-(block_steps - 1) * bound. block_steps * bound < 2^30.",
+    KernelRow("block_sum", "", ("int32",), f"const {{type}} *sum, const int16_t *input, {STEPS}, {{type}} *output, {COUNT}, int32_t bound"),
+    "output = the larger of maximum, clamped to low..high, and input; input alone where a block begins, block_steps <= 1.",
     KernelRow(
         "block_maximum",
         "",

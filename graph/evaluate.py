@@ -62,9 +62,9 @@ def _checked_inputs(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, I
 class Trajectory:
     """What a witness answers for a batch of sequences.
 
-    states: int16 [sequences, longest, state entries], all state inputs of the step side by side; rows past a sequence's length
-    are zero. scores: int [sequences, classes]. A net without state has states of width 0. decisions: int16 [sequences, longest],
-    likewise zero past the end; None: the model takes none, or the witness leaves them out.
+    states: of the model's state_dtype [sequences, longest, state entries], all state inputs of the step side by side; rows past a
+    sequence's length are zero. scores: int [sequences, classes]. A net without state has states of width 0. decisions: int16
+    [sequences, longest], likewise zero past the end; None: the model takes none, or the witness leaves them out.
     """
 
     states: IntArray
@@ -117,7 +117,7 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
         lengths = np.full(len(x), x.shape[1])
     step = model.graphs["step"]
     sizes = {value.name: value.type.size for value in step.state_inputs}
-    states = np.zeros((len(x), x.shape[1], sum(sizes.values())), np.int16)
+    states = np.zeros((len(x), x.shape[1], sum(sizes.values())), model.state_dtype)
     size = rows_at_a_time(step)
     for begin in range(0, len(x), size):
         rows = slice(begin, begin + size)

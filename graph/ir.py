@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
@@ -95,6 +95,11 @@ class Value:
     type: TensorType
 
 
+def row_dtype(formats: Iterable[Format]) -> np.dtype[Any]:
+    """Of entries of such formats side by side: int16, where that is wide enough."""
+    return np.dtype(np.int32 if any(format.dtype == "int32" for format in formats) else np.int16)
+
+
 @dataclass(frozen=True)
 class Node:
     """One layer: an op applied to named values. `name` is stable from the graph to the C tap."""
@@ -171,6 +176,11 @@ class IntegerModel:
     def is_recurrent(self) -> bool:
         """Whether the model carries state from step to step."""
         return "step" in self.graphs
+
+    @property
+    def state_dtype(self) -> np.dtype[Any]:
+        """Of all states side by side, as rows of them are held."""
+        return row_dtype(value.type.format for value in self.graphs["step"].state_inputs) if self.is_recurrent else row_dtype(())
 
     @property
     def input(self) -> Value:

@@ -17,7 +17,7 @@ ENTRIES_A_BLOCK = 1 << 23
 
 @dataclass(frozen=True, eq=False)
 class LongRun:
-    """After each step: states int16 [steps, state entries], rows as Trajectory.states; scores int64 [steps, *shape]."""
+    """After each step: states [steps, state entries], rows as Trajectory.states; scores int64 [steps, *shape]."""
 
     states: IntArray
     scores: IntArray
@@ -37,14 +37,14 @@ def evaluate_long_run(
 ) -> LongRun:
     """What the model makes of x, int [steps, *input shape], the state being carried from each step to the next.
 
-    initial: int16 [state entries], before the first step (None: zeros). guess: int16 [steps, state entries], what the states may be: a
+    initial: int [state entries], before the first step (None: zeros). guess: int [steps, state entries], what the states may be: a
     block of steps is evaluated at once from the guessed states before them, and counts as far as each guess was what came out of the step
     before; the first that was not is followed by the state that did. So no guess changes the result: a right one saves time, a wrong one
     costs it. look: is given every value of the step graph, int64 [steps, *shape] by name, block by block, each step once.
     wrong_guesses: after so many the run ends early (None: never).
     """
-    states = np.zeros((len(x), sum(value.type.size for value in model.graphs["step"].state_inputs)), np.int16)
-    state = np.zeros(states.shape[1], np.int16) if initial is None else initial.astype(np.int16)
+    states = np.zeros((len(x), sum(value.type.size for value in model.graphs["step"].state_inputs)), model.state_dtype)
+    state = np.zeros(states.shape[1], states.dtype) if initial is None else initial.astype(states.dtype)
     guess = None if guess is None else _within_formats(model, guess)
     t, block, most = 0, 1, rows_at_a_time(model.graphs["step"], ENTRIES_A_BLOCK)
     wrong = 0
@@ -69,15 +69,15 @@ def _within_formats(model: IntegerModel, rows: IntArray) -> IntArray:
     """Whatever somebody guesses, as states that can be."""
     formats = {value.name: value.type.format for value in model.graphs["step"].state_inputs}
     parts = [np.clip(part, formats[name].low, formats[name].high) for name, part in split_state(model, rows).items()]
-    states: IntArray = np.concatenate([part.reshape(len(rows), -1) for part in parts], axis=1).astype(np.int16)
+    states: IntArray = np.concatenate([part.reshape(len(rows), -1) for part in parts], axis=1).astype(model.state_dtype)
     return states
 
 
 def _following(model: IntegerModel, values: Mapping[str, IntArray]) -> IntArray:
-    """The states after each step, int16 [steps, entries]."""
+    """The states after each step, [steps, entries]."""
     step = model.graphs["step"]
     parts = [values[step.state[value.name]] for value in step.state_inputs]
-    states: IntArray = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1).astype(np.int16)
+    states: IntArray = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1).astype(model.state_dtype)
     return states
 
 

@@ -33,8 +33,8 @@ class Vectors:
     """Golden vectors: the whole test set as the device reads it, and what the integer model answered when it was made.
 
     x: int16 [sequences, longest, channels]; lengths, labels: int64 [sequences]; scores: int16 [sequences, classes];
-    states: int16 [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states. recorded: int64 [sequences], of a
-    net that reads windows of one length: how many readings of each were recorded, before the zeros that fill it up.
+    states: of the model's state_dtype [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states. recorded:
+    int64 [sequences], of a net that reads windows of one length: how many readings of each were recorded, before the zeros that fill it up.
     """
 
     x: IntArray
@@ -73,8 +73,8 @@ def hash_arrays(*arrays: npt.NDArray[np.integer[Any]]) -> str:
 
 
 def hash_states(trajectory: Trajectory) -> str:
-    """SHA-256 (hex) over every state, little-endian int16."""
-    return hashlib.sha256(trajectory.states.astype("<i2").tobytes()).hexdigest()
+    """SHA-256 (hex) over every state, little-endian."""
+    return hashlib.sha256(trajectory.states.astype(trajectory.states.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
 def model_files(model: IntegerModel) -> dict[str, bytes]:
@@ -175,7 +175,7 @@ def vector_files(
         "lengths": lengths.astype(np.int64),
         "labels": labels.astype(np.int64),
         "scores": trajectory.scores.astype(np.int16),
-        "states": trajectory.states[:SHOWN_SEQUENCES].astype(np.int16),
+        "states": trajectory.states[:SHOWN_SEQUENCES],
         "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trajectory)), np.uint8),
         **({} if recorded is None else {"recorded": recorded.astype(np.int64)}),
     }
@@ -240,7 +240,7 @@ def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
         "lengths": ("int64", (count,)),
         "labels": ("int64", (count,)),
         "scores": ("int16", (count, *model.output.type.shape)),
-        "states": ("int16", (min(count, SHOWN_SEQUENCES), longest, entries)),
+        "states": (model.state_dtype.name, (min(count, SHOWN_SEQUENCES), longest, entries)),
         "recorded": ("int64", (count,)),
     }
     for name, (dtype, shape) in wanted.items():

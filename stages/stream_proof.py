@@ -84,7 +84,7 @@ class LongRunSet:
         return Job(self.model, path, self.x[None, :steps], np.array([steps], np.int64), argument, progress, every_score=True)
 
     def reference(self, guess: IntArray) -> Trajectory:
-        """What numpy answers to the first steps. guess: int16 [steps, entries], a witness's states, of which no value depends: see
+        """What numpy answers to the first steps. guess: int [steps, entries], a witness's states, of which no value depends: see
         evaluate_long_run. The answer ends with the step whose state is the WRONG_STEPS-th wrong one, whoever was asked before.
         """
         wrong = self._wrong(guess)

@@ -47,7 +47,7 @@ def decode_trajectory(job: Job, output: bytes) -> Trajectory:
     width = sum(value.type.size for value in values)
     longest = job.x.shape[1] if model.is_recurrent else 0
     trajectory = Trajectory(
-        np.zeros((len(job.x), longest, width), np.int16),
+        np.zeros((len(job.x), longest, width), model.state_dtype),
         np.zeros((len(job.x), *model.output.type.shape), np.int64),
         np.zeros((len(job.x), longest), np.int16) if model.decides else None,
     )
@@ -70,7 +70,7 @@ def decode_long_run(job: Job, output: bytes, values: Sequence[Value]) -> Traject
     record = np.dtype([("values", record_dtype(values)), ("scores", stored_dtype(model.output.type), model.output.type.shape)])
     check_length(output, steps * record.itemsize)
     records = np.frombuffer(output, record)
-    states = side_by_side(model.graphs["step"].state_inputs, records["values"]).astype(np.int16)
+    states = side_by_side(model.graphs["step"].state_inputs, records["values"]).astype(model.state_dtype)
     decisions = records["values"][DECISION][:, 0][None].astype(np.int16) if model.decides else None
     return Trajectory(states[None], records["scores"][None].astype(np.int64), decisions)
 

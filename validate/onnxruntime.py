@@ -163,7 +163,7 @@ def _recurrent(job: Job, optimize: bool, inputs: tuple[Tensor, ...], outputs: tu
 def _recurrent_trajectory(job: Job, task: Task, results: Results) -> Trajectory:
     (answer,) = task.answers
     states = beside([results.recorded[name] for name in task.recorded if name != answer], 2)
-    return Trajectory(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
+    return Trajectory(states.astype(job.model.state_dtype), results.scores(answer, every=job.every_score).astype(np.int64))
 
 
 def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], graph: Graph, **parts: Any) -> Task:

@@ -57,7 +57,7 @@ def _state_before(job: Job, reference: Trajectory, row: int, step: int) -> IntAr
     if step:
         return reference.states[row, step - 1 : step]
     if job.initial is None:
-        return np.zeros((1, reference.states.shape[2]), np.int16)
+        return np.zeros((1, reference.states.shape[2]), reference.states.dtype)
     return job.initial[row : row + 1]
 
 

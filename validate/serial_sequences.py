@@ -57,7 +57,7 @@ class SequenceStream:
         width, longest = sum(value.type.size for value in states), self._job.x.shape[1] if model.is_recurrent else 0
         decisions = np.zeros((count, longest), np.int16) if model.decides else None
         trajectory = Trajectory(
-            np.zeros((count, longest, width), np.int16), np.zeros((count, *model.output.type.shape), np.int64), decisions
+            np.zeros((count, longest, width), model.state_dtype), np.zeros((count, *model.output.type.shape), np.int64), decisions
         )
         for i in range(count):
             if self._device.wants_new_session:

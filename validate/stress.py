@@ -35,7 +35,7 @@ MOST_STRESS_ENTRIES = 1 << 22
 class Stress:
     """x: int16 [sequences, longest, *input shape], or [samples, *input shape] for a net without state; lengths: int64 [sequences].
 
-    initial: int16 [sequences, state entries], the state before the first step, rows as Trajectory.states. layers: for each graph by name
+    initial: int [sequences, state entries], the state before the first step, rows as Trajectory.states. layers: for each graph by name
     the forced values of its layers (graph.evaluate.evaluate_forced), [batch, *shape] by name; a view's are those of what it shows.
     """
 
@@ -60,7 +60,7 @@ def stress_sequences(model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArra
     """x, lengths and initial of the stress set, which are made much faster than what is forced on layers."""
     make = _sequences if model.is_recurrent else _windows
     x, lengths, initial = make(Draws(_SEED), model, mode)
-    return x.astype(np.int16), lengths, initial.astype(np.int16)
+    return x.astype(np.int16), lengths, initial.astype(model.state_dtype)
 
 
 def _sequences(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:

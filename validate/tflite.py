@@ -149,7 +149,7 @@ def run_job(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> 
     x, lengths = (job.x, job.lengths) if model.is_recurrent else (job.x[:, None], np.ones(n, np.int64))
     results = _run(task, data, path, {model.input.name: x}, lengths, job.states() if model.is_recurrent else {})
     states = beside([results.recorded[name] for name in following], 2) if following else np.zeros((n, 0, 0))
-    return Trajectory(states.astype(np.int16), results.scores(answer, every=job.every_score).astype(np.int64))
+    return Trajectory(states.astype(model.state_dtype), results.scores(answer, every=job.every_score).astype(np.int64))
 
 
 def _run(task: Task, data: bytes, path: Path, fed: Mapping[str, IntArray], lengths: IntArray, first: Mapping[str, IntArray]) -> Results:

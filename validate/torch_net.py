@@ -14,7 +14,7 @@ from ..compress import compress
 from ..errors import InputError, UnsupportedError
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
-from ..graph.ir import Format, Graph, IntegerModel
+from ..graph.ir import Format, Graph, IntegerModel, row_dtype
 from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
@@ -133,7 +133,7 @@ def evaluate_net(
         first = None if begin is None else _as_real(begin, exact.state_formats, batch)
         every = exact.states(readings[batch], steps[batch], first)
         integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
-        states.append(np.concatenate(integers, axis=2).astype(np.int16))
+        states.append(np.concatenate(integers, axis=2).astype(row_dtype(exact.state_formats.values())))
         h = every[exact.read_by_classifier]
         read = h if every_score else h[torch.arange(len(h)), steps[batch] - 1]
         scores.append(_to_integers(exact.scores(read).numpy(), fixed.bits(SCORES)))

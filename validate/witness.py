@@ -34,7 +34,7 @@ class Job:
 
     x: int16 [sequences, longest, *input shape] (samples first and no time axis for a net without state); lengths: int64
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
-    initial: int16 [sequences, state entries], the states before the first step, rows as Trajectory.states; None: zeros.
+    initial: int [sequences, state entries], the states before the first step, rows as Trajectory.states; None: zeros.
     build: how generated C is compiled. every_score: the job is one long run: of its only sequence scores are asked after each step.
     stream_steps: of the long run beside this job, for what a header offers of streams.
     """

@@ -2,11 +2,11 @@
 #include "rescomp_readout.h"
 
 void rescomp_block_sum_int32(const int32_t *sum, const int16_t *input, const int16_t *block_steps, int32_t *output,
-                             rescomp_count count, int32_t limit)
+                             rescomp_count count, int32_t bound)
 {
-    const int begins = block_steps[0] <= 1;
+    const int32_t limit = (block_steps[0] > 1 ? block_steps[0] - INT32_C(1) : 0) * bound; /* 0: a block begins */
 
     for (rescomp_count i = 0; i < count; ++i) {
-        output[i] = (begins ? 0 : rescomp_clamp(sum[i], -limit, limit)) + input[i];
+        output[i] = rescomp_clamp(sum[i], -limit, limit) + input[i];
     }
 }

@@ -11,11 +11,11 @@
  */
 void rescomp_block_count_int16(const int16_t *block_steps, int16_t *output, int16_t length);
 
-/* output = sum + input, the sum clamped to -limit .. limit; input alone where a block begins, block_steps <= 1. */
+/* output = sum + input, the sum clamped to what a step less can come to, +-(block_steps - 1) * bound. block_steps * bound < 2^30. */
 void rescomp_block_sum_int32(const int32_t *sum, const int16_t *input, const int16_t *block_steps, int32_t *output,
-                             rescomp_count count, int32_t limit);
+                             rescomp_count count, int32_t bound);
 
-/* output = the larger of maximum, clamped to low..high, and input; input alone where a block begins. */
+/* output = the larger of maximum, clamped to low..high, and input; input alone where a block begins, block_steps <= 1. */
 void rescomp_block_maximum_int16(const int16_t *maximum, const int16_t *input, const int16_t *block_steps, int16_t *output,
                                  rescomp_count count, int16_t low, int16_t high);
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..draws import Draws
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray, saturate
 from ..ir import Format, TensorType
 from ..ranges import Range
-from ..stress import telling_combinations
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .drawing import draw_format
 from .int32_arithmetic import Int32Arithmetic, T
@@ -89,9 +86,6 @@ class BlockCount(Elementwise):
         begins, goes_on = low <= 0 or high >= self.length, max(low, 1) <= min(high, self.length - 1)
         return {"block": np.array([begins, goes_on]), "clamp_low": inputs[0].low < 0, "clamp_high": inputs[0].high > self.length}
 
-    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
-        return telling_combinations(draws, inputs)
-
     def _spell(self, a: Int32Arithmetic[T], count: T) -> T:
         """k + 1 - length (k / length): of 0 .. length the quotient is 1 at the end alone."""
         count = a.clamp(count, 0, self.length)
@@ -115,66 +109,54 @@ class BlockCount(Elementwise):
 
 @dataclass(frozen=True)
 class _BlockState(Elementwise):
-    """What is kept of a block's values x, int16 [entries]: of (kept, x, k) x itself where k <= 1, otherwise what `join` makes of both."""
+    """What is kept of a block's values x, int16 [entries] within +-bound: of (kept, x, k), k being the count that x makes.
+
+    What was kept is clamped to where it can be, `limits`, so that it may hold any bits; in the first step of a block, k <= 1, it counts
+    for nothing.
+    """
 
     in_place: ClassVar[tuple[int, ...]] = (0,)
 
     length: int
     bound: int
 
+    @property
+    def kernel(self) -> str:
+        raise NotImplementedError
+
     def kept_format(self, x: Format) -> Format:
         """Of what is kept of values in that format."""
         raise NotImplementedError
 
-    @property
-    def limits(self) -> tuple[int, int]:
-        """Between which what was kept is clamped when it is read."""
+    def limits(self, count: IntArray) -> tuple[IntArray, IntArray]:
+        """Between which what was kept lies, where the count has come to k > 1."""
         raise NotImplementedError
-
-    @abstractmethod
-    def join(self, kept: IntArray, x: IntArray) -> IntArray:
-        """Of what was kept and what is new, of equal shapes."""
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         kept, x, count = inputs
         check_length(self.length)
-        require(len(x.shape) == 1 and x.format.dtype == "int16", f"{self._name} reads an int16 vector, not {x}")
+        require(len(x.shape) == 1 and x.format.dtype == "int16", f"{self.kernel} reads an int16 vector, not {x}")
         ends = (x.format.bound, x.format.nonnegative)
-        require(ends == (self.bound, False), f"a {self._name} of values within +-{self.bound} cannot read {x.format}")
+        require(ends == (self.bound, False), f"a {self.kernel} of values within +-{self.bound} cannot read {x.format}")
         wanted = TensorType(x.shape, self.kept_format(x.format))
-        require(kept == wanted, f"{self._name} keeps {wanted}, not {kept}")
-        require(count == count_type(self.length), f"{self._name} reads a count of {count_type(self.length)}, not {count}")
+        require(kept == wanted, f"{self.kernel} keeps {wanted}, not {kept}")
+        require(count == count_type(self.length), f"{self.kernel} reads a count of {count_type(self.length)}, not {count}")
         prove_accumulator(self.length * self.bound)
         return (kept,)
 
-    @property
-    def _name(self) -> str:
-        return type(self).name  # type: ignore[attr-defined,no-any-return]
-
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
-        kept, x, count = inputs
-        return (np.where(count <= 1, x, self.join(saturate(kept, *self.limits), x)),)
-
     def reached(self, *inputs: IntArray) -> Events:
         kept, _, count = inputs
-        low, high = self.limits
+        low, high = self.limits(count)
         goes_on = count > 1
         clamps = {"clamp_low": (goes_on & (kept < low)).any(axis=0), "clamp_high": (goes_on & (kept > high)).any(axis=0)}
         return {"block": _sides(~goes_on), **clamps}
 
     def reachable(self, *inputs: Range) -> Events:
         kept, _, count = inputs
-        low, high = self.limits
+        low, high = self.limits(np.maximum(count.low, 2))
         goes_on = bool(count.high[0] > 1)
         clamps = {"clamp_low": goes_on & (kept.low < low), "clamp_high": goes_on & (kept.high > high)}
         return {"block": np.array([count.low[0] <= 1, goes_on]), **clamps}
-
-    def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
-        return telling_combinations(draws, inputs)
-
-    def goes_on(self, a: Int32Arithmetic[T], count: T) -> T:
-        """1 where a block goes on, 0 where it begins."""
-        return a.clamp(a.sub(count, 1), 0, 1)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
@@ -185,9 +167,9 @@ class _BlockState(Elementwise):
 
 @dataclass(frozen=True)
 class BlockSum(_BlockState):
-    """s' = x where k <= 1, otherwise clamp(s, -(N - 1) B, (N - 1) B) + x: int32 [entries] in the scale of x, k the count that x makes.
+    """s' = clamp(s, -(k - 1) B, (k - 1) B) + x, k - 1 at least 0: int32 [entries] in the scale of x.
 
-    length: N, bound: B, the largest magnitude of x, so that |s'| <= N B, which is proved to be below 2^30.
+    length: N, bound: B, the largest magnitude of x. |s'| <= k B <= N B, which is proved to be below 2^30: a bound for ever.
     """
 
     name: ClassVar[str] = "block_sum"
@@ -200,16 +182,19 @@ class BlockSum(_BlockState):
     def kept_format(self, x: Format) -> Format:
         return sum_format(x, self.length)
 
-    @property
-    def limits(self) -> tuple[int, int]:
-        limit = (self.length - 1) * self.bound
+    def limits(self, count: IntArray) -> tuple[IntArray, IntArray]:
+        limit = np.maximum(count - 1, 0) * self.bound
         return -limit, limit
 
-    def join(self, kept: IntArray, x: IntArray) -> IntArray:
-        return kept + x
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        kept, x, count = inputs
+        low, high = self.limits(count)
+        return (np.maximum(np.minimum(kept, high), low) + x,)
 
     def _spell(self, a: Int32Arithmetic[T], kept: T, x: T, count: T) -> T:
-        return a.add(a.mul(a.clamp(kept, *self.limits), self.goes_on(a, count)), x)
+        before = a.clamp(a.sub(count, 1), 0, self.length)
+        limited = a.minimum(kept, a.mul(before, self.bound))
+        return a.add(a.binary("maximum", limited, a.mul(before, -self.bound)), x)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         return (self._spell(OnnxInt32(b), *inputs),)
@@ -220,12 +205,12 @@ class BlockSum(_BlockState):
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (kept, x, count), (y,) = inputs, outputs
-        b.call(self.kernel, *(each.expression for each in (kept, x, count, y)), str(y.type.size), str(self.limits[1]))
+        b.call(self.kernel, *(each.expression for each in (kept, x, count, y)), str(y.type.size), str(self.bound))
 
 
 @dataclass(frozen=True)
 class BlockMaximum(_BlockState):
-    """m' = x where k <= 1, otherwise max(clamp(m), x): int16 [entries] in the format of x, to whose range m is clamped."""
+    """m' = x where k <= 1, otherwise max(clamp(m, -B, B), x): int16 [entries] in the format of x, B its bound."""
 
     name: ClassVar[str] = "block_maximum"
 
@@ -236,30 +221,37 @@ class BlockMaximum(_BlockState):
     def kept_format(self, x: Format) -> Format:
         return x
 
-    @property
-    def limits(self) -> tuple[int, int]:
-        format = Format(0, bound=self.bound)
-        return format.low, format.high
+    def limits(self, count: IntArray) -> tuple[IntArray, IntArray]:
+        return np.full_like(count, self._format.low), np.full_like(count, self._format.high)
 
-    def join(self, kept: IntArray, x: IntArray) -> IntArray:
-        return np.maximum(kept, x)
+    @property
+    def _format(self) -> Format:
+        """A format with the range of the values."""
+        return Format(0, bound=self.bound)
+
+    def _clamped(self, kept: IntArray) -> IntArray:
+        return saturate(kept, self._format.low, self._format.high)
+
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        kept, x, count = inputs
+        return (np.where(count <= 1, x, np.maximum(self._clamped(kept), x)),)
 
     def reached(self, *inputs: IntArray) -> Events:
         kept, x, count = inputs
-        old, goes_on = saturate(kept, *self.limits), count > 1
+        old, goes_on = self._clamped(kept), count > 1
         sides = [(goes_on & (old > x)).any(axis=0), (goes_on & (old < x)).any(axis=0)]
         return {**super().reached(*inputs), "window": np.concatenate(sides)}
 
     def reachable(self, *inputs: Range) -> Events:
         kept, x, count = inputs
-        low, high = (saturate(end, *self.limits) for end in (kept.low, kept.high))
         goes_on = bool(count.high[0] > 1)
-        return {**super().reachable(*inputs), "window": goes_on & np.concatenate([high > x.low, low < x.high])}
+        sides = [self._clamped(kept.high) > x.low, self._clamped(kept.low) < x.high]
+        return {**super().reachable(*inputs), "window": goes_on & np.concatenate(sides)}
 
     def _spell(self, a: Int32Arithmetic[T], kept: T, x: T, count: T) -> T:
         """max(x, m), or max(x, low) = x where a block begins."""
-        low = self.limits[0]
-        above = a.mul(a.sub(a.clamp(kept, *self.limits), low), self.goes_on(a, count))
+        low, goes_on = self._format.low, a.clamp(a.sub(count, 1), 0, 1)
+        above = a.mul(a.sub(a.clamp(kept, low, self._format.high), low), goes_on)
         return a.binary("maximum", a.add(above, low), x)
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
@@ -271,4 +263,5 @@ class BlockMaximum(_BlockState):
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (kept, x, count), (y,) = inputs, outputs
-        b.call(self.kernel, *(each.expression for each in (kept, x, count, y)), str(y.type.size), *map(str, self.limits))
+        ends = (self._format.low, self._format.high)
+        b.call(self.kernel, *(each.expression for each in (kept, x, count, y)), str(y.type.size), *map(str, ends))
