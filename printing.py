@@ -272,6 +272,8 @@ def print_prediction(result: Prediction) -> None:
     if result.limited:
         where = "outside what the model's 16-bit input holds, and"
         click.echo(counted(result.limited, f"reading lies {where} was limited to it", f"readings lie {where} were limited to it"))
+    for sentence in result.sentences:
+        click.echo(sentence)
 
 
 def _percent(share: float | None) -> str:

@@ -24,6 +24,8 @@ from ..recipe import Recipe, parse_recipe
 
 MOST_STATES = 1 << 28
 """Entries of all states of all sequences, which a comparison holds at once."""
+MOST_READINGS = 1 << 31
+"""Of a recording."""
 SHOWN_SEQUENCES = 16
 """Sequences whose states are stored in full; all states are stored as one SHA-256."""
 
@@ -34,7 +36,8 @@ class Vectors:
 
     x: int16 [sequences, longest, channels]; lengths, labels: int64 [sequences]; scores: int16 [sequences, classes];
     states: of the model's state_dtype [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states. recorded:
-    int64 [sequences], of a net that reads windows of one length: how many readings of each were recorded, before the zeros that fill it up.
+    int64 [sequences], how many readings each recording has where the steps do not tell: of nets that read windows of one length, or several
+    readings a step.
     """
 
     x: IntArray
@@ -191,7 +194,19 @@ def read_vectors(directory: ModelDirectory, model: IntegerModel) -> Vectors:
     if manifest.vectors_sha256 not in (None, vectors.sha256):
         raise InputError(f"{path} is not of the model in {directory.path}: run `rescomp quantize {directory.path}` again")
     _check_counts(vectors, manifest, directory)
+    _check_recorded(vectors, manifest, model, directory)
     return vectors
+
+
+def _check_recorded(vectors: Vectors, manifest: Manifest, model: IntegerModel, directory: ModelDirectory) -> None:
+    """Raise InputError unless recordings of steps of several readings have the readings of these steps."""
+    readings = manifest.input.readings_a_step or 1
+    stride = manifest.input.stride or readings
+    if vectors.recorded is None or not model.is_recurrent or len(model.input.type.shape) > 1:
+        return
+    if ((vectors.recorded - readings) // stride + 1 != vectors.lengths).any():
+        again = f"run `rescomp quantize {directory.path}` again"
+        raise InputError(f"{directory.path / VECTORS} tells of more or fewer readings than the steps of a recording have: {again}")
 
 
 def _check_counts(vectors: Vectors, manifest: Manifest, directory: ModelDirectory) -> None:
@@ -251,17 +266,11 @@ def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
         return "holds no SHA-256 of the states"
     if vectors.lengths.min() < 1 or (model.is_recurrent and vectors.lengths.max() > longest):
         return "holds a length that no sequence has"
-    if vectors.recorded is not None and (vectors.recorded.min() < 1 or vectors.recorded.max() > _readings_of(vectors, model)):
-        return "tells of more or fewer readings than a sequence has"
+    if vectors.recorded is not None and (vectors.recorded.min() < 1 or vectors.recorded.max() > MOST_READINGS):
+        return "tells of more or fewer readings than a recording has"
     if vectors.labels.min() < 0 or vectors.labels.max() >= model.output.type.size:
         return "holds a label that no class has"
     return ""
-
-
-def _readings_of(vectors: Vectors, model: IntegerModel) -> int:
-    """Of a sequence, at most: those of a window, or of the steps that it is read in, which hold windows of their own."""
-    steps = vectors.x.shape[1] if model.is_recurrent and len(model.input.type.shape) > 1 else 1
-    return steps * model.input.type.shape[0]
 
 
 def answers(scores: IntArray) -> IntArray:

@@ -23,6 +23,7 @@ from ..model_directory import RECIPE, ModelDirectory, refuse_in_a_model
 from ..recipe import parse_recipe
 from ..store import refuse_target, write_atomically
 from .artefacts import answers, read_model
+from .left_out import behind_the_window, shorter_than_a_step
 from .listener import Listener, Silent
 from .readings import Reader, refuse_still
 from .subjects import read_new
@@ -35,13 +36,17 @@ NO_CLASS_NAMES = {UNKNOWN_DECISION: "(unknown)", NO_DECISION: ""}
 
 @dataclass(frozen=True)
 class Prediction:
-    """What predict wrote. counts: rows by class, "(unknown)" and "" among them where they occur. limited: readings outside the input."""
+    """What predict wrote. counts: rows by class, "(unknown)" and "" among them where they occur. limited: readings outside the input.
+
+    sentences: what of the data is not answered.
+    """
 
     name: str
     graph_sha256: str
     output: Path
     counts: dict[str, int]
     limited: int
+    sentences: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -51,7 +56,7 @@ class Prediction:
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp predict --json`."""
         known = {"schema": 1, "model": self.name, "graph_sha256": self.graph_sha256, "output": str(self.output)}
-        return {**known, "rows": self.rows, "classes": self.counts, "limited_readings": self.limited}
+        return {**known, "rows": self.rows, "classes": self.counts, "limited_readings": self.limited, "sentences": list(self.sentences)}
 
 
 def predict(
@@ -97,18 +102,22 @@ def predict(
         counts[name] = counts.get(name, 0) + 1
         rows.append((*place, name, *scores))
     write_atomically(output, _csv(header, rows))
-    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited)
+    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited, asked.left_out)
 
 
 @dataclass(frozen=True, eq=False)
 class _Questions:
-    """What the model reads: x, lengths as of graph.evaluate or of streams. numbers, groups: of each in the data. limited: readings."""
+    """What the model reads: x, lengths as of graph.evaluate or of streams. numbers, groups: of each in the data. limited: readings.
+
+    left_out: sentences of what it does not read.
+    """
 
     x: IntArray
     lengths: IntArray
     numbers: Sequence[int]
     groups: Sequence[str]
     limited: int
+    left_out: tuple[str, ...]
 
 
 def _refuse_the_data(source: str, output: Path) -> None:
@@ -125,21 +134,23 @@ def _as_recordings(found: NewData, reader: Reader) -> _Questions:
     steps = reader.steps(replace(found.split, x=x))
     member = found.split.groups
     groups = [""] * len(steps) if member is None else [found.groups[group] for group in member]
-    return _Questions(np.asarray(steps.x, np.int16), steps.lengths, range(len(steps)), groups, limited)
+    left_out = tuple(behind_the_window(reader, found.split.lengths))
+    return _Questions(np.asarray(steps.x, np.int16), steps.lengths, range(len(steps)), groups, limited, left_out)
 
 
 def _as_streams(found: NewData, reader: Reader) -> _Questions:
     """The continuous recordings, or where there are none the single ones; those shorter than a step are left out."""
-    streams, names = found.streams, found.stream_groups
+    streams, names, one = found.streams, found.stream_groups, "stream"
     if streams is None:
         assert found.split is not None
-        split, names = found.split, found.groups
+        split, names, one = found.split, found.groups, "recording"
         streams = Streams(split.x, np.full(split.x.shape[:2], UNLABELLED, np.int64), split.lengths, split.groups)
     numbers = np.flatnonzero(streams.lengths >= reader.readings_a_step)
     x, limited = reader.integers(streams.x)
     steps = reader.stream_steps(replace(streams, x=x))
     groups = [""] * len(numbers) if streams.groups is None else [names[group] for group in streams.groups[numbers]]
-    return _Questions(np.asarray(steps.x, np.int16), steps.lengths, numbers.tolist(), groups, limited)
+    left_out = tuple(shorter_than_a_step(reader, streams.lengths, one))
+    return _Questions(np.asarray(steps.x, np.int16), steps.lengths, numbers.tolist(), groups, limited, left_out)
 
 
 def _recording_rows(asked: _Questions, reader: Reader) -> Iterator[tuple[Any, ...]]:

@@ -31,7 +31,7 @@ from ..model_directory import (
     VECTORS,
     ModelDirectory,
 )
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet, refuse_unusable, use_loop
+from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, refuse_unusable, use_loop
 from ..models.arithmetic import NORMALIZED
 from ..models.net import SCORES
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
@@ -197,7 +197,7 @@ def _quantize(
     model = _in_streams(recipe, manifest, model, dataset.train, listener)
     reader = Reader.of(manifest, model)
     test = reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0]))
-    files, result = _files(model, recipe, test, _recorded(net, dataset.test))
+    files, result = _files(model, recipe, test, _recorded(reader, dataset.test))
     directory.write(
         {
             **files,
@@ -325,11 +325,9 @@ def _readings(split: Split, manifest: Manifest) -> Split:
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
 
 
-def _recorded(net: Net, test: Split) -> IntArray | None:
-    """How many readings of each test recording a net of windows of one length reads: see Vectors. None for others."""
-    if isinstance(net, RecurrentNet) or test.x.ndim == 4:
-        return None
-    return np.minimum(test.lengths, net.plan.input_shape[0])
+def _recorded(reader: Reader, test: Split) -> IntArray | None:
+    """See Vectors; None where steps tell it, or of images."""
+    return test.lengths if reader.reads_several else None
 
 
 def _files(model: IntegerModel, recipe: Recipe, test: Split, recorded: IntArray | None) -> tuple[dict[str, bytes], float]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..data.frames import frames, windows
 from ..data.input_format import INT16_HIGH, INT16_LOW, to_device_integers
-from ..data.split import Int64Array, Split, ValueArray
+from ..data.split import Int64Array, Split, ValueArray, valid_steps
 from ..data.streams import Streams, stream_frames
 from ..errors import InputError, UnsupportedError
 from ..graph.ir import IntegerModel
@@ -71,6 +71,19 @@ class Reader:
         x: ValueArray = whole.x.reshape(len(whole), -1, *self.model.input.type.shape)
         return replace(whole, x=x, lengths=np.full(len(whole), x.shape[1], np.int64))
 
+    def read(self, split: Split) -> Split:
+        """The readings of recordings that the model reads, x [sequences, time, channels]: of those longer than a window of one length the
+        first ones, else those of whole steps. Images as they are.
+        """
+        if self.is_image:
+            return split
+        kept = np.minimum(split.lengths, self.time_steps or split.lengths)
+        if self.time_steps is None:
+            kept = np.where(kept < self.readings_a_step, kept, kept - (kept - self.readings_a_step) % self.stride)
+        x = split.x[:, : int(kept.max())].copy()
+        x[~valid_steps(kept, x.shape[1])] = 0
+        return replace(split, x=x, lengths=kept)
+
     def row_steps(self, split: Split) -> Split:
         """Device integers as the model reads them in a stream, nothing before or behind them: x [sequences, steps, *input shape].
 
@@ -94,14 +107,14 @@ class Reader:
         return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
 
     def readings(self, vectors: Vectors) -> Split:
-        """The recordings behind golden vectors, as far as the model read them: device integers [sequences, time, channels], or images.
+        """The recordings behind golden vectors as `read` gives them: device integers [sequences, time, channels], or images.
 
         Vectors of an earlier rescomp do not tell what of a window was recorded: there all of it counts. Raises UnsupportedError where steps
         leave readings out, which are lost.
         """
         x, y = vectors.x.astype(np.int16), vectors.labels.astype(np.int64)
         if not self.model.is_recurrent:
-            return Split(x, y, np.full(len(x), x.shape[1], np.int64) if vectors.recorded is None else vectors.recorded.astype(np.int64))
+            return Split(x, y, np.full(len(x), x.shape[1], np.int64) if self.is_image else self.recorded(vectors))
         if self.stride > self.readings_a_step:
             raise UnsupportedError(
                 f"the model leaves readings out (model.stride {self.stride}, model.readings {self.readings_a_step}), so that the golden "
@@ -109,12 +122,11 @@ class Reader:
             )
         x = x.reshape(*x.shape[:2], self.readings_a_step, self.channels)
         lengths: Int64Array = ((vectors.lengths - 1) * self.stride + self.readings_a_step).astype(np.int64)
-        recorded = lengths if vectors.recorded is None else vectors.recorded.astype(np.int64)
         readings = np.zeros((len(x), int(lengths.max()), self.channels), np.int16)
         for step in range(x.shape[1]):
             running = vectors.lengths > step
             readings[running, step * self.stride : step * self.stride + self.readings_a_step] = x[running, step]
-        return Split(readings, y, recorded)
+        return Split(readings, y, lengths if self.time_steps is None else self.recorded(vectors))
 
     def least_readings(self, recorded: Int64Array) -> Int64Array:
         """How many readings a recording of so many must keep, whatever befalls it: int64 [sequences].
@@ -122,6 +134,11 @@ class Reader:
         Those of a step; of a net that reads windows of one length, as much of the window as it filled.
         """
         return np.full(len(recorded), self.readings_a_step, np.int64) if self.time_steps is None else np.minimum(recorded, self.time_steps)
+
+    @property
+    def reads_several(self) -> bool:
+        """Whether it reads several readings at once: then steps do not tell how many a recording has."""
+        return not self.is_image and (self.time_steps is not None or (self.readings_a_step, self.stride) != (1, 1))
 
     def recorded(self, vectors: Vectors) -> Int64Array:
         """How many readings each recording behind golden vectors has, those of windows of one length at most: int64 [sequences].

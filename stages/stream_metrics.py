@@ -28,8 +28,8 @@ class StreamMetrics:
 
     streams, steps, changes: how many there are.
     streamed: right steps / all steps.
-    settled: the same over steps whose first reading comes `settle` readings after the segment's first one, or more: r_t - window - b >=
-    settle; None where there is none.
+    settled: the same over steps whose first reading comes `settle` readings after the segment's first one, or more, as r_t less those of
+    the step tells; None where there is none.
     tail: the same over the last tenth of each stream, t >= T - ceil(T / 10), which shows a drift.
     ends: right last steps of recordings / recordings; of continuous streams, of segments.
     judged: changes whose segment has room for a run of RUN steps; those alone have a delay.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +11,13 @@ import numpy as np
 
 from ..data.new_data import LOG_KEYS, NewData, load_new_data, section_for
 from ..data.rows import cut_recordings
-from ..data.split import Split
+from ..data.split import Int64Array, Split
 from ..data.streams import Streams, is_log, load_test_streams
 from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..recipe import DataSection, Recipe, revise
 from .artefacts import Vectors
+from .left_out import behind_the_window, not_kept, shorter_than_a_step, trained_on
 from .readings import Reader
 
 
@@ -27,8 +28,8 @@ class Subject:
     readings: device integers of them, where they were asked for. streams: continuous recordings as the model reads them, None where there
     are none. copies: how often each reading lies in the recordings, by windows that overlap. outside, total: new readings that do not fit
     the input's format, and all. missing: continuous recordings that the model's own data have and that cannot be read now: why not.
-    unmarked: it cannot be known which readings only fill a window up. cut: a sentence, where the recordings are pieces of streams; there
-    may be none.
+    unmarked: it cannot be known how many readings the recordings have. cut: a sentence, where the recordings are pieces of streams; there
+    may be none. left_out: sentences of what the model does not read of the recordings, or of the streams.
     """
 
     data: str
@@ -43,6 +44,7 @@ class Subject:
     missing: str = ""
     unmarked: bool = False
     cut: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vectors, *, stream: bool, readings: bool) -> Subject:
@@ -51,20 +53,23 @@ def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vec
     readings: whether they are wanted as device integers, too.
     """
     recordings = Split(vectors.x.astype(np.int16), vectors.labels.astype(np.int64), vectors.lengths.astype(np.int64))
-    streams, missing = _own_streams(recipe, manifest, reader) if stream else (None, "")
+    own, missing = _own_streams(recipe, manifest, reader) if stream else (None, "")
     row = None
-    if stream and streams is None:
-        row = recordings if vectors.recorded is None else reader.row_steps(reader.readings(vectors))
+    if stream and own is None:
+        row = recordings if reader.time_steps is None else reader.row_steps(reader.readings(vectors))
+    lengths = reader.recorded(vectors) if vectors.recorded is None else vectors.recorded
+    fewer = not_kept(len(recordings), manifest.data.test_sequences)
     return Subject(
         f"{counted(len(recordings), 'test recording')} of {manifest.data.name or 'the data'}",
         vectors.sha256,
         recordings,
         row,
         reader.readings(vectors) if readings else None,
-        streams,
+        None if own is None else _as_read(reader, own)[0],
         _copies(recipe.data),
         missing=missing,
-        unmarked=reader.time_steps is not None and vectors.recorded is None and (stream or readings),
+        unmarked=reader.reads_several and vectors.recorded is None and (stream or readings),
+        left_out=(*fewer, *_left_out(reader, lengths.astype(np.int64), row, own)),
     )
 
 
@@ -79,9 +84,10 @@ def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[St
         streams = load_test_streams(recipe.data, reader.model.classes, manifest.data.test_groups)
         if streams is None or streams.digest() != manifest.data.test_streams_sha256:
             return None, f"{source} has changed since the training"
-        return _as_read(reader, streams)[0], ""
+        reader.stream_steps(streams)
     except InputError as error:
         return None, str(error)
+    return streams, ""
 
 
 def _copies(data: DataSection) -> Fraction:
@@ -89,6 +95,15 @@ def _copies(data: DataSection) -> Fraction:
     if not is_log(data.source) or not data.window:
         return Fraction(1)
     return max(Fraction(1), Fraction(data.window, data.stride or data.window))
+
+
+def _left_out(reader: Reader, lengths: Int64Array, row: Split | None, streams: Streams | None) -> Iterator[str]:
+    """Of single recordings of these lengths in readings; row: as they are streamed, or None; streams: continuous ones instead, or None."""
+    yield from behind_the_window(reader, lengths)
+    if row is not None:
+        yield from shorter_than_a_step(reader, lengths, "recording")
+    if streams is not None:
+        yield from shorter_than_a_step(reader, streams.lengths, "stream")
 
 
 def new_subject(
@@ -99,30 +114,44 @@ def new_subject(
     settle: readings of the pieces that streams are cut into, where there are no single recordings.
     """
     found = read_new(source, recipe, overrides, manifest, reader, labelled=True)
-    split, streams, cut = found.split, found.streams, ""
-    if split is None:
-        assert streams is not None
-        if is_log(source) and not stream:
-            raise InputError(found.without_split)
-        sha256 = streams.digest()
-        split, cut = _pieces(streams, settle, reader)
-        if not len(split) and not stream:
-            raise InputError(f"{cut}: give longer ones, or --stream")
-    else:
-        sha256 = split.digest()
+    split, sha256, cut = _single(found, source, settle, reader, stream=stream)
     integers, outside = reader.integers(split.x)
-    readings, total = replace(split, x=integers), split.steps.size
+    total = split.steps.size
+    readings = reader.read(replace(split, x=integers)) if len(split) else split
+    asked = found.streams if stream and reader.model.is_recurrent else None
     read = row = None
-    if streams is not None and reader.model.is_recurrent and stream:
-        read, more = _as_read(reader, streams)
+    if asked is not None:
+        read, more = _as_read(reader, asked)
         beside = found.split is not None and not is_log(source)
-        outside, total = more + outside * beside, streams.x[streams.valid].size + total * beside
+        outside, total = more + outside * beside, asked.x[asked.valid].size + total * beside
     elif reader.model.is_recurrent and stream:
         row = reader.row_steps(readings)
-    copies = _copies(revise(recipe, overrides).data.model_copy(update={"source": source}))
-    name = f"{counted(len(split), 'recording')} of {found.name}"
-    recordings = reader.steps(readings) if len(readings) else readings
-    return Subject(name, sha256, recordings, row, readings, read, copies, outside, total, cut=cut)
+    return Subject(
+        f"{counted(len(split), 'recording')} of {found.name}",
+        sha256,
+        reader.steps(readings) if len(readings) else readings,
+        row,
+        readings,
+        read,
+        _copies(revise(recipe, overrides).data.model_copy(update={"source": source})),
+        outside,
+        total,
+        cut=cut,
+        left_out=(*trained_on(source, recipe.data.source), *_left_out(reader, split.lengths, row, asked)),
+    )
+
+
+def _single(found: NewData, source: str, settle: int, reader: Reader, *, stream: bool) -> tuple[Split, str, str]:
+    """(single recordings, cut out of streams where there are no others; SHA-256 of the data; a sentence where they are cut)."""
+    if found.split is not None:
+        return found.split, found.split.digest(), ""
+    assert found.streams is not None
+    if is_log(source) and not stream:
+        raise InputError(found.without_split)
+    split, cut = _pieces(found.streams, settle, reader)
+    if not len(split) and not stream:
+        raise InputError(f"{cut}: give longer ones, or --stream")
+    return split, found.streams.digest(), cut
 
 
 def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
@@ -135,7 +164,9 @@ def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
             f"no stretch of one class has the {least} readings that the net takes as one step, so that there is no figure of single "
             "recordings"
         )
-    return long, f"the single recordings are stretches of one class of the streams, cut to {counted(size, 'reading')} where they have more"
+    cut = f"the single recordings are stretches of one class of the streams, cut to {counted(size, 'reading')} where they have more"
+    left = int(streams.lengths.sum() - long.lengths.sum())
+    return long, f"{cut}; {counted(left, 'reading')} {'is' if left == 1 else 'are'} in none of them" if left else cut
 
 
 def read_new(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, *, labelled: bool) -> NewData:

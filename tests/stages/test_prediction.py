@@ -149,7 +149,7 @@ def test_neither_of_two_files_of_data_is_written_over(model_dir, tmp_path, capsy
 def test_the_document(model_dir, recordings, tmp_path, capsys):
     assert main(["predict", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "a.csv"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"schema", "model", "graph_sha256", "output", "rows", "classes", "limited_readings"}
+    assert set(document) == {"schema", "model", "graph_sha256", "output", "rows", "classes", "limited_readings", "sentences"}
     assert document["rows"] == sum(document["classes"].values()) == 24
     assert main(["predict", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "a.csv"), "--force"]) == 0
     assert f"24 rows in {tmp_path / 'a.csv'}" in capsys.readouterr().out
