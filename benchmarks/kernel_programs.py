@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from rescomp.export.c_templates import kernel_files
-from rescomp.export.cores import Core
-from rescomp.export.kernel_choice import Product, Target, product_forms
 from rescomp.graph.weights import Int4Weight, Int8Weight, TernaryWeight, Weight
+from rescomp.targets.cores import Core
+from rescomp.targets.kernel_choice import Product, Target, product_forms
 from rescomp.validate.c_program import run_tool, workspace
 from rescomp.validate.counting import Tally, count_call
 from rescomp.validate.emulation import compiler_flags

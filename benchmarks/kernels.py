@@ -1,7 +1,7 @@
 """What kernels and whole steps cost on emulated cores: retired instructions (AVR: cycles). Writes docs/performance.md.
 
     python benchmarks/kernels.py [--cores cortex-m0,...]        the tables
-    python benchmarks/kernels.py --fit                          the costs of export/kernel_costs.py, from a grid of sizes
+    python benchmarks/kernels.py --fit                          the costs of targets/kernel_costs.py, from a grid of sizes
 
 Everything is exact and repeats to the instruction: nothing is timed. Needs the emulators and cross compilers that `rescomp profile` needs.
 """
@@ -21,15 +21,16 @@ from kernel_programs import Form, code_bytes, count_form
 from untrained import untrained
 
 from rescomp import DISTRIBUTION
-from rescomp.export.cores import AVR, Core, find_core
-from rescomp.export.kernel_choice import EXPANDING, Target
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import FullyConnected
 from rescomp.graph.weights import Int8Weight
 from rescomp.model_directory import write_atomically
 from rescomp.recipe import load_recipe
 from rescomp.stages.profiling import CoreProfile, profile_core
+from rescomp.targets.cores import AVR, Core, find_core
+from rescomp.targets.kernel_choice import EXPANDING, Target
 from rescomp.validate.emulation import tool_versions
 from rescomp.validate.witness import Job
 

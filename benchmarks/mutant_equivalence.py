@@ -18,10 +18,10 @@ from mutations import Mutant
 from mutations_tflite import is_stride_of_one_step
 from onnx_ranges import same_by_ranges
 
-from rescomp.export.cores import CORES
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import C_FOLDER, ModelDirectory
 from rescomp.stages.artefacts import read_model
+from rescomp.targets.cores import CORES
 
 SEEN_BY_USERS = frozenset({"macro", "class name", "metadata"})
 """Changes of what other programs read, and no code of ours."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import IntegerModel, TensorType
+from rescomp.graph.formats import TensorType
+from rescomp.graph.ir import IntegerModel
 from rescomp.graph.ops.requantizing import Requantizing
 from rescomp.graph.ranges import Range
 

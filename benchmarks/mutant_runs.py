@@ -26,9 +26,9 @@ from mutations_tflite import apply_to_tflite
 
 from rescomp import stages
 from rescomp.errors import DeviceError, ParityError, RescompError
-from rescomp.export.cores import CORES
 from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, SUMS, TFLITE
 from rescomp.store.locks import LOCK
+from rescomp.targets.cores import CORES
 from rescomp.validate import c_program, host_c
 from rescomp.validate.c_program import tool_version
 from rescomp.validate.emulation import tool_versions

@@ -20,7 +20,8 @@ from onnx import numpy_helper
 from onnx_exhaustion import ENTRY_BY_ENTRY, INTEGERS, Chain, agree
 
 from rescomp.graph.fixed_point import IntArray
-from rescomp.graph.ir import Format, IntegerModel
+from rescomp.graph.formats import Format
+from rescomp.graph.ir import IntegerModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from rescomp.compress import anneal, calibrate, compress
-from rescomp.models import build, compiled, use_loop
+from rescomp.models import build, use_loop
+from rescomp.models.recurrent import compiled
 from rescomp.recipe import Loop, ModelSection, Ternary
 from rescomp.train import keep_freed_memory
 
@@ -201,8 +202,8 @@ def main() -> None:
         "# Training speed",
         "",
         "`train.loop` chooses between two loops over time. `torch` is the reference; `compiled` is C with the same states and gradients",
-        "(tests/models/test_compiled.py). It needs gcc, and keeps what that makes for the machine in `$XDG_CACHE_HOME/rescomp`, by default",
-        "`~/.cache/rescomp`: some 40 KB for every kind of cell and arithmetic.",
+        "(tests/models/recurrent/test_compiled.py). It needs gcc, and keeps what that makes for the machine in `$XDG_CACHE_HOME/rescomp`,",
+        "by default `~/.cache/rescomp`: some 40 KB for every kind of cell and arithmetic.",
         "",
         *speeds(results, options.batches),
         "",

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from rescomp.errors import DeviceError
-from rescomp.export.cores import CORES
 from rescomp.graph.evaluate import Trajectory, evaluate
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.stages.artefacts import Vectors, read_model, read_vectors
+from rescomp.targets.cores import CORES
 from rescomp.tests.validate.faulty_line import KINDS, Faults, faulty_line
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import compare

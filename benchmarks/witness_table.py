@@ -20,10 +20,10 @@ import numpy as np
 
 from rescomp import stages
 from rescomp.errors import BudgetError, MissingToolError, UnsupportedError
-from rescomp.export.cores import CORES
 from rescomp.model_directory import write_atomically
 from rescomp.models import CELLS
 from rescomp.recipe import load_recipe
+from rescomp.targets.cores import CORES
 from rescomp.validate.registry import load_witness
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "witnesses.md"

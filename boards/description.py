@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
 from ..errors import InputError
-from ..export.cores import Core, find_core
+from ..targets.cores import Core, find_core
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
 _MACRO, _VALUE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}"), re.compile(r"[A-Za-z0-9_()+*/|&<>~.,-]{0,80}")
@@ -152,7 +152,7 @@ class Emulator(_Section):
 
 
 class Board(_Section):
-    """A board. core: of export/cores.py, the nearest one. flash: how, the usual way first. note: for people. name, own: see load_board."""
+    """A board. core: of targets/cores.py, the nearest one. flash: how, the usual way first. note: for people. name, own: see load_board."""
 
     title: Line
     core: str

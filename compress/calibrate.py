@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..graph.fixed_point import MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND
 from ..models import CountedSteps, FixedPointArithmetic, FloatArithmetic, Net, RecurrentNet
 from ..models.arithmetic import NORMALIZED
-from ..models.net import SCORES
+from ..models.recurrent.net import SCORES
 
 MAX_PRE_SHIFT = 6
 HIGHEST_FRACTION_BITS = 14

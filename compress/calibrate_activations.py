@@ -15,9 +15,9 @@ from ..errors import InputError, UnsupportedError
 from ..graph.fixed_point import MIN_SHIFT, TERNARY_INPUT_BOUND, Requantization, split_scale
 from ..graph.ops.product import prove_tie_free
 from ..models import FeedForwardNet, FloatActivations, IntegerActivations, Plan, Step
-from ..models.activations import WIDE_BITS
 from ..models.arithmetic import NORMALIZED
-from ..models.plan import INPUT
+from ..models.layered.activations import WIDE_BITS
+from ..models.layered.plan import INPUT
 from .calibrate import HIGHEST_FRACTION_BITS, choose_pre_shift, fraction_bits, raise_deviation, resolved_bits
 
 MARGIN = 1.25

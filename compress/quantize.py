@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..fake_quantize import MIN_SCALE, raise_scale, round_scale_up, straight_through
 from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import Int4Weight, Int8Weight, Weight, smallest_storage
+from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale_up, straight_through
 from ..recipe import ScaleForm
 
 Bits = Literal[4, 6, 8]

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UnsupportedError
-from ..fake_quantize import raise_scale, round_scale
 from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import SeededWeight, seeded_signs
+from ..models.fake_quantize import raise_scale, round_scale
 from ..recipe import ScaleForm
 
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..fake_quantize import MIN_SCALE, raise_scale, round_scale, straight_through
 from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import GROUP, TernaryWeight
+from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale, straight_through
 from ..recipe import ScaleForm
 
 WARM_UP = 0.1

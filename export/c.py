@@ -11,22 +11,24 @@ from typing import get_args
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..graph.ir import Graph, IntegerModel, Node, TensorType, Value
+from ..graph.formats import TensorType
+from ..graph.ir import Graph, IntegerModel, Node, Value
 from ..graph.ops import Conv2d, FullyConnected
 from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
-from ..graph.ops.c_arguments import requantization_argument, rows_requantization, weight_argument
+from ..graph.ops.c_arguments import requantization_argument, weight_argument
 from ..graph.ops.product import largest_accumulator
 from ..graph.verify import verify_model
 from ..graph.weights import Weight
 from ..model_names import KEYWORDS, is_model_name
+from ..targets.cores import AVR, Core
+from ..targets.kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
+from ..targets.row_scales import rows_requantization
+from ..targets.scratch import Scratch, scratch_of
 from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
 from .c_source import CODE_WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
 from .c_templates import kernel_files, read_template, render
-from .cores import AVR, Core
 from .int32_values import refuse_int32
-from .kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
 from .memory import Location, plan_memory
-from .scratch import Scratch, scratch_of
 
 MAX_ENTRIES, NARROW_ENTRIES = (1 << 30) - 1, (1 << 15) - 1
 """Of a value: where an object may have so many bytes, and where kernels count in 16 bits (RESCOMP_COUNT_BITS)."""

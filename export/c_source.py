@@ -11,12 +11,13 @@ import numpy as np
 
 from .. import __version__
 from ..graph.decide import NO_DECISION, UNKNOWN_DECISION, decision_of
-from ..graph.ir import IntegerModel, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import IntegerModel
 from ..graph.ops.base import Array, ConstantKind
 from ..graph.serialize import CONTRACT, digest
-from .kernel_choice import Target
+from ..targets.kernel_choice import Target
+from ..targets.scratch import WORD
 from .kernel_table import HEADERS, kernels_of
-from .scratch import WORD
 
 API_VERSION = 4
 """RESCOMP_API_VERSION of the kernels that generated code calls."""

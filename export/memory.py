@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..graph.ir import Format, Graph, Node, TensorType
+from ..graph.formats import Format, TensorType
+from ..graph.ir import Graph, Node
 
 ARENA_ALIGNMENT = 2
 """Bytes: the arena is a whole number of int16, and one with scratch in it, a whole number of int32. A value begins at a multiple of its

@@ -14,7 +14,8 @@ import numpy as np
 
 from .. import __version__
 from ..errors import UnsupportedError
-from ..graph.ir import Graph, IntegerModel, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import Graph, IntegerModel
 from ..graph.ops.base import Array
 from ..graph.ops.onnx_arithmetic import channels_first, channels_last
 from ..graph.passes import compose

@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import __version__
 from ..graph.fixed_point import FloatArray
-from ..graph.ir import Format, Graph, IntegerModel, TensorType
+from ..graph.formats import Format, TensorType
+from ..graph.ir import Graph, IntegerModel
 from ..graph.ops.base import Array, TfliteTensor, require
 from ..graph.ops.tflite_arithmetic import scale_of
 from ..graph.passes import compose

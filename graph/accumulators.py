@@ -11,7 +11,7 @@ import numpy as np
 from .draws import Draws
 from .events import tie_between
 from .fixed_point import IntArray, Requantization, saturate
-from .ir import Format
+from .formats import Format
 
 SAMPLED_RESULTS = 512
 """Results tried, before all of them are, to tell a row's constants from their neighbours."""

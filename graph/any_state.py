@@ -6,7 +6,8 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from .fixed_point import MULTIPLIER_BITS, IntArray, Requantization
-from .ir import Format, Graph, Value
+from .formats import Format
+from .ir import Graph, Value
 from .ops.base import Increasing
 from .ops.requantizing import Requantizing
 from .ranges import Range

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import UnsupportedError
-from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from .formats import Format, TensorType
+from .ir import Graph, IntegerModel, Node, Value
 from .ops import BiasAdd, Decide, ExponentialAverage, Slice
 from .ops.decide import FIRST, MEMORY, NONE, UNKNOWN
 from .ops.exponential_average import MAX_SMOOTHING, average_format

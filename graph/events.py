@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .fixed_point import MULTIPLIER_BITS, IntArray, Requantization
-from .ir import Format
+from .formats import Format
 
 BoolArray = npt.NDArray[np.bool_]
 Events = Mapping[str, BoolArray]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .fixed_point import IntArray
-from .ir import Graph, TensorType
+from .formats import TensorType
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +29,6 @@ class Range:
     def ends(self) -> tuple[IntArray, IntArray]:
         """The lowest and the highest sample, [1, *shape] each."""
         return self.low[None], self.high[None]
-
-
-def propagate(graph: Graph, inputs: Mapping[str, Range] | None = None) -> dict[str, Range]:
-    """The range of every value of `graph`. inputs: of those whose range is known to be less than their format."""
-    ranges = {value.name: (inputs or {}).get(value.name, Range.full(value.type)) for value in graph.inputs}
-    for node in graph.nodes:
-        results = node.op.ranges(*(ranges[name] for name in node.inputs))
-        ranges.update(zip(node.outputs, results, strict=True))
-    return ranges
 
 
 def at_the_ends(function: Callable[..., IntArray], *inputs: Range) -> tuple[IntArray, IntArray]:

@@ -19,7 +19,8 @@ from ..errors import InputError, RescompError
 from . import ops
 from .archive import OWN_BYTES, Arrays, read_archive
 from .fixed_point import Requantization
-from .ir import Format, Graph, IntegerModel, Node, StreamPolicy, TensorType, Value
+from .formats import Format, TensorType
+from .ir import Graph, IntegerModel, Node, StreamPolicy, Value
 from .verify import verify_model
 from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
 

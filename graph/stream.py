@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import UnsupportedError
-from .ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from .formats import Format, TensorType
+from .ir import Graph, IntegerModel, Node, Value
 from .ops import AveragePool, Conv2d, DepthwiseConv2d, MaxPool, Op, ShiftIn
 from .verify import verify_model
 

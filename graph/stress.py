@@ -9,7 +9,7 @@ import numpy as np
 
 from .draws import Draws
 from .fixed_point import IntArray
-from .ir import Format, TensorType
+from .formats import Format, TensorType
 
 RANDOM_ROWS = 64
 """Random samples behind the chosen ones."""

@@ -7,7 +7,8 @@ import numpy as np
 from ..errors import UnsupportedError
 from .any_state import prove_any_state
 from .decide import decision_of
-from .ir import MOST_ENTRIES, Graph, IntegerModel, TensorType
+from .formats import MOST_ENTRIES, TensorType
+from .ir import Graph, IntegerModel
 from .names import check_name, label_fault
 from .policy import check_policy
 from .weights import SeededWeight

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
-from ..graph.ir import Format, TensorType
+from ..graph.formats import Format, TensorType
 
 
 def infer(layer: str, op: ops.Op, *read: TensorType) -> TensorType:

@@ -10,11 +10,12 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import Requantization, split_scale
-from ..graph.ir import Format, Graph, Node, TensorType, Value
+from ..graph.formats import Format, TensorType
+from ..graph.ir import Graph, Node, Value
 from ..models import FeedForwardNet, IntegerActivations, Step
-from ..models.activations import BIAS_LIMITS, WIDENED
 from ..models.arithmetic import NORMALIZED
-from ..models.plan import INPUT
+from ..models.layered.activations import BIAS_LIMITS, WIDENED
+from ..models.layered.plan import INPUT
 from .constants import accumulator_bias, infer, normalization, numpy_of
 
 SOURCE = "input"

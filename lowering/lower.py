@@ -6,7 +6,8 @@ import copy
 from collections.abc import Sequence
 
 from ..errors import UnsupportedError
-from ..graph.ir import Format, Graph, IntegerModel, TensorType, Value
+from ..graph.formats import Format, TensorType
+from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.stream import stream
 from ..graph.verify import verify_model
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet

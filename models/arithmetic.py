@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from ..graph.ir import Format
+from ..graph.formats import Format
 from .matrix import Matrix, Value
 
 NORMALIZED = "normalize"

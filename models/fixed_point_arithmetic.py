@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .. import fake_quantize
-from ..fake_quantize import PREACTIVATION, UNIT
-from ..graph.ir import Format
+from ..graph.formats import Format
+from . import fake_quantize
 from .arithmetic import BIAS_LIMIT, NORMALIZED, Constant, Nonlinearity
+from .fake_quantize import PREACTIVATION, UNIT
 from .float_arithmetic import FloatArithmetic, tensor_of
 from .matrix import Matrix
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import fake_quantize
-from ..fake_quantize import STATE
-from ..graph.ir import Format
+from ..graph.formats import Format
+from . import fake_quantize
 from .arithmetic import Constant, Nonlinearity
+from .fake_quantize import STATE
 from .matrix import Matrix
 
 

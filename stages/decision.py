@@ -17,7 +17,8 @@ from ..graph.decide import Decision, with_decision
 from ..graph.decisions import stream_scores
 from ..graph.evaluate import take_decisions
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Format, IntegerModel, StreamPolicy, TensorType
+from ..graph.formats import Format, TensorType
+from ..graph.ir import IntegerModel, StreamPolicy
 from ..graph.ops.decide import MOST_MARGIN
 from ..models import FeedForwardNet, Net, RecurrentNet
 from ..recipe import DecideSection, Recipe, StreamSection

@@ -8,11 +8,11 @@ from typing import cast
 
 from ..errors import InputError, nearest
 from ..export.c import check_counts
-from ..export.cores import find_core
-from ..export.kernel_choice import PREFERENCES, Preference, Target
 from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER, REPORT, ModelDirectory
+from ..targets.cores import find_core
+from ..targets.kernel_choice import PREFERENCES, Preference, Target
 from .artefacts import read_model, read_vectors
 from .evidence import read_report
 from .exports import OWNED

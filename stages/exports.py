@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..export.cores import CORES
 from ..export.packages import ECOSYSTEMS, package_folder
 from ..export.provenance import check_provenance
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_DECIDE, ONNX_SEQUENCE, ONNX_STEP, TFLITE, ModelDirectory
+from ..targets.cores import CORES
 
 OWNED: Mapping[str, Sequence[str]] = {"onnx": (ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE), "tflite": (TFLITE,), "c": (C_FOLDER,)}
 """Files and folders by the format that they are of."""

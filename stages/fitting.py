@@ -19,7 +19,8 @@ from ..data.dataset import load_dataset
 from ..errors import BudgetError, InputError, UnsupportedError
 from ..export.c import translate
 from ..graph.decide import with_decision
-from ..graph.ir import IntegerModel, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
 from ..graph.weights import SparseWeight, most_bytes
 from ..lowering.lower import lower

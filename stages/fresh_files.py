@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from .. import __version__
-from ..export.cores import CORES
 from ..export.file_metadata import onnx_producer_version
-from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
+from ..targets.cores import CORES
+from ..targets.kernel_choice import PREFERENCES, Target
 from .witness_files import c_folder
 
 SHOWN = 60

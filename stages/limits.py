@@ -9,8 +9,8 @@ from typing import Any
 
 from ..documents import MOST_DOCUMENT_BYTES, is_count, parse_json, parse_toml
 from ..errors import InputError, nearest
-from ..export.cores import find_core
 from ..store import read_file
+from ..targets.cores import find_core
 from ..validate.registry import parse_witnesses
 from .figures import FIGURES
 from .perturbations import PERTURBATIONS

@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import BudgetError, InputError, RescompError
 from ..export.c import check_counts, translate
 from ..export.c_source import LayerCode, Source
-from ..export.cores import AVR, CORES
-from ..export.kernel_choice import Target
 from ..graph.serialize import digest
 from ..model_directory import ModelDirectory
+from ..targets.cores import AVR, CORES
+from ..targets.kernel_choice import Target
 from ..validate.c_program import workspace, write_export
 from ..validate.c_vectors import encode_vectors
 from ..validate.counting import Span, Tally, check_counter, count_spans

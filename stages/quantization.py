@@ -17,7 +17,8 @@ from ..errors import InputError, counted
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Format, IntegerModel, TensorType
+from ..graph.formats import Format, TensorType
+from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..lowering.lower import lower
 from ..manifest import Manifest
@@ -33,7 +34,7 @@ from ..model_directory import (
 )
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, refuse_unusable, use_loop
 from ..models.arithmetic import NORMALIZED
-from ..models.net import SCORES
+from ..models.recurrent.net import SCORES
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic

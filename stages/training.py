@@ -22,7 +22,7 @@ from ..data.input_format import choose_fraction_bits, input_warnings
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
 from ..data.streams import load_test_streams
 from ..errors import InputError, UnsupportedError, counted
-from ..graph.ir import MOST_ENTRIES
+from ..graph.formats import MOST_ENTRIES
 from ..graph.serialize import CONTRACT
 from ..graph.verify import MOST_IN_ALL
 from ..lowering.lower import lower
@@ -42,7 +42,7 @@ from ..model_directory import (
 )
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
-from ..models.compiled import compiler_version
+from ..models.recurrent.compiled import compiler_version
 from ..recipe import STREAMS, TRAIN_READERS, Recipe, refuse_unread, to_toml, with_unset
 from ..store import refuse_held, write_atomically
 from ..train.augment import Augmentation

@@ -12,12 +12,12 @@ import pytest
 
 from rescomp.errors import MissingToolError
 from rescomp.export.c import export_c
-from rescomp.export.cores import find_core
 from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.graph import serialize
 from rescomp.graph.fixed_point import Requantization, tanh_table
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import (
     Add,
     BiasAdd,
@@ -37,9 +37,10 @@ from rescomp.graph.ops import (
 from rescomp.graph.ops.drawing import draw_storage, draw_tie_free
 from rescomp.graph.verify import verify_model
 from rescomp.graph.weights import Int8Weight
-from rescomp.models.compiled import build as shared_objects
-from rescomp.models.compiled.recurrence import library
+from rescomp.models.recurrent.compiled import build as shared_objects
+from rescomp.models.recurrent.compiled.recurrence import library
 from rescomp.store import Disk, injected
+from rescomp.targets.cores import find_core
 from rescomp.validate.emulation import check_tools
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.registry import load_witness

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import rescomp
 from rescomp.export.onnx import export_onnx
-from rescomp.graph.ir import Format
+from rescomp.graph.formats import Format
 from rescomp.validate.c_program import write_export
 
 BENCHMARKS = Path(rescomp.__file__).parent / "benchmarks"

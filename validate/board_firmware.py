@@ -10,8 +10,8 @@ import numpy as np
 from ..boards.description import Board
 from ..errors import BudgetError, DeviceError, MissingToolError, RescompError, UnsupportedError, counted
 from ..export.c import translate
-from ..export.cores import AVR, CORES, KIB, Core
 from ..graph.ir import IntegerModel
+from ..targets.cores import AVR, CORES, KIB, Core
 from .c_program import first_lines, run_tool, workspace
 from .c_vectors import encode_vectors
 from .counting import check_counter, count_spans

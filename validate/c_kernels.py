@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..export.c import translate
 from ..export.c_source import Source
-from ..export.cores import Core
-from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.ir import Graph, IntegerModel, Value
 from ..store import read_file
+from ..targets.cores import Core
+from ..targets.kernel_choice import PREFERENCES, Target
 
 
 def exported_source(model: IntegerModel, folder: Path, core: Core | None = None) -> Source:

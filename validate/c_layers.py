@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
+from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import tapped_values
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .witness import Forced, LayerAnswer

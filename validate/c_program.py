@@ -18,10 +18,10 @@ from typing import Literal
 from ..errors import BudgetError, DeviceError, InputError, UnsupportedError
 from ..export.c import export_c, translate
 from ..export.c_templates import read_template, render
-from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..store import read_file
+from ..targets.kernel_choice import Target, graph_on
 from .c_vectors import decode_values, encode_samples
 
 WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")

@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import BudgetError
 from ..export.c import translate
 from ..export.c_source import Source
-from ..export.kernel_choice import PREFERENCES, Target
 from ..graph.evaluate import evaluate, evaluate_graph, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
+from ..targets.kernel_choice import PREFERENCES, Target
 from .c_program import USES_PREFIX
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .stream_uses import MOST_WALK, Lengths, expected_of_stream

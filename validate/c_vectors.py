@@ -12,7 +12,8 @@ from ..errors import DeviceError
 from ..graph.decide import DECISION
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, IntegerModel, TensorType, Value
+from ..graph.formats import TensorType
+from ..graph.ir import Graph, IntegerModel, Value
 from .witness import Job
 
 

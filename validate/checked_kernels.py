@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..export.c_templates import read_template
-from ..export.cores import AVR, CORTEX_M, Core
+from ..targets.cores import AVR, CORTEX_M, Core
 
 _FILES: Mapping[str, str] = {"held.h": "checked_held.h", "checked_call.S": "{platform}/checked_call.S"}
 """Of a program that checks kernels, and of the templates."""

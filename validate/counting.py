@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DeviceError
-from ..export.cores import AVR, Core
+from ..targets.cores import AVR, Core
 from .c_program import first_lines, run_tool, workspace
 from .emulation import SIMAVR, build_sources, check_tools, compile_tool, find_tool, run_firmware
 

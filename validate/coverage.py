@@ -12,7 +12,7 @@ from ..graph.evaluate import SAMPLES, evaluate_graph, rows_at_a_time, walk_seque
 from ..graph.events import KINDS, BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from ..graph.ranges import Range, propagate
+from ..graph.ranges import Range
 
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
@@ -87,7 +87,7 @@ class CoverageMeter:
         in_model: dict[Place, BoolArray] = {}
         alone: dict[Place, BoolArray] = {}
         for name, graph in model.graphs.items():
-            in_model |= _events(name, graph, "reachable", propagate(graph))
+            in_model |= _events(name, graph, "reachable", _ranges_of(graph))
             alone |= _events(name, graph, "reachable", {value: Range.full(t) for value, t in graph.types().items()})
         self.nothing = Coverage({place: np.zeros_like(met) for place, met in alone.items()}, in_model, alone)
 
@@ -169,3 +169,12 @@ def describe(test: Coverage, stress: Coverage, layers: Coverage) -> list[str]:
         proved = f"; {last.places - last.reachable} of {last.places} proved unreachable" if last.places > last.reachable else ""
         lines.append(f"{KINDS[kind]}: {reached} of {last.reachable}{proved}")
     return lines
+
+
+def _ranges_of(graph: Graph, inputs: Mapping[str, Range] | None = None) -> dict[str, Range]:
+    """The range of every value of `graph`. inputs: of those whose range is known to be less than their format."""
+    ranges = {value.name: (inputs or {}).get(value.name, Range.full(value.type)) for value in graph.inputs}
+    for node in graph.nodes:
+        results = node.op.ranges(*(ranges[name] for name in node.inputs))
+        ranges.update(zip(node.outputs, results, strict=True))
+    return ranges

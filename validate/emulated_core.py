@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..export.c import check_counts
-from ..export.cores import Core, find_core
-from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
+from ..targets.cores import Core, find_core
+from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import layer_functions
 from .c_layers import decode_layers, encode_forced
 from .c_program import TAP_FLAG, run_probe

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from ..errors import DeviceError, InputError, MissingToolError
 from ..export.c_source import Source
 from ..export.c_templates import read_template, render
-from ..export.cores import AVR, Core
-from ..export.kernel_choice import Target
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER
+from ..targets.cores import AVR, Core
+from ..targets.kernel_choice import Target
 from .build import RESCOMP_S_OWN, Build
 from .c_kernels import exported_source
 from .c_program import WARNINGS, Program, build_program, exported_sources, first_lines, run_tool, tool_version, workspace, write_program

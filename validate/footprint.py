@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DeviceError
-from ..export.cores import RISCV, Core
 from ..graph.ir import IntegerModel
+from ..targets.cores import RISCV, Core
 from .c_program import build_program, exported_sources, first_lines, run_tool, workspace
 from .emulation import compiler_flags, find_tool
 

@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 
 from ..graph.fixed_point import IntArray
-from ..graph.ir import TensorType
+from ..graph.formats import TensorType
 from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, Tensor, blocks, read_array
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"

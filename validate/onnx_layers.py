@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import InputError
 from ..export.optional_package import import_optional
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import IntegerModel
 from .composed import composed_graphs, composed_names, defined_values
 
 if TYPE_CHECKING:

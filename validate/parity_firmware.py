@@ -11,8 +11,9 @@ from ..errors import InputError, UnsupportedError
 from ..export.c import translate
 from ..export.c_source import Source
 from ..export.c_templates import read_template, render
-from ..export.cores import AVR, Core
-from ..graph.ir import Format, IntegerModel, TensorType
+from ..graph.formats import Format, TensorType
+from ..graph.ir import IntegerModel
+from ..targets.cores import AVR, Core
 from .c_program import WARNINGS, build_program, exported_sources
 from .emulation import FIRMWARE, PLATFORM_FILES, compiler_flags, find_tool
 from .parity_protocol import LARGEST_FRAME, PROTOCOL, SMALLEST_FRAME, Hello

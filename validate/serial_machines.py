@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import DeviceError
-from ..export.cores import AVR, Core
+from ..targets.cores import AVR, Core
 from .c_program import first_lines
 from .emulation import SIMAVR, check_tools, compile_tool, find_tool
 

@@ -11,11 +11,11 @@ import numpy as np
 from ..errors import DeviceError, UnsupportedError, counted
 from ..export.c import translate
 from ..export.c_source import Source, Tap
-from ..export.cores import CORES
-from ..export.kernel_choice import Target, graph_on
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest
+from ..targets.cores import CORES
+from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import layer_functions, tapped_values
 from .c_vectors import stored_dtype
 from .emulation import source_on

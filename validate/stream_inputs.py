@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
-from ..graph.ir import TensorType
+from ..graph.formats import TensorType
 from .stress_patterns import held_patterns
 
 _SEED = 20261130

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, IntegerModel, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import Graph, IntegerModel
 from .stress_layers import layer_inputs
 from .stress_patterns import held_patterns, single_entries, special_patterns
 

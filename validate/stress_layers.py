@@ -10,7 +10,8 @@ import numpy as np
 
 from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, Node, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import Graph, Node
 from ..graph.passes import fuse_fastgrnn_update
 from ..graph.stress import random_values
 from .stress_patterns import held_patterns

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
-from ..graph.ir import TensorType
+from ..graph.formats import TensorType
 from ..graph.stress import special_values
 
 

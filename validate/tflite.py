@@ -18,7 +18,8 @@ from ..export.flatbuffer import check_flatbuffer
 from ..export.tflite import FILE, graph_to_tflite
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, TensorType
+from ..graph.formats import TensorType
+from ..graph.ir import Graph
 from ..graph.passes import compose
 from .composed import composed_graphs
 from .declared import check_tflite

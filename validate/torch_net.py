@@ -14,14 +14,15 @@ from ..compress import compress
 from ..errors import InputError, UnsupportedError
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
-from ..graph.ir import Format, Graph, IntegerModel, row_dtype
+from ..graph.formats import Format, row_dtype
+from ..graph.ir import Graph, IntegerModel
 from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
 from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
-from ..models.activations import WIDENED
 from ..models.arithmetic import NORMALIZED
-from ..models.net import SCORES
-from ..models.plan import INPUT
+from ..models.layered.activations import WIDENED
+from ..models.layered.plan import INPUT
+from ..models.recurrent.net import SCORES
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument

@@ -20,11 +20,11 @@ import numpy as np
 from rescomp.errors import RescompError
 from rescomp.export.c import translate
 from rescomp.export.c_templates import read_template
-from rescomp.export.cores import find_core
 from rescomp.graph.fixed_point import IntArray
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages.artefacts import Vectors, read_model, read_vectors
+from rescomp.targets.cores import find_core
 from rescomp.validate.c_program import WARNINGS, exported_sources, workspace
 from rescomp.validate.emulation import build_sources, export_folder, find_tool, run_firmware
 
@@ -64,7 +64,7 @@ def encode(model: IntegerModel, samples: IntArray) -> bytes:
 
 
 def run(directory: Path, model: IntegerModel, samples: IntArray, core: str | None = None, flags: Sequence[str] = ()) -> str:
-    """The lines that the example prints, as text. core: a name of export/cores.py; None for this machine."""
+    """The lines that the example prints, as text. core: a name of targets/cores.py; None for this machine."""
     data = encode(model, samples)
     with workspace() as folder:
         for name in SOURCES:

@@ -20,7 +20,7 @@ from ..fixed_point import (
     lookup_tanh,
     tanh_table,
 )
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..draws import Draws
 from ..fixed_point import TERNARY_INPUT_BOUND, IntArray, saturate
-from ..ir import DType, Format, TensorType
+from ..formats import DType, Format, TensorType
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format

@@ -10,7 +10,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import BoolArray
 from ..fixed_point import IntArray, Requantization
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from . import onnx_arithmetic, tflite_arithmetic

@@ -12,7 +12,7 @@ from ...errors import UnsupportedError
 from ..draws import Draws
 from ..events import Events
 from ..fixed_point import ACCUMULATOR_BITS, IntArray, Requantization
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from ..weights import Weight

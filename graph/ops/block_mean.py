@@ -10,7 +10,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import Events, any_of_channel
 from ..fixed_point import IntArray, saturate
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray, saturate
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .drawing import draw_format

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..fixed_point import MULTIPLIER_BITS, IntArray, Requantization
-from ..ir import Format
+from ..formats import Format
 from ..weights import SeededWeight, Weight
 from .base import Array, CBuilder
-from .row_scales import SCALE_NOTES, Multiply, row_scales
 
 
 def weight_argument(b: CBuilder, weight: Weight) -> str:
@@ -21,7 +20,7 @@ def weight_argument(b: CBuilder, weight: Weight) -> str:
 
 def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requantization, output: Format, *, shared: bool = True) -> str:
     """Declares bias, multipliers and shifts of a layer, as stored_scales gives them."""
-    bias_name, multiplier_name = _bias_argument(b, bias), "NULL"
+    bias_name, multiplier_name = bias_argument(b, bias), "NULL"
     multiplier, shift = stored_scales(requantization, shared=shared)
     note = "the factor is multiplier * 2^-shift" if multiplier.size else "the factor is 2^-shift"
     if multiplier.size:
@@ -31,27 +30,8 @@ def requantization_argument(b: CBuilder, bias: IntArray, requantization: Requant
     return f"rescomp_requantize_by({bias_name}, {multiplier_name}, {steps[0]}, {shift_name}, {steps[1]}, {output.low}, {output.high})"
 
 
-def rows_requantization(
-    b: CBuilder, bias: IntArray, requantization: Requantization, output: Format, largest: int, multiply: Multiply
-) -> tuple[str, str]:
-    """(kernel, its last argument): requantize_rows_<dtype> in the form that range analysis allows, its constants declared.
-
-    largest: magnitude that no accumulator, bias included, exceeds. multiply: what the core does fast.
-    """
-    kernel = f"requantize_rows_{output.dtype}"
-    if multiply == "narrow":
-        return kernel, requantization_argument(b, bias, requantization, output)
-    if requantization.is_power_of_two and np.all(requantization.power >= 1) and np.all(requantization.power <= 31):
-        return f"{kernel}_shift", requantization_argument(b, bias, requantization, output)
-    scales = None if output.dtype != "int16" else row_scales(requantization, largest, multiply)
-    if scales is None:
-        return kernel, requantization_argument(b, bias, requantization, output)
-    name = b.constant("scale", scales.words, "scales", SCALE_NOTES[multiply])
-    arguments = f"{_bias_argument(b, bias)}, {name}, {scales.lift}, {output.low}, {output.high}"
-    return f"{kernel}_{multiply}", f"rescomp_scale_by({arguments})"
-
-
-def _bias_argument(b: CBuilder, bias: IntArray) -> str:
+def bias_argument(b: CBuilder, bias: IntArray) -> str:
+    """Declares int32 [rows] where there are any, and gives their name."""
     return b.constant("bias", _array(bias, "int32"), "biases", "in units of the accumulator") if bias.size else "NULL"
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray
-from ..ir import DType, Format, TensorType
+from ..formats import DType, Format, TensorType
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 

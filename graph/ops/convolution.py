@@ -9,7 +9,7 @@ import numpy as np
 
 from ..draws import Draws
 from ..fixed_point import IntArray, Requantization
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..stress import telling_combinations
 from ..weights import Weight
 from .requantizing import Convolving, decisive_images

@@ -11,7 +11,7 @@ from ...errors import UnsupportedError
 from ..draws import Draws
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray, saturate
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import random_values
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..events import BoolArray
 from ..fixed_point import IntArray
-from ..ir import TensorType
+from ..formats import TensorType
 from ..ranges import Range
 from ..weights import Int8Weight
 from . import onnx_arithmetic, tflite_arithmetic

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, TIE_FREE_WEIGHT, IntArray, Requantization
-from ..ir import DType, Format
+from ..formats import DType, Format
 from ..weights import GROUP, LIMITS, Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
 
 DENSE = ("int8", "int4", "ternary")

@@ -11,7 +11,7 @@ from ...errors import UnsupportedError
 from ..draws import Draws
 from ..events import BoolArray, Events, any_of_channel
 from ..fixed_point import IntArray, round_half_up_shift, saturate
-from ..ir import DType, Format, TensorType
+from ..formats import DType, Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require

@@ -12,7 +12,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import Events, any_of_channel
 from ..fixed_point import Q15_ONE, IntArray, inverse_of_odd, round_half_up_shift, saturate
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range, for_every_first
 from .activation import Q15, UNIT_Q15
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require

@@ -11,7 +11,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import Events, saturations
 from ..fixed_point import PREACTIVATION_BITS, Q15_ONE, TABLE_INTERVALS, IntArray, saturate, tanh_table
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from .activation import TABLE_NOTE, Function, Lookup, PiecewiseLinear

@@ -10,7 +10,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray
-from ..ir import DType, TensorType
+from ..formats import DType, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from . import onnx_arithmetic

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..draws import Draws
 from ..fixed_point import ACCUMULATOR_BITS, IntArray, round_half_up_shift
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
 from .int32_arithmetic import Int32Arithmetic, T

@@ -14,7 +14,7 @@ from ..fixed_point import (
     IntArray,
     Requantization,
 )
-from ..ir import Format
+from ..formats import Format
 from ..weights import Weight
 from .base import prove_accumulator, require
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..events import Events, any_of_channel
 from ..fixed_point import IntArray
-from ..ir import DType, Format, TensorType
+from ..formats import DType, Format, TensorType
 from ..ranges import Range
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..draws import Draws
 from ..fixed_point import IntArray, Requantization
-from ..ir import DType, Format, TensorType
+from ..formats import DType, Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from . import onnx_arithmetic

@@ -13,7 +13,7 @@ from ..accumulators import ChannelSums, inputs_for
 from ..draws import Draws
 from ..events import BoolArray, Events, any_of_channel, possible_requantization_events, requantization_events
 from ..fixed_point import IntArray, Requantization, exact_matmul
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range
 from ..weights import Weight
 from .base import Analysed

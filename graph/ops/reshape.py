@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray
-from ..ir import TensorType
+from ..formats import TensorType
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format

@@ -10,7 +10,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import Events, saturations
 from ..fixed_point import IntArray, saturate
-from ..ir import Format, TensorType
+from ..formats import Format, TensorType
 from ..ranges import Range, at_the_ends
 from ..stress import random_values, telling_combinations
 from .base import Elementwise

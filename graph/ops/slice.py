@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ..fixed_point import IntArray
-from ..ir import TensorType
+from ..formats import TensorType
 from .base import CBuilder, CValue, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
 from .tflite_arithmetic import format_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..fixed_point import FloatArray, IntArray, Requantization
-from ..ir import Format
+from ..formats import Format
 from .base import TfliteBuilder, TfliteTensor
 from .int32_arithmetic import Int32Arithmetic, Operator
 from .tie_free import has_relu, quantized_product, tie_free

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..fixed_point import FloatArray, IntArray, Requantization
-from ..ir import Format
+from ..formats import Format
 from .base import require
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import BoolArray
 from ..fixed_point import IntArray
-from ..ir import MOST_ENTRIES, TensorType
+from ..formats import MOST_ENTRIES, TensorType
 from .base import require
 
 MOST_PATCHES = 1 << 24

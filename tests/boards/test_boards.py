@@ -11,7 +11,7 @@ from rescomp.boards import board_names, list_boards, load_board, read_board
 from rescomp.boards.usb import name_device, name_drive
 from rescomp.cli import main
 from rescomp.errors import InputError
-from rescomp.export.cores import CORES
+from rescomp.targets.cores import CORES
 
 ROOT = Path(rescomp.__file__).parent
 WANTED = ("arduino-uno", "microbit-v1", "raspberry-pi-pico", "nucleo-f401re", "arduino-mega-2560", "arduino-nano", "microbit-v2")

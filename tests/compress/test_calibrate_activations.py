@@ -13,7 +13,7 @@ from rescomp.compress import calibrate, compress, widen_unproved
 from rescomp.errors import InputError
 from rescomp.models import FeedForwardNet, FloatActivations, IntegerActivations, trace
 from rescomp.models.arithmetic import NORMALIZED
-from rescomp.models.plan import INPUT
+from rescomp.models.layered.plan import INPUT
 from rescomp.recipe import Quantize, Ternary
 
 INT16, INT8 = Quantize(), Quantize(bits=6, scale="power_of_two", activations="int8")

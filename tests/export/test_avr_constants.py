@@ -7,7 +7,8 @@ import pytest
 
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.weights import Int8Weight
 from rescomp.validate.c_program import write_export
 

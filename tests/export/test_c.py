@@ -16,7 +16,8 @@ from rescomp.export.c import constant_bytes, export_c, read_template, translate
 from rescomp.export.c_source import API_VERSION
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected, Relu, Slice
 from rescomp.graph.serialize import CONTRACT, digest
 from rescomp.graph.weights import Int8Weight

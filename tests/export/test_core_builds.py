@@ -12,8 +12,8 @@ import pytest
 
 from rescomp.export.c import export_c
 from rescomp.export.c_templates import list_templates, read_template
-from rescomp.export.cores import CORES
-from rescomp.export.kernel_choice import PREFERENCES, Target
+from rescomp.targets.cores import CORES
+from rescomp.targets.kernel_choice import PREFERENCES, Target
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import PACKAGES
 

@@ -7,7 +7,8 @@ import pytest
 
 from rescomp.export.memory import Location, plan_memory
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops import Add, FastGrnnGate, FullyConnected, Relu, Requantize, Reshape, Slice
 from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.weights import Int8Weight

@@ -11,7 +11,8 @@ from rescomp.errors import InputError, MissingToolError, UnsupportedError
 from rescomp.export.onnx import IR_VERSION, OPSET, export_onnx, graph_to_onnx, sequence_model, step_model, whole_model
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops import FullyConnected
 from rescomp.graph.serialize import CONTRACT, digest
 from rescomp.graph.weights import Int8Weight

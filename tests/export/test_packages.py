@@ -14,11 +14,11 @@ import yaml
 
 from rescomp.errors import InputError
 from rescomp.export.c import export_c, translate
-from rescomp.export.cores import CORES
 from rescomp.export.packages import ECOSYSTEMS, About, choose_recording, export_package
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import StreamPolicy
+from rescomp.targets.cores import CORES
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import PACKAGES, run_program
 

@@ -14,7 +14,8 @@ from rescomp.export.flatbuffer import check_flatbuffer
 from rescomp.export.tflite import OPTIONS, export_tflite, graph_to_tflite
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops import FullyConnected, Relu, Slice, tflite_arithmetic, tie_free
 from rescomp.graph.serialize import digest
 from rescomp.graph.weights import Int8Weight

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rescomp.graph.accumulators import ChannelSums
-from rescomp.graph.ir import Format
+from rescomp.graph.formats import Format
 
 
 def a_row(rng):

@@ -6,7 +6,8 @@ import pytest
 from rescomp.errors import UnsupportedError
 from rescomp.graph.any_state import prove_any_state
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops import Conv2d, FullyConnected, ShiftIn
 from rescomp.graph.weights import Int8Weight
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ops import BlockCount, BlockMaximum, BlockMean, BlockSum, Concat
 from rescomp.graph.ops.block_states import MOST_BLOCK_STEPS, count_type, sum_format
 

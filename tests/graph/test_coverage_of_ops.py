@@ -6,7 +6,7 @@ import pytest
 from rescomp.graph import ops
 from rescomp.graph.draws import Draws
 from rescomp.graph.events import KINDS
-from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.ranges import Range
 

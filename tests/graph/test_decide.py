@@ -8,7 +8,7 @@ import pytest
 from rescomp.errors import RescompError, UnsupportedError
 from rescomp.graph.decide import NO_DECISION, UNKNOWN_DECISION, Decision, decision_graph, decision_of, with_decision
 from rescomp.graph.evaluate import evaluate, evaluate_graph, scores_of_every_step, take_decisions
-from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ops import BiasAdd, Decide, ExponentialAverage, Slice
 from rescomp.graph.serialize import decode, digest, encode
 from rescomp.graph.verify import verify_model

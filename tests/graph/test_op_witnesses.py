@@ -9,7 +9,8 @@ from rescomp.errors import UnsupportedError
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization, tanh_table
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.weights import Int8Weight, SeededWeight
 

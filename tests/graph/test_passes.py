@@ -8,7 +8,8 @@ import pytest
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import tanh_table
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.passes import fuse_fastgrnn_update
 from rescomp.graph.verify import verify_graph
 from rescomp.validate.host_c import HostC

@@ -9,7 +9,8 @@ from rescomp.errors import InputError, RescompError
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_storage
 from rescomp.graph.serialize import WEIGHT_TYPES, decode, digest, encode, from_npz, to_npz
 

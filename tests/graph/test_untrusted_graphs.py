@@ -10,7 +10,7 @@ import pytest
 
 from rescomp.errors import RescompError
 from rescomp.export.c import export_c
-from rescomp.graph.ir import MOST_ENTRIES, Format, TensorType
+from rescomp.graph.formats import MOST_ENTRIES, Format, TensorType
 from rescomp.graph.serialize import decode, encode
 from rescomp.graph.verify import verify_model, verify_runnable
 

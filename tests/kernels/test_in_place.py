@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from rescomp.export.c_templates import read_template
-from rescomp.export.cores import CORES
-from rescomp.export.kernel_choice import Target
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops.drawing import draw_storage
+from rescomp.targets.cores import CORES
+from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import WARNINGS, probe_model, write_export
 from rescomp.validate.emulation import build_sources, run_firmware
 from rescomp.validate.host_c import SANITIZED

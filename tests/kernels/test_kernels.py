@@ -14,7 +14,8 @@ from rescomp.export.kernel_table import HEADERS
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import TIE_FREE_WEIGHT, Requantization, tanh_table
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.ops.c_arguments import stored_scales
 from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_requantization, draw_storage, draw_tie_free

@@ -9,15 +9,16 @@ import pytest
 
 from rescomp.errors import UnsupportedError
 from rescomp.export.c import NARROW_ENTRIES, check_counts, export_c, translate
-from rescomp.export.cores import CORES
-from rescomp.export.kernel_choice import MOST_TABLED_COLUMNS, Target, product_forms
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization, tanh_table
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.ops.drawing import draw_storage, draw_ternary
 from rescomp.graph.weights import Int8Weight, TernaryWeight
+from rescomp.targets.cores import CORES
+from rescomp.targets.kernel_choice import MOST_TABLED_COLUMNS, Target, product_forms
 from rescomp.validate.c_program import run_probe, write_export
 from rescomp.validate.emulation import run_model
 from rescomp.validate.host_c import HostC

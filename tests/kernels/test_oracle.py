@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rescomp.export.cores import AVR, CORES
+from rescomp.targets.cores import AVR, CORES
 from rescomp.tests.kernels.test_products import CASE, CHECKED_CALL, KERNELS
 from rescomp.tests.kernels.test_products_avr import Device
 from rescomp.validate.emulation import build_sources, run_firmware

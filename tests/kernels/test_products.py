@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from rescomp.export.c import read_template
-from rescomp.export.cores import AVR, CORES
 from rescomp.graph.fixed_point import MAX_SHIFT, MIN_SHIFT, Requantization
 from rescomp.graph.ops.drawing import draw_storage
-from rescomp.graph.ternary_layouts import tabled_entries, tabled_words
+from rescomp.targets.cores import AVR, CORES
+from rescomp.targets.ternary_layouts import tabled_entries, tabled_words
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import build_sources, run_firmware
 from rescomp.validate.host_c import SANITIZED

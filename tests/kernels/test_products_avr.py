@@ -28,7 +28,7 @@ from rescomp.graph.fixed_point import (
     tanh_table,
 )
 from rescomp.graph.ops.drawing import draw_storage
-from rescomp.graph.ternary_layouts_bytes import MOST_COLUMNS, tabled_byte_entries, tabled_bytes
+from rescomp.targets.ternary_layouts_bytes import MOST_COLUMNS, tabled_byte_entries, tabled_bytes
 
 TEMPLATES = Path(__file__).parents[2] / "firmware_templates"
 KERNELS, ASSEMBLY = TEMPLATES / "kernels", TEMPLATES / "arch" / "avr"

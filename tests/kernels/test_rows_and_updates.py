@@ -14,12 +14,12 @@ import pytest
 
 from rescomp.errors import UnsupportedError
 from rescomp.export.c import read_template
-from rescomp.export.cores import AVR, CORES
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import TERNARY_INPUT_BOUND, Requantization, tanh_table
-from rescomp.graph.ir import Format, TensorType
+from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ops.fastgrnn_update import MAX_STATE_FRACTION_BITS, mirror
-from rescomp.graph.ops.row_scales import row_scales
+from rescomp.targets.cores import AVR, CORES
+from rescomp.targets.row_scales import row_scales
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import build_sources, run_firmware
 from rescomp.validate.host_c import SANITIZED

@@ -21,8 +21,8 @@ from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, NetShape, build_net, layer_parameters
 from rescomp.models import trace as plan_of
 from rescomp.models.arithmetic import NORMALIZED
-from rescomp.models.plan import DERIVED
-from rescomp.models.resnet import resnet
+from rescomp.models.layered.plan import DERIVED
+from rescomp.models.layered.resnet import resnet
 from rescomp.recipe import ModelSection, Quantize, Sparse, Ternary
 from rescomp.validate.torch_net import evaluate_net
 

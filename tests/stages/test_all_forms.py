@@ -10,11 +10,11 @@ import pytest
 
 from rescomp import stages
 from rescomp.errors import InputError
-from rescomp.export.cores import CORES
 from rescomp.graph.evaluate import evaluate
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.targets.cores import CORES
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.simavr import Simavr
 from rescomp.validate.witness import Job

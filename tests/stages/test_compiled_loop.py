@@ -7,7 +7,7 @@ import pytest
 from rescomp import stages
 from rescomp.errors import InputError, MissingToolError
 from rescomp.model_directory import CHECKPOINT, MANIFEST, RECIPE, ModelDirectory
-from rescomp.models.compiled.recurrence import library
+from rescomp.models.recurrent.compiled.recurrence import library
 from rescomp.recipe import load_recipe
 from rescomp.stages.listener import Silent
 

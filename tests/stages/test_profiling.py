@@ -10,13 +10,14 @@ from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import BudgetError, InputError, MissingToolError
 from rescomp.export.c import translate
-from rescomp.export.cores import CORES
-from rescomp.export.kernel_choice import Target
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import FullyConnected, Relu
 from rescomp.model_directory import ModelDirectory
 from rescomp.stages import profiling
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.targets.cores import CORES
+from rescomp.targets.kernel_choice import Target
 from rescomp.tests.conftest import draw_product
 from rescomp.validate.c_program import write_export
 from rescomp.validate.c_vectors import encode_vectors

@@ -9,8 +9,8 @@ import pytest
 
 from rescomp import stages
 from rescomp.boards import board_names, load_board
-from rescomp.export.cores import CORES
 from rescomp.recipe import load_recipe
+from rescomp.targets.cores import CORES
 from rescomp.tests.validate.faulty_line import Faults, faulty_line
 
 pytestmark = pytest.mark.skipif(os.environ.get("CI") != "true", reason="takes minutes: runs where CI=true")

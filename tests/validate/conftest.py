@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rescomp.errors import MissingToolError
-from rescomp.export.cores import CORES
 from rescomp.export.onnx import export_onnx
 from rescomp.graph.decide import with_decision
 from rescomp.graph.evaluate import evaluate
+from rescomp.targets.cores import CORES
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.parity_firmware import build_parity_firmware

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from rescomp.compress import calibrate, compress
-from rescomp.export.kernel_choice import Target
 from rescomp.lowering.lower import lower
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, Quantize, Ternary
+from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import write_export
 from rescomp.validate.registry import load_witness
 from rescomp.validate.witness import Job

@@ -11,7 +11,8 @@ from rescomp.boards.description import Board
 from rescomp.errors import BudgetError, UnsupportedError
 from rescomp.export.c import translate
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import FullyConnected, Relu
 from rescomp.graph.weights import Int8Weight
 from rescomp.validate.board_firmware import Fit, board_uart, build_board_firmware, section_sizes

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rescomp.errors import InputError, MissingToolError
-from rescomp.export.cores import CORES
-from rescomp.export.kernel_choice import Target
 from rescomp.graph.evaluate import evaluate
+from rescomp.targets.cores import CORES
+from rescomp.targets.kernel_choice import Target
 from rescomp.validate.build import Build, runner
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import LayerReference, compare, compare_layers, expected_count

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rescomp.export.c import export_c
-from rescomp.export.cores import CORES
-from rescomp.export.kernel_choice import Target
 from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.targets.cores import CORES
+from rescomp.targets.kernel_choice import Target
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.registry import load_witness
 from rescomp.validate.witness import Job

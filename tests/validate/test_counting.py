@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rescomp.errors import DeviceError, MissingToolError
-from rescomp.export.cores import AVR, CORES, CORTEX_M, RISCV
+from rescomp.targets.cores import AVR, CORES, CORTEX_M, RISCV
 from rescomp.validate import counting
 from rescomp.validate.counting import Tally, check_counter, count_call, count_spans
 from rescomp.validate.emulation import build_sources, run_firmware

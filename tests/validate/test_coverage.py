@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rescomp.graph.fixed_point import Requantization, tanh_table
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected, Lookup, Relu
 from rescomp.graph.weights import Int4Weight, TernaryWeight
 from rescomp.validate.coverage import CoverageMeter, describe

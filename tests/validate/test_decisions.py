@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rescomp.errors import ParityError
-from rescomp.export.kernel_choice import Target
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate
+from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import LayerReference, compare, compare_layers, expected_count
 from rescomp.validate.coverage import CoverageMeter

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rescomp.errors import DeviceError, InputError, MissingToolError
-from rescomp.export.cores import CORES, find_core
+from rescomp.targets.cores import CORES, find_core
 from rescomp.validate import emulation
 from rescomp.validate.emulation import PACKAGES, check_tools, run_program
 

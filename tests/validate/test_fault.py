@@ -8,9 +8,9 @@ import pytest
 
 from rescomp.errors import UnsupportedError, counted
 from rescomp.export.c import export_c
-from rescomp.export.kernel_choice import Target
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import Trajectory, evaluate, evaluate_graph
+from rescomp.targets.kernel_choice import Target
 from rescomp.validate.compare import compare
 from rescomp.validate.fault import locate
 from rescomp.validate.registry import load_witness

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rescomp.errors import DeviceError, InputError, MissingToolError, ParityError, RescompError
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, Relu
 from rescomp.validate import c_program
 from rescomp.validate.c_program import run_tool, tool_version, write_export

@@ -5,7 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, Relu, Slice
 from rescomp.graph.verify import verify_model
 from rescomp.validate.coverage import CoverageMeter

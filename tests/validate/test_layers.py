@@ -10,11 +10,11 @@ import torch
 from rescomp.compress import calibrate, compress
 from rescomp.errors import DeviceError, InputError, ParityError, UnsupportedError
 from rescomp.export.c import export_c
-from rescomp.export.kernel_choice import Target, graph_on
 from rescomp.graph.evaluate import evaluate_forced
 from rescomp.lowering.lower import lower
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, Quantize
+from rescomp.targets.kernel_choice import Target, graph_on
 from rescomp.validate.compare import LayerReference, compare_layers
 from rescomp.validate.registry import load_witness
 from rescomp.validate.stress import stress_vectors

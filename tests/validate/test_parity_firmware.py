@@ -8,10 +8,11 @@ import pytest
 
 from rescomp.errors import BudgetError, InputError
 from rescomp.export.c import translate
-from rescomp.export.cores import CORES
 from rescomp.graph.evaluate import evaluate, evaluate_graph
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Relu
+from rescomp.targets.cores import CORES
 from rescomp.validate.c_program import write_export
 from rescomp.validate.parity_firmware import UARTS, build_parity_firmware
 from rescomp.validate.parity_protocol import Command, Deframer, Digest, Hello, Status, encode_frame

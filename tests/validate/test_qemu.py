@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rescomp.errors import BudgetError, DeviceError, InputError
-from rescomp.export.cores import CORES
 from rescomp.graph.evaluate import evaluate, evaluate_graph
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops import Relu
+from rescomp.targets.cores import CORES
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.qemu import Qemu

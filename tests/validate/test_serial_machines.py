@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rescomp.export.cores import CORES
 from rescomp.graph.evaluate import evaluate_graph
+from rescomp.targets.cores import CORES
 from rescomp.tests.validate.faulty_line import Faults, faulty_line
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import SerialPort

@@ -9,11 +9,12 @@ import pytest
 
 from rescomp.errors import BudgetError, InputError
 from rescomp.export.c import translate
-from rescomp.export.cores import AVR, CORES
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate, evaluate_graph
-from rescomp.graph.ir import Format, Graph, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.weights import Int8Weight
+from rescomp.targets.cores import AVR, CORES
 from rescomp.validate.c_program import WARNINGS, write_export
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.emulation import build_firmware

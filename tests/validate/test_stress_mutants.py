@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format
+from rescomp.graph.formats import Format
 from rescomp.graph.ops.requantizing import Requantizing
 from rescomp.graph.ops.saturating import Saturating
 from rescomp.graph.ranges import Range

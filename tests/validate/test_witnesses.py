@@ -10,7 +10,8 @@ from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.ir import Format, Graph, IntegerModel, Node, TensorType, Value
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, Conv2d
 from rescomp.graph.weights import Int8Weight
 from rescomp.validate.compare import compare, expected_count

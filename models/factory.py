@@ -1,0 +1,215 @@
+"""The factory: a net from the recipe's model section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError, counted
+from ..graph.formats import MOST_ENTRIES
+from ..recipe import Loop, ModelSection
+from .layered.convolutions import NetShape
+from .layered.dscnn import dscnn
+from .layered.feed_forward import FeedForwardNet
+from .layered.hourglass import hourglass
+from .layered.resnet import resnet
+from .layered.score import score
+from .layered.trace import trace
+from .own_net import call_own_function
+from .recurrent.cell import CellShape
+from .recurrent.net import RecurrentNet
+from .recurrent.recurrence import run_layer
+from .recurrent.stack import CELLS
+from .tensors import read_safetensors
+
+Net = RecurrentNet | FeedForwardNet
+"""Either kind of net."""
+NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn, "score": score, "hourglass": hourglass}
+"""The kinds without state, by name less 1d or 2d. A kind without either reads both windows and images, as one long vector."""
+WIDTHS: Mapping[str, tuple[int, ...]] = {
+    "resnet1d": (16, 32),
+    "resnet2d": (16, 32, 64),
+    "dscnn1d": (64,),
+    "dscnn2d": (64,),
+    "score1d": (32,),
+    "score2d": (32,),
+    "hourglass": (128, 16),
+}
+"""model.widths where it is unset."""
+_AXES = {2: "(time, channels)", 3: "(height, width, channels)"}
+
+
+def build_net(
+    section: ModelSection,
+    input_shape: tuple[int, ...],
+    classes: int,
+    mean: Tensor | None = None,
+    std: Tensor | None = None,
+    folder: Path | None = None,
+) -> Net:
+    """A fresh float net, its weights drawn from torch's global generator (or its owner's).
+
+    input_shape: (channels,) of a reading for a recurrent net, which reads frames of `section.readings` readings; (time, channels)
+    or (height, width, channels) for a net without state. mean, std: float [channels], centre and spread of the training data's readings
+    (None: 0 and 1, as for a net whose checkpoint is loaded next). folder: where an own net's module is looked for, last of all.
+    Raises InputError where the sizes do not fit each other, UnsupportedError for a layer of an own net that cannot be exported.
+    """
+    if section.kind in CELLS:
+        return build(section, input_shape[-1], classes, mean, std)
+    module = _module(section, input_shape, classes, folder)
+    net: Net
+    if isinstance(module, RecurrentNet):
+        net = module
+        _normalize(section, net, input_shape[-1], mean, std)
+    else:
+        net = FeedForwardNet.of(trace(module, input_shape, classes), mean, std)
+    net.saturates = section.normalization == "robust"
+    return net
+
+
+def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
+    """Of an own net, which reads frames of `section.readings` readings. `none` leaves it the normalisation that its weights came with."""
+    if len(net.mean) != section.readings * channels:
+        readings = f"{counted(section.readings, 'reading')} of {counted(channels, 'channel')}"
+        raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
+    if section.normalization == "none":
+        return
+    if mean is not None and std is not None:
+        set_normalization(net, mean, std)
+
+
+def set_normalization(net: Net, mean: Tensor, std: Tensor) -> None:
+    """Centre and spread of the channels, float [channels], of every reading that the net sees at once; a spread of 0 counts as 1."""
+    readings = len(net.mean) // len(mean)
+    net.mean.copy_(mean.repeat(readings))
+    net.std.copy_(torch.where(std == 0, torch.ones_like(std), std).repeat(readings))
+
+
+def decimation(section: ModelSection) -> int:
+    """What the time of a net without state must be a multiple of."""
+    return 1 if section.is_own or _axes(section.kind) is None else _shape(section, (1, 1), 1).decimation
+
+
+def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
+    """The same for recurrent cells, which read `channels` channels."""
+    input_size = section.readings * channels
+    _check_sizes(section, input_size, classes)
+    cells = []
+    for suffix in ("", "_2")[: section.layers]:
+        shape = CellShape(input_size, section.hidden_size, section.rank_w, section.rank_u, suffix)
+        cells.append(CELLS[section.kind](shape))
+        input_size = section.hidden_size
+    mean = torch.zeros(channels) if mean is None else mean
+    std = torch.ones(channels) if std is None else std
+    net = RecurrentNet(cells, classes, mean.repeat(section.readings), std.repeat(section.readings), section.nonlinearity)
+    net.saturates = section.normalization == "robust"
+    return net
+
+
+def _check_sizes(section: ModelSection, input_size: int, classes: int) -> None:
+    """Raise InputError, before anything is allocated, for a matrix that no export can hold: channels and classes are a manifest's."""
+    for what, rows, columns in (
+        ("the input", section.rank_w or section.hidden_size, input_size),
+        ("the head", classes, section.hidden_size),
+    ):
+        if rows * columns > MOST_ENTRIES:
+            raise InputError(
+                f"the matrix of {what} has {rows:,} x {columns:,} entries, and at most {MOST_ENTRIES:,} can be exported: take fewer "
+                "channels, classes, readings a step or hidden units"
+            )
+
+
+def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
+    """The torch module of a net without state."""
+    if section.is_own:
+        return _own_module(section, input_shape, classes, folder)
+    if _axes(section.kind) not in (None, len(input_shape) - 1):
+        wanted, given = _AXES[1 + (_axes(section.kind) or 0)], _AXES[len(input_shape)]
+        raise InputError(f"model.kind {section.kind} reads samples of {wanted}, and the data's are {given}")
+    return NETS[_family(section.kind)](_shape(section, input_shape, classes))
+
+
+def _family(kind: str) -> str:
+    """The kind less 1d or 2d."""
+    return kind.removesuffix("1d").removesuffix("2d")
+
+
+def _axes(kind: str) -> int | None:
+    """1 of a kind over time, 2 over images, None of one that reads both."""
+    return None if kind in NETS else int(kind[-2])
+
+
+def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> NetShape:
+    """The sizes that the recipe asks for."""
+    family = _family(section.kind)
+    return NetShape(
+        input_shape,
+        classes,
+        section.widths or WIDTHS[section.kind],
+        section.blocks or (1 if family == "resnet" else 4),
+        section.kernel_size,
+        section.stem_kernel or (),
+        section.stem_stride or (2 if family == "dscnn" else 1),
+        section.norm,
+        section.streaming,
+        section.dt,
+        section.fixed_projection,
+    )
+
+
+def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
+    """What `package.module:function` gives for (input_shape, classes), with the weights of model.weights if there are any."""
+    module = call_own_function(section.kind, input_shape, classes, folder)
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{section.kind} gave a {type(module).__name__}: it must give a torch.nn.Module")
+    if section.weights is not None:
+        _load_weights(module, Path(section.weights))
+    origin = section.weights or f"what {section.kind} gave"
+    refuse_unusable(module, origin, "it is no net that was trained to an end")
+    return module
+
+
+def refuse_unusable(module: nn.Module, origin: str, remedy: str) -> None:
+    """Raise InputError, naming the tensor, for one that is not finite, or a variance below 0: no integer can stand for it."""
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InputError(f"{origin} holds a number in {name!r} that is not finite: {remedy}")
+        if name.rpartition(".")[2] == "running_var" and bool((tensor < 0).any()):
+            raise InputError(f"{origin} holds a negative variance in {name!r}: {remedy}")
+
+
+def _load_weights(module: nn.Module, path: Path) -> None:
+    """A state dict in safetensors. Raises InputError; pickled checkpoints are refused, since they run code."""
+    try:
+        module.load_state_dict(read_safetensors(path)[0])
+    except OSError as error:
+        raise InputError(f"cannot read model.weights {path}: {error.strerror}") from error
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise InputError(f"{path} is no safetensors file ({error}): save it with safetensors.torch.save_file, never as a pickle") from error
+    except RuntimeError as error:
+        raise InputError(f"{path} is not of this net: {str(error).splitlines()[-1].strip()}") from error
+
+
+def use_loop(net: Net, loop: Loop) -> None:
+    """Choose what runs the loop over time of `net` as it is now, and compile it if that is needed.
+
+    To be called again when the net's arithmetic changes. Raises MissingToolError without a compiler, UnsupportedError for what the C does
+    not know, RescompError when the compiler fails.
+    """
+    if isinstance(net, FeedForwardNet):
+        if loop == "compiled":
+            raise InputError('train.loop = "compiled" is for recurrent cells: leave it out for a net without state')
+        return
+    if loop == "torch":
+        net.run_layer = run_layer
+        return
+    from .recurrent import compiled
+
+    for cell in net.cells:
+        compiled.prepare(cell, net.arithmetic, net.bias.dtype)
+    net.run_layer = compiled.run_layer

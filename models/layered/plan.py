@@ -1,0 +1,139 @@
+"""A net without state as plain data: its steps in order of execution, and the layers whose parameters they read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from ...documents import fits, parse_json, read_fields
+from ...errors import InputError, UnsupportedError
+from .plan_check import check_plan
+
+LayerKind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+INPUT = "input"
+"""The value that the first steps read: the normalised input."""
+DERIVED = re.compile(r"_(vector|map|wide|widened|operand[12]|rows|next|keep)$")
+"""Ends of the names that lowering and streaming give to values of their own, beside a step's: no step of a traced net ends so."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Parameters that one or several steps read. A linear layer is a convolution over a map of 1 x 1.
+
+    columns: entries of one row: kernel height * kernel width * channels, channels fastest; without the channels where depthwise.
+    normalized: a batch normalisation follows. scaled: a learned factor multiplies all of it (SkipInit). seed: of a matrix that is not
+    trained: signs drawn from it, over the square root of the columns.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    depthwise: bool = False
+    biased: bool = True
+    normalized: bool = False
+    scaled: bool = False
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; its value has its name. shape: of the value, channels last, without batch; time is a width, of height 1.
+
+    kernel_size, stride, padding (top, bottom, left, right): of convolutions and pools. relu: max(value, 0) at the end. factor: of a
+    scale step; of an average pool, what the sum over the window is multiplied by. gain_in: multiplies a convolution's weights; gain_out:
+    multiplies its result, after the normalisation.
+    """
+
+    name: str
+    kind: LayerKind
+    inputs: tuple[str, ...]
+    shape: tuple[int, int, int]
+    layer: str = ""
+    kernel_size: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    relu: bool = False
+    factor: float = 1.0
+    gain_in: float = 1.0
+    gain_out: float = 1.0
+
+    @property
+    def area(self) -> int:
+        """Entries of a window."""
+        return self.kernel_size[0] * self.kernel_size[1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """input_shape: channels last, (time, channels) or (height, width, channels)."""
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def output(self) -> str:
+        """The value that holds the scores."""
+        return self.steps[-1].name
+
+    def step(self, name: str) -> Step:
+        """The step of that name."""
+        return next(step for step in self.steps if step.name == name)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def users(self, name: str) -> Iterator[Step]:
+        """The steps that read a value."""
+        return (step for step in self.steps if name in step.inputs)
+
+    def uses(self, layer: str) -> Iterator[Step]:
+        """The steps that apply a layer."""
+        return (step for step in self.steps if step.layer == layer)
+
+    def first_and_last(self) -> frozenset[str]:
+        """The layers that nothing but the input feeds, and those that feed no other layer."""
+        first = _foremost(self.steps, lambda step: step.inputs)
+        last = _foremost(reversed(self.steps), lambda step: [user.name for user in self.users(step.name)])
+        return first | last
+
+    def to_json(self) -> bytes:
+        """For net.json."""
+        return (json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, origin: str) -> Plan:
+        """What to_json wrote. Raises InputError naming `origin` when it is damaged."""
+        try:
+            document = parse_json(data)
+            if document["schema"] != 1:
+                raise InputError(f"{origin} has schema {document['schema']}, this rescomp reads 1: use the rescomp that wrote it")
+            layers = tuple(read_fields(Layer, item) for item in document["layers"])
+            if not fits(document["input_shape"], tuple[int, ...]):
+                raise ValueError("input_shape is a list of whole numbers")
+            plan = cls(tuple(document["input_shape"]), layers, tuple(read_fields(Step, item) for item in document["steps"]))
+            check_plan(plan)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{origin} is damaged ({error}): train the model again") from error
+        except UnsupportedError as error:
+            raise InputError(f"{origin} is damaged ({error}): train the model again") from error
+        return plan
+
+
+def _foremost(steps: Iterable[Step], before: Callable[[Step], Iterable[str]]) -> frozenset[str]:
+    """The layers that come before any other. before: the names of a step's neighbours, which stand before it in `steps`."""
+    layers: set[str] = set()
+    passed: set[str] = set()
+    for step in steps:
+        follows = not passed.isdisjoint(before(step))
+        if step.layer and not follows:
+            layers.add(step.layer)
+        if step.layer or follows:
+            passed.add(step.name)
+    return frozenset(layers)

@@ -1,0 +1,69 @@
+"""A plan out of a file: its steps fit each other and the layers that they read, and none is larger than a graph could be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+from ...graph.formats import MOST_ENTRIES
+from ...graph.names import check_name
+from ...graph.ops.window import Window
+from ...graph.weights import SeededWeight
+
+if TYPE_CHECKING:
+    from .plan import Layer, Plan, Step
+
+INPUT = "input"
+Shape = tuple[int, int, int]
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise ValueError or UnsupportedError unless every step reads what is there before it, in the shape that it needs."""
+    if not plan.steps or len(plan.input_shape) not in (2, 3):
+        raise ValueError("it has no steps, or no input")
+    shapes: dict[str, Shape] = {INPUT: _bounded((*(1,) * (3 - len(plan.input_shape)), *plan.input_shape), INPUT)}
+    layers = {layer.name: layer for layer in plan.layers}
+    if len(layers) != len(plan.layers):
+        raise ValueError("it names a layer twice")
+    for layer in plan.layers:
+        _check_layer(layer)
+    for step in plan.steps:
+        check_name(step.name, "step")
+        if step.name in shapes or not set(step.inputs) <= set(shapes) or len(step.inputs) != (2 if step.kind == "add" else 1):
+            raise ValueError(f"step {step.name!r} does not fit the others")
+        if _shape_of(step, [shapes[name] for name in step.inputs], layers) != step.shape:
+            raise ValueError(f"step {step.name!r} cannot give the shape {list(step.shape)}")
+        shapes[step.name] = _bounded(step.shape, step.name)
+
+
+def _check_layer(layer: Layer) -> None:
+    """Also raises UnsupportedError, for a seed that draws no matrix."""
+    if min(layer.rows, layer.columns) < 1 or layer.rows * layer.columns > MOST_ENTRIES:
+        raise ValueError(f"layer {layer.name!r} of {layer.rows} x {layer.columns} is past what a model may hold")
+    if layer.seed is not None:
+        SeededWeight(layer.rows, layer.columns, layer.seed)
+
+
+def _bounded(shape: tuple[int, ...], name: str) -> Shape:
+    height, width, channels = shape
+    if min(shape) < 1 or prod(shape) > MOST_ENTRIES:
+        raise ValueError(f"{name!r} has the shape {list(shape)}: one to {MOST_ENTRIES:,} entries are wanted")
+    return height, width, channels
+
+
+def _shape_of(step: Step, reads: list[Shape], layers: Mapping[str, Layer]) -> Shape | None:
+    """What a step gives; nothing where it cannot read what it does."""
+    x = reads[0]
+    if step.kind == "flatten":
+        return (1, 1, prod(x))
+    if step.kind in ("add", "relu", "scale"):
+        return x if all(other == x for other in reads) else None
+    window, channels = Window(step.kernel_size, step.stride, step.padding), x[2]
+    if step.kind == "convolution":
+        layer = layers.get(step.layer)
+        if layer is None or layer.columns != step.area * (1 if layer.depthwise else x[2]) or (layer.depthwise and layer.rows != x[2]):
+            return None
+        channels = layer.rows
+    height, width, channels = window.output_shape(step.kind, x, channels)
+    return height, width, channels

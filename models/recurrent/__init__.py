@@ -1,0 +1,1 @@
+"""Recurrent nets: cells, and the loop over time."""
