@@ -170,11 +170,11 @@ def run(
         summary.verification.raise_failures()
 
 
-@cli.command()
+@cli.command("train")
 @_recipe_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with the recipe kept there.")
 @click.option("--from", "begun_from", type=_PATH, metavar="DIRECTORY", help="Go on with this model's float net and new --data.")
-def train(output: Path, force: bool, resume: bool, begun_from: Path | None, **asked: Any) -> None:
+def train_command(output: Path, force: bool, resume: bool, begun_from: Path | None, **asked: Any) -> None:
     """Train the float net (makes a model directory)."""
     from . import stages
     from .printing import TerminalListener
@@ -185,7 +185,7 @@ def train(output: Path, force: bool, resume: bool, begun_from: Path | None, **as
         _train_from(begun_from, output, force=force, **asked)
         return
     with TerminalListener() as listener:
-        accuracy = stages.train(None if resume else _recipe(**asked), output, force=force, listener=listener)
+        accuracy = stages.train_model(None if resume else _recipe(**asked), output, force=force, listener=listener)
     click.echo(f"float accuracy {accuracy:.2%}; next: rescomp quantize {output}")
 
 
@@ -222,7 +222,7 @@ def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None
     click.echo(f"integer accuracy {accuracy:.2%}; next: rescomp export {directory}")
 
 
-@cli.command()
+@cli.command("export")
 @_directory_argument
 @click.option("--format", "formats", help=_FORMATS)
 @click.option("--core", "cores", default="", help="C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
@@ -230,7 +230,7 @@ def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None
 @click.option("--package-version", "version", default="0.1.0", show_default=True, help="Of a package: a semantic version.")
 @click.option("--package-author", "author", default="Anonymous", show_default=True, metavar="'NAME <ADDRESS>'", help="Of a package.")
 @click.option("--package-url", "url", default="", help="Of a package: its page.")
-def export(directory: Path, formats: str | None, cores: str, prefer: str, **package: str) -> None:
+def export_command(directory: Path, formats: str | None, cores: str, prefer: str, **package: str) -> None:
     """Write the integer model as ONNX, TFLite and C, or the C as a library for other build systems."""
     from . import stages
     from .export.packages import About
@@ -238,7 +238,7 @@ def export(directory: Path, formats: str | None, cores: str, prefer: str, **pack
 
     with TerminalListener() as listener:
         chosen = None if formats is None else _names(formats)
-        written = stages.export(directory, chosen, cores=_names(cores), prefer=prefer, about=About(**package), listener=listener)
+        written = stages.export_model(directory, chosen, cores=_names(cores), prefer=prefer, about=About(**package), listener=listener)
     for name in written:
         click.echo(directory / name)
 
@@ -358,10 +358,10 @@ def check(directory: Path, markdown: Path | None, cores: str, as_json: bool, **a
     result.raise_failures()
 
 
-@cli.command()
+@cli.command("boards")
 @_board_file_option
 @_json_option
-def boards(board_file: Path | None, as_json: bool) -> None:
+def boards_command(board_file: Path | None, as_json: bool) -> None:
     """List the boards that flash knows, and what is known of their firmware."""
     from .boards import list_boards
     from .printing import print_boards

@@ -40,7 +40,7 @@ def main() -> None:
             np.savez(data, **hold_out(dataset, number % FOLDS))
             trained = Path(folder) / f"model_{number}"
             recipe = load_recipe(None, [*arguments.overrides, f"data.source={data}", f"train.seed={number}"])
-            results.setdefault("float", []).append(stages.train(recipe, trained))
+            results.setdefault("float", []).append(stages.train_model(recipe, trained))
             for name in formats:
                 path = Path(shutil.copytree(trained, Path(folder) / f"{name}_{number}"))
                 results.setdefault(name, []).append(stages.quantize(path, weights=name))

@@ -91,9 +91,9 @@ def make_bases(work: Path) -> None:
         "hourglass": ("model.kind=hourglass", "model.widths=[16,8]", "model.fixed_projection=true"),
     }
     for name, keys in kinds.items():
-        stages.train(load_recipe(None, [data, *SMALL, *keys]), work / name)
+        stages.train_model(load_recipe(None, [data, *SMALL, *keys]), work / name)
         stages.quantize(work / name)
-        stages.export(work / name)
+        stages.export_model(work / name)
         stages.verify(work / name, "onnxruntime,tflite")
         stages.evaluate(work / name, stream=name == "recurrent", perturb=True)
     make_own(work, data)
@@ -138,9 +138,9 @@ def make_own(work: Path, data: str) -> None:
 
     (work / "fuzz_own.py").write_text(OWN_NET)
     sys.path.insert(0, str(work))
-    stages.train(load_recipe(None, [data, *SMALL, "model.kind=fuzz_own:net", "train.epochs=0"]), work / "own")
+    stages.train_model(load_recipe(None, [data, *SMALL, "model.kind=fuzz_own:net", "train.epochs=0"]), work / "own")
     stages.quantize(work / "own")
-    stages.export(work / "own")
+    stages.export_model(work / "own")
 
 
 def interrupt(path: Path, recipe: Any) -> None:
@@ -153,7 +153,7 @@ def interrupt(path: Path, recipe: Any) -> None:
             raise KeyboardInterrupt
 
     with contextlib.suppress(KeyboardInterrupt):
-        stages.train(recipe, path, listener=Interrupting())
+        stages.train_model(recipe, path, listener=Interrupting())
 
 
 def set_up_inputs(folder: Path) -> None:

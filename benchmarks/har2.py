@@ -167,7 +167,7 @@ def carry_out(job: Job, place: Path, options: argparse.Namespace) -> Record:
     float_accuracy = train_sparse_float(recipe, float_place, place, own) if job.float_sparse else None
     fine_tune(recipe, float_place, place, own)
     own.stage("export")
-    stages.export(place, listener=own)
+    stages.export_model(place, listener=own)
     verification = stages.verify(place, listener=own)
     own.keep()
     inspection = stages.inspect(place)
@@ -217,7 +217,7 @@ def train_float(recipe: Recipe, place: Path) -> None:
     if directory.has("manifest.json") and directory.manifest().accuracy.float_ is not None:
         listener.stage("the float net is there")
         return
-    stages.train(None if directory.has(CHECKPOINT) else recipe, place, force=True, listener=listener)
+    stages.train_model(None if directory.has(CHECKPOINT) else recipe, place, force=True, listener=listener)
     listener.keep()
 
 

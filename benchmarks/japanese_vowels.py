@@ -71,7 +71,7 @@ def main() -> None:
 
 def measure(seeds: list[int], folder: Path) -> list[Row]:
     """Train once a seed, quantize in every variant, verify against every witness."""
-    floats = [stages.train(load_recipe(None, [*ALONE, f"train.seed={seed}"]), folder / str(seed)) for seed in seeds]
+    floats = [stages.train_model(load_recipe(None, [*ALONE, f"train.seed={seed}"]), folder / str(seed)) for seed in seeds]
     print(f"float: {floats}", file=sys.stderr)
     rows = [Row("float", floats, {}, 0.0, 0, 0)]
     for name, changes in VARIANTS.items():
@@ -86,7 +86,7 @@ def measure_variant(name: str, changes: tuple[str, ...], seeds: list[int], folde
         path = folder / f"{seed} {name}"
         shutil.copytree(folder / str(seed), path)
         accuracies.append(stages.quantize(path, overrides=changes[1:], weights=changes[0].removeprefix("--weights=")))
-        stages.export(path)
+        stages.export_model(path)
         verification = stages.verify(path)
         compared += verification.compared
         mismatches += sum(report.mismatches for report in verification.witnesses)

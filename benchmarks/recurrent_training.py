@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from rescomp.compress import anneal, calibrate, compress
+from rescomp.compress import anneal, calibrate, constrain
 from rescomp.models import build, use_loop
 from rescomp.models.recurrent import compiled
 from rescomp.recipe import Loop, ModelSection, Ternary
@@ -99,7 +99,7 @@ class Ours(nn.Module):
         super().__init__()
         net = build(ModelSection(kind=kind, hidden_size=HIDDEN, nonlinearity="piecewise_linear" if ternary else "table"), CHANNELS, CLASSES)
         if ternary:
-            net = compress(net, [Ternary()])
+            net = constrain(net, [Ternary()])
             calibrate(net, torch.randn(BATCH, STEPS, CHANNELS), torch.full((BATCH,), STEPS), 12)
             anneal(net, 1, 2)
         use_loop(net, loop)

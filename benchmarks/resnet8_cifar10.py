@@ -152,7 +152,7 @@ def train(recipe: Recipe, path: Path) -> None:
     if (path / FLOAT_NET).exists():
         return
     resumed = (path / CHECKPOINT).exists()
-    stages.train(None if resumed else recipe, path, force=True, listener=Progress())
+    stages.train_model(None if resumed else recipe, path, force=True, listener=Progress())
 
 
 def make_variant(name: str, options: argparse.Namespace) -> None:
@@ -165,7 +165,7 @@ def make_variant(name: str, options: argparse.Namespace) -> None:
     resumed = (path / CHECKPOINT).exists()
     overrides = () if resumed else VARIANTS[name].overrides(options.quantize_epochs)
     stages.quantize(path, overrides=overrides, resume=resumed, listener=Progress())
-    stages.export(path, listener=Progress())
+    stages.export_model(path, listener=Progress())
     stages.verify(path, listener=Progress())
 
 

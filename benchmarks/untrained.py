@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from rescomp.compress import anneal, calibrate, compress
+from rescomp.compress import anneal, calibrate, constrain
 from rescomp.graph.ir import IntegerModel
 from rescomp.lowering.lower import lower
 from rescomp.models import build
@@ -20,7 +20,7 @@ def untrained(recipe: Recipe, name: str, spread: Sequence[float], classes: Seque
     """A recurrent recipe's model, calibrated on noise. spread: of each channel."""
     torch.manual_seed(0)
     channels = len(spread)
-    net = compress(build(recipe.model, channels, len(classes), torch.zeros(channels), torch.tensor(spread)), recipe.compress)
+    net = constrain(build(recipe.model, channels, len(classes), torch.zeros(channels), torch.tensor(spread)), recipe.compress)
     x = torch.randn(8, steps, recipe.model.readings * channels) * torch.tensor(spread).repeat(recipe.model.readings)
     calibrate(net, x, torch.full((8,), steps), INPUT_BITS)
     anneal(net, 1, 1)

@@ -95,9 +95,9 @@ def models(work: Path) -> Iterator[tuple[str, Path]]:
             weights, overrides = FORMATS[name]
             source = [f"data.source={images(work)}"] if model.endswith("2d") else []
             recipe = load_recipe(overrides=[*MODELS[model], *EPOCHS, *source, *overrides], weights=weights)
-            stages.train(recipe, path, force=True)
+            stages.train_model(recipe, path, force=True)
             stages.quantize(path)
-            stages.export(path, cores=list(CORES))
+            stages.export_model(path, cores=list(CORES))
         yield title, path
 
 

@@ -32,7 +32,7 @@ __all__ = [
     "anneal",
     "arenas_residual",
     "calibrate",
-    "compress",
+    "constrain",
     "cut_rank",
     "distillation",
     "largest_magnitudes",
@@ -46,7 +46,7 @@ LIVE_SHARE = 0.7
 """Share of the fine-tuning in which batch normalisation uses each batch's own statistics; after it, it is folded into the weights."""
 
 
-def compress(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
+def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     """A copy of `net` under the constraints, applied in order, ready for calibrate and fine-tuning.
 
     The keys of its state_dict are those of `net` with the constraints' additions: formats, factors, masks. Raises InputError unless

@@ -1,5 +1,7 @@
 """The stages: each one documented function that reads and writes files in a model directory, and a command of the same name.
 
+The names `train` and `export` are packages', so that their functions are `train_model` and `export_model`.
+
     from pathlib import Path
     from rescomp import stages
     from rescomp.recipe import load_recipe
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from .checking import check
     from .diagnosis import doctor
     from .evaluation import evaluate
-    from .exporting import export
+    from .exporting import export_model
     from .flashing import flash
     from .inspection import inspect
     from .pipeline import run
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
     from .profiling import profile
     from .quantization import quantize
     from .seeds import resume_run, run_seeds
-    from .training import train, train_from
+    from .training import train_from, train_model
     from .verification import verify
 
 __all__ = [
     "check",
     "doctor",
     "evaluate",
-    "export",
+    "export_model",
     "flash",
     "inspect",
     "predict",
@@ -45,8 +47,8 @@ __all__ = [
     "resume_run",
     "run",
     "run_seeds",
-    "train",
     "train_from",
+    "train_model",
     "verify",
 ]
 
@@ -54,7 +56,7 @@ _HOME: Mapping[str, str] = {
     "check": ".checking",
     "doctor": ".diagnosis",
     "evaluate": ".evaluation",
-    "export": ".exporting",
+    "export_model": ".exporting",
     "flash": ".flashing",
     "inspect": ".inspection",
     "predict": ".prediction",
@@ -63,7 +65,7 @@ _HOME: Mapping[str, str] = {
     "resume_run": ".seeds",
     "run": ".pipeline",
     "run_seeds": ".seeds",
-    "train": ".training",
+    "train_model": ".training",
     "train_from": ".training",
     "verify": ".verification",
 }

@@ -23,7 +23,7 @@ FORMATS: Sequence[str] = ("onnx", "tflite", "c")
 ALL_FORMATS: Sequence[str] = (*FORMATS, *ECOSYSTEMS)
 
 
-def export(
+def export_model(
     path: Path,
     formats: Sequence[str] | None = None,
     *,

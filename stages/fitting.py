@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ..compress import calibrate, compress, matrices
+from ..compress import calibrate, constrain, matrices
 from ..data.dataset import load_dataset
 from ..errors import BudgetError, InputError, UnsupportedError
 from ..export.c import translate
@@ -162,7 +162,7 @@ def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         spread = 0.5 + torch.rand(channels)  # no power of two, which would need no multiplier
-        net = compress(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
+        net = constrain(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
         for matrix in matrices(net):
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
         calibrate(net, torch.randn(4, 8, channels * recipe.model.readings), torch.full((4,), 8), 12)

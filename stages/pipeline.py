@@ -16,7 +16,7 @@ from ..store import refuse_held
 from .artefacts import read_model
 from .evaluation import evaluate
 from .evidence import read_report
-from .exporting import export
+from .exporting import export_model
 from .figures import StreamedFigures
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent
@@ -87,7 +87,7 @@ def run(
             integer_accuracy = quantize(path, listener=listener)
             model = read_model(ModelDirectory.open(path))
             check_budget(budget, model)
-            export(path, listener=listener)
+            export_model(path, listener=listener)
             verification = verify(path, against, listener=listener)
             streamed = streamed_figures(ModelDirectory.open(path), listener)
     return Summary(float_accuracy, integer_accuracy, constant_bytes(model), verification, time.monotonic() - start, path, streamed)

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, compress, distillation, matrices, widen_unproved
+from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, constrain, distillation, matrices, widen_unproved
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError, counted
@@ -279,7 +279,7 @@ def _float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> N
 
 
 def _compressed_net(recipe: Recipe, manifest: Manifest, float_net: Net, data: Split) -> Net:
-    net = compress(float_net, recipe.compress)
+    net = constrain(float_net, recipe.compress)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
     streams = train_schedule(recipe.train).carry > 0

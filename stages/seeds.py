@@ -18,12 +18,12 @@ from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
 from .evidence import read_report
-from .exporting import export
+from .exporting import export_model
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
 from .recipes import has_state, read_recipe
-from .training import telling_how_to_resume, train
+from .training import telling_how_to_resume, train_model
 from .verification import Verification, verify
 
 
@@ -154,10 +154,10 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
 def _take_missing_stages(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:
     path = directory.path
     if not directory.has(FLOAT_NET):
-        train(None, path, listener=listener)
+        train_model(None, path, listener=listener)
     if directory.manifest().accuracy.integer is None:
         quantize(path, listener=listener)
-    export(path, listener=listener)
+    export_model(path, listener=listener)
     return verify(path, against, listener=listener)
 
 

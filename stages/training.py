@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..compress import calibrate, compress
+from ..compress import calibrate, constrain
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.frames import frames, windows
 from ..data.input_format import choose_fraction_bits, input_warnings
@@ -73,7 +73,7 @@ RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
 """Packages whose version a model directory's bytes may depend on."""
 
 
-def train(recipe: Recipe | None, path: Path, *, force: bool = False, listener: Listener | None = None) -> float:
+def train_model(recipe: Recipe | None, path: Path, *, force: bool = False, listener: Listener | None = None) -> float:
     """Make a model directory at `path` and train the recipe's float net into it; returns its accuracy on the test set.
 
     recipe None: resume the interrupted training in `path` with the recipe recorded there; the result is that of an uninterrupted
@@ -198,7 +198,7 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     if recipe.decide is not None:
         check_early(recipe.decide, len(dataset.classes), net)
     _refuse_too_large(net)
-    compressed = compress(net, recipe.compress)
+    compressed = constrain(net, recipe.compress)
     use_loop(compressed, train.loop)
     if recipe.model.streaming:
         first = Batch.whole(steps(recipe, net, dataset.train.take(np.arange(min(len(dataset.train), STREAMING_SAMPLES)))))

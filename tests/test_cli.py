@@ -196,7 +196,7 @@ def test_options_stand_for_keys_of_the_recipe(command, monkeypatch, capsys):
         assert recipe.compress == (Sparse(density=0.3), Quantize(bits=4))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, command, capture, raising=False)
+    monkeypatch.setattr(stages, {"train": "train_model"}.get(command, command), capture, raising=False)
     options = ["--model", "lstm", "--weights", "int4", "--density", "0.3", "--rank-w", "4", "--rank-u", "5"]
     assert main([command, *options, "--set", "model.window=2"]) == 130
     assert "rescomp: model.window is called model.readings now: use that name\n" in capsys.readouterr().err

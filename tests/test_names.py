@@ -60,6 +60,13 @@ def test_no_constant_that_another_module_imports_means_two_things():
     assert not twice
 
 
+def test_no_public_function_bears_the_name_of_a_sub_package():
+    folders = {Path(module).parent.name for module, _ in modules() if Path(module).name == "__init__.py"}
+    assert {"train", "export", "validate", "compress", "data", "graph", "stages"} <= folders
+    functions = {(node.name, module) for module, tree in modules() for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert {each for each in functions if each[0] in folders} == set()
+
+
 def names(tree):
     """What a module defines and calls: classes, functions, arguments, variables, attributes."""
     for node in ast.walk(tree):

@@ -41,7 +41,7 @@ def test_public_names():
         "check",
         "doctor",
         "evaluate",
-        "export",
+        "export_model",
         "flash",
         "inspect",
         "predict",
@@ -50,8 +50,8 @@ def test_public_names():
         "resume_run",
         "run",
         "run_seeds",
-        "train",
         "train_from",
+        "train_model",
         "verify",
     ]
     assert stages.__all__ == work

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..compress import compress
+from ..compress import constrain
 from ..errors import InputError, UnsupportedError
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
@@ -84,7 +84,7 @@ def load_quantized(directory: ModelDirectory) -> Net:
     """The fine-tuned net of a model directory, in evaluation mode. Raises InputError when a file is missing or damaged."""
     manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
     directory.read(QUANTIZED_NET)
-    net = compress(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes)), recipe.compress)
+    net = constrain(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes)), recipe.compress)
     load_net(net, directory.path / QUANTIZED_NET)
     return net.eval()
 

@@ -60,7 +60,7 @@ class NetShape:
         return int(self.stem_stride * STAGE_STRIDE ** (len(self.widths) - 1))
 
 
-def stages(shape: NetShape, inputs: int) -> Iterator[tuple[str, int, int, int]]:
+def stage_sizes(shape: NetShape, inputs: int) -> Iterator[tuple[str, int, int, int]]:
     """(name, inputs, outputs, stride) of every block. Raises InputError, naming the block, where a stride would not divide evenly."""
     sizes = [-(-size // shape.stem_stride) for size in shape.input_shape[:-1]]
     for stage, width in enumerate(shape.widths, start=1):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from .convolutions import NetShape, classifier, conv_norm, stages
+from .convolutions import NetShape, classifier, conv_norm, stage_sizes
 
 
 def dscnn(shape: NetShape) -> nn.Module:
@@ -18,7 +18,7 @@ def dscnn(shape: NetShape) -> nn.Module:
     width = shape.widths[0]
     layers = OrderedDict(conv_norm(shape, "stem", shape.channels, width, shape.stem_stride, shape.stem_kernel))
     layers["stem_relu"] = nn.ReLU()
-    for name, inputs, outputs, stride in stages(shape, width):
+    for name, inputs, outputs, stride in stage_sizes(shape, width):
         layers[name] = _separable(shape, inputs, outputs, stride)
     return nn.Sequential(OrderedDict([*layers.items(), *classifier(shape)]))
 

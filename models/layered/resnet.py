@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from .convolutions import NetShape, classifier, conv, conv_norm, stages
+from .convolutions import NetShape, classifier, conv, conv_norm, stage_sizes
 
 
 class ResidualBlock(nn.Module):
@@ -49,6 +49,6 @@ def resnet(shape: NetShape) -> nn.Module:
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(conv_norm(shape, "stem", shape.channels, shape.widths[0]))
     layers["stem_relu"] = nn.ReLU()
-    for name, inputs, outputs, stride in stages(shape, shape.widths[0]):
+    for name, inputs, outputs, stride in stage_sizes(shape, shape.widths[0]):
         layers[name] = ResidualBlock(shape, inputs, outputs, stride)
     return nn.Sequential(OrderedDict([*layers.items(), *classifier(shape)]))

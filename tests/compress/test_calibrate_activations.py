@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rescomp.compress import calibrate, compress, widen_unproved
+from rescomp.compress import calibrate, constrain, widen_unproved
 from rescomp.errors import InputError
 from rescomp.models import FeedForwardNet, FloatActivations, IntegerActivations, trace
 from rescomp.models.arithmetic import NORMALIZED
@@ -49,7 +49,7 @@ def float_net(seed: int = 0, factor: float = 12.0) -> FeedForwardNet:
 
 
 def calibrated(constraint: Quantize | Ternary, x: Tensor | None = None, net: FeedForwardNet | None = None) -> FeedForwardNet:
-    result = compress(net or float_net(), [constraint])
+    result = constrain(net or float_net(), [constraint])
     x = readings() if x is None else x
     calibrate(result, x, torch.full((len(x),), SHAPE[0]), BITS)
     return result
@@ -77,7 +77,7 @@ def test_int16_holds_the_largest_value_with_a_margin_and_no_more() -> None:
 def test_int8_takes_the_format_of_the_least_squared_error() -> None:
     """Of the finest that clips nothing and the two finer ones; the weights are those that will be stored."""
     net = calibrated(INT8)
-    stored = compress(float_net(), [INT8]).eval()
+    stored = constrain(float_net(), [INT8]).eval()
     stored.arithmetic = FloatActivations()
     with torch.no_grad():
         values = stored.values(readings())
@@ -142,7 +142,7 @@ def test_only_int8_widens() -> None:
 def test_formats_travel_in_the_state_dict() -> None:
     net = calibrated(INT8)
     activations(net).set_wide("a", 3)
-    again = compress(float_net(1), [INT8])
+    again = constrain(float_net(1), [INT8])
     again.load_state_dict(net.state_dict())
     for name in (NORMALIZED, *(step.name for step in net.plan.steps)):
         assert activations(again).format(name) == activations(net).format(name)
@@ -165,7 +165,7 @@ def test_a_constant_channel_and_a_dead_layer() -> None:
 
 
 def test_what_is_seen_is_the_float_net_and_it_is_left_alone() -> None:
-    net = compress(float_net(), [INT8]).train()
+    net = constrain(float_net(), [INT8]).train()
     weights = {name: value.clone() for name, value in net.state_dict().items() if "arithmetic" not in name}
     calibrate(net, readings(), torch.zeros(0), BITS)
     assert net.training

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from rescomp.compress import anneal, calibrate, compress, matrices
+from rescomp.compress import anneal, calibrate, constrain, matrices
 from rescomp.errors import InputError
 from rescomp.models import FixedPointArithmetic, FloatArithmetic, build
 from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinearActivations, Quantize, Sparse, Ternary
@@ -25,7 +25,7 @@ def recordings():
 @pytest.mark.parametrize("constraint", [Ternary(), Quantize()])
 def test_compress_leaves_the_float_net_alone(constraint):
     net = small_net()
-    result = compress(net, [constraint])
+    result = constrain(net, [constraint])
     assert type(net.arithmetic) is FloatArithmetic
     assert isinstance(result.arithmetic, FixedPointArithmetic)
     assert set(result.state_dict()) - set(net.state_dict()) == {"arithmetic.numbers"}
@@ -35,30 +35,30 @@ def test_compress_leaves_the_float_net_alone(constraint):
 @pytest.mark.parametrize("constraints", [[], [Ternary(), Quantize()]])
 def test_exactly_one_weight_format(constraints):
     with pytest.raises(InputError, match="exactly one constraint"):
-        compress(small_net(), constraints)
+        constrain(small_net(), constraints)
 
 
 @pytest.mark.parametrize("constraint", [Ternary(), LowRank(rank_w=2), PiecewiseLinearActivations(), Distill()], ids=lambda c: c.kind)
 def test_none_stands_twice(constraint):
     format = [] if isinstance(constraint, Ternary) else [Quantize()]
     with pytest.raises(InputError, match=r"twice|exactly one"):
-        compress(small_net(), [*format, constraint, constraint])
+        constrain(small_net(), [*format, constraint, constraint])
 
 
 @pytest.mark.parametrize("format", [Ternary, Quantize])
 def test_dense_ends_are_for_nets_without_state(format):
     with pytest.raises(InputError, match=r'^first_and_last = "dense" is for nets without state: a recurrent cell has one format$'):
-        compress(small_net(), [format(first_and_last="dense")])
+        constrain(small_net(), [format(first_and_last="dense")])
 
 
 def test_sparse_beside_ternary_is_refused():
     with pytest.raises(InputError, match="3:4 pattern"):
-        compress(small_net(), [Sparse(), Ternary()])
+        constrain(small_net(), [Sparse(), Ternary()])
 
 
 def test_piecewise_linear_switches_the_arithmetic_in_any_order():
     for constraints in ([PiecewiseLinearActivations(), Quantize()], [Quantize(), PiecewiseLinearActivations()]):
-        net = compress(small_net(), constraints)
+        net = constrain(small_net(), constraints)
         assert net.arithmetic.nonlinearity == "piecewise_linear"
         assert isinstance(net.arithmetic, FixedPointArithmetic)
     assert small_net().arithmetic.nonlinearity == "table"
@@ -69,19 +69,19 @@ def test_piecewise_linear_switches_the_arithmetic_in_any_order():
 def test_everything_together(kind, layers):
     x, lengths = recordings()
     constraints = [LowRank(rank_w=2, rank_u=3), Sparse(density=0.5), PiecewiseLinearActivations(), Distill(), Quantize(bits=4)]
-    net = compress(small_net(kind=kind, layers=layers), constraints)
+    net = constrain(small_net(kind=kind, layers=layers), constraints)
     calibrate(net, x, lengths, 9)
     anneal(net, 10, 10)
     names = [name for cell in net.cells for projection in (cell.input, cell.recurrent) for name in projection.names]
     assert len(names) == 4 * layers
     assert [matrix.is_sparse for matrix in matrices(net)] == [True] * 4 * layers + [False]
-    again = compress(build(ModelSection(hidden_size=5, kind=kind, layers=layers), 3, 4), constraints)
+    again = constrain(build(ModelSection(hidden_size=5, kind=kind, layers=layers), 3, 4), constraints)
     again.load_state_dict(load(save(net.state_dict())))
     assert torch.equal(again.eval()(x, lengths), net.eval()(x, lengths))
 
 
 def test_anneal_reaches_every_matrix():
-    net = compress(small_net(rank_w=2, rank_u=2), [Ternary()])
+    net = constrain(small_net(rank_w=2, rank_u=2), [Ternary()])
     anneal(net, 1, 20)
     assert [matrix.storage.residual for matrix in matrices(net)] == [0.5] * 5
     anneal(net, 20, 20)
@@ -90,10 +90,10 @@ def test_anneal_reaches_every_matrix():
 
 def test_a_checkpoint_rebuilds_the_net_bit_for_bit():
     x, lengths = recordings()
-    net = compress(small_net(rank_u=2), [Ternary()])
+    net = constrain(small_net(rank_u=2), [Ternary()])
     calibrate(net, x, lengths, 9)
     torch.manual_seed(7)
-    again = compress(build(ModelSection(hidden_size=5, rank_u=2), 3, 4), [Ternary()])
+    again = constrain(build(ModelSection(hidden_size=5, rank_u=2), 3, 4), [Ternary()])
     again.load_state_dict(load(save(net.state_dict())))
     assert torch.equal(again.arithmetic.numbers, net.arithmetic.numbers)
     assert torch.equal(again.eval()(x, lengths), net.eval()(x, lengths))
@@ -101,7 +101,7 @@ def test_a_checkpoint_rebuilds_the_net_bit_for_bit():
 
 def test_calibration_holds_what_it_saw_and_ignores_what_lies_past_the_end():
     x, lengths = recordings()
-    net = compress(small_net(rank_w=2, rank_u=2), [Ternary()])
+    net = constrain(small_net(rank_w=2, rank_u=2), [Ternary()])
     calibrate(net, x, lengths, 9)
     chosen = net.arithmetic.numbers.clone()
     spoiled = x.clone()
@@ -131,7 +131,7 @@ def test_formats_hold_what_a_state_grows_to_in_a_stream(kind):
     x, lengths = torch.ones(6, 9, 3), torch.full((6,), 9)
     found = {}
     for streams in (False, True):
-        quantized = compress(net, [Quantize()])
+        quantized = constrain(net, [Quantize()])
         calibrate(quantized, x, lengths, 9, streams=streams)
         states = quantized.eval().states(torch.ones(1, 360, 3), torch.tensor([360]))["h"][0]
         factor = states @ quantized.cell.recurrent.matrices()[0].T
@@ -146,7 +146,7 @@ def test_formats_hold_what_a_state_grows_to_in_a_stream(kind):
 def test_extreme_deviations_stay_within_the_contract(deviation, bits):
     torch.manual_seed(0)
     net = build(ModelSection(hidden_size=5), 1, 4, torch.tensor([0.0]), torch.tensor([deviation]))
-    compressed = compress(net, [Ternary()])
+    compressed = constrain(net, [Ternary()])
     calibrate(compressed, torch.full((2, 3, 1), deviation), torch.tensor([3, 2]), bits)
     assert 0 <= compressed.arithmetic.input_bits[1] <= 6
     assert 0 <= compressed.arithmetic.bits("normalize") <= 14
@@ -159,7 +159,7 @@ def test_calibrate_wants_a_compressed_net():
 
 def test_every_value_has_its_format_by_name():
     """Each cell's own, and no other's: what nothing is chosen for is a pre-activation."""
-    arithmetic = compress(small_net(layers=2, rank_u=2), [Quantize()]).arithmetic
+    arithmetic = constrain(small_net(layers=2, rank_u=2), [Quantize()]).arithmetic
     assert list(arithmetic.values) == ["normalize", "recurrent_factor", "recurrent_factor_2", "scores"]
     arithmetic.set_bits("recurrent_factor_2", 7)
     assert [arithmetic.bits(name) for name in arithmetic.values] == [12, 12, 7, 10]
@@ -168,7 +168,7 @@ def test_every_value_has_its_format_by_name():
 
 
 def test_the_eight_numbers_of_older_files_are_read_by_name(tmp_path):
-    net = compress(small_net(kind="gru", layers=2, rank_w=2), [Quantize()])
+    net = constrain(small_net(kind="gru", layers=2, rank_w=2), [Quantize()])
     older = {**net.state_dict(), "arithmetic.numbers": torch.tensor([9, 4, 11, 10, 12, 8, 7, 12])}
     (tmp_path / "net.safetensors").write_bytes(save(older, {"rescomp": '{"schema": 1}'}))
     load_net(net, tmp_path / "net.safetensors")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rescomp.compress import compress, cut_rank, matrices
+from rescomp.compress import constrain, cut_rank, matrices
 from rescomp.errors import InputError
 from rescomp.models import Projection, build
 from rescomp.recipe import LowRank, ModelSection, Quantize, Sparse, Ternary
@@ -53,12 +53,12 @@ def test_a_rank_too_large_is_refused(built, wanted, most):
 @pytest.mark.parametrize("first", [[Ternary()], [Sparse(), Quantize()], [Quantize(bits=4)]])
 def test_it_must_come_first(first):
     with pytest.raises(InputError, match="put it before"):
-        compress(build(ModelSection(hidden_size=6), 3, 4), [*first, LowRank(rank_u=2)])
+        constrain(build(ModelSection(hidden_size=6), 3, 4), [*first, LowRank(rank_u=2)])
 
 
 def test_only_the_wanted_matrices_of_every_cell():
     net = build(ModelSection(kind="gru", hidden_size=6, layers=2), 3, 4)
-    result = compress(net, [LowRank(rank_u=2), Ternary()])
+    result = constrain(net, [LowRank(rank_u=2), Ternary()])
     sizes = [tuple(matrix.weight.shape) for matrix in matrices(result)]
     assert sizes == [(18, 3), (2, 6), (18, 2), (18, 6), (2, 6), (18, 2), (4, 6)]
     assert len(list(matrices(net))) == 5

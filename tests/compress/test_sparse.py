@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from rescomp.compress import anneal, calibrate, compress, largest_magnitudes
+from rescomp.compress import anneal, calibrate, constrain, largest_magnitudes
 from rescomp.compress.sparse import SparseSupport
 from rescomp.models import build
 from rescomp.recipe import ModelSection, Quantize, Sparse
@@ -21,7 +21,7 @@ def support_of(weight, density=0.4, search=0.5, every=3):
 def compressed(constraint=Sparse(density=0.4, project_every=3), **section):  # noqa: B008
     torch.manual_seed(0)
     net = build(ModelSection(hidden_size=6, **section), 3, 4)
-    net = compress(net, [constraint, Quantize()])
+    net = constrain(net, [constraint, Quantize()])
     calibrate(net, *task()[:2], 9)
     return net
 

@@ -63,9 +63,9 @@ def vowels(tmp_path_factory):
     """A model directory of the bundled recordings, barely trained, and a stream of its test set."""
     path = tmp_path_factory.mktemp("models") / "vowels"
     small = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=2", "train.threads=1")
-    stages.train(load_recipe(None, ["data.source=japanese_vowels", *small]), path)
+    stages.train_model(load_recipe(None, ["data.source=japanese_vowels", *small]), path)
     stages.quantize(path)
-    stages.export(path, ["c"], cores=["cortex-m0"])
+    stages.export_model(path, ["c"], cores=["cortex-m0"])
     directory = ModelDirectory.open(path)
     model = read_model(directory)
     return path, model, read_vectors(directory, model)

@@ -65,7 +65,7 @@ def write_recordings(path: Path) -> Path:
 def make(name: str, data: str, path: Path) -> None:
     """The directory of a kind, without exports."""
     settings, weights = KINDS[name]
-    stages.train(load_recipe(None, [f"data.source={data}", *UNTRAINED, *settings.split()], weights=weights), path)
+    stages.train_model(load_recipe(None, [f"data.source={data}", *UNTRAINED, *settings.split()], weights=weights), path)
     stages.quantize(path)
 
 
@@ -81,7 +81,7 @@ def main() -> None:
             path = Path(name)
             make(name, "golden.npz", path)
             shutil.make_archive(str(DIRECTORIES / name), "zip", path)
-            stages.export(path, ["c"])
+            stages.export_model(path, ["c"])
             for suffix in (".c", ".h"):
                 shutil.copy(path / "c" / f"golden{suffix}", DIRECTORIES / f"{name}{suffix}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rescomp.compress import anneal, compress, widen_unproved
+from rescomp.compress import anneal, constrain, widen_unproved
 from rescomp.compress.calibrate_activations import calibrate_activations
 from rescomp.graph.ir import IntegerModel
 from rescomp.graph.serialize import digest
@@ -68,7 +68,7 @@ def graph_of(name: str) -> IntegerModel:
     net = build_net(
         recipe.model, (channels,) if recipe.model.is_recurrent else shape, len(CLASSES), torch.tensor([0.5, -1.0, 0.25]), spread
     )
-    net = compress(net, recipe.compress).double()
+    net = constrain(net, recipe.compress).double()
     _draw_parameters(net, draw)
     anneal(net, 1, 1)
     if isinstance(net, RecurrentNet):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from rescomp.compress import calibrate, compress, widen_unproved
+from rescomp.compress import calibrate, constrain, widen_unproved
 from rescomp.errors import UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph, initial_state, split_state
 from rescomp.graph.serialize import decode, encode
@@ -51,7 +51,7 @@ def compressed(net, constraints):
                 layer.norm.running_mean.normal_(0, 0.5)
             if layer.scale is not None:
                 layer.scale.fill_(0.7)
-    net = compress(net, constraints)
+    net = constrain(net, constraints)
     calibrate(net, x, torch.zeros(0), BITS)
     widen_unproved(net)
     return net

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescomp.compress import anneal, calibrate, compress, matrices
+from rescomp.compress import anneal, calibrate, constrain, matrices
 from rescomp.errors import UnsupportedError
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import Graph, IntegerModel
@@ -67,7 +67,7 @@ def trained(constraints, nonlinearity="table", rank=None, *, kind="fastgrnn", la
                 parameter.normal_()
             if name.endswith("alpha"):
                 parameter.zero_()
-    net = compress(net, constraints)
+    net = constrain(net, constraints)
     calibrate(net, readings, steps_of, bits)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
     target = torch.arange(len(x)) % CLASSES
@@ -292,7 +292,7 @@ def test_the_head_reads_the_last_h(layers, read):
 )
 def test_frames_are_the_input(mean, std, stored):
     net = build(ModelSection(kind="gru", hidden_size=5, readings=3), 2, CLASSES, torch.tensor(mean), torch.tensor(std))
-    net = compress(net, [Quantize()])
+    net = constrain(net, [Quantize()])
     calibrate(net, torch.randn(4, 6, 6), torch.tensor([6, 2, 1, 4]), 9)
     model = lower(net, "model")
     assert model.input.type.shape == (6,)
@@ -322,7 +322,7 @@ def test_a_float_net_is_refused():
 @pytest.mark.parametrize("kind", CELLS)
 def test_the_program_of_a_step_is_what_the_loop_over_time_runs(kind):
     """One program in three arithmetics: the training's loop, the same net a step at a time, and the graph."""
-    net = compress(build(ModelSection(kind=kind, hidden_size=5, layers=2), 3, 4), [Ternary()])
+    net = constrain(build(ModelSection(kind=kind, hidden_size=5, layers=2), 3, 4), [Ternary()])
     x = torch.randn(6, 7, 3)
     calibrate(net, x, torch.full((6,), 7), 10)
     anneal(net, 1, 1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from rescomp.compress import anneal, calibrate, compress, matrices, widen_unproved
+from rescomp.compress import anneal, calibrate, constrain, matrices, widen_unproved
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, translate
 from rescomp.graph.evaluate import evaluate, evaluate_graph
@@ -73,7 +73,7 @@ def stir(net):
 def tuned(net, constraints, steps=0):
     """The net compressed, calibrated, and trained for a few steps."""
     x = real(readings(net.plan.input_shape, 1))
-    net = compress(net, constraints)
+    net = constrain(net, constraints)
     calibrate(net, x, torch.full((len(x),), x.shape[1]), BITS)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
     anneal(net.train(), 0, steps or 1)
@@ -429,4 +429,4 @@ def test_sparse_is_for_cells():
     with pytest.raises(
         InputError, match="sparse in compress is for recurrent cells: a net without state takes quantize, ternary and distill"
     ):
-        compress(net, [Sparse(), Quantize()])
+        constrain(net, [Sparse(), Quantize()])

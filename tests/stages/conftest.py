@@ -34,9 +34,9 @@ def recordings(tmp_path_factory) -> Path:
 def finished(tmp_path_factory, recordings) -> Path:
     """A model directory that went through every stage but verify."""
     path = tmp_path_factory.mktemp("models") / "finished"
-    stages.train(load_recipe(None, [f"data.source={recordings}", *SMALL]), path)
+    stages.train_model(load_recipe(None, [f"data.source={recordings}", *SMALL]), path)
     stages.quantize(path)
-    stages.export(path)
+    stages.export_model(path)
     return path
 
 

@@ -36,7 +36,7 @@ def float_net(request, tmp_path_factory):
     """A float net after two epochs: exactness does not ask for accuracy."""
     rank, nonlinearity = request.param
     path = tmp_path_factory.mktemp("float") / "model"
-    stages.train(load_recipe(None, [*RANKS[rank], f"model.nonlinearity={nonlinearity}", "train.epochs=2"]), path)
+    stages.train_model(load_recipe(None, [*RANKS[rank], f"model.nonlinearity={nonlinearity}", "train.epochs=2"]), path)
     return path
 
 
@@ -50,7 +50,7 @@ def on_the_test_set(result):
 def test_all_witnesses_agree(float_net, weights, scale, tmp_path, capsys):
     path = shutil.copytree(float_net, tmp_path / "model")
     stages.quantize(path, weights=weights, overrides=[f"compress.0.scale={scale}", "quantize.epochs=1"])
-    stages.export(path)
+    stages.export_model(path)
     result = stages.verify(path)
     assert {report.witness for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
     assert [entry.compared for entry in on_the_test_set(result)] == [EXPECTED] * 9
@@ -61,9 +61,9 @@ def test_all_witnesses_agree(float_net, weights, scale, tmp_path, capsys):
 @pytest.fixture(scope="module")
 def default_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("default") / "model"
-    stages.train(load_recipe(None, ["train.epochs=2", "quantize.epochs=1"]), path)
+    stages.train_model(load_recipe(None, ["train.epochs=2", "quantize.epochs=1"]), path)
     stages.quantize(path)
-    stages.export(path, ["c"])
+    stages.export_model(path, ["c"])
     return path
 
 
@@ -89,7 +89,7 @@ def test_the_default_model_agrees_on_every_avr(emulated, default_model, name):
 def test_the_export_for_a_core_is_what_runs_there(emulated, default_model, tmp_path):
     emulated("cortex-m3")
     path = shutil.copytree(default_model, tmp_path / "model")
-    stages.export(path, cores=["cortex-m3"])
+    stages.export_model(path, cores=["cortex-m3"])
     (entry,) = on_the_test_set(stages.verify(path, "qemu:cortex-m3", stress="off"))
     assert entry.variant == "cortex-m3 -O2, c-cortex-m3/"
     (path / "c-cortex-m3" / "japanese_vowels.h").write_text("#error")

@@ -136,7 +136,7 @@ def test_cores_are_measured_as_profile_does(verified, tmp_path):
 def test_ram_is_what_a_stream_keeps_where_a_model_has_a_policy(model_dir, tmp_path, capsys):
     before = stages.inspect(model_dir)
     stages.quantize(model_dir, overrides=["stream.window=20"])
-    stages.export(model_dir)
+    stages.export_model(model_dir)
     stages.verify(model_dir, "c", stress="off")
     header = (model_dir / "c" / "three_gestures.h").read_text()
     kept = int(re.search(r"#define THREE_GESTURES_STREAM_BYTES (\d+)", header)[1])

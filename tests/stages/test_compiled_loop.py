@@ -33,7 +33,7 @@ class Interrupt(Silent):
 @pytest.fixture(scope="module")
 def trained(compiler, recordings, tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "compiled"
-    stages.train(recipe_of(recordings), path)
+    stages.train_model(recipe_of(recordings), path)
     stages.quantize(path)
     return path
 
@@ -43,7 +43,7 @@ def test_it_learns_what_the_torch_loop_learns(trained, finished):
     assert abs(ours["float"] - theirs["float"]) < 0.1
     assert abs(ours["integer"] - theirs["integer"]) < 0.1
     assert (trained / "float.safetensors").read_bytes() != (finished / "float.safetensors").read_bytes()
-    stages.export(trained)
+    stages.export_model(trained)
     assert all(report.mismatches == 0 for report in stages.verify(trained).witnesses)
 
 
@@ -57,8 +57,8 @@ def test_the_directory_says_what_trained_it(trained, finished):
 def test_the_same_command_twice_and_resumed_gives_the_same_bytes(trained, recordings, tmp_path):
     path = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
-        stages.train(recipe_of(recordings), path, listener=Interrupt())
-    stages.train(None, path)
+        stages.train_model(recipe_of(recordings), path, listener=Interrupt())
+    stages.train_model(None, path)
     with pytest.raises(KeyboardInterrupt):
         stages.quantize(path, listener=Interrupt())
     stages.quantize(path, resume=True)
@@ -69,17 +69,17 @@ def test_the_same_command_twice_and_resumed_gives_the_same_bytes(trained, record
 def test_an_interrupted_training_does_not_change_its_loop(compiler, recordings, tmp_path):
     path = tmp_path / "interrupted"
     with pytest.raises(KeyboardInterrupt):
-        stages.train(recipe_of(recordings), path, listener=Interrupt())
+        stages.train_model(recipe_of(recordings), path, listener=Interrupt())
     directory = ModelDirectory.open(path)
     directory.write({RECIPE: directory.read(RECIPE).replace(b'loop = "compiled"', b'loop = "torch"')})
     with pytest.raises(InputError, match="was made with loop = compiled, this run has torch"):
-        stages.train(None, path)
+        stages.train_model(None, path)
 
 
 def test_a_missing_compiler_is_noticed_before_anything_is_written(recordings, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingToolError, match=r"train\.loop = compiled needs gcc.*apt-get install gcc libc6-dev") as error:
-        stages.train(recipe_of(recordings), tmp_path / "none")
+        stages.train_model(recipe_of(recordings), tmp_path / "none")
     assert error.value.exit_code == 7
     assert not (tmp_path / "none").exists()
 

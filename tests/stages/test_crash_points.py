@@ -118,7 +118,7 @@ class Interrupt(Silent):
 
 
 def test_the_old_model_stays_whole_until_the_new_one_is(model_dir):
-    stages.export(model_dir)
+    stages.export_model(model_dir)
     before = contents(model_dir)
     with pytest.raises(KeyboardInterrupt) as caught:
         stages.quantize(model_dir, weights="int8", listener=Interrupt(2))
@@ -149,7 +149,7 @@ def test_an_interrupted_fine_tuning_is_given_up_only_with_force(model_dir):
 
 
 def test_a_model_that_this_recipe_made_is_not_made_again(model_dir):
-    stages.export(model_dir)
+    stages.export_model(model_dir)
     before = contents(model_dir)
     with counting_epochs() as epochs:
         accuracy = stages.quantize(model_dir)
@@ -190,11 +190,11 @@ def test_a_training_goes_on_only_with_its_own_data(folder, tmp_path):
     path, data = tmp_path / "model", tmp_path / "data.npz"
     data.write_bytes((folder / "data.npz").read_bytes())
     with pytest.raises(KeyboardInterrupt):
-        stages.train(load_recipe(None, [f"data.source={data}", *SMALL]), path, listener=Interrupt(1))
+        stages.train_model(load_recipe(None, [f"data.source={data}", *SMALL]), path, listener=Interrupt(1))
     arrays = dict(np.load(data))
     np.savez(data, **{**arrays, "x_train": arrays["x_train"] + 1})
     with pytest.raises(InputError, match="is not the data that the float net was trained on"):
-        stages.train(None, path)
+        stages.train_model(None, path)
 
 
 def test_every_file_is_changed_through_the_disk(folder, tmp_path):
@@ -246,12 +246,12 @@ def test_a_training_writes_through_no_link(folder, tmp_path, name):
     path, outside = tmp_path / "model", tmp_path / "outside"
     outside.write_text("mine")
     with pytest.raises(KeyboardInterrupt):
-        stages.train(load_recipe(None, [f"data.source={folder / 'data.npz'}", *SMALL]), path, listener=Interrupt(1))
+        stages.train_model(load_recipe(None, [f"data.source={folder / 'data.npz'}", *SMALL]), path, listener=Interrupt(1))
     kept = (path / CHECKPOINT).read_bytes()
     (path / name).unlink(missing_ok=True)
     (path / name).symlink_to(outside)
     with contextlib.suppress(InputError):
-        stages.train(None, path)
+        stages.train_model(None, path)
     assert outside.read_text() == "mine"
     assert kept
 
@@ -263,7 +263,7 @@ def test_exports_are_not_written_into_a_linked_folder(model_dir, tmp_path):
     directory.remove("c")
     (model_dir / "c").symlink_to(outside)
     with pytest.raises(InputError, match="c is a link, and rescomp writes into folders of its own alone: move it away"):
-        stages.export(model_dir)
+        stages.export_model(model_dir)
     assert list(outside.iterdir()) == []
 
 

@@ -201,7 +201,7 @@ def test_an_own_net_without_steps_is_refused_before_the_training(recordings, tmp
     monkeypatch.syspath_prepend(tmp_path)
     recipe = load_recipe(None, [f"data.source={recordings}", "model.kind=decided_net:net", "train.epochs=0", "decide=true"])
     with pytest.raises(InputError, match=r"decided_net:net takes no steps, so that \[decide\] and \[stream\] have no meaning"):
-        stages.train(recipe, tmp_path / "out")
+        stages.train_model(recipe, tmp_path / "out")
 
 
 @pytest.mark.parametrize("activations", [None, "int8", "int16"])
@@ -209,7 +209,7 @@ def test_the_scores_format_is_known_before_the_fine_tuning(activations, model_di
     if activations is not None:
         keys = ["model.kind=dscnn1d", "model.streaming=true", "model.widths=[4]", "train.epochs=0", "quantize.epochs=0"]
         weights = f'compress=[{{kind="quantize", bits=6, scale="power_of_two", activations="{activations}"}}]'
-        stages.train(load_recipe(None, [f"data.source={recordings}", weights, *keys]), model_dir := tmp_path / "out")
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", weights, *keys]), model_dir := tmp_path / "out")
         stages.quantize(model_dir)
     directory = ModelDirectory.open(model_dir)
     assert quantization.scores_format(load_quantized(directory)) == read_model(directory).output.type.format

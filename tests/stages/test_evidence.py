@@ -67,7 +67,7 @@ def test_a_later_verify_keeps_the_evidence_of_other_witnesses(verified):
 
 def test_evidence_survives_an_export_that_changes_no_byte(verified):
     before = report_of(verified)
-    stages.export(verified)
+    stages.export_model(verified)
     assert report_of(verified) == before
     assert {entry.witness for entry in stages.check(verified).witnesses} == {"onnxruntime", "tflite", "c"}
 
@@ -336,7 +336,7 @@ def test_a_core_exported_later_takes_the_place_of_the_plain_c_that_was_compared(
     on_core = entry_of(verified, "c").model_dump(mode="json") | {"witness": "qemu:cortex-m4", "variant": "cortex-m4 -O2, c/"}
     rewrite(verified, {**report_of(verified), "evidence": [on_core], "stream": None})
     assert [entry.witness for entry in stages.check(verified).witnesses] == ["qemu:cortex-m4"]
-    stages.export(verified, cores=["cortex-m4"])
+    stages.export_model(verified, cores=["cortex-m4"])
     with pytest.raises(InputError, match=r"c-cortex-m4/.* is not the file that qemu:cortex-m4 \(.*rescomp verify"):
         stages.check(verified)
 
@@ -350,7 +350,7 @@ def test_export_of_a_core_writes_the_core_alone(verified, capsys):
     assert {name: (verified / name).stat().st_mtime_ns for name in before} == before
     assert {entry.witness for entry in stages.check(verified).witnesses} == {"onnxruntime", "tflite", "c"}
     assert stages.check(verified).not_compared == ("c-cortex-m4",)
-    assert {name.split("/")[0] for name in stages.export(verified, ["onnx"], cores=["cortex-m3"])} == {
+    assert {name.split("/")[0] for name in stages.export_model(verified, ["onnx"], cores=["cortex-m3"])} == {
         *("model.onnx", "model_sequence.onnx", "c-cortex-m3")
     }
 
@@ -454,7 +454,7 @@ def other(finished, tmp_path_factory):
     """Another model of the same name and shapes, verified too."""
     path = shutil.copytree(finished, tmp_path_factory.mktemp("other") / "model")
     stages.quantize(path, overrides=["quantize.epochs=0"], weights="int8")
-    stages.export(path, ["onnx", "tflite", "c", "arduino"])
+    stages.export_model(path, ["onnx", "tflite", "c", "arduino"])
     stages.verify(path, "onnxruntime,tflite,c")
     return path
 
@@ -514,7 +514,7 @@ def test_all_of_another_model_but_the_report_is_noticed(verified, other, capsys)
     assert main(["check", str(verified)]) == 2
     assert "report.json is of another model" in capsys.readouterr().err
     with pytest.raises(InputError, match="of another model"):
-        stages.export(verified, ["arduino"])
+        stages.export_model(verified, ["arduino"])
 
 
 MANIFEST_EDITS = {
@@ -589,7 +589,7 @@ def test_firmware_of_another_graph_is_noticed(verified):
 def test_evidence_without_decisions_fails_for_a_model_that_takes_them(model_dir):
     """But for the variants that end with the scores, whose evidence holds none."""
     stages.quantize(model_dir, overrides=["decide.margin=0.25", "quantize.epochs=0"])
-    stages.export(model_dir)
+    stages.export_model(model_dir)
     stages.verify(model_dir, "onnxruntime,tflite:reference,c", stress="off", stream_steps=300)
     stages.check(model_dir).raise_failures()
     report = report_of(model_dir)

@@ -15,7 +15,7 @@ from rescomp.stages.artefacts import read_model, read_vectors
 
 def test_every_format_writes_its_folder_and_seals_it(model_dir):
     for format in ECOSYSTEMS:
-        written = stages.export(model_dir, [format], about=About("2.0.1"))
+        written = stages.export_model(model_dir, [format], about=About("2.0.1"))
         assert {name.split("/")[0] for name in written} == {f"package-{format}"}
         assert len({name.split("/")[1] for name in written}) == 1
         listed = {line.split("  ")[1] for line in (model_dir / SUMS).read_text().splitlines()}
@@ -25,7 +25,7 @@ def test_every_format_writes_its_folder_and_seals_it(model_dir):
 
 
 def test_the_recording_is_a_golden_vector(model_dir):
-    stages.export(model_dir, ["zephyr"])
+    stages.export_model(model_dir, ["zephyr"])
     text = (model_dir / "package-zephyr/three_gestures/samples/self_test/src/test_vector.c").read_text()
     directory = ModelDirectory.open(model_dir)
     vectors = read_vectors(directory, read_model(directory))
@@ -38,10 +38,10 @@ def test_the_recording_is_a_golden_vector(model_dir):
 
 def test_a_new_package_replaces_the_old_one_and_leaves_the_report(model_dir):
     stages.verify(model_dir, "c")
-    stages.export(model_dir, ["arduino"])
+    stages.export_model(model_dir, ["arduino"])
     stale = model_dir / "package-arduino/ThreeGestures/src/stale.c"
     stale.write_text("")
-    stages.export(model_dir, ["arduino"])
+    stages.export_model(model_dir, ["arduino"])
     assert not stale.exists()
     assert (model_dir / REPORT).is_file()
     stages.quantize(model_dir, force=True)
@@ -60,4 +60,4 @@ def test_the_command_line(model_dir, capsys):
 
 def test_an_unknown_format_names_the_nearest(model_dir):
     with pytest.raises(InputError, match="'platformio'"):
-        stages.export(model_dir, ["platform-io"])
+        stages.export_model(model_dir, ["platform-io"])

@@ -84,7 +84,7 @@ def test_the_prediction_bounds_the_trained_model(recordings, tmp_path, overrides
     recipe = load_recipe(
         None, [f"data.source={recordings}", "model.hidden_size=8", "train.epochs=1", "quantize.epochs=1", *overrides], weights=weights
     )
-    stages.train(recipe, tmp_path / "m")
+    stages.train_model(recipe, tmp_path / "m")
     stages.quantize(tmp_path / "m")
     model = read_model(ModelDirectory.open(tmp_path / "m"))
     predicted = predict_size(recipe, 4, 3)

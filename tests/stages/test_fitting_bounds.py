@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import rescomp
-from rescomp.compress import anneal, calibrate, compress, matrices
+from rescomp.compress import anneal, calibrate, constrain, matrices
 from rescomp.errors import UnsupportedError
 from rescomp.export.c import translate
 from rescomp.graph.weights import most_bytes, smallest_storage
@@ -66,7 +66,7 @@ def made(recipe: Recipe, how: str) -> tuple[int, int]:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.copy_(fill(parameter.view(len(parameter), -1), how, generator).view(parameter.shape) if parameter.dim() else 0.3)
-    net = compress(net, recipe.compress)
+    net = constrain(net, recipe.compress)
     for matrix in matrices(net):
         matrix.weight.data = fill(matrix.weight, how, generator)
     anneal(net, 1, 1)

@@ -188,7 +188,7 @@ def test_a_core_s_own_export_is_taken(model_dir, ports, tools, emulated, open_po
     emulated("atmega328p")
     tools("avrdude")
     generic = stages.flash(model_dir, "arduino-uno", port="/dev/ttyX").fit
-    stages.export(model_dir, ["c"], cores=["atmega328p"])
+    stages.export_model(model_dir, ["c"], cores=["atmega328p"])
     assert stages.flash(model_dir, "arduino-uno", port="/dev/ttyX").fit != generic
 
 

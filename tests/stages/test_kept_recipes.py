@@ -35,7 +35,7 @@ def age(path):
 def alone(recordings, tmp_path_factory):
     """Trained on recordings one by one, and not quantized."""
     path = tmp_path_factory.mktemp("models") / "alone"
-    stages.train(load_recipe(None, [f"data.source={recordings}", *QUICK, *ALONE]), path)
+    stages.train_model(load_recipe(None, [f"data.source={recordings}", *QUICK, *ALONE]), path)
     return path
 
 
@@ -48,7 +48,7 @@ def test_what_a_net_with_a_state_was_trained_with_is_recorded(finished, recordin
     kept = {finished.name: read_recipe(ModelDirectory.open(finished)).train}
     for kind in ("kept_cells:net", "resnet1d"):
         path = tmp_path / kind.partition(":")[0]
-        stages.train(load_recipe(None, [f"data.source={recordings}", f"model.kind={kind}", "train.epochs=0"]), path)
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", f"model.kind={kind}", "train.epochs=0"]), path)
         kept[path.name] = parse_recipe(ModelDirectory.open(path).read(RECIPE), "").train
     found = {name: (train.carry, train.loss_share) for name, train in kept.items()}
     assert found == {"finished": (0.75, 0.5), "kept_cells": (0.75, 0.5), "resnet1d": (None, None)}
@@ -82,7 +82,7 @@ def test_a_training_of_before_that_was_interrupted_goes_on_as_it_began(stage, al
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     shutil.copytree(alone, whole)
     recipe = revise(read_recipe(ModelDirectory.open(alone)), ["train.epochs=2", "quantize.epochs=2"])
-    stages.train(recipe, whole, force=True)
+    stages.train_model(recipe, whole, force=True)
     if stage == "quantize":
         shutil.copytree(whole, cut)
         stages.quantize(whole)
@@ -92,14 +92,14 @@ def test_a_training_of_before_that_was_interrupted_goes_on_as_it_began(stage, al
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stages.quantize(cut, listener=Kill()) if stage == "quantize" else stages.train(recipe, cut, listener=Kill())
+        stages.quantize(cut, listener=Kill()) if stage == "quantize" else stages.train_model(recipe, cut, listener=Kill())
     age(cut)
     tensors, metadata = read_tensors(cut / CHECKPOINT)
     known = {key: value for key, value in metadata["identity"].items() if key not in ("carry", "loss_share")}
     text = metadata.get("recipe") and (cut / RECIPE).read_text()
     write_tensors(cut / CHECKPOINT, tensors, {**metadata, "identity": known, **({"recipe": text} if text else {})})
     told = Told()
-    stages.quantize(cut, resume=True, listener=told) if stage == "quantize" else stages.train(None, cut, listener=told)
+    stages.quantize(cut, resume=True, listener=told) if stage == "quantize" else stages.train_model(None, cut, listener=told)
     name = QUANTIZED_NET if stage == "quantize" else FLOAT_NET
     assert (cut / name).read_bytes() == (whole / name).read_bytes()
     assert "was made before train.carry and train.loss_share existed" in told.warnings[0]

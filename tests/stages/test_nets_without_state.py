@@ -136,12 +136,12 @@ def test_an_interrupted_training_and_fine_tuning_resume_to_the_same_model(sequen
         "quantize.epochs=4",
     )
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    stages.train(asked, whole)
+    stages.train_model(asked, whole)
     stages.quantize(whole)
     with pytest.raises(KeyboardInterrupt):
-        stages.train(asked, cut, listener=Interrupt())
+        stages.train_model(asked, cut, listener=Interrupt())
     assert (cut / CHECKPOINT).is_file()
-    stages.train(None, cut)
+    stages.train_model(None, cut)
     with pytest.raises(KeyboardInterrupt):
         stages.quantize(cut, listener=Interrupt())
     stages.quantize(cut, resume=True)
@@ -150,7 +150,7 @@ def test_an_interrupted_training_and_fine_tuning_resume_to_the_same_model(sequen
 
 def test_only_so_many_vectors_are_kept(sequences, tmp_path):
     asked = recipe(sequences, "model.kind=resnet1d", "model.widths=[3]", "quantize.vectors=5")
-    stages.train(asked, tmp_path / "out")
+    stages.train_model(asked, tmp_path / "out")
     accuracy = stages.quantize(tmp_path / "out")
     directory = ModelDirectory.open(tmp_path / "out")
     vectors = read_vectors(directory, read_model(directory))
@@ -163,7 +163,9 @@ def test_only_so_many_vectors_are_kept(sequences, tmp_path):
 
 def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
     listener = Collect()
-    stages.train(recipe(sequences, "model.kind=dscnn1d", "model.widths=[3]", "model.time_steps=8"), tmp_path / "out", listener=listener)
+    stages.train_model(
+        recipe(sequences, "model.kind=dscnn1d", "model.widths=[3]", "model.time_steps=8"), tmp_path / "out", listener=listener
+    )
     assert listener.warnings == ["42 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
     assert json.loads((tmp_path / "out" / "net.json").read_text())["input_shape"] == [8, 3]
 
@@ -171,7 +173,7 @@ def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
 def test_the_time_is_a_multiple_of_the_strides(tmp_path):
     source = write(tmp_path / "odd.npz", (9, 3), lengths_train=np.full(30, 7), lengths_test=np.full(12, 9))
     listener = Collect()
-    stages.train(recipe(source, "model.kind=resnet1d", "model.widths=[3, 3, 3]"), tmp_path / "out", listener=listener)
+    stages.train_model(recipe(source, "model.kind=resnet1d", "model.widths=[3, 3, 3]"), tmp_path / "out", listener=listener)
     assert json.loads((tmp_path / "out" / "net.json").read_text())["input_shape"] == [8, 3]
     assert listener.warnings == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
 
@@ -260,7 +262,7 @@ def finish(path, forget):
     """The later stages, without the user's module."""
     forget()
     stages.quantize(path)
-    stages.export(path)
+    stages.export_model(path)
     result = stages.verify(path)
     assert {report.witness for report in result.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
     assert result.compared > 0
@@ -274,7 +276,7 @@ def test_an_own_net(own, sequences, tmp_path):
     file = tmp_path / "recipe.toml"
     file.write_text(f'model = "my_nets:build"\n[data]\nsource = "{sequences}"\n[train]\nepochs = 2\n[quantize]\nepochs = 1\n')
     path = tmp_path / "out"
-    stages.train(load_recipe(file), path)
+    stages.train_model(load_recipe(file), path)
     assert sys.modules["my_nets"].RUNS == [(10, 3)]
     assert {report.compared for report in finish(path, own).witnesses if report.set == "test"} == {12 * CLASSES}
     assert not load_quantized(ModelDirectory.open(path)).training
@@ -308,11 +310,11 @@ def test_an_own_net_goes_on_without_its_module(own, sequences, tmp_path):
             raise KeyboardInterrupt
 
     asked = recipe(sequences, "model.kind=my_nets:build", "model.normalization=robust", "train.time_shift=2")
-    stages.train(asked, tmp_path / "whole")
+    stages.train_model(asked, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        stages.train(asked, tmp_path / "cut", listener=Interrupt())
+        stages.train_model(asked, tmp_path / "cut", listener=Interrupt())
     own()
-    stages.train(None, tmp_path / "cut")
+    stages.train_model(None, tmp_path / "cut")
     assert "my_nets" not in sys.modules
     assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
 
@@ -323,7 +325,7 @@ def test_an_own_net_goes_on_without_its_module(own, sequences, tmp_path):
 def test_a_last_batch_of_one_is_trained_and_fine_tuned(overrides, sequences, tmp_path):
     """Of hourglass, whose maps have one position: such a batch has no variance."""
     asked = recipe(sequences, "model.kind=hourglass", "model.widths=[8, 4]", *overrides)
-    stages.train(asked, tmp_path / "out")
+    stages.train_model(asked, tmp_path / "out")
     assert stages.quantize(tmp_path / "out") > 0
 
 
@@ -345,7 +347,7 @@ def test_the_weights_of_an_own_net(own, sequences, tmp_path):
     asked = recipe(
         sequences, "model.kind=my_nets:build", f"model.weights={tmp_path / 'w.safetensors'}", "train.learning_rate=1e-30", "train.epochs=1"
     )
-    stages.train(asked, tmp_path / "out")
+    stages.train_model(asked, tmp_path / "out")
     trained = safetensors.torch.load_file(tmp_path / "out" / "float.safetensors")
     expected = module[5].weight.reshape(CLASSES, 4, 4).permute(0, 2, 1).reshape(CLASSES, 16)
     assert any(torch.equal(value, expected) for value in trained.values() if value.shape == expected.shape)
@@ -366,13 +368,13 @@ def test_other_weights_are_refused(content, message, own, sequences, tmp_path):
     elif content == "other":
         safetensors.torch.save_file({"0.weight": torch.zeros(1)}, path)
     with pytest.raises(InputError, match=message):
-        stages.train(recipe(sequences, "model.kind=my_nets:build", f"model.weights={path}"), tmp_path / "out")
+        stages.train_model(recipe(sequences, "model.kind=my_nets:build", f"model.weights={path}"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_own_recurrent_net(own, sequences, tmp_path):
     path = tmp_path / "out"
-    stages.train(recipe(sequences, "model.kind=my_nets:recurrent"), path)
+    stages.train_model(recipe(sequences, "model.kind=my_nets:recurrent"), path)
     assert sys.modules["my_nets"].RUNS == [(10, 3)]
     result = finish(path, own)
     assert {report.compared for report in result.witnesses if report.set == "test"} == {12 * (10 * (5 + 4 + 4) + CLASSES)}
@@ -383,7 +385,7 @@ def test_an_own_recurrent_net_of_frames_and_a_constant_channel(own, tmp_path):
     x = {name: np.concatenate([data[name], np.full((len(data[name]), 10, 1), 2.0, np.float32)], axis=2) for name in ("x_train", "x_test")}
     source = write(tmp_path / "constant.npz", (10, 3), **x)
     path = tmp_path / "out"
-    stages.train(recipe(source, "model.kind=my_nets:framed", "model.readings=2"), path)
+    stages.train_model(recipe(source, "model.kind=my_nets:framed", "model.readings=2"), path)
     values = safetensors.torch.load_file(path / "float.safetensors")
     assert (values["std"] > 0).all()
     assert torch.equal(values["mean"][:4], values["mean"][4:])
@@ -478,7 +480,7 @@ def test_a_damaged_description_of_cells_is_refused(own):
 )
 def test_own_nets_that_are_refused_before_the_training(overrides, error, message, own, sequences, tmp_path):
     with pytest.raises(error, match=message):
-        stages.train(recipe(sequences, *overrides), tmp_path / "out")
+        stages.train_model(recipe(sequences, *overrides), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -59,14 +59,14 @@ def test_own_weights_read_what_their_author_read(own, tmp_path):
     recipe = load_recipe(None, own(), weights="int8")
     assert recipe.model.normalization == "none"
     told = Told()
-    assert stages.train(recipe, tmp_path / "out", listener=told) == 1.0
+    assert stages.train_model(recipe, tmp_path / "out", listener=told) == 1.0
     assert stages.quantize(tmp_path / "out", listener=told) == 1.0
     assert told.warnings == []
 
 
 def test_readings_past_the_first_value_are_counted(own, tmp_path):
     told, recipe = Told(), load_recipe(None, own(scale=1500.0), weights="int8")
-    stages.train(recipe, tmp_path / "out", listener=told)
+    stages.train_model(recipe, tmp_path / "out", listener=told)
     stages.quantize(tmp_path / "out", listener=told)
     assert any(text.startswith("192 of 384 readings lie outside -10922..10922") for text in told.warnings), told.warnings
 
@@ -99,12 +99,12 @@ def test_a_recurrent_net_with_weights_keeps_the_normalization_in_them(tmp_path, 
 )
 def test_weights_that_mean_nothing_are_refused(own, tmp_path, name, value, reason):
     with pytest.raises(InputError, match=rf"w\.safetensors holds a {reason}"):
-        stages.train(load_recipe(None, own(**{name: value})), tmp_path / "out")
+        stages.train_model(load_recipe(None, own(**{name: value})), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_float_net_that_is_not_finite_is_not_quantized(own, tmp_path, monkeypatch):
-    stages.train(load_recipe(None, own(), weights="int8"), tmp_path / "out")
+    stages.train_model(load_recipe(None, own(), weights="int8"), tmp_path / "out")
 
     def load(net, path):
         next(net.parameters()).data.fill_(torch.nan)

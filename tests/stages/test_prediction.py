@@ -79,7 +79,7 @@ def test_logs_without_labels(tmp_path):
         "train.epochs=0",
         "quantize.epochs=0",
     )
-    stages.train(load_recipe(None, [f"data.source={tmp_path / 'log.csv'}", *asked]), tmp_path / "model")
+    stages.train_model(load_recipe(None, [f"data.source={tmp_path / 'log.csv'}", *asked]), tmp_path / "model")
     stages.quantize(tmp_path / "model")
     (tmp_path / "new.csv").write_text("t,extra,ay,ax,who\n" + "".join(f"{t + 90 * (t > 19)},5,{t % 5},{t % 7},v\n" for t in range(40)))
     found = stages.predict(tmp_path / "model", str(tmp_path / "new.csv"), tmp_path / "a.csv")
@@ -97,7 +97,7 @@ def test_images_by_their_files(tmp_path):
         for number in range(4):
             Image.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "set" / name / f"{number}.png")
     asked = ("model.kind=dscnn2d", "model.widths=[4]", "model.blocks=1", "train.epochs=0", "quantize.epochs=0")
-    stages.train(load_recipe(None, [f"data.source={tmp_path / 'set'}", *asked]), tmp_path / "model")
+    stages.train_model(load_recipe(None, [f"data.source={tmp_path / 'set'}", *asked]), tmp_path / "model")
     stages.quantize(tmp_path / "model")
     shutil.copytree(tmp_path / "set" / "cat", tmp_path / "loose")
     for source, files in (

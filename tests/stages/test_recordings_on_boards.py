@@ -24,9 +24,9 @@ COMPARED = 5687 * 32 + 370 * 9
 def model(tmp_path_factory):
     """The default recipe, trained shortly, with C for every core's own kernels."""
     path = tmp_path_factory.mktemp("boards") / "model"
-    stages.train(load_recipe(None, ["train.epochs=2", "quantize.epochs=2"]), path)
+    stages.train_model(load_recipe(None, ["train.epochs=2", "quantize.epochs=2"]), path)
     stages.quantize(path)
-    stages.export(path, ["c"], cores=list(CORES))
+    stages.export_model(path, ["c"], cores=list(CORES))
     return path
 
 

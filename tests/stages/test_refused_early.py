@@ -19,7 +19,7 @@ def write(path, shape, count=4, classes=("a", "b")):
 def test_a_value_that_no_integer_model_has(tmp_path):
     source = write(tmp_path / "d.npz", (20000, 1))
     with pytest.raises(UnsupportedError, match=r"stem.* has 5,120,000 entries, past the 4,194,304 .*: take shorter windows"):
-        stages.train(load_recipe(None, [source, "model.kind=resnet1d", "model.widths=[256]"]), tmp_path / "out")
+        stages.train_model(load_recipe(None, [source, "model.kind=resnet1d", "model.widths=[256]"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -29,5 +29,5 @@ def test_a_class_that_is_not_utf_8(tmp_path):
         for i in range(3):
             (tmp_path / "d" / name / f"{i}.csv").write_text("x,y\n" + "1.0,2.0\n" * 5)
     with pytest.raises(InputError, match=r"the class 'caf\\udce9', .*: rename it"):
-        stages.train(load_recipe(None, [f"data.source={tmp_path / 'd'}"]), tmp_path / "out")
+        stages.train_model(load_recipe(None, [f"data.source={tmp_path / 'd'}"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -125,7 +125,7 @@ def test_early_stopping_in_both_stages(recordings, tmp_path):
     np.savez(groups, **np.load(recordings), group_train=np.arange(60) % 6)
     keys = ("train.validation_fraction=0.3", "train.patience=1", "train.epochs=30", "quantize.epochs=30")
     listener = Recorder()
-    stages.train(load_recipe(None, [f"data.source={groups}", *SMALL, *keys]), tmp_path / "m", listener=listener)
+    stages.train_model(load_recipe(None, [f"data.source={groups}", *SMALL, *keys]), tmp_path / "m", listener=listener)
     stages.quantize(tmp_path / "m", listener=listener)
     kept = [title for title in listener.titles if title.startswith("keep the weights of epoch")]
     assert len(kept) == 2
@@ -150,7 +150,7 @@ def test_robust_normalization(recordings, tmp_path):
 
 def test_rotation_is_refused_before_anything_is_written(recordings, tmp_path):
     with pytest.raises(InputError, match="in threes"):
-        stages.train(load_recipe(None, [f"data.source={recordings}", "train.rotation=0.1", *SMALL]), tmp_path / "m")
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", "train.rotation=0.1", *SMALL]), tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
 

@@ -51,9 +51,9 @@ def test_the_manifest_records_where_the_model_comes_from(finished, recordings):
 
 def test_the_same_command_twice_gives_the_same_bytes(finished, recordings, tmp_path):
     path = tmp_path / "again"
-    stages.train(load_recipe(None, [f"data.source={recordings}", *SMALL]), path)
+    stages.train_model(load_recipe(None, [f"data.source={recordings}", *SMALL]), path)
     stages.quantize(path)
-    stages.export(path)
+    stages.export_model(path)
     first, second = contents(finished), contents(path)
     assert sorted(first) == sorted(second)
     assert [name for name in first if first[name] != second[name]] == []
@@ -67,21 +67,21 @@ def test_an_interrupted_training_resumes_to_the_same_net(recordings, tmp_path, f
 
     path = tmp_path / "interrupted"
     with pytest.raises(KeyboardInterrupt):
-        stages.train(load_recipe(None, [f"data.source={recordings}", *SMALL]), path, listener=Interrupt())
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", *SMALL]), path, listener=Interrupt())
     assert (path / CHECKPOINT).is_file()
     with pytest.raises(InputError, match=r"float\.safetensors.*rescomp train"):
         stages.quantize(path)
-    stages.train(None, path)
+    stages.train_model(None, path)
     assert (path / "float.safetensors").read_bytes() == (finished / "float.safetensors").read_bytes()
     with pytest.raises(InputError, match="is complete: go on with `rescomp quantize"):
-        stages.train(None, path)
+        stages.train_model(None, path)
     with pytest.raises(InputError, match="no interrupted fine-tuning"):
         stages.quantize(path, resume=True)
 
     with pytest.raises(KeyboardInterrupt):
         stages.quantize(path, listener=Interrupt())
     with pytest.raises(InputError, match="rescomp quantize"):
-        stages.export(path)
+        stages.export_model(path)
     with pytest.raises(InputError, match="--resume goes on with the recipe kept"):
         stages.quantize(path, resume=True, weights="int8")
     stages.quantize(path, resume=True)
@@ -110,7 +110,7 @@ def test_quantize_again_with_other_weights(model_dir):
     assert not (model_dir / "model.onnx").exists()
     with pytest.raises(InputError, match="rescomp export"):
         stages.verify(model_dir, "onnxruntime")
-    stages.export(model_dir)
+    stages.export_model(model_dir)
     assert all(report.mismatches == 0 for report in stages.verify(model_dir).witnesses)
 
 
@@ -133,7 +133,7 @@ def test_a_tampered_weight_file_is_refused(model_dir):
     arrays = from_npz((model_dir / WEIGHTS).read_bytes(), "weights.npz")
     name = "step.gate_bias.bias"
     (model_dir / WEIGHTS).write_bytes(to_npz({**arrays, name: arrays[name] + 1}))
-    for call in (stages.verify, stages.export, stages.inspect):
+    for call in (stages.verify, stages.export_model, stages.inspect):
         with pytest.raises(InputError, match="changed after it was written"):
             call(model_dir)
 
@@ -169,7 +169,7 @@ def test_a_newer_graph_is_refused(model_dir):
 
 def test_unknown_names_are_met_with_the_nearest(model_dir):
     with pytest.raises(InputError, match="'tflite'"):
-        stages.export(model_dir, ["tflit"])
+        stages.export_model(model_dir, ["tflit"])
     with pytest.raises(InputError, match="'onnxruntime'"):
         stages.verify(model_dir, "onnxruntim")
 
@@ -236,13 +236,13 @@ def test_force_checks_the_data_before_it_replaces_a_model(model_dir):
     before = contents(model_dir)
     for overrides in (["data.source=missing.npz"], ["model.rank_w=99"], ["compress=[]"]):
         with pytest.raises(InputError):
-            stages.train(load_recipe(None, overrides), model_dir, force=True)
+            stages.train_model(load_recipe(None, overrides), model_dir, force=True)
     assert contents(model_dir) == before
 
 
 def test_a_failed_training_leaves_no_directory(recordings, tmp_path):
     with pytest.raises(InputError, match="rank"):
-        stages.train(load_recipe(None, [f"data.source={recordings}", "model.rank_w=99"]), tmp_path / "out")
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", "model.rank_w=99"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -257,7 +257,7 @@ def test_warnings(tmp_path):
     y = np.arange(40) % 2
     x = np.stack([rng.normal(size=(40, 5)) * 1000, rng.normal(size=(40, 5)) * 1e-3], axis=2).astype(np.float32)
     np.savez(tmp_path / "mixed.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    stages.train(load_recipe(None, [f"data.source={tmp_path / 'mixed.npz'}", *SMALL]), tmp_path / "out", listener=Collect())
+    stages.train_model(load_recipe(None, [f"data.source={tmp_path / 'mixed.npz'}", *SMALL]), tmp_path / "out", listener=Collect())
     assert len(texts) == 1
     assert "channel 1" in texts[0]
 

@@ -17,7 +17,7 @@ def test_a_stored_directory_is_read_verified_and_exported_as_it_was(name, tmp_pa
     shutil.unpack_archive(DIRECTORIES / f"{name}.zip", path)
     directory = ModelDirectory.open(path)
     assert digest(read_model(directory)) == directory.manifest().graph_sha256
-    stages.export(path, ["c"])
+    stages.export_model(path, ["c"])
     for suffix in (".c", ".h"):
         assert (path / "c" / f"golden{suffix}").read_text() == (DIRECTORIES / f"{name}{suffix}").read_text()
     found = stages.verify(path, "torch", stress="off")

@@ -243,7 +243,7 @@ def test_an_archive_whose_streams_changed_is_another(tmp_path, recordings):
 
 
 def test_check_wants_figures_of_what_the_data_hold(from_log, tmp_path):
-    stages.export(from_log)
+    stages.export_model(from_log)
     stages.verify(from_log, "c", stress="off")
     limits = tmp_path / "limits.toml"
     limits.write_text("[evaluation]\nstreamed = 0.0\n")
@@ -268,7 +268,7 @@ def test_check_says_what_no_evaluation_tells(of_windows, recordings, tmp_path):
         found = stages.evaluate(path, stream=path is settled)
         if path is settled:
             assert any(sentence.startswith("no step is settled: no stretch of one class is longer than 7") for sentence in found.sentences)
-        stages.export(path)
+        stages.export_model(path)
         stages.verify(path, "c", stress="off")
         limits.write_text(f"[evaluation]\n{name} = 0.1\n")
         with pytest.raises(InputError, match=said):

@@ -46,7 +46,7 @@ def test_it_learns_the_new_data_and_goes_through_every_stage(finished, new, tmp_
     stages.train_from(finished, str(new), tmp_path / "out", overrides=["train.epochs=6"], weights="int8")
     stages.quantize(tmp_path / "out")
     assert stages.evaluate(tmp_path / "out").accuracy >= before
-    stages.export(tmp_path / "out", ["c"])
+    stages.export_model(tmp_path / "out", ["c"])
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -68,13 +68,13 @@ def test_an_interrupted_one_resumes_to_the_same_net(begun, finished, new, tmp_pa
             stages.train_from(finished, str(new), cut, overrides=["train.epochs=2"])
     if not begun:
         (cut / CHECKPOINT).unlink()
-    stages.train(None, cut)
+    stages.train_model(None, cut)
     assert contents(cut) == contents(whole)
 
 
 def test_nets_of_fixed_length_keep_it(recordings, new, tmp_path):
     asked = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1", "train.epochs=0", "quantize.epochs=0")
-    stages.train(load_recipe(None, [f"data.source={recordings}", *asked]), tmp_path / "first")
+    stages.train_model(load_recipe(None, [f"data.source={recordings}", *asked]), tmp_path / "first")
     stages.train_from(tmp_path / "first", str(new), tmp_path / "out")
     stages.quantize(tmp_path / "out")
     assert ModelDirectory.open(tmp_path / "out").manifest().input.shape == ModelDirectory.open(tmp_path / "first").manifest().input.shape

@@ -15,7 +15,7 @@ UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.hi
 def made(path, source, *overrides):
     """An untrained model directory."""
     recipe = load_recipe(None, [f"data.source={source}", *UNTRAINED, *overrides])
-    stages.train(recipe, path)
+    stages.train_model(recipe, path)
     stages.quantize(path)
     return path
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from rescomp.compress import calibrate, compress
+from rescomp.compress import calibrate, constrain
 from rescomp.data import Split
 from rescomp.data.rows import row_orders
 from rescomp.errors import InputError
@@ -29,7 +29,7 @@ def net_of(kind: str = "fastgrnn", layers: int = 1, *, quantized: bool = False) 
         torch.manual_seed(7)
         net = build(ModelSection(kind=kind, hidden_size=4, layers=layers), 3, 2)
     if quantized:
-        net = compress(net, [LowRank(rank_u=2), Quantize(bits=4)])
+        net = constrain(net, [LowRank(rank_u=2), Quantize(bits=4)])
         calibrate(net, torch.randn(9, 6, 3, generator=torch.Generator().manual_seed(1)), torch.full((9,), 6), 10)
     return net
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescomp.compress import calibrate, compress
+from rescomp.compress import calibrate, constrain
 from rescomp.lowering.lower import lower
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, Quantize, Ternary
@@ -84,7 +84,7 @@ def streamed(name, weights):
     torch.manual_seed(0)
     section, shape = NETS[name]
     net = build_net(ModelSection(**section, streaming=True), shape, 5, torch.zeros(2), torch.ones(2))
-    net = compress(net, [WEIGHTS[weights]])
+    net = constrain(net, [WEIGHTS[weights]])
     calibrate(net, torch.randn(40, *shape), torch.zeros(0), 9)
     return lower(net, "streamed", streaming=True)
 

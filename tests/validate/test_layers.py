@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescomp.compress import calibrate, compress
+from rescomp.compress import calibrate, constrain
 from rescomp.errors import DeviceError, InputError, ParityError, UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.graph.evaluate import evaluate_forced
@@ -75,7 +75,7 @@ def test_they_are_the_layers_of_the_file_not_of_the_graph(exporting_witness, for
 def test_a_streamed_net(constraint, exporting_witness, export_job):
     torch.manual_seed(0)
     section = ModelSection(kind="dscnn1d", widths=(4, 4), blocks=1, stem_kernel=(5,), streaming=True)
-    net = compress(build_net(section, (12, 2), 5, torch.zeros(2), torch.ones(2)), [constraint])
+    net = constrain(build_net(section, (12, 2), 5, torch.zeros(2), torch.ones(2)), [constraint])
     calibrate(net, torch.randn(40, 12, 2), torch.zeros(0), 9)
     model = lower(net, "tiny", streaming=True)
     stress = stress_vectors(model)

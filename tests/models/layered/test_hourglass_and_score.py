@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rescomp.compress import SeededFormat, anneal, calibrate, compress, widen_unproved
+from rescomp.compress import SeededFormat, anneal, calibrate, constrain, widen_unproved
 from rescomp.compress.calibrate_activations import format_owners
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, export_c
@@ -63,7 +63,7 @@ def trained(name, constraint, steps=6, **changes):
         for parameter in net.parameters():
             if parameter.dim() < 2:
                 parameter.add_(0.3 * torch.randn_like(parameter))
-    net = compress(net, [constraint])
+    net = constrain(net, [constraint])
     calibrate(net, x[3:], torch.full((len(x) - 3,), x.shape[1]), BITS)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     anneal(net.train(), 0, steps)

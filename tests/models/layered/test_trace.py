@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rescomp.compress import calibrate, compress
+from rescomp.compress import calibrate, constrain
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.graph.evaluate import evaluate
 from rescomp.lowering.lower import lower
@@ -235,7 +235,7 @@ def test_every_form_as_integers(name: str, constraint: Quantize) -> None:
     torch.manual_seed(0)
     module = randomize((LAYERS | FUNCTIONS)[name]())
     shape = shape_of(module) if name in LAYERS else IMAGE
-    net = compress(FeedForwardNet.of(trace(module, shape, CLASSES)), [constraint])
+    net = constrain(FeedForwardNet.of(trace(module, shape, CLASSES)), [constraint])
     x = torch.randint(-3000, 3000, (20, *shape))
     calibrate(net, x / 1024, torch.full((20,), shape[0]), 10)
     integers = x.numpy().astype(np.int16)

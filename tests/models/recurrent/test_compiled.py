@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from rescomp.compress import anneal, calibrate, compress
+from rescomp.compress import anneal, calibrate, constrain
 from rescomp.errors import MissingToolError, RescompError, UnsupportedError
 from rescomp.models import CELLS, FixedPointArithmetic, FloatArithmetic, build, use_loop
 from rescomp.models.fake_quantize import grid
@@ -45,7 +45,7 @@ def net_of(kind, hidden=6, constraints=(), spread=6.0, dtype=torch.float64, **se
         for parameter in net.parameters():
             parameter.mul_(spread if parameter.dim() == 2 else 1).add_(0.1 * torch.randn_like(parameter))
     if constraints:
-        net = compress(net, constraints)
+        net = constrain(net, constraints)
         calibrate(net, readings(20, 12).float(), torch.full((20,), 12), 10)
         anneal(net, 30, 60)
     return net.to(dtype)
@@ -224,7 +224,7 @@ def test_gradients_come_twice_from_one_forward_pass():
 def test_calibration_sees_what_it_sees_in_torch():
     formats = {}
     for loop in ("torch", "compiled"):
-        net = compress(net_of("gru", rank_u=2, rank_w=2, layers=2, dtype=torch.float32), (Ternary(),))
+        net = constrain(net_of("gru", rank_u=2, rank_w=2, layers=2, dtype=torch.float32), (Ternary(),))
         use_loop(net, loop)
         formats[loop] = calibrate(net, readings(9, 7).float(), torch.full((9,), 7), 10)
     assert formats["compiled"] == formats["torch"]

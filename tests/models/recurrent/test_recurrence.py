@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from rescomp.compress import anneal, calibrate, compress
+from rescomp.compress import anneal, calibrate, constrain
 from rescomp.models import CELLS, build
 from rescomp.models.recurrent import recurrence
 from rescomp.models.recurrent.recurrence import run_cell
@@ -31,7 +31,7 @@ def net_of(kind="fastgrnn", nonlinearity="table", rank=None, constraints=(), spr
                 parameter.mul_(spread)
     x, lengths = inputs()
     if constraints:
-        net = compress(net, constraints)
+        net = constrain(net, constraints)
         calibrate(net, x.float(), lengths, 10)
         anneal(net, 30, 60)
     return net.double()
