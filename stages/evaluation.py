@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..data.split import Int64Array, Split
 from ..errors import InputError, counted, nearest
@@ -80,10 +81,12 @@ class Evaluation:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Asked:
+    """scales: as of perturbed, None where nothing is to be perturbed."""
+
     stream: bool
-    perturb: bool
+    scales: npt.NDArray[np.float64] | None
     clock: Clock
     background: int | None
 
@@ -120,7 +123,8 @@ def evaluate(
             refuse_still(model)
         reader = Reader.of(manifest, model)
         known = recipe.decide.rate if recipe.decide is not None else None
-        asked = _Asked(stream, perturb, _clock(reader, vectors, known if rate is None else rate), _background(model, background))
+        scales = reader.scales(vectors) if perturb else None
+        asked = _Asked(stream, scales, _clock(reader, vectors, known if rate is None else rate), _background(model, background))
         if source is None:
             subject = own_subject(recipe, manifest, reader, vectors, stream=stream, readings=perturb)
         else:
@@ -159,12 +163,12 @@ def _background(model: IntegerModel, name: str | None) -> int | None:
 def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listener) -> Evaluation:
     model, recordings = reader.model, subject.recordings
     listener.stage(f"numpy evaluates {subject.data}")
-    if asked.perturb and not len(recordings):
+    if asked.scales is not None and not len(recordings):
         raise InputError(f"{subject.cut}: leave out --perturb, or give longer ones")
     accuracy = accuracy_of(model, recordings) if len(recordings) else None
     corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent and len(recordings) else None
     streamed = _streamed(subject, model, asked, listener) if asked.stream else None
-    table = dict(_perturbed(subject, reader, listener)) if asked.perturb else {}
+    table = {} if asked.scales is None else dict(_perturbed(subject, asked.scales, reader, listener))
     sentences = tuple(_sentences(subject, reader, accuracy, streamed))
     known = (model.name, digest(model), subject.data, subject.sha256, len(recordings))
     return Evaluation(*known, accuracy, corner, streamed, table, sentences)
@@ -199,10 +203,12 @@ def _streamed(subject: Subject, model: IntegerModel, asked: _Asked, listener: Li
     return stream_recordings(model, subject.row, replace(asked.clock, copies=subject.copies), asked.background, listener)
 
 
-def _perturbed(subject: Subject, reader: Reader, listener: Listener) -> Iterator[tuple[Perturbation, Perturbed]]:
+def _perturbed(
+    subject: Subject, scales: npt.NDArray[np.float64], reader: Reader, listener: Listener
+) -> Iterator[tuple[Perturbation, Perturbed]]:
     readings = subject.readings
     assert readings is not None
-    for name, versions in perturbed(readings, reader.is_image).items():
+    for name, versions in perturbed(readings, scales, reader.is_image).items():
         if isinstance(versions, str):
             yield name, Perturbed(TITLES[name], None, why_not=versions)
             continue

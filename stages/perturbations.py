@@ -1,11 +1,12 @@
 """What a sensor does to its readings in the field, each defined on device integers; the same on every machine.
 
-The scale of channel c is s_c, the standard deviation of its readings over all that is evaluated.
+s_c is the standard deviation of channel c, which the caller gives. What is random is drawn for each recording from its number and what is
+done to it, so that nothing beside it, not even how far zeros fill it up, changes what becomes of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Literal, get_args
@@ -36,6 +37,8 @@ RATE, GAIN, OFFSET, NOISE, DROPPED = 0.05, 1.4125375446227544, 0.2, 0.2, 100
 COSINE, SINE = 0.984807753012208, 0.17364817766693033
 """Of ten degrees."""
 _SEED = 20270203
+_Drawn = Literal["noise", "dropped", "turned"]
+_DRAWN: tuple[_Drawn, ...] = get_args(_Drawn)
 Real = npt.NDArray[np.float64]
 
 
@@ -59,24 +62,27 @@ def scaled(split: Split, factor: float) -> Split:
     return replace(split, x=_limited(split.x * factor))
 
 
-def shifted(split: Split, share: float) -> Split:
-    """Every reading of channel c plus `share` times s_c."""
-    return replace(split, x=_limited(split.x + share * _scales(split)))
+def shifted(split: Split, by: Real) -> Split:
+    """Every reading of channel c plus by[c]; by: float64 [channels]."""
+    return replace(split, x=_limited(split.x + by))
 
 
-def noisy(split: Split, share: float) -> Split:
-    """Every reading of channel c plus a normal number of mean 0 and standard deviation `share` times s_c, drawn anew for each."""
-    return replace(split, x=_limited(split.x + share * _scales(split) * _normal(Draws(_SEED), split.x.shape)))
+def noisy(split: Split, by: Real) -> Split:
+    """Every reading of channel c plus a normal number of mean 0 and standard deviation by[c], drawn anew for each."""
+    x = split.x.copy()
+    for recording, length, draws in zip(x, split.lengths, _draws("noise", len(split)), strict=True):
+        recording[:length] = _limited(recording[:length] + by * _normal(draws, recording[:length].shape))
+    return replace(split, x=x)
 
 
 def dropped(split: Split, one_of: int) -> Split:
     """Every reading lost with probability 1 / one_of, all channels of it; the others close up. A recording keeps its first reading."""
-    lost = Draws(_SEED).integers(0, one_of - 1, split.x.shape[:2]) == 0
-    lost[:, 0] = False
-    kept = ~lost & split.valid
-    x, lengths = np.zeros_like(split.x), kept.sum(axis=1)
-    for row, recording in enumerate(split.x):
-        x[row, : lengths[row]] = recording[kept[row]]
+    x, lengths = np.zeros_like(split.x), split.lengths.copy()
+    for row, draws in enumerate(_draws("dropped", len(split))):
+        kept = draws.integers(0, one_of - 1, (int(split.lengths[row]),)) != 0
+        kept[0] = True
+        lengths[row] = kept.sum()
+        x[row, : lengths[row]] = split.x[row, : len(kept)][kept]
     return replace(split, x=x, lengths=lengths)
 
 
@@ -104,7 +110,7 @@ def turned(split: Split) -> Split:
 
     By the formula of Rodrigues: v cos a + (k x v) sin a + k (k v)(1 - cos a) for the unit vector k.
     """
-    axis = _normal(Draws(_SEED), (len(split), 3))
+    axis = np.stack([_normal(draws, (3,)) for draws in _draws("turned", len(split))])
     axis /= np.sqrt((axis**2).sum(axis=1, keepdims=True))
     v = split.x.reshape(*split.x.shape[:2], -1, 3).astype(np.float64)
     k = np.broadcast_to(axis[:, None, None, :], v.shape)
@@ -112,10 +118,10 @@ def turned(split: Split) -> Split:
     return replace(split, x=_limited((v * COSINE + np.cross(k, v) * SINE + k * along * (1 - COSINE)).reshape(split.x.shape)))
 
 
-def perturbed(split: Split, is_image: bool) -> dict[Perturbation, list[Callable[[], Split]] | str]:
+def perturbed(split: Split, scales: Real, is_image: bool) -> dict[Perturbation, list[Callable[[], Split]] | str]:
     """By perturbation how to make the split anew (of a dead channel: once a channel), or why that cannot be asked.
 
-    split: device integers [sequences, time, channels], or images.
+    split: device integers [sequences, time, channels], or images. scales: s_c, float64 [channels].
     """
     time = "images have no time" if is_image else ""
     triples = counted(split.channels, "channel is no triple", "channels are no triples")
@@ -125,8 +131,8 @@ def perturbed(split: Split, is_image: bool) -> dict[Perturbation, list[Callable[
         "rate_minus": time or [lambda: resampled(split, 1 - RATE)],
         "gain_plus": [lambda: scaled(split, GAIN)],
         "gain_minus": [lambda: scaled(split, 1 / GAIN)],
-        "offset": [lambda: shifted(split, OFFSET)],
-        "noise": [lambda: noisy(split, NOISE)],
+        "offset": [lambda: shifted(split, OFFSET * scales)],
+        "noise": [lambda: noisy(split, NOISE * scales)],
         "dropped": time or [lambda: dropped(split, DROPPED)],
         "dead_channel": [partial(dead, split, channel) for channel in range(split.channels)],
         "turned": axes or [lambda: turned(split)],
@@ -140,14 +146,13 @@ def _limited(x: Real) -> npt.NDArray[np.int16]:
     return limited
 
 
-def _scales(split: Split) -> Real:
-    scales: Real = split.steps.astype(np.float64).std(axis=0)
-    return scales
+def _draws(done: _Drawn, count: int) -> Iterator[Draws]:
+    """For each recording its own."""
+    for number in range(count):
+        yield Draws((_SEED << 64) + (_DRAWN.index(done) << 48) + number)
 
 
 def _normal(draws: Draws, shape: tuple[int, ...]) -> Real:
     """Nearly normal numbers: sums of twelve uniform ones, which need no function that differs between machines."""
-    total = np.zeros(shape, np.int64)
-    for _ in range(12):
-        total += draws.integers(0, (1 << 40) - 1, shape)
+    total = draws.integers(0, (1 << 40) - 1, (12, *shape)).sum(axis=0)
     return np.asarray((total - 6 * ((1 << 40) - 1)) / (1 << 40), np.float64)

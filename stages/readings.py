@@ -128,6 +128,16 @@ class Reader:
             readings[running, step * self.stride : step * self.stride + self.readings_a_step] = x[running, step]
         return Split(readings, y, lengths if self.time_steps is None else self.recorded(vectors))
 
+    def scales(self, vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Standard deviation of each channel over the readings of golden vectors, where steps share none once each: float64 [channels]."""
+        if self.stride > self.readings_a_step:
+            known = valid_steps(vectors.lengths, vectors.x.shape[1])
+            read = vectors.x[known].reshape(-1, self.channels).astype(np.float64)
+        else:
+            read = self.readings(vectors).steps.astype(np.float64)
+        found: npt.NDArray[np.float64] = read.std(axis=0)
+        return found
+
     def least_readings(self, recorded: Int64Array) -> Int64Array:
         """How many readings a recording of so many must keep, whatever befalls it: int64 [sequences].
 

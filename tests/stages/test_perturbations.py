@@ -33,11 +33,13 @@ def test_gain_and_limits():
 def test_offset_and_noise_are_in_units_of_each_channel_s_spread():
     x = np.random.default_rng(0).normal(size=(40, 50, 2)) * [1000, 100]
     one = split(np.rint(x))
-    assert np.unique(p.shifted(one, 0.2).x.astype(int) - one.x).tolist() == [20, round(0.2 * one.x[..., 0].std())]
-    noise = p.noisy(one, 0.2).x.astype(float) - one.x
+    spread = one.steps.astype(float).std(axis=0)
+    moved = p.perturbed(one, spread, is_image=False)
+    assert np.unique(moved["offset"][0]().x.astype(int) - one.x).tolist() == [20, round(0.2 * spread[0])]
+    noise = moved["noise"][0]().x.astype(float) - one.x
     assert noise.std(axis=(0, 1)) == pytest.approx(0.2 * one.steps.std(axis=0), rel=0.05)
     assert abs(noise.mean(axis=(0, 1)) / noise.std(axis=(0, 1))).max() < 0.1
-    assert np.array_equal(p.noisy(one, 0.2).x, p.noisy(one, 0.2).x)
+    assert np.array_equal(moved["noise"][0]().x, p.noisy(one, 0.2 * spread).x)
 
 
 def test_lost_readings_close_up():
@@ -74,10 +76,26 @@ def test_recordings_shorter_than_a_step_hold_their_last_reading():
     assert found.lengths.tolist() == [3, 3]
 
 
+@pytest.mark.parametrize("kind", p.PERTURBATIONS)
+def test_what_becomes_of_a_recording_is_the_same_whatever_lies_beside_it(kind):
+    rng, lengths, scales = np.random.default_rng(1), [90, 40, 300], np.array([200.0, 300.0, 400.0])
+    x = rng.integers(-900, 900, (3, 300, 3)).astype(np.int16)
+    one = split(np.where(np.arange(300)[None, :, None] < np.array(lengths)[:, None, None], x, 0), lengths)
+    wider = split(np.pad(one.x, ((0, 4), (0, 11), (0, 0))), [*lengths, 311, 1, 1, 1])
+    narrow = split(one.x[:2, :90], lengths[:2])
+    all_three, more, fewer = ([make() for make in p.perturbed(each, scales, is_image=False)[kind]] for each in (one, wider, narrow))
+    for ours, beside, alone in zip(all_three, more, fewer, strict=True):
+        for row, length in enumerate(ours.lengths):
+            assert length == beside.lengths[row]
+            assert np.array_equal(ours.x[row, :length], beside.x[row, :length])
+            assert row == 2 or np.array_equal(ours.x[row, :length], alone.x[row, :length])
+    assert kind in ("rate_plus", "rate_minus") or any(not np.array_equal(ours.x, one.x) for ours in all_three)
+
+
 def test_what_cannot_be_asked_is_said():
-    found = p.perturbed(split(np.zeros((2, 4, 4))), is_image=False)
+    found = p.perturbed(split(np.zeros((2, 4, 4))), np.ones(4), is_image=False)
     assert list(found) == list(p.PERTURBATIONS)
     assert found["turned"] == "4 channels are no triples of axes"
     assert len(found["dead_channel"]) == 4
-    images = p.perturbed(split(np.zeros((2, 4, 4, 3))), is_image=True)
+    images = p.perturbed(split(np.zeros((2, 4, 4, 3))), np.ones(3), is_image=True)
     assert [name for name in images if isinstance(images[name], str)] == ["rate_plus", "rate_minus", "dropped", "turned"]

@@ -16,7 +16,7 @@ from rescomp.graph.evaluate import evaluate
 from rescomp.graph.serialize import from_npz, to_npz
 from rescomp.model_directory import MANIFEST, REPORT, VECTORS, ModelDirectory, to_json
 from rescomp.recipe import load_recipe
-from rescomp.stages import decision
+from rescomp.stages import decision, evaluation
 from rescomp.stages.perturbations import held, perturbed, resampled
 from rescomp.tests.stages.untrained import CSV, decided, made, parts, write_log
 
@@ -47,8 +47,9 @@ def test_what_fills_a_window_up_is_no_reading(of_windows, recordings):
 
 def test_what_fills_a_window_up_stays_zero_whatever_the_sensor_does(of_windows, recordings):
     _, vectors, reader = parts(of_windows)
-    readings = reader.readings(vectors)
-    for version in perturbed(readings, is_image=False)["offset"] + perturbed(readings, is_image=False)["noise"]:
+    readings, scales = reader.readings(vectors), reader.scales(vectors)
+    made = perturbed(readings, scales, is_image=False)
+    for version in made["offset"] + made["noise"]:
         kept = held(version(), reader.least_readings(readings.lengths))
         assert not kept.x[~kept.valid].any()
     own, new = (stages.evaluate(of_windows, source=source, perturb=True).perturbed["offset"] for source in (None, str(recordings)))
@@ -104,6 +105,18 @@ def test_a_file_has_the_same_figures_as_golden_vectors_and_as_new_data(asked, re
         longer, behind = (lengths > 6).sum(), (lengths - 6)[lengths > 6].sum()
         said = f"{longer} of 24 recordings are longer than the 6 readings of the net's window: {behind} readings behind it are left out"
         assert own.sentences[0] == said
+
+
+def test_a_sensor_s_noise_is_that_of_the_model_whatever_the_new_data(of_windows, recordings, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(evaluation, "perturbed", lambda readings, scales, _: given.append((readings, scales)) or {})
+    own = dict(np.load(recordings))
+    np.savez(tmp_path / "fewer.npz", **{key: array[:5] if key.endswith("test") else array for key, array in own.items()})
+    for source in (None, str(recordings), str(tmp_path / "fewer.npz")):
+        stages.evaluate(of_windows, source=source, perturb=True)
+    (readings, scales), *others = given
+    assert scales.tolist() == readings.steps.astype(float).std(axis=0).tolist()
+    assert all(each.tolist() == scales.tolist() for _, each in others)
 
 
 def test_what_is_shorter_than_a_step_is_said_to_be_left_out(of_windows, recordings, tmp_path):
