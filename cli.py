@@ -72,7 +72,7 @@ def _decimal(_context: click.Context, _option: click.Parameter, text: str | None
 
 
 _weights_option = click.option(
-    "--weights", type=click.Choice(["ternary", "int8", "int6", "int4"]), help="Weight format (the scale form is kept)."
+    "--weights", type=click.Choice(["ternary", "int8", "int6", "int4"]), help="How weights are stored (the scale form is kept)."
 )
 _density_option = click.option(
     "--density", metavar="FLOAT", callback=_decimal, help="Fraction of weights kept in the cell's matrices (sparse)."

@@ -308,7 +308,7 @@ class StreamSection(_Section):
     window: Annotated[int, Field(ge=2, le=8192)] | None = None
 
 
-class _WeightFormat(_Section):
+class _WeightStorage(_Section):
     """Two keys of nets without state.
 
     activations: `int8` takes scales that are powers of two, and weights of at most six bits. first_and_last: the layers that read the
@@ -327,7 +327,7 @@ class _WeightFormat(_Section):
         return self
 
 
-class Ternary(_WeightFormat):
+class Ternary(_WeightStorage):
     """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. One scale for each row, or one for the whole tensor."""
 
     kind: Literal["ternary"] = "ternary"
@@ -336,7 +336,7 @@ class Ternary(_WeightFormat):
     arenas: bool = True
 
 
-class Quantize(_WeightFormat):
+class Quantize(_WeightStorage):
     """Weights as small integers. One scale for each row."""
 
     kind: Literal["quantize"] = "quantize"
@@ -399,7 +399,7 @@ WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
     "int6": {"kind": "quantize", "bits": 6},
     "int4": {"kind": "quantize", "bits": 4},
 }
-"""The weight formats of --weights, as entries of `compress`."""
+"""The storages of --weights, as entries of `compress`."""
 
 
 OPTIONAL_SECTIONS: Mapping[str, type[_Section]] = {"decide": DecideSection, "stream": StreamSection}
@@ -409,7 +409,7 @@ OLDER_NAMES: Mapping[str, str] = {"model.window": "model.readings"}
 
 
 class Recipe(_Section):
-    """All of it. `compress` is applied in order; exactly one of its entries gives the weights their format."""
+    """All of it. `compress` is applied in order; exactly one of its entries says how weights are stored."""
 
     data: DataSection = DataSection()
     model: ModelSection = ModelSection()
@@ -427,9 +427,9 @@ class Recipe(_Section):
 
     @field_validator("compress")
     @classmethod
-    def _one_weight_format(cls, entries: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
+    def _one_storage(cls, entries: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
         if sum(entry.kind in ("ternary", "quantize") for entry in entries) != 1:
-            raise ValueError("exactly one entry must give the weights their format: kind ternary or quantize")
+            raise ValueError("exactly one entry must say how weights are stored: kind ternary or quantize")
         return entries
 
 
@@ -452,8 +452,8 @@ def load_recipe(
 
     keys: values by `section.key`, of options that stand for one key.
 
-    weights: `ternary`, `int8` or `int4` exchanges the weight format in `compress` and keeps its scale form and place. density: sets
-    that of every matrix in the sparse constraint, or puts one before the weight format. `overrides` come after all of these.
+    weights: `ternary`, `int8` or `int4` exchanges the storage in `compress` and keeps its scale form and place. density: sets
+    that of every matrix in the sparse constraint, or puts one before the storage. `overrides` come after all of these.
     note: is told of keys under the names that they had earlier. Raises InputError naming file, key and nearest neighbour.
     """
     document = {} if path is None else _read_toml(path)
@@ -582,7 +582,7 @@ def _parse_toml(data: bytes, origin: str) -> dict[str, Any]:
 
 
 def _exchange(entry: Any, weights: str) -> Any:
-    """An entry of `compress` with its weight format exchanged; one that has it already, and other constraints, stay as they are."""
+    """An entry of `compress` with its storage exchanged; one that has it already, and other constraints, stay as they are."""
     if not isinstance(entry, dict) or entry.get("kind") not in ("ternary", "quantize"):
         return entry
     wanted = WEIGHT_CONSTRAINTS[weights]
@@ -592,7 +592,7 @@ def _exchange(entry: Any, weights: str) -> Any:
 
 
 def _thin(entries: Sequence[Any], density: float) -> list[Any]:
-    """`compress` with one density for every matrix: in its sparse constraint, or in a new one before the weight format."""
+    """`compress` with one density for every matrix: in its sparse constraint, or in a new one before the storage."""
     kinds = [entry.get("kind") if isinstance(entry, dict) else None for entry in entries]
     thinned = {"kind": "sparse", "density": density}
     if "sparse" not in kinds:

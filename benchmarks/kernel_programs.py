@@ -59,7 +59,7 @@ class Form:
     """A matrix-vector product. activation: int16 or int8; format: of rescomp_product_<activation>_<format>, or naive."""
 
     activation: str
-    format: str
+    storage: str
 
 
 def count_form(core: Core, form: Form, rows: int, columns: int) -> Tally | None:
@@ -69,9 +69,9 @@ def count_form(core: Core, form: Form, rows: int, columns: int) -> Tally | None:
         return None
     act = f"{form.activation}_t"
     arguments = f"input, {columns}, {rows}, weight, accumulator" + (", table" if product.table_bytes else "")
-    name = "naive" if form.format == "naive" else f"rescomp_product_{form.activation}_{product.format}"
+    name = "naive" if form.storage == "naive" else f"rescomp_product_{form.activation}_{product.storage}"
     text = MEASURED.format(
-        naive=NAIVE.format(act=act) if form.format == "naive" else "",
+        naive=NAIVE.format(act=act) if form.storage == "naive" else "",
         weight_type=f"{product.packed.dtype.name}_t",
         weight=", ".join(map(str, product.packed.reshape(-1).tolist())),
         act=act,
@@ -81,7 +81,7 @@ def count_form(core: Core, form: Form, rows: int, columns: int) -> Tally | None:
         entries=max(1, product.table_bytes // 2),
         call=f"{name}({arguments});",
     )
-    kernels = [] if form.format == "naive" else [f"product_{form.activation}_{product.format}"]
+    kernels = [] if form.storage == "naive" else [f"product_{form.activation}_{product.storage}"]
     with workspace() as folder:
         files = {**kernel_files(kernels, core.kernels), "measured.c": text, "main.c": MAIN}
         for file, content in files.items():
@@ -93,7 +93,7 @@ def count_form(core: Core, form: Form, rows: int, columns: int) -> Tally | None:
 
 def code_bytes(core: Core, form: Form) -> int:
     """Of the product's kernel."""
-    kernel = f"product_{form.activation}_{form.format}"
+    kernel = f"product_{form.activation}_{form.storage}"
     with workspace() as folder:
         for file, content in kernel_files([kernel], core.kernels).items():
             (folder / file).write_text(content, encoding="utf-8")
@@ -105,7 +105,7 @@ def code_bytes(core: Core, form: Form) -> int:
 
 def stored(core: Core, form: Form, rows: int, columns: int) -> Product | None:
     """A random matrix of that shape as the format stores it; None where the core does not read that."""
-    rng, format, activation = np.random.default_rng(0), form.format, form.activation
+    rng, format, activation = np.random.default_rng(0), form.storage, form.activation
     if format == "naive":
         return Product(format, rng.integers(-127, 128, (rows, columns), dtype=np.int8), "")
     weights: dict[str, Weight] = {
@@ -113,7 +113,7 @@ def stored(core: Core, form: Form, rows: int, columns: int) -> Product | None:
         "int4": Int4Weight(rng.integers(-7, 8, (rows, columns), dtype=np.int8)),
     }
     weight = weights.get(format, _ternary(rng, rows, columns))
-    return next((form for form in product_forms(weight, activation, Target(core)) if form.format == format), None)
+    return next((form for form in product_forms(weight, activation, Target(core)) if form.storage == format), None)
 
 
 def _ternary(rng: np.random.Generator, rows: int, columns: int) -> TernaryWeight:

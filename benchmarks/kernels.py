@@ -115,7 +115,7 @@ def main() -> None:
 def form_on(form: Form, core: Core) -> Form:
     """The form with the tabled layout that the core reads."""
     suffix = "_bytes" if core.family is AVR else "_words"
-    return replace(form, format=form.format + suffix) if form.format == "ternary_tabled" else form
+    return replace(form, storage=form.storage + suffix) if form.storage == "ternary_tabled" else form
 
 
 def page(cores: Mapping[str, Core]) -> str:
@@ -208,7 +208,7 @@ def size_rows(cores: Mapping[str, Core]) -> list[str]:
     for form in FORMS:
         for rows, columns in SIZES:
             counts = [count(core, form, rows, columns) for core in cores.values()]
-            lines.append(row(f"{form.activation} x {form.format}, {rows}x{columns}", *("-" if n is None else f"{n:,}" for n in counts)))
+            lines.append(row(f"{form.activation} x {form.storage}, {rows}x{columns}", *("-" if n is None else f"{n:,}" for n in counts)))
     return lines
 
 
@@ -236,7 +236,7 @@ def fit(cores: Mapping[str, str]) -> None:
             found = np.maximum(np.linalg.lstsq(terms / counts[:, None], np.ones(len(GRID)), rcond=None)[0], 0)
             error = np.abs(terms @ found / counts - 1).max()
             numbers = ", ".join(f"{number:.0f}" for number in (*found, code_bytes(core, form)))
-            print(f'        ("{form.activation}", "{form.format}"): Cost({numbers}),  # within {error:.0%}', flush=True)
+            print(f'        ("{form.activation}", "{form.storage}"): Cost({numbers}),  # within {error:.0%}', flush=True)
         print("    },")
 
 

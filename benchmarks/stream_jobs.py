@@ -34,7 +34,7 @@ HOP, READINGS, RATE = 64, 128, 50.0
 
 @dataclass(frozen=True)
 class Job:
-    """One training under one weight format (float: none), and its evaluation."""
+    """One training under one storage (float: none), and its evaluation."""
 
     task: str
     split: str

@@ -5,7 +5,7 @@
     python benchmarks/streams.py [--jobs 'har6/fold0/*']             trains, evaluates, adds a line to WORK/results.jsonl
     python benchmarks/streams.py --table                             benchmarks/streams.jsonl and docs/streaming_results.md from it
 
-A job is a task, a split, a recipe, a seed and a weight format; the order is such that what is done is of use when it is interrupted. A
+A job is a task, a split, a recipe, a seed and a storage; the order is such that what is done is of use when it is interrupted. A
 finished job is skipped, an interrupted one goes on from its checkpoint. Recipes differ in train.carry and train.loss_share alone and
 share their seeds. har6/fold0..2 train on two thirds of the training subjects and judge the others; har6/test looks at the test set.
 """

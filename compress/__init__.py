@@ -18,17 +18,17 @@ from .calibrate import calibrate as calibrate_recurrent
 from .calibrate_activations import calibrate_activations, widen_unproved
 from .distill import DistillationLoss
 from .lowrank import cut_rank
-from .quantize import Bits, IntegerFormat
-from .seeded import SeededFormat
+from .quantize import Bits, IntegerStorage
+from .seeded import SeededStorage
 from .sparse import SparseSupport, largest_magnitudes
-from .ternary import TernaryFormat, arenas_residual, ternary_pattern
+from .ternary import TernaryStorage, arenas_residual, ternary_pattern
 
 __all__ = [
     "DistillationLoss",
-    "IntegerFormat",
-    "SeededFormat",
+    "IntegerStorage",
+    "SeededStorage",
     "SparseSupport",
-    "TernaryFormat",
+    "TernaryStorage",
     "anneal",
     "arenas_residual",
     "calibrate",
@@ -50,7 +50,7 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     """A copy of `net` under the constraints, applied in order, ready for calibrate and fine-tuning.
 
     The keys of its state_dict are those of `net` with the constraints' additions: formats, factors, masks. Raises InputError unless
-    exactly one constraint gives the weights their format, none stands twice, and they can be combined.
+    exactly one constraint says how weights are stored, none stands twice, and they can be combined.
     """
     _check(constraints)
     result = copy.deepcopy(net)
@@ -103,7 +103,7 @@ def matrices(net: Net) -> Iterator[Matrix]:
 def _check(constraints: Sequence[Constraint]) -> None:
     kinds = Counter(constraint.kind for constraint in constraints)
     if kinds["ternary"] + kinds["quantize"] != 1:
-        raise InputError("exactly one constraint must give the weights their format: ternary or quantize")
+        raise InputError("exactly one constraint must say how weights are stored: ternary or quantize")
     if kinds["ternary"] and kinds["sparse"]:
         raise InputError(
             "sparse cannot stand beside ternary, whose 3:4 pattern stores exactly one zero in every four weights: "
@@ -129,13 +129,13 @@ def _apply_to_layers(constraint: Constraint, net: FeedForwardNet) -> None:
     dense: Bits = 6 if constraint.activations == "int8" else 8
     for name, layer in layer_parameters(net).items():
         if layer.layer.seed is not None:
-            layer.matrix.storage = SeededFormat(layer.layer.seed, constraint.scale)
+            layer.matrix.storage = SeededStorage(layer.layer.seed, constraint.scale)
         elif layer.layer.depthwise or name in ends:
-            layer.matrix.storage = IntegerFormat(dense, constraint.scale)
+            layer.matrix.storage = IntegerStorage(dense, constraint.scale)
         elif isinstance(constraint, Ternary):
-            layer.matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
+            layer.matrix.storage = TernaryStorage(constraint.scale, per=constraint.per, arenas=constraint.arenas)
         else:
-            layer.matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
+            layer.matrix.storage = IntegerStorage(constraint.bits, constraint.scale)
 
 
 @singledispatch
@@ -147,21 +147,21 @@ def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
 def _(constraint: Ternary, net: RecurrentNet) -> None:
     _refuse_keys_of_layers(constraint)
     for matrix in matrices(net):
-        matrix.storage = TernaryFormat(constraint.scale, per=constraint.per, arenas=constraint.arenas)
+        matrix.storage = TernaryStorage(constraint.scale, per=constraint.per, arenas=constraint.arenas)
 
 
 @_apply.register
 def _(constraint: Quantize, net: RecurrentNet) -> None:
     _refuse_keys_of_layers(constraint)
     for matrix in matrices(net):
-        matrix.storage = IntegerFormat(constraint.bits, constraint.scale)
+        matrix.storage = IntegerStorage(constraint.bits, constraint.scale)
 
 
 def _refuse_keys_of_layers(constraint: Ternary | Quantize) -> None:
     if constraint.activations == "int8":
         raise InputError('activations = "int8" is for nets without state: a recurrent state needs 16 bits')
     if constraint.first_and_last == "dense":
-        raise InputError('first_and_last = "dense" is for nets without state: a recurrent cell has one format')
+        raise InputError('first_and_last = "dense" is for nets without state: a recurrent cell has one storage')
 
 
 @_apply.register

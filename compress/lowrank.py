@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..models import FloatFormat, Matrix, Projection
+from ..models import FloatStorage, Matrix, Projection
 
 
 @torch.no_grad()
@@ -18,7 +18,7 @@ def cut_rank(projection: Projection, rank: int) -> None:
     Raises InputError when the rank is larger than the product's, or the matrices have been given a support or a storage before.
     """
     matrices = cast(list[Matrix], list(projection.factors))
-    if any(matrix.is_sparse or not isinstance(matrix.storage, FloatFormat) for matrix in matrices):
+    if any(matrix.is_sparse or not isinstance(matrix.storage, FloatStorage) for matrix in matrices):
         raise InputError("low_rank makes new matrices: put it before sparse, quantize and ternary in compress")
     most = min(size for matrix in matrices for size in matrix.weight.shape)
     if rank > most:

@@ -24,7 +24,7 @@ _SHARES: Mapping[tuple[Bits, ScaleForm], tuple[float, ...]] = {
 """Scales that 4 and 6 bits try, as shares of the one that clips nothing."""
 
 
-class IntegerFormat(nn.Module):
+class IntegerStorage(nn.Module):
     """Integers of `bits` bits, without the most negative one, times a scale a row in 15 bits or a power of two.
 
     8 bits: the row's largest magnitude / 127 (the power of two above). 4 bits: of that / 7 and smaller ones, which clip the largest

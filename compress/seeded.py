@@ -13,7 +13,7 @@ from ..models.fake_quantize import raise_scale, round_scale
 from ..recipe import ScaleForm
 
 
-class SeededFormat(nn.Module):
+class SeededStorage(nn.Module):
     """The signs of a seed times a scale a row, the row's magnitude rounded to 15 bits or to a power of two.
 
     Every row has one magnitude and the signs of the seed: a matrix of models.random_projection, with a positive gain a row at most.

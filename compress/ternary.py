@@ -39,7 +39,7 @@ def arenas_residual(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP))))
 
 
-class TernaryFormat(nn.Module):
+class TernaryStorage(nn.Module):
     """One scale a row (or one for all rows) times a 3:4 ternary pattern; in training, plus lambda W when `arenas`.
 
     scale: the mean magnitude of the row's (or all) kept weights (the least-squares choice), rounded to 15 bits or to a power of two.

@@ -234,7 +234,7 @@ class _NodeWriter:
             self.call(op.kernel, x.expression, y.expression, *sizes, weight, by)
             return
         weight = self._packed(op.weight, scratch.product)
-        kernel = f"{op.output.dtype}_{scratch.product.format}"
+        kernel = f"{op.output.dtype}_{scratch.product.storage}"
         if shape:
             by = requantization_argument(self, op.bias, op.requantization, op.output, shared=not wants_own_scales(target))
             self.call(f"im2col_{kernel}", x.expression, y.expression, shape, weight, by, *scratch.arguments)

@@ -16,7 +16,7 @@ WEIGHT_TYPES: Mapping[str, str] = {
     "sparse_delta_int8": "uint8_t",
     "sparse_delta_int4": "uint8_t",
 }
-"""Formats of weights in the names of kernels, and what an array of them consists of in C."""
+"""Storages in the names of kernels, and what an array of them consists of in C."""
 ACTIVATION: Mapping[str, str] = {"ACTIVATION": "{type}"}
 
 
@@ -33,7 +33,7 @@ class Kernel:
 class KernelRow:
     """Kernels rescomp_<op>_<activation>[_<form>], one for each activation: alike but for their types.
 
-    form: the format of the weights, or what else comes last in the names. includes: the headers rescomp_<name>.h that define them, after
+    form: the storage, or what else comes last in the names. includes: the headers rescomp_<name>.h that define them, after
     RESCOMP_<key> for each of `defines`; none: the kernels have sources of their own. In parameters and defines stand for words of C
     {type}, {dtype} and {bits} of an activation (int16_t, int16, 15), {form}, and {weight_type}.
     """

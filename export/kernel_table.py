@@ -1,4 +1,4 @@
-"""The kernels of firmware_templates/kernels: an op x the type of its tensors x a format of its weights, and how each is declared.
+"""The kernels of firmware_templates/kernels: an op x the type of its tensors x the storage of its weights, and how each is declared.
 
 `python benchmarks/make_kernels.py` writes from it the headers' declarations, and the sources that do nothing but include a body.
 """

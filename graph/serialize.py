@@ -32,7 +32,7 @@ CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
 WEIGHT_TYPES: Mapping[str, type[Weight]] = {
-    weight.storage: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight, SeededWeight)
+    weight.kind: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight, SeededWeight)
 }
 
 
@@ -116,7 +116,7 @@ def _encode_value(value: Any, path: str, arrays: Arrays) -> Any:
         arrays[path] = value
         return {"array": path}
     if type(value) in WEIGHT_TYPES.values():
-        return {"weight": value.storage, **_encode_fields(value, path, arrays)}
+        return {"weight": value.kind, **_encode_fields(value, path, arrays)}
     if dataclasses.is_dataclass(value):
         return _encode_fields(value, path, arrays)
     return list(value) if isinstance(value, tuple) else value

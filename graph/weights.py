@@ -33,12 +33,12 @@ MOST_SEEDED = 1 << 22
 class Weight(Protocol):
     """A matrix [rows, columns] of small integers. The real weight is the integer times the row's scale."""
 
-    storage: ClassVar[str]
+    kind: ClassVar[str]
     """Its name in graph.json."""
 
     @property
-    def format(self) -> str:
-        """What the kernels that read it are called by: fully_connected_int16_<format>."""
+    def storage(self) -> str:
+        """What the kernels that read it are called by: fully_connected_int16_<storage>."""
         ...
 
     @property
@@ -65,8 +65,8 @@ class Weight(Protocol):
 class Int8Weight:
     """Dense int8, row after row. matrix: int8 [rows, columns] in [-127, 127]."""
 
+    kind: ClassVar[str] = "int8"
     storage: ClassVar[str] = "int8"
-    format: ClassVar[str] = "int8"
     bits: ClassVar[float] = 8.0
     lanes: ClassVar[int] = 1
     layout: ClassVar[str] = "int8, row after row"
@@ -85,8 +85,8 @@ class Int8Weight:
 class Int4Weight:
     """Dense int4, two entries to a byte. matrix: int8 [rows, columns] in [-7, 7]."""
 
+    kind: ClassVar[str] = "int4"
     storage: ClassVar[str] = "int4"
-    format: ClassVar[str] = "int4"
     bits: ClassVar[float] = 4.0
     lanes: ClassVar[int] = 2
     layout: ClassVar[str] = "int4, row after row, two to a byte, the first in the low half; an odd row is padded"
@@ -110,7 +110,7 @@ class SparseWeight:
     skipped to reach it, in the matrix read row after row. docs/contract.md and rescomp_sparse.h give the streams byte by byte.
     """
 
-    storage: ClassVar[str] = "sparse"
+    kind: ClassVar[str] = "sparse"
 
     matrix: IntArray
     bits: Literal[4, 8]
@@ -122,7 +122,7 @@ class SparseWeight:
         _check(self.matrix, -LIMITS[self.bits], LIMITS[self.bits])
 
     @property
-    def format(self) -> str:
+    def storage(self) -> str:
         """sparse_<index>_int<bits>."""
         return f"sparse_{self.index}_int{self.bits}"
 
@@ -153,8 +153,8 @@ class TernaryWeight:
     missing entries are free: it may hold one zero or none.
     """
 
+    kind: ClassVar[str] = "ternary"
     storage: ClassVar[str] = "ternary"
-    format: ClassVar[str] = "ternary"
     bits: ClassVar[float] = 1.25
     lanes: ClassVar[int] = GROUP
     layout: ClassVar[str] = "3:4 ternary, padded to blocks of 8 rows and 4 columns in 5 bytes (rescomp_ternary.h)"
@@ -182,8 +182,8 @@ class TernaryWeight:
 class SeededWeight:
     """Signs that the device draws anew from a seed every time: they are not stored. See `seeded_signs`."""
 
+    kind: ClassVar[str] = "seeded"
     storage: ClassVar[str] = "seeded"
-    format: ClassVar[str] = "seeded"
     bits: ClassVar[float] = 0.0
     lanes: ClassVar[int] = WORD_SIGNS
     layout: ClassVar[str] = "+-1 from a seed"

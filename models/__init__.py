@@ -12,7 +12,7 @@ from .layered.feed_forward import FeedForwardNet, LayerParameters, layer_paramet
 from .layered.hourglass import RandomProjection
 from .layered.plan import Layer, Plan, Step
 from .layered.trace import trace
-from .matrix import FloatFormat, FullSupport, Matrix, Projection, Support, WeightFormat
+from .matrix import FloatStorage, FullSupport, Matrix, Projection, Storage, Support
 from .recurrent.cell import Cell, CellShape
 from .recurrent.fastgrnn import FastGrnnCell
 from .recurrent.fastrnn import FastRnnCell
@@ -33,7 +33,7 @@ __all__ = [
     "FixedPointArithmetic",
     "FloatActivations",
     "FloatArithmetic",
-    "FloatFormat",
+    "FloatStorage",
     "FullSupport",
     "GruCell",
     "IntegerActivations",
@@ -49,8 +49,8 @@ __all__ = [
     "RecurrentNet",
     "Stack",
     "Step",
+    "Storage",
     "Support",
-    "WeightFormat",
     "build",
     "build_net",
     "decimation",

@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 """What a net's program computes with: tensors, or symbols."""
 
 
-class WeightFormat(Protocol):
+class Storage(Protocol):
     """How a matrix is stored, as an nn.Module. A new storage is a new class of this kind; cells and nets do not change."""
 
     def __call__(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
@@ -46,7 +46,7 @@ class WeightFormat(Protocol):
         ...
 
     def anneal(self, progress: float) -> None:
-        """Tell the format how much of the training has passed: 0 at the first step, 1 at the last."""
+        """Tell it how much of the training has passed: 0 at the first step, 1 at the last."""
         ...
 
 
@@ -62,7 +62,7 @@ class Support(Protocol):
         ...
 
 
-class FloatFormat(nn.Module):
+class FloatStorage(nn.Module):
     """Weights as they are."""
 
     def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:  # noqa: ARG002
@@ -102,7 +102,7 @@ def random_projection(rows: int, columns: int, seed: int) -> Tensor:
 
 
 class Matrix(nn.Module):
-    """A weight [rows, columns], its support and its format. Calling it gives the matrix that products use.
+    """A weight [rows, columns], its support and its storage. Calling it gives the matrix that products use.
 
     seed: of a random projection, which is no parameter and not part of the state_dict.
     """
@@ -116,12 +116,11 @@ class Matrix(nn.Module):
         else:
             self.register_buffer("weight", random_projection(rows, columns, seed), persistent=False)
         self.support: nn.Module = FullSupport()
-        self.storage: nn.Module = FloatFormat()
+        self.storage: nn.Module = FloatStorage()
 
     @property
-    def format(self) -> WeightFormat:
-        """The storage, by its interface."""
-        return cast(WeightFormat, self.storage)
+    def _stored(self) -> Storage:
+        return cast(Storage, self.storage)
 
     @property
     def is_sparse(self) -> bool:
@@ -131,30 +130,30 @@ class Matrix(nn.Module):
     def forward(self, gain: Tensor | None = None, least: Tensor | None = None) -> Tensor:
         """[rows, columns]. gain: [rows], multiplies the rows before they are stored, as a folded batch normalisation does.
 
-        least: see WeightFormat.
+        least: see Storage.
         """
-        return self.format(self._supported(gain), least)
+        return self._stored(self._supported(gain), least)
 
     def scale(self, gain: Tensor | None = None, least: Tensor | None = None) -> Tensor:
         """One factor a row: float64 [rows]."""
-        return self.format.scale(self._supported(gain), least)
+        return self._stored.scale(self._supported(gain), least)
 
     def integers(self, gain: Tensor | None = None, least: Tensor | None = None) -> tuple[IntArray, IntArray, IntArray]:
-        """As WeightFormat.integers."""
-        return self.format.integers(self._supported(gain), least)
+        """As Storage.integers."""
+        return self._stored.integers(self._supported(gain), least)
 
     def graph_weight(self, entries: IntArray) -> Weight:
         """The storage in the integer graph of what `integers` gave."""
-        return self.format.graph_weight(entries, sparse=self.is_sparse)
+        return self._stored.graph_weight(entries, sparse=self.is_sparse)
 
     def _supported(self, gain: Tensor | None) -> Tensor:
         weight: Tensor = self.support(self.weight)
         return weight if gain is None else weight * gain[:, None]
 
     def anneal(self, step: int, total: int) -> None:
-        """Move support and format to where `step` of `total` steps are done."""
+        """Move support and storage to where `step` of `total` steps are done."""
         cast(Support, self.support).anneal(self.weight, step, total)
-        self.format.anneal(step / total)
+        self._stored.anneal(step / total)
 
 
 class ProductArithmetic(Protocol[Value]):

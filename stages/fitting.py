@@ -1,6 +1,6 @@
 """A size instead of a recipe: hidden size, format and non-linearity for a budget of bytes, by a stated rule.
 
-The first of RULE that fits is taken; for a recipe with a [compress] of its own, its constraints stand in for the weight formats.
+The first of RULE that fits is taken; for a recipe with a [compress] of its own, its constraints stand in for the storages.
 What a candidate is said to need bounds what its training makes of it, whatever the data. docs/fit.md says why the rule is this one.
 """
 
@@ -38,7 +38,7 @@ _UNITS = {"B": 1, "KB": 1024}
 
 @dataclass(frozen=True)
 class Choice:
-    """A weight format with the hidden sizes that it is tried at, the largest first. nonlinearity None: the recipe's."""
+    """A storage with the hidden sizes that it is tried at, the largest first. nonlinearity None: the recipe's."""
 
     compress: tuple[Constraint, ...]
     sizes: Sequence[int]

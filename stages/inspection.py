@@ -106,7 +106,7 @@ def _report(graph: Graph, node: Node, nbytes: int) -> LayerReport:
         node.op.name,
         ", ".join(str(types[name]) for name in node.outputs),
         "x".join(map(str, weight.matrix.shape)) if weight is not None else "",
-        weight.format if weight is not None else "",
+        weight.storage if weight is not None else "",
         round(stored, 2) if stored is not None else None,
         nbytes,
         node.op.multiply_accumulates(*inputs),

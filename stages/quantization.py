@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from ..compress import SparseSupport, TernaryFormat, anneal, calibrate, constrain, distillation, matrices, widen_unproved
+from ..compress import SparseSupport, TernaryStorage, anneal, calibrate, constrain, distillation, matrices, widen_unproved
 from ..data.dataset import Dataset, Split, load_dataset
 from ..data.input_format import to_device_integers
 from ..errors import InputError, counted
@@ -312,7 +312,7 @@ def _widened(net: Net) -> list[str]:
 def _schedules(net: Net) -> str | None:
     """Where the constraints' schedules are, for the progress."""
     every = list(matrices(net))
-    residual = [matrix.storage.residual for matrix in every if isinstance(matrix.storage, TernaryFormat) and matrix.storage.arenas]
+    residual = [matrix.storage.residual for matrix in every if isinstance(matrix.storage, TernaryStorage) and matrix.storage.arenas]
     fixed = [not matrix.support.mask.all() for matrix in every if isinstance(matrix.support, SparseSupport)]
     parts = [f"lambda {residual[0]:.2f}"] if residual else []
     parts += [f"support {'fixed' if all(fixed) else 'searched'}"] if fixed else []

@@ -56,9 +56,9 @@ _MULTIPLY: Mapping[str, Multiply] = {"cortex-m0": "split", "avr": "narrow"}
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """A matrix as rescomp_product_<activation>_<format> reads it. table_bytes: of the scratch it needs beside the accumulators."""
+    """A matrix as rescomp_product_<activation>_<storage> reads it. table_bytes: of the scratch it needs beside the accumulators."""
 
-    format: str
+    storage: str
     packed: Array
     layout: str
     table_bytes: int = 0
@@ -74,11 +74,11 @@ def choose_products(needs: Sequence[tuple[Weight, DType]], target: Target) -> li
     costs = COSTS[target.core.kernels[0]]
 
     def count(i: int, form: Product) -> float:
-        return costs[needs[i][1], form.format].of(*needs[i][0].matrix.shape) if len(forms[i]) > 1 else 0
+        return costs[needs[i][1], form.storage].of(*needs[i][0].matrix.shape) if len(forms[i]) > 1 else 0
 
     if target.prefer == "speed":
         return [min(options, key=partial(count, i), default=None) for i, options in enumerate(forms)]
-    contested = sorted({(needs[i][1], form.format) for i, options in enumerate(forms) for form in options if len(options) > 1})
+    contested = sorted({(needs[i][1], form.storage) for i, options in enumerate(forms) for form in options if len(options) > 1})
     choices = [_smallest(needs, forms, kernels) for n in range(1, len(contested) + 1) for kernels in combinations(contested, n)]
     code: dict[tuple[str, str], int] = {kernel: costs[kernel].code for kernel in contested}
     complete = [choice for choice in choices if choice is not None]
@@ -91,7 +91,7 @@ def _smallest(
     """The smallest form of each matrix that has a choice, with these kernels alone; None where one has no form then."""
     chosen: list[Product | None] = []
     for (_, activation), options in zip(needs, forms, strict=True):
-        allowed = [form for form in options if len(options) == 1 or (activation, form.format) in kernels]
+        allowed = [form for form in options if len(options) == 1 or (activation, form.storage) in kernels]
         if options and not allowed:
             return None
         chosen.append(min(allowed, key=lambda form: form.packed.nbytes, default=None))
@@ -100,7 +100,7 @@ def _smallest(
 
 def _bytes(choice: Sequence[Product | None], needs: Sequence[tuple[Weight, DType]], code: Mapping[tuple[str, str], int]) -> int:
     """Of the matrices, and of the contested kernels that they need."""
-    used = {(activation, form.format) for (_, activation), form in zip(needs, choice, strict=True) if form}
+    used = {(activation, form.storage) for (_, activation), form in zip(needs, choice, strict=True) if form}
     return sum(form.packed.nbytes for form in choice if form) + sum(code.get(kernel, 0) for kernel in used)
 
 
@@ -108,11 +108,11 @@ def product_forms(weight: Weight, activation: DType, target: Target) -> list[Pro
     """Every form in which a core may multiply by `weight`; none for storages that only the plain kernels read."""
     if not isinstance(weight, Int8Weight | Int4Weight | TernaryWeight):
         return []
-    plain = Product(weight.format, weight.pack(), weight.layout)
+    plain = Product(weight.storage, weight.pack(), weight.layout)
     if isinstance(weight, Int8Weight):
         return [plain]
     if target.core.kernels[0] in EXPANDING:
-        return [plain, Product("int8", weight.matrix.reshape(-1), f"{weight.format} as int8, row after row")]
+        return [plain, Product("int8", weight.matrix.reshape(-1), f"{weight.storage} as int8, row after row")]
     if isinstance(weight, Int4Weight):
         return [plain]
     if target.core.family is AVR:

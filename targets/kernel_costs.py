@@ -67,4 +67,4 @@ COSTS: Mapping[str, Mapping[tuple[str, str], Cost]] = {
         ("int8", "ternary_tabled_bytes"): Cost(72, 139, 127, 129, 780),  # within 17%
     },
 }
-"""By the first folder of a core's kernels, then by activations and format. Behind each, the largest error over the sizes fitted."""
+"""By the first folder of a core's kernels, then by activations and storage. Behind each, the largest error over the sizes fitted."""

@@ -77,7 +77,7 @@ def test_toml_round_trip():
         ("quantize.epochs=-1", "quantize.epochs = -1"),
         ("quantize.epoch=3", "unknown key 'quantize.epoch'; the nearest one is 'epochs'"),
         ("model.kind=fastgrn", "the nearest value is 'fastgrnn'"),
-        ("compress=[]", "exactly one entry must give the weights their format"),
+        ("compress=[]", "exactly one entry must say how weights are stored"),
         ("compress.0.kind=tern", "the nearest value is 'ternary'"),
         ("compress=[{}]", "needs a kind"),
         ("compress=3", "a list is wanted"),

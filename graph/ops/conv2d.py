@@ -33,12 +33,12 @@ class Conv2d(Convolution):
 
     @property
     def kernel(self) -> str:
-        return f"conv2d_{self.output.dtype}_{self.weight.format}"
+        return f"conv2d_{self.output.dtype}_{self.weight.storage}"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         stored = not isinstance(self.weight, SparseWeight | SeededWeight)
-        require(stored, f"conv2d reads no {self.weight.storage} weights: store its matrix dense, as int8 or int4")
+        require(stored, f"conv2d reads no {self.weight.kind} weights: store its matrix dense, as int8 or int4")
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
         patch = self.area * x.shape[-1]

@@ -38,7 +38,7 @@ class DepthwiseConv2d(Convolution):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        stored = self.weight.format
+        stored = self.weight.storage
         require(isinstance(self.weight, Int8Weight), f"depthwise_conv2d reads no {stored} weights: depthwise weights stay int8")
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)

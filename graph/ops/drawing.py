@@ -64,29 +64,29 @@ def draw_product(
     weight = draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns)
     if dtype == "int8" and isinstance(weight, Int8Weight):
         weight = Int8Weight(np.clip(weight.matrix, -TIE_FREE_WEIGHT, TIE_FREE_WEIGHT))
-    x = draw_format(rng, ternary_input=weight.format == "ternary", dtype=dtype)
+    x = draw_format(rng, ternary_input=weight.storage == "ternary", dtype=dtype)
     largest = int(np.abs(weight.matrix.astype(np.int64)).sum(axis=1).max()) * x.bound
     bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
     requantization = (draw_tie_free if dtype == "int8" else draw_requantization)(rng, rows, largest)
     return (weight, bias, requantization, draw_format(rng, dtype=dtype)), x
 
 
-def draw_storage(rng: np.random.Generator, format: str, rows: int, columns: int, density: float | None = None) -> Weight:
-    """A matrix in the storage of that format, one of DENSE, SEEDED or SPARSE.
+def draw_storage(rng: np.random.Generator, kind: str, rows: int, columns: int, density: float | None = None) -> Weight:
+    """A matrix in a storage by name, one of DENSE, SEEDED or SPARSE.
 
     density: the fraction of entries that a sparse matrix keeps; None draws one, so that empty rows and long gaps come up.
     """
-    if format == "ternary":
+    if kind == "ternary":
         return TernaryWeight(draw_ternary(rng, rows, columns))
-    if format in SEEDED:
+    if kind in SEEDED:
         return SeededWeight(rows, columns, int(rng.integers(1, 1 << 32)))
-    limit = LIMITS[4 if format.endswith("int4") else 8]
+    limit = LIMITS[4 if kind.endswith("int4") else 8]
     matrix = rng.integers(-limit, limit + 1, (rows, columns), dtype=np.int8)
-    if format in DENSE:
-        return Int8Weight(matrix) if format == "int8" else Int4Weight(matrix)
+    if kind in DENSE:
+        return Int8Weight(matrix) if kind == "int8" else Int4Weight(matrix)
     kept = rng.choice([0.0, 0.01, 0.1, 0.5, 1.0]) if density is None else density
     matrix[rng.random((rows, columns)) >= kept] = 0
-    return SparseWeight(matrix, 4 if limit == LIMITS[4] else 8, "bitmap" if "bitmap" in format else "delta")
+    return SparseWeight(matrix, 4 if limit == LIMITS[4] else 8, "bitmap" if "bitmap" in kind else "delta")
 
 
 def draw_ternary(rng: np.random.Generator, rows: int, columns: int) -> IntArray:

@@ -39,7 +39,7 @@ class FullyConnected(Requantizing):
 
     @property
     def kernel(self) -> str:
-        return f"fully_connected_{self.output.dtype}_{self.weight.format}"
+        return f"fully_connected_{self.output.dtype}_{self.weight.storage}"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

@@ -28,7 +28,7 @@ def prove_product(weight: Weight, bias: IntArray, requantization: Requantization
     require(bias.size in (0, rows), f"{bias.size} biases for {rows} rows")
     require(x.dtype == output.dtype, f"a product of {x.dtype} values gives {x.dtype} values, not {output.dtype}: requantize the result")
     prove_requantization(requantization, rows)
-    if weight.format == "ternary":
+    if weight.storage == "ternary":
         require(
             x.bound <= TERNARY_INPUT_BOUND,
             f"a ternary weight reads values up to {TERNARY_INPUT_BOUND}, but its input may reach {x.bound}: clamp it",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescomp.compress import IntegerFormat
+from rescomp.compress import IntegerStorage
 from rescomp.graph.weights import Int4Weight, Int8Weight, smallest_storage
 
 
@@ -14,7 +14,7 @@ from rescomp.graph.weights import Int4Weight, Int8Weight, smallest_storage
 @pytest.mark.parametrize("bits", [8, 4])
 def test_forward_is_exactly_the_integers(bits, form):
     weight = torch.randn(20, 11, generator=torch.Generator().manual_seed(5))
-    quantizer = IntegerFormat(bits, form)
+    quantizer = IntegerStorage(bits, form)
     entries, mantissa, exponent = quantizer.integers(weight)
     assert type(quantizer.graph_weight(entries, sparse=False)) is {8: Int8Weight, 4: Int4Weight}[bits]
     scale = np.ldexp(mantissa.astype(float), -exponent)
@@ -34,7 +34,7 @@ def test_forward_is_exactly_the_integers(bits, form):
 @pytest.mark.parametrize(("bits", "error"), [(8, 0.501), (4, None)])
 def test_error_is_at_most_half_a_step_and_gradients_pass_through(bits, error):
     weight = torch.randn(6, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    quantizer = IntegerFormat(bits)
+    quantizer = IntegerStorage(bits)
     result = quantizer(weight)
     if error:
         assert ((result - weight).abs() <= error * quantizer.scale(weight)[:, None]).all()
@@ -44,7 +44,7 @@ def test_error_is_at_most_half_a_step_and_gradients_pass_through(bits, error):
 @pytest.mark.parametrize("form", ["multiplier", "power_of_two"])
 def test_four_bits_clip_where_that_lowers_the_squared_error(form):
     weight = torch.randn(30, 60, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    quantizer = IntegerFormat(4, form)
+    quantizer = IntegerStorage(4, form)
     unclipped = weight.abs().amax(dim=1, keepdim=True) / 7
     if form == "power_of_two":
         unclipped = 2 ** torch.ceil(torch.log2(unclipped))
@@ -56,7 +56,7 @@ def test_four_bits_clip_where_that_lowers_the_squared_error(form):
 
 @pytest.mark.parametrize("bits", [8, 4])
 def test_a_row_of_zeros_has_a_scale(bits):
-    entries, mantissa, exponent = IntegerFormat(bits).integers(torch.zeros(2, 3))
+    entries, mantissa, exponent = IntegerStorage(bits).integers(torch.zeros(2, 3))
     assert not entries.any()
     assert np.ldexp(mantissa.astype(float), -exponent).tolist() == [2.0**-20] * 2
 
@@ -65,6 +65,6 @@ def test_a_row_of_zeros_has_a_scale(bits):
 def test_a_sparse_matrix_takes_the_smallest_storage(bits):
     entries = np.zeros((20, 30), np.int8)
     entries[3, ::7] = 5
-    weight = IntegerFormat(bits).graph_weight(entries, sparse=True)
+    weight = IntegerStorage(bits).graph_weight(entries, sparse=True)
     assert type(weight) is type(smallest_storage(entries, bits))
-    assert weight.pack().nbytes < IntegerFormat(bits).graph_weight(entries, sparse=False).pack().nbytes
+    assert weight.pack().nbytes < IntegerStorage(bits).graph_weight(entries, sparse=False).pack().nbytes

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rescomp.compress import TernaryFormat, arenas_residual, ternary_pattern
+from rescomp.compress import TernaryStorage, arenas_residual, ternary_pattern
 from rescomp.graph.weights import TernaryWeight
 
 
@@ -43,23 +43,23 @@ def test_zero_of_a_short_group_lies_in_the_padding():
 
 def test_scale_is_the_mean_of_kept_magnitudes_in_15_bits():
     weight = torch.tensor([[4.0, 3, -2, 1, -5], [0.0, 0, 0, 0, 0]])
-    scale = TernaryFormat().scale(weight)
+    scale = TernaryStorage().scale(weight)
     assert scale.tolist() == [3.5, 2.0**-20]
-    assert TernaryFormat("power_of_two").scale(weight).tolist() == [4.0, 2.0**-20]
+    assert TernaryStorage("power_of_two").scale(weight).tolist() == [4.0, 2.0**-20]
 
 
 def test_one_scale_for_the_tensor_is_the_mean_of_all_kept_magnitudes():
     weight = torch.tensor([[4.0, 3, -2, 1], [1.0, 0, 0, 0], [6.0, -6, 6, 6]])
     expected = (9 + 1 + 18) / 9
-    assert TernaryFormat(per="tensor").scale(weight).tolist() == pytest.approx([expected] * 3, rel=2**-15)
-    assert TernaryFormat("power_of_two", per="tensor").scale(weight).tolist() == [4.0] * 3
+    assert TernaryStorage(per="tensor").scale(weight).tolist() == pytest.approx([expected] * 3, rel=2**-15)
+    assert TernaryStorage("power_of_two", per="tensor").scale(weight).tolist() == [4.0] * 3
 
 
 @pytest.mark.parametrize("per", ["row", "tensor"])
 @pytest.mark.parametrize("form", ["multiplier", "power_of_two"])
 def test_forward_is_exactly_the_integers(form, per):
     weight = torch.randn(20, 11, generator=torch.Generator().manual_seed(5))
-    quantizer = TernaryFormat(form, per=per)
+    quantizer = TernaryStorage(form, per=per)
     entries, mantissa, exponent = quantizer.integers(weight.double())
     expected = entries * np.ldexp(mantissa.astype(float), -exponent)[:, None]
     np.testing.assert_array_equal(quantizer(weight.double()), expected)
@@ -80,7 +80,7 @@ def test_arenas_rises_linearly_and_ends_at_exactly_zero():
 
 def test_residual_acts_in_training_only():
     weight = torch.randn(3, 8, requires_grad=True)
-    quantizer = TernaryFormat()
+    quantizer = TernaryStorage()
     quantized = quantizer(weight)
     quantizer.anneal(0.05)
     assert torch.equal(quantizer(weight), quantized + 0.5 * weight)
@@ -89,6 +89,6 @@ def test_residual_acts_in_training_only():
     assert torch.equal(quantizer.eval()(weight), quantized)
     quantizer.train().anneal(1.0)
     assert torch.equal(quantizer(weight), quantized)
-    without = TernaryFormat(arenas=False)
+    without = TernaryStorage(arenas=False)
     without.anneal(0.05)
     assert torch.equal(without(weight), quantized)

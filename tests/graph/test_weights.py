@@ -135,7 +135,7 @@ def read_delta(packed: bytes, rows: int, columns: int, bits: int) -> list[list[i
 
 def read(weight) -> list[list[int]]:
     packed, shape = weight.pack().tobytes(), weight.matrix.shape
-    if weight.format == "int4":
+    if weight.storage == "int4":
         return read_int4(packed, *shape)
     return (read_bitmap if weight.index == "bitmap" else read_delta)(packed, *shape, weight.bits)
 
@@ -171,7 +171,7 @@ def test_the_smallest_storage_is_taken(bits, density, kind):
     matrix = rng.integers(1, 8, (30, 64), dtype=np.int8)
     matrix[rng.random(matrix.shape) >= density] = 0
     weight = smallest_storage(matrix, bits)
-    assert weight.format == f"{kind}{bits}"
+    assert weight.storage == f"{kind}{bits}"
     assert np.array_equal(weight.matrix, matrix)
     others = (
         SparseWeight(matrix, bits, "bitmap"),
@@ -182,11 +182,11 @@ def test_the_smallest_storage_is_taken(bits, density, kind):
 
 
 def test_dense_wins_ties_then_the_bitmap():
-    assert smallest_storage(np.array([[5, 0]], np.int8), 8).format == "int8"  # 2 bytes each
-    assert smallest_storage(np.array([[0, 0, 0, 5]], np.int8), 8).format == "sparse_bitmap_int8"  # 2, and a delta of 3
+    assert smallest_storage(np.array([[5, 0]], np.int8), 8).storage == "int8"  # 2 bytes each
+    assert smallest_storage(np.array([[0, 0, 0, 5]], np.int8), 8).storage == "sparse_bitmap_int8"  # 2, and a delta of 3
     line = np.zeros((2, 8), np.int8)
     line[1, 0] = 5  # a bitmap of 2 + 1, a delta of 1 + 1 + 1
-    assert smallest_storage(line, 8).format == "sparse_bitmap_int8"
+    assert smallest_storage(line, 8).storage == "sparse_bitmap_int8"
     with pytest.raises(UnsupportedError, match=r"outside \[-7, 7\]"):
         smallest_storage(np.array([[9]], np.int8), 4)
 

@@ -138,7 +138,7 @@ def requantize_by(bias, requantization, output):
 
 
 def int8_product(rng, weight):
-    if weight.format == "int8":
+    if weight.storage == "int8":
         weight = replace(weight, matrix=weight.matrix // 5)
     rows, reach = len(weight.matrix), 128 * int(np.abs(weight.matrix.astype(int)).sum(axis=1).max())
     bias = rng.integers(-reach, reach + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)

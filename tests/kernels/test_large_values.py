@@ -230,4 +230,4 @@ def test_tables_of_partial_sums_are_left_where_their_sums_would_overflow():
     target = Target(CORES["cortex-m4"])
     for columns, formats in ((MOST_TABLED_COLUMNS, {"ternary", "ternary_tabled_words"}), (MOST_TABLED_COLUMNS + 1, {"ternary"})):
         weight = TernaryWeight(draw_ternary(np.random.default_rng(0), 1, columns))
-        assert {form.format for form in product_forms(weight, "int16", target)} == formats
+        assert {form.storage for form in product_forms(weight, "int16", target)} == formats

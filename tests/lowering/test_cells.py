@@ -149,10 +149,10 @@ def test_storage_of_a_sparse_net(bits):
     net = trained([Sparse(density=0.1), Quantize(bits=bits)], kind="gru", steps=4)
     model = lower(net, "model")
     weights = {node.name: node.op.weight for node in model.graphs["step"].nodes if hasattr(node.op, "weight")}
-    assert {name: weight.storage for name, weight in weights.items()} == {"input_product": "sparse", "recurrent_product": "sparse"}
+    assert {name: weight.kind for name, weight in weights.items()} == {"input_product": "sparse", "recurrent_product": "sparse"}
     kept = {name: int((weight.matrix != 0).sum()) for name, weight in weights.items()}
     assert kept["recurrent_product"] <= round(0.1 * 3 * HIDDEN * HIDDEN)
-    assert model.graphs["head"].nodes[0].op.weight.storage == f"int{bits}"
+    assert model.graphs["head"].nodes[0].op.weight.kind == f"int{bits}"
 
 
 @pytest.mark.parametrize(("bits", "spread"), [(0, 3000.0), (0, 1.0), (15, 0.0004), (15, 0.2)])

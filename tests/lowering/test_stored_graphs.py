@@ -1,4 +1,4 @@
-"""Graphs that must not change: those of drawn nets of every cell, layered net and weight format, by their digests."""
+"""Graphs that must not change: those of drawn nets of every cell, layered net and storage, by their digests."""
 
 import json
 

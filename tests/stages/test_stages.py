@@ -102,11 +102,11 @@ def test_verify_compares_every_value(model_dir):
 
 
 def test_quantize_again_with_other_weights(model_dir):
-    before = read_model(ModelDirectory.open(model_dir)).graphs["head"].nodes[0].op.weight.format
+    before = read_model(ModelDirectory.open(model_dir)).graphs["head"].nodes[0].op.weight.storage
     stages.quantize(model_dir, overrides=["quantize.epochs=0", 'compress=[{kind = "quantize"}]', "compress.0.scale=power_of_two"])
     model = read_model(ModelDirectory.open(model_dir))
     op = model.graphs["head"].nodes[0].op
-    assert (before, op.weight.format, op.requantization.is_power_of_two) == ("ternary", "int8", True)
+    assert (before, op.weight.storage, op.requantization.is_power_of_two) == ("ternary", "int8", True)
     assert not (model_dir / "model.onnx").exists()
     with pytest.raises(InputError, match="rescomp export"):
         stages.verify(model_dir, "onnxruntime")

@@ -20,7 +20,7 @@ def ternary(rows, columns):
 def test_every_choice_has_its_costs(core, activation):
     forms = product_forms(ternary(9, 10), activation, Target(core))
     assert len(forms) == 2
-    assert {(activation, form.format) for form in forms} <= set(COSTS[core.kernels[0]])
+    assert {(activation, form.storage) for form in forms} <= set(COSTS[core.kernels[0]])
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_every_choice_has_its_costs(core, activation):
 )
 def test_speed_takes_the_fastest(core, format):
     (product,) = choose_products([(ternary(80, 40), "int16")], Target(CORES[core]))
-    assert product.format == format
+    assert product.storage == format
 
 
 def test_int4_weights_are_widened_where_that_is_fastest():
     weight = draw_storage(np.random.default_rng(0), "int4", 16, 16)
-    formats = [choose_products([(weight, "int16")], Target(CORES[core]))[0].format for core in ("cortex-m4", "cortex-m55")]
+    formats = [choose_products([(weight, "int16")], Target(CORES[core]))[0].storage for core in ("cortex-m4", "cortex-m55")]
     assert formats == ["int4", "int8"]
 
 
@@ -48,20 +48,20 @@ def test_size_counts_the_kernels_with_the_matrices():
     """Many small matrices pad least in the generic layout; on AVR its kernel is the longer one, so that few never do."""
     small, many = [(ternary(8, 12), "int16")], [(ternary(8, 12), "int16")] * 40
     formats = {
-        (name, len(needs)): {product.format for product in choose_products(needs, Target(CORES[name], "size"))}
+        (name, len(needs)): {product.storage for product in choose_products(needs, Target(CORES[name], "size"))}
         for name in ("cortex-m3", "atmega328p")
         for needs in (small, many)
     }
     assert formats["cortex-m3", 1] == formats["cortex-m3", 40] == {"ternary"}
     assert formats["atmega328p", 1] == {"ternary_tabled_bytes"}
     for target in (Target(CORES["cortex-m3"], "size"), Target(CORES["atmega328p"], "size")):
-        assert len({product.format for product in choose_products(many, target)}) == 1
+        assert len({product.storage for product in choose_products(many, target)}) == 1
 
 
 def test_what_a_layout_cannot_hold_stays_generic():
     (wide,) = choose_products([(ternary(2, 1028), "int16")], Target(CORES["atmega328p"]))
     (narrow,) = choose_products([(ternary(2, 344), "int8")], Target(CORES["atmega328p"]))
-    assert wide.format == narrow.format == "ternary"
+    assert wide.storage == narrow.storage == "ternary"
 
 
 def test_sparse_weights_keep_their_own_kernels(random_fastgrnn):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rescomp.compress import SeededFormat, anneal, calibrate, constrain, widen_unproved
+from rescomp.compress import SeededStorage, anneal, calibrate, constrain, widen_unproved
 from rescomp.compress.calibrate_activations import format_owners
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, export_c
@@ -156,7 +156,7 @@ def test_a_fixed_projection_costs_its_scale_and_bias_alone():
 def test_compress_leaves_the_signs_alone_and_training_too(constraint):
     net = trained("fixed hourglass", CONSTRAINTS[constraint])
     matrix = net.parameters_of("project").matrix
-    assert isinstance(matrix.storage, SeededFormat)
+    assert isinstance(matrix.storage, SeededStorage)
     seed = net.plan.layer("project").seed
     entries, mantissa, exponent = matrix.integers()
     np.testing.assert_array_equal(entries, SeededWeight(40, 36, seed).matrix)
@@ -193,10 +193,10 @@ def test_the_seed_follows_torch_s_generator():
 def test_a_lost_sign_is_refused():
     matrix = fresh("fixed hourglass").parameters_of("project").matrix
     with pytest.raises(UnsupportedError, match="lost the signs of its seed"):
-        SeededFormat(5).integers(matrix.weight)
+        SeededStorage(5).integers(matrix.weight)
     seed = fresh("fixed hourglass").plan.layer("project").seed
     with pytest.raises(UnsupportedError, match="lost the signs of its seed"):
-        SeededFormat(seed).integers(-matrix.weight)
+        SeededStorage(seed).integers(-matrix.weight)
 
 
 class Scaled(nn.Module):
