@@ -218,6 +218,31 @@ _SIDE_BY_SIDE: Section = (
     "output[i] = a[i], b[i], position after position.",
     KernelRow("concat", "", BOTH, f"{PAIR}, rescomp_count positions, rescomp_count a_channels, rescomp_count b_channels", ("concat_body",)),
 )
+_SPECTRA: Section = (
+    "magnitude = that of each frequency of a frame input[samples][channels], size / 2 a channel, 0 for frequency 0; times 2^-doublings of "
+    "its\nchannel. The magnitudes serve as memory for the transform.",
+    KernelRow(
+        "spectrum", "", INT16, "const {type} *input, int32_t *magnitude, int16_t *doublings, rescomp_count channels, rescomp_frame frame"
+    ),
+)
+_BANDS: Section = (
+    "output[channel][j] = sum of weight[i] * input[channel][first[j] + i], count[j] weights for each band. Sums stay below 2^31.",
+    KernelRow(
+        "band_sum",
+        "",
+        ("int32",),
+        "const {type} *input, {type} *output, rescomp_count channels, rescomp_count bins, rescomp_count bands, "
+        "const RESCOMP_FLASH int16_t *first, const RESCOMP_FLASH int16_t *count, const RESCOMP_FLASH int8_t *weight",
+    ),
+    "output = log2(input) - doublings of its channel + offset of its band, in Q10, at least floor. table: log2(1 + i / 32), 33 entries.",
+    KernelRow(
+        "log2",
+        "",
+        ("int32",),
+        "const {type} *input, const int16_t *doublings, int16_t *output, rescomp_count channels, rescomp_count bands, "
+        "const RESCOMP_FLASH int16_t *table, const RESCOMP_FLASH int16_t *offset, int16_t floor",
+    ),
+)
 
 HEADERS: Mapping[str, Mapping[str, Section]] = {
     "rescomp_kernels.h": {
@@ -231,6 +256,7 @@ HEADERS: Mapping[str, Mapping[str, Section]] = {
     },
     "rescomp_decision.h": {"averages": _AVERAGES, "decisions": _DECISIONS},
     "rescomp_readout.h": {"blocks": _BLOCKS, "side_by_side": _SIDE_BY_SIDE},
+    "rescomp_frontend.h": {"spectra": _SPECTRA, "bands": _BANDS},
 }
 """What each header declares, by the names of its template's gaps (<header>.j2): comments, and the kernels that they are about."""
 

@@ -32,6 +32,7 @@ KINDS: Mapping[str, str] = {
     "threshold": "sides of a class's threshold",
     "branch": "branches of a decision",
     "block": "beginnings and continuations of blocks of steps",
+    "exponent": "block exponents of a spectrum",
 }
 """What each kind is, for readers."""
 _SCALE_OF_ONE = MULTIPLIER_BITS - 1

@@ -28,6 +28,10 @@ TIE_FREE_BITS = 24
 """|4 accumulator + 1| stays below 2^24, where float32 is exact."""
 Q15_ONE = 1 << 15
 TABLE_INTERVALS = 128
+LOG2_INTERVALS, LOG2_BITS = 32, 10
+"""Of the table of logarithms: its intervals, and the fraction bits of a logarithm."""
+LARGEST_TRANSFORM = 1024
+"""Points of a Fourier transform: the largest sine below 1 still fits 16 bits."""
 PREACTIVATION_BITS = 12
 """Non-linearities read Q12: the int16 range is then [-8, 8)."""
 
@@ -127,6 +131,26 @@ def tanh_table() -> IntArray:
     """
     grid = np.arange(TABLE_INTERVALS + 1) / 16.0
     return to_fixed(np.tanh(grid), 15, 0, Q15_ONE - 1).astype(np.int16)
+
+
+def sine_table(size: int) -> IntArray:
+    """sin(2 pi i / size) in Q15 for i < size / 4: int16. The next entry would be 1, which 16 bits do not hold and nothing multiplies by.
+
+    size: at most LARGEST_TRANSFORM. No entry lies near a half, so that every machine's sine gives the same table.
+    """
+    return to_fixed(np.sin(2 * np.pi * np.arange(size // 4) / size), 15, 0, Q15_ONE - 1).astype(np.int16)
+
+
+def log2_table() -> IntArray:
+    """log2(1 + i / 32) in Q10: int16 [33]. No entry but the first and the last lies near a half."""
+    return to_fixed(np.log2(1 + np.arange(LOG2_INTERVALS + 1) / LOG2_INTERVALS), LOG2_BITS, 0, 1 << LOG2_BITS).astype(np.int16)
+
+
+def leading_zeros(value: IntArray, bits: int) -> IntArray:
+    """How often a value in [1, 2^bits) is doubled to reach [2^(bits - 1), 2^bits): int64."""
+    _, length = np.frexp(value.astype(np.float64))
+    zeros: IntArray = bits - length.astype(np.int64)
+    return zeros
 
 
 def interpolate(table: IntArray, magnitude: IntArray, fraction_bits: int) -> IntArray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from .activation import Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
 from .average_pool import AveragePool
+from .band_sum import BandSum
 from .base import Op
 from .block_mean import BlockMean
 from .block_states import BlockCount, BlockMaximum, BlockSum
@@ -19,6 +20,7 @@ from .fastgrnn_gate import FastGrnnGate
 from .fastgrnn_update import FastGrnnUpdate
 from .fully_connected import FullyConnected
 from .gated_state import FastRnnState, GruState, LstmCellState
+from .log2 import Log2
 from .max_pool import MaxPool
 from .mul import Mul
 from .relu import Relu
@@ -26,12 +28,14 @@ from .requantize import Requantize
 from .reshape import Reshape
 from .shift_in import ShiftIn
 from .slice import Slice
+from .spectrum import Spectrum
 
 REGISTRY: Mapping[str, type[Op]] = {
     op.name: op
     for op in (
         Add,
         AveragePool,
+        BandSum,
         BiasAdd,
         BlockCount,
         BlockMaximum,
@@ -47,6 +51,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         FastRnnState,
         FullyConnected,
         GruState,
+        Log2,
         Lookup,
         LstmCellState,
         MaxPool,
@@ -57,6 +62,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         Reshape,
         ShiftIn,
         Slice,
+        Spectrum,
     )
 }
 
@@ -64,6 +70,7 @@ __all__ = [
     "REGISTRY",
     "Add",
     "AveragePool",
+    "BandSum",
     "BiasAdd",
     "BlockCount",
     "BlockMaximum",
@@ -79,6 +86,7 @@ __all__ = [
     "FastRnnState",
     "FullyConnected",
     "GruState",
+    "Log2",
     "Lookup",
     "LstmCellState",
     "MaxPool",
@@ -90,4 +98,5 @@ __all__ = [
     "Reshape",
     "ShiftIn",
     "Slice",
+    "Spectrum",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Generic, Literal, TypeVar
+
+import numpy as np
 
 from ..fixed_point import ACCUMULATOR_BITS, IntArray
 
@@ -35,7 +38,7 @@ class Int32Arithmetic(ABC, Generic[T]):
         """Product."""
         return self.binary("mul", x, y)
 
-    def div(self, x: T | int, y: int) -> T:
+    def div(self, x: T | int, y: T | int) -> T:
         """Quotient, truncated towards zero."""
         return self.binary("div", x, y)
 
@@ -67,3 +70,66 @@ class Int32Arithmetic(ABC, Generic[T]):
         """fixed_point.gated_sum, where the sum before its rounding is below 2^30 - 2^14."""
         opened = self.round_half_up_shift_product(self.mul(b, a), 15 - fraction_bits)
         return self.round_half_up_shift(self.add(opened, self.mul(d, c)), 15)
+
+
+class Int32Blocks(Int32Arithmetic[T]):
+    """What a spectrum takes besides: int32 tensors [rows, a, b, c], a row for each channel of each sample. An axis is one of 1, 2, 3."""
+
+    @abstractmethod
+    def constant(self, array: IntArray) -> T:
+        """A constant int32 [1, a, b, c]."""
+
+    @abstractmethod
+    def rows_of_channels(self, x: T, length: int, channels: int) -> T:
+        """A value [length, channels] as [rows, length, 1, 1]."""
+
+    @abstractmethod
+    def rows_of_vectors(self, x: T, size: int) -> T:
+        """A value [channels, size] as [rows, size, 1, 1]."""
+
+    @abstractmethod
+    def vectors(self, x: T, shape: tuple[int, ...]) -> T:
+        """[rows, ...] as an int32 value of `shape`, whose first axis is that of channels."""
+
+    @abstractmethod
+    def arrange(self, x: T, shape: tuple[int, int, int]) -> T:
+        """The same entries of each row as [rows, *shape]."""
+
+    @abstractmethod
+    def part(self, x: T, axis: int, start: int, size: int) -> T:
+        """The entries from `start` on of an axis."""
+
+    @abstractmethod
+    def join(self, parts: Sequence[T], axis: int) -> T:
+        """Tensors behind one another."""
+
+    @abstractmethod
+    def reverse(self, x: T, axis: int) -> T:
+        """The entries of an axis from the last to the first."""
+
+    @abstractmethod
+    def pad(self, x: T, axis: int, before: int, after: int) -> T:
+        """Zeros in front of the entries of an axis and behind them."""
+
+    @abstractmethod
+    def less(self, x: T, limit: int) -> T:
+        """1 where x < limit, 0 elsewhere."""
+
+    @abstractmethod
+    def largest(self, x: T) -> T:
+        """The largest entry of each row, [rows, 1, 1, 1], of entries in [0, 2^15)."""
+
+    def normalize(self, x: T, bits: int) -> tuple[T, T, T]:
+        """(x 2^k, 2^k, k) for x in [1, 2^bits), k = fixed_point.leading_zeros: by halving the span in which k lies."""
+        factor, count = self.constant(np.ones((1, 1, 1, 1), np.int32)), self.constant(np.zeros((1, 1, 1, 1), np.int32))
+        by = 1 << ((bits - 1).bit_length() - 1)
+        while by:
+            small = self.less(x, 1 << (bits - by))
+            twos = self.add(self.mul(small, (1 << by) - 1), 1)
+            x, factor, count = self.mul(x, twos), self.mul(factor, twos), self.add(count, self.mul(small, by))
+            by //= 2
+        return x, factor, count
+
+    def magnitude(self, x: T) -> T:
+        """|x|."""
+        return self.binary("maximum", x, self.sub(0, x))

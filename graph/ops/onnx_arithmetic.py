@@ -7,7 +7,7 @@ all sums lie below 2^24 units, so that float32 is exact; products are free of ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..fixed_point import IntArray, Requantization
 from ..formats import Format
 from .base import OnnxBuilder
-from .int32_arithmetic import Int32Arithmetic, Operator
+from .int32_arithmetic import Int32Arithmetic, Int32Blocks, Operator
 from .tie_free import has_relu, tie_free
 from .window import POINT, Window
 
@@ -42,6 +42,57 @@ class OnnxInt32(Int32Arithmetic[str]):
 
     def _operand(self, x: str | int) -> str:
         return x if isinstance(x, str) else self.builder.constant(np.array(x, np.int32))
+
+
+class OnnxBlocks(OnnxInt32, Int32Blocks[str]):
+    """Int32Blocks through an OnnxBuilder."""
+
+    def constant(self, array: IntArray) -> str:
+        """See Int32Blocks."""
+        return self.builder.constant(array.astype(np.int32))
+
+    def rows_of_channels(self, x: str, length: int, channels: int) -> str:
+        """See Int32Blocks."""
+        return self.arrange(self.builder.node("Transpose", x, perm=[0, 2, 1]), (length, 1, 1))
+
+    def rows_of_vectors(self, x: str, size: int) -> str:
+        """See Int32Blocks."""
+        return self.arrange(x, (size, 1, 1))
+
+    def vectors(self, x: str, shape: tuple[int, ...]) -> str:
+        """See Int32Blocks."""
+        return self.builder.node("Reshape", x, self.builder.constant(np.array([-1, *shape])))
+
+    def arrange(self, x: str, shape: tuple[int, int, int]) -> str:
+        """See Int32Blocks."""
+        return self.vectors(x, shape)
+
+    def part(self, x: str, axis: int, start: int, size: int) -> str:
+        """See Int32Blocks."""
+        return self.builder.node("Slice", x, *(self.builder.constant(np.array([at])) for at in (start, start + size, axis)))
+
+    def join(self, parts: Sequence[str], axis: int) -> str:
+        """See Int32Blocks."""
+        return self.builder.node("Concat", *parts, axis=axis)
+
+    def reverse(self, x: str, axis: int) -> str:
+        """See Int32Blocks."""
+        ends = (-1, np.iinfo(np.int64).min, axis, -1)
+        return self.builder.node("Slice", x, *(self.builder.constant(np.array([at])) for at in ends))
+
+    def pad(self, x: str, axis: int, before: int, after: int) -> str:
+        """See Int32Blocks."""
+        amounts = np.zeros((2, 4), np.int64)
+        amounts[:, axis] = before, after
+        return self.builder.node("Pad", x, self.builder.constant(amounts.reshape(-1)))
+
+    def less(self, x: str, limit: int) -> str:
+        """See Int32Blocks."""
+        return self.builder.node("Cast", self.builder.node("Less", x, self._operand(limit)), to=INT32)
+
+    def largest(self, x: str) -> str:
+        """See Int32Blocks."""
+        return self.builder.node("ReduceMax", x, axes=[1, 2, 3], keepdims=1)
 
 
 def reshape(b: OnnxBuilder, x: str, shape: tuple[int, ...]) -> str:

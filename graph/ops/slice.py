@@ -11,7 +11,6 @@ from ..fixed_point import IntArray
 from ..formats import TensorType
 from .base import CBuilder, CValue, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_format
-from .tflite_arithmetic import format_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Slice(Increasing):
         (x,) = inputs
         shape = (*x.shape[:-1], self.size)
         start, size = (b.constant(np.array(numbers, np.int32)) for numbers in ((0, 0, 0, self.start), shape))
-        return (b.operator("SLICE", (x, start, size), shape, x.dtype, format_of(x)),)
+        return (b.operator("SLICE", (x, start, size), shape, x.dtype, x.format),)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         """None: the planner of memory has placed the output inside the input."""

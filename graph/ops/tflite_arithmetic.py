@@ -7,7 +7,7 @@ docs/contract.md names those that are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..fixed_point import FloatArray, IntArray, Requantization
 from ..formats import Format
 from .base import TfliteBuilder, TfliteTensor
-from .int32_arithmetic import Int32Arithmetic, Operator
+from .int32_arithmetic import Int32Arithmetic, Int32Blocks, Operator
 from .tie_free import has_relu, quantized_product, tie_free
 from .window import POINT, Padding, Window
 
@@ -51,6 +51,73 @@ class TfliteInt32(Int32Arithmetic[TfliteTensor]):
 
     def _operand(self, x: TfliteTensor | int) -> TfliteTensor:
         return self.builder.constant(np.full((1, 1, 1, 1), x, np.int32)) if isinstance(x, int) else x
+
+
+class TfliteBlocks(TfliteInt32, Int32Blocks[TfliteTensor]):
+    """Int32Blocks through a TfliteBuilder: a row is an entry of the axis of batches."""
+
+    def constant(self, array: IntArray) -> TfliteTensor:
+        """See Int32Blocks."""
+        return self.builder.constant(array.astype(np.int32))
+
+    def rows_of_channels(self, x: TfliteTensor, length: int, channels: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        rows = [self._reshape(self.part(x, 3, channel, 1), (1, length, 1, 1)) for channel in range(channels)]
+        return self.join(rows, 0) if channels > 1 else rows[0]
+
+    def rows_of_vectors(self, x: TfliteTensor, size: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        return self._reshape(x, (x.shape[2], size, 1, 1))
+
+    def vectors(self, x: TfliteTensor, shape: tuple[int, ...]) -> TfliteTensor:
+        """See Int32Blocks."""
+        return self._reshape(x, (*(1,) * (4 - len(shape)), *shape))
+
+    def arrange(self, x: TfliteTensor, shape: tuple[int, int, int]) -> TfliteTensor:
+        """See Int32Blocks."""
+        return self._reshape(x, (x.shape[0], *shape))
+
+    def part(self, x: TfliteTensor, axis: int, start: int, size: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        if size == x.shape[axis]:
+            return x
+        begin, shape = np.zeros(4, np.int32), list(x.shape)
+        begin[axis], shape[axis] = start, size
+        operands = (x, self.builder.constant(begin), self.builder.constant(np.array(shape, np.int32)))
+        return self.builder.operator("SLICE", operands, tuple(shape), "int32")
+
+    def join(self, parts: Sequence[TfliteTensor], axis: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        shape = list(parts[0].shape)
+        shape[axis] = sum(part.shape[axis] for part in parts)
+        return self.builder.operator("CONCATENATION", tuple(parts), tuple(shape), "int32", axis=axis)
+
+    def reverse(self, x: TfliteTensor, axis: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        return self.builder.operator("REVERSE_V2", (x, self.builder.constant(np.array([axis], np.int32))), x.shape, "int32")
+
+    def pad(self, x: TfliteTensor, axis: int, before: int, after: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        amounts, shape = np.zeros((4, 2), np.int32), list(x.shape)
+        amounts[axis] = before, after
+        shape[axis] += before + after
+        return self.builder.operator("PAD", (x, self.builder.constant(amounts)), tuple(shape), "int32")
+
+    def less(self, x: TfliteTensor, limit: int) -> TfliteTensor:
+        """See Int32Blocks."""
+        return widen(self.builder, self.builder.operator("LESS", (x, self._operand(limit)), x.shape, "bool"))
+
+    def largest(self, x: TfliteTensor) -> TfliteTensor:
+        """See Int32Blocks. By MAX_POOL_2D of int16, since microcontroller runtimes reduce no int32."""
+        entries, format = x.shape[1] * x.shape[2] * x.shape[3], Format(0)
+        line = narrow(self.builder, self.arrange(x, (1, entries, 1)), format)
+        options = {"padding": VALID_PADDING, "stride_h": 1, "stride_w": 1, "filter_height": 1, "filter_width": entries}
+        return widen(self.builder, self.builder.operator("MAX_POOL_2D", (line,), (x.shape[0], 1, 1, 1), "int16", format, **options))
+
+    def _reshape(self, x: TfliteTensor, shape: tuple[int, ...]) -> TfliteTensor:
+        if shape == x.shape:
+            return x
+        return self.builder.operator("RESHAPE", (x, self.builder.constant(np.array(shape, np.int32))), shape, x.dtype)
 
 
 def widen(b: TfliteBuilder, x: TfliteTensor) -> TfliteTensor:

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: 0BSD */
+/* The layers of a front-end, from samples to logarithms of a spectrum, in the manner of rescomp_kernels.h. */
+#ifndef RESCOMP_FRONTEND_H
+#define RESCOMP_FRONTEND_H
+
+#include "rescomp_math.h"
+
+/* What a spectrum takes. */
+typedef struct {
+    rescomp_count size;                  /* points of the transform, a power of two from 16 to 1024 */
+    rescomp_count length;                /* samples of a frame, behind which zeros follow */
+    uint8_t pre_emphasis;                /* its shift, 1 to 14, and one sample more is read; 0: none */
+    const RESCOMP_FLASH int16_t *window; /* length / 2 + 1 entries: window[length - i] = window[i] */
+    const RESCOMP_FLASH int16_t *sine;   /* sin(2 pi i / size) in Q15, i < size / 4 */
+} rescomp_frame;
+
+static inline rescomp_frame rescomp_frame_of(rescomp_count size, rescomp_count length, uint8_t pre_emphasis,
+                                             const RESCOMP_FLASH int16_t *window, const RESCOMP_FLASH int16_t *sine)
+{
+    rescomp_frame frame;
+
+    frame.size = size;
+    frame.length = length;
+    frame.pre_emphasis = pre_emphasis;
+    frame.window = window;
+    frame.sine = sine;
+    return frame;
+}
+
+/*
+ * magnitude = that of each frequency of a frame input[samples][channels], size / 2 a channel, 0 for frequency 0; times 2^-doublings of its
+ * channel. The magnitudes serve as memory for the transform.
+ */
+void rescomp_spectrum_int16(const int16_t *input, int32_t *magnitude, int16_t *doublings, rescomp_count channels,
+                            rescomp_frame frame);
+
+/* output[channel][j] = sum of weight[i] * input[channel][first[j] + i], count[j] weights for each band. Sums stay below 2^31. */
+void rescomp_band_sum_int32(const int32_t *input, int32_t *output, rescomp_count channels, rescomp_count bins, rescomp_count bands,
+                            const RESCOMP_FLASH int16_t *first, const RESCOMP_FLASH int16_t *count,
+                            const RESCOMP_FLASH int8_t *weight);
+
+/* output = log2(input) - doublings of its channel + offset of its band, in Q10, at least floor. table: log2(1 + i / 32), 33 entries. */
+void rescomp_log2_int32(const int32_t *input, const int16_t *doublings, int16_t *output, rescomp_count channels,
+                        rescomp_count bands, const RESCOMP_FLASH int16_t *table, const RESCOMP_FLASH int16_t *offset,
+                        int16_t floor);
+
+#endif
