@@ -1,8 +1,14 @@
-"""What a model may be called: its name is that of a header, and begins every name in its C."""
+"""What a model, its values and its classes may be called: every name reaches generated code, so every one passes here.
+
+A model's name is that of a header too, and begins every name in its C.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+
+from .errors import UnsupportedError
 
 LONGEST = 40
 """Characters of a model's name."""
@@ -71,6 +77,14 @@ RESERVED_NAMES = KEYWORDS.union(
     *(names.split() for names in (_LIBRARIES, _COMPILERS, _FOLDERS, _FIRMWARE, _ARDUINO, _FUNCTIONS, _SDKS, _DEVICES))
 )
 """Model names that would hide a header of somebody else's, clash with one's names, or that no file can have somewhere."""
+MOST_CHARACTERS = 127
+"""Of the name of a value, a layer or a step."""
+MOST_LABEL_BYTES = 255
+"""Of a class label in UTF-8."""
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z", re.ASCII)
+"""Lower case, so that two names differ in a macro's upper case too; no C keyword is excluded, since the C export renames those."""
+_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's control characters, halves of pairs, and separators of lines and paragraphs."""
 
 
 def is_model_name(name: str) -> bool:
@@ -84,3 +98,20 @@ def model_name_of(text: str) -> str:
     """A model's name from another one, that of a data set for instance."""
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:30].strip("_")
     return plain if is_model_name(plain) else f"model_{plain}".rstrip("_")
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise UnsupportedError, which begins with `what`, unless `name` is a lower-case C identifier of bounded length."""
+    if len(name) > MOST_CHARACTERS:
+        raise UnsupportedError(f"{what} {name[:40]!r}... has {len(name)} characters: a name has at most {MOST_CHARACTERS}")
+    if not IDENTIFIER.match(name):
+        raise UnsupportedError(f"{what} {name!r} is not a lower-case C identifier")
+
+
+def label_fault(label: str) -> str:
+    """Why a text cannot be a class label, to stand behind it; nothing where it can. C gets all but harmless ASCII as octal escapes."""
+    if any(unicodedata.category(character) in _BREAKING for character in label):
+        return "holds a control character, or one that is no Unicode text"
+    if len(label.encode()) > MOST_LABEL_BYTES:
+        return f"takes {len(label.encode())} bytes, and a label at most {MOST_LABEL_BYTES}"
+    return ""

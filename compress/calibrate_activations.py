@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError, UnsupportedError
-from ..graph.fixed_point import MIN_SHIFT, TERNARY_INPUT_BOUND, Requantization, split_scale
-from ..graph.ops.product import prove_tie_free
+from ..errors import InputError
+from ..graph.fixed_point import MIN_SHIFT, TERNARY_INPUT_BOUND, Requantization, split_scale, tie_fault
 from ..models import FeedForwardNet, FloatActivations, IntegerActivations, Plan, Step
 from ..models.arithmetic import NORMALIZED
 from ..models.layered.activations import WIDE_BITS
@@ -175,7 +174,7 @@ def widen_unproved(net: FeedForwardNet) -> list[str]:
         if step.kind not in ("convolution", "average_pool", "scale"):
             continue
         weight, largest, requantization = _product(net, step, integers)
-        if integers.is_wide(step.name) or not _is_proved(weight, largest, requantization):
+        if integers.is_wide(step.name) or tie_fault(weight, largest, requantization):
             room = int(requantization.shift.min()) - MIN_SHIFT
             integers.set_wide(step.name, max(1, min(WIDE_BITS, room)))
             widened.append(step.name)
@@ -196,11 +195,3 @@ def _product(net: FeedForwardNet, step: Step, integers: IntegerActivations) -> t
     unit = np.ldexp(mantissa.astype(np.float64), -exponent - integers.bits(net.read_name(step)))
     sums = np.abs(entries.astype(np.int64)).sum(axis=1) * 128 + np.ceil(np.abs(counted / unit)).astype(np.int64)
     return int(np.abs(entries).max()), int(sums.max()), Requantization(mantissa, (exponent + difference).astype(np.int32))
-
-
-def _is_proved(weight: int, largest: int, requantization: Requantization) -> bool:
-    try:
-        prove_tie_free(weight, largest, requantization)
-    except UnsupportedError:
-        return False
-    return True

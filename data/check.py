@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, counted
-from ..graph.names import label_fault
+from ..model_names import label_fault
 from .labels import NO_CLASS, class_numbers, no_class
 from .raw import RawDataset, RawSplit
 from .split import Int64Array, Split, ValueArray, valid_steps

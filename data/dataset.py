@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..graph.names import label_fault
+from ..model_names import label_fault
 from ..recipe import DataSection
 from .bundled import names, read_bundled
 from .check import check_splits

@@ -6,13 +6,15 @@ Every witness (ONNX, TFLite, generated C, the torch net) reproduces what stands 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
+Function = Literal["sigmoid", "tanh"]
+"""What a non-linearity computes."""
 
 ACCUMULATOR_BITS = 30
 """Accumulators are int32 and stay below 2^30, so that every backend can add rounding constants without overflow."""
@@ -104,6 +106,24 @@ class Requantization:
     def unclamped(self, accumulator: IntArray) -> IntArray:
         """R(accumulator) before it is saturated, int64; rows are the last axis."""
         return round_half_up_shift(accumulator.astype(np.int64) * self.multiplier.astype(np.int64), self.shift)
+
+
+def tie_fault(weight: int, largest: int, requantization: Requantization) -> str:
+    """Why sums of int8 values could round differently from one runtime to the next; nothing where they round alike however it rounds.
+
+    weight, largest: magnitudes that no weight and no accumulator exceeds. The runtimes get 4 accumulator + 1 (docs/contract.md, tie-free
+    encoding), which no shift by two more bits brings to a tie, and which float32 holds exactly.
+    """
+    reach = 4 * largest + 1
+    if weight > TIE_FREE_WEIGHT:
+        return f"a weight of {weight} is past {TIE_FREE_WEIGHT}: int8 activations take six-bit or ternary weights"
+    if not requantization.is_power_of_two:
+        return "int8 activations take scales that are powers of two"
+    if np.any(requantization.power < 1):
+        return "int8 activations take scales of 1/2 or less: give the output fewer fraction bits"
+    if reach >= 1 << TIE_FREE_BITS:
+        return f"four times an accumulator may reach {reach}, past 2^{TIE_FREE_BITS}: use fewer inputs"
+    return ""
 
 
 def inverse_of_odd(value: IntArray) -> IntArray:

@@ -1,4 +1,4 @@
-"""How integers stand for reals: dtype, fraction bits, bound, shape. What nets, data and ops need to know of each other's values."""
+"""How integers stand for reals (dtype, fraction bits, bound), and in which shapes: what nets, data and ops know of each other's values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..errors import UnsupportedError
+
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
 DType = Literal["int8", "int16", "int32"]
 MOST_ENTRIES = 1 << 22
 """Of a value, of a weight, of an image with its padding."""
+MOST_PATCHES = 1 << 24
+"""Entries of all patches of an input, which numpy and ONNX hold at once."""
 MOST_FRACTION_BITS = 64
 """Either way: 2^-64 to 2^64 is more than any sum of the contract spans."""
 _LIMIT: Mapping[str, int] = {"int8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31}
@@ -87,3 +93,56 @@ class TensorType:
 def row_dtype(formats: Iterable[Format]) -> np.dtype[Any]:
     """Of entries of such formats side by side: int16, where that is wide enough."""
     return np.dtype(np.int32 if any(format.dtype == "int32" for format in formats) else np.int16)
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(height, width, channels) of a value [height, width, channels] or [time, channels], which is an image of height 1."""
+    if len(shape) not in (2, 3):
+        raise UnsupportedError(f"an image is height x width x channels or time x channels, not a value of shape {shape}")
+    height, width, channels = (1, *shape) if len(shape) == 2 else shape
+    return height, width, channels
+
+
+@dataclass(frozen=True)
+class WindowShape:
+    """A window over height and width, or over time. kernel_size, stride: (height, width). padding: zeros (top, bottom, left, right)."""
+
+    kernel_size: Pair
+    stride: Pair
+    padding: Padding
+
+    def output_shape(self, name: str, shape: tuple[int, ...], channels: int) -> tuple[int, ...]:
+        """Of the result, with as many axes as `shape`. Raises UnsupportedError, in the name of an op, when the window does not fit."""
+        fault = self._fault(name, shape)
+        if fault:
+            raise UnsupportedError(fault)
+        return (*self.output_size(shape), channels)[3 - len(shape) :]
+
+    def output_size(self, shape: tuple[int, ...]) -> Pair:
+        """(height, width) of the result for an input of `shape`."""
+        height, width, _ = image_shape(shape)
+        top, bottom, left, right = self.padding
+        return (
+            (height + top + bottom - self.kernel_size[0]) // self.stride[0] + 1,
+            (width + left + right - self.kernel_size[1]) // self.stride[1] + 1,
+        )
+
+    def patch_entries(self, shape: tuple[int, ...]) -> int:
+        """Entries of all patches of an input of `shape`."""
+        return prod((*self.output_size(shape), *self.kernel_size, shape[-1]))
+
+    def _fault(self, name: str, shape: tuple[int, ...]) -> str:
+        """Why the window does not fit into a value of `shape`; nothing where it does."""
+        height, width, depth = image_shape(shape)
+        if min(*self.kernel_size, *self.stride) < 1 or min(self.padding) < 0:
+            return f"{name} needs a kernel and a stride of at least 1 and no negative padding"
+        if min(self.output_size(shape)) < 1:
+            return f"a {self.kernel_size} kernel does not fit into {(height, width)}"
+        padded = (height + sum(self.padding[:2])) * (width + sum(self.padding[2:])) * depth
+        if padded > MOST_ENTRIES:
+            return f"{name} pads its input to {padded:,} entries, past {MOST_ENTRIES:,}"
+        if (patches := self.patch_entries(shape)) > MOST_PATCHES:
+            return f"{name} reads {patches:,} entries in its patches, past {MOST_PATCHES:,}"
+        if len(shape) == 2 and (self.kernel_size[0] != 1 or any(self.padding[:2])):
+            return f"{name} over time has a kernel of height 1 and pads no rows"
+        return ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..model_names import check_name, label_fault
 from .any_state import prove_any_state
 from .decide import decision_of
 from .formats import MOST_ENTRIES, TensorType
 from .ir import Graph, IntegerModel
-from .names import check_name, label_fault
 from .policy import check_policy
 from .weights import SeededWeight
 

@@ -10,10 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from ..graph import ops
-from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, IntArray, Requantization, tanh_table, to_fixed
+from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, Function, IntArray, Requantization, tanh_table, to_fixed
 from ..graph.formats import Format, TensorType
 from ..graph.ir import Node
-from ..graph.ops.activation import Function
 from ..models import FixedPointArithmetic, Matrix
 from ..models.arithmetic import BIAS_LIMIT, NORMALIZED, Constant
 from .constants import accumulator_bias, infer, normalization, numpy_of

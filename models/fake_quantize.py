@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from ..graph import fixed_point
-from ..graph.fixed_point import MULTIPLIER_BITS, PREACTIVATION_BITS, Q15_ONE, lookup_sigmoid, lookup_tanh, tanh_table
+from ..graph.fixed_point import MULTIPLIER_BITS, PREACTIVATION_BITS, Q15_ONE, Function, lookup_sigmoid, lookup_tanh, tanh_table
 from ..graph.formats import Format
-from ..graph.ops.activation import Function
 from ..recipe import ScaleForm
 
 PREACTIVATION = Format(PREACTIVATION_BITS)

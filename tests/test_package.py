@@ -13,7 +13,8 @@ import rescomp
 
 ROOT = Path(rescomp.__file__).parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGE_FOLDERS = ("boards", "compress", "data", "export", "graph", "lowering", "models", "stages", "store", "targets", "train", "validate")
+UNPACKED = {"benchmarks", "examples", "tests"}
+PACKAGE_FOLDERS = sorted({path.parent.name for path in ROOT.glob("[a-z]*/*.py")} - UNPACKED)
 
 
 def modules_after(code: str, *arguments: str) -> set[str]:
@@ -116,6 +117,15 @@ def test_every_package_folder_is_listed():
     for folder in PACKAGE_FOLDERS:
         for module in (ROOT / folder).rglob("*.py"):
             assert (module.parent / "__init__.py").exists(), f"{module} lies in no package"
+
+
+def test_the_import_contract_names_every_room():
+    (layers,) = (contract["layers"] for contract in PYPROJECT["tool"]["importlinter"]["contracts"] if contract["type"] == "layers")
+    named = [name.strip(" ()") for layer in layers for name in layer.split("|")]
+    rooms = {*PACKAGE_FOLDERS, *(path.stem for path in ROOT.glob("*.py"))} - {"__init__"}
+    assert len(named) == len(set(named))
+    assert rooms <= set(named)
+    assert set(named) - rooms <= {name.strip("()") for name in layers if name.startswith("(")}
 
 
 def test_the_root_holds_only_the_package_s_modules():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..fixed_point import (
     PREACTIVATION_BITS,
     Q15_ONE,
     TABLE_INTERVALS,
+    Function,
     IntArray,
     hard_sigmoid,
     hard_tanh,
@@ -29,7 +30,6 @@ from .onnx_arithmetic import OnnxInt32
 from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
 
-Function = Literal["sigmoid", "tanh"]
 Q15 = Format(15)
 UNIT_Q15 = Format(15, nonnegative=True)
 """What a sigmoid gives: [0, 1)."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import BoolArray
 from ..fixed_point import IntArray, Requantization
-from ..formats import Format, TensorType
+from ..formats import Format, Padding, Pair, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from . import onnx_arithmetic, tflite_arithmetic
@@ -19,7 +19,7 @@ from .c_arguments import requantization_argument
 from .drawing import draw_dtype, draw_format, draw_requantization, draw_tie_free
 from .product import prove_requantization, prove_tie_free
 from .requantizing import Convolving, decisive_images
-from .window import Padding, Pair, Window
+from .window import Window
 
 NO_BIAS = np.zeros(0, np.int32)
 

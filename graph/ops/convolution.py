@@ -9,11 +9,10 @@ import numpy as np
 
 from ..draws import Draws
 from ..fixed_point import IntArray, Requantization
-from ..formats import Format, TensorType
+from ..formats import Format, Padding, Pair, TensorType
 from ..stress import telling_combinations
 from ..weights import Weight
 from .requantizing import Convolving, decisive_images
-from .window import Padding, Pair
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..draws import Draws
 from ..events import Events, saturations
-from ..fixed_point import PREACTIVATION_BITS, Q15_ONE, TABLE_INTERVALS, IntArray, saturate, tanh_table
+from ..fixed_point import PREACTIVATION_BITS, Q15_ONE, TABLE_INTERVALS, Function, IntArray, saturate, tanh_table
 from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
-from .activation import TABLE_NOTE, Function, Lookup, PiecewiseLinear
+from .activation import TABLE_NOTE, Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .fastgrnn_gate import FastGrnnGate

@@ -10,14 +10,14 @@ import numpy as np
 from ..draws import Draws
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray
-from ..formats import DType, TensorType
+from ..formats import DType, Padding, Pair, TensorType, image_shape
 from ..ranges import Range
 from ..stress import telling_combinations
 from . import onnx_arithmetic
 from .base import CBuilder, CValue, Elementwise, Increasing, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_dtype, draw_format
 from .tflite_arithmetic import format_of, slide
-from .window import DisjointPatches, Padding, Pair, Window, Windowed, image_shape
+from .window import DisjointPatches, Window, Windowed
 
 
 @dataclass(frozen=True)

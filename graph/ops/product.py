@@ -9,10 +9,9 @@ from ..fixed_point import (
     MIN_SHIFT,
     MULTIPLIER_BITS,
     TERNARY_INPUT_BOUND,
-    TIE_FREE_BITS,
-    TIE_FREE_WEIGHT,
     IntArray,
     Requantization,
+    tie_fault,
 )
 from ..formats import Format
 from ..weights import Weight
@@ -48,16 +47,9 @@ def largest_accumulator(weight: Weight, bias: IntArray, x: Format) -> int:
 
 
 def prove_tie_free(weight: int, largest: int, requantization: Requantization) -> None:
-    """Raise unless sums of int8 values round alike in every runtime, however it rounds (docs/contract.md, tie-free encoding).
-
-    weight, largest: magnitudes that no weight and no accumulator exceeds. The runtimes then get 4 accumulator + 1, which no shift by
-    two more bits brings to a tie, and which float32 holds exactly.
-    """
-    require(weight <= TIE_FREE_WEIGHT, f"a weight of {weight} is past {TIE_FREE_WEIGHT}: int8 activations take six-bit or ternary weights")
-    require(requantization.is_power_of_two, "int8 activations take scales that are powers of two")
-    require(bool(np.all(requantization.power >= 1)), "int8 activations take scales of 1/2 or less: give the output fewer fraction bits")
-    reach = 4 * largest + 1
-    require(reach < 1 << TIE_FREE_BITS, f"four times an accumulator may reach {reach}, past 2^{TIE_FREE_BITS}: use fewer inputs")
+    """Raise unless sums of int8 values round alike in every runtime. weight, largest: as `tie_fault` takes them."""
+    fault = tie_fault(weight, largest, requantization)
+    require(not fault, fault)
 
 
 def prove_requantization(requantization: Requantization, rows: int) -> None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..fixed_point import FloatArray, IntArray, Requantization
-from ..formats import Format
+from ..formats import Format, Padding
 from .base import TfliteBuilder, TfliteTensor
 from .int32_arithmetic import Int32Arithmetic, Int32Blocks, Operator
 from .tie_free import has_relu, quantized_product, tie_free
-from .window import POINT, Padding, Window
+from .window import POINT, Window
 
 OPERATORS: Mapping[Operator, str] = {op: op.upper() for op in ("add", "sub", "mul", "div", "minimum", "maximum")}
 SAME_PADDING, VALID_PADDING = 0, 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,20 +10,7 @@ import numpy as np
 from ..draws import Draws
 from ..events import BoolArray
 from ..fixed_point import IntArray
-from ..formats import MOST_ENTRIES, TensorType
-from .base import require
-
-MOST_PATCHES = 1 << 24
-"""Entries of all patches of an input, which numpy and ONNX hold at once."""
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
-
-
-def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(height, width, channels) of a value [height, width, channels] or [time, channels], which is an image of height 1."""
-    require(len(shape) in (2, 3), f"an image is height x width x channels or time x channels, not a value of shape {shape}")
-    height, width, channels = (1, *shape) if len(shape) == 2 else shape
-    return height, width, channels
+from ..formats import Padding, Pair, TensorType, WindowShape, image_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,40 +41,8 @@ def _disjoint(patches: IntArray, pattern: BoolArray) -> DisjointPatches:
 
 
 @dataclass(frozen=True)
-class Window:
-    """kernel_size, stride: (height, width). padding: zeros added (top, bottom, left, right)."""
-
-    kernel_size: Pair
-    stride: Pair
-    padding: Padding
-
-    def output_shape(self, name: str, shape: tuple[int, ...], channels: int) -> tuple[int, ...]:
-        """Of the result, with as many axes as `shape`. Raises UnsupportedError, in the name of an op, when the window does not fit."""
-        height, width, depth = image_shape(shape)
-        positive = min(*self.kernel_size, *self.stride) > 0 and min(self.padding) >= 0
-        require(positive, f"{name} needs a kernel and a stride of at least 1 and no negative padding")
-        out = self.output_size(shape)
-        require(min(out) > 0, f"a {self.kernel_size} kernel does not fit into {(height, width)}")
-        padded = (height + sum(self.padding[:2])) * (width + sum(self.padding[2:])) * depth
-        require(padded <= MOST_ENTRIES, f"{name} pads its input to {padded:,} entries, past {MOST_ENTRIES:,}")
-        patches = self.patch_entries(shape)
-        require(patches <= MOST_PATCHES, f"{name} reads {patches:,} entries in its patches, past {MOST_PATCHES:,}")
-        flat = self.kernel_size[0] == 1 and not any(self.padding[:2])
-        require(len(shape) == 3 or flat, f"{name} over time has a kernel of height 1 and pads no rows")
-        return (*out, channels)[3 - len(shape) :]
-
-    def output_size(self, shape: tuple[int, ...]) -> Pair:
-        """(height, width) of the result for an input of `shape`."""
-        height, width, _ = image_shape(shape)
-        top, bottom, left, right = self.padding
-        return (
-            (height + top + bottom - self.kernel_size[0]) // self.stride[0] + 1,
-            (width + left + right - self.kernel_size[1]) // self.stride[1] + 1,
-        )
-
-    def patch_entries(self, shape: tuple[int, ...]) -> int:
-        """Entries of all patches of an input of `shape`."""
-        return prod((*self.output_size(shape), *self.kernel_size, shape[-1]))
+class Window(WindowShape):
+    """What lies in each of its places."""
 
     def patches(self, shape: tuple[int, ...]) -> IntArray:
         """For each output position the flat indices of its patch: int64 [positions, kernel height * kernel width, channels].

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
-from ...graph.formats import MOST_ENTRIES
-from ...graph.names import check_name
-from ...graph.ops.window import Window
+from ...graph.formats import MOST_ENTRIES, WindowShape
 from ...graph.weights import SeededWeight
+from ...model_names import check_name
 
 if TYPE_CHECKING:
     from .plan import Layer, Plan, Step
@@ -59,7 +58,7 @@ def _shape_of(step: Step, reads: list[Shape], layers: Mapping[str, Layer]) -> Sh
         return (1, 1, prod(x))
     if step.kind in ("add", "relu", "scale"):
         return x if all(other == x for other in reads) else None
-    window, channels = Window(step.kernel_size, step.stride, step.padding), x[2]
+    window, channels = WindowShape(step.kernel_size, step.stride, step.padding), x[2]
     if step.kind == "convolution":
         layer = layers.get(step.layer)
         if layer is None or layer.columns != step.area * (1 if layer.depthwise else x[2]) or (layer.depthwise and layer.rows != x[2]):

@@ -7,8 +7,7 @@ import torch
 from rescomp.errors import UnsupportedError
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization, tanh_table
-from rescomp.graph.formats import Format, TensorType
-from rescomp.graph.ops.window import image_shape
+from rescomp.graph.formats import Format, TensorType, image_shape
 from rescomp.graph.weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight
 
 
