@@ -64,16 +64,24 @@ class Trajectory:
 
     states: of the model's state_dtype [sequences, longest, state entries], all state inputs of the step side by side; rows past a
     sequence's length are zero. scores: int [sequences, classes]. A net without state has states of width 0. decisions: int16
-    [sequences, longest], likewise zero past the end; None: the model takes none, or the witness leaves them out.
+    [sequences, longest], decide_states: int32 [sequences, longest, entries], the state inputs of the graph `decide` side by side, both
+    likewise zero past the end; None: the model takes no decisions, or the witness leaves them out.
     """
 
     states: IntArray
     scores: IntArray
     decisions: IntArray | None = None
+    decide_states: IntArray | None = None
 
     def take(self, rows: IntArray) -> Trajectory:
         """Of some of the sequences."""
-        return Trajectory(self.states[rows], self.scores[rows], None if self.decisions is None else self.decisions[rows])
+        decided = (None if array is None else array[rows] for array in (self.decisions, self.decide_states))
+        return Trajectory(self.states[rows], self.scores[rows], *decided)
+
+    def first_steps(self, steps: int) -> Trajectory:
+        """Of a trajectory with every score."""
+        decided = (None if array is None else array[:, :steps] for array in (self.decisions, self.decide_states))
+        return Trajectory(self.states[:, :steps], self.scores[:, :steps], *decided)
 
 
 def initial_state(model: IntegerModel, batch: int, rows: IntArray | None = None) -> dict[str, IntArray]:
@@ -124,7 +132,7 @@ def evaluate(model: IntegerModel, x: IntArray, lengths: IntArray | None = None, 
         walk = walk_sequences(model, x[rows], lengths[rows], None if initial is None else initial[rows])
         for t, (running, values) in enumerate(walk):
             states[begin + running, t] = np.concatenate([values[step.state[name]].reshape(len(running), -1) for name in sizes], axis=1)
-    return Trajectory(states, _scores(model, states, lengths), _decisions(model, states, lengths) if model.decides else None)
+    return Trajectory(states, _scores(model, states, lengths), *(_decided(model, states, lengths) if model.decides else ()))
 
 
 def walk_decisions(model: IntegerModel, scores: IntArray, unread: npt.NDArray[np.bool_] | None = None) -> Iterator[dict[str, IntArray]]:
@@ -154,6 +162,18 @@ def take_decisions(model: IntegerModel, scores: IntArray, unread: npt.NDArray[np
     return decisions
 
 
+def follow_decisions(model: IntegerModel, scores: IntArray) -> tuple[IntArray, IntArray]:
+    """(the decision after every step, int16 [streams, steps]; its states, int32 [streams, steps, entries], as Trajectory.decide_states)."""
+    decide = model.graphs["decide"]
+    (name,), followings = decide.outputs, [decide.state[value.name] for value in model.states("decide")]
+    decisions = np.zeros(scores.shape[:2], np.int16)
+    states = np.zeros((*scores.shape[:2], sum(value.type.size for value in model.states("decide"))), np.int32)
+    for t, values in enumerate(walk_decisions(model, scores)):
+        decisions[:, t] = values[name][:, 0]
+        states[:, t] = np.concatenate([values[following].reshape(len(scores), -1) for following in followings], axis=1)
+    return decisions, states
+
+
 def scores_of_every_step(model: IntegerModel, states: IntArray) -> IntArray:
     """What the head makes of the states after each step: int64 [sequences, steps, *shape], for rows as Trajectory.states."""
     head, (count, steps, width) = model.graphs["head"], states.shape
@@ -163,12 +183,14 @@ def scores_of_every_step(model: IntegerModel, states: IntArray) -> IntArray:
     return shaped
 
 
-def _decisions(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArray:
+def _decided(model: IntegerModel, states: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:
+    """See follow_decisions."""
     size = max(1, rows_at_a_time(model.graphs["head"]) // max(1, states.shape[1]))
-    parts = [take_decisions(model, scores_of_every_step(model, states[i : i + size])) for i in range(0, len(states), size)]
-    decisions: IntArray = np.concatenate([np.zeros((0, states.shape[1]), np.int16), *parts])
-    decisions[np.arange(states.shape[1]) >= lengths[:, None]] = 0
-    return decisions
+    parts = [follow_decisions(model, scores_of_every_step(model, states[i : i + size])) for i in range(0, max(1, len(states)), size)]
+    decisions, decide_states = (np.concatenate(part) for part in zip(*parts, strict=True))
+    ended = np.arange(states.shape[1]) >= lengths[:, None]
+    decisions[ended], decide_states[ended] = 0, 0
+    return decisions, decide_states
 
 
 def rows_at_a_time(graph: Graph, most: int = ENTRIES) -> int:
@@ -185,8 +207,8 @@ def _scores(model: IntegerModel, states: IntArray, lengths: IntArray) -> IntArra
     return evaluate_graph(head, {value.name: last[value.name] for value in head.inputs})[model.output.name]
 
 
-def split_state(model: IntegerModel, rows: IntArray) -> dict[str, IntArray]:
-    """Rows of Trajectory.states, int [batch, state entries], as one array [batch, *shape] for each state input."""
-    values = model.graphs["step"].state_inputs
+def split_state(model: IntegerModel, rows: IntArray, role: str = "step") -> dict[str, IntArray]:
+    """Rows of Trajectory.states (of `decide`: of decide_states), int [batch, entries], as one array [batch, *shape] a state input."""
+    values = model.states(role)
     ends = np.cumsum([value.type.size for value in values])
     return {value.name: part.reshape(-1, *value.type.shape) for value, part in zip(values, np.split(rows, ends[:-1], axis=1), strict=True)}

@@ -115,6 +115,17 @@ class IntegerModel:
         (name,) = graph.outputs
         return Value(name, graph.types()[name])
 
+    def states(self, role: str) -> tuple[Value, ...]:
+        """The state inputs of the graph of that name; none where the model has no such graph."""
+        return self.graphs[role].state_inputs if role in self.graphs else ()
+
+    @property
+    def decision(self) -> Value:
+        """The decision, of a model that decides."""
+        graph = self.graphs["decide"]
+        (name,) = graph.outputs
+        return Value(name, graph.types()[name])
+
     @property
     def decides(self) -> bool:
         """Whether a decision stands behind the scores."""

@@ -149,7 +149,7 @@ class Examination:
             reference = stream.reference(answer.trajectory.states[0])
             steps = reference.states.shape[1]
             run = replace(job, x=job.x[:, :steps], lengths=np.array([steps], np.int64))
-            comparison = compare(run, reference, _first_steps(answer.trajectory, steps))
+            comparison = compare(run, reference, answer.trajectory.first_steps(steps))
             yield asked.evidence(answer, stream, comparison, _locate(asked, run, answer, reference, comparison), steps)
 
     def _compare_layers(self, asked: _Asked, vectors: LayerSet, job: Job) -> Iterator[Evidence]:
@@ -222,12 +222,6 @@ def _locate(asked: _Asked, job: Job, answer: Answer, reference: Trajectory, comp
     if not finding.fault.computed:
         return finding.fault, f"; no layer of it can be asked by itself: what differs is {finding.fault}"
     return finding.fault, f"; the first layer that differs there is {finding.fault}"
-
-
-def _first_steps(trajectory: Trajectory, steps: int) -> Trajectory:
-    """Of a trajectory with every score."""
-    decisions = None if trajectory.decisions is None else trajectory.decisions[:, :steps]
-    return Trajectory(trajectory.states[:, :steps], trajectory.scores[:, :steps], decisions)
 
 
 def _defined(graphs: Iterable[Graph]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InputError, counted
-from ..graph.evaluate import Trajectory, take_decisions
+from ..graph.evaluate import Trajectory, follow_decisions
 from ..graph.events import KINDS, kinds_of_ends
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
@@ -54,7 +54,7 @@ class LongRunSet:
     _saturations: _Saturations = field(init=False)
     _states: list[IntArray] = field(default_factory=list)
     _scores: list[IntArray] = field(default_factory=list)
-    _decisions: IntArray = field(default_factory=lambda: np.zeros((1, 0), np.int16))
+    _decided: Sequence[IntArray] = (np.zeros((1, 0), np.int16),)
 
     def __post_init__(self) -> None:
         self._saturations = _Saturations(self.model)
@@ -62,7 +62,8 @@ class LongRunSet:
     @classmethod
     def of(cls, model: IntegerModel, vectors: Vectors, asked: int | None, left: int) -> LongRunSet:
         """The stream of a model's golden vectors. Raises InputError where so many steps cannot be held."""
-        entries = sum(value.type.size for value in model.graphs["step"].inputs) + model.output.type.size
+        read = [value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].inputs]
+        entries = sum(value.type.size for value in read) + model.output.type.size
         steps = asked or max(HOST_STEPS, FEWEST_STEPS, left)
         most = min(MOST_STEPS, MOST_HELD_ENTRIES // entries)
         if steps > most and asked:
@@ -97,7 +98,7 @@ class LongRunSet:
             wrong = self._wrong(guess)
         steps = int(wrong[WRONG_STEPS - 1]) + 1 if len(wrong) >= WRONG_STEPS else len(guess)
         states, scores = (np.concatenate(parts)[None, :steps] for parts in (self._states, self._scores))
-        return Trajectory(states, scores, self._decisions_about(scores) if self.model.decides else None)
+        return Trajectory(states, scores, *(self._decided_about(scores) if self.model.decides else ()))
 
     @property
     def _done(self) -> int:
@@ -112,11 +113,11 @@ class LongRunSet:
         self._states = [np.concatenate(self._states)]
         return np.flatnonzero((self._states[0][:steps] != guess[:steps]).any(axis=1))
 
-    def _decisions_about(self, scores: IntArray) -> IntArray:
-        """After each step, int16 [1, steps], for scores from the first step on."""
-        if scores.shape[1] > self._decisions.shape[1]:
-            self._decisions = take_decisions(self.model, scores)
-        return self._decisions[:, : scores.shape[1]]
+    def _decided_about(self, scores: IntArray) -> Sequence[IntArray]:
+        """After each step the decision and its states, for scores from the first step on: see follow_decisions."""
+        if scores.shape[1] > self._decided[0].shape[1]:
+            self._decided = follow_decisions(self.model, scores)
+        return [array[:, : scores.shape[1]] for array in self._decided]
 
     @property
     def summary(self) -> StreamSummary | None:

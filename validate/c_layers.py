@@ -49,7 +49,7 @@ def decode_layers(
 
 def _encode(model: IntegerModel, role: str, graph: Graph, forced: Mapping[str, IntArray]) -> bytes:
     """For each sample: states, input, and for every tapped value whether one is forced on it, and which."""
-    states = tuple(value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].state_inputs)
+    states = (*model.states("step"), *model.states("decide"))
     inputs = model.graphs[role].data_inputs if role != "head" else ()
     given = [(f"given {i}", value) for i, value in enumerate(tapped_values(graph))]
     fields: list[tuple[str, np.dtype[Any], tuple[int, ...]]] = []

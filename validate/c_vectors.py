@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,52 +39,71 @@ def _encode_states(job: Job) -> list[bytes]:
 
 def decode_trajectory(job: Job, output: bytes) -> Trajectory:
     """What main.c wrote for a job. Raises DeviceError when it is not exactly as long as it must be."""
-    model = job.model
-    values = model.graphs["step"].state_inputs if model.is_recurrent else ()
     if job.every_score:
-        return decode_long_run(job, output, [*values, *decision_values(model)])
-    state, scores = record_dtype([*values, *decision_values(model)]), record_dtype([model.output])
+        return decode_long_run(job, output)
+    model, trajectory = job.model, empty_trajectory(job)
     steps = job.lengths if model.is_recurrent else np.zeros(len(job.x), np.int64)
-    check_length(output, int(steps.sum()) * state.itemsize + len(job.x) * scores.itemsize)
-    width = sum(value.type.size for value in values)
-    longest = job.x.shape[1] if model.is_recurrent else 0
-    trajectory = Trajectory(
-        np.zeros((len(job.x), longest, width), model.state_dtype),
-        np.zeros((len(job.x), *model.output.type.shape), np.int64),
-        np.zeros((len(job.x), longest), np.int16) if model.decides else None,
-    )
-    start = 0
-    for i, count in enumerate(steps.tolist()):
-        end = start + count * state.itemsize
-        if values:
-            after: npt.NDArray[Any] = np.ndarray(count, state, output, start)
-            trajectory.states[i, :count] = side_by_side(values, after)
-            if trajectory.decisions is not None:
-                trajectory.decisions[i, :count] = after[DECISION][:, 0]
-        start = end + scores.itemsize
-        trajectory.scores[i] = np.frombuffer(output, scores, 1, end)[model.output.name][0]
+    sizes = steps * nbytes(stepped_values(model)) + model.output.type.nbytes
+    check_length(output, int(sizes.sum()))
+    for i, end in enumerate(np.cumsum(sizes).tolist()):
+        decode_sequence(job, trajectory, i, output[end - sizes[i] : end])
     return trajectory
 
 
-def decode_long_run(job: Job, output: bytes, values: Sequence[Value]) -> Trajectory:
-    """The trajectory of a job that asks for every score, from what was written after each step: `values`, then the scores."""
-    model, steps = job.model, int(job.lengths[0])
-    record = np.dtype([("values", record_dtype(values)), ("scores", stored_dtype(model.output.type), model.output.type.shape)])
-    check_length(output, steps * record.itemsize)
-    records = np.frombuffer(output, record)
-    states = side_by_side(model.graphs["step"].state_inputs, records["values"]).astype(model.state_dtype)
-    decisions = records["values"][DECISION][:, 0][None].astype(np.int16) if model.decides else None
-    return Trajectory(states[None], records["scores"][None].astype(np.int64), decisions)
+def empty_trajectory(job: Job) -> Trajectory:
+    """Zeros, to be filled sequence by sequence."""
+    model, count = job.model, len(job.x)
+    steps = (count, job.x.shape[1] if model.is_recurrent else 0)
+    width, decide_width = (sum(value.type.size for value in model.states(role)) for role in ("step", "decide"))
+    decided = (np.zeros(steps, np.int16), np.zeros((*steps, decide_width), np.int32)) if model.decides else ()
+    return Trajectory(np.zeros((*steps, width), model.state_dtype), np.zeros((count, *model.output.type.shape), np.int64), *decided)
+
+
+def decode_sequence(job: Job, trajectory: Trajectory, i: int, results: bytes) -> None:
+    """Put into a trajectory what came of sequence i: `stepped_values` after each step, then the scores."""
+    model, steps = job.model, int(job.lengths[i]) if job.model.is_recurrent else 0
+    end = steps * nbytes(stepped_values(model))
+    if steps:
+        _put_steps(model, trajectory, i, np.frombuffer(results[:end], record_dtype(stepped_values(model))))
+    trajectory.scores[i] = np.frombuffer(results[end:], stored_dtype(model.output.type)).reshape(model.output.type.shape)
+
+
+def decode_long_run(job: Job, results: bytes) -> Trajectory:
+    """The trajectory of a job that asks for every score, from what was written after each step: `stepped_values`, then the scores."""
+    model, trajectory = job.model, empty_trajectory(job)
+    scores = ("scores", stored_dtype(model.output.type), model.output.type.shape)
+    record = np.dtype([("values", record_dtype(stepped_values(model))), scores])
+    check_length(results, int(job.lengths[0]) * record.itemsize)
+    records = np.frombuffer(results, record)
+    _put_steps(model, trajectory, 0, records["values"])
+    return replace(trajectory, scores=records["scores"][None].astype(np.int64))
+
+
+def _put_steps(model: IntegerModel, trajectory: Trajectory, i: int, records: npt.NDArray[Any]) -> None:
+    """The steps of sequence i, a record of `stepped_values` each."""
+    trajectory.states[i, : len(records)] = side_by_side(model.states("step"), records)
+    if trajectory.decisions is not None and trajectory.decide_states is not None:
+        trajectory.decisions[i, : len(records)] = records[DECISION][:, 0]
+        trajectory.decide_states[i, : len(records)] = side_by_side(model.states("decide"), records)
+
+
+def stepped_values(model: IntegerModel) -> list[Value]:
+    """What is told after each step, one behind the other: the states of the step, then those of a decision, and the decision."""
+    return [*model.states("step"), *model.states("decide"), *decision_values(model)]
+
+
+def nbytes(values: Sequence[Value]) -> int:
+    """Of values without padding, as they lie on a device."""
+    return sum(value.type.nbytes for value in values)
 
 
 def decision_values(model: IntegerModel) -> list[Value]:
     """The decision, of a model that takes one."""
-    graph = model.graphs.get("decide")
-    return [] if graph is None else [Value(name, graph.types()[name]) for name in graph.outputs]
+    return [model.decision] if model.decides else []
 
 
 def side_by_side(values: Sequence[Value], records: npt.NDArray[Any]) -> IntArray:
-    """States as rows of Trajectory.states, [steps, entries], from records of `record_dtype`, one a step."""
+    """States as rows of a trajectory, [steps, entries], from records of `record_dtype`, one a step."""
     states: IntArray = np.concatenate([records[value.name].reshape(len(records), -1) for value in values], axis=1)
     return states
 

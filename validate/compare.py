@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from ..errors import ParityError
-from ..graph.decide import DECISION
 from ..graph.evaluate import Trajectory, evaluate_forced
 from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph, IntegerModel
+from ..graph.ir import Graph, IntegerModel, Value
 from .witness import Forced, Job, LayerAnswer
+
+Kind = Literal["state", "score", "decision"]
+"""What a value is; what a decision keeps is of its kind."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Mismatch:
     expected: int
     got: int
     of: str = "sequence"
-    kind: Literal["state", "score", "decision"] = "state"
+    kind: Kind = "state"
 
     def __str__(self) -> str:
         step = "" if self.step is None else f"step {self.step}, "
@@ -47,75 +50,92 @@ class Comparison:
 
 
 def expected_count(job: Job, *, decisions: bool = True) -> int:
-    """What a full comparison covers: steps x (state entries, and the decision) + sequences, or steps for every score, x scores.
+    """What a full comparison covers: steps x (state entries, and the decision's with the decision) + sequences, or steps for every
+    score, x scores.
 
     decisions: whether the witness takes them, where the model does.
     """
     scores = (int(job.lengths.sum()) if job.every_score else len(job.x)) * job.model.output.type.size
     if not job.model.is_recurrent:
         return scores
-    width = sum(value.type.size for value in job.model.graphs["step"].state_inputs) + (job.model.decides and decisions)
+    roles = ("step", "decide") if job.model.decides and decisions else ("step",)
+    width = sum(value.type.size for role in roles for value in job.model.states(role)) + len(roles) - 1
     return int(job.lengths.sum()) * width + scores
 
 
 def compare(job: Job, reference: Trajectory, answer: Trajectory) -> Comparison:
     """Every state and decision of every valid step, and every score. Raises ParityError when the answer has not all of them.
 
-    Decisions are left out where the witness takes none.
+    Decisions, and the states that they keep, are left out where the witness takes none.
     """
-    if reference.states.shape != answer.states.shape or reference.scores.shape != answer.scores.shape:
-        raise ParityError(
-            f"the answer has states {answer.states.shape} and scores {answer.scores.shape}, "
-            f"the reference {reference.states.shape} and {reference.scores.shape}"
-        )
+    _check_shapes(reference, answer)
     valid = np.arange(reference.states.shape[1]) < job.lengths[:, None]
-    states = (reference.states != answer.states) & valid[..., None]
+    parts = [_Stepped(*part, (part[2] != part[3]) & valid[..., None]) for part in _stepped(job.model, reference, answer)]
     scores = reference.scores != answer.scores
-    decided, decisions = 0, np.zeros(valid.shape, np.bool_)
-    if reference.decisions is not None and answer.decisions is not None:
-        decided, decisions = int(valid.sum()), (reference.decisions != answer.decisions) & valid
-    compared = int(valid.sum()) * reference.states.shape[2] + decided + scores.size
+    compared = int(valid.sum()) * sum(part.differs.shape[2] for part in parts) + scores.size
     expected = expected_count(job, decisions=answer.decisions is not None)
     if compared != expected:
         raise ParityError(f"{compared} values were compared instead of {expected}")
-    differing = int(states.sum() + decisions.sum() + scores.sum())
-    return Comparison(compared, differing, _first(job, reference, answer, states, scores) or _first_decision(reference, answer, decisions))
+    differing = int(sum(part.differs.sum() for part in parts) + scores.sum())
+    return Comparison(compared, differing, _first(job, reference, answer, parts, scores))
 
 
-def _first(job: Job, reference: Trajectory, answer: Trajectory, states: IntArray, scores: IntArray) -> Mismatch | None:
-    found = []
-    if states.any():
-        sequence, step, channel = (int(i) for i in np.argwhere(states)[0])
-        tensor, entry = state_entry(job.model, channel)
-        values = int(reference.states[sequence, step, channel]), int(answer.states[sequence, step, channel])
-        found.append(Mismatch(sequence, step, tensor, entry, *values))
-    if scores.any():
-        place = np.argwhere(scores)[0]
-        values = int(reference.scores[tuple(place)]), int(answer.scores[tuple(place)])
-        before = 2 if job.every_score else 1
-        channel = int(np.ravel_multi_index(place[before:], reference.scores.shape[before:]))
-        at = int(place[1]) if job.every_score else None
-        found.append(Mismatch(int(place[0]), at, job.model.output.name, channel, *values, kind="score"))
+@dataclass(frozen=True, eq=False)
+class _Stepped:
+    """Values after every step, side by side: int [sequences, longest, entries]. differs: bool, likewise."""
+
+    kind: Kind
+    values: Sequence[Value]
+    expected: IntArray
+    got: IntArray
+    differs: BoolArray
+
+    def first(self) -> Mismatch:
+        """By sequence, then step, then entry; something differs."""
+        sequence, step, entry = (int(i) for i in np.argwhere(self.differs)[0])
+        tensor, channel = _entry_of(self.values, entry)
+        wanted, found = (int(array[sequence, step, entry]) for array in (self.expected, self.got))
+        return Mismatch(sequence, step, tensor, channel, wanted, found, kind=self.kind)
+
+
+def _check_shapes(reference: Trajectory, answer: Trajectory) -> None:
+    """Raise ParityError where a witness does not answer with as much as numpy, decisions aside where it takes none."""
+    names = ["states", "scores", *(["decisions", "decide_states"] if answer.decisions is not None else [])]
+    found, wanted = ([f"{name} {np.shape(getattr(trajectory, name))}" for name in names] for trajectory in (answer, reference))
+    if found != wanted:
+        raise ParityError(f"the answer has {' and '.join(found)}, the reference {' and '.join(wanted)}")
+
+
+def _stepped(model: IntegerModel, reference: Trajectory, answer: Trajectory) -> Iterator[tuple[Kind, Sequence[Value], IntArray, IntArray]]:
+    """What is compared after every step: its states, then what a decision keeps, then the decision."""
+    yield "state", model.states("step"), reference.states, answer.states
+    if reference.decide_states is not None and answer.decide_states is not None:
+        yield "decision", model.states("decide"), reference.decide_states, answer.decide_states
+    if reference.decisions is not None and answer.decisions is not None:
+        yield "decision", [model.decision], reference.decisions[..., None], answer.decisions[..., None]
+
+
+def _first(job: Job, reference: Trajectory, answer: Trajectory, parts: Sequence[_Stepped], scores: BoolArray) -> Mismatch | None:
+    """A state or a score, which say more than what was decided on them; by sequence, then step."""
     longest = reference.states.shape[1]
-    return min(found, key=lambda each: (each.sequence, longest if each.step is None else each.step), default=None)
+    found = [part.first() for part in parts if part.differs.any()]
+    found += [_first_score(job, reference, answer, scores)] if scores.any() else []
+    return min(found, key=lambda each: (each.kind == "decision", each.sequence, longest if each.step is None else each.step), default=None)
 
 
-def _first_decision(reference: Trajectory, answer: Trajectory, differs: BoolArray) -> Mismatch | None:
-    """Where neither a state nor a score differs, which says more."""
-    if not differs.any() or reference.decisions is None or answer.decisions is None:
-        return None
-    sequence, step = (int(i) for i in np.argwhere(differs)[0])
-    values = int(reference.decisions[sequence, step]), int(answer.decisions[sequence, step])
-    return Mismatch(sequence, step, DECISION, 0, *values, kind="decision")
+def _first_score(job: Job, reference: Trajectory, answer: Trajectory, differs: BoolArray) -> Mismatch:
+    place, before = np.argwhere(differs)[0], 2 if job.every_score else 1
+    wanted, found = (int(trajectory.scores[tuple(place)]) for trajectory in (reference, answer))
+    channel = int(np.ravel_multi_index(place[before:], reference.scores.shape[before:]))
+    step = int(place[1]) if job.every_score else None
+    return Mismatch(int(place[0]), step, job.model.output.name, channel, wanted, found, kind="score")
 
 
-def state_entry(model: IntegerModel, channel: int) -> tuple[str, int]:
-    """The state that an entry of Trajectory.states belongs to, and its place there."""
-    for value in model.graphs["step"].state_inputs:
-        if channel < value.type.size:
-            return value.name, channel
-        channel -= value.type.size
-    raise IndexError(channel)
+def _entry_of(values: Sequence[Value], entry: int) -> tuple[str, int]:
+    """The value that an entry of values side by side belongs to, and its place there."""
+    ends = np.cumsum([value.type.size for value in values])
+    at = int(np.searchsorted(ends, entry, side="right"))
+    return values[at].name, entry - int(ends[at]) + values[at].type.size
 
 
 class LayerReference:

@@ -129,18 +129,20 @@ def _run_steps(job: Job, data: bytes, path: Path, optimize: bool) -> Trajectory:
         task = replace(task, recorded=(*task.recorded, answer))
     results = _run(task, data, path, {job.model.input.name: job.x}, job.lengths, job.states())
     found = _recurrent_trajectory(job, task, results)
-    return replace(found, decisions=_decide(job, optimize, results.recorded[answer])) if job.model.decides else found
+    return Trajectory(found.states, found.scores, *_decide(job, optimize, results.recorded[answer])) if job.model.decides else found
 
 
-def _decide(job: Job, optimize: bool, scores: IntArray) -> IntArray:
-    """The decisions of model_decide.onnx about scores [sequences, longest, *shape]: int16 [sequences, longest]."""
+def _decide(job: Job, optimize: bool, scores: IntArray) -> tuple[IntArray, IntArray]:
+    """Decisions and decide_states of a trajectory, by model_decide.onnx, about scores [sequences, longest, *shape]."""
     path, graph = job.directory / DECIDE_FILE, job.model.graphs["decide"]
     types, (read,), (decision,) = graph.types(), graph.data_inputs, graph.outputs
-    outputs = tuple(boundary_tensor(name, types[name]) for name in (*graph.state.values(), decision))
+    following = [graph.state[value.name] for value in graph.state_inputs]
+    outputs = tuple(boundary_tensor(name, types[name]) for name in (*following, decision))
     task = _task(optimize, tuple(map(_input, graph.inputs)), outputs, graph, answers=(decision,), carried=dict(graph.state))
     task = replace(task, recorded=tuple(tensor.name for tensor in outputs))
     zeros = {value.name: np.zeros((len(scores), *value.type.shape), value.type.format.numpy_dtype) for value in graph.state_inputs}
-    return _run(task, _read(path, job.model), path, {read.name: scores}, job.lengths, zeros).recorded[decision][..., 0]
+    recorded = _run(task, _read(path, job.model), path, {read.name: scores}, job.lengths, zeros).recorded
+    return recorded[decision][..., 0], beside([recorded[name] for name in following], 2)
 
 
 def _run_sequences(job: Job, data: bytes, path: Path, optimize: bool) -> Trajectory:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graph.evaluate import Trajectory, evaluate_graph, scores_of_every_step, split_state, walk_decisions
+from ..graph.evaluate import Trajectory, evaluate_graph, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from .compare import Mismatch
@@ -40,37 +40,25 @@ def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPL
     at = length - 1 if mismatch.step is None else mismatch.step
     begin = max(0, min(at - most // 2, length - most))
     end = min(length, begin + most)
-    after = reference.states[row, begin:end]
-    before = np.concatenate([_state_before(job, reference, row, begin), after[:-1]])
+    initial = None if job.initial is None else job.initial[row]
+    before = _rows_before(reference.states[row], initial, begin, end)
     forced = {"step": _values(model, "step", {**split_state(model, before), model.input.name: job.x[row, begin:end]})}
-    forced["head"] = _values(model, "head", split_state(model, after))
-    if model.decides:
-        decided = _decided(model, reference.states[row : row + 1, :end], begin) if mismatch.kind == "decision" else {}
+    forced["head"] = _values(model, "head", split_state(model, reference.states[row, begin:end]))
+    if reference.decide_states is not None:
         (read,) = model.graphs["decide"].data_inputs
-        zeros = {value.name: np.zeros((end - begin, *value.type.shape), np.int64) for value in model.graphs["decide"].state_inputs}
-        forced["decide"] = _values(model, "decide", {**zeros, read.name: forced["head"][model.output.name], **decided})
+        kept = split_state(model, _rows_before(reference.decide_states[row], None, begin, end), "decide")
+        forced["decide"] = _values(model, "decide", {**kept, read.name: forced["head"][model.output.name]})
     return Replay(forced, row, begin)
 
 
-def _state_before(job: Job, reference: Trajectory, row: int, step: int) -> IntArray:
-    """One row as Trajectory.states has them."""
-    if step:
-        return reference.states[row, step - 1 : step]
-    if job.initial is None:
-        return np.zeros((1, reference.states.shape[2]), reference.states.dtype)
-    return job.initial[row : row + 1]
+def _rows_before(after: IntArray, initial: IntArray | None, begin: int, end: int) -> IntArray:
+    """The states before the steps `begin` to `end`, of rows after each step. initial: before the first one (None: zeros)."""
+    if begin:
+        return after[begin - 1 : end - 1]
+    first = np.zeros_like(after[:1]) if initial is None else initial[None]
+    return np.concatenate([first, after[: end - 1]])
 
 
 def _values(model: IntegerModel, role: str, inputs: dict[str, IntArray]) -> dict[str, IntArray]:
     graph = model.graphs[role]
     return evaluate_graph(graph, {value.name: inputs[value.name] for value in graph.inputs})
-
-
-def _decided(model: IntegerModel, states: IntArray, begin: int) -> dict[str, IntArray]:
-    """The states of `decide` before each step from `begin` on, [steps, *shape], for the states [1, steps, entries] from the first on."""
-    decide, scores = model.graphs["decide"], scores_of_every_step(model, states)
-    before: dict[str, list[IntArray]] = {v.name: [np.zeros((1, *v.type.shape), np.int64)] for v in decide.state_inputs}
-    for values in walk_decisions(model, scores[:, :-1]):
-        for name, following in decide.state.items():
-            before[name].append(values[following])
-    return {name: np.concatenate(arrays[begin:]) for name, arrays in before.items()}

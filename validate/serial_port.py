@@ -17,12 +17,12 @@ from ..graph.serialize import digest
 from ..targets.cores import CORES
 from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import layer_functions, tapped_values
-from .c_vectors import stored_dtype
+from .c_vectors import nbytes, stepped_values, stored_dtype
 from .emulation import source_on
 from .parity_device import HELLO_SECONDS, LineReport, ParityDevice
 from .parity_protocol import NAME_CHARACTERS, Hello, ModelBuffer
 from .serial_line import SerialLine, parse_port, port_names
-from .serial_sequences import SequenceStream, insist, nbytes, stepped_values
+from .serial_sequences import SequenceStream, insist
 from .witness import Answer, Forced, Job, LayerAnswer
 
 SECONDS_A_PRODUCT = 20e-6

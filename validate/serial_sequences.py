@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sized
 from typing import TypeVar
 
-import numpy as np
-
 from ..errors import DeviceError
-from ..graph.decide import DECISION
 from ..graph.evaluate import Trajectory
-from ..graph.ir import IntegerModel, Value
-from .c_vectors import decision_values, decode_long_run, record_dtype, side_by_side, stored_dtype
+from .c_vectors import decode_long_run, decode_sequence, empty_trajectory, nbytes, stepped_values, stored_dtype
 from .parity_device import LostError, ParityDevice
 from .parity_protocol import ModelBuffer
 from .witness import Job, Progress
@@ -52,13 +48,7 @@ class SequenceStream:
 
     def run(self) -> Trajectory:
         """Every state and score as they come. Raises DeviceError."""
-        model, count = self._job.model, len(self._job.x)
-        states, values = model.graphs["step"].state_inputs if model.is_recurrent else (), stepped_values(model)
-        width, longest = sum(value.type.size for value in states), self._job.x.shape[1] if model.is_recurrent else 0
-        decisions = np.zeros((count, longest), np.int16) if model.decides else None
-        trajectory = Trajectory(
-            np.zeros((count, longest, width), model.state_dtype), np.zeros((count, *model.output.type.shape), np.int64), decisions
-        )
+        count, trajectory = len(self._job.x), empty_trajectory(self._job)
         for i in range(count):
             if self._device.wants_new_session:
                 self._check_digest()
@@ -66,15 +56,8 @@ class SequenceStream:
             results = self._sequence(i)
             if self._job.every_score:
                 self._check_digest()
-                return decode_long_run(self._job, results, values)
-            steps = int(self._job.lengths[i]) if model.is_recurrent else 0
-            end = steps * nbytes(values)
-            if steps:
-                found = np.frombuffer(results[:end], record_dtype(values))
-                trajectory.states[i, :steps] = side_by_side(states, found)
-                if trajectory.decisions is not None:
-                    trajectory.decisions[i, :steps] = found[DECISION][:, 0]
-            trajectory.scores[i] = np.frombuffer(results[end:], stored_dtype(model.output.type)).reshape(model.output.type.shape)
+                return decode_long_run(self._job, results)
+            decode_sequence(self._job, trajectory, i, results)
             self._tell(i + 1, count, "sequences")
         self._check_digest()
         return trajectory
@@ -132,7 +115,7 @@ class SequenceStream:
 
     def _state_before(self, i: int) -> bytes:
         """As it lies on the device before the first step."""
-        values = self._job.model.graphs["step"].state_inputs
+        values = self._job.model.states("step")
         before = b"".join(self._states[value.name][i].astype(stored_dtype(value.type)).tobytes() for value in values)
         return before + bytes(nbytes(stepped_values(self._job.model)) - len(before))
 
@@ -160,14 +143,3 @@ class SequenceStream:
 
 def _piece(data: bytearray, number: int, size: int) -> bytes:
     return bytes(data[number * size : (number + 1) * size])
-
-
-def stepped_values(model: IntegerModel) -> list[Value]:
-    """What a device gives after each step, one behind the other: the states of the step, then those of a decision, and the decision."""
-    states = [value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].state_inputs]
-    return states + decision_values(model)
-
-
-def nbytes(values: Sequence[Value]) -> int:
-    """Of values without padding, as they lie on a device."""
-    return sum(value.type.nbytes for value in values)

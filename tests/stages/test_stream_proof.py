@@ -10,6 +10,7 @@ import pytest
 from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import ParityError
+from rescomp.export.c import export_c
 from rescomp.graph.evaluate import evaluate
 from rescomp.model_directory import ModelDirectory, to_json
 from rescomp.stages.artefacts import read_model, read_vectors
@@ -118,6 +119,19 @@ def test_a_fault_that_comes_late_is_found_where_it_comes(model_dir):
     assert all(re.search(rf"differs on the stream set in .* sequence 0, step 299, {state.name}\[", entry.failure) for entry in streamed)
     assert {entry.steps for entry in streamed} == {299 + WRONG_STEPS}
     assert len({entry.variant for entry in streamed}) > len({(entry.compared, entry.mismatches) for entry in streamed}) == 1
+
+
+def test_a_state_of_the_decision_that_is_spoiled_late_is_named_where_no_decision_shows_it(model_dir):
+    stages.quantize(model_dir, overrides=["decide.smoothing=3", "decide.margin=0.25", "quantize.epochs=0"])
+    directory, name = ModelDirectory(model_dir), "c/three_gestures.c"
+    directory.write({f"c/{name}": data for name, data in export_c(read_model(directory)).items()})
+    text, end = (model_dir / name).read_text(), "    return decision[0];"
+    late = "    static unsigned long steps;\n    if (++steps == 990) {\n        state->decide_average[1] ^= 1;\n    }\n"
+    directory.write({name: text.replace(end, late + end).encode()})
+    found = stages.verify(model_dir, "c", stress="off", samples=5, stream_steps=1000, compare_files=False)
+    for entry in (entry for entry in found.witnesses if entry.set == "stream"):
+        assert re.search(r"differs on the stream set in .* sequence 0, step 989, decide_average\[1\]: expected", entry.failure)
+        assert entry.steps == 1000
 
 
 def test_a_witness_is_followed_as_far_whoever_was_asked_before(model_dir):

@@ -8,6 +8,7 @@ import pytest
 from rescomp.errors import ParityError
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate
+from rescomp.graph.ops.decide import MEMORY
 from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import write_export
 from rescomp.validate.compare import LayerReference, compare, compare_layers, expected_count
@@ -46,13 +47,13 @@ def deciding_job(deciding, random_sequences, export_job):
 
 
 def compared(job, name):
-    """Of each variant of a witness how many decisions were compared, and the first mismatch."""
+    """Of each variant of a witness for how many steps decisions and what they keep were compared, and the first mismatch."""
     reference = evaluate(job.model, job.x.astype(np.int64), job.lengths)
     assert len(np.unique(reference.decisions)) > 2
-    found = {}
+    found, values = {}, job.model.output.type.size + MEMORY + 1
     for answer in load_witness(name).answers(job):
         result = compare(job, reference, answer.trajectory)
-        found[answer.variant] = (result.compared - expected_count(job) + int(job.lengths.sum()), result.first)
+        found[answer.variant] = ((result.compared - expected_count(job, decisions=False)) / values, result.first)
     return found
 
 

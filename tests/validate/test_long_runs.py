@@ -11,8 +11,9 @@ from rescomp.errors import UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.export.onnx import export_onnx
 from rescomp.graph.decide import Decision, with_decision
-from rescomp.graph.evaluate import Trajectory, evaluate, take_decisions
+from rescomp.graph.evaluate import Trajectory, evaluate, follow_decisions
 from rescomp.graph.long_run import evaluate_long_run
+from rescomp.graph.ops.decide import MEMORY
 from rescomp.tests.validate.lying_line import ANSWER, lying_line
 from rescomp.validate import host_c
 from rescomp.validate.compare import compare, expected_count
@@ -41,11 +42,14 @@ def long_run(export_job, random_sequences):
 def whole(job, answer):
     """The comparison, every value being there."""
     run = evaluate_long_run(job.model, job.x[0], guess=answer.trajectory.states[0])
-    decisions = take_decisions(job.model, run.scores[None]) if job.model.decides else None
-    found = compare(job, Trajectory(run.states[None], run.scores[None], decisions), answer.trajectory)
-    decided = 0 if answer.trajectory.decisions is None else len(run.states)
+    found = compare(job, reference_of(job.model, run), answer.trajectory)
+    decided = 0 if answer.trajectory.decisions is None else len(run.states) * (job.model.output.type.size + MEMORY + 1)
     assert found.compared == run.states.size + run.scores.size + decided
     return found
+
+
+def reference_of(model, run):
+    return Trajectory(run.states[None], run.scores[None], *(follow_decisions(model, run.scores[None]) if model.decides else ()))
 
 
 @pytest.mark.parametrize("cell", ["deciding gru", "mixed"])
@@ -128,8 +132,8 @@ def test_over_a_line_a_lost_conversation_goes_on_from_the_last_state_that_arrive
     with serial_machine(None, board.elf) as good, lying(good, at=(300, 650)) as (port, counts):
         job = Job(board.model, board.directory, x[None], np.array([steps]), port, every_score=every_score)
         (answer,) = witness.answers(job)
-    decisions = take_decisions(board.model, run.scores[None])
-    reference = Trajectory(run.states[None], run.scores[None] if every_score else run.scores[-1:], decisions)
+    reference = reference_of(board.model, run)
+    reference = reference if every_score else replace(reference, scores=run.scores[-1:])
     assert compare(job, reference, answer.trajectory).first is None
     assert compare(job, reference, answer.trajectory).compared == expected_count(job)
     assert witness.report.restarts == 2
