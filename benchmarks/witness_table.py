@@ -2,9 +2,10 @@
 
     python benchmarks/witness_table.py --work DIRECTORY
     python benchmarks/witness_table.py --work DIRECTORY --witnesses tflite     again with numpy 2 and ai-edge-litert, for its rows
+    python benchmarks/witness_table.py --work DIRECTORY --model "fastgrnn, deciding" --model "dscnn1d, streaming, deciding"
 
 Models are trained for a few epochs: what counts here is their arithmetic, not their accuracy. The windows are JapaneseVowels' whole test
-set, the images random ones.
+set, the images random ones. A section of the page of whose models none was run in DIRECTORY stays as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,13 @@ import numpy as np
 
 from rescomp import stages
 from rescomp.errors import BudgetError, MissingToolError, UnsupportedError
-from rescomp.model_directory import write_atomically
+from rescomp.graph.ops.decide import MEMORY
+from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.models import CELLS
 from rescomp.recipe import load_recipe
+from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.targets.cores import CORES
-from rescomp.validate.registry import load_witness
+from rescomp.validate.registry import load_witness, takes_decisions
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "witnesses.md"
 EMULATED = tuple(f"{core.family.witness}:{core.name}" for core in CORES.values())
@@ -45,6 +49,16 @@ FORMATS: Mapping[str, tuple[str, Sequence[str]]] = {
 }
 STATELESS = [name for name in FORMATS if "beside" in name or "ends" in name]
 """Formats that recurrent cells do not have."""
+DECISION = ("decide.margin=0.25", "decide.hold=2", "decide.refractory=3", "decide.thresholds=0.1")
+DECIDING: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
+    "fastgrnn, deciding": (("model.kind=fastgrnn", "model.hidden_size=16", *DECISION), ("int8", "int4", "ternary")),
+    "dscnn1d, streaming, deciding": (
+        ("model.kind=dscnn1d", "model.widths=[24]", "model.streaming=true", *DECISION),
+        ("int8", "ternary beside int8"),
+    ),
+}
+"""Models that decide, and their formats; they run a stream of STREAM_STEPS too."""
+STREAM_STEPS = 1000
 MODELS: Mapping[str, Sequence[str]] = {
     **{kind: (f"model.kind={kind}", "model.hidden_size=16") for kind in CELLS},
     "resnet1d": ("model.kind=resnet1d",),
@@ -57,6 +71,7 @@ MODELS: Mapping[str, Sequence[str]] = {
     "resnet2d": ("model.kind=resnet2d", "model.widths=[8,12,16]"),
     "dscnn2d": ("model.kind=dscnn2d", "model.widths=[16]"),
     "score2d": ("model.kind=score2d", "model.widths=[16]"),
+    **{name: overrides for name, (overrides, _) in DECIDING.items()},
 }
 EPOCHS = ("train.epochs=2", "quantize.epochs=2", "train.learning_rate=0.005", "quantize.learning_rate=0.002")
 IMAGES = (16, 16, 3)
@@ -66,30 +81,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--witnesses", default=",".join(WITNESSES))
+    parser.add_argument("--model", action="append", choices=MODELS, metavar="NAME", help="run these alone")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     record = options.work / "results.json"
     results: dict[str, dict[str, list[int]]] = json.loads(record.read_text()) if record.exists() else {}
-    for title, path in models(options.work):
-        for witness, compared, differing in verified(path, options.witnesses.split(",")):
-            results.setdefault(witness, {})[title] = [compared, differing]
+    for title, path in models(options.work, options.model or tuple(MODELS)):
+        for witness, counts in verified(path, options.witnesses.split(","), deciding=title.partition(" | ")[0] in DECIDING):
+            results.setdefault(witness, {})[title] = counts
         write_atomically(record, json.dumps(results, indent=1).encode())
-    write_atomically(options.output, page(results).encode())
+    write_atomically(options.output, page(results, options.output.read_text() if options.output.exists() else "").encode())
     print(f"wrote {options.output}")
 
 
 def combinations() -> Iterator[tuple[str, str, str]]:
     """(title, model, format) of every row."""
     for model in MODELS:
-        for name in FORMATS:
+        for name in DECIDING[model][1] if model in DECIDING else FORMATS:
             if model not in CELLS or name not in STATELESS:
                 yield f"{model} | {name}", model, name
 
 
-def models(work: Path) -> Iterator[tuple[str, Path]]:
-    """(title, model directory) of each combination; made where missing."""
+def models(work: Path, wanted: Collection[str]) -> Iterator[tuple[str, Path]]:
+    """(title, model directory) of each combination of these models; made where missing."""
     for title, model, name in combinations():
+        if model not in wanted:
+            continue
         path = work / f"{model}-{name}".replace(", ", "-").replace(" ", "_")
         if not (path / "report.json").exists():
             weights, overrides = FORMATS[name]
@@ -111,35 +129,59 @@ def images(work: Path) -> Path:
     return path
 
 
-def verified(path: Path, names: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """(witness with variant and version, values compared, values that differ) of every one of these witnesses that runs here."""
+def verified(path: Path, names: Sequence[str], *, deciding: bool) -> Iterator[tuple[str, list[int]]]:
+    """(witness with variant and version; values compared, those that differ, and how many are of decisions) of every one that runs here."""
     for name in names:
         try:
             load_witness(name.partition(":")[0]).check(name.partition(":")[2])
-            result = stages.verify(path, name)
+            result = stages.verify(path, name, stress="off", stream_steps=STREAM_STEPS if deciding else None)
         except (BudgetError, MissingToolError, UnsupportedError) as error:
             print(f"{path.name}: {name} does not run: {error}")
             continue
-        for report in result.witnesses:
-            print(f"{path.name}: {report.witness} {report.variant} {report.compared} {report.mismatches}", flush=True)
-            yield f"{report.witness} | {report.variant} | {report.version}", report.compared, report.mismatches
+        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for entry in (each for each in result.witnesses if each.on_vectors):
+            print(f"{path.name}: {entry.witness} {entry.variant} {entry.set} {entry.compared} {entry.mismatches}", flush=True)
+            decided = of_decisions(path, entry.steps) if deciding and takes_decisions(entry.witness, entry.variant) else 0
+            row = counts[f"{entry.witness} | {entry.variant} | {entry.version}"]
+            row[:] = [sum(pair) for pair in zip(row, (entry.compared, entry.mismatches, decided), strict=True)]
+        yield from counts.items()
 
 
-def page(results: Mapping[str, Mapping[str, Any]]) -> str:
-    titles = [title for title, _, _ in combinations()]
-    witnesses = [
-        f"| {witness} | {len(cells)} | {sum(c for c, _ in cells.values()):,} | {sum(d for _, d in cells.values()):,} |"
-        for witness, cells in sorted(results.items())
-    ]
-    rows = []
-    for title in titles:
-        cells = [found[title] for found in results.values() if title in found]
-        rows.append(f"| {title} | {len(cells)} | {sum(c for c, _ in cells):,} | {sum(d for _, d in cells):,} |")
-    return PAGE.format(
-        witnesses="\n".join(witnesses), rows="\n".join(rows), platform=f"{platform.machine()}, Python {platform.python_version()}"
-    )
+def of_decisions(path: Path, steps: int | None) -> int:
+    """Decisions and the entries that they keep, after so many steps, or those of the test recordings."""
+    directory = ModelDirectory.open(path)
+    model = read_model(directory)
+    return int(steps or read_vectors(directory, model).lengths.sum()) * (model.output.type.size + MEMORY + 1)
 
 
+def page(results: Mapping[str, Mapping[str, Any]], before: str) -> str:
+    """The page. before: as it stands."""
+    where = f"{platform.machine()}, Python {platform.python_version()}"
+    plain, _, deciding = before.partition(HEADING)
+    titles = [(title, model in DECIDING) for title, model, _ in combinations()]
+    parts = []
+    for chosen, text, kept in ((False, PAGE, plain), (True, HEADING + DECIDING_PAGE, HEADING + deciding)):
+        found = tables(results, [title for title, decides in titles if decides == chosen], decisions=chosen)
+        parts.append(text.format(**found, platform=where) if found["witnesses"] else kept)
+    return "".join(parts)
+
+
+def tables(results: Mapping[str, Mapping[str, Any]], titles: Sequence[str], *, decisions: bool) -> dict[str, str]:
+    """The rows of both tables for these models. decisions: with the values that are of decisions."""
+    shown = (0, 2, 1) if decisions else (0, 1)
+
+    def row(title: str, cells: Sequence[Sequence[int]]) -> str:
+        return f"| {title} | {len(cells)} | {' | '.join(f'{sum(cell[i] for cell in cells):,}' for i in shown)} |"
+
+    by_witness = {witness: [cells[title] for title in titles if title in cells] for witness, cells in sorted(results.items())}
+    by_model = {title: [cells[title] for cells in results.values() if title in cells] for title in titles}
+    return {
+        name: "\n".join(row(title, cells) for title, cells in table.items() if cells)
+        for name, table in (("witnesses", by_witness), ("rows", by_model))
+    }
+
+
+HEADING = "\n## Models that decide\n"
 PAGE = """# Who computed what, and how often it differed
 
 Every value that a model gives out, states and scores, on JapaneseVowels' 370 test recordings (100 random images for the 2-D nets), from
@@ -160,6 +202,22 @@ activations; the witness sets the option that cures it.
 
 Made by `python benchmarks/witness_table.py --work DIRECTORY` with tflite-runtime and numpy 1, and with `--witnesses tflite` once more with
 ai-edge-litert and numpy 2, on {platform}.
+"""
+
+DECIDING_PAGE = f"""
+Of models with a decision behind their scores every state and score, and after every step the decision and what it keeps (an average of each
+class, a memory of four numbers), on the same recordings and on a stream of {STREAM_STEPS:,} steps whose state is never reset. TFLite,
+tflite-micro, the torch net and model_sequence.onnx take no decisions ([proof.md](proof.md)): of them states and scores are compared.
+
+| witness | variant | version | models | values compared | of decisions | differ |
+|---|---|---|---|---|---|---|
+{{witnesses}}
+
+| model | weights | witnesses | values compared | of decisions | differ |
+|---|---|---|---|---|---|
+{{rows}}
+
+Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model "{name}"' for name in DECIDING)}` on {{platform}}.
 """
 
 if __name__ == "__main__":
