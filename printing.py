@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .stages.inspection import Inspection, LayerReport, Reading
     from .stages.pipeline import Summary
     from .stages.prediction import Prediction
-    from .stages.profiling import CoreProfile, LayerCost, Profile
+    from .stages.profiling import CoreProfile, FunctionCost, LayerCost, Profile, StreamCost
     from .stages.seeds import SeedsSummary
     from .stages.stream_walks import Streamed
     from .stages.verification import Verification
@@ -373,10 +373,16 @@ def print_profile(result: Profile) -> None:
     click.echo("weights with scales and biases, code with the library functions that it calls; bytes but for a step")
     for core in result.cores:
         if core.stream is not None:
-            states = "two states, each begun anew at its own half window" if core.stream.states == 2 else "one state"
-            click.echo(
-                f"a stream on {core.core} steps {states}: {core.stream.count:,} {core.unit} a reading, {core.stream.bytes:,} bytes of RAM"
-            )
+            _print_stream_cost(core, core.stream)
+
+
+def _print_stream_cost(core: CoreProfile, stream: StreamCost) -> None:
+    """What a reading takes beside a step, the functions of the stream, and its RAM."""
+    states = "two states, each begun anew at its own half window" if stream.states == 2 else "one state"
+    took = f"{stream.count:,} {core.unit} a reading, {stream.lost:,} a lost one, where a step takes {core.count:,}"
+    click.echo(f"\na stream on {core.core} steps {states}: {took}; {stream.bytes:,} bytes of RAM")
+    header = ("function", core.unit, "loads", "stores", "branches taken")
+    click.echo(table(header, [(each.function, *_counts(each)) for each in stream.functions]))
 
 
 def _print_costs(core: CoreProfile) -> None:
@@ -387,7 +393,7 @@ def _print_costs(core: CoreProfile) -> None:
     click.echo(f"{core.core}\n{table(header, rows)}\n")
 
 
-def _counts(cost: LayerCost | CoreProfile) -> tuple[str, ...]:
+def _counts(cost: LayerCost | CoreProfile | FunctionCost) -> tuple[str, ...]:
     return f"{cost.count:,}", f"{cost.loads:,}", f"{cost.stores:,}", f"{cost.branches_taken:,}"
 
 

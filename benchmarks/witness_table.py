@@ -115,6 +115,7 @@ def models(work: Path, wanted: Collection[str]) -> Iterator[tuple[str, Path]]:
             recipe = load_recipe(overrides=[*MODELS[model], *EPOCHS, *source, *overrides], weights=weights)
             stages.train_model(recipe, path, force=True)
             stages.quantize(path)
+            stages.export_model(path)
             stages.export_model(path, cores=list(CORES))
         yield title, path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import numpy as np
 from ..errors import BudgetError, InputError, RescompError
 from ..export.c import check_counts, translate
 from ..export.c_source import LayerCode, Source
+from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import ModelDirectory
-from ..targets.cores import AVR, CORES
+from ..targets.cores import AVR, CORES, Core
 from ..targets.kernel_choice import Target
-from ..validate.c_program import workspace, write_export
-from ..validate.c_vectors import encode_vectors
+from ..validate.c_program import Program, workspace, write_export
+from ..validate.c_vectors import encode_vectors, stored_dtype
 from ..validate.counting import Span, Tally, check_counter, count_spans
 from ..validate.emulation import build_firmware
 from ..validate.footprint import flash_bytes
@@ -70,12 +71,28 @@ class Ram:
 
 
 @dataclass(frozen=True)
+class FunctionCost:
+    """The dearest call of a generated function. count: instructions or cycles, see CoreProfile; the others: see Tally."""
+
+    function: str
+    count: int
+    loads: int
+    stores: int
+    branches_taken: int
+
+
+@dataclass(frozen=True)
 class StreamCost:
-    """Of a stream with a policy: how many states it steps, what they take together in the core's unit, bytes of RAM of all of it."""
+    """Of a stream with a policy: how many states it steps, in the core's unit the dearest reading and the dearest lost one, bytes of RAM.
+
+    functions: <model>_stream_step, which is a reading, <model>_gap, which is a lost one, and what gives scores and decisions of the stream.
+    """
 
     states: int
     count: int
+    lost: int
     bytes: int
+    functions: tuple[FunctionCost, ...]
 
 
 @dataclass(frozen=True)
@@ -83,8 +100,8 @@ class CoreProfile:
     """One core. count: of a step (a run for a net without state) the dearest of those run, in `unit`: instructions, or cycles of an AVR.
 
     layers: of that step, in order, then those of the head, which turns state into scores, and of a decision; neither is part of
-    `count`. What the layers of a step leave of `count` copies states and returns. stack: bytes that a call needs below its caller's
-    stack pointer. stream: of a model with a policy of streams.
+    `count`. What the layers of a step leave of `count` copies states and returns. stack: bytes that a call of any function needs below
+    its caller's stack pointer. stream: of a model with a policy of streams.
     """
 
     core: str
@@ -141,17 +158,13 @@ def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener
 def profile_core(target: Target, job: Job) -> CoreProfile:
     """What the first sequences of a job cost on one core; of the job nothing but the model and its inputs is read."""
     core, source = target.core, translate(job.model, target)
-    spans = _functions(source)
+    spans, kernels = _functions(source), [f"rescomp_{kernel}" for kernel in source.kernels]
     with workspace() as folder:
         write_export(folder / "c", job.model, target)
-        try:
-            program = build_firmware(core, job.model, folder / "c", (), folder)
-        except BudgetError as error:
-            raise BudgetError(f"{core.name}: {error}") from error
-        kernels = [f"rescomp_{kernel}" for kernel in source.kernels]
-        found = count_spans(core, program, encode_vectors(job), list(spans), kernels)
+        found = count_spans(core, _build(core, job.model, folder, "main"), encode_vectors(job), list(spans), kernels)
+        streamed = count_stream(core, job, folder) if job.model.policy else []
         flash = flash_bytes(core, job.model, folder / "c")
-    dearest = [max((span for span in found if span.function == name), key=lambda span: span.tally.count) for name in spans]
+    dearest = _dearest(found, spans)
     layers = [layer for span in dearest for layer in _layer_costs(source.functions[spans[span.function]].layers, span)]
     total = dearest[0].tally
     return CoreProfile(
@@ -160,10 +173,45 @@ def profile_core(target: Target, job: Job) -> CoreProfile:
         *(total.count, total.loads, total.stores, total.branches_taken),
         _flash(source, flash),
         Ram(source.state_bytes, source.values_bytes, source.scratch_bytes - source.values_bytes),
-        max(span.stack for span in found),
+        max(span.stack for span in (*found, *streamed)),
         tuple(layers),
-        StreamCost(source.streamed_states, source.streamed_states * total.count, source.stream_bytes) if job.model.policy else None,
+        _stream_cost(source, streamed) if streamed else None,
     )
+
+
+def count_stream(core: Core, job: Job, folder: Path) -> list[Span]:
+    """Every call of the functions of a stream, which platforms/stream.c.j2 takes through all that the policy does.
+
+    folder: with the export in its folder c.
+    """
+    readings = job.x[0, : int(job.lengths[0])]
+    data = np.array([len(readings)], "<u4").tobytes() + readings.astype(stored_dtype(job.model.input.type)).tobytes()
+    return count_spans(core, _build(core, job.model, folder, "stream"), data, _stream_functions(job.model))
+
+
+def _build(core: Core, model: IntegerModel, folder: Path, program: Program) -> Path:
+    """The firmware around the export in folder/c. Raises BudgetError with the core's name."""
+    place = folder / program
+    place.mkdir()
+    try:
+        return build_firmware(core, model, folder / "c", (), place, program)
+    except BudgetError as error:
+        raise BudgetError(f"{core.name}: {error}") from error
+
+
+def _stream_functions(model: IntegerModel) -> list[str]:
+    names = ("stream_step", "gap", "stream_scores", *(("stream_decide",) if model.decides else ()))
+    return [f"{model.name}_{name}" for name in names]
+
+
+def _dearest(spans: Sequence[Span], names: Iterable[str]) -> list[Span]:
+    """Of each function the call that counts most."""
+    return [max((span for span in spans if span.function == name), key=lambda span: span.tally.count) for name in names]
+
+
+def _stream_cost(source: Source, spans: Sequence[Span]) -> StreamCost:
+    costs = [FunctionCost(span.function, **asdict(span.tally)) for span in _dearest(spans, _stream_functions(source.model))]
+    return StreamCost(source.streamed_states, costs[0].count, costs[1].count, source.stream_bytes, tuple(costs))
 
 
 def _functions(source: Source) -> dict[str, str]:

@@ -30,8 +30,10 @@ COMPILE_SECONDS, RUN_SECONDS = 120, 600
 PROGRAMS_KEPT = 16
 """Of those built last: the same one runs one set of vectors after the other."""
 PROBE = "probe"
-Program = Literal["main", "layers", "uses"]
-"""The programs around generated C: whole sequences, each layer on values of its own, and all else that the header offers."""
+Program = Literal["main", "layers", "uses", "stream"]
+"""The programs around generated C: whole sequences, each layer on values of its own, all else that the header offers, and for counting
+a stream of a model with a policy.
+"""
 TAP_FLAG, USES_PREFIX = "-DRESCOMP_TAP", "-DUSES_"
 FIXED = frozenset({"io.c", "reset.c", "start.c"})
 """Files of a platform that do not depend on the model."""

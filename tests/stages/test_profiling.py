@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,19 +11,21 @@ from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import BudgetError, InputError, MissingToolError
 from rescomp.export.c import translate
+from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.formats import Format, TensorType
-from rescomp.graph.ir import Graph, IntegerModel, Node, Value
+from rescomp.graph.ir import Graph, IntegerModel, Node, StreamPolicy, Value
 from rescomp.graph.ops import FullyConnected, Relu
 from rescomp.model_directory import ModelDirectory
+from rescomp.printing import print_profile
 from rescomp.stages import profiling
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.targets.cores import CORES
 from rescomp.targets.kernel_choice import Target
 from rescomp.tests.conftest import draw_product
-from rescomp.validate.c_program import write_export
+from rescomp.validate.c_program import exported_sources, write_export
 from rescomp.validate.c_vectors import encode_vectors
-from rescomp.validate.counting import count_spans
-from rescomp.validate.emulation import build_firmware
+from rescomp.validate.counting import Tally, count_spans
+from rescomp.validate.emulation import build_firmware, build_sources
 from rescomp.validate.witness import Job
 
 ONE_A_FAMILY = ("cortex-m0", "riscv32imc", "atmega328p")
@@ -123,6 +126,74 @@ def test_a_net_without_state_is_run_once(tmp_path, emulated):
     (layer,) = shown.layers
     assert (layer.graph, layer.name, layer.kernel) == ("whole", "relu", "relu_int16")
     assert 0 < layer.count <= shown.count
+
+
+STREAM = """
+    #include "io.h"
+    #include "tiny.h"
+
+    static tiny_stream stream;
+    static int16_t reading[6], scores[4];
+
+    static void answer(void)
+    {
+        tiny_stream_scores(&stream, scores);
+        tiny_stream_decide(&stream, scores);
+    }
+
+    int main(void)
+    {
+        io_open();
+        tiny_stream_init(&stream);
+        for (int i = 0; i < 8; ++i) {
+            io_read(reading, sizeof reading);
+            tiny_stream_step(&stream, reading);
+            answer();
+        }
+        stream.phase = 5;
+        tiny_stream_step(&stream, reading);
+        answer();
+        tiny_gap(&stream);
+        answer();
+        reading[0] = 32767;
+        stream.railed = 3;
+        tiny_stream_step(&stream, reading);
+        answer();
+        stream.lost = 2;
+        tiny_gap(&stream);
+        answer();
+        tiny_gap(&stream);
+        io_close();
+        return 0;
+    }
+"""
+
+
+def test_a_stream_is_counted_through_all_that_its_policy_does(tmp_path, emulated, random_fastgrnn, capsys):
+    core, rng = emulated("cortex-m0"), np.random.default_rng(3)
+    model = replace(with_decision(random_fastgrnn(rng), Decision(smoothing=2)), policy=StreamPolicy(gap=2, rail=3, half_window=5))
+    job = Job(model, tmp_path, rng.integers(-2000, 2000, (1, 8, 6)).astype(np.int16), np.array([8]))
+    shown = profiling.profile_core(Target(core), job)
+
+    write_export(tmp_path / "c", model, Target(core))
+    (tmp_path / "main.c").write_text(STREAM)
+    (tmp_path / "build").mkdir()
+    sources = [*exported_sources(tmp_path / "c", model), tmp_path / "main.c"]
+    program = build_sources(core, sources, (f"-I{tmp_path / 'c'}",), tmp_path / "build")
+    names = [f"tiny_{name}" for name in ("stream_step", "gap", "stream_scores", "stream_decide")]
+    spans = count_spans(core, program, job.x.tobytes(), names, ["tiny_step"])
+    of = {name: [span for span in spans if span.function == name] for name in names}
+    dearest = {name: max((span.tally for span in found), key=lambda tally: tally.count) for name, found in of.items()}
+    assert {each.function: Tally(each.count, each.loads, each.stores, each.branches_taken) for each in shown.stream.functions} == dearest
+    assert (shown.stream.states, shown.stream.count, shown.stream.lost) == (2, dearest[names[0]].count, dearest[names[1]].count)
+    assert [len(span.pieces) for span in of["tiny_stream_step"]] == [2] * 9 + [1]  # a step of each state; of the last one its gap
+    assert [len(span.pieces) for span in of["tiny_gap"]] == [2, 0, 0]
+    assert shown.stream.lost > 2 * 0.9 * shown.count  # one that is held, and not one that begins anew
+    assert shown.stack == max(span.stack for span in spans)
+
+    print_profile(profiling.Profile((shown,), ""))
+    said = f"two states, each begun anew at its own half window: {shown.stream.count:,} instructions a reading, {shown.stream.lost:,} a lost one"
+    assert said in capsys.readouterr().out
 
 
 def test_a_model_beyond_a_core_s_memory_names_the_core(tmp_path, emulated):
