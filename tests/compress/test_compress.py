@@ -47,7 +47,7 @@ def test_none_stands_twice(constraint):
 
 @pytest.mark.parametrize("format", [Ternary, Quantize])
 def test_dense_ends_are_for_nets_without_state(format):
-    with pytest.raises(InputError, match=r'^first_and_last = "dense" is for nets without state: a recurrent cell has one format$'):
+    with pytest.raises(InputError, match=r'^first_and_last = "dense" is for nets without state: a recurrent cell has one storage$'):
         constrain(small_net(), [format(first_and_last="dense")])
 
 
