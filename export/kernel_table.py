@@ -136,6 +136,8 @@ _ENTRY_BY_ENTRY: Section = (
     KernelRow("bias_add", "", INT16, f"{IN_OUT}, {CHANNELS}, const RESCOMP_FLASH {{type}} *bias"),
     "output = max(input, 0). In place.",
     KernelRow("relu", "", BOTH, f"{IN_OUT}, {COUNT}", ("relu_body",)),
+    "output = min(|input|, high). In place.",
+    KernelRow("abs", "", BOTH, f"{IN_OUT}, {COUNT}, int16_t high", ("abs_body",)),
     "Q12 -> Q15 by linear interpolation in the half table of tanh described in rescomp_half_table.h. In place.",
     KernelRow("lookup_sigmoid", "", INT16, f"{IN_OUT}, {COUNT}, {LOOKUP_TABLE}"),
     KernelRow("lookup_tanh", "", INT16, f"{IN_OUT}, {COUNT}, {LOOKUP_TABLE}"),

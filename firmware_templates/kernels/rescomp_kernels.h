@@ -273,6 +273,10 @@ void rescomp_bias_add_int16(const int16_t *input, int16_t *output, rescomp_count
 void rescomp_relu_int16(const int16_t *input, int16_t *output, rescomp_count count);
 void rescomp_relu_int8(const int8_t *input, int8_t *output, rescomp_count count);
 
+/* output = min(|input|, high). In place. */
+void rescomp_abs_int16(const int16_t *input, int16_t *output, rescomp_count count, int16_t high);
+void rescomp_abs_int8(const int8_t *input, int8_t *output, rescomp_count count, int16_t high);
+
 /* Q12 -> Q15 by linear interpolation in the half table of tanh described in rescomp_half_table.h. In place. */
 void rescomp_lookup_sigmoid_int16(const int16_t *input, int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *table);
 void rescomp_lookup_tanh_int16(const int16_t *input, int16_t *output, rescomp_count count, const RESCOMP_FLASH int16_t *table);

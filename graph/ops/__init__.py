@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .abs import Abs
 from .activation import Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
 from .average_pool import AveragePool
@@ -33,6 +34,7 @@ from .spectrum import Spectrum
 REGISTRY: Mapping[str, type[Op]] = {
     op.name: op
     for op in (
+        Abs,
         Add,
         AveragePool,
         BandSum,
@@ -68,6 +70,7 @@ REGISTRY: Mapping[str, type[Op]] = {
 
 __all__ = [
     "REGISTRY",
+    "Abs",
     "Add",
     "AveragePool",
     "BandSum",

@@ -281,6 +281,14 @@ def test_requantize_repeats_its_channels():
         assert got == [max(-10922, min(10922, value)) for value in expected]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_abs_is_the_magnitude_of_every_integer(dtype):
+    limits = np.iinfo(dtype)
+    every = list(range(limits.min, limits.max + 1))
+    (found,) = ops.Abs(dtype).evaluate(np.array([every]))
+    assert found[0].tolist() == [limits.max, *(max(x, -x) for x in every[1:])]
+
+
 def test_fastgrnn_gate_is_the_written_formula():
     rng = np.random.default_rng(0)
     for zeta, nu in [(0, 0), (23955, 590), (32767, 1), (16384, 16384)]:

@@ -174,6 +174,7 @@ def test_elementwise_kernels_write_their_output_only_and_work_in_place(library, 
     pointer = ctypes.c_void_p(table.ctypes.data)
     unary = [
         (ops.Relu(), ()),
+        (ops.Abs(), (ctypes.c_int16(32767),)),
         (ops.Lookup("sigmoid", table), (pointer,)),
         (ops.Lookup("tanh", table), (pointer,)),
         (ops.PiecewiseLinear("sigmoid"), ()),

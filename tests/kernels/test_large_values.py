@@ -83,6 +83,8 @@ def cases():
     found = {
         "relu int16": unary(ops.Relu()),
         "relu int8": unary(ops.Relu("int8"), format=Format(4, "int8")),
+        "abs int16": unary(ops.Abs()),
+        "abs int8": unary(ops.Abs("int8"), format=Format(4, "int8")),
         "sigmoid": unary(ops.Lookup("sigmoid", table), format=Format(12)),
         "tanh": unary(ops.Lookup("tanh", table), format=Format(12)),
         "piecewise sigmoid": unary(ops.PiecewiseLinear("sigmoid"), format=Format(12)),
