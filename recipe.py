@@ -110,7 +110,7 @@ OWN = "an own net"
 _OVER_TIME = ("resnet1d", "dscnn1d", "score1d")
 _STEMS = ("dscnn1d", "dscnn2d", "score1d", "score2d")
 READERS: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "layers", "nonlinearity"), CELL_KINDS),
+    **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "layers", "nonlinearity", "readout_steps", "readout"), CELL_KINDS),
     **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, OWN)),
     **dict.fromkeys(("widths", "blocks", "norm"), NET_KINDS),
     "kernel_size": tuple(kind for kind in NET_KINDS if kind != "hourglass"),
@@ -126,8 +126,12 @@ TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share
 """The same of [train]."""
 STREAMS: Mapping[str, float] = {"carry": 0.75, "loss_share": 0.5}
 """What keys of [train] that recurrent nets alone read are where they are unset."""
+EVERY_STEP = 1.0
+"""train.loss_share of readout `every`."""
 ALONE: Mapping[str, float] = dict.fromkeys(STREAMS, 0.0)
 """What they were before there were such keys: recordings one by one, the loss on each one's last step."""
+BLOCK_READOUTS = ("last_mean", "mean", "max")
+"""Readouts that keep something of each block of model.readout_steps steps."""
 
 
 def _model_kind(kind: str) -> str:
@@ -143,12 +147,14 @@ class ModelSection(_Section):
     name: prefix of everything generated (unset: from the data). rank_w, rank_u: ranks of the input's and the state's matrix, trained
     so from the start (unset: full).
 
-    layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the
-    paper's quantSigm and quantTanh. readings, stride: one time step is so many successive readings side by side, the next begins
-    `stride` readings later (stride unset: readings), which shortens the loop over time. normalization `standard`: each channel less its
-    mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution),
-    limited to 2.67 of them, for channels whose rare large readings would hide the small ones; `none`: readings as they are, which is
-    what a net with weights of its own was trained on (unset: none beside weights, standard otherwise).
+    layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the paper's
+    quantSigm and quantTanh. readings, stride: one time step is so many successive readings side by side, the next begins `stride` readings
+    later (stride unset: readings), which shortens the loop over time. readout: what the classifier reads: `last`, the last cell's state;
+    `mean` or `max`, of that state over blocks of readout_steps steps, after which the next block begins by itself (unset: the steps of the
+    longest training recording); `last_mean`, state and mean side by side; `every`: as `last`, all steps carrying the loss. normalization
+    `standard`: each channel less its mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as
+    that of a normal distribution), limited to 2.67 of them, for channels whose rare large readings would hide the small ones; `none`:
+    readings as they are, which is what a net with weights of its own was trained on (unset: none beside weights, standard otherwise).
 
     Nets without state (resnet1d, dscnn1d, score1d over time; resnet2d, dscnn2d, score2d over images; hourglass over either) read windows
     of time_steps readings, to which shorter recordings are filled up with zeros (unset: the longest training recording, up to a multiple
@@ -171,6 +177,8 @@ class ModelSection(_Section):
     layers: Annotated[int, Field(ge=1, le=2)] = 1
     readings: Annotated[int, Field(ge=1)] = 1
     stride: Annotated[int, Field(ge=1)] | None = None
+    readout: Literal["last", "last_mean", "mean", "max", "every"] = "last"
+    readout_steps: Annotated[int, Field(ge=1, le=32767)] | None = None
     nonlinearity: Literal["table", "piecewise_linear"] = "table"
     normalization: Literal["standard", "robust", "none"] = "standard"
     widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1, max_length=8, strict=False)] | None = None
@@ -479,6 +487,11 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
         raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
     if data.split == "time" and data.split_seed:
         raise InputError(f"{origin}: data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out")
+    if model.readout_steps is not None and model.readout not in BLOCK_READOUTS:
+        blocks = f"model.readout_steps is the length of blocks, and model.readout = {model.readout!r} reads none"
+        raise InputError(f"{origin}: {blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}")
+    if model.readout == "every" and recipe.train.loss_share not in (None, EVERY_STEP):
+        raise InputError(f"{origin}: model.readout = 'every' puts the loss on every step, so that train.loss_share is 1: leave it out")
     refuse_unread_of_streams(recipe, origin)
     for entry in recipe.compress:
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
@@ -513,6 +526,11 @@ def _enumerated(names: Sequence[str]) -> str:
 def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None) -> Recipe:
     """The same on top of a resolved recipe."""
     return _validate(recipe.model_dump(mode="json"), overrides, weights, density, "the recipe")
+
+
+def with_streams(recipe: Recipe) -> Recipe:
+    """The recipe of a recurrent net, with what is unset of the keys that such nets alone read."""
+    return with_unset(recipe, {**STREAMS, "loss_share": EVERY_STEP} if recipe.model.readout == "every" else STREAMS)
 
 
 def with_unset(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:

@@ -88,8 +88,8 @@ def _float_decisions(net: RecurrentNet, x: Any, lengths: Integers, from_anywhere
         for name, format in net.state_formats.items():
             high = format.high * 2.0**-format.fraction_bits
             begin[name] = torch.from_numpy(draws.uniform(-high, high, (len(x), net.state_sizes[name]))).float()
-    states = net.states(torch.from_numpy(x).float(), torch.from_numpy(lengths), begin)[net.read_by_classifier]
-    return np.asarray(net.scores(states).argmax(dim=2).numpy())
+    states = net.states(torch.from_numpy(x).float(), torch.from_numpy(lengths), begin)
+    return np.asarray(net.scores(net.read(net.arithmetic, states)).argmax(dim=2).numpy())
 
 
 def _integer(directory: ModelDirectory) -> Decide:

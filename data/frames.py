@@ -35,12 +35,17 @@ def frames(split: Split, readings: int, stride: int) -> Split:
     return dataclasses.replace(split, x=x, lengths=lengths)
 
 
+def steps_of(lengths: Int64Array, readings: int, stride: int) -> Int64Array:
+    """How many steps of `readings` successive readings, one begun every `stride` of them, sequences of such lengths have."""
+    return (lengths - readings) // stride + 1
+
+
 def side_by_side(x: ValueArray, lengths: Int64Array, readings: int, stride: int) -> tuple[ValueArray, Int64Array]:
     """(x [sequences, steps, readings * channels], how many steps each has) of x [sequences, time, channels].
 
     lengths: int64 [sequences], each at least `readings`. A step is `readings` successive readings, one begun every `stride` of them.
     """
-    steps = (lengths - readings) // stride + 1
+    steps = steps_of(lengths, readings, stride)
     views = np.lib.stride_tricks.sliding_window_view(x, readings, axis=1)[:, ::stride]
     found: ValueArray = views.transpose(0, 1, 3, 2).copy().reshape(len(x), views.shape[1], -1)  # type: ignore[assignment]
     found[~valid_steps(steps, found.shape[1])] = 0

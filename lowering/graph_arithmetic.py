@@ -14,7 +14,7 @@ from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, Function, IntArray,
 from ..graph.formats import Format, TensorType
 from ..graph.ir import Node
 from ..models import FixedPointArithmetic, Matrix
-from ..models.arithmetic import BIAS_LIMIT, NORMALIZED, Constant
+from ..models.arithmetic import BIAS_LIMIT, NORMALIZED, Block, Constant
 from .constants import accumulator_bias, infer, normalization, numpy_of
 
 NODE_NAMES = {"scores": "classifier", "h_next": "state", "c_next": "cell"}
@@ -117,6 +117,26 @@ class GraphArithmetic:
     def lstm_cell(self, i: Symbol, g: Symbol, f: Symbol, c: Symbol, format: Format, name: str) -> Symbol:
         """I g + f c."""
         return self.add_node(name, ops.LstmCellState(format), i, f, g, c)
+
+    def block_count(self, count: Symbol, block: Block, name: str) -> Symbol:
+        """One more, or 1 after the last step."""
+        return self.add_node(name, ops.BlockCount(block.steps), count)
+
+    def block_sum(self, total: Symbol, x: Symbol, count: Symbol, block: Block, name: str) -> Symbol:
+        """Total + x, or x where the block begins."""
+        return self.add_node(name, ops.BlockSum(block.steps, block.format.bound), total, x, count)
+
+    def block_maximum(self, maximum: Symbol, x: Symbol, count: Symbol, block: Block, name: str) -> Symbol:
+        """The larger one, or x where the block begins."""
+        return self.add_node(name, ops.BlockMaximum(block.steps, block.format.bound), maximum, x, count)
+
+    def block_mean(self, total: Symbol, count: Symbol, block: Block, name: str) -> Symbol:
+        """Total / count, rounded half up."""
+        return self.add_node(name, ops.BlockMean(block.steps, block.format), total, count)
+
+    def concat(self, left: Symbol, right: Symbol, name: str) -> Symbol:
+        """Both side by side."""
+        return self.add_node(name, ops.Concat(left.type.format.dtype), left, right)
 
     def bias(self, value: Tensor) -> Constant:
         """As it is: `add` brings it into its format."""

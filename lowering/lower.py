@@ -37,14 +37,19 @@ def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool =
 def _lower_step(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
     arithmetic = GraphArithmetic(fixed)
     x = Symbol("input", TensorType((len(net.mean),), Format(fixed.input_bits[0])))
-    states = {name: Symbol(name, TensorType((size,), net.state_formats[name])) for name, size in net.state_sizes.items()}
+    states = _states(net)
     following = {name: value.name for name, value in net.step(arithmetic, x, states).items()}
     inputs = tuple(Value(symbol.name, symbol.type) for symbol in (x, *states.values()))
     return Graph("step", inputs, tuple(arithmetic.nodes), tuple(following.values()), following)
 
 
 def _lower_head(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
-    arithmetic, name = GraphArithmetic(fixed), net.read_by_classifier
-    h = Symbol(name, TensorType((net.state_sizes[name],), net.state_formats[name]))
-    scores = net.answers(arithmetic, h)
-    return Graph("head", (Value(h.name, h.type),), tuple(arithmetic.nodes), (scores.name,))
+    arithmetic, states = GraphArithmetic(fixed), _states(net)
+    scores = net.answers(arithmetic, net.read(arithmetic, states))
+    read = {name for node in arithmetic.nodes for name in node.inputs}
+    inputs = tuple(Value(name, symbol.type) for name, symbol in states.items() if name in read)
+    return Graph("head", inputs, tuple(arithmetic.nodes), (scores.name,))
+
+
+def _states(net: RecurrentNet) -> dict[str, Symbol]:
+    return {name: Symbol(name, TensorType((size,), net.state_formats[name])) for name, size in net.state_sizes.items()}

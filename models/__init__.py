@@ -19,6 +19,7 @@ from .recurrent.fastrnn import FastRnnCell
 from .recurrent.gru import GruCell
 from .recurrent.lstm import LstmCell
 from .recurrent.net import RecurrentNet
+from .recurrent.readout import Readout
 from .recurrent.stack import CELLS, Stack
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Plan",
     "Projection",
     "RandomProjection",
+    "Readout",
     "RecurrentNet",
     "Stack",
     "Step",

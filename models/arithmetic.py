@@ -6,6 +6,7 @@ low rank), `recurrent_factor` and `recurrent_product` (U h), the same with `_2` 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -20,6 +21,25 @@ BIAS_LIMIT = 1 << 29
 """Largest classifier bias, in units of the accumulator."""
 Constant = Tensor | int
 """An element-wise parameter in its format: a tensor, or in a graph an integer."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Steps of a stream that a readout counts together: how many, and the format of the values in them."""
+
+    steps: int
+    format: Format
+
+    @property
+    def largest(self) -> float:
+        """The magnitude that no value exceeds."""
+        return self.format.bound * 2.0**-self.format.fraction_bits
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which the values lie."""
+        step = 2.0**-self.format.fraction_bits
+        return self.format.low * step, self.format.high * step
 
 
 class CellArithmetic(Protocol[Value]):
@@ -75,6 +95,26 @@ class CellArithmetic(Protocol[Value]):
 
     def lstm_cell(self, i: Value, g: Value, f: Value, c: Value, format: Format, name: str) -> Value:
         """I g + f c, a new state in `format`."""
+        ...
+
+    def block_count(self, count: Value, block: Block, name: str) -> Value:
+        """How many steps of its block the stream has had with this one, [..., 1]: one more, or 1 after the last."""
+        ...
+
+    def block_sum(self, total: Value, x: Value, count: Value, block: Block, name: str) -> Value:
+        """Total + x, or x where the block begins: count 1."""
+        ...
+
+    def block_maximum(self, maximum: Value, x: Value, count: Value, block: Block, name: str) -> Value:
+        """The larger one, or x where the block begins."""
+        ...
+
+    def block_mean(self, total: Value, count: Value, block: Block, name: str) -> Value:
+        """Total / count, in the format of the block's values."""
+        ...
+
+    def concat(self, left: Value, right: Value, name: str) -> Value:
+        """Both side by side, along the last axis."""
         ...
 
     def bias(self, value: Tensor) -> Constant:

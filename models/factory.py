@@ -23,6 +23,7 @@ from .layered.trace import trace
 from .own_net import call_own_function
 from .recurrent.cell import CellShape
 from .recurrent.net import RecurrentNet
+from .recurrent.readout import Readout
 from .recurrent.recurrence import run_layer
 from .recurrent.stack import CELLS
 from .tensors import read_safetensors
@@ -106,7 +107,8 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
         input_size = section.hidden_size
     mean = torch.zeros(channels) if mean is None else mean
     std = torch.ones(channels) if std is None else std
-    net = RecurrentNet(cells, classes, mean.repeat(section.readings), std.repeat(section.readings), section.nonlinearity)
+    channels_of_step = (mean.repeat(section.readings), std.repeat(section.readings))
+    net = RecurrentNet(cells, classes, *channels_of_step, section.nonlinearity, Readout.of(section))
     net.saturates = section.normalization == "robust"
     return net
 
@@ -115,7 +117,7 @@ def _check_sizes(section: ModelSection, input_size: int, classes: int) -> None:
     """Raise InputError, before anything is allocated, for a matrix that no export can hold: channels and classes are a manifest's."""
     for what, rows, columns in (
         ("the input", section.rank_w or section.hidden_size, input_size),
-        ("the head", classes, section.hidden_size),
+        ("the head", classes, Readout.of(section).entries(section.hidden_size)),
     ):
         if rows * columns > MOST_ENTRIES:
             raise InputError(

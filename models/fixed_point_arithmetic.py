@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..graph.formats import Format
 from . import fake_quantize
-from .arithmetic import BIAS_LIMIT, NORMALIZED, Constant, Nonlinearity
+from .arithmetic import BIAS_LIMIT, NORMALIZED, Block, Constant, Nonlinearity
 from .fake_quantize import PREACTIVATION, UNIT
 from .float_arithmetic import FloatArithmetic, tensor_of
 from .matrix import Matrix
@@ -86,6 +86,10 @@ class FixedPointArithmetic(FloatArithmetic):
     def mul(self, left: Tensor, right: Tensor, format: Format, name: str) -> Tensor:  # noqa: ARG002
         """The product, rounded half up and clamped to `format`."""
         return fake_quantize.requantize(left * right, format)
+
+    def block_mean(self, total: Tensor, count: Tensor, block: Block, name: str) -> Tensor:
+        """The quotient, rounded half up and clamped to the format of the values."""
+        return fake_quantize.requantize(super().block_mean(total, count, block, name), block.format)
 
     def bias(self, value: Tensor) -> Tensor:
         """Int16 in Q12."""

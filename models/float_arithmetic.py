@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..graph.formats import Format
 from . import fake_quantize
-from .arithmetic import Constant, Nonlinearity
+from .arithmetic import Block, Constant, Nonlinearity
 from .fake_quantize import STATE
 from .matrix import Matrix
 
@@ -98,6 +98,27 @@ class FloatArithmetic(nn.Module):
     def gated_sum(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, format: Format) -> Tensor:
         """A b + c d: a new state in `format` from the old one, d."""
         return _limited(torch.addcmul(a * b, c, d), format)
+
+    def block_count(self, count: Tensor, block: Block, name: str) -> Tensor:  # noqa: ARG002
+        """One more, or 1 after the last step."""
+        return count.clamp(0, block.steps) % block.steps + 1
+
+    def block_sum(self, total: Tensor, x: Tensor, count: Tensor, block: Block, name: str) -> Tensor:  # noqa: ARG002
+        """Total + x, the total limited to what one step less can come to."""
+        reach = (count - 1).clamp(min=0) * block.largest
+        return torch.minimum(torch.maximum(total, -reach), reach) + x
+
+    def block_maximum(self, maximum: Tensor, x: Tensor, count: Tensor, block: Block, name: str) -> Tensor:  # noqa: ARG002
+        """The larger one, or x where the block begins."""
+        return torch.where(count <= 1, x, torch.maximum(maximum.clamp(*block.ends), x))
+
+    def block_mean(self, total: Tensor, count: Tensor, block: Block, name: str) -> Tensor:  # noqa: ARG002
+        """Total / count."""
+        return total / count.clamp(1, block.steps)
+
+    def concat(self, left: Tensor, right: Tensor, name: str) -> Tensor:  # noqa: ARG002
+        """Both side by side."""
+        return torch.cat([left, right], dim=-1)
 
     def bias(self, value: Tensor) -> Tensor:
         """A bias that is added to pre-activations."""

@@ -27,6 +27,7 @@ from ..lowering.lower import lower
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
 from .decision import WIDEST, decide_by, policy_by
+from .recipes import with_readout_steps
 
 STEP = 4
 LARGE = 128
@@ -107,7 +108,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     if "hidden_size" in recipe.model.model_fields_set:
         raise InputError("--fit chooses model.hidden_size: leave it out of the recipe and of --set, or leave out --fit")
     dataset = load_dataset(recipe.data)
-    tried = list(candidates(recipe))
+    tried = list(candidates(with_readout_steps(recipe, dataset)))
     if not tried:
         raise InputError(
             f"--fit tries hidden sizes below the rank that the recipe asks for ({_least(recipe)}): lower it, or leave out --fit"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ..data.dataset import Dataset
+from ..data.frames import steps_of
+from ..graph.blocks import MOST_BLOCK_STEPS
 from ..model_directory import RECIPE, STACK, ModelDirectory
-from ..recipe import ALONE, STREAMS, Recipe, parse_recipe, with_unset
+from ..recipe import ALONE, BLOCK_READOUTS, STREAMS, Recipe, parse_recipe, with_unset
 from .listener import Listener
 
 
@@ -16,6 +19,15 @@ def kept_recipe(directory: ModelDirectory, data: bytes, name: str) -> Recipe:
     """The same of a recipe that the directory keeps in its file `name`."""
     recipe = parse_recipe(data, str(directory.path / name))
     return with_unset(recipe, ALONE) if has_state(directory, recipe) else recipe
+
+
+def with_readout_steps(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with model.readout_steps where it is read: unset, the steps of the longest training recording, as far as blocks go."""
+    model = recipe.model
+    if model.readout not in BLOCK_READOUTS or model.readout_steps is not None:
+        return recipe
+    longest = int(steps_of(dataset.train.lengths.max(), model.readings, model.stride or model.readings))
+    return recipe.model_copy(update={"model": model.model_copy(update={"readout_steps": min(max(longest, 1), MOST_BLOCK_STEPS)})})
 
 
 def has_state(directory: ModelDirectory, recipe: Recipe) -> bool:

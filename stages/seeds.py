@@ -13,7 +13,7 @@ from ..data.dataset import Dataset, load_dataset
 from ..errors import InputError
 from ..export.c import constant_bytes
 from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, REPORT, ModelDirectory
-from ..recipe import STREAMS, Recipe, revise, with_unset
+from ..recipe import Recipe, revise, with_streams
 from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
@@ -22,7 +22,7 @@ from .exporting import export_model
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
-from .recipes import has_state, read_recipe
+from .recipes import has_state, read_recipe, with_readout_steps
 from .training import telling_how_to_resume, train_model
 from .verification import Verification, verify
 
@@ -130,7 +130,7 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
-    own = with_unset(recipe, STREAMS) if has_state(directory, recipe) else recipe
+    own = with_streams(with_readout_steps(recipe, dataset)) if has_state(directory, recipe) else recipe
     return read_recipe(directory) == own and directory.manifest().data.sha256 == dataset.digest
 
 

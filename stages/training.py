@@ -43,7 +43,7 @@ from ..model_directory import (
 from ..model_names import model_name_of
 from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.recurrent.compiled import compiler_version
-from ..recipe import STREAMS, TRAIN_READERS, Recipe, refuse_unread, to_toml, with_unset
+from ..recipe import TRAIN_READERS, Recipe, refuse_unread, to_toml, with_streams
 from ..store import refuse_held, write_atomically
 from ..train.augment import Augmentation
 from ..train.batches import Batch
@@ -58,7 +58,7 @@ from ..train.schedule import train_schedule
 from ..validate.torch_net import empty_net
 from .decision import check_early, refuse_without_steps
 from .listener import Listener, Silent
-from .recipes import read_recipe, tell_of_before
+from .recipes import read_recipe, tell_of_before, with_readout_steps
 from .start import Start, begun_net, read_start
 
 NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
@@ -127,9 +127,10 @@ def train_held(
     dataset = load_dataset(recipe.data, of.classes if of is not None else ())
     if start is not None:
         start.check(dataset)
+    recipe = with_readout_steps(recipe, dataset)
     origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}
     net = _first_net(recipe, dataset, directory if begun else None, start)
-    recipe = with_unset(recipe, STREAMS) if isinstance(net, RecurrentNet) else recipe
+    recipe = with_streams(recipe) if isinstance(net, RecurrentNet) else recipe
     plan = _plan_file(recipe, net) if start is None else start.files
     if not begun:
         _refuse_early(recipe, net, dataset)

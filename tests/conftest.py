@@ -15,12 +15,18 @@ from rescomp.export.c import export_c
 from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.graph import serialize
+from rescomp.graph.blocks import count_type, sum_format
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import (
     Add,
     BiasAdd,
+    BlockCount,
+    BlockMaximum,
+    BlockMean,
+    BlockSum,
+    Concat,
     Conv2d,
     FastGrnnGate,
     FastRnnState,
@@ -211,14 +217,14 @@ def random_sequences():
 
 @pytest.fixture(scope="session")
 def random_states():
-    """A function (rng, model, count) -> int16 [count, state entries]: anywhere in the states' formats, the ends, and zeros."""
+    """A function (rng, model, count) -> [count, state entries] of the model's state_dtype: anywhere in the states' formats, the ends, and zeros."""
 
     def draw(rng, model, count):
         rows = [rng.integers(f.low, f.high + 1, (count, t.size)) for t in state_types(model) for f in [t.format]]
         ends = [np.repeat([[t.format.low], [t.format.high], [0]], t.size, axis=1) for t in state_types(model)]
         states = np.concatenate(rows, axis=1)
         states[:3] = np.concatenate(ends, axis=1)
-        return states.astype(np.int16)
+        return states.astype(model.state_dtype)
 
     return draw
 
@@ -374,9 +380,12 @@ def lstm_layer(layer, x, inputs, hidden):
 
 
 def build_stack(
-    cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4, readings=1
-):
-    """A verified recurrent IntegerModel of `layers` cells with random weights, inputs as above; the head reads the last one's `h`."""
+    cell, rng, layers=1, weights="int8", low_rank=False, table=True, power_of_two=True, inputs=6, hidden=7, classes=4, readings=1,
+    readout="last", readout_steps=4,
+):  # fmt: skip
+    """A verified recurrent IntegerModel of `layers` cells with random weights, inputs as above; the head reads the last one's `h`, or what
+    blocks of readout_steps steps have come to.
+    """
     reading = Value("input", TensorType((inputs,), Format(8)))
     normalize = draw_normalization(rng, inputs // readings, power_of_two)
     source, columns = "normalized", inputs
@@ -386,13 +395,34 @@ def build_stack(
         source, columns = cell(layer, source, columns, hidden), hidden
         nodes += layer.nodes
         states |= layer.states
-    step = Graph("step", (reading, *states), tuple(nodes), (source,), {value.name: after for value, after in states.items()})
     last = next(value for value, after in states.items() if after == source)
-    classifier = FullyConnected(*draw_product(rng, classes, hidden, Format(8), weights, power_of_two, bias=True))
-    head = Graph("head", (last,), (Node("scores", classifier, (last.name,), ("scores",)),), ("scores",))
+    own, kept, reads = blocks_of(last, source, readout, readout_steps)
+    states |= own
+    step = Graph("step", (reading, *states), (*nodes, *kept), (source,), {value.name: after for value, after in states.items()})
+    read = reads[-1].outputs[0] if reads else list(own)[-1].name if own else last.name
+    columns = 2 * hidden if readout == "last_mean" else hidden
+    classifier = FullyConnected(*draw_product(rng, classes, columns, Format(8), weights, power_of_two, bias=True))
+    inputs = tuple(value for value in states if value.name in {name for node in reads for name in node.inputs} | {read})
+    head = Graph("head", inputs, (*reads, Node("scores", classifier, (read,), ("scores",))), ("scores",))
     model = IntegerModel("tiny", {"step": step, "head": head})
     verify_model(model)
     return model
+
+
+def blocks_of(h, source, readout, steps):
+    """(states and what replaces them, nodes of the step, nodes of the head) of a readout of the state h, which `source` replaces."""
+    if readout == "last":
+        return {}, (), ()
+    counted = Value("k", count_type(steps))
+    count = Node("count", BlockCount(steps), ("k",), ("k_next",))
+    if readout == "max":
+        largest = Node("largest", BlockMaximum(steps, h.type.format.bound), ("m", source, "k_next"), ("m_next",))
+        return {counted: "k_next", Value("m", h.type): "m_next"}, (count, largest), ()
+    total = Value("s", TensorType(h.type.shape, sum_format(h.type.format, steps)))
+    add = Node("total", BlockSum(steps, h.type.format.bound), ("s", source, "k_next"), ("s_next",))
+    mean = Node("mean", BlockMean(steps, h.type.format), ("s", "k"), ("mean",))
+    both = (Node("both", Concat(), (h.name, "mean"), ("both",)),) if readout == "last_mean" else ()
+    return {counted: "k_next", total: "s_next"}, (count, add), (mean, *both)
 
 
 def build_block(rng, weights="int8", power_of_two=True, size=(5, 4), channels=4):

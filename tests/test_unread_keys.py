@@ -20,9 +20,11 @@ from rescomp.recipe import (
 OTHERS = {
     "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "readings": 2, "stride": 2, "widths": (8,),
     "blocks": 2, "kernel_size": 5, "stem_kernel": (5,), "stem_stride": 2, "norm": "none", "dt": 0.25, "fixed_projection": True,
-    "streaming": True, "time_steps": 16, "weights": "w.safetensors",
+    "streaming": True, "time_steps": 16, "weights": "w.safetensors", "readout": "mean", "readout_steps": 8,
 }  # fmt: skip
 """A value of each key that is not its default."""
+BESIDE = {"readout_steps": {"readout": "mean"}}
+"""Without which no kind reads a key."""
 FIELDS = {"widths", "blocks", "kernel_size", "stem_kernel", "stem_stride", "norm", "dt", "fixed_projection"}
 """Of NetShape, called as in [model]."""
 
@@ -34,7 +36,7 @@ def asked(kind, **keys):
 @pytest.mark.parametrize("kind", [*MODEL_KINDS, "mine:net"])
 @pytest.mark.parametrize("key", OTHERS)
 def test_a_key_is_read_or_refused(tmp_path, kind, key):
-    (tmp_path / "recipe.toml").write_bytes(asked(kind, **{key: OTHERS[key]}))
+    (tmp_path / "recipe.toml").write_bytes(asked(kind, **{key: OTHERS[key]}, **BESIDE.get(key, {})))
     if ("an own net" if ":" in kind else kind) in READERS[key]:
         load_recipe(tmp_path / "recipe.toml")
         return
@@ -94,6 +96,13 @@ def test_cells_read_their_own(key):
     [
         (["model.kind=resnet1d", "model.rank_u=3"], r"resnet1d does not read model\.rank_u, which is for fastrnn, fastgrnn, gru and lstm"),
         (["model.widths=[8]"], "fastgrnn does not read model.widths"),
+        (
+            ["model.readout_steps=8"],
+            r"readout_steps is the length of blocks, and model.readout = 'last' reads none: leave it out, or choose",
+        ),
+        (["model.readout=every", "model.readout_steps=8"], "model.readout = 'every' reads none"),
+        (["model.readout=every", "train.loss_share=0.5"], "puts the loss on every step, so that train.loss_share is 1: leave it out"),
+        (["model.readout=mean", "model.kind=resnet1d"], r"resnet1d does not read model\.readout"),
         (["data.source=x.csv", "data.stride=5"], r"data\.stride is how far windows lie apart"),
         (['compress=[{kind="low_rank"},{kind="ternary"}]'], "changes nothing"),
         (['compress=[{kind="distill"},{kind="ternary"}]', "quantize.epochs=0"], "distill in compress acts while"),

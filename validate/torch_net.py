@@ -135,9 +135,9 @@ def evaluate_net(
         every = exact.states(readings[batch], steps[batch], first)
         integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
         states.append(np.concatenate(integers, axis=2).astype(row_dtype(exact.state_formats.values())))
-        h = every[exact.read_by_classifier]
-        read = h if every_score else h[torch.arange(len(h)), steps[batch] - 1]
-        scores.append(_to_integers(exact.scores(read).numpy(), fixed.bits(SCORES)))
+        if not every_score:
+            every = {name: state[torch.arange(len(state)), steps[batch] - 1] for name, state in every.items()}
+        scores.append(_to_integers(exact.scores(exact.read(exact.arithmetic, every)).numpy(), fixed.bits(SCORES)))
     return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 

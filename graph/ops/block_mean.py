@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..blocks import count_type, sum_format
 from ..draws import Draws
 from ..events import Events, any_of_channel
 from ..fixed_point import IntArray, saturate
@@ -14,7 +15,7 @@ from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
-from .block_states import check_length, count_type, draw_length, draw_signed, sum_format
+from .block_states import check_length, draw_length, draw_signed
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
 from .tflite_arithmetic import TfliteInt32, narrow, widen

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..blocks import MOST_BLOCK_STEPS, count_type, sum_format
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray, saturate
 from ..formats import Format, TensorType
@@ -16,19 +17,6 @@ from .drawing import draw_format
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
 from .tflite_arithmetic import TfliteInt32, format_of, narrow, widen
-
-MOST_BLOCK_STEPS = (1 << 15) - 1
-"""Of a block: they are counted in int16, and with any int16 values of one block the sums stay below 2^30."""
-
-
-def count_type(length: int) -> TensorType:
-    """Of the count of a block's steps."""
-    return TensorType((1,), Format(0, bound=length, nonnegative=True))
-
-
-def sum_format(x: Format, length: int) -> Format:
-    """Of the sum of a block's values in that format."""
-    return Format(x.fraction_bits, "int32", length * x.bound)
 
 
 def check_length(length: int) -> None:

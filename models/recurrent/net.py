@@ -1,4 +1,4 @@
-"""A net for sequences: normalisation, one or two recurrent cells, and class scores from the last state."""
+"""A net for sequences: normalisation, one or two recurrent cells, and class scores from what is read of the states."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..fake_quantize import STATE, grid
 from ..float_arithmetic import FloatArithmetic
 from ..matrix import Matrix, Value
 from .cell import Cell, CellModule
+from .readout import LAST, Readout
 from .recurrence import RunLayer, run_layer
 
 _, _, INPUT_LIMIT = grid(STATE)
@@ -31,10 +32,11 @@ SUFFIXES = ("", "_2")
 
 
 class RecurrentNet(nn.Module):
-    """scores = C h_T + b, h the first state of the last cell. The first cell reads the normalised input, a second the h of the first.
+    """scores = C r + b, r what `readout` makes of h, the first state of the last cell: h_T where nothing else is asked for. The first cell
+    reads the normalised input, a second the h of the first.
 
     mean, std: float [channels], centre and spread of the training data's valid steps; a std of 0 counts as 1. saturates: normalised
-    inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of the last state, in training only.
+    inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of r, in training only.
     run_layer: the loop over time (see `use_loop`).
 
     Raises InputError for cells that do not fit behind each other or whose suffixes do not tell them apart, UnsupportedError for a module
@@ -44,12 +46,21 @@ class RecurrentNet(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, cells: Sequence[nn.Module], classes: int, mean: Tensor, std: Tensor, nonlinearity: Nonlinearity = "table") -> None:
+    def __init__(
+        self,
+        cells: Sequence[nn.Module],
+        classes: int,
+        mean: Tensor,
+        std: Tensor,
+        nonlinearity: Nonlinearity = "table",
+        readout: Readout = LAST,
+    ) -> None:
         super().__init__()
         for cell in _checked(cells, mean, std):
             self.add_module(f"cell{cell.suffix}", cell)
         self.arithmetic: FloatArithmetic = FloatArithmetic(nonlinearity)
-        self.classifier = Matrix(classes, self.cells[-1].hidden_size)
+        self.readout = readout
+        self.classifier = Matrix(classes, readout.entries(self.cells[-1].hidden_size))
         self.bias = nn.Parameter(torch.zeros(classes))
         self.register_buffer("mean", mean.detach().clone().float())
         self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
@@ -64,13 +75,15 @@ class RecurrentNet(nn.Module):
 
     @property
     def state_formats(self) -> Mapping[str, Format]:
-        """Name and format of every state of every cell, in order."""
-        return {f"{name}{cell.suffix}": format for cell in self.cells for name, format in cell.states.items()}
+        """Name and format of every state of every cell, in order, then of the readout's."""
+        cells = {f"{name}{cell.suffix}": format for cell in self.cells for name, format in cell.states.items()}
+        return {**cells, **self.readout.formats(self.read_format)}
 
     @property
     def state_sizes(self) -> Mapping[str, int]:
         """Entries of every state, by name, in order."""
-        return {f"{name}{cell.suffix}": cell.hidden_size for cell in self.cells for name in cell.states}
+        cells = {f"{name}{cell.suffix}": cell.hidden_size for cell in self.cells for name in cell.states}
+        return {**cells, **self.readout.sizes(self.read_format, self.cells[-1].hidden_size)}
 
     @property
     def calibrated(self) -> Mapping[str, Format]:
@@ -80,10 +93,15 @@ class RecurrentNet(nn.Module):
         return {**dict.fromkeys((NORMALIZED, *factors), READ_BY_PRODUCTS), SCORES: Format(10)}
 
     @property
-    def read_by_classifier(self) -> str:
+    def last_state(self) -> str:
         """The name of the last cell's h."""
         last = self.cells[-1]
         return f"{next(iter(last.states))}{last.suffix}"
+
+    @property
+    def read_format(self) -> Format:
+        """Of that h, and of all that the classifier reads."""
+        return next(iter(self.cells[-1].states.values()))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Scores [batch, classes] of x [batch, time, channels], readings of which the first `lengths` [batch] (>= 1) are valid."""
@@ -96,17 +114,16 @@ class RecurrentNet(nn.Module):
 
         begin: the states before the first step, [batch, hidden] by name (None: zeros). No gradient flows through either.
         """
-        runs = self._run(x, lengths, begin)
-        h = runs[-1][0][counted.step, counted.sequence]
-        ends = [state.detach()[lengths - 1, torch.arange(len(lengths))] for states in runs for state in states]
-        return self.scores(F.dropout(h, self.dropout, self.training)), dict(zip(self.state_formats, ends, strict=True))
+        states = self._run(x, lengths, begin)
+        now = {name: state[counted.step, counted.sequence] for name, state in states.items() if name in self.read_states}
+        ends = {name: state.detach()[lengths - 1, torch.arange(len(lengths))] for name, state in states.items()}
+        return self.scores(F.dropout(self.read(self.arithmetic, now), self.dropout, self.training)), ends
 
     def states(self, x: Tensor, lengths: Tensor, begin: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Every state by name: [batch, time, hidden]; zero after a sequence's end. begin: see `answer`."""
         running = (torch.arange(x.shape[1]) < lengths[:, None])[:, : int(lengths.max()), None]
-        every = [state.transpose(0, 1) * running for states in self._run(x, lengths, begin) for state in states]
         padding = (0, 0, 0, x.shape[1] - running.shape[1])
-        return {name: F.pad(state, padding) for name, state in zip(self.state_formats, every, strict=True)}
+        return {name: F.pad(state.transpose(0, 1) * running, padding) for name, state in self._run(x, lengths, begin).items()}
 
     def step(self, arithmetic: CellArithmetic[Value], x: Value, states: Mapping[str, Value]) -> dict[str, Value]:
         """Every new state by name, [..., hidden], from a reading x [..., channels] and the old ones: the program of a step.
@@ -122,31 +139,41 @@ class RecurrentNet(nn.Module):
             new = cell.update(arithmetic.of_layer(cell.suffix), *products, old, cell.constants(arithmetic))
             following.update(zip(names, new, strict=True))
             x = new[0]
-        return following
+        return {**following, **self.readout.step(arithmetic, x, states, self.read_format)}
 
     def normalize(self, x: Value, arithmetic: CellArithmetic[Value]) -> Value:
         """What the first cell reads of x [..., channels]."""
         x = arithmetic.normalize(x, self.mean, self.std)
         return arithmetic.limit(x, INPUT_LIMIT) if self.saturates else x
 
-    def answers(self, arithmetic: CellArithmetic[Value], h: Value) -> Value:
-        """Class scores [..., classes] of the last cell's h [..., hidden]: the program of the head."""
-        return arithmetic.product(h, self.classifier, SCORES, self.bias, self.state_formats[self.read_by_classifier])
+    @property
+    def read_states(self) -> tuple[str, ...]:
+        """The names of the states that `read` may want."""
+        return (self.last_state, *self.readout.formats(self.read_format))
 
-    def scores(self, h: Tensor) -> Tensor:
-        """Class scores [batch, classes] of the last cell's h [batch, hidden]."""
-        return self.answers(self.arithmetic, h)
+    def read(self, arithmetic: CellArithmetic[Value], states: Mapping[str, Value]) -> Value:
+        """What the classifier reads [..., entries] of the states after a step, each [..., size]: the first half of the head's program."""
+        return self.readout.read(arithmetic, states[self.last_state], states, self.read_format)
 
-    def _run(self, x: Tensor, lengths: Tensor, begin: Mapping[str, Tensor] | None) -> list[tuple[Tensor, ...]]:
-        """For each cell its states [longest of lengths, batch, hidden]. Past its end a sequence runs on with whatever stands there."""
+    def answers(self, arithmetic: CellArithmetic[Value], read: Value) -> Value:
+        """Class scores [..., classes] of what the classifier reads: the second half of the head's program."""
+        return arithmetic.product(read, self.classifier, SCORES, self.bias, self.read_format)
+
+    def scores(self, read: Tensor) -> Tensor:
+        """Class scores [batch, classes] of what the classifier reads [batch, entries]."""
+        return self.answers(self.arithmetic, read)
+
+    def _run(self, x: Tensor, lengths: Tensor, begin: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        """Every state by name, in order, [longest of lengths, batch, size]. Past its end a sequence runs on with whatever stands there."""
         x = x[:, : int(lengths.max())].transpose(0, 1).contiguous()
         x = self.normalize(x, self.arithmetic)
-        result: list[tuple[Tensor, ...]] = []
+        result: dict[str, Tensor] = {}
         for cell in self.cells:
-            first = None if begin is None else [begin[f"{name}{cell.suffix}"] for name in cell.states]
-            result.append(self.run_layer(cell, self.arithmetic, x, first))
-            x = result[-1][0]
-        return result
+            names = [f"{name}{cell.suffix}" for name in cell.states]
+            states = self.run_layer(cell, self.arithmetic, x, None if begin is None else [begin[name] for name in names])
+            result.update(zip(names, states, strict=True))
+            x = states[0]
+        return {**result, **self.readout.run(x, begin, self.read_format)}
 
 
 def _checked(cells: Sequence[nn.Module], mean: Tensor, std: Tensor) -> list[CellModule]:

@@ -19,6 +19,7 @@ from .fastrnn import FastRnnCell
 from .gru import GruCell
 from .lstm import LstmCell
 from .net import RecurrentNet
+from .readout import LAST, Readout
 
 CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
 """The recurrent kinds of [model]."""
@@ -36,17 +37,18 @@ class Stack:
     channels: int
     classes: int
     nonlinearity: Nonlinearity
+    readout: Readout = LAST
 
     @classmethod
     def of(cls, net: RecurrentNet) -> Stack:
         """Raises UnsupportedError for a cell that is none of CELLS."""
         cells = tuple((_kind(cell), _shape(cell)) for cell in net.cells)
-        return cls(cells, len(net.mean), len(net.bias), net.arithmetic.nonlinearity)
+        return cls(cells, len(net.mean), len(net.bias), net.arithmetic.nonlinearity, net.readout)
 
     def net(self) -> RecurrentNet:
         """A fresh net of these cells, for inputs of centre 0 and spread 1."""
         cells = [CELLS[kind](shape) for kind, shape in self.cells]
-        return RecurrentNet(cells, self.classes, torch.zeros(self.channels), torch.ones(self.channels), self.nonlinearity)
+        return RecurrentNet(cells, self.classes, torch.zeros(self.channels), torch.ones(self.channels), self.nonlinearity, self.readout)
 
     def to_json(self) -> bytes:
         """For cells.json."""
@@ -60,7 +62,8 @@ class Stack:
             if document.pop("schema") != 1 or document["nonlinearity"] not in get_args(Nonlinearity):
                 raise InputError(f"{origin} is of another rescomp: use the rescomp that wrote it")
             cells = tuple((kind, read_fields(CellShape, shape)) for kind, shape in document.pop("cells") if CELLS[kind])
-            stack = cls(cells, **document)
+            readout = read_fields(Readout, document.pop("readout", asdict(LAST)))
+            stack = cls(cells, **document, readout=readout)
             _check(stack)
             return stack
         except (ValueError, KeyError, TypeError, AttributeError) as error:

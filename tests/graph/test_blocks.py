@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
+from rescomp.graph.blocks import MOST_BLOCK_STEPS, count_type, sum_format
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ops import BlockCount, BlockMaximum, BlockMean, BlockSum, Concat
-from rescomp.graph.ops.block_states import MOST_BLOCK_STEPS, count_type, sum_format
 
 BOUND = 10922
 STATE = Format(12, bound=BOUND)

@@ -334,4 +334,4 @@ def test_the_program_of_a_step_is_what_the_loop_over_time_runs(kind):
         for t in range(7):
             now = exact.step(exact.arithmetic, readings[:, t], now)
             assert all(torch.equal(now[name], states[name][:, t]) for name in now)
-        assert torch.equal(exact.answers(exact.arithmetic, now[exact.read_by_classifier]), exact.scores(now[exact.read_by_classifier]))
+        assert torch.equal(exact.answers(exact.arithmetic, now[exact.last_state]), exact.scores(now[exact.last_state]))

@@ -52,9 +52,10 @@ def reference_of(model, run):
     return Trajectory(run.states[None], run.scores[None], *(follow_decisions(model, run.scores[None]) if model.decides else ()))
 
 
-@pytest.mark.parametrize("cell", ["deciding gru", "mixed"])
+@pytest.mark.parametrize("cell", ["deciding gru", "mixed", "mean of a gru", "deciding max of a gru"])
 def test_every_witness_gives_every_state_and_score(cell, request, exporting_witness, long_run):
-    model = request.getfixturevalue(f"random_{cell.split()[-1]}")(np.random.default_rng(4))
+    readout = {"readout": next(kind for kind in ("mean", "max") if kind in cell), "readout_steps": 29} if "of a" in cell else {}
+    model = request.getfixturevalue(f"random_{cell.split()[-1]}")(np.random.default_rng(4), **readout)
     job = long_run(with_decision(model, Decision(smoothing=1, hold=2) if "deciding" in cell else None), 80)
     answers = exporting_witness.answers(replace(job, argument="step" if exporting_witness.name == "onnxruntime" else ""))
     answers = list(answers)
@@ -85,9 +86,11 @@ def host_c_only(model):
 
 
 @pytest.mark.parametrize("core", ["cortex-m0", "atmega2560"])
-def test_cores_give_every_state_and_score(core, emulated, random_fastgrnn, long_run):
+@pytest.mark.parametrize("readout", ["last", "last_mean"])
+def test_cores_give_every_state_and_score(core, readout, emulated, random_gru, long_run):
     core = emulated(core)
-    job = replace(long_run(random_fastgrnn(np.random.default_rng(4)), 60, exports=host_c_only), argument=core.name)
+    model = random_gru(np.random.default_rng(4), readout=readout, readout_steps=7)
+    job = replace(long_run(model, 60, exports=host_c_only), argument=core.name)
     (answer,) = load_witness("simavr" if core.name.startswith("atmega") else "qemu").answers(job)
     assert whole(job, answer).first is None
 

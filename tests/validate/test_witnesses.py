@@ -27,7 +27,7 @@ def assert_agrees(witness, job):
         result = compare(job, reference, answer.trajectory)
         assert result.mismatches == 0, f"{answer.variant}: {result.first}"
         assert result.compared == expected_count(job)
-        assert answer.trajectory.states.dtype == np.int16
+        assert answer.trajectory.states.dtype == job.model.state_dtype
         assert answer.version
         variants.append(answer.variant)
     assert len(variants) == len(set(variants)) >= 1
@@ -53,6 +53,9 @@ CELLS = [
     ("fastgrnn", {"readings": 3}),
     ("fastgrnn", {"readings": 6, "table": False}),
     ("gru", {"readings": 2, "inputs": 10, "power_of_two": False}),
+    ("lstm", {"readout": "last_mean", "weights": "ternary"}),
+    ("fastrnn", {"readout": "mean", "layers": 2}),
+    ("gru", {"readout": "max", "readout_steps": 1}),
 ]
 
 
