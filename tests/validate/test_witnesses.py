@@ -8,7 +8,7 @@ import pytest
 
 from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
-from rescomp.graph.evaluate import evaluate, evaluate_graph
+from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
@@ -53,9 +53,6 @@ CELLS = [
     ("fastgrnn", {"readings": 3}),
     ("fastgrnn", {"readings": 6, "table": False}),
     ("gru", {"readings": 2, "inputs": 10, "power_of_two": False}),
-    ("lstm", {"readout": "last_mean", "weights": "ternary"}),
-    ("fastrnn", {"readout": "mean", "layers": 2}),
-    ("gru", {"readout": "max", "readout_steps": 1}),
 ]
 
 
@@ -69,6 +66,31 @@ def test_the_other_cells_and_readings_side_by_side(cell, form, exporting_witness
     assert states.shape[2] == count * model.graphs["head"].inputs[0].type.size
     assert all(len(np.unique(state)) > 50 for state in np.split(states, count, axis=2)), "a state hardly moves"
     assert_agrees(exporting_witness, export_job(model, x, lengths))
+
+
+READOUTS = [
+    ("lstm", {"readout": "last_mean", "weights": "ternary"}),
+    ("fastrnn", {"readout": "mean", "layers": 2}),
+    ("gru", {"readout": "max", "readout_steps": 1}),
+]
+
+
+@pytest.mark.parametrize(("cell", "form"), READOUTS, ids=str)
+def test_readouts_over_blocks(cell, form, exporting_witness, request, random_sequences, random_states, export_job):
+    """Over the ends of blocks of four steps, and of one; the witnesses that can begin anywhere also from any states."""
+    rng = np.random.default_rng(3)
+    model = request.getfixturevalue(f"random_{cell}")(rng, **form)
+    x, lengths = random_sequences(rng, model, longest=11)
+    states = evaluate(model, x, lengths).states
+    read = split_state(model, states.reshape(-1, states.shape[2]))
+    moving = [len(np.unique(read[value.name])) for value in model.graphs["head"].inputs if value.type.size > 1]
+    assert min(moving) > 50, "a state hardly moves"
+    job = export_job(model, x, lengths)
+    assert_agrees(exporting_witness, job)
+    job = replace(job, initial=random_states(rng, model, len(x)), argument="step" if exporting_witness.name == "onnxruntime" else "")
+    reference = evaluate(model, x.astype(np.int64), lengths, job.initial)
+    found = [compare(job, reference, answer.trajectory).mismatches for answer in exporting_witness.answers(job)]
+    assert found == [0] * len(found) != []
 
 
 @pytest.mark.parametrize("weights", ["ternary", "int8", "int4"])
