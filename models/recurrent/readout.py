@@ -15,9 +15,9 @@ from ...recipe import BLOCK_READOUTS, ModelSection
 from ..arithmetic import Block, CellArithmetic
 from ..matrix import Value
 
-COUNT, SUM, MAXIMUM = "readout_count", "readout_sum", "readout_maximum"
+READOUT_COUNT, READOUT_SUM, READOUT_MAXIMUM = "readout_count", "readout_sum", "readout_maximum"
 """States of a readout."""
-KINDS = ("last", *BLOCK_READOUTS)
+_KINDS = ("last", *BLOCK_READOUTS)
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Readout:
         return cls(section.readout, section.readout_steps)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"a readout is one of {', '.join(KINDS)}, not {self.kind!r}")
+        if self.kind not in _KINDS:
+            raise InputError(f"a readout is one of {', '.join(_KINDS)}, not {self.kind!r}")
         if self.kind in BLOCK_READOUTS and not 1 <= self.steps <= MOST_BLOCK_STEPS:
             raise InputError(f"a readout of kind {self.kind} reads blocks of 1 to {MOST_BLOCK_STEPS} steps, not of {self.steps}")
         if self.kind not in BLOCK_READOUTS and self.steps:
@@ -56,30 +56,33 @@ class Readout:
         """Of the states, by name, for a last cell whose h has that format."""
         if self.kind not in BLOCK_READOUTS:
             return {}
-        kept = {MAXIMUM: h} if self.kind == "max" else {SUM: sum_format(h, self.steps)}
-        return {COUNT: count_type(self.steps).format, **kept}
+        kept = {READOUT_MAXIMUM: h} if self.kind == "max" else {READOUT_SUM: sum_format(h, self.steps)}
+        return {READOUT_COUNT: count_type(self.steps).format, **kept}
 
     def sizes(self, h: Format, hidden_size: int) -> Mapping[str, int]:
         """Entries of the states, by name."""
-        return {name: 1 if name == COUNT else hidden_size for name in self.formats(h)}
+        return {name: 1 if name == READOUT_COUNT else hidden_size for name in self.formats(h)}
 
     def step(self, arithmetic: CellArithmetic[Value], h: Value, states: Mapping[str, Value], format: Format) -> dict[str, Value]:
         """Every new state by name, from a new h [..., hidden] and the old states: the program of a step."""
         if self.kind not in BLOCK_READOUTS:
             return {}
         block = Block(self.steps, format)
-        count = arithmetic.block_count(states[COUNT], block, f"{COUNT}_next")
+        count = arithmetic.block_count(states[READOUT_COUNT], block, f"{READOUT_COUNT}_next")
         if self.kind == "max":
-            return {COUNT: count, MAXIMUM: arithmetic.block_maximum(states[MAXIMUM], h, count, block, f"{MAXIMUM}_next")}
-        return {COUNT: count, SUM: arithmetic.block_sum(states[SUM], h, count, block, f"{SUM}_next")}
+            return {
+                READOUT_COUNT: count,
+                READOUT_MAXIMUM: arithmetic.block_maximum(states[READOUT_MAXIMUM], h, count, block, f"{READOUT_MAXIMUM}_next"),
+            }
+        return {READOUT_COUNT: count, READOUT_SUM: arithmetic.block_sum(states[READOUT_SUM], h, count, block, f"{READOUT_SUM}_next")}
 
     def read(self, arithmetic: CellArithmetic[Value], h: Value, states: Mapping[str, Value], format: Format) -> Value:
         """What the classifier reads after a step, [..., entries], of h and the states: the beginning of the head's program."""
         if self.kind not in BLOCK_READOUTS:
             return h
         if self.kind == "max":
-            return states[MAXIMUM]
-        mean = arithmetic.block_mean(states[SUM], states[COUNT], Block(self.steps, format), "readout_mean")
+            return states[READOUT_MAXIMUM]
+        mean = arithmetic.block_mean(states[READOUT_SUM], states[READOUT_COUNT], Block(self.steps, format), "readout_mean")
         return mean if self.kind == "mean" else arithmetic.concat(h, mean, "readout")
 
     def run(self, h: Tensor, begin: Mapping[str, Tensor] | None, format: Format) -> dict[str, Tensor]:
@@ -91,14 +94,14 @@ class Readout:
             return {}
         begin = begin or {name: h.new_zeros(h.shape[1], size) for name, size in self.sizes(format, h.shape[2]).items()}
         place = torch.arange(len(h), device=h.device, dtype=h.dtype)[:, None, None]
-        count = (begin[COUNT].clamp(0, self.steps) + place) % self.steps + 1
+        count = (begin[READOUT_COUNT].clamp(0, self.steps) + place) % self.steps + 1
         block = Block(self.steps, format)
         if self.kind == "max":
-            before = begin[MAXIMUM].clamp(*block.ends)
-            return {COUNT: count, MAXIMUM: _scan(torch.maximum, torch.cat([before[None], h]), count)}
+            before = begin[READOUT_MAXIMUM].clamp(*block.ends)
+            return {READOUT_COUNT: count, READOUT_MAXIMUM: _scan(torch.maximum, torch.cat([before[None], h]), count)}
         reach = (count[0] - 1) * block.largest
-        before = torch.minimum(torch.maximum(begin[SUM], -reach), reach)
-        return {COUNT: count, SUM: _scan(torch.add, torch.cat([before[None], h]), count)}
+        before = torch.minimum(torch.maximum(begin[READOUT_SUM], -reach), reach)
+        return {READOUT_COUNT: count, READOUT_SUM: _scan(torch.add, torch.cat([before[None], h]), count)}
 
 
 LAST = Readout()

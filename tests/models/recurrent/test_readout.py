@@ -9,7 +9,7 @@ from rescomp.compress import anneal, calibrate, constrain
 from rescomp.errors import InputError
 from rescomp.models import CountedSteps, Readout, build
 from rescomp.models.fake_quantize import grid
-from rescomp.models.recurrent.readout import COUNT, MAXIMUM, SUM
+from rescomp.models.recurrent.readout import READOUT_COUNT, READOUT_MAXIMUM, READOUT_SUM
 from rescomp.recipe import BLOCK_READOUTS, ModelSection, Ternary
 
 TIMES, BATCH = 11, 7
@@ -41,7 +41,7 @@ def states_before(net, steps):
         step, low, high = grid(format)
         drawn = low + (high - low) * torch.rand(BATCH, net.state_sizes[name], dtype=torch.float64, generator=generator)
         begin[name] = torch.floor(drawn / step) * step
-    begin[COUNT] = torch.arange(BATCH, dtype=torch.float64)[:, None].clamp(max=steps)
+    begin[READOUT_COUNT] = torch.arange(BATCH, dtype=torch.float64)[:, None].clamp(max=steps)
     return begin
 
 
@@ -66,7 +66,7 @@ def test_whole_sequences_at_once_are_the_program_of_a_step_again_and_again(reado
         assert list(ours) == list(theirs) == list(net.state_formats)
         for name, state in ours.items():
             torch.testing.assert_close(state, theirs[name], rtol=0, atol=1e-12 if not constraints else 0)
-        assert torch.equal(ours[COUNT].diff(dim=1) == 1, ours[COUNT][:, 1:] > 1)
+        assert torch.equal(ours[READOUT_COUNT].diff(dim=1) == 1, ours[READOUT_COUNT][:, 1:] > 1)
 
 
 @every_readout
@@ -108,14 +108,17 @@ def test_fixed_point_means_round_half_up_once():
     states = net.states(readings(), torch.full((BATCH,), block))
     mean = net.read(net.arithmetic, states)
     for s, k, y in zip(
-        (states[SUM] / unit).flatten().tolist(), states[COUNT].expand_as(mean).flatten().tolist(), mean.flatten(), strict=True
+        (states[READOUT_SUM] / unit).flatten().tolist(),
+        states[READOUT_COUNT].expand_as(mean).flatten().tolist(),
+        mean.flatten(),
+        strict=True,
     ):
         assert y / unit == math.floor((int(s) + int(k) // 2) / int(k))
 
 
 def test_readouts_have_states_of_their_own_and_only_then():
-    assert list(net_of("max", 3).state_sizes.items()) == [("h", 5), (COUNT, 1), (MAXIMUM, 5)]
-    assert list(net_of("last_mean", 3, "lstm", layers=2).state_sizes) == ["h", "c", "h_2", "c_2", COUNT, SUM]
+    assert list(net_of("max", 3).state_sizes.items()) == [("h", 5), (READOUT_COUNT, 1), (READOUT_MAXIMUM, 5)]
+    assert list(net_of("last_mean", 3, "lstm", layers=2).state_sizes) == ["h", "c", "h_2", "c_2", READOUT_COUNT, READOUT_SUM]
     assert net_of("last_mean", 3).classifier.weight.shape == (4, 10)
     last = build(ModelSection(readout="every"), 3, 4)
     assert list(last.state_sizes) == ["h"]
