@@ -20,6 +20,8 @@ MOST_PATCHES = 1 << 24
 """Entries of all patches of an input, which numpy and ONNX hold at once."""
 MOST_FRACTION_BITS = 64
 """Either way: 2^-64 to 2^64 is more than any sum of the contract spans."""
+MOST_BLOCK_STEPS = (1 << 15) - 1
+"""Of a block: they are counted in int16, and with any int16 values of one block the sums stay below 2^30."""
 _LIMIT: Mapping[str, int] = {"int8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31}
 
 
@@ -146,3 +148,13 @@ class WindowShape:
         if len(shape) == 2 and (self.kernel_size[0] != 1 or any(self.padding[:2])):
             return f"{name} over time has a kernel of height 1 and pads no rows"
         return ""
+
+
+def block_count_type(length: int) -> TensorType:
+    """Of the count of a block's steps."""
+    return TensorType((1,), Format(0, bound=length, nonnegative=True))
+
+
+def block_sum_format(x: Format, length: int) -> Format:
+    """Of the sum of a block's values in that format."""
+    return Format(x.fraction_bits, "int32", length * x.bound)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..data.dataset import Dataset
 from ..data.frames import steps_of
-from ..graph.blocks import MOST_BLOCK_STEPS
+from ..graph.formats import MOST_BLOCK_STEPS
 from ..model_directory import RECIPE, STACK, ModelDirectory
 from ..recipe import ALONE, BLOCK_READOUTS, STREAMS, Recipe, parse_recipe, with_unset
 from .listener import Listener

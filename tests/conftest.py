@@ -15,9 +15,8 @@ from rescomp.export.c import export_c
 from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.graph import serialize
-from rescomp.graph.blocks import count_type, sum_format
 from rescomp.graph.fixed_point import Requantization, tanh_table
-from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.formats import Format, TensorType, block_count_type, block_sum_format
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import (
     Add,
@@ -413,12 +412,12 @@ def blocks_of(h, source, readout, steps):
     """(states and what replaces them, nodes of the step, nodes of the head) of a readout of the state h, which `source` replaces."""
     if readout == "last":
         return {}, (), ()
-    counted = Value("k", count_type(steps))
+    counted = Value("k", block_count_type(steps))
     count = Node("count", BlockCount(steps), ("k",), ("k_next",))
     if readout == "max":
         largest = Node("largest", BlockMaximum(steps, h.type.format.bound), ("m", source, "k_next"), ("m_next",))
         return {counted: "k_next", Value("m", h.type): "m_next"}, (count, largest), ()
-    total = Value("s", TensorType(h.type.shape, sum_format(h.type.format, steps)))
+    total = Value("s", TensorType(h.type.shape, block_sum_format(h.type.format, steps)))
     add = Node("total", BlockSum(steps, h.type.format.bound), ("s", source, "k_next"), ("s_next",))
     mean = Node("mean", BlockMean(steps, h.type.format), ("s", "k"), ("mean",))
     both = (Node("both", Concat(), (h.name, "mean"), ("both",)),) if readout == "last_mean" else ()

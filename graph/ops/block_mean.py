@@ -7,11 +7,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..blocks import count_type, sum_format
 from ..draws import Draws
 from ..events import Events, any_of_channel
 from ..fixed_point import IntArray, saturate
-from ..formats import Format, TensorType
+from ..formats import Format, TensorType, block_count_type, block_sum_format
 from ..ranges import Range
 from ..stress import telling_combinations
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
@@ -45,9 +44,9 @@ class BlockMean(Elementwise):
         check_length(self.length)
         signed = self.output.dtype == "int16" and not self.output.nonnegative
         require(signed, f"block_mean gives int16 of either sign, not {self.output}")
-        wanted = sum_format(self.output, self.length)
+        wanted = block_sum_format(self.output, self.length)
         require(len(total.shape) == 1 and total.format == wanted, f"block_mean reads a vector of {wanted}, not {total}")
-        require(count == count_type(self.length), f"block_mean reads a count of {count_type(self.length)}, not {count}")
+        require(count == block_count_type(self.length), f"block_mean reads a count of {block_count_type(self.length)}, not {count}")
         prove_accumulator(self.length * self.output.bound)
         return (TensorType(total.shape, self.output),)
 
@@ -119,4 +118,4 @@ class BlockMean(Elementwise):
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         length, format = draw_length(rng), draw_signed(rng)
-        return cls(length, format), (TensorType((int(rng.integers(1, 20)),), sum_format(format, length)), count_type(length))
+        return cls(length, format), (TensorType((int(rng.integers(1, 20)),), block_sum_format(format, length)), block_count_type(length))

@@ -7,10 +7,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..blocks import MOST_BLOCK_STEPS, count_type, sum_format
 from ..events import BoolArray, Events
 from ..fixed_point import IntArray, saturate
-from ..formats import Format, TensorType
+from ..formats import MOST_BLOCK_STEPS, Format, TensorType, block_count_type, block_sum_format
 from ..ranges import Range
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
 from .drawing import draw_format
@@ -55,14 +54,17 @@ class BlockCount(Elementwise):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (count,) = inputs
         check_length(self.length)
-        require(count == count_type(self.length), f"a block_count of {self.length} steps reads {count_type(self.length)}, not {count}")
+        require(
+            count == block_count_type(self.length),
+            f"a block_count of {self.length} steps reads {block_count_type(self.length)}, not {count}",
+        )
         return inputs
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         return (saturate(inputs[0], 0, self.length) % self.length + 1,)
 
     def ranges(self, *inputs: Range) -> tuple[Range, ...]:
-        return (Range(count_type(self.length), np.ones(1, np.int64), np.full(1, self.length, np.int64)),)
+        return (Range(block_count_type(self.length), np.ones(1, np.int64), np.full(1, self.length, np.int64)),)
 
     def reached(self, *inputs: IntArray) -> Events:
         (count,) = inputs
@@ -92,7 +94,7 @@ class BlockCount(Elementwise):
     @classmethod
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         length = draw_length(rng)
-        return cls(length), (count_type(length),)
+        return cls(length), (block_count_type(length),)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class _BlockState(Elementwise):
         require(ends == (self.bound, False), f"a {self.kernel} of values within +-{self.bound} cannot read {x.format}")
         wanted = TensorType(x.shape, self.kept_format(x.format))
         require(kept == wanted, f"{self.kernel} keeps {wanted}, not {kept}")
-        require(count == count_type(self.length), f"{self.kernel} reads a count of {count_type(self.length)}, not {count}")
+        require(count == block_count_type(self.length), f"{self.kernel} reads a count of {block_count_type(self.length)}, not {count}")
         prove_accumulator(self.length * self.bound)
         return (kept,)
 
@@ -150,7 +152,7 @@ class _BlockState(Elementwise):
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         length, format, size = draw_length(rng), draw_signed(rng), int(rng.integers(1, 20))
         op = cls(length, format.bound)
-        return op, (TensorType((size,), op.kept_format(format)), TensorType((size,), format), count_type(length))
+        return op, (TensorType((size,), op.kept_format(format)), TensorType((size,), format), block_count_type(length))
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class BlockSum(_BlockState):
         return "block_sum_int32"
 
     def kept_format(self, x: Format) -> Format:
-        return sum_format(x, self.length)
+        return block_sum_format(x, self.length)
 
     def limits(self, count: IntArray) -> tuple[IntArray, IntArray]:
         limit = np.maximum(count - 1, 0) * self.bound

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...graph.blocks import MOST_BLOCK_STEPS, count_type, sum_format
-from ...graph.formats import Format
+from ...graph.formats import MOST_BLOCK_STEPS, Format, block_count_type, block_sum_format
 from ...recipe import BLOCK_READOUTS, ModelSection
 from ..arithmetic import Block, CellArithmetic
 from ..matrix import Value
@@ -56,8 +55,8 @@ class Readout:
         """Of the states, by name, for a last cell whose h has that format."""
         if self.kind not in BLOCK_READOUTS:
             return {}
-        kept = {READOUT_MAXIMUM: h} if self.kind == "max" else {READOUT_SUM: sum_format(h, self.steps)}
-        return {READOUT_COUNT: count_type(self.steps).format, **kept}
+        kept = {READOUT_MAXIMUM: h} if self.kind == "max" else {READOUT_SUM: block_sum_format(h, self.steps)}
+        return {READOUT_COUNT: block_count_type(self.steps).format, **kept}
 
     def sizes(self, h: Format, hidden_size: int) -> Mapping[str, int]:
         """Entries of the states, by name."""

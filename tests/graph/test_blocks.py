@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.graph.blocks import MOST_BLOCK_STEPS, count_type, sum_format
-from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.formats import MOST_BLOCK_STEPS, Format, TensorType, block_count_type, block_sum_format
 from rescomp.graph.ops import BlockCount, BlockMaximum, BlockMean, BlockSum, Concat
 
 BOUND = 10922
@@ -74,20 +73,32 @@ def test_any_bits_are_back_in_range_after_a_step_and_forgotten_with_the_block(le
 @pytest.mark.parametrize(
     ("op", "types", "message"),
     [
-        (BlockCount(0), [count_type(1)], "a block has 1 to 32767 steps, not 0"),
-        (BlockCount(MOST_BLOCK_STEPS + 1), [count_type(1)], "a block has 1 to 32767 steps, not 32768"),
-        (BlockCount(3), [count_type(4)], "a block_count of 3 steps reads"),
-        (BlockSum(3, BOUND), [TensorType((2,), sum_format(STATE, 4)), TensorType((2,), STATE), count_type(3)], "block_sum_int32 keeps"),
-        (BlockSum(3, BOUND), [TensorType((2,), sum_format(STATE, 3)), TensorType((2,), STATE), count_type(4)], "reads a count of"),
+        (BlockCount(0), [block_count_type(1)], "a block has 1 to 32767 steps, not 0"),
+        (BlockCount(MOST_BLOCK_STEPS + 1), [block_count_type(1)], "a block has 1 to 32767 steps, not 32768"),
+        (BlockCount(3), [block_count_type(4)], "a block_count of 3 steps reads"),
+        (
+            BlockSum(3, BOUND),
+            [TensorType((2,), block_sum_format(STATE, 4)), TensorType((2,), STATE), block_count_type(3)],
+            "block_sum_int32 keeps",
+        ),
+        (
+            BlockSum(3, BOUND),
+            [TensorType((2,), block_sum_format(STATE, 3)), TensorType((2,), STATE), block_count_type(4)],
+            "reads a count of",
+        ),
         (
             BlockSum(3, 99),
-            [TensorType((2,), sum_format(STATE, 3)), TensorType((2,), STATE), count_type(3)],
+            [TensorType((2,), block_sum_format(STATE, 3)), TensorType((2,), STATE), block_count_type(3)],
             "cannot read int16 Q12, -10922",
         ),
-        (BlockMaximum(3, BOUND), [TensorType((1,), STATE), TensorType((2,), STATE), count_type(3)], "block_maximum_int16 keeps 2 int16"),
-        (BlockMaximum(3, BOUND), [TensorType((2, 2), STATE), TensorType((2, 2), STATE), count_type(3)], "reads an int16 vector"),
-        (BlockMean(3, STATE), [TensorType((2,), sum_format(STATE, 2)), count_type(3)], "block_mean reads a vector of"),
-        (BlockMean(3, Format(12, nonnegative=True)), [TensorType((2,), sum_format(STATE, 3)), count_type(3)], "of either sign"),
+        (
+            BlockMaximum(3, BOUND),
+            [TensorType((1,), STATE), TensorType((2,), STATE), block_count_type(3)],
+            "block_maximum_int16 keeps 2 int16",
+        ),
+        (BlockMaximum(3, BOUND), [TensorType((2, 2), STATE), TensorType((2, 2), STATE), block_count_type(3)], "reads an int16 vector"),
+        (BlockMean(3, STATE), [TensorType((2,), block_sum_format(STATE, 2)), block_count_type(3)], "block_mean reads a vector of"),
+        (BlockMean(3, Format(12, nonnegative=True)), [TensorType((2,), block_sum_format(STATE, 3)), block_count_type(3)], "of either sign"),
         (Concat(), [TensorType((2,), STATE), TensorType((2,), Format(11, bound=BOUND))], "concat needs equal formats"),
         (Concat("int8"), [TensorType((2,), STATE), TensorType((2,), STATE)], "a concat of int8 cannot read"),
         (Concat(), [TensorType((2, 3), STATE), TensorType((3,), STATE)], "differ in their last axis alone"),
