@@ -15,7 +15,7 @@ from rescomp.recipe import Recipe, load_recipe
 
 ROOT = Path(rescomp.__file__).parent
 README = (ROOT / "README.md").read_text()
-PAGES = {page.name: page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+PAGES = {str(page.relative_to(ROOT)): page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 
 
 def commands(text):
@@ -75,6 +75,15 @@ def witness_table():
 def test_recipes_of_the_benchmarks_can_be(recipes, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     assert all(isinstance(recipe, Recipe) for recipe in recipes())
+
+
+def test_the_index_of_the_documents_names_each_once():
+    links = re.findall(r"^\| \[(.+?)\]\((.+?)\)", PAGES["docs/README.md"], re.MULTILINE)
+    named = [target for _, target in links]
+    assert sorted(named) == sorted(
+        [*(page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"), "../CONTRIBUTING.md"]
+    )
+    assert all(text == Path(target).name for text, target in links)
 
 
 def test_the_set_up_commands_are_those_of_ci():
