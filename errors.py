@@ -50,8 +50,9 @@ class MissingToolError(RescompError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like `name`, for errors that name a neighbour."""
-    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+    """The known name that is most like `name`, for errors that name a neighbour; case is ignored."""
+    by_lower = {item.lower(): item for item in known}
+    return by_lower[difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)[0]]
 
 
 def counted(count: int, one: str, several: str = "") -> str:

@@ -13,7 +13,7 @@ from .labels import NO_CLASS, class_numbers, no_class
 from .raw import RawDataset, RawSplit
 from .split import Int64Array, Split, ValueArray, valid_steps
 
-_INT32 = np.iinfo(np.int32)
+_INT32, _INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 
 
 def check_splits(raw: RawDataset, known: tuple[str, ...] = ()) -> tuple[Split, Split, tuple[str, ...]]:
@@ -157,6 +157,8 @@ def _labels(raw: RawSplit) -> npt.NDArray[Any]:
         raise InputError(f"{raw.where} has labels of type {labels.dtype}: store integers 0..classes-1 or strings")
     if labels.shape != (len(raw.x),):
         raise InputError(f"{raw.where} has labels of shape {shape_of(labels)} for {len(raw.x)} sequences: store one label a sequence")
+    if labels.dtype.kind == "u" and labels.max(initial=0) > _INT64.max:
+        raise InputError(f"{raw.where} has label {labels.max()} at sequence {labels.argmax()}: labels are 0..classes-1")
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
 
 

@@ -50,7 +50,7 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Datase
     meaning (labels.class_numbers) where the file does not, and classes their order where the names are the same. Raises InputError,
     naming file, split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
     """
-    raw = _read(DataSection.of(data) if isinstance(data, str) else data)
+    raw = _read(DataSection.of(data) if isinstance(data, str) else data, classes)
     train, test, found = check_splits(raw, tuple(classes))
     for channel in raw.channels:
         if fault := label_fault(channel):
@@ -58,13 +58,13 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Datase
     return Dataset(raw.name, train, test, found, _digest(found, train, test), raw.channels, raw.facts)
 
 
-def _read(data: DataSection) -> RawDataset:
+def _read(data: DataSection, known: Sequence[str]) -> RawDataset:
     source = data.source.strip()
     if source not in names() and _is_folder(Path(source)) and holds_images(Path(source)):
         _refuse_csv_keys(data, allowed=("test_fraction", "split_seed"))
         return read_images(Path(source), data)
     if source not in names() and (source.lower().endswith(".csv") or _is_folder(Path(source))):
-        return read_logs(Path(source), data)
+        return read_logs(Path(source), data, known)
     _refuse_csv_keys(data)
     if source in names():
         return read_bundled(source)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import counted
+from ..errors import InputError, counted
 from .nearest import did_you_mean
 from .split import Int64Array
 
@@ -36,6 +36,15 @@ def names_of_integers(classes: Sequence[str]) -> dict[int, int]:
         return {}
     named = {int(name): number for number, name in enumerate(classes)}
     return named if len(named) == len(classes) else {}
+
+
+def refuse_other_classes(source: object, classes: Sequence[str], known: Sequence[str]) -> None:
+    """Raise InputError where data have other classes than the net that they are for, in whatever order."""
+    if sorted(classes) != sorted(known):
+        raise InputError(
+            f"{source} has the classes {', '.join(classes)} and the net {', '.join(known)}: training goes on with the same classes; for "
+            "others train anew"
+        )
 
 
 def _looked_up(labels: npt.NDArray[Any], known: Mapping[Any, int]) -> Int64Array:

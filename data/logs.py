@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..errors import InputError, counted
 from ..recipe import DataSection
 from ..text_files import whole_number
+from .labels import refuse_other_classes
 from .raw import RawDataset, RawSplit, pad_sequences
 from .recordings import Log, Recording, read_log
 from .splits import held_out
@@ -28,14 +29,19 @@ class _Window:
     begin: int
 
 
-def read_logs(path: Path, data: DataSection) -> RawDataset:
-    """The data set of a CSV file or a folder of CSV files. Raises InputError with file and line, or with the class that is short."""
+def read_logs(path: Path, data: DataSection, known: Sequence[str] = ()) -> RawDataset:
+    """The data set of a CSV file or a folder of CSV files. Raises InputError with file and line, or with the class that is short.
+
+    known: the classes that the logs must have, where they are for a net.
+    """
     if data.stride is not None and data.window is None:
         raise InputError("data.stride needs data.window: set the number of readings in a window")
     log = read_log(path, data)
     classes = class_order({recording.label for recording in log.recordings})
     if len(classes) < 2:
         raise InputError(f"{path} has one class only ({classes[0]}): a classifier needs two")
+    if known:
+        refuse_other_classes(path, classes, known)
     train, test = (_by_group if data.split == "group" else _by_time)(log, classes, data)
     splits = _raw(log, "train", train), _raw(log, "test", test)
     return RawDataset(path.stem, *splits, classes, log.channels, _facts(log, data, train, test))

@@ -51,9 +51,10 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
     """
     source = data.source.strip()
     raw, named, channel_names = _read(source, data, labelled, grouped)
-    split = None if raw is None else _checked(raw, named, tuple(classes), labelled)
     kept = holds_streams(data, labelled=labelled)
+    # before the windows of a log: a wrong label is told by its line
     streams = load_streams(data, tuple(classes), labelled=labelled, grouped=grouped) if kept else None
+    split = None if raw is None else _checked(raw, named, tuple(classes), labelled)
     without = "" if split is not None else _without_split(source, data, kept)
     if split is None and streams is None:
         raise InputError(without)

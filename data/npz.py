@@ -102,7 +102,7 @@ def load_arrays(path: Path, *, labelled: bool = True) -> Arrays:
 def _check_keys(path: Path, arrays: Arrays) -> None:
     for key in REQUIRED:
         if key not in arrays:
-            hint = did_you_mean(key, set(arrays) - {*REQUIRED, *OPTIONAL_ARRAYS}) or ": add it"
+            hint = did_you_mean(key, set(arrays) - {*REQUIRED, *OPTIONAL_ARRAYS, *_KNOWN}) or ": add it"
             raise InputError(f"{path} has no array {key!r} (it holds {', '.join(arrays) or 'nothing'}){hint}")
     for key in arrays:
         hint = "" if key in REQUIRED + OPTIONAL_ARRAYS + _KNOWN else _misspelt(key)
@@ -135,4 +135,7 @@ def _lengths(path: Path, arrays: Arrays, name: str) -> npt.NDArray[Any] | None:
 def _class_names(path: Path, classes: npt.NDArray[Any]) -> tuple[str, ...]:
     if classes.ndim != 1 or classes.size == 0 or classes.dtype.kind not in "iuU":
         raise InputError(f"{path}: 'classes' has shape {list(classes.shape)} and type {classes.dtype}: store one name a class, as strings")
-    return tuple(str(name) for name in classes)
+    names = tuple(str(name) for name in classes)
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: the class names repeat ({', '.join(names)}): give each class its own name")
+    return names

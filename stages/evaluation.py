@@ -242,7 +242,7 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streame
         )
     if streamed.metrics.settled is None:
         settle = counted(streamed.clock.settle, "reading")
-        yield f"no step is settled: no stretch of one class is longer than {settle}, the median test recording"
+        yield f"no step is settled: none begins {settle} after the first of its class, as long as the median test recording, or later"
     if accuracy is None or streamed.figure >= accuracy - PARTED:
         return
     what = "at the ends of recordings in a row"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.dataset import Dataset
+from ..data.labels import refuse_other_classes
 from ..data.streams import is_log
 from ..errors import InputError, counted
 from ..manifest import Manifest
@@ -49,9 +50,7 @@ class Start:
         shape = dataset.train.x.shape[1:]
         if (len(shape) == 3) != (len(before.input.shape or ()) == 3) or (len(shape) == 3 and shape != before.input.shape):
             raise InputError(f"{source} has samples of shape {list(shape)} and the net reads {list(before.input.shape or ())}: give such")
-        if dataset.classes != before.classes:
-            said = f"{source} has the classes {', '.join(dataset.classes)} and the net {', '.join(before.classes)}"
-            raise InputError(f"{said}: training goes on with the same classes, in the same order; for others train anew")
+        refuse_other_classes(source, dataset.classes, before.classes)
         if dataset.train.channels != before.data.channels:
             raise InputError(
                 f"{source} has {counted(dataset.train.channels, 'channel')} and the net reads {before.data.channels}: give the same sensors"

@@ -115,6 +115,49 @@ def test_classes_of_a_ts_file_are_not_read_where_labels_are_not(tmp_path):
             read_ts(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"classes": np.array(["2", "2", "0"])}, "the class names repeat (2, 2, 0): give each class its own name"),
+        ({"y_test": np.full(24, 2**63 + 5, np.uint64)}, "label 9223372036854775813 at sequence 0: labels are 0..classes-1"),
+    ],
+)
+def test_labels_that_mean_nothing_are_refused_by_evaluate_and_by_train_from(changes, said, finished, recordings, tmp_path):
+    np.savez(tmp_path / "new.npz", **{**np.load(recordings), **changes})
+    with pytest.raises(InputError) as evaluated:
+        stages.evaluate(finished, source=str(tmp_path / "new.npz"))
+    with pytest.raises(InputError) as trained:
+        stages.train_from(finished, str(tmp_path / "new.npz"), tmp_path / "out")
+    assert said in str(evaluated.value)
+    assert said in str(trained.value)
+
+
+def test_a_label_of_a_log_that_no_class_has_is_told_by_its_line(from_log, tmp_path):
+    source = write(tmp_path / "new.csv", ["lie"] * 10 + ["Sit"] * 10)
+    with pytest.raises(InputError, match=r"new\.csv, line 12: column 'label' is 'Sit', not one of the 3 classes: did you mean 'sit'"):
+        stages.evaluate(from_log, source=source)
+
+
+def test_the_nearest_column_is_that_of_another_case(from_log, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("T,AX,ay,az,label,who\n0,1,2,3,lie,ann\n")
+    with pytest.raises(InputError, match=r"no column 't' \(data\.time\); the nearest one is 'T'"):
+        stages.evaluate(from_log, source=str(path))
+
+
+def test_a_training_that_goes_on_names_other_classes_before_anything_else(from_log, tmp_path):
+    """Not how a class that the net has not could be split."""
+    source = write(tmp_path / "new.csv", [name for name in ("lie", "sit", "walk", "run") for _ in range(9)], "ann")
+    with pytest.raises(InputError, match=r"has the classes lie, run, sit, walk and the net lie, sit, walk: training goes on with the same"):
+        stages.train_from(from_log, source, tmp_path / "out")
+
+
+def test_an_archive_of_streams_alone_is_not_taken_for_a_misspelt_one(finished, tmp_path):
+    np.savez(tmp_path / "new.npz", x_stream=np.zeros((1, 9, 4)), y_stream=np.zeros((1, 9), int))
+    with pytest.raises(InputError, match=r"no array 'x_train' \(it holds x_stream, y_stream\): add it$"):
+        stages.train_from(finished, str(tmp_path / "new.npz"), tmp_path / "out")
+
+
 @pytest.fixture(scope="module")
 def of_numbers(tmp_path_factory):
     """An untrained model whose classes are named 1, 2 and 3, and its data with integer labels and no class names."""
