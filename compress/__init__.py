@@ -5,23 +5,24 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import singledispatch
 from typing import TypeVar, cast
 
-from torch import Tensor
+from torch import nn
 
 from ..errors import InputError
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Matrix, Net, RecurrentNet, layer_parameters
+from ..models import FixedPointArithmetic, Matrix, Net
+from ..models.layered.layered_module import LayeredModule
 from ..recipe import Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, Sparse, Ternary
-from .calibrate import calibrate as calibrate_recurrent
-from .calibrate_activations import calibrate_activations, widen_unproved
+from .calibrate import calibrate
 from .distill import DistillationLoss
 from .lowrank import cut_rank
 from .quantize import Bits, IntegerStorage
 from .seeded import SeededStorage
 from .sparse import SparseSupport, largest_magnitudes
 from .ternary import TernaryStorage, arenas_residual, ternary_pattern
+from .widen import widen_unproved
 
 __all__ = [
     "DistillationLoss",
@@ -52,27 +53,12 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     The keys of its state_dict are those of `net` with the constraints' additions: formats, factors, masks. Raises InputError unless
     exactly one constraint says how weights are stored, none stands twice, and they can be combined.
     """
-    _check(constraints)
+    format = _check(constraints)
     result = copy.deepcopy(net)
     for constraint in constraints:
-        if isinstance(result, FeedForwardNet):
-            _apply_to_layers(constraint, result)
-        else:
-            _apply(constraint, result)
-    if isinstance(result, RecurrentNet):
-        result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated)
+        _apply(constraint, result)
+    result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated(format.activations))
     return result
-
-
-def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> None:
-    """Choose and set the formats of a compressed net, in place. See calibrate.py and calibrate_activations.py.
-
-    streams: whether a net with a state will run on without a reset.
-    """
-    if isinstance(net, FeedForwardNet):
-        calibrate_activations(net, x, input_fraction_bits)
-    else:
-        calibrate_recurrent(net, x, lengths, input_fraction_bits, streams=streams)
 
 
 def anneal(net: Net, step: int, total: int) -> None:
@@ -81,9 +67,11 @@ def anneal(net: Net, step: int, total: int) -> None:
     Called after step 0, 1, ... total: a projection may change the weights. Twice with the same numbers is the same as once. In a net with
     batch normalisation the schedules end when it folds, so that its statistics are those of the final weights.
     """
-    if isinstance(net, FeedForwardNet) and net.has_norm:
+    normalized = [module for module in net.layer_modules if module.has_norm]
+    if normalized:
         live = max(1, math.floor(LIVE_SHARE * total))
-        net.folds = step >= live
+        for module in normalized:
+            module.folds = step >= live
         step, total = min(step, live), live
     for matrix in matrices(net):
         matrix.anneal(step, total)
@@ -100,7 +88,8 @@ def matrices(net: Net) -> Iterator[Matrix]:
     return (module for module in net.modules() if isinstance(module, Matrix))
 
 
-def _check(constraints: Sequence[Constraint]) -> None:
+def _check(constraints: Sequence[Constraint]) -> Ternary | Quantize:
+    """The one that gives the weights their format."""
     kinds = Counter(constraint.kind for constraint in constraints)
     if kinds["ternary"] + kinds["quantize"] != 1:
         raise InputError("exactly one constraint must say how weights are stored: ternary or quantize")
@@ -112,49 +101,47 @@ def _check(constraints: Sequence[Constraint]) -> None:
     twice = [kind for kind, count in kinds.items() if count > 1]
     if twice:
         raise InputError(f"compress holds {twice[0]} twice: keep one")
-
-
-def _apply_to_layers(constraint: Constraint, net: FeedForwardNet) -> None:
-    """Of a net without state: weight and activation formats. Depthwise kernels, a few bytes a channel, stay dense integers.
-
-    So do the first and the last layers where the constraint says so. Random projections keep their signs and take the form of the
-    scales alone.
-    """
-    if isinstance(constraint, Distill):
-        return
-    if not isinstance(constraint, Ternary | Quantize):
-        raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
-    net.arithmetic = IntegerActivations([step.name for step in net.plan.steps], constraint.activations)
-    ends = net.plan.first_and_last() if constraint.first_and_last == "dense" else frozenset()
-    dense: Bits = 6 if constraint.activations == "int8" else 8
-    for name, layer in layer_parameters(net).items():
-        if layer.layer.seed is not None:
-            layer.matrix.storage = SeededStorage(layer.layer.seed, constraint.scale)
-        elif layer.layer.depthwise or name in ends:
-            layer.matrix.storage = IntegerStorage(dense, constraint.scale)
-        elif isinstance(constraint, Ternary):
-            layer.matrix.storage = TernaryStorage(constraint.scale, per=constraint.per, arenas=constraint.arenas)
-        else:
-            layer.matrix.storage = IntegerStorage(constraint.bits, constraint.scale)
+    return next(constraint for constraint in constraints if isinstance(constraint, Ternary | Quantize))
 
 
 @singledispatch
-def _apply(constraint: object, net: RecurrentNet) -> None:  # noqa: ARG001
+def _apply(constraint: object, net: Net) -> None:  # noqa: ARG001
     raise InputError(f"compress knows no constraint {type(constraint).__name__}")
 
 
 @_apply.register
-def _(constraint: Ternary, net: RecurrentNet) -> None:
-    _refuse_keys_of_layers(constraint)
-    for matrix in matrices(net):
-        matrix.storage = TernaryStorage(constraint.scale, per=constraint.per, arenas=constraint.arenas)
+def _(constraint: Ternary, net: Net) -> None:
+    _store(constraint, net, lambda: TernaryStorage(constraint.scale, per=constraint.per, arenas=constraint.arenas))
 
 
 @_apply.register
-def _(constraint: Quantize, net: RecurrentNet) -> None:
-    _refuse_keys_of_layers(constraint)
+def _(constraint: Quantize, net: Net) -> None:
+    _store(constraint, net, lambda: IntegerStorage(constraint.bits, constraint.scale))
+
+
+def _store(constraint: Ternary | Quantize, net: Net, storage: Callable[[], nn.Module]) -> None:
+    """Give every matrix its format: `storage`, or what its layer needs."""
+    if net.cells:
+        _refuse_keys_of_layers(constraint)
     for matrix in matrices(net):
-        matrix.storage = IntegerStorage(constraint.bits, constraint.scale)
+        matrix.storage = storage()
+    for module in net.layer_modules:
+        _store_special_layers(constraint, module)
+
+
+def _store_special_layers(constraint: Ternary | Quantize, module: LayeredModule) -> None:
+    """Depthwise kernels, a few bytes a channel, stay dense integers.
+
+    So do the first and the last layers where the constraint says so. Random projections keep their signs and take the form of the
+    scales alone.
+    """
+    ends = module.plan.first_and_last() if constraint.first_and_last == "dense" else frozenset()
+    dense: Bits = 6 if constraint.activations == "int8" else 8
+    for name, layer in module.by_name.items():
+        if layer.layer.seed is not None:
+            layer.matrix.storage = SeededStorage(layer.layer.seed, constraint.scale)
+        elif layer.layer.depthwise or name in ends:
+            layer.matrix.storage = IntegerStorage(dense, constraint.scale)
 
 
 def _refuse_keys_of_layers(constraint: Ternary | Quantize) -> None:
@@ -164,8 +151,14 @@ def _refuse_keys_of_layers(constraint: Ternary | Quantize) -> None:
         raise InputError('first_and_last = "dense" is for nets without state: a recurrent cell has one storage')
 
 
+def _refuse_without_cells(constraint: LowRank | Sparse | PiecewiseLinearActivations, net: Net) -> None:
+    if not net.cells:
+        raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
+
+
 @_apply.register
-def _(constraint: LowRank, net: RecurrentNet) -> None:
+def _(constraint: LowRank, net: Net) -> None:
+    _refuse_without_cells(constraint, net)
     for cell in net.cells:
         for projection, rank in ((cell.input, constraint.rank_w), (cell.recurrent, constraint.rank_u)):
             if rank is not None:
@@ -173,7 +166,8 @@ def _(constraint: LowRank, net: RecurrentNet) -> None:
 
 
 @_apply.register
-def _(constraint: Sparse, net: RecurrentNet) -> None:
+def _(constraint: Sparse, net: Net) -> None:
+    _refuse_without_cells(constraint, net)
     for cell in net.cells:
         for projection, density in ((cell.input, constraint.density_w), (cell.recurrent, constraint.density_u)):
             for matrix in cast(list[Matrix], list(projection.factors)):
@@ -181,10 +175,11 @@ def _(constraint: Sparse, net: RecurrentNet) -> None:
 
 
 @_apply.register
-def _(constraint: PiecewiseLinearActivations, net: RecurrentNet) -> None:  # noqa: ARG001
+def _(constraint: PiecewiseLinearActivations, net: Net) -> None:
+    _refuse_without_cells(constraint, net)
     net.arithmetic.nonlinearity = "piecewise_linear"
 
 
 @_apply.register
-def _(constraint: Distill, net: RecurrentNet) -> None:
+def _(constraint: Distill, net: Net) -> None:
     """Acts through the loss alone: see `distillation`."""

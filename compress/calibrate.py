@@ -1,111 +1,98 @@
-"""Choosing the formats of activations from the ranges that the float net shows on training data."""
+"""Choosing the formats of a net's values from what they are in real arithmetic on training data."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from ..graph.fixed_point import MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND
-from ..models import CountedSteps, FixedPointArithmetic, FloatArithmetic, Net, RecurrentNet
+from ..graph.formats import Format
+from ..models import FixedPointArithmetic, Net, Plan, Step
 from ..models.arithmetic import NORMALIZED
-from ..models.recurrent.net import SCORES
+from ..models.layered.layered_module import LayeredModule
+from ..models.layered.plan import INPUT
+from .format_owners import format_owners
+from .observation import ObservingArithmetic, int8_candidates, observe, observe_inputs, samples
+from .ranges import choose_pre_shift, fraction_bits, raise_deviation, resolved_bits
+from .widen import widen_unproved
 
-MAX_PRE_SHIFT = 6
-HIGHEST_FRACTION_BITS = 14
-FACTOR_MARGIN, SCORE_MARGIN = 1.25, 2.0
-"""Room above the largest value seen, because fine-tuning moves the ranges."""
-MOST_PASSES, GROWTH = 16, 1.01
-"""Of streams: how often they go on, at most, and as long as a range grows by more than this."""
-_MOST_GAIN_BITS = MULTIPLIER_BITS - 1 - MIN_SHIFT + MAX_PRE_SHIFT
-"""By how many bits the normalisation can refine a format."""
-
-
-class _Observer(FloatArithmetic):
-    """Real arithmetic that remembers the largest magnitude of every named product, over the running steps."""
-
-    def __init__(self, arithmetic: FloatArithmetic) -> None:
-        super().__init__(arithmetic.nonlinearity)
-        self.largest: dict[str, float] = {}
-
-    def requantize(self, value: Tensor, name: str) -> Tensor:
-        self.largest[name] = max(self.largest.get(name, 0.0), float(value.detach().abs().max()))
-        return value
-
-
-def calibrate(net: RecurrentNet, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> None:
-    """Choose and set the formats of a compressed net, in place.
-
-    x: float [sequences, time, channels], integers of the device * 2^-input_fraction_bits; lengths int [sequences]. The ranges are
-    those of the net in real arithmetic, from zeros on and at each sequence's end. streams: then also at every step of sequences that
-    begin where others ended, again and again until no range grows by more than a hundredth, but 16 times at most. A channel's standard
-    deviation is raised to the least that one integer step can resolve.
-    """
-    if not isinstance(net.arithmetic, FixedPointArithmetic):
-        raise InputError("only a compressed net has formats to calibrate: call compress first")
-    fixed = net.arithmetic
-    running = torch.arange(x.shape[1]) < lengths[:, None]
-    normalized = net.normalize(x, FloatArithmetic(fixed.nonlinearity))[running]
-    bits = resolved_bits(net, fraction_bits(float(normalized.abs().amax()), TERNARY_INPUT_BOUND), input_fraction_bits)
-    raise_deviation(net.std, input_fraction_bits, bits)
-    largest = _observe(net, torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths, streams)
-    fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
-    fixed.set_bits(NORMALIZED, bits)
-    for name, format in fixed.values.items():
-        if name != NORMALIZED:
-            margin = SCORE_MARGIN if name == SCORES else FACTOR_MARGIN
-            fixed.set_bits(name, fraction_bits(largest[name] * margin, format.high))
+MARGIN, SCORE_MARGIN = 1.25, 2.0
+"""Room above the largest value seen in int16, because fine-tuning moves the ranges; of what no product reads, the second."""
 
 
 @torch.no_grad()
-def _observe(net: RecurrentNet, x: Tensor, lengths: Tensor, streams: bool) -> dict[str, float]:
-    arithmetic, training = net.arithmetic, net.training
-    observer = _Observer(arithmetic)
-    net.arithmetic = observer
-    _, ends = net.eval().answer(x, lengths, CountedSteps.of(lengths, 0.0))
-    if streams:
-        _walk_streams(net, observer, x, lengths, ends)
-    net.arithmetic = arithmetic
-    net.train(training)
-    return observer.largest
+def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> None:
+    """Choose and set the formats of a compressed net, in place.
+
+    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; lengths: int [samples], of sequences that cells
+    read. streams: whether a net with a state will run on without a reset. int16: the finest format that holds the largest value with a
+    margin. int8: of the formats about that, the one with the least squared error. Operands of a sum get its format where nobody else
+    reads them. Values that a repeated block makes get one format for all repetitions, so that these share their biases and scales too.
+    A channel's standard deviation is raised to the least that one integer step can resolve. Raises UnsupportedError for a float net.
+    """
+    fixed, owners, seen = net.fixed, _owners(net), samples(net, x, lengths)
+    inputs = _choose(fixed, owners, lambda observer: observe_inputs(net, observer, seen))
+    bits = resolved_bits(net, inputs[NORMALIZED], input_fraction_bits)
+    raise_deviation(net.std, input_fraction_bits, bits)
+    fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
+    chosen = _choose(fixed, owners, lambda observer: observe(net, observer, seen, streams=streams))
+    chosen[NORMALIZED] = bits
+    for module in net.layer_modules:
+        _settle(module, fixed, owners, chosen)
+    for name in fixed.values:
+        fixed.set_bits(name, chosen[owners.get(name, name)])
+    widen_unproved(net)
 
 
-def _walk_streams(net: RecurrentNet, observer: _Observer, x: Tensor, lengths: Tensor, ends: Mapping[str, Tensor]) -> None:
-    """Every sequence after another one, with the state that it left: the ends [sequences, size], by name."""
-    every, generator = CountedSteps.of(lengths, 1.0), torch.Generator().manual_seed(0)
-    for _ in range(MOST_PASSES):
-        before = dict(observer.largest)
-        order = torch.randperm(len(x), generator=generator)
-        _, ends = net.answer(x, lengths, every, {name: state[order] for name, state in ends.items()})
-        if all(largest <= GROWTH * before[name] for name, largest in observer.largest.items()):
-            return
+def _owners(net: Net) -> dict[str, str]:
+    """For every value of layers the one whose format it has, by the names that formats know."""
+    return {
+        module.known_as(name): module.known_as(owner) for module in net.layer_modules for name, owner in format_owners(module.plan).items()
+    }
 
 
-def fraction_bits(largest: float, bound: int) -> int:
-    """The finest format that holds `largest`, within 0..14."""
-    if largest == 0:
-        return HIGHEST_FRACTION_BITS
-    return min(HIGHEST_FRACTION_BITS, max(0, math.floor(math.log2(bound / largest))))
+def _choose(fixed: FixedPointArithmetic, owners: Mapping[str, str], look: Callable[[ObservingArithmetic], None]) -> dict[str, int]:
+    """The best fraction bits of every owner that is seen. Where some are in int8 it looks twice: at ranges, and at errors."""
+    observer = ObservingArithmetic(fixed, owners, {})
+    look(observer)
+    formats = {owner: fixed.format(owner) for owner in observer.largest if owner in fixed.values}
+    candidates = {owner: int8_candidates(observer.largest[owner]) for owner, format in formats.items() if format.dtype == "int8"}
+    if candidates:
+        observer = ObservingArithmetic(fixed, owners, candidates)
+        look(observer)
+    narrow = {owner: bits[int(observer.errors[owner].argmin())] for owner, bits in candidates.items()}
+    return {owner: narrow.get(owner, _wide_bits(owner, observer.largest[owner], format)) for owner, format in formats.items()}
 
 
-def resolved_bits(net: Net, wanted: int, input_bits: int) -> int:
-    """Fraction bits of the normalised input. Where nothing is normalised, no more than leave each reading what it is."""
-    is_raw = not bool(net.mean.any()) and bool((net.std == 1).all())
-    return min(wanted, input_bits + _MOST_GAIN_BITS) if is_raw else wanted
+def _wide_bits(name: str, largest: float, format: Format) -> int:
+    """The finest format in int16 that holds the largest value with a margin: none for what is normalised, which training does not move."""
+    margin = 1.0 if name == NORMALIZED else SCORE_MARGIN if format.fills_dtype else MARGIN
+    return fraction_bits(largest * margin, format.high)
 
 
-def raise_deviation(std: Tensor, input_bits: int, output_bits: int) -> None:
-    """In place: keep 1 / std within what the smallest requantization shift and the largest pre-shift can express."""
-    gain_bits = _MOST_GAIN_BITS + input_bits - output_bits
-    std.clamp_(min=2.0**-gain_bits)
+def _settle(module: LayeredModule, fixed: FixedPointArithmetic, owners: Mapping[str, str], chosen: dict[str, int]) -> None:
+    """Lower the fraction bits of values, or of the operands of sums, to what the steps need."""
+    of = {name: owners[module.known_as(name)] for name in format_owners(module.plan)}
+    for _ in module.plan.steps:
+        before = dict(chosen)
+        for step in module.plan.steps:
+            own, read = of[step.name], [of[name] for name in step.inputs]
+            if step.kind == "add":
+                chosen[own] = min(chosen[own], *(chosen[owner] for owner in read))
+                chosen.update({of[name]: chosen[own] for name in step.inputs if _belongs_to(module.plan, name)})
+            if fixed.format(step.name).dtype == "int8" and _halves(step):
+                chosen[own] = min(chosen[own], chosen[read[0]] - 1 - round(math.log2(step.factor)))
+        if chosen == before:
+            break
 
 
-def choose_pre_shift(std: Tensor, input_bits: int, output_bits: int) -> int:
-    """The smallest for which the bias's rounding moves no output by more than a quarter step, and the shift is large enough."""
-    smallest = math.log2(float(std.min()))
-    for_bias = math.ceil(output_bits + 1 - input_bits - smallest)
-    for_shift = math.ceil(MIN_SHIFT - (MULTIPLIER_BITS - 1) + output_bits - input_bits - smallest)
-    return min(MAX_PRE_SHIFT, max(0, for_bias, for_shift))
+def _halves(step: Step) -> bool:
+    """Whether a step multiplies by a negative power of two."""
+    return step.kind in ("average_pool", "scale") and step.factor < 1 and math.log2(step.factor).is_integer()
+
+
+def _belongs_to(plan: Plan, name: str) -> bool:
+    """Whether a value is requantized anyway and read by one step alone."""
+    return name != INPUT and plan.step(name).kind in ("convolution", "scale") and len(list(plan.users(name))) == 1

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax
 
-from ..models import CountedSteps, Net, RecurrentNet, mean_cross_entropy
+from ..models import CountedSteps, Net, mean_cross_entropy
 from ..recipe import Distill
 
 
@@ -40,7 +40,7 @@ class DistillationLoss:
 
     def _wanted(self, x: Tensor, lengths: Tensor, counted: CountedSteps | None) -> Tensor:
         """The teacher's scores at the counted steps."""
-        if isinstance(self.teacher, RecurrentNet) and counted is not None:
+        if counted is not None:
             return self.teacher.answer(x, lengths, counted)[0]
         scores: Tensor = self.teacher(x, lengths)
         return scores

@@ -1,4 +1,4 @@
-"""What both ways of lowering share: parameters of a net as the integers of a graph, and the types that ops make."""
+"""Parameters of a net as the integers of a graph, and the types that ops make."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ def accumulator_bias(bias: FloatArray, mantissa: IntArray, exponent: IntArray, r
     """A bias [rows] in units of the accumulators: int32 [rows], within +-limit."""
     unit = np.ldexp(mantissa.astype(np.float64), -exponent - read_bits)
     return to_fixed(bias / unit, 0, -limit, limit).astype(np.int32)
+
+
+def scaling(factor: float, read: Format, written: Format) -> Requantization:
+    """By `factor`, rounded to 15 bits, from a format to another."""
+    mantissa, exponent = split_scale(np.array([factor]))
+    return Requantization(mantissa, (exponent + read.fraction_bits - written.fraction_bits).astype(np.int32))
+
+
+def rescaling(factor: float, read: Format, written: Format) -> ops.Requantize:
+    """The op that multiplies by `factor`."""
+    return ops.Requantize(0, np.zeros(1, np.int32), scaling(factor, read, written), written, read.dtype)
 
 
 def _period(*constants: IntArray) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import singledispatch
 
 from ..errors import UnsupportedError
 from ..graph.formats import Format, TensorType
 from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.stream import stream
 from ..graph.verify import verify_model
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, RecurrentNet
-from .graph_arithmetic import GraphArithmetic, Symbol
-from .layers import lower_whole
+from ..models import FeedForwardNet, FixedPointArithmetic, Net, RecurrentNet
+from .graph_arithmetic import GraphArithmetic
+from .symbol import Symbol
 
 
 def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool = False) -> IntegerModel:
@@ -21,17 +22,28 @@ def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool =
     name: a C identifier. classes: one label a score. streaming: a net over a window as one that takes a few readings at a time.
     Raises UnsupportedError where the contract cannot hold the net.
     """
-    if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
-        raise UnsupportedError("only a compressed net can be lowered: call compress and calibrate first")
-    exact = copy.deepcopy(net).double().eval()
-    if isinstance(exact, FeedForwardNet):
-        graphs = {"whole": lower_whole(exact)}
-    else:
-        assert isinstance(exact.arithmetic, FixedPointArithmetic)
-        graphs = {"step": _lower_step(exact, exact.arithmetic), "head": _lower_head(exact, exact.arithmetic)}
-    model = IntegerModel(name, graphs, tuple(classes))
+    model = IntegerModel(name, _lower_net(copy.deepcopy(net).double().eval(), net.fixed), tuple(classes))
     verify_model(model)
     return stream(model) if streaming else model
+
+
+@singledispatch
+def _lower_net(net: Net, fixed: FixedPointArithmetic) -> dict[str, Graph]:  # noqa: ARG001
+    raise UnsupportedError(f"a {type(net).__name__} cannot be lowered")
+
+
+@_lower_net.register
+def _(net: RecurrentNet, fixed: FixedPointArithmetic) -> dict[str, Graph]:
+    return {"step": _lower_step(net, fixed), "head": _lower_head(net, fixed)}
+
+
+@_lower_net.register
+def _(net: FeedForwardNet, fixed: FixedPointArithmetic) -> dict[str, Graph]:
+    shape = net.plan.input_shape
+    arithmetic, x = GraphArithmetic(fixed, len(shape)), Symbol("input", TensorType(shape, Format(fixed.input_bits[0])))
+    values = net.run(arithmetic, arithmetic.image(net.normalize(x, arithmetic)))
+    scores = net.scores(arithmetic, values)
+    return {"whole": Graph("whole", (Value(x.name, x.type),), tuple(arithmetic.nodes), (scores.name,))}
 
 
 def _lower_step(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from .applied import LayerParameters
+from .base import Net
 from .counted_steps import CountedSteps, mean_cross_entropy
-from .factory import NETS, Net, build, build_net, decimation, refuse_unusable, set_normalization, use_loop
+from .factory import NETS, build, build_net, decimation, refuse_unusable, set_normalization, use_loop
 from .fixed_point_arithmetic import FixedPointArithmetic
 from .float_arithmetic import FloatArithmetic
-from .layered.activations import FloatActivations, IntegerActivations
 from .layered.convolutions import NetShape
-from .layered.feed_forward import FeedForwardNet, LayerParameters, layer_parameters
+from .layered.feed_forward import FeedForwardNet
 from .layered.hourglass import RandomProjection
 from .layered.plan import Layer, Plan, Step
 from .layered.trace import trace
@@ -32,12 +33,10 @@ __all__ = [
     "FastRnnCell",
     "FeedForwardNet",
     "FixedPointArithmetic",
-    "FloatActivations",
     "FloatArithmetic",
     "FloatStorage",
     "FullSupport",
     "GruCell",
-    "IntegerActivations",
     "Layer",
     "LayerParameters",
     "LstmCell",
@@ -56,7 +55,6 @@ __all__ = [
     "build",
     "build_net",
     "decimation",
-    "layer_parameters",
     "mean_cross_entropy",
     "refuse_unusable",
     "set_normalization",

@@ -1,24 +1,32 @@
-"""What a cell's additions, products and non-linearities mean: real numbers, or the integer contract. Cells are written once against it.
+"""What a net's program is written against, cells and layers alike: an arithmetic says what its operations mean.
 
-Names of intermediate values, in the order of a step: `normalize`, `input_factor` and `input_product` (W x; the factor only for a
-low rank), `recurrent_factor` and `recurrent_product` (U h), the same with `_2` in a second layer, `scores`.
+Four run it: FloatArithmetic (training), ObservingArithmetic (calibration), FixedPointArithmetic (fine-tuning), and GraphArithmetic, whose
+run on symbols is the lowering. Names of intermediate values of cells, in the order of a step: `normalize`, `input_factor` and
+`input_product` (W x; the factor only for a low rank), `recurrent_factor` and `recurrent_product` (U h), the same with `_2` in a second
+cell, `scores`. A step of layers makes the value of its name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from torch import Tensor
 
-from ..graph.formats import Format
+from ..graph.fixed_point import TIE_FREE_BITS
+from ..graph.formats import DType, Format
+from .applied import AppliedLayer
 from .matrix import Matrix, Value
+
+if TYPE_CHECKING:
+    from .layered.plan import Step
 
 NORMALIZED = "normalize"
 """The value that the first layer or cell reads."""
 Nonlinearity = Literal["table", "piecewise_linear"]
-BIAS_LIMIT = 1 << 29
-"""Largest classifier bias, in units of the accumulator."""
+BIAS_LIMITS: Mapping[DType, int] = {"int16": 1 << 29, "int8": 1 << (TIE_FREE_BITS - 4)}
+"""Largest bias in units of the accumulator, so that sum and bias together keep their bounds; by what the sum becomes."""
 Constant = Tensor | int
 """An element-wise parameter in its format: a tensor, or in a graph an integer."""
 
@@ -42,19 +50,19 @@ class Block:
         return self.format.low * step, self.format.high * step
 
 
-class CellArithmetic(Protocol[Value]):
-    """What a net's program is written against. Value: what it computes with, tensors or symbols. name: of the value that is made."""
+class Normalizing(Protocol[Value]):
+    """What every net begins with."""
+
+    def normalize(self, x: Value, mean: Tensor, std: Tensor, largest: float | None = None) -> Value:
+        """(x - mean) / std; x [..., channels]. largest: what it is limited to, +-."""
+        ...
+
+
+class CellArithmetic(Normalizing[Value], Protocol[Value]):
+    """What cells are written against. Value: what it computes with, tensors or symbols. name: of the value that is made."""
 
     def of_layer(self, suffix: str) -> CellArithmetic[Value]:
         """The same, for the cell whose values' names end with `suffix`."""
-        ...
-
-    def normalize(self, x: Value, mean: Tensor, std: Tensor) -> Value:
-        """(x - mean) / std; x [..., channels]."""
-        ...
-
-    def limit(self, x: Value, largest: float) -> Value:
-        """What is normalised, within +-largest."""
         ...
 
     def product(self, x: Value, matrix: Matrix, name: str, bias: Tensor | None = None, read: Format | None = None) -> Value:
@@ -123,4 +131,48 @@ class CellArithmetic(Protocol[Value]):
 
     def unit(self, value: Tensor) -> Constant:
         """A factor in (0, 1)."""
+        ...
+
+
+class LayerArithmetic(Normalizing[Value], Protocol[Value]):
+    """What layers are written against: a method a kind of step. Tensors have the channels first, [batch, channels, height, width]."""
+
+    def image(self, x: Value) -> Value:
+        """What is normalised [..., channels], as the map that the first steps read; time is a width of height 1."""
+        ...
+
+    def vector(self, x: Value) -> Value:
+        """The entries of a map, one after the other."""
+        ...
+
+    def dropout(self, x: Value, probability: float, *, training: bool) -> Value:
+        """Entries are left out, in training only."""
+        ...
+
+    def convolution(self, x: Value, layer: AppliedLayer) -> Value:
+        """A layer's weights over the windows of x, and its bias."""
+        ...
+
+    def sum(self, left: Value, right: Value, step: Step) -> Value:
+        """Element by element."""
+        ...
+
+    def relu(self, x: Value, step: Step) -> Value:
+        """The larger of x and 0."""
+        ...
+
+    def max_pool(self, x: Value, step: Step) -> Value:
+        """The largest entry of every window."""
+        ...
+
+    def average_pool(self, x: Value, step: Step) -> Value:
+        """The sum of every window times the step's factor."""
+        ...
+
+    def flatten(self, x: Value, step: Step) -> Value:
+        """The entries of a map as channels, the map's channels fastest."""
+        ...
+
+    def scale(self, x: Value, step: Step) -> Value:
+        """X times the step's factor."""
         ...

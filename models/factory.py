@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError, counted
 from ..graph.formats import MOST_ENTRIES
 from ..recipe import Loop, ModelSection
+from .base import Net
 from .layered.convolutions import NetShape
 from .layered.dscnn import dscnn
 from .layered.feed_forward import FeedForwardNet
@@ -28,8 +29,6 @@ from .recurrent.recurrence import run_layer
 from .recurrent.stack import CELLS
 from .tensors import read_safetensors
 
-Net = RecurrentNet | FeedForwardNet
-"""Either kind of net."""
 NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn, "score": score, "hourglass": hourglass}
 """The kinds without state, by name less 1d or 2d. A kind without either reads both windows and images, as one long vector."""
 WIDTHS: Mapping[str, tuple[int, ...]] = {
@@ -203,7 +202,7 @@ def use_loop(net: Net, loop: Loop) -> None:
     To be called again when the net's arithmetic changes. Raises MissingToolError without a compiler, UnsupportedError for what the C does
     not know, RescompError when the compiler fails.
     """
-    if isinstance(net, FeedForwardNet):
+    if not isinstance(net, RecurrentNet):
         if loop == "compiled":
             raise InputError('train.loop = "compiled" is for recurrent cells: leave it out for a net without state')
         return

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ..graph.fixed_point import TERNARY_INPUT_BOUND
 from ..graph.formats import Format
 from . import fake_quantize
-from .arithmetic import BIAS_LIMIT, NORMALIZED, Block, Constant, Nonlinearity
+from .applied import AppliedLayer
+from .arithmetic import BIAS_LIMITS, NORMALIZED, Block, Constant, Nonlinearity
 from .fake_quantize import PREACTIVATION, UNIT
 from .float_arithmetic import FloatArithmetic, tensor_of
 from .matrix import Matrix
+
+if TYPE_CHECKING:
+    from .layered.plan import Step
+
+WIDE_BITS = 6
+"""Fraction bits that a layer computed in int16 has more than the int8 value it becomes, where its scale leaves room for them."""
+WIDENED = "_widened"
+"""What the name of a layer's int8 input ends with once it is int16."""
 
 
 class FixedPointArithmetic(FloatArithmetic):
@@ -21,7 +32,8 @@ class FixedPointArithmetic(FloatArithmetic):
 
     Inputs are the device's readings, integer * 2^-input_bits. values: by name, what calibration chooses fraction bits for, in the formats
     that they have before it; every other value is a pre-activation. The choices travel in the state_dict. numbers: int64 [1 + values, 2]:
-    one row for the readings, (fraction bits, pre_shift), then one a value, (fraction bits, 0).
+    one row for the readings, (fraction bits, pre_shift), then one a value, (fraction bits, how many more the step that makes it computes
+    in int16 although it is kept in int8; 0 if it computes in int8).
     """
 
     numbers: Tensor
@@ -51,17 +63,38 @@ class FixedPointArithmetic(FloatArithmetic):
         """Choose them."""
         self.numbers[self._rows[name], 0] = bits
 
-    def format(self, name: str) -> Format:
-        """How a value is kept."""
-        return replace(self.values[name], fraction_bits=self.bits(name)) if name in self.values else PREACTIVATION
+    def is_wide(self, name: str) -> bool:
+        """Whether the step that makes the value computes in int16."""
+        return self.format(name).dtype == "int16" or self._extra_bits(name) != 0
 
-    def normalize(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    def set_wide(self, name: str, bits: int = WIDE_BITS) -> None:
+        """Let it compute so, with 1 to WIDE_BITS fraction bits more than it is kept with."""
+        self.numbers[self._rows[name], 1] = bits
+
+    def _extra_bits(self, name: str) -> int:
+        narrow = name in self.values and self.values[name].dtype == "int8"
+        return int(self.numbers[self._rows[name], 1]) if narrow else 0
+
+    def format(self, name: str, *, relu: bool = False) -> Format:
+        """How a value is kept."""
+        if name not in self.values:
+            return PREACTIVATION
+        return replace(self.values[name], fraction_bits=self.bits(name), nonnegative=relu)
+
+    def computed_format(self, name: str, *, relu: bool = False) -> Format:
+        """What the accumulators of the step become first: the same, or an int16 format with more fraction bits."""
+        kept, extra = self.format(name, relu=relu), self._extra_bits(name)
+        return Format(kept.fraction_bits + extra, "int16", TERNARY_INPUT_BOUND, relu) if extra else kept
+
+    def normalized(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """R((x << pre_shift) + bias), a 15-bit factor and a bias a channel."""
         return fake_quantize.normalize(x, mean, std, self.input_bits, self.format(NORMALIZED))
 
-    def requantize(self, value: Tensor, name: str) -> Tensor:
+    def requantize(self, value: Tensor, name: str, *, relu: bool = False) -> Tensor:
         """The accumulator, rounded half up and clamped to the format of `name`."""
-        return fake_quantize.requantize(value, self.format(name))
+        kept, computed = self.format(name, relu=relu), self.computed_format(name, relu=relu)
+        value = fake_quantize.requantize(value, computed)
+        return value if computed == kept else fake_quantize.requantize(value, kept)
 
     def add(self, left: Tensor, right: Constant, name: str) -> Tensor:  # noqa: ARG002
         """The saturating sum in Q12."""
@@ -101,5 +134,30 @@ class FixedPointArithmetic(FloatArithmetic):
 
     def accumulator_bias(self, value: Tensor, matrix: Matrix, read: Format) -> Tensor:
         """Int32, in units of the row's scale times the step of `read`."""
-        step = matrix.scale() * 2.0**-read.fraction_bits
-        return fake_quantize.round_to_rows(value, step, BIAS_LIMIT)
+        return fake_quantize.round_to_rows(value, matrix.scale() * 2.0**-read.fraction_bits, BIAS_LIMITS["int16"])
+
+    def weights(self, layer: AppliedLayer) -> tuple[Tensor, Tensor]:
+        """The quantized matrix, its normalisation folded in before, and the bias in units of the accumulators."""
+        gain, bias = layer.folded()
+        least = self.least_scale(layer, bias)
+        matrix = layer.parameters.matrix
+        return matrix(gain, least), self.layer_bias(layer, bias, matrix.scale(gain, least))
+
+    def least_scale(self, layer: AppliedLayer, bias: Tensor) -> Tensor:
+        """float64 [rows]: scales of the weights with which a bias [rows] keeps within its limit."""
+        return bias.detach().double().abs() * 2.0 ** self.bits(layer.reads) / self._bias_limit(layer)
+
+    def layer_bias(self, layer: AppliedLayer, bias: Tensor, scale: Tensor) -> Tensor:
+        """A bias [rows] in units of the accumulators: the rows' `scale` times the step of the value that they read."""
+        return fake_quantize.round_to_rows(bias, scale * 2.0 ** -self.bits(layer.reads), self._bias_limit(layer))
+
+    def _bias_limit(self, layer: AppliedLayer) -> int:
+        return BIAS_LIMITS["int16" if self.is_wide(layer.step.name) else "int8"]
+
+    def operand(self, x: Tensor, step: Step) -> Tensor:
+        """An operand in the format of the sum."""
+        return self.requantize(x, step.name)
+
+    def multiplier(self, step: Step) -> float:
+        """The factor of a pool or of a scale step, as 15 bits hold it."""
+        return float(fake_quantize.round_scale(torch.tensor(step.factor, dtype=torch.float64), "multiplier"))

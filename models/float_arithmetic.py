@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +10,13 @@ from torch import Tensor, nn
 
 from ..graph.formats import Format
 from . import fake_quantize
+from .applied import AppliedLayer, padded
 from .arithmetic import Block, Constant, Nonlinearity
 from .fake_quantize import STATE
 from .matrix import Matrix
+
+if TYPE_CHECKING:
+    from .layered.plan import Step
 
 
 def _limited(state: Tensor, format: Format) -> Tensor:
@@ -32,7 +36,7 @@ class FloatArithmetic(nn.Module):
     States are limited to what their formats hold: one that runs on without a reset could sum up for ever.
     """
 
-    def __init__(self, nonlinearity: Nonlinearity) -> None:
+    def __init__(self, nonlinearity: Nonlinearity = "table") -> None:
         super().__init__()
         self.nonlinearity = nonlinearity
 
@@ -40,13 +44,14 @@ class FloatArithmetic(nn.Module):
         """The same."""
         return self
 
-    def normalize(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        """(x - mean) / std; x [..., channels]."""
-        return (x - mean) / std
+    def normalize(self, x: Tensor, mean: Tensor, std: Tensor, largest: float | None = None) -> Tensor:
+        """(x - mean) / std, clamped to +-largest; x [..., channels]."""
+        x = self.normalized(x, mean, std)
+        return x if largest is None else x.clamp(-largest, largest)
 
-    def limit(self, x: Tensor, largest: float) -> Tensor:
-        """Clamped to +-largest."""
-        return x.clamp(-largest, largest)
+    def normalized(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """(x - mean) / std."""
+        return (x - mean) / std
 
     def product(self, x: Tensor, matrix: Matrix, name: str, bias: Tensor | None = None, read: Format | None = None) -> Tensor:
         """In the format of `name`, by what products use of the matrix."""
@@ -55,9 +60,9 @@ class FloatArithmetic(nn.Module):
             bias = self.accumulator_bias(bias, matrix, read)
         return self.requantize(F.linear(x, matrix(), bias), name)
 
-    def requantize(self, value: Tensor, name: str) -> Tensor:  # noqa: ARG002
-        """The product called `name`, in its format."""
-        return value
+    def requantize(self, value: Tensor, name: str, *, relu: bool = False) -> Tensor:  # noqa: ARG002
+        """The value called `name` as it is kept; relu: max(value, 0)."""
+        return torch.relu(value) if relu else value
 
     def add(self, left: Tensor, right: Constant, name: str) -> Tensor:  # noqa: ARG002
         """The sum of pre-activations."""
@@ -131,3 +136,58 @@ class FloatArithmetic(nn.Module):
     def accumulator_bias(self, value: Tensor, matrix: Matrix, read: Format) -> Tensor:  # noqa: ARG002
         """A bias that is added to the accumulators of `matrix` times a value in the format `read`."""
         return value
+
+    def image(self, x: Tensor) -> Tensor:
+        """[batch, channels, height, width] of [batch, height, width, channels], or of height 1 of [batch, time, channels]."""
+        return (x if x.dim() == 4 else x[:, None]).permute(0, 3, 1, 2)
+
+    def vector(self, x: Tensor) -> Tensor:
+        """[batch, entries]."""
+        return x.flatten(1)
+
+    def dropout(self, x: Tensor, probability: float, *, training: bool) -> Tensor:
+        """Entries are left out at random, the others grow by as much."""
+        return F.dropout(x, probability, training)
+
+    def convolution(self, x: Tensor, layer: AppliedLayer) -> Tensor:
+        """With the batch's own statistics, or with normalisation folded into the weights."""
+        result = layer.normalized(x) if layer.is_live else layer.convolved(x, *self.weights(layer))
+        return self.requantize(result, layer.step.name, relu=layer.step.relu)
+
+    def weights(self, layer: AppliedLayer) -> tuple[Tensor, Tensor]:
+        """(matrix [rows, columns], bias [rows]) as products use them."""
+        gain, bias = layer.folded()
+        return layer.parameters.matrix(gain), bias
+
+    def sum(self, left: Tensor, right: Tensor, step: Step) -> Tensor:
+        """Element by element."""
+        return self.requantize(self.operand(left, step) + self.operand(right, step), step.name, relu=step.relu)
+
+    def operand(self, x: Tensor, step: Step) -> Tensor:  # noqa: ARG002
+        """An operand in the format of the sum."""
+        return x
+
+    def relu(self, x: Tensor, step: Step) -> Tensor:  # noqa: ARG002
+        """In the format of x."""
+        return torch.relu(x)
+
+    def max_pool(self, x: Tensor, step: Step) -> Tensor:
+        """In the format of x."""
+        return F.max_pool2d(padded(x, step), step.kernel_size, step.stride)
+
+    def average_pool(self, x: Tensor, step: Step) -> Tensor:
+        """The sum of every window times the step's factor."""
+        sums = F.avg_pool2d(padded(x, step), step.kernel_size, step.stride, divisor_override=1)
+        return self.scale(sums, step)
+
+    def flatten(self, x: Tensor, step: Step) -> Tensor:  # noqa: ARG002
+        """[batch, entries, 1, 1], the map's channels fastest."""
+        return x.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]
+
+    def scale(self, x: Tensor, step: Step) -> Tensor:
+        """X times the step's factor."""
+        return self.requantize(x * self.multiplier(step), step.name, relu=step.relu)
+
+    def multiplier(self, step: Step) -> float:
+        """The factor of a pool or of a scale step."""
+        return step.factor

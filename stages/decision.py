@@ -20,7 +20,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.formats import Format, TensorType
 from ..graph.ir import IntegerModel, StreamPolicy
 from ..graph.ops.decide import MOST_MARGIN
-from ..models import FeedForwardNet, Net, RecurrentNet
+from ..models import Net
 from ..recipe import DecideSection, Recipe, StreamSection
 from .labelled_steps import LabelledSteps
 from .listener import Listener
@@ -41,14 +41,14 @@ _ROW_STEPS = 512
 
 def refuse_without_steps(recipe: Recipe, net: Net) -> None:
     """Raise InputError for a decision or a policy of streams of a net that takes no steps, where only the net itself tells."""
-    if (recipe.decide or recipe.stream) and isinstance(net, FeedForwardNet) and not recipe.model.streaming:
+    if (recipe.decide or recipe.stream) and not net.cells and not recipe.model.streaming:
         raise InputError(f"{recipe.model.kind} takes no steps, so that [decide] and [stream] have no meaning: leave them out")
 
 
 def check_early(section: DecideSection, classes: int, net: Net) -> None:
     """Raise InputError for what no scores of the net could hold, whatever it learns: known before it is trained."""
     check_thresholds(section, classes)
-    if isinstance(net, RecurrentNet):
+    if net.cells:
         decide_by(section, TensorType((classes,), WIDEST))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from ..errors import InputError, counted
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
-from ..graph.formats import Format, TensorType
+from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..lowering.lower import lower
@@ -32,9 +31,8 @@ from ..model_directory import (
     VECTORS,
     ModelDirectory,
 )
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, refuse_unusable, use_loop
+from ..models import Net, refuse_unusable, use_loop
 from ..models.arithmetic import NORMALIZED
-from ..models.recurrent.net import SCORES
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
@@ -186,13 +184,13 @@ def _quantize(
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = _compressed_net(recipe, manifest, teacher, data)
     if recipe.decide is not None:
-        decide_by(recipe.decide, TensorType((len(dataset.classes),), scores_format(net)))  # what it refuses, before the fine-tuning
+        decide_by(recipe.decide, TensorType((len(dataset.classes),), net.scores_format()))  # what it refuses, before the fine-tuning
     if recipe.model.normalization == "none":
         _tell_limited(net, (data, _readings(steps(recipe, net, dataset.test), manifest)), listener)
     metrics = Metrics()
     if recipe.quantize.epochs:
         _fine_tune(net, teacher, recipe, data, directory.path, metrics, listener, resume=resume)
-    for name in _widened(net):
+    for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
     model = _in_streams(recipe, manifest, model, dataset.train, listener)
@@ -217,14 +215,6 @@ def _quantize(
     if result < (manifest.accuracy.float_ or 0) - LOSS_WORTH_A_WARNING:
         listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
     return result
-
-
-def scores_format(net: Net) -> Format:
-    """Of a calibrated net's scores; fine-tuning keeps it."""
-    if isinstance(net, FeedForwardNet):
-        last = net.plan.step(net.plan.output)
-        return cast(IntegerActivations, net.arithmetic).format(last.name, relu=last.relu)
-    return cast(FixedPointArithmetic, net.arithmetic).format(SCORES)
 
 
 def _fine_tune(
@@ -289,10 +279,7 @@ def _compressed_net(recipe: Recipe, manifest: Manifest, float_net: Net, data: Sp
 
 def _tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None:
     """Say how many readings do not fit the format of the net's first value, which nothing has scaled before."""
-    if isinstance(net, FeedForwardNet):
-        format = cast(IntegerActivations, net.arithmetic).format(NORMALIZED)
-    else:
-        format = cast(FixedPointArithmetic, net.arithmetic).format(NORMALIZED)
+    format = net.fixed.format(NORMALIZED)
     low, high = format.low * 2.0**-format.fraction_bits, format.high * 2.0**-format.fraction_bits
     readings = [split.steps for split in splits]
     outside = sum(int(((part < low) | (part > high)).sum()) for part in readings)
@@ -304,11 +291,6 @@ def _tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None
         )
 
 
-def _widened(net: Net) -> list[str]:
-    """The steps of an int8 net that compute in int16, now that its weights are final."""
-    return widen_unproved(net) if isinstance(net, FeedForwardNet) else []
-
-
 def _schedules(net: Net) -> str | None:
     """Where the constraints' schedules are, for the progress."""
     every = list(matrices(net))
@@ -316,7 +298,7 @@ def _schedules(net: Net) -> str | None:
     fixed = [not matrix.support.mask.all() for matrix in every if isinstance(matrix.support, SparseSupport)]
     parts = [f"lambda {residual[0]:.2f}"] if residual else []
     parts += [f"support {'fixed' if all(fixed) else 'searched'}"] if fixed else []
-    parts += ["normalisation folded"] if isinstance(net, FeedForwardNet) and net.has_norm and net.folds else []
+    parts += ["normalisation folded"] if any(module.has_norm and module.folds for module in net.layer_modules) else []
     return "  ".join(parts) or None
 
 

@@ -41,7 +41,7 @@ from ..model_directory import (
     new_manifest,
 )
 from ..model_names import model_name_of
-from ..models import FeedForwardNet, Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
+from ..models import Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
 from ..models.recurrent.compiled import compiler_version
 from ..recipe import TRAIN_READERS, Recipe, refuse_unread, to_toml, with_streams
 from ..store import refuse_held, write_atomically
@@ -130,7 +130,7 @@ def train_held(
     recipe = with_readout_steps(recipe, dataset)
     origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}
     net = _first_net(recipe, dataset, directory if begun else None, start)
-    recipe = with_streams(recipe) if isinstance(net, RecurrentNet) else recipe
+    recipe = with_streams(recipe) if net.cells else recipe
     plan = _plan_file(recipe, net) if start is None else start.files
     if not begun:
         _refuse_early(recipe, net, dataset)
@@ -215,8 +215,8 @@ def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
     unread = ["model.time_steps"] if dataset.train.x.ndim == 4 else []
     if recipe.model.is_own:
         stateless = ["model.readings", "model.stride", *(f"train.{key}" for key in TRAIN_READERS)]
-        unread += ["model.time_steps", "model.streaming"] if isinstance(net, RecurrentNet) else stateless
-    what = "a net of recurrent cells" if isinstance(net, RecurrentNet) else "a net without state"
+        unread += ["model.time_steps", "model.streaming"] if net.cells else stateless
+    what = "a net of recurrent cells" if net.cells else "a net without state"
     for name in unread:
         section, _, key = name.partition(".")
         if getattr(sections[section], key) != type(sections[section]).model_fields[key].default:
@@ -227,11 +227,11 @@ def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
 def _refuse_too_large(net: Net) -> None:
     """Raise UnsupportedError for values or matrices with more entries than an integer model may have."""
     sizes = {f"the matrix {name}": parameter.numel() for name, parameter in net.named_parameters() if parameter.dim() == 2}
-    total = 0
-    if isinstance(net, FeedForwardNet):
-        values = {f"the value {step.name}": math.prod(step.shape) for step in net.plan.steps}
-        total = sum(values.values())
-        sizes |= values | {"the input": math.prod(net.plan.input_shape)}
+    values = {f"the value {step.name}": math.prod(step.shape) for module in net.layer_modules for step in module.plan.steps}
+    total = sum(values.values())
+    sizes |= values
+    if net.layer_modules:
+        sizes["the input"] = math.prod(net.layer_modules[0].plan.input_shape)
     largest = max(sizes, key=lambda name: sizes[name])
     remedy = "take shorter windows, smaller images, fewer model.widths or a smaller model.hidden_size"
     if sizes[largest] > MOST_ENTRIES:
@@ -273,9 +273,9 @@ def _named_channels(dataset: Dataset) -> str:
 
 def steps(recipe: Recipe, net: Net, split: Split) -> Split:
     """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
-    if isinstance(net, RecurrentNet):
+    if net.cells:
         return frames(split, recipe.model.readings, recipe.model.stride or recipe.model.readings)
-    return split if split.x.ndim == 4 else windows(split, net.plan.input_shape[0])
+    return split if net.time_steps is None else windows(split, net.time_steps)
 
 
 def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
@@ -316,9 +316,9 @@ def _time_steps(recipe: Recipe, dataset: Dataset) -> int:
 
 def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
     """Say which recordings a net of fixed length does not see whole."""
-    if isinstance(net, RecurrentNet) or dataset.train.x.ndim == 4:
+    length = net.time_steps
+    if length is None:
         return
-    length = net.plan.input_shape[0]
     cut = sum(int((split.lengths > length).sum()) for split in (dataset.train, dataset.test))
     if cut:
         longer = counted(cut, "recording is", "recordings are")
@@ -327,9 +327,10 @@ def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
 
 def _plan_file(recipe: Recipe, net: Net) -> dict[str, bytes]:
     """What later stages make the net again from, where the recipe alone does not tell."""
-    if isinstance(net, FeedForwardNet):
-        return {PLAN: net.plan.to_json()}
-    return {STACK: Stack.of(net).to_json()} if recipe.model.is_own else {}
+    if isinstance(net, RecurrentNet):
+        return {STACK: Stack.of(net).to_json()} if recipe.model.is_own else {}
+    (module,) = net.layer_modules
+    return {PLAN: module.plan.to_json()}
 
 
 def _first_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None, start: Start | None) -> Net:

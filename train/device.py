@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import InputError
-from ..models import FeedForwardNet, Net
+from ..models import Net
 from ..recipe import Device
 
 
@@ -16,7 +16,7 @@ def choose_device(net: Net, wanted: Device) -> torch.device:
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError('train.device = "cuda", and torch finds no GPU here: set it to "auto" or "cpu"')
-    fast = isinstance(net, FeedForwardNet) and torch.cuda.is_available()
+    fast = not net.cells and torch.cuda.is_available()
     return torch.device("cuda" if wanted == "cuda" or (wanted == "auto" and fast) else "cpu")
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from ..data.rows import row_orders
 from ..data.split import Split
-from ..models import CountedSteps, RecurrentNet
+from ..models import CountedSteps, Net
 from .batches import Batch, side_by_side
 from .device import device_of
 
@@ -71,7 +71,7 @@ class Validation:
     def judge(self, net: torch.nn.Module) -> Judgement:
         """The net as it is now, which is not changed."""
         offline = accuracy_and_loss(net, self.split)
-        if self.order is None or not isinstance(net, RecurrentNet):
+        if self.order is None or not isinstance(net, Net):
             return Judgement(offline[0], None, *offline)
         row = _right_and_loss(_scores_in_a_row(net, self.split, self.order), torch.from_numpy(self.split.y)[self.order])
         return Judgement(offline[0], row[0], (offline[0] + row[0]) / 2, (offline[1] + row[1]) / 2)
@@ -89,15 +89,16 @@ class Judgement:
     loss: float
 
 
-def _scores_in_a_row(net: RecurrentNet, split: Split, order: Tensor) -> Tensor:
+def _scores_in_a_row(net: Net, split: Split, order: Tensor) -> Tensor:
     """At the end of every sequence, in that order [sequences, classes]; `order` is cut into LANES, each of which begins with zeros."""
     whole, device = Batch.whole(split), device_of(net)
-    found = torch.empty(len(order), len(net.bias))
+    places, found = [], []
     begin: dict[str, Tensor] | None = None
     with _evaluating(net):
-        for places in side_by_side(torch.arange(len(order)), LANES):
-            batch = whole.take(order[places]).to(device)
+        for lanes in side_by_side(torch.arange(len(order)), LANES):
+            batch = whole.take(order[lanes]).to(device)
             begin = begin and {name: state[: len(batch)] for name, state in begin.items()}
             answers, begin = net.answer(batch.x, batch.lengths, CountedSteps.of(batch.lengths, 0.0), begin)
-            found[places] = answers.cpu()
-    return found
+            places.append(lanes)
+            found.append(answers.cpu())
+    return torch.cat(found)[torch.cat(places).argsort()]

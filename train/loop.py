@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.split import Split
 from ..data.splits import normalization
 from ..errors import InputError
-from ..models import CountedSteps, RecurrentNet, mean_cross_entropy
+from ..models import CountedSteps, Net, mean_cross_entropy
 from .augment import Augmentation
 from .batches import Batch
 from .carried import Carried
@@ -228,7 +228,7 @@ class _Run:
 
     def _answer(self, rows: Tensor, batch: Batch) -> tuple[Tensor, CountedSteps | None]:
         """The scores that the loss counts, and which steps they are of (None: the last one of each sequence)."""
-        if not isinstance(self.net, RecurrentNet) or not (self.schedule.carry or self.schedule.loss_share):
+        if not isinstance(self.net, Net) or not (self.schedule.carry or self.schedule.loss_share):
             return self.net(batch.x, batch.lengths), None
         counted = CountedSteps.of(batch.lengths, self.schedule.loss_share)
         begin = self.carried.begin(rows, self.generator, self.device)
@@ -259,7 +259,7 @@ def _augmentation(train: Split, schedule: Schedule, spread: Tensor | None, cente
 
 def _carried(net: torch.nn.Module, train: Split, schedule: Schedule) -> Carried:
     """No states yet. Raises InputError where the schedule asks for what a net without state has not."""
-    if isinstance(net, RecurrentNet):
+    if isinstance(net, Net) and net.cells:
         return Carried(net.state_sizes, schedule.carry, schedule.batch_size, Walk.of(train) if schedule.carry else None)
     for key in ("carry", "loss_share"):
         if getattr(schedule, key):

@@ -18,11 +18,10 @@ from ..graph.formats import Format, row_dtype
 from ..graph.ir import Graph, IntegerModel
 from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
-from ..models import FeedForwardNet, FixedPointArithmetic, IntegerActivations, Net, Plan, Stack, build
+from ..models import FeedForwardNet, Net, Plan, RecurrentNet, Stack, build
 from ..models.arithmetic import NORMALIZED
-from ..models.layered.activations import WIDENED
+from ..models.fixed_point_arithmetic import WIDENED
 from ..models.layered.plan import INPUT
-from ..models.recurrent.net import SCORES
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
 from .variants import refuse_argument
@@ -119,39 +118,27 @@ def evaluate_net(
     first step, int [sequences, hidden] by name (None: zeros); every_score: scores [sequences, longest, classes], of every step. `net` is
     not changed.
     """
-    if not isinstance(net.arithmetic, FixedPointArithmetic | IntegerActivations):
-        raise UnsupportedError("only a compressed net has an integer meaning: call compress and calibrate first")
-    if isinstance(net, FeedForwardNet):
-        return _run_whole(net, x)
-    assert isinstance(net.arithmetic, FixedPointArithmetic)
-    exact = copy.deepcopy(net).double().eval()
-    fixed = net.arithmetic
+    fixed, exact = net.fixed, copy.deepcopy(net).double().eval()
     readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -fixed.input_bits[0]))
+    if not isinstance(exact, RecurrentNet):
+        scores = [_to_integers(exact(batch, None).numpy(), net.scores_format()) for batch in torch.split(readings, BATCH)]
+        return Trajectory(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
     steps = torch.from_numpy(lengths.astype(np.int64))
     states, scores = [], []
     for start in range(0, len(x), BATCH):
         batch = slice(start, start + BATCH)
         first = None if begin is None else _as_real(begin, exact.state_formats, batch)
         every = exact.states(readings[batch], steps[batch], first)
-        integers = [_to_integers(every[name].numpy(), format.fraction_bits) for name, format in exact.state_formats.items()]
+        integers = [_to_integers(every[name].numpy(), format) for name, format in exact.state_formats.items()]
         states.append(np.concatenate(integers, axis=2).astype(row_dtype(exact.state_formats.values())))
         if not every_score:
             every = {name: state[torch.arange(len(state)), steps[batch] - 1] for name, state in every.items()}
-        scores.append(_to_integers(exact.scores(exact.read(exact.arithmetic, every)).numpy(), fixed.bits(SCORES)))
+        scores.append(_to_integers(exact.scores(exact.read(exact.arithmetic, every)).numpy(), net.scores_format()))
     return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 
 def _as_real(states: Mapping[str, IntArray], formats: Mapping[str, Format], batch: slice) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ldexp(states[name][batch].astype(float), -formats[name].fraction_bits)) for name in formats}
-
-
-def _run_whole(net: FeedForwardNet, x: IntArray) -> Trajectory:
-    integers = net.arithmetic
-    assert isinstance(integers, IntegerActivations)
-    exact = copy.deepcopy(net).double().eval()
-    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -integers.input_bits[0]))
-    scores = [_to_integers(exact(batch).numpy(), integers.bits(net.plan.output)) for batch in torch.split(readings, BATCH)]
-    return Trajectory(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
 
 
 @torch.no_grad()
@@ -160,28 +147,24 @@ def evaluate_streamed_net(net: FeedForwardNet, model: IntegerModel, x: IntArray)
 
     x: int [windows, steps, readings a step, channels].
     """
-    integers = net.arithmetic
-    assert isinstance(integers, IntegerActivations)
     exact = copy.deepcopy(net).double().eval()
     whole = x.reshape(len(x), -1, x.shape[-1])
-    readings = torch.from_numpy(np.ldexp(whole.astype(np.float64), -integers.input_bits[0]))
+    readings = torch.from_numpy(np.ldexp(whole.astype(np.float64), -net.fixed.input_bits[0]))
     states, scores = [], []
     for batch in torch.split(readings, BATCH):
         values = exact.values(batch)
-        scores.append(_to_integers(values[net.plan.output].flatten(1).numpy(), integers.bits(net.plan.output)))
+        scores.append(_to_integers(values[net.plan.output].flatten(1).numpy(), net.scores_format()))
         states.append(_stream_states(net, model, values, x.shape[1]))
     return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 
 def _stream_states(net: FeedForwardNet, model: IntegerModel, values: Mapping[str, Tensor], steps: int) -> IntArray:
     """Int16 [windows, steps, state entries]: after each step the last rows of every value that is kept, zeros before the first."""
-    integers = net.arithmetic
-    assert isinstance(integers, IntegerActivations)
     parts = []
     for name, rows in streaming_states(model):
         source = _source(net, name)
         rows_first = values[source][:, :, 0].transpose(1, 2)
-        whole = _to_integers(rows_first.numpy(), integers.bits(NORMALIZED if source == INPUT else source))
+        whole = _to_integers(rows_first.numpy(), net.fixed.format(net.known_as(source)))
         padded = np.pad(whole, ((0, 0), (rows, 0), (0, 0)))
         new = whole.shape[1] // steps
         kept = [padded[:, (t + 1) * new : (t + 1) * new + rows].reshape(len(whole), -1) for t in range(steps)]
@@ -197,8 +180,8 @@ def _source(net: FeedForwardNet, name: str) -> str:
     return name if any(step.name == name for step in net.plan.steps) else net.plan.step(name.removesuffix(WIDENED)).inputs[0]
 
 
-def _to_integers(values: FloatArray, fraction_bits: int) -> IntArray:
-    scaled = np.ldexp(values, fraction_bits)
+def _to_integers(values: FloatArray, format: Format) -> IntArray:
+    scaled = np.ldexp(values, format.fraction_bits)
     if not np.array_equal(scaled, np.floor(scaled)):
         raise AssertionError("the net's float64 arithmetic left the grid of its format")
     return scaled.astype(np.int64)

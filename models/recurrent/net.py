@@ -11,18 +11,15 @@ from torch import Tensor, nn
 
 from ...errors import InputError, UnsupportedError, counted
 from ...graph.fixed_point import TERNARY_INPUT_BOUND
-from ...graph.formats import Format
+from ...graph.formats import DType, Format
 from ..arithmetic import NORMALIZED, CellArithmetic, Nonlinearity
+from ..base import Net
 from ..counted_steps import CountedSteps
-from ..fake_quantize import STATE, grid
-from ..float_arithmetic import FloatArithmetic
 from ..matrix import Matrix, Value
 from .cell import Cell, CellModule
 from .readout import LAST, Readout
 from .recurrence import RunLayer, run_layer
 
-_, _, INPUT_LIMIT = grid(STATE)
-"""2.67, the largest value in Q12 that ternary partial sums allow."""
 SCORES = "scores"
 """The value that a net answers with."""
 READ_BY_PRODUCTS = Format(12, bound=TERNARY_INPUT_BOUND)
@@ -31,20 +28,15 @@ SUFFIXES = ("", "_2")
 """What the names of the cells and of their values end with: there are as many cells as formats are known for."""
 
 
-class RecurrentNet(nn.Module):
+class RecurrentNet(Net):
     """scores = C r + b, r what `readout` makes of h, the first state of the last cell: h_T where nothing else is asked for. The first cell
     reads the normalised input, a second the h of the first.
 
-    mean, std: float [channels], centre and spread of the training data's valid steps; a std of 0 counts as 1. saturates: normalised
-    inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of r, in training only.
     run_layer: the loop over time (see `use_loop`).
 
     Raises InputError for cells that do not fit behind each other or whose suffixes do not tell them apart, UnsupportedError for a module
     that is no cell.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -58,14 +50,10 @@ class RecurrentNet(nn.Module):
         super().__init__()
         for cell in _checked(cells, mean, std):
             self.add_module(f"cell{cell.suffix}", cell)
-        self.arithmetic: FloatArithmetic = FloatArithmetic(nonlinearity)
+        self.begin(mean, std, nonlinearity)
         self.readout = readout
         self.classifier = Matrix(classes, readout.entries(self.cells[-1].hidden_size))
         self.bias = nn.Parameter(torch.zeros(classes))
-        self.register_buffer("mean", mean.detach().clone().float())
-        self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
-        self.saturates = False
-        self.dropout = 0.0
         self.run_layer: RunLayer = run_layer
 
     @property
@@ -85,12 +73,15 @@ class RecurrentNet(nn.Module):
         cells = {f"{name}{cell.suffix}": cell.hidden_size for cell in self.cells for name in cell.states}
         return {**cells, **self.readout.sizes(self.read_format, self.cells[-1].hidden_size)}
 
-    @property
-    def calibrated(self) -> Mapping[str, Format]:
-        """By name, in order: the values whose fraction bits calibration chooses, in the formats that they have before it."""
+    def calibrated(self, activations: DType) -> Mapping[str, Format]:  # noqa: ARG002
+        """What products read, and the scores."""
         projections = [projection for cell in self.cells for projection in (cell.input, cell.recurrent)]
         factors = [name for projection in projections for name in projection.names[:-1]]
         return {**dict.fromkeys((NORMALIZED, *factors), READ_BY_PRODUCTS), SCORES: Format(10)}
+
+    def scores_format(self) -> Format:
+        """Of the classifier's product."""
+        return self.fixed.format(SCORES)
 
     @property
     def last_state(self) -> str:
@@ -140,11 +131,6 @@ class RecurrentNet(nn.Module):
             following.update(zip(names, new, strict=True))
             x = new[0]
         return {**following, **self.readout.step(arithmetic, x, states, self.read_format)}
-
-    def normalize(self, x: Value, arithmetic: CellArithmetic[Value]) -> Value:
-        """What the first cell reads of x [..., channels]."""
-        x = arithmetic.normalize(x, self.mean, self.std)
-        return arithmetic.limit(x, INPUT_LIMIT) if self.saturates else x
 
     @property
     def read_states(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from rescomp.compress import calibrate, constrain, widen_unproved
-from rescomp.errors import InputError
-from rescomp.models import FeedForwardNet, FloatActivations, IntegerActivations, trace
+from rescomp.errors import UnsupportedError
+from rescomp.models import FeedForwardNet, FixedPointArithmetic, FloatArithmetic, trace
 from rescomp.models.arithmetic import NORMALIZED
 from rescomp.models.layered.plan import INPUT
 from rescomp.recipe import Quantize, Ternary
@@ -55,9 +55,8 @@ def calibrated(constraint: Quantize | Ternary, x: Tensor | None = None, net: Fee
     return result
 
 
-def activations(net: FeedForwardNet) -> IntegerActivations:
-    assert isinstance(net.arithmetic, IntegerActivations)
-    return net.arithmetic
+def activations(net: FeedForwardNet) -> FixedPointArithmetic:
+    return net.fixed
 
 
 @torch.no_grad()
@@ -78,7 +77,7 @@ def test_int8_takes_the_format_of_the_least_squared_error() -> None:
     """Of the finest that clips nothing and the two finer ones; the weights are those that will be stored."""
     net = calibrated(INT8)
     stored = constrain(float_net(), [INT8]).eval()
-    stored.arithmetic = FloatActivations()
+    stored.arithmetic = FloatArithmetic()
     with torch.no_grad():
         values = stored.values(readings())
     for name in ("a", "c", "d"):
@@ -169,12 +168,12 @@ def test_what_is_seen_is_the_float_net_and_it_is_left_alone() -> None:
     weights = {name: value.clone() for name, value in net.state_dict().items() if "arithmetic" not in name}
     calibrate(net, readings(), torch.zeros(0), BITS)
     assert net.training
-    assert isinstance(net.arithmetic, IntegerActivations)
+    assert isinstance(net.arithmetic, FixedPointArithmetic)
     assert all(torch.equal(net.state_dict()[name], value) for name, value in weights.items() if name != "std")
 
 
 def test_a_float_net_is_refused() -> None:
     net = float_net()
-    assert isinstance(net.arithmetic, FloatActivations)
-    with pytest.raises(InputError, match="call compress first"):
+    assert type(net.arithmetic) is FloatArithmetic
+    with pytest.raises(UnsupportedError, match="call compress first"):
         calibrate(net, readings(), torch.zeros(0), BITS)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load, save
 
 from rescomp.compress import anneal, calibrate, constrain, matrices
-from rescomp.errors import InputError
+from rescomp.errors import InputError, UnsupportedError
 from rescomp.models import FixedPointArithmetic, FloatArithmetic, build
 from rescomp.recipe import Distill, LowRank, ModelSection, PiecewiseLinearActivations, Quantize, Sparse, Ternary
 from rescomp.train.checkpoint import load_net
@@ -153,7 +153,7 @@ def test_extreme_deviations_stay_within_the_contract(deviation, bits):
 
 
 def test_calibrate_wants_a_compressed_net():
-    with pytest.raises(InputError, match="compress first"):
+    with pytest.raises(UnsupportedError, match="compress first"):
         calibrate(small_net(), *recordings(), 9)
 
 

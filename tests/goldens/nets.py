@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rescomp.compress import anneal, constrain, widen_unproved
-from rescomp.compress.calibrate_activations import calibrate_activations
+from rescomp.compress import anneal, calibrate, constrain
 from rescomp.graph.ir import IntegerModel
 from rescomp.graph.serialize import digest
 from rescomp.lowering.lower import lower
-from rescomp.models import FeedForwardNet, FixedPointArithmetic, Net, RecurrentNet, build_net
+from rescomp.models import Net, build_net
 from rescomp.recipe import load_recipe
 
 FOLDER = Path(__file__).parent
@@ -71,7 +70,7 @@ def graph_of(name: str) -> IntegerModel:
     net = constrain(net, recipe.compress).double()
     _draw_parameters(net, draw)
     anneal(net, 1, 1)
-    if isinstance(net, RecurrentNet):
+    if net.cells:
         _draw_formats(net, draw)
     else:
         _calibrate(net, shape, draw)
@@ -93,9 +92,8 @@ def _draw_parameters(net: Net, draw: np.random.Generator) -> None:
             buffer.copy_(torch.as_tensor(draw.integers(-63, 64, tuple(buffer.shape)) / 64))
 
 
-def _draw_formats(net: RecurrentNet, draw: np.random.Generator) -> None:
-    arithmetic = net.arithmetic
-    assert isinstance(arithmetic, FixedPointArithmetic)
+def _draw_formats(net: Net, draw: np.random.Generator) -> None:
+    arithmetic = net.fixed
     bits = {
         name: int(draw.integers(9, 13))
         for name in ("normalize", "input_factor", "recurrent_factor", "input_factor_2", "recurrent_factor_2")
@@ -106,10 +104,9 @@ def _draw_formats(net: RecurrentNet, draw: np.random.Generator) -> None:
             arithmetic.set_bits(name, chosen)
 
 
-def _calibrate(net: FeedForwardNet, shape: tuple[int, ...], draw: np.random.Generator) -> None:
+def _calibrate(net: Net, shape: tuple[int, ...], draw: np.random.Generator) -> None:
     """On readings of few bits: with weights of few bits every sum is exact in float64."""
-    calibrate_activations(net, torch.as_tensor(draw.integers(-63, 64, (16, *shape)) / 32), 10)
-    widen_unproved(net)
+    calibrate(net, torch.as_tensor(draw.integers(-63, 64, (16, *shape)) / 32), torch.full((16,), shape[0]), 10)
 
 
 def main() -> None:

@@ -212,7 +212,7 @@ def test_the_scores_format_is_known_before_the_fine_tuning(activations, model_di
         stages.train_model(load_recipe(None, [f"data.source={recordings}", weights, *keys]), model_dir := tmp_path / "out")
         stages.quantize(model_dir)
     directory = ModelDirectory.open(model_dir)
-    assert quantization.scores_format(load_quantized(directory)) == read_model(directory).output.type.format
+    assert load_quantized(directory).scores_format() == read_model(directory).output.type.format
 
 
 def test_what_the_calibrated_scores_do_not_reach_is_refused_before_the_fine_tuning(model_dir, monkeypatch):

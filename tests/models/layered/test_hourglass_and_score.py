@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from rescomp.compress import SeededStorage, anneal, calibrate, constrain, widen_unproved
-from rescomp.compress.calibrate_activations import format_owners
+from rescomp.compress.format_owners import format_owners
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, export_c
 from rescomp.graph.evaluate import evaluate

@@ -1,0 +1,108 @@
+"""What every net has, of layers or of cells: normalisation, an arithmetic that runs its program, and answers to what others ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UnsupportedError
+from ..graph.formats import DType, Format
+from .arithmetic import Nonlinearity, Normalizing
+from .counted_steps import CountedSteps
+from .fake_quantize import STATE, grid
+from .fixed_point_arithmetic import FixedPointArithmetic
+from .float_arithmetic import FloatArithmetic
+from .matrix import Value
+
+if TYPE_CHECKING:
+    from .layered.layered_module import LayeredModule
+    from .recurrent.cell import Cell
+
+_, _, INPUT_LIMIT = grid(STATE)
+"""2.67, the largest value in Q12 that ternary partial sums allow."""
+
+
+class Net(nn.Module):
+    """Scores of sequences, windows or images.
+
+    mean, std: float [channels], centre and spread of the training data's readings; a std of 0 counts as 1. saturates: normalised inputs
+    are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of what the last product reads, in training
+    only. arithmetic: what runs the net.
+    """
+
+    mean: Tensor
+    std: Tensor
+    arithmetic: FloatArithmetic
+    saturates: bool
+    dropout: float
+
+    def begin(self, mean: Tensor, std: Tensor, nonlinearity: Nonlinearity = "table") -> None:
+        """Make what every net has."""
+        self.arithmetic = FloatArithmetic(nonlinearity)
+        self.register_buffer("mean", mean.detach().clone().float())
+        self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
+        self.saturates = False
+        self.dropout = 0.0
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """From the input to the classifier; none of a net without state."""
+        return ()
+
+    @property
+    def state_formats(self) -> Mapping[str, Format]:
+        """Name and format of every state, in order."""
+        return {}
+
+    @property
+    def state_sizes(self) -> Mapping[str, int]:
+        """Entries of every state, by name, in order."""
+        return {}
+
+    @property
+    def layer_modules(self) -> Sequence[LayeredModule]:
+        """The layers, plan by plan; none of a net of cells alone."""
+        return ()
+
+    @property
+    def time_steps(self) -> int | None:
+        """Readings of a sample of a net over windows, which are of one length; None of a net over sequences or images."""
+        return None
+
+    @property
+    def fixed(self) -> FixedPointArithmetic:
+        """The arithmetic of a compressed net. Raises UnsupportedError for another."""
+        if not isinstance(self.arithmetic, FixedPointArithmetic):
+            raise UnsupportedError("only a compressed net has formats and an integer meaning: call compress first")
+        return self.arithmetic
+
+    def calibrated(self, activations: DType) -> Mapping[str, Format]:
+        """By name, in order: the values whose fraction bits calibration chooses, in the formats that they have before it.
+
+        activations: the dtype of what layers keep.
+        """
+        raise NotImplementedError
+
+    def scores_format(self) -> Format:
+        """Of a calibrated net's scores."""
+        raise NotImplementedError
+
+    def normalize(self, x: Value, arithmetic: Normalizing[Value]) -> Value:
+        """What the first cell or layer reads of readings x, channels last."""
+        return arithmetic.normalize(x, self.mean, self.std, INPUT_LIMIT if self.saturates else None)
+
+    def answer(
+        self,
+        x: Tensor,
+        lengths: Tensor,
+        counted: CountedSteps,  # noqa: ARG002
+        begin: Mapping[str, Tensor] | None = None,  # noqa: ARG002
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(scores [counted, classes] at those steps, every state by name after each sequence's own last step [batch, hidden]).
+
+        begin: the states before the first step. A net without state has one answer to each sample, and leaves nothing.
+        """
+        return self(x, lengths), {}

@@ -1,0 +1,86 @@
+"""The layers of a plan, and the program of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from torch import nn
+
+from ..applied import AppliedLayer, LayerParameters, Statistics
+from ..arithmetic import NORMALIZED, LayerArithmetic
+from ..matrix import Value
+from .plan import INPUT, Plan, Step
+from .trace import LayerModules
+
+
+class LayeredModule(nn.Module):
+    """The layers of a plan, and the run of its steps.
+
+    dropout: probability for entries of what the last layer reads, in training only. folds: batch normalisation uses its running statistics
+    in training too, folded into the weights; without it it uses those of the batch.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        repeats = {layer.name: len(list(plan.uses(layer.name))) > 1 for layer in plan.layers}
+        self.layers = nn.ModuleDict({layer.name: LayerParameters(layer, repeats=repeats[layer.name]) for layer in plan.layers})
+        self.dropout = 0.0
+        self.folds = False
+
+    def parameters_of(self, layer: str) -> LayerParameters:
+        """Those of the layer of that name."""
+        return cast(LayerParameters, self.layers[layer])
+
+    def load(self, modules: Mapping[str, LayerModules]) -> None:
+        """Take the values of traced modules, by layer."""
+        for name, module in modules.items():
+            self.parameters_of(name).load(module)
+
+    @property
+    def by_name(self) -> Mapping[str, LayerParameters]:
+        """Every layer's parameters by its name."""
+        return {layer.name: self.parameters_of(layer.name) for layer in self.plan.layers}
+
+    @property
+    def has_norm(self) -> bool:
+        """Whether any layer is normalised by batch."""
+        return any(layer.normalized for layer in self.plan.layers)
+
+    def run(self, arithmetic: LayerArithmetic[Value], x: Value) -> dict[str, Value]:
+        """Every value by name, from what the first steps read: the program."""
+        values = {INPUT: x}
+        statistics: Statistics | None = {} if self.training and not self.folds else None
+        for step in self.plan.steps:
+            values[step.name] = self.run_step(arithmetic, step, [values[name] for name in step.inputs], statistics)
+        return values
+
+    def run_step(self, arithmetic: LayerArithmetic[Value], step: Step, read: Sequence[Value], statistics: Statistics | None) -> Value:
+        """What a step makes of what it reads. statistics: of this batch so far; None: normalisation is folded."""
+        x = read[0]
+        match step.kind:
+            case "convolution":
+                if step.name == self.plan.output:
+                    x = arithmetic.dropout(x, self.dropout, training=self.training)
+                return arithmetic.convolution(x, self.applied(step, statistics))
+            case "add":
+                return arithmetic.sum(x, read[1], step)
+            case "relu":
+                return arithmetic.relu(x, step)
+            case "max_pool":
+                return arithmetic.max_pool(x, step)
+            case "average_pool":
+                return arithmetic.average_pool(x, step)
+            case "flatten":
+                return arithmetic.flatten(x, step)
+            case "scale":
+                return arithmetic.scale(x, step)
+
+    def applied(self, step: Step, statistics: Statistics | None = None) -> AppliedLayer:
+        """The layer of a step as that applies it."""
+        return AppliedLayer(step, self.parameters_of(step.layer), self.known_as(step.inputs[0]), statistics)
+
+    def known_as(self, name: str) -> str:
+        """The name by which formats know a value of the plan."""
+        return NORMALIZED if name == INPUT else name
