@@ -1,0 +1,98 @@
+"""What a front-end is asked for: typed and frozen, checked once, and the presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ..errors import UnsupportedError
+from ..graph.ops.spectrum import MOST_CHANNELS, MOST_SHIFT
+
+FrontEndKind = Literal["log_mel", "mfcc", "spectrum"]
+WindowFunction = Literal["hann", "hamming", "rectangular"]
+BandNorm = Literal["peak", "area"]
+TRANSFORMS = (256, 512, 1024)
+MOST_BANDS_OF_A_FRAME = 128
+MOST_RATE = 1 << 20
+
+
+def _one_of(key: str, value: object, known: tuple[object, ...]) -> None:
+    if value not in known:
+        raise UnsupportedError(f"frontend.{key} = {value!r} is none of {', '.join(map(str, known))}")
+
+
+def _between(key: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise UnsupportedError(f"frontend.{key} = {value} is outside {low}..{high}")
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """From frames of samples to features.
+
+    kind: logarithms of bands even in mel, a cosine transform of those, or logarithms of bands even in hertz. length, hop: samples of a
+    frame, and from one to the next. size: points of the transform. low_hz, high_hz: the outer edges of the bands' triangles.
+    pre_emphasis: s of x[i] - x[i-1] + x[i-1] / 2^s; 0: none. floor: the least logarithm (base 2). coefficients: of an mfcc.
+    norm: triangles of height 1, or their sums taken back. channels: samples side by side, each with bands of its own.
+    """
+
+    kind: FrontEndKind = "log_mel"
+    sample_rate: int = 16000
+    length: int = 512
+    hop: int = 320
+    size: int = 512
+    bands: int = 32
+    low_hz: float = 100.0
+    high_hz: float = 7600.0
+    window_function: WindowFunction = "hann"
+    pre_emphasis: int = 5
+    floor: int = 5
+    coefficients: int = 0
+    norm: BandNorm = "peak"
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises UnsupportedError, naming the key, for what no front-end can be."""
+        _one_of("kind", self.kind, get_args(FrontEndKind))
+        _one_of("window_function", self.window_function, get_args(WindowFunction))
+        _one_of("norm", self.norm, get_args(BandNorm))
+        _one_of("size", self.size, TRANSFORMS)
+        _between("sample_rate", self.sample_rate, 1, MOST_RATE)
+        _between("length", self.length, 2, self.size)
+        _between("hop", self.hop, 1, MOST_RATE)
+        _between("bands", self.bands, 1, min(MOST_BANDS_OF_A_FRAME, self.size // 2 - 1))
+        _between("pre_emphasis", self.pre_emphasis, 0, MOST_SHIFT)
+        _between("floor", self.floor, -32, 31)
+        _between("channels", self.channels, 1, 1 if self.kind == "mfcc" else MOST_CHANNELS)
+        if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
+            raise UnsupportedError(
+                f"frontend.low_hz = {self.low_hz:g} and high_hz = {self.high_hz:g} do not lie in order between 0 and half the sample_rate, "
+                f"{self.sample_rate / 2:g}"
+            )
+        if self.kind == "mfcc":
+            _between("coefficients", self.coefficients, 1, self.bands)
+        elif self.coefficients:
+            raise UnsupportedError(f"frontend.coefficients is for kind = mfcc: leave it out of a {self.kind}")
+
+    @property
+    def span(self) -> int:
+        """Samples of each channel that a frame reads: with a pre-emphasis also the one before it."""
+        return self.length + (self.pre_emphasis > 0)
+
+    @property
+    def features(self) -> int:
+        """Of a frame."""
+        return self.coefficients or self.bands * self.channels
+
+    def frames(self, samples: int) -> int:
+        """How many whole frames a recording of so many samples has."""
+        return max(0, (samples - self.span) // self.hop + 1)
+
+
+PRESETS: Mapping[str, FrontEnd] = {
+    "mlperf_tiny_kws": FrontEnd("mfcc", length=480, bands=40, low_hz=20.0, high_hz=4000.0, pre_emphasis=0, coefficients=10),
+    "microwakeword": FrontEnd("log_mel", length=480, hop=160, bands=40, low_hz=125.0, high_hz=7500.0, pre_emphasis=0),
+    "vibration": FrontEnd("spectrum", 12000, 512, 256, 512, 32, 50.0, 6000.0),
+}
+"""Geometries that others use: mlperf_tiny_kws and microwakeword have their frames and bands, not their bits."""
