@@ -24,10 +24,11 @@ from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
 from ..model_directory import REPORT, ModelDirectory
 from ..strict_documents import Count, Fraction, Part, Positive, PrintableText, Sha256, cause_of, check_printable
-from ..validate.registry import parse_witnesses
+from ..validate.registry import find_witness, parse_witnesses
+from ..validate.witness import CompilingWitness
 from .fault_summary import FaultSummary
 from .figures import Figures
-from .witness_files import c_folder, changed_files
+from .witness_files import changed_files
 
 SCHEMA = 2
 """Version of report.json."""
@@ -109,7 +110,9 @@ class Evidence(_Part):
             raise ValueError(f"{self.who} on the set {self.set!r} has {self.steps} steps")
         if not self.witness or len(parse_witnesses(self.witness)) != 1:
             raise ValueError(f"{self.witness!r} is not one witness")
-        c_folder(self.witness, Path())
+        witness, argument = find_witness(self.witness)
+        if isinstance(witness, CompilingWitness):
+            witness.folder(argument, Path())  # of a core that there is
         if not self.files and not self.witness.startswith("serial:"):
             raise ValueError(f"{self.who} names no file that was read")
         return self

@@ -13,7 +13,9 @@ from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
 from ..targets.cores import CORES
 from ..targets.kernel_choice import PREFERENCES, Target
-from .witness_files import c_folder
+from ..validate.registry import find_witness
+from ..validate.witness import CompilingWitness
+from .exports import OWNED
 
 SHOWN = 60
 """Characters of a line that a message quotes."""
@@ -33,15 +35,15 @@ def compare_with_fresh(directory: ModelDirectory, model: IntegerModel, witness: 
 
     Files that another version of rescomp wrote are not compared. Raises MissingToolError without the export's packages.
     """
-    folder = c_folder(witness, directory.path)
-    if folder is not None:
-        return _compare_c(directory, model, folder)
-    name = witness.partition(":")[0]
-    if name == "onnxruntime":
+    one, argument = find_witness(witness)
+    if isinstance(one, CompilingWitness):
+        return _compare_c(directory, model, one.folder(argument, directory.path))
+    read = set(one.reads(directory, model, argument))
+    if read & set(OWNED["onnx"]):
         from ..export.onnx import export_onnx
 
         return _compare(directory, export_onnx(model), _onnx_version)
-    if name in ("tflite", "tflite-micro"):
+    if read & set(OWNED["tflite"]):
         from ..export.tflite import export_tflite
 
         return _compare(directory, export_tflite(model), _tflite_version)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..validate.host_c import VARIANTS
+from ..validate.registry import find_witness
+from ..validate.witness import CompilingWitness
 from .evidence import FILES, HEADER, STREAM, TEST, Evidence, Report, Set
 
 _PAIRS: Sequence[tuple[Set, Set]] = (("stress", "layers"), ("stress full", "layers full"))
@@ -40,7 +42,7 @@ def missing_of_c(evidence: Sequence[Evidence], report: Report, *, recurrent: boo
 
 
 def _is_c(witness: str) -> bool:
-    return witness.partition(":")[0] in ("c", "qemu", "simavr")
+    return isinstance(find_witness(witness)[0], CompilingWitness)
 
 
 def _due(found: Sequence[Evidence], *, stream: bool) -> Iterator[Set]:

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import counted
 from ..graph.ir import IntegerModel
 from ..validate.compare import expected_count
-from ..validate.registry import takes_decisions
+from ..validate.registry import find_witness
 from ..validate.witness import Job
 from .artefacts import Vectors
 from .evidence import STREAM, Evidence, Report, Set, VectorSet
@@ -51,7 +51,7 @@ class Owed:
 
     def values(self, entry: Evidence) -> int | None:
         """How many an entry compares, no more and no less; None where that is not known: of single layers, files and headers."""
-        decisions = takes_decisions(entry.witness, entry.variant)
+        decisions = find_witness(entry.witness)[0].takes_decisions(entry.variant)
         if entry.steps is not None:
             return entry.steps * self._of_a_step(decisions=decisions)
         if entry.set not in self.sets:

@@ -34,6 +34,11 @@ def test_reading_and_inspecting_a_model_needs_no_torch():
     assert not loaded & {"torch", "onnx", "onnxruntime", "tflite", "flatbuffers", "safetensors"}
 
 
+def test_what_a_witness_reads_is_known_without_its_packages():
+    code = "from rescomp.validate.registry import WITNESSES, load_witness\nassert all(callable(load_witness(name).reads) for name in WITNESSES)"
+    assert not modules_after(code) & {"torch", "onnx", "onnxruntime", "tflite", "flatbuffers", "ai_edge_litert", "tflite_micro", "serial"}
+
+
 def test_public_names():
     from rescomp import compress, graph, stages
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from ..export.c import check_counts
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph
+from ..graph.ir import Graph, IntegerModel
+from ..model_directory import ModelDirectory
 from ..targets.cores import Core, find_core
 from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import layer_functions
@@ -18,6 +19,7 @@ from .c_uses import ask_uses
 from .c_vectors import decode_trajectory, encode_vectors
 from .emulation import check_tools, export_folder, run_model, source_on, target_of, tool_versions
 from .stream_uses import CORE_LENGTHS
+from .variants import compiled_files
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
 
@@ -28,7 +30,7 @@ class EmulatedCore:
     """
 
     name: ClassVar[str]
-    default: ClassVar[str]
+    default_argument: ClassVar[str]
 
     def __init__(self, core: str = "", target: Target | None = None) -> None:
         """core: the one that run_graph uses. target: for which run_graph exports; without one, the plain C."""
@@ -39,8 +41,16 @@ class EmulatedCore:
         check_tools(self._find(argument))
 
     def folder(self, argument: str, directory: Path) -> str:
-        """Name of the folder in a model directory whose C it compiles."""
+        """See CompilingWitness."""
         return export_folder(self._find(argument), directory)
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:
+        """See Witness."""
+        return compiled_files(directory, model, self.folder(argument, directory.path))
+
+    def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
+        """See Witness."""
+        return True
 
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer, of the core that the argument names."""
@@ -82,7 +92,7 @@ class EmulatedCore:
         return layer_functions(source, graph_on(job.model.graphs[role], source.target))
 
     def _find(self, argument: str) -> Core:
-        return find_core(argument or self.core or self.default, self.name)
+        return find_core(argument or self.core or self.default_argument, self.name)
 
 
 def _variant(core: Core, job: Job, folder: str) -> str:

@@ -13,6 +13,7 @@ from ..errors import DeviceError, MissingToolError, ParityError
 from ..export.c_templates import read_template
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from ..model_directory import C_FOLDER, ModelDirectory
 from .build import Build, runner
 from .c_kernels import exported_source, layer_functions
 from .c_layers import decode_layers, encode_forced
@@ -32,7 +33,7 @@ from .c_program import (
 from .c_uses import ask_uses
 from .c_vectors import decode_trajectory, encode_vectors
 from .stream_uses import HOST_LENGTHS
-from .variants import refuse_argument
+from .variants import compiled_files, refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
 
 COMPILER = "gcc"
@@ -55,9 +56,22 @@ class HostC:
     """Compiles what lies in the job's c/ folder, once a variant, and runs it."""
 
     name: ClassVar[str] = "c"
+    default_argument: ClassVar[str] = ""
 
     def __init__(self, probe_flags: Sequence[str] = PROBE_FLAGS) -> None:
         self.probe_flags = probe_flags
+
+    def folder(self, argument: str, directory: Path) -> str:  # noqa: ARG002
+        """See CompilingWitness."""
+        return C_FOLDER
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:
+        """See Witness."""
+        return compiled_files(directory, model, self.folder(argument, directory.path))
+
+    def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
+        """See Witness."""
+        return True
 
     def check(self, argument: str) -> None:
         """See Witness."""
@@ -71,7 +85,7 @@ class HostC:
         version = tool_version(compiler)
         data = encode_vectors(job)
         for variant in _variants(job.build):
-            output = _build_and_run(compiler, job.model, job.directory / "c", variant.flags, data)
+            output = _build_and_run(compiler, job.model, job.directory / C_FOLDER, variant.flags, data)
             with _cut_short():
                 trajectory = decode_trajectory(job, output)
             yield Answer(variant.name, version, trajectory)
@@ -80,7 +94,7 @@ class HostC:
         """See Witness. One answer, of the product's own build, or of the code under both sanitizers."""
         refuse_argument(self.name, job.argument)
         compiler, data, variant = _compiler(job.build.compiler), encode_forced(job.model, forced), _variants(job.build)[-1]
-        output = _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, TAP_FLAG), data, "layers")
+        output = _build_and_run(compiler, job.model, job.directory / C_FOLDER, (*variant.flags, TAP_FLAG), data, "layers")
         with _cut_short():
             answer = decode_layers(job.model, forced, output, variant.name, tool_version(compiler))
         yield answer
@@ -90,7 +104,7 @@ class HostC:
         compiler, variant = _compiler(job.build.compiler), _variants(job.build)[-1]
 
         def run(flags: Sequence[str], data: bytes) -> bytes:
-            return _build_and_run(compiler, job.model, job.directory / "c", (*variant.flags, *flags), data, "uses")
+            return _build_and_run(compiler, job.model, job.directory / C_FOLDER, (*variant.flags, *flags), data, "uses")
 
         with _cut_short():
             answer = ask_uses(job, variant.name, tool_version(compiler), run, HOST_LENGTHS)
@@ -103,7 +117,7 @@ class HostC:
 
     def kernels(self, job: Job, role: str) -> Mapping[str, str]:
         """See Witness."""
-        return layer_functions(exported_source(job.model, job.directory / "c"), job.model.graphs[role])
+        return layer_functions(exported_source(job.model, job.directory / C_FOLDER), job.model.graphs[role])
 
 
 @contextmanager

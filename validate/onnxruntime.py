@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from ..graph.evaluate import Trajectory, rows_at_a_time
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.passes import compose
+from ..model_directory import ModelDirectory
 from .declared import check_metadata
 from .interpreter_child import ONNX, Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
@@ -42,8 +43,17 @@ class OnnxruntimeWitness:
     """optimize: whether run_graph lets onnxruntime rewrite the graph."""
 
     name: ClassVar[str] = "onnxruntime"
+    default_argument: ClassVar[str] = ""
 
     optimize: bool = True
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
+        """See Witness."""
+        return (STEP_FILE, *((SEQUENCE_FILE,) if model.is_recurrent else ()), *((DECIDE_FILE,) if model.decides else ()))
+
+    def takes_decisions(self, variant: str) -> bool:
+        """See Witness. The sequence file loops over the steps inside, and ends with the scores."""
+        return variant != "sequence"
 
     def check(self, argument: str) -> None:
         """See Witness."""

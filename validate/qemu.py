@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from .emulated_core import EmulatedCore
-from .registry import DEFAULT_CORES
 
 
 class Qemu(EmulatedCore):
     """Cortex-M and RISC-V."""
 
     name = "qemu"
-    default = DEFAULT_CORES["qemu"]
+    default_argument = "cortex-m0"

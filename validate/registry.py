@@ -12,16 +12,12 @@ WITNESSES: Mapping[str, tuple[str, str]] = {
     "onnxruntime": (".onnxruntime", "OnnxruntimeWitness"),
     "tflite": (".tflite", "TfliteWitness"),
     "c": (".host_c", "HostC"),
-    "torch": (".torch_net", "TorchNet"),
+    "torch": (".trained_net", "TrainedNet"),
     "tflite-micro": (".tflite_micro", "TfliteMicro"),
     "qemu": (".qemu", "Qemu"),
     "simavr": (".simavr", "Simavr"),
     "serial": (".serial_port", "SerialPort"),
 }
-DEFAULT_CORES: Mapping[str, str] = {"qemu": "cortex-m0", "simavr": "atmega328p"}
-"""The argument of the witnesses that emulate cores, where none is given."""
-DECIDING: Sequence[str] = ("onnxruntime", "c", "qemu", "simavr", "serial")
-"""The witnesses that take the decisions of a model that decides."""
 DEFAULT: Sequence[str] = ("onnxruntime", "tflite", "c", "torch")
 
 
@@ -38,16 +34,17 @@ def parse_witnesses(text: str | None) -> list[tuple[str, str]]:
         if name not in WITNESSES:
             known = ", ".join(WITNESSES)
             raise InputError(f"there is no witness {name!r}; the nearest one is {nearest(name, WITNESSES)!r} (of {known})")
-        pairs.append((name, argument or DEFAULT_CORES.get(name, "")))
+        pairs.append((name, argument or load_witness(name).default_argument))
     pairs = list(dict.fromkeys(pairs))
     if not pairs:
         raise InputError(f"--against names no witness: choose among {', '.join(WITNESSES)}")
     return pairs
 
 
-def takes_decisions(witness: str, variant: str) -> bool:
-    """Whether a variant of `name[:argument]` takes the decisions of a model that decides: the others end with the scores."""
-    return witness.partition(":")[0] in DECIDING and (witness.partition(":")[0], variant) != ("onnxruntime", "sequence")
+def find_witness(text: str) -> tuple[Witness, str]:
+    """The one witness that `name[:argument]` names, and its argument. Raises InputError."""
+    ((name, argument),) = parse_witnesses(text)
+    return load_witness(name), argument
 
 
 def load_witness(name: str) -> Witness:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from ..export.c_source import Source, Tap
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest
+from ..model_directory import ModelDirectory
 from ..targets.cores import CORES
 from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import layer_functions, tapped_values
@@ -42,6 +43,7 @@ class SerialPort:
     """
 
     name: ClassVar[str] = "serial"
+    default_argument: ClassVar[str] = ""
 
     def __init__(self, hello_seconds: float = HELLO_SECONDS) -> None:
         """hello_seconds: how long a board may take to answer at all."""
@@ -50,6 +52,14 @@ class SerialPort:
         self._hello: Hello | None = None
         self.report = LineReport()
         """Of the last run."""
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
+        """See Witness. None: what the board was flashed with is not known here."""
+        return ()
+
+    def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
+        """See Witness."""
+        return True
 
     def check(self, argument: str) -> None:
         """See Witness. The port itself is opened when it is needed."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from .emulated_core import EmulatedCore
-from .registry import DEFAULT_CORES
 
 
 class Simavr(EmulatedCore):
     """ATmega328P and ATmega2560."""
 
     name = "simavr"
-    default = DEFAULT_CORES["simavr"]
+    default_argument = "atmega328p"

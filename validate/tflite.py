@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +19,9 @@ from ..export.tflite import FILE, graph_to_tflite
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
-from ..graph.ir import Graph
+from ..graph.ir import Graph, IntegerModel
 from ..graph.passes import compose
+from ..model_directory import ModelDirectory
 from .composed import composed_graphs
 from .declared import check_tflite
 from .interpreter_child import Task
@@ -44,8 +45,17 @@ class TfliteWitness:
     """resolver: the variant that run_graph uses."""
 
     name: ClassVar[str] = "tflite"
+    default_argument: ClassVar[str] = ""
 
     resolver: str = "default"
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
+        """See Witness."""
+        return (FILE,)
+
+    def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
+        """See Witness."""
+        return False
 
     def check(self, argument: str) -> None:
         """See Witness."""

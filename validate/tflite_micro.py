@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import ClassVar
 
 from ..errors import MissingToolError
 from ..export.tflite import FILE, graph_to_tflite
 from ..graph.fixed_point import IntArray
-from ..graph.ir import Graph
+from ..graph.ir import Graph, IntegerModel
+from ..model_directory import ModelDirectory
 from .composed import composed_graphs
 from .interpreter_child import MICRO
 from .tflite import read_model, run_cut, run_job, run_samples
@@ -22,6 +23,15 @@ class TfliteMicro:
     """The Python package `tflite-micro`: the reference kernels of TensorFlow Lite for Microcontrollers."""
 
     name: ClassVar[str] = "tflite-micro"
+    default_argument: ClassVar[str] = ""
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
+        """See Witness."""
+        return (FILE,)
+
+    def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
+        """See Witness."""
+        return False
 
     def check(self, argument: str) -> None:
         """See Witness."""

@@ -1,10 +1,9 @@
-"""The trained net itself as a witness: its fake-quantized arithmetic, carried exactly in float64, upstream of lowering."""
+"""What the witness torch answers: the trained net's fake-quantized arithmetic, carried exactly in float64, upstream of lowering."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from ..errors import InputError, UnsupportedError
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.formats import Format, row_dtype
-from ..graph.ir import Graph, IntegerModel
+from ..graph.ir import IntegerModel
 from ..graph.stream import streaming_states
 from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
 from ..models import FeedForwardNet, Net, Plan, RecurrentNet, Stack, build
@@ -24,59 +23,30 @@ from ..models.fixed_point_arithmetic import WIDENED
 from ..models.layered.plan import INPUT
 from ..recipe import Recipe, parse_recipe
 from ..train.checkpoint import load_net
-from .variants import refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer, op_names
+from .witness import Answer, Job
 
 BATCH = 256
 """Sequences at a time."""
 
 
-class TorchNet:
-    """The fine-tuned net in the model directory. It knows nothing of the integer graph, so it has no `run_graph`."""
+def answer(job: Job) -> Answer:
+    """What the fine-tuned net in the job's directory answers. Raises InputError where its tensors do not fit each other."""
+    try:
+        return _answer(job, load_quantized(ModelDirectory.open(job.directory)))
+    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:  # torch's
+        cause = str(error).partition("\n")[0]
+        file = job.directory / QUANTIZED_NET
+        raise InputError(f"{file} does not run as the net of this model ({cause}): quantize the model again") from error
 
-    name: ClassVar[str] = "torch"
 
-    def check(self, argument: str) -> None:
-        """See Witness."""
-        refuse_argument(self.name, argument)
-
-    def answers(self, job: Job) -> Iterator[Answer]:
-        """See Witness."""
-        try:
-            answer = self._answer(job, load_quantized(ModelDirectory.open(job.directory)))
-        except (
-            ArithmeticError,
-            AssertionError,
-            IndexError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:  # torch's, for tensors that do not fit
-            cause = str(error).partition("\n")[0]
-            file = job.directory / QUANTIZED_NET
-            raise InputError(f"{file} does not run as the net of this model ({cause}): quantize the model again") from error
-        yield answer
-
-    def _answer(self, job: Job, net: Net) -> Answer:
-        if job.model.is_recurrent and isinstance(net, FeedForwardNet):
-            if job.every_score:
-                raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
-            _check_windows(net, job)
-            return Answer("float64", torch.__version__, evaluate_streamed_net(net, job.model, job.x), from_zero=True)
-        begin = job.states() if job.model.is_recurrent else None
-        return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, begin, every_score=job.every_score))
-
-    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
-        """Refused."""
-        raise UnsupportedError("the torch net computes no layers of the integer graph")
-
-    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
-        """Refused."""
-        raise UnsupportedError("the torch net does not run integer graphs")
-
-    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
-        """See Witness."""
-        return op_names(job, role)
+def _answer(job: Job, net: Net) -> Answer:
+    if job.model.is_recurrent and isinstance(net, FeedForwardNet):
+        if job.every_score:
+            raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
+        _check_windows(net, job)
+        return Answer("float64", torch.__version__, evaluate_streamed_net(net, job.model, job.x), from_zero=True)
+    begin = job.states() if job.model.is_recurrent else None
+    return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, begin, every_score=job.every_score))
 
 
 def load_quantized(directory: ModelDirectory) -> Net:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+from ..model_directory import ModelDirectory
 from ..store import read_file
 
 
@@ -24,6 +26,16 @@ def refuse_argument(witness: str, argument: str) -> None:
     """Raise InputError when something stands behind the colon."""
     if argument:
         raise InputError(f"the witness {witness!r} takes no argument, not {argument!r}")
+
+
+_PROSE: Sequence[str] = ("README.md", "LICENSE")
+"""Files of a C export that no compiler reads."""
+
+
+def compiled_files(directory: ModelDirectory, model: IntegerModel, folder: str) -> Sequence[str]:
+    """Names of the files of a C export that a compiler reads, the model's own among them whether it is there or not."""
+    present = [name for name in directory.files(folder) if PurePosixPath(name).name not in _PROSE]
+    return sorted({f"{folder}/{model.name}.c", *present})
 
 
 MOST_ARTEFACT_BYTES = 64 << 20

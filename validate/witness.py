@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from ..graph.evaluate import Trajectory, initial_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from ..model_directory import ModelDirectory
 from .build import RESCOMP_S_OWN, Build
 
 
@@ -118,15 +119,37 @@ class HeaderWitness(Protocol):
         ...
 
 
+@runtime_checkable
+class CompilingWitness(Protocol):
+    """A witness that compiles generated C."""
+
+    def folder(self, argument: str, directory: Path) -> str:
+        """Name of the folder in a model directory whose C it compiles."""
+        ...
+
+
 def op_names(job: Job, role: str) -> Mapping[str, str]:
     """Witness.kernels where no C runs."""
     return {name: node.op.name for node in job.model.graphs[role].nodes for name in node.outputs}
 
 
 class Witness(Protocol):
-    """One way to run the exported model. Missing software raises MissingToolError with the package that brings it."""
+    """One way to run the exported model. Missing software raises MissingToolError with the package that brings it.
+
+    Its module can be imported without any of that.
+    """
 
     name: ClassVar[str]
+    default_argument: ClassVar[str]
+    """What stands behind the colon where nothing was given: evidence and limits call the witness by the longer name."""
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:
+        """Names of the files of a model directory that it reads: those there must be, and those there are of a folder."""
+        ...
+
+    def takes_decisions(self, variant: str) -> bool:
+        """Whether that variant takes the decisions of a model that decides: the others end with the scores."""
+        ...
 
     def check(self, argument: str) -> None:
         """Raise InputError for an argument that means nothing, MissingToolError when the witness cannot run on this machine."""

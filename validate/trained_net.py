@@ -1,0 +1,55 @@
+"""The trained net itself as a witness, upstream of lowering. torch is imported when it is asked, and not to know what it reads."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from ..errors import UnsupportedError, missing_package
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph, IntegerModel
+from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
+from .variants import refuse_argument
+from .witness import Answer, Forced, Job, LayerAnswer, op_names
+
+
+class TrainedNet:
+    """The fine-tuned net in the model directory. It knows nothing of the integer graph, so it has no `run_graph`."""
+
+    name: ClassVar[str] = "torch"
+    default_argument: ClassVar[str] = ""
+
+    def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
+        """See Witness."""
+        return (QUANTIZED_NET, *(part for part in (RECIPE, PLAN, STACK) if directory.has(part)))
+
+    def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
+        """See Witness."""
+        return False
+
+    def check(self, argument: str) -> None:
+        """See Witness."""
+        refuse_argument(self.name, argument)
+        try:
+            importlib.import_module(".torch_net", __package__)
+        except ModuleNotFoundError as error:
+            raise missing_package(error) from error
+
+    def answers(self, job: Job) -> Iterator[Answer]:
+        """See Witness."""
+        from .torch_net import answer
+
+        yield answer(job)
+
+    def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError("the torch net computes no layers of the integer graph")
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:  # noqa: ARG002
+        """Refused."""
+        raise UnsupportedError("the torch net does not run integer graphs")
+
+    def kernels(self, job: Job, role: str) -> Mapping[str, str]:
+        """See Witness."""
+        return op_names(job, role)
