@@ -15,7 +15,7 @@ from rescomp.graph.evaluate import evaluate, evaluate_graph, initial_state, spli
 from rescomp.graph.serialize import decode, encode
 from rescomp.graph.stream import stream, streaming_states
 from rescomp.lowering.lower import lower
-from rescomp.models import FeedForwardNet, build_net, layer_parameters
+from rescomp.models import FeedForwardNet, build_net
 from rescomp.models import trace as plan_of
 from rescomp.recipe import ModelSection, Quantize, Ternary
 from rescomp.validate.compare import compare, expected_count
@@ -45,7 +45,7 @@ def compressed(net, constraints):
     shape = net.plan.input_shape
     x = torch.from_numpy(readings(shape, 1, 40)).float() * 2.0**-BITS
     with torch.no_grad():
-        for layer in layer_parameters(net).values():
+        for layer in net.by_name.values():
             if layer.norm is not None:
                 layer.norm.bias.normal_(0, 0.5)
                 layer.norm.running_mean.normal_(0, 0.5)

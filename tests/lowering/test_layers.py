@@ -18,7 +18,7 @@ from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.ir import Graph, IntegerModel
 from rescomp.graph.serialize import decode, encode
 from rescomp.lowering.lower import lower
-from rescomp.models import FeedForwardNet, NetShape, build_net, layer_parameters
+from rescomp.models import FeedForwardNet, NetShape, build_net
 from rescomp.models import trace as plan_of
 from rescomp.models.arithmetic import NORMALIZED
 from rescomp.models.layered.plan import DERIVED
@@ -58,7 +58,7 @@ def real(x):
 @torch.no_grad()
 def stir(net):
     """Random normalisations and scales, as if trained."""
-    for layer in layer_parameters(net).values():
+    for layer in net.by_name.values():
         if layer.norm is not None:
             layer.norm.weight.uniform_(0.5, 1.5)
             layer.norm.bias.normal_(0, 0.5)
@@ -146,7 +146,7 @@ def test_normalisation_is_live_first_and_folded_last():
     torch.manual_seed(0)
     net = trained("resnet1d", FORMATS["int8 multiplier"])
     x = real(readings(net.plan.input_shape, 5))
-    statistics = [layer.norm.running_mean for layer in layer_parameters(net).values() if layer.norm is not None]
+    statistics = [layer.norm.running_mean for layer in net.by_name.values() if layer.norm is not None]
     total, moved, folded = 10, [], []
     for step in range(total):
         anneal(net.train(), step, total)
@@ -196,7 +196,7 @@ def test_a_dead_channel_keeps_its_bias(name, gain):
     """Its normalisation has learned a gain of next to nothing, so that its scale alone could not express the bias."""
     torch.manual_seed(0)
     net = FeedForwardNet.of(plan_of(chain(nn.Conv1d(3, 5, 3, bias=False), nn.BatchNorm1d(5), nn.ReLU()), (12, 3), CLASSES))
-    norm = layer_parameters(net)["layer_0"].norm
+    norm = net.by_name["layer_0"].norm
     with torch.no_grad():
         norm.weight[1], norm.bias[1] = gain, 1.0
     net = tuned(net, FORMATS[name])
@@ -302,7 +302,7 @@ def test_a_branch_that_is_nothing(name):
     """SkipInit begins at 0, and so do the last normalisations of some residual nets: rows of zeros."""
     net = trained("resnet1d", FORMATS[name], norm="none")
     with torch.no_grad():
-        for layer in layer_parameters(net).values():
+        for layer in net.by_name.values():
             if layer.scale is not None:
                 layer.scale.zero_()
     assert_equal(tuned(net_of_floats(net), FORMATS[name]))
@@ -358,7 +358,7 @@ def test_an_average_of_nine(before_add, name):
     pool, reader = net.plan.step("b"), net.plan.step("c")
     assert pool.factor == (1 / 9 if before_add else 1 / 16)
     assert reader.gain_in == (1.0 if before_add else 16 / 9)
-    if net.arithmetic.dtype == "int8":
+    if net.fixed.format("b").dtype == "int8":
         assert net.arithmetic.is_wide("b") == before_add
     assert_equal(net)
 

@@ -14,7 +14,7 @@ from rescomp.export.c import constant_bytes, export_c
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.weights import SeededWeight
 from rescomp.lowering.lower import lower
-from rescomp.models import FeedForwardNet, Plan, RandomProjection, build_net, decimation, factory, layer_parameters, trace
+from rescomp.models import FeedForwardNet, Plan, RandomProjection, build_net, decimation, factory, trace
 from rescomp.recipe import MODEL_KINDS, ModelSection, Quantize, Recipe, Ternary, load_recipe
 from rescomp.stages.inspection import inspect_model
 from rescomp.validate.torch_net import evaluate_net, evaluate_streamed_net
@@ -297,7 +297,7 @@ def test_a_repeated_layer_takes_the_statistics_of_its_first_application():
     """So that training and evaluation see one function."""
     net = fresh("score1d").train()
     with torch.no_grad():
-        for parameters in layer_parameters(net).values():
+        for parameters in net.by_name.values():
             if parameters.norm is not None:
                 parameters.norm.momentum = 1.0
     x = torch.randn(64, *WINDOW)
