@@ -17,7 +17,8 @@ SCHEMA = 1
 
 
 class DataOrigin(Stated):
-    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs alone.
+    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs alone; interval:
+    the median step of their times, where they have some, in the logs' own unit.
 
     test_streams_sha256: of the continuous recordings that the test recordings were cut from, or that stand beside them, if any.
     """
@@ -29,6 +30,7 @@ class DataOrigin(Stated):
     test_sequences: Count | None = None
     test_streams_sha256: Sha256 | None = None
     files: Count | None = None
+    interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recordings: Count | None = None
     readings: Count | None = None
     readings_too_short_for_a_window: Count | None = None

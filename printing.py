@@ -302,7 +302,7 @@ def describe_streamed(streamed: Streamed) -> str:
     lines = [f"{of}: {size}; settled {counted(clock.settle, 'reading')} after a change{how}"]
     if metrics.miss is not None:
         median, p90 = ("never" if delay is None else f"{counted(delay, 'reading')}" for delay in (metrics.delay_median, metrics.delay_p90))
-        lines.append(f"delay: median {median}, 90 % {p90}; missed {metrics.miss:.1%} of {counted(metrics.judged, 'change')}")
+        lines.append(f"delay: median {median}, 90 % {p90}; missed {metrics.missed}")
     if metrics.flips is not None:
         lines.append(f"decision changes in settled time: {metrics.flips}")
     if (words := streamed.wake_words) is not None:

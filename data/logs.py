@@ -47,14 +47,25 @@ def read_logs(path: Path, data: DataSection, known: Sequence[str] = ()) -> RawDa
     return RawDataset(path.stem, *splits, classes, log.channels, _facts(log, data, train, test))
 
 
-def read_windows(path: Path, data: DataSection, *, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...]]:
-    """(every window of the logs, split or not, None where no recording fills one; the channels' names). labelled, grouped: as of read_log.
+def read_windows(path: Path, data: DataSection, *, labelled: bool, grouped: bool) -> tuple[RawSplit | None, Log]:
+    """(every window of the logs, split or not, None where no recording fills one; the logs). labelled, grouped: as of read_log.
 
     Raises InputError as above.
     """
     log = read_log(path, data, labelled=labelled, grouped=grouped)
     windows = list(_windows(log.recordings, data))
-    return _raw(log, "test", windows) if windows else None, log.channels
+    return _raw(log, "test", windows) if windows else None, log
+
+
+def in_windows(log: Log, data: DataSection) -> int:
+    """How many readings of the logs lie in a window."""
+    if data.window is None:
+        return sum(map(len, log.recordings))
+    stride, total = data.stride or data.window, 0
+    for recording in log.recordings:
+        more = (len(recording) - data.window) // stride
+        total += data.window + more * min(stride, data.window) if more >= 0 else 0
+    return total
 
 
 def _by_group(log: Log, classes: Sequence[str], data: DataSection) -> tuple[list[_Window], list[_Window]]:
@@ -154,6 +165,7 @@ def _facts(log: Log, data: DataSection, train: Sequence[_Window], test: Sequence
     """What the manifest records of the log and its split."""
     used = sum(len(recording) for recording in log.recordings if len(recording) >= (data.window or 1))
     return {
+        **({} if log.interval is None else {"interval": log.interval}),
         "files": log.files,
         "recordings": len(log.recordings),
         "readings": sum(map(len, log.recordings)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from ..recipe import DataSection
 from .bundled import names, read_bundled
 from .check import checked_groups, checked_values, labels_among
 from .images import is_image_folder, read_image_part
-from .logs import read_windows
+from .logs import in_windows, read_windows
 from .npz import read_npz_part
 from .raw import RawSplit
+from .recordings import Log
 from .split import Split
 from .streams import UNLABELLED, Streams, holds_streams, is_log, load_streams
 from .ts import read_ts
@@ -28,7 +29,8 @@ LOG_KEYS = ("label", "group", "time", "channels", "window", "stride", "gap")
 class NewData:
     """split: single recordings, None where there are streams alone, and without_split why; streams: continuous ones, None without any.
 
-    groups, stream_groups: names by Split.groups and by Streams.groups. channels: their names where the source gives them.
+    groups, stream_groups: names by Split.groups and by Streams.groups. channels: their names where the source gives them. interval: of
+    CSV logs with times, see Log. readings, in_windows: of CSV logs: how many there are, and how many lie in a window.
     """
 
     name: str
@@ -38,6 +40,9 @@ class NewData:
     stream_groups: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     without_split: str = ""
+    interval: float | None = None
+    readings: int = 0
+    in_windows: int = 0
 
 
 def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, labelled: bool = True, grouped: bool = False) -> NewData:
@@ -50,7 +55,7 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
     model has not.
     """
     source = data.source.strip()
-    raw, named, channel_names = _read(source, data, labelled, grouped)
+    raw, named, log = _read(source, data, labelled, grouped)
     kept = holds_streams(data, labelled=labelled)
     # before the windows of a log: a wrong label is told by its line
     streams = load_streams(data, tuple(classes), labelled=labelled, grouped=grouped) if kept else None
@@ -64,9 +69,13 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
                 f"{source} has {counted(part.x.shape[-1], 'channel')} and the model reads {channels}: give recordings of the same sensors"
             )
     groups = () if raw is None or raw.groups is None else tuple(map(str, np.unique(raw.groups)))
-    if streams is None:
-        return NewData(Path(source).stem, split, None, groups, (), channel_names)
-    return NewData(Path(source).stem, split, streams.streams, groups, streams.groups, channel_names, without)
+    found = NewData(Path(source).stem, split, None, groups)
+    if log is not None:
+        readings, inside = sum(map(len, log.recordings)), in_windows(log, data)
+        found = replace(found, channels=log.channels, interval=log.interval, readings=readings, in_windows=inside)
+    if streams is not None:
+        found = replace(found, streams=streams.streams, stream_groups=streams.groups, without_split=without)
+    return found
 
 
 def _without_split(source: str, data: DataSection, streams: bool) -> str:
@@ -87,21 +96,21 @@ def section_for(source: str, data: DataSection, channels: Sequence[str]) -> Data
     return DataSection.of(source, **{**kept, **({"channels": tuple(channels)} if channels else {})})
 
 
-def _read(source: str, data: DataSection, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...] | None, tuple[str, ...]]:
-    """(single recordings, None where there are none; class names; channel names) of a source."""
+def _read(source: str, data: DataSection, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...] | None, Log | None]:
+    """(single recordings, None where there are none; class names; what CSV logs are) of a source."""
     path, lower = Path(source), source.lower()
     if source in names():
         bundled = read_bundled(source)
-        return bundled.test, bundled.classes, ()
+        return bundled.test, bundled.classes, None
     if lower.endswith(".npz"):
-        return *(read_npz_part(path, labelled=labelled) or (None, None)), ()
+        return *(read_npz_part(path, labelled=labelled) or (None, None)), None
     if lower.endswith(".ts"):
-        return *read_ts(Path(source.rpartition(",")[2].strip()), labelled=labelled), ()
+        return *read_ts(Path(source.rpartition(",")[2].strip()), labelled=labelled), None
     if path.is_dir() and is_image_folder(path):
-        return read_image_part(path), None, ()
+        return read_image_part(path), None, None
     if is_log(source):
-        raw, channels = read_windows(path, data, labelled=labelled, grouped=grouped)
-        return raw, None, channels
+        raw, log = read_windows(path, data, labelled=labelled, grouped=grouped)
+        return raw, None, log
     raise InputError(
         f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of images, a .npz file, a .ts file or "
         f"one of {', '.join(names())}"

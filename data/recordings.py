@@ -42,13 +42,16 @@ class Recording:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """All recordings of a source, in order. integer: every channel holds integers, the device's own readings."""
+    """All recordings of a source, in order. integer: every channel holds integers, the device's own readings. interval: the median step of
+    the times, in their own unit; None without any.
+    """
 
     path: Path
     files: int
     channels: tuple[str, ...]
     integer: bool
     recordings: tuple[Recording, ...]
+    interval: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +102,15 @@ def read_log(path: Path, data: DataSection, *, labelled: bool = True, grouped: b
     """
     sources = _sources(path, data)
     recordings: list[Recording] = []
+    intervals: list[FloatColumn] = []
     integer = True
     for source, table, columns in _tables(sources, data, labelled, grouped):
         begin = recordings[-1].begin + APART if recordings else 0
         recordings += _cut(table, columns, source, data.gap, begin)
+        intervals += _intervals(table, columns, source, data.gap)
         integer = integer and all(table.is_integer(name) for name in columns.channels)
-    return Log(path, len(sources), columns.channels, integer, tuple(recordings))
+    interval = float(np.median(np.concatenate(intervals))) if any(map(len, intervals)) else None
+    return Log(path, len(sources), columns.channels, integer, tuple(recordings), interval)
 
 
 def has_labelled_readings(path: Path, data: DataSection) -> bool:
@@ -227,6 +233,15 @@ def _labels(table: Table, columns: _Columns, source: _Source) -> npt.NDArray[np.
 
 def _times(table: Table, columns: _Columns) -> FloatColumn | None:
     return table.times(columns.time) if columns.time else None
+
+
+def _intervals(table: Table, columns: _Columns, source: _Source, gap: float) -> Iterator[FloatColumn]:
+    """Steps of time between neighbouring readings of each group, without gaps and those that do not go forward."""
+    times = _times(table, columns)
+    if times is not None:
+        for part in _parts(_groups(table, columns, source), np.zeros(len(table), np.str_), times, gap):
+            steps = np.diff(times[part])
+            yield steps[steps > 0]
 
 
 def _parts(

@@ -160,7 +160,7 @@ def describe(section: DecideSection, metrics: StreamMetrics) -> str:
     """What was chosen, and what it is worth on the validation recordings."""
     median = metrics.delay_median
     delay = "never reached by half of the changes" if median is None else f"median delay {counted(median, 'reading')}"
-    missed = "" if metrics.miss is None else f", {metrics.miss:.1%} of {counted(metrics.judged, 'change')} missed"
+    missed = f", {metrics.missed} missed" if metrics.missed else ""
     changes = "" if metrics.flips is None else f", changes in settled time {metrics.flips}"
     return f"{describe_settings(section)}: {delay}{missed}{changes}"
 

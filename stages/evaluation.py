@@ -226,6 +226,7 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streame
         of, where = counted(subject.total, "reading"), "outside what the model's 16-bit input holds"
         limited = counted(subject.outside, f"of {of} lies {where}, and is limited to it", f"of {of} lie {where}, and are limited to it")
         yield f"{limited}: are the data in the unit of those that it was trained on?"
+    yield from subject.doubts
     yield from subject.left_out
     if subject.unmarked:
         what = "readings past the last step" if reader.time_steps is None else "the zeros that fill a window up from readings"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from ..data.images import is_image_folder
 from ..data.split import Int64Array
-from ..data.streams import is_log
 from ..errors import counted
 from .readings import Reader
 
@@ -37,12 +34,10 @@ def not_kept(kept: int, total: int | None) -> Iterator[str]:
         yield f"the golden vectors are of the first {kept:,} of {counted(total, 'test recording')} (quantize.vectors): no other is asked"
 
 
-def trained_on(source: str, own: str) -> Iterator[str]:
-    """Of new data that are all of the model's own, not only their part for tests. own: data.source of its recipe."""
-    path = Path(source)
-    whole = is_log(source) or (path.is_dir() and is_image_folder(path) and not (path / "test").is_dir())
-    if whole and path.resolve() == Path(own).resolve():
-        yield f"{source} is what the model was made of, and what it was trained on is asked too: leave out --data to ask the rest alone"
+def in_no_window(readings: int, total: int) -> Iterator[str]:
+    """Of CSV logs: so many readings of the total that fill no window."""
+    if readings:
+        yield f"{_share(readings, total, 'reading')} in no window, and so in no single recording"
 
 
 def _share(count: int, total: int, one: str) -> str:

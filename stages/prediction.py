@@ -23,10 +23,10 @@ from ..model_directory import RECIPE, ModelDirectory, refuse_in_a_model
 from ..recipe import parse_recipe
 from ..store import refuse_target, write_atomically
 from .artefacts import answers, read_model
-from .left_out import behind_the_window, shorter_than_a_step
+from .left_out import behind_the_window, in_no_window, shorter_than_a_step
 from .listener import Listener, Silent
 from .readings import Reader, refuse_still
-from .subjects import read_new
+from .subjects import doubts_about, read_new
 
 AT_A_TIME = 4096
 """Recordings whose states are held."""
@@ -38,7 +38,7 @@ NO_CLASS_NAMES = {UNKNOWN_DECISION: "(unknown)", NO_DECISION: ""}
 class Prediction:
     """What predict wrote. counts: rows by class, "(unknown)" and "" among them where they occur. limited: readings outside the input.
 
-    sentences: what of the data is not answered.
+    sentences: what of the data is not answered, and what is to be doubted of them.
     """
 
     name: str
@@ -93,6 +93,7 @@ def predict(
     found = read_new(source, recipe, overrides, manifest, reader, labelled=False)
     names = model.classes or tuple(map(str, range(model.output.type.size)))
     asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
+    doubts = tuple(doubts_about(found, source, manifest, reader))
     listener.stage(f"numpy answers {found.name}")
     header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *names)
     counts: dict[str, int] = {}
@@ -102,7 +103,7 @@ def predict(
         counts[name] = counts.get(name, 0) + 1
         rows.append((*place, name, *scores))
     write_atomically(output, _csv(header, rows))
-    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited, asked.left_out)
+    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited, doubts + asked.left_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def _as_recordings(found: NewData, reader: Reader) -> _Questions:
     steps = reader.steps(replace(found.split, x=x))
     member = found.split.groups
     groups = [""] * len(steps) if member is None else [found.groups[group] for group in member]
-    left_out = tuple(behind_the_window(reader, found.split.lengths))
+    left_out = (*behind_the_window(reader, found.split.lengths), *in_no_window(found.readings - found.in_windows, found.readings))
     return _Questions(np.asarray(steps.x, np.int16), steps.lengths, range(len(steps)), groups, limited, left_out)
 
 

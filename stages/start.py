@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ..recipe import DataSection, Recipe, revise
 from ..train.checkpoint import load_net
 from ..validate.torch_net import empty_net
 from .artefacts import check_manifest
+from .doubts import rounded_away, sampled_otherwise
 from .recipes import read_recipe
 
 
@@ -62,6 +63,12 @@ class Start:
             raise InputError(
                 f"{source} holds integers and the net was trained on fractions: store floating-point numbers, in the same unit"
             )
+
+    def doubts(self, dataset: Dataset) -> Iterator[str]:
+        """Whether the data are of the kind that the net was trained on."""
+        before = self.manifest
+        yield from sampled_otherwise(self.recipe.data.source, dataset.facts.get("interval"), before.data.interval)
+        yield from rounded_away(dataset.train.steps, before.input.fraction_bits)
 
 
 def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: str | None, density: float | None) -> Start:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..data.split import Int64Array, valid_steps
+from ..errors import counted
 from .labelled_steps import Integers, LabelledSteps, Mask, Segment
 from .rates import Clock, Rate
 
@@ -53,6 +54,14 @@ class StreamMetrics:
     delay_p90: int | None
     miss: float | None
     flips: Rate | None
+
+    @property
+    def missed(self) -> str:
+        """The share of judged changes that are missed, in words; "" where there are none. What is not 0 does not read as 0."""
+        if self.miss is None:
+            return ""
+        share = f"{self.miss:.1%}" if not self.miss or self.miss >= 0.0005 else f"{100 * self.miss:.1g}%"
+        return f"{share} of {counted(self.judged, 'change')}"
 
     def as_json(self) -> dict[str, Any]:
         """By name; the rate spelled out."""

@@ -17,7 +17,8 @@ from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..recipe import DataSection, Recipe, revise
 from .artefacts import Vectors
-from .left_out import behind_the_window, not_kept, shorter_than_a_step, trained_on
+from .doubts import rounded_away, sampled_otherwise, trained_on
+from .left_out import behind_the_window, in_no_window, not_kept, shorter_than_a_step
 from .readings import Reader
 
 
@@ -29,7 +30,7 @@ class Subject:
     are none. copies: how often each reading lies in the recordings, by windows that overlap. outside, total: new readings that do not fit
     the input's format, and all. missing: continuous recordings that the model's own data have and that cannot be read now: why not.
     unmarked: it cannot be known how many readings the recordings have. cut: a sentence, where the recordings are pieces of streams; there
-    may be none. left_out: sentences of what the model does not read of the recordings, or of the streams.
+    may be none. left_out: sentences of what the model does not read of the recordings, or of the streams. doubts: sentences about new data.
     """
 
     data: str
@@ -45,6 +46,7 @@ class Subject:
     unmarked: bool = False
     cut: str = ""
     left_out: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vectors, *, stream: bool, readings: bool) -> Subject:
@@ -137,8 +139,21 @@ def new_subject(
         outside,
         total,
         cut=cut,
-        left_out=(*trained_on(source, recipe.data.source), *_left_out(reader, split.lengths, row, asked)),
+        left_out=(*_left_out(reader, split.lengths, row, asked), *_unread_of_a_log(found)),
+        doubts=(*trained_on(source, recipe.data.source), *doubts_about(found, source, manifest, reader)),
     )
+
+
+def _unread_of_a_log(found: NewData) -> Iterator[str]:
+    if found.split is not None:
+        yield from in_no_window(found.readings - found.in_windows, found.readings)
+
+
+def doubts_about(found: NewData, source: str, manifest: Manifest, reader: Reader) -> Iterator[str]:
+    """Whether new data are of the kind that the model was trained on."""
+    yield from sampled_otherwise(source, found.interval, manifest.data.interval)
+    parts = [part.x[part.valid] for part in (found.split, found.streams) if part is not None]
+    yield from rounded_away(np.concatenate([part.reshape(-1) for part in parts]), reader.fraction_bits)
 
 
 def _single(found: NewData, source: str, settle: int, reader: Reader, *, stream: bool) -> tuple[Split, str, str]:

@@ -127,6 +127,8 @@ def train_held(
     dataset = load_dataset(recipe.data, of.classes if of is not None else ())
     if start is not None:
         start.check(dataset)
+        for doubt in start.doubts(dataset):
+            listener.warning(doubt)
     recipe = with_readout_steps(recipe, dataset)
     origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}
     net = _first_net(recipe, dataset, directory if begun else None, start)

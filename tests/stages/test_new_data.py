@@ -11,6 +11,7 @@ from rescomp.errors import InputError
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DataSection
 from rescomp.tests.stages.conftest import write_recordings
+from rescomp.tests.stages.test_decision import Told
 from rescomp.tests.stages.untrained import CSV, UNTRAINED, decided, made, parts, write_log
 
 
@@ -136,6 +137,40 @@ def test_a_label_of_a_log_that_no_class_has_is_told_by_its_line(from_log, tmp_pa
     source = write(tmp_path / "new.csv", ["lie"] * 10 + ["Sit"] * 10)
     with pytest.raises(InputError, match=r"new\.csv, line 12: column 'label' is 'Sit', not one of the 3 classes: did you mean 'sit'"):
         stages.evaluate(from_log, source=source)
+
+
+def told(from_log, source, tmp_path):
+    """What evaluate, predict and train --from say about new data."""
+    listener = Told()
+    stages.train_from(from_log, source, tmp_path / "next", overrides=["train.epochs=0"], listener=listener)
+    predicted = stages.predict(from_log, source, tmp_path / "a.csv")
+    return stages.evaluate(from_log, source=source).sentences, predicted.sentences, listener.said
+
+
+def test_data_sampled_otherwise_are_doubted(from_log, tmp_path):
+    assert ModelDirectory.open(from_log).manifest().data.interval == 20
+    lines = [line.split(",") for line in write_log(tmp_path / "new.csv", "ab").read_text().splitlines()]
+    rows = [[str(int(line[0]) // 2), *line[1:]] for line in lines[1:]]
+    (tmp_path / "new.csv").write_text("\n".join(map(",".join, [lines[0], *rows])))
+    said = "new.csv are 10 apart in time, and those that the model was trained on 20: resample them"
+    for sentences in told(from_log, str(tmp_path / "new.csv"), tmp_path):
+        assert any(said in sentence for sentence in sentences)
+
+
+def test_data_in_another_unit_are_doubted(from_log, tmp_path):
+    lines = [line.split(",") for line in write_log(tmp_path / "new.csv", "ab").read_text().splitlines()]
+    rows = [[line[0], *(str(int(value) / 1000) for value in line[1:4]), *line[4:]] for line in lines[1:]]
+    (tmp_path / "new.csv").write_text("\n".join(map(",".join, [lines[0], *rows])))
+    for sentences in told(from_log, str(tmp_path / "new.csv"), tmp_path):
+        assert any("all readings are rounded to the few integers from 0 to 1, of the 16 bits" in sentence for sentence in sentences)
+
+
+def test_readings_of_a_log_that_fill_no_window_are_counted(from_log, tmp_path):
+    source = write(tmp_path / "new.csv", ["lie"] * 19 + ["sit"] * 3)
+    assert stages.evaluate(from_log, source=source).sentences == ("6 of 22 readings are in no window, and so in no single recording",)
+    assert stages.predict(from_log, source, tmp_path / "a.csv").sentences[0].startswith("2 of 22 readings are in no window")
+    far = stages.evaluate(from_log, source=source, overrides=["data.window=4", "data.stride=5"])
+    assert far.sentences == ("6 of 22 readings are in no window, and so in no single recording",)
 
 
 def test_the_nearest_column_is_that_of_another_case(from_log, tmp_path):

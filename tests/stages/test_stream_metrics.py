@@ -1,6 +1,7 @@
 """The metrics of a stream, on decisions made up for the purpose."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -43,6 +44,9 @@ def test_a_change_that_is_never_reached_has_an_infinite_delay():
     found = measure(one((0, 10), (0, 3), (1, 7), (0, 17)), labels)
     assert (found.changes, found.judged, found.miss) == (3, 2, 0.5)
     assert (found.delay_median, found.delay_p90) == (1, None)
+    assert found.missed == "50.0% of 2 changes"
+    assert replace(found, judged=4000, miss=1 / 4000).missed == "0.03% of 4,000 changes"
+    assert replace(found, judged=4000, miss=0.0).missed == "0.0% of 4,000 changes"
     assert found.flips is not None
     assert (found.flips.unit, found.flips.exposure) == ("1000 readings", 33 / 1000)
 
