@@ -132,6 +132,7 @@ class _Saturations:
         step = model.graphs["step"]
         types = step.types()
         self._formats = {name: types[name].format for node in step.nodes for name in node.outputs}
+        self._counts = frozenset(name for node in step.nodes if not node.op.saturates for name in node.outputs)
         self._states = frozenset(step.state.values())
         self._found = StreamSummary(steps=0, values=0, at_ends={}, states=0, states_at_ends=0)
 
@@ -144,7 +145,7 @@ class _Saturations:
         found, at_ends = self._found, dict(self._found.at_ends)
         total = states = states_at_ends = 0
         for name, format in self._formats.items():
-            ends = [int((values[name] == end).sum()) for end in (format.low, format.high)]
+            ends = [0 if name in self._counts else int((values[name] == end).sum()) for end in (format.low, format.high)]
             for kind, count in zip(kinds_of_ends(format), ends, strict=True):
                 at_ends[kind] = at_ends.get(kind, 0) + count
             total += values[name].size

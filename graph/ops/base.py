@@ -143,6 +143,9 @@ class Op(Protocol):
     takes_int32: ClassVar[bool]
     """Whether its kernel reads or writes values of int32 where its types are; other ops compute on int8 and int16."""
 
+    saturates: ClassVar[bool]
+    """Whether a result at an end of its format may have been limited to it; of what is counted the end is one like the others."""
+
     @property
     def view(self) -> int | None:
         """For an op that only shows a part of its input: the entry of the input at which its output starts. None: it computes."""
@@ -203,6 +206,7 @@ class Analysed:
     """What an op need not define itself unless it can do better."""
 
     takes_int32: ClassVar[bool] = False
+    saturates: ClassVar[bool] = True
 
     def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
         return telling_combinations(draws, inputs)

@@ -43,6 +43,7 @@ class BlockCount(Elementwise):
     """k' = k + 1, or 1 after the last step of a block, k = length: how many steps it has had, int16 [1]. k is clamped to 0 .. length."""
 
     name: ClassVar[str] = "block_count"
+    saturates: ClassVar[bool] = False
     in_place: ClassVar[tuple[int, ...]] = (0,)
 
     length: int

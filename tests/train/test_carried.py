@@ -24,10 +24,11 @@ from rescomp.train.batches import Batch
 from rescomp.train.checkpoint import read_tensors, write_tensors
 
 
-def net_of(kind: str = "fastgrnn", layers: int = 1, *, quantized: bool = False) -> RecurrentNet:
+def net_of(kind: str = "fastgrnn", layers: int = 1, *, quantized: bool = False, blocks: int | None = None) -> RecurrentNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        net = build(ModelSection(kind=kind, hidden_size=4, layers=layers), 3, 2)
+        readout: dict[str, Any] = {"readout": "last_mean", "readout_steps": blocks} if blocks else {}
+        net = build(ModelSection(kind=kind, hidden_size=4, layers=layers, **readout), 3, 2)
     if quantized:
         net = constrain(net, [LowRank(rank_u=2), Quantize(bits=4)])
         calibrate(net, torch.randn(9, 6, 3, generator=torch.Generator().manual_seed(1)), torch.full((9,), 6), 10)
@@ -75,6 +76,25 @@ def test_rows_begin_where_rows_of_the_batch_before_ended_each_at_its_own_last_st
     assert any(different < wanted for _, wanted, different in drawn[::2])
 
 
+def test_blocks_run_on_through_what_is_carried(train_split: Split, streaming: Schedule) -> None:
+    """A row goes on with the sum and the count of the row that it begins in, past the ends of blocks of four steps."""
+    net, seen = net_of(blocks=4), []
+    answer = net.answer
+
+    def watched(x: Any, lengths: Any, counted: Any, begin: Any = None) -> Any:
+        scores, ends = answer(x, lengths, counted, begin)
+        if net.training:
+            seen.append((begin, lengths, ends))
+        return scores, ends
+
+    net.answer = watched  # type: ignore[method-assign]
+    fit(net, train_split, dataclasses.replace(streaming, carry=1.0))
+    for before, lengths, ends in seen[1:]:
+        count = before["readout_count"][:, 0]
+        assert torch.equal(ends["readout_count"][:, 0], (count + lengths - 1) % 4 + 1)
+    assert len({int(count) for before, *_ in seen[1:] for count in before["readout_count"]}) == 4
+
+
 def test_others_begin_with_zeros(train_split: Split, streaming: Schedule) -> None:
     begun = torch.cat([begin for begin, _ in watched_training(train_split, dataclasses.replace(streaming, epochs=20))[1:]])
     carried = begun.any(dim=1).double().mean()
@@ -106,23 +126,25 @@ def test_the_loss_is_the_mean_over_the_counted_steps_of_each_then_over_all(train
     assert report.accuracy == accuracy(fresh, train_split)
 
 
-@pytest.mark.parametrize(("kind", "layers", "quantized"), [("lstm", 2, False), ("fastgrnn", 1, True)])
+@pytest.mark.parametrize(
+    ("kind", "layers", "quantized", "blocks"), [("lstm", 2, False, None), ("fastgrnn", 1, True, None), ("gru", 1, True, 4)]
+)
 def test_resume_equals_an_uninterrupted_run(
-    train_split: Split, streaming: Schedule, tmp_path: Path, kind: str, layers: int, quantized: bool
+    train_split: Split, streaming: Schedule, tmp_path: Path, kind: str, layers: int, quantized: bool, blocks: int | None
 ) -> None:
     def interrupt(step: int, total: int) -> None:
         if step == 8:
             raise KeyboardInterrupt
 
-    nets = [net_of(kind, layers, quantized=quantized) for _ in range(3)]
+    nets = [net_of(kind, layers, quantized=quantized, blocks=blocks) for _ in range(3)]
     files = [CheckpointFile(tmp_path / name) for name in ("whole", "cut")]
     fit(nets[0], train_split, streaming, checkpoint=files[0])
     with pytest.raises(KeyboardInterrupt):
         fit(nets[1], train_split, streaming, checkpoint=files[1], on_step=interrupt)
     fit(nets[2], train_split, streaming, checkpoint=files[1], metrics=Metrics(), resume=True)
     assert files[0].path.read_bytes() == files[1].path.read_bytes()
-    for name in nets[0].state_sizes:
-        assert read_tensors(files[0].path)[0][f"carried.{name}"].shape == (6, 4)
+    for name, size in nets[0].state_sizes.items():
+        assert read_tensors(files[0].path)[0][f"carried.{name}"].shape == (6, size)
 
 
 @torch.no_grad()

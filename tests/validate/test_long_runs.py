@@ -128,7 +128,8 @@ def lying(port, at):
 def test_over_a_line_a_lost_conversation_goes_on_from_the_last_state_that_arrived(build_board, every_score, requests):
     """Steps are asked for one by one where every score is compared, else as many as a frame holds."""
     steps = 2000
-    board = build_board(weights="ternary", count=8, longest=9, decision=Decision(smoothing=2, hold=3), firmware={"frame_bytes": 128})
+    form = {"cell": "gru", "readout": "last_mean", "readout_steps": 29, "weights": "ternary"}
+    board = build_board(**form, count=8, longest=9, decision=Decision(smoothing=2, hold=3), firmware={"frame_bytes": 256})
     x = stream_inputs(board.model.input.type, board.x, board.lengths, steps)
     run = evaluate_long_run(board.model, x)
     witness = SerialPort()
