@@ -6,17 +6,20 @@ python tests/goldens/nets.py > tests/goldens/graphs.json          after a change
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from rescomp.compress import anneal, calibrate, constrain
+from rescomp.graph.decide import with_decision
 from rescomp.graph.ir import IntegerModel
 from rescomp.graph.serialize import digest
 from rescomp.lowering.lower import lower
 from rescomp.models import Net, build_net
 from rescomp.recipe import load_recipe
+from rescomp.stages.decision import decide_by, policy_by
 
 FOLDER = Path(__file__).parent
 CLASSES = ("a", "b", "c", "d", "e")
@@ -50,6 +53,19 @@ RECIPES: dict[str, tuple[str, str]] = {
     **{f"{name}, int16": (f"{recipe} {_INT16}", "int8") for name, recipe in _LAYERED.items()},
     **{f"{name}, streaming": (f"{_LAYERED[name]} model.streaming=true", "int8") for name in _STREAMED},
     "resnet1d, dense ends": (f"{_LAYERED['resnet1d']} {_DENSE_ENDS}", "ternary"),
+    **{
+        f"{cell}, sparse {weights}": (
+            f'model.kind={cell} model.hidden_size=10 \'compress=[{{kind="sparse",density=0.25}},{{kind="quantize",bits={weights[3]}}}]\'',
+            weights,
+        )
+        for cell in CELLS
+        for weights in ("int8", "int4")
+    },
+    **{f"{name}, six bits": (_LAYERED[name], "int6") for name in ("resnet1d", "dscnn2d", "hourglass")},
+    "fastgrnn, decides": ("model.hidden_size=6 decide.smoothing=3 decide.hold=2 decide.refractory=5", "ternary"),
+    "lstm, decides by thresholds": ("model.kind=lstm model.hidden_size=5 decide.thresholds=0.5 decide.margin=0.25", "int8"),
+    "dscnn1d, streaming, decides": (f"{_LAYERED['dscnn1d']} model.streaming=true decide.smoothing=0 decide.hold=3", "int8"),
+    "gru, two states and gaps": ("model.kind=gru model.hidden_size=6 stream.window=12 stream.gap=2 stream.rail=3", "int4"),
     "hourglass, fixed projection": (f"{_LAYERED['hourglass']} model.fixed_projection=true", "int8"),
 }
 """By name: the settings of a recipe, and its weights."""
@@ -74,7 +90,9 @@ def graph_of(name: str) -> IntegerModel:
         _draw_formats(net, draw)
     else:
         _calibrate(net, shape, draw)
-    return lower(net.eval(), "golden", CLASSES, streaming=recipe.model.streaming)
+    model = lower(net.eval(), "golden", CLASSES, streaming=recipe.model.streaming)
+    decision = None if recipe.decide is None else decide_by(recipe.decide, model.output.type)
+    return replace(with_decision(model, decision), policy=policy_by(recipe.stream))
 
 
 @torch.no_grad()
