@@ -177,3 +177,39 @@ def test_a_float_net_is_refused() -> None:
     assert type(net.arithmetic) is FloatArithmetic
     with pytest.raises(UnsupportedError, match="call compress first"):
         calibrate(net, readings(), torch.zeros(0), BITS)
+
+
+class Passing(nn.Module):
+    """A step that only passes on what is normalised, then a layer of small weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(6, CLASSES)
+        nn.init.uniform_(self.last.weight, -0.001, 0.001)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x.relu().flatten(1))
+
+
+def of_bits(deviation: float) -> tuple[FeedForwardNet, Tensor]:
+    """A net, calibrated on readings of 0 and 1, integers of the device."""
+    torch.manual_seed(0)
+    net = FeedForwardNet.of(trace(Passing(), (2, 3), CLASSES), torch.zeros(3), torch.full((3,), deviation))
+    x = torch.from_numpy(np.random.default_rng(0).integers(0, 2, (40, 2, 3))).float()
+    result = constrain(net, [INT16])
+    calibrate(result, x, torch.full((40,), 2), 0)
+    return result, x
+
+
+def test_what_is_passed_on_keeps_the_format_of_readings_that_nothing_normalises() -> None:
+    """They would fit 13 fraction bits, of which an integer step resolves 12."""
+    integers = activations(of_bits(1.0)[0])
+    assert [integers.bits(name) for name in (NORMALIZED, "relu", "flatten")] == [12, 12, 12]
+
+
+def test_formats_are_of_the_net_with_the_deviation_that_it_will_have() -> None:
+    net, x = of_bits(2.0**-13)
+    assert bool((net.std == 2.0**-12).all())
+    integers = activations(net)
+    net.arithmetic = FloatArithmetic()
+    assert 10922 / 2 < largest(net, x)["last"] * 1.25 * 2.0 ** integers.bits("last") <= 10922
