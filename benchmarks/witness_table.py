@@ -59,8 +59,14 @@ DECIDING: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
 }
 """Models that decide, and their formats; they run a stream of STREAM_STEPS too."""
 STREAM_STEPS = 1000
+READOUTS: Mapping[str, Sequence[str]] = {
+    "gru, last and mean": ("model.kind=gru", "model.hidden_size=16", "model.readout=last_mean", "model.readout_steps=8"),
+    "fastgrnn, maximum": ("model.kind=fastgrnn", "model.hidden_size=16", "model.readout=max", "model.readout_steps=8"),
+}
+"""Models whose classifier reads blocks of steps."""
 MODELS: Mapping[str, Sequence[str]] = {
     **{kind: (f"model.kind={kind}", "model.hidden_size=16") for kind in CELLS},
+    **READOUTS,
     "resnet1d": ("model.kind=resnet1d",),
     "resnet1d, no norm": ("model.kind=resnet1d", "model.norm=none"),
     "resnet1d, streaming": ("model.kind=resnet1d", "model.streaming=true"),
@@ -98,9 +104,17 @@ def main() -> None:
 def combinations() -> Iterator[tuple[str, str, str]]:
     """(title, model, format) of every row."""
     for model in MODELS:
-        for name in DECIDING[model][1] if model in DECIDING else FORMATS:
-            if model not in CELLS or name not in STATELESS:
-                yield f"{model} | {name}", model, name
+        for name in formats(model):
+            yield f"{model} | {name}", model, name
+
+
+def formats(model: str) -> Collection[str]:
+    """Those of a model's rows."""
+    if model in READOUTS:
+        return ("int8", "ternary, powers of two")
+    if model in DECIDING:
+        return DECIDING[model][1]
+    return [name for name in FORMATS if name not in STATELESS] if model in CELLS else FORMATS
 
 
 def models(work: Path, wanted: Collection[str]) -> Iterator[tuple[str, Path]]:
