@@ -18,6 +18,8 @@ from .store import read_file
 ScaleForm = Literal["multiplier", "power_of_two"]
 Loop = Literal["torch", "compiled"]
 Device = Literal["auto", "cpu", "cuda"]
+RATES = (1e-6, 1e9)
+"""Readings a second, at least and at most."""
 
 
 class _Section(BaseModel):
@@ -46,6 +48,8 @@ class _Section(BaseModel):
 def _given(path: str) -> str:
     if not path.strip():
         raise ValueError("an empty path names nothing: give one, or leave the key out")
+    if "\0" in path:
+        raise ValueError("no file's name holds a zero byte: give another path")
     return path
 
 
@@ -289,7 +293,7 @@ class DecideSection(_Section):
     refractory: Annotated[int, Field(ge=0, le=32767)] = 0
     thresholds: Annotated[tuple[float, ...], Field(min_length=1, strict=False)] | None = None
     false_alarms: Annotated[float, Field(ge=0)] | None = None
-    rate: Annotated[float, Field(gt=0)] | None = None
+    rate: Annotated[float, Field(ge=RATES[0], le=RATES[1])] | None = None
 
     @field_validator("thresholds", mode="before")
     @classmethod

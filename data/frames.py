@@ -28,8 +28,8 @@ def frames(split: Split, readings: int, stride: int) -> Split:
     if split.lengths.min() < readings:
         sequence = int(np.argmax(split.lengths < readings))
         raise InputError(
-            f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')} and model.readings = {readings}: lower model.readings, "
-            "or drop the sequences that are shorter"
+            f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')}, and the net takes {readings} as one step "
+            "(model.readings): drop the sequences that are shorter, or train a net that takes fewer"
         )
     x, lengths = side_by_side(split.x, split.lengths, readings, stride)
     return dataclasses.replace(split, x=x, lengths=lengths)

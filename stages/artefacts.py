@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..data.frames import steps_of
 from ..errors import InputError, UnsupportedError, counted
 from ..graph import serialize
 from ..graph.archive import Arrays
@@ -204,7 +205,7 @@ def _check_recorded(vectors: Vectors, manifest: Manifest, model: IntegerModel, d
     stride = manifest.input.stride or readings
     if vectors.recorded is None or not model.is_recurrent or len(model.input.type.shape) > 1:
         return
-    if ((vectors.recorded - readings) // stride + 1 != vectors.lengths).any():
+    if (steps_of(vectors.recorded.astype(np.int64), readings, stride) != vectors.lengths).any():
         again = f"run `rescomp quantize {directory.path}` again"
         raise InputError(f"{directory.path / VECTORS} tells of more or fewer readings than the steps of a recording have: {again}")
 

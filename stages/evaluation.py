@@ -19,7 +19,7 @@ from ..graph.evaluate import evaluate as evaluate_model
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
-from ..recipe import parse_recipe
+from ..recipe import RATES, parse_recipe
 from .artefacts import Vectors, answers, read_model, read_vectors
 from .evidence import TEST, Report, VectorSet, read_report
 from .figures import Figures, StreamedFigures
@@ -141,8 +141,8 @@ def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, r
     for option, value in (("--rate", rate), ("--background", background)):
         if value is not None and not stream:
             raise InputError(f"{option} is of streams: give --stream too, or leave it out")
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
-        raise InputError(f"--rate takes readings a second, a number above 0, not {rate:g}")
+    if rate is not None and not RATES[0] <= rate <= RATES[1]:
+        raise InputError(f"--rate takes readings a second, from {RATES[0]:g} to {RATES[1]:g}, not {rate:g}")
 
 
 def _clock(reader: Reader, vectors: Vectors, rate: float | None) -> Clock:

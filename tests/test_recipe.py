@@ -69,6 +69,8 @@ def test_toml_round_trip():
         ("model.kind=gruu", r"model.kind"),
         ("epochs=3", "section.key=value"),
         ("data.source=", 'data.source = "": an empty path names nothing'),
+        ("data.source=a\0b.npz", "no file's name holds a zero byte"),
+        ("decide.rate=5e-324", "greater than or equal to 0.000001"),
         ('model.weights=" "', 'model.weights = " ": an empty path names nothing'),
         ("train.epochs", "section.key=value"),
         ("train.epochs=true", "train.epochs = true: a whole number is wanted"),

@@ -32,7 +32,7 @@ def test_one_reading_a_step_changes_nothing() -> None:
 
 
 def test_too_short() -> None:
-    with pytest.raises(InputError, match=r"sequence 1 has 4 readings and model\.readings = 5: lower model\.readings"):
+    with pytest.raises(InputError, match=r"sequence 1 has 4 readings, and the net takes 5 as one step \(model\.readings\): drop the"):
         frames(split(), 5, 5)
 
 

@@ -231,7 +231,8 @@ def test_nets_without_recurrence(model_dir, recordings, tmp_path):
     [
         (("--rate", "50"), "--rate is of streams"),
         (("--background", "0"), "--background is of streams"),
-        (("--stream", "--rate", "0"), "a number above 0"),
+        (("--stream", "--rate", "0"), "from 1e-06 to 1e+09, not 0"),
+        (("--stream", "--rate", "5e-324"), "from 1e-06 to 1e+09, not 4.94066e-324"),
         (("--stream", "--rate", "1e999"), "not inf"),
         (("--stream", "--background", "11"), "the nearest one is '1'"),
         (("--set", "data.label=x"), "give them with --data"),
