@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel, Node, Value
-from ..graph.ops import Conv2d, FullyConnected
 from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
 from ..graph.ops.c_arguments import requantization_argument, weight_argument
 from ..graph.ops.product import largest_accumulator
@@ -123,9 +122,9 @@ class _Translator:
         outputs, types = () if role == "step" else graph.outputs, graph.types()
         self.answer = "decision" if role == "decide" else "scores"
         scratches = {
-            node.name: scratch_of(node.op, types[node.inputs[0]], product)
+            node.name: scratch_of(op, types[node.inputs[0]], product)
             for node in graph.nodes
-            if isinstance(node.op, FullyConnected | Conv2d) and (product := self.products.get(id(node)))
+            if (op := node.op.core_product) and (product := self.products.get((role, node.name)))
         }
         plan = plan_memory(graph, outputs, {name: scratch.nbytes for name, scratch in scratches.items()})
         values_bytes = plan_memory(graph, outputs).arena_bytes if scratches else plan.arena_bytes
@@ -249,11 +248,11 @@ class _NodeWriter:
         return self.constant("weight", product.packed, "weights", f"{rows} x {columns} {product.layout}")
 
 
-def _products(graphs: Mapping[str, Graph], target: Target | None) -> dict[int, Product]:
-    """How the target multiplies by the weight of a node, by the node's id; nothing where the plain kernels do."""
+def _products(graphs: Mapping[str, Graph], target: Target | None) -> dict[tuple[str, str], Product]:
+    """How the target multiplies by the weight of a node, by (graph, node); nothing where the plain kernels do."""
     if target is None:
         return {}
-    ops = {id(node): node.op for graph in graphs.values() for node in graph.nodes if isinstance(node.op, FullyConnected | Conv2d)}
+    ops = {(role, node.name): op for role, graph in graphs.items() for node in graph.nodes if (op := node.op.core_product)}
     chosen = choose_products([(op.weight, op.output.dtype) for op in ops.values()], target)
     return {node: product for node, product in zip(ops, chosen, strict=True) if product}
 

@@ -12,7 +12,6 @@ from ..errors import InputError
 from .decide import NO_DECISION
 from .fixed_point import IntArray
 from .ir import Graph, IntegerModel
-from .ops.window import Windowed
 
 ENTRIES = 1 << 25
 """Of values evaluated at a time."""
@@ -196,8 +195,8 @@ def _decided(model: IntegerModel, states: IntArray, lengths: IntArray) -> tuple[
 def rows_at_a_time(graph: Graph, most: int = ENTRIES) -> int:
     """How many samples or sequences are evaluated together, so that their values and the patches of a window are `most` entries."""
     types = graph.types()
-    windows = [(node.op.window, types[node.inputs[0]].shape) for node in graph.nodes if isinstance(node.op, Windowed)]
-    entries = sum(type.size for type in types.values()) + max((window.patch_entries(shape) for window, shape in windows), default=0)
+    patches = max((node.op.patch_entries(*(types[name] for name in node.inputs)) for node in graph.nodes), default=0)
+    entries = sum(type.size for type in types.values()) + patches
     return max(1, most // entries)
 
 

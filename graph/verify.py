@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..errors import UnsupportedError
 from ..model_names import check_name, label_fault
 from .any_state import prove_any_state
@@ -11,13 +9,11 @@ from .decide import decision_of
 from .formats import MOST_ENTRIES, TensorType
 from .ir import Graph, IntegerModel
 from .policy import check_policy
-from .weights import SeededWeight
 
 MOST_AXES = 3
 """Of a value."""
 MOST_LAYERS = 4096
 """Of a graph."""
-NOTHING = np.zeros(0)
 MOST_IN_ALL = 1 << 24
 """Entries of all values of a graph together, and of all weights of a model."""
 
@@ -111,8 +107,7 @@ def _verify_weights(model: IntegerModel) -> None:
     total = 0
     for graph in model.graphs.values():
         for node in graph.nodes:
-            weight = getattr(node.op, "weight", None)
-            entries = weight.rows * weight.columns if isinstance(weight, SeededWeight) else getattr(weight, "matrix", NOTHING).size
+            entries = sum(weight.entries for weight in node.op.matrices)
             total += entries
             if entries > MOST_ENTRIES or total > MOST_IN_ALL:
                 raise UnsupportedError(f"layer {node.name!r}: with its weight of {entries:,} entries the model is past what one may hold")

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from ..compress import calibrate, constrain, matrices
@@ -22,7 +21,6 @@ from ..graph.decide import with_decision
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
-from ..graph.weights import SparseWeight, most_bytes
 from ..lowering.lower import lower
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
@@ -185,11 +183,7 @@ def _largest_size(model: IntegerModel) -> Size:
     more = 0
     for graph in model.graphs.values():
         for node in graph.nodes:
-            requantization, weight = getattr(node.op, "requantization", None), getattr(node.op, "weight", None)
-            if requantization is not None:
-                rows = requantization.shift.size
-                more += sum(array.nbytes * (rows - 1) for array in stored_scales(requantization) if array.size == 1)
-            if isinstance(weight, SparseWeight):
-                rows, columns = weight.matrix.shape
-                more += most_bytes(rows, columns, weight.bits, int(np.count_nonzero(weight.matrix))) - weight.pack().nbytes
+            for scales in node.op.scales:
+                more += sum(array.nbytes * (scales.shift.size - 1) for array in stored_scales(scales) if array.size == 1)
+            more += sum(weight.most_bytes - weight.pack().nbytes for weight in node.op.matrices)
     return Size(source.constant_bytes + more, source.ram_bytes)

@@ -98,7 +98,7 @@ def inspect_model(model: IntegerModel) -> Inspection:
 def _report(graph: Graph, node: Node, nbytes: int) -> LayerReport:
     types = graph.types()
     inputs = [types[name] for name in node.inputs]
-    weight = getattr(node.op, "weight", None)
+    weight = next(iter(node.op.matrices), None)
     stored = 8 * weight.pack().nbytes / weight.matrix.size if weight is not None else None
     return LayerReport(
         graph.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graph.formats import TensorType
-from ..graph.ops import Conv2d, FullyConnected
+from ..graph.ops.base import ProductOp
 from ..graph.weights import BLOCK_ROWS
 from .kernel_choice import Product
 
@@ -49,10 +49,10 @@ class Scratch:
         return -(-self.rows // BLOCK_ROWS) * BLOCK_ROWS * 4
 
 
-def scratch_of(op: FullyConnected | Conv2d, x: TensorType, product: Product) -> Scratch:
+def scratch_of(op: ProductOp, x: TensorType, product: Product) -> Scratch:
     """Of a layer that multiplies x, or patches of x, as `product` says."""
     rows, columns = op.weight.matrix.shape
-    return Scratch(product, rows, TensorType((columns,), x.format) if isinstance(op, Conv2d) else None)
+    return Scratch(product, rows, TensorType((columns,), x.format) if op.reads_patches else None)
 
 
 def _place(member: str, offset: int, itemsize: int) -> str:

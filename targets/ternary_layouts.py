@@ -1,4 +1,4 @@
-"""How a 3:4 ternary matrix lies in flash for kernels that look partial sums up in tables: other orders of the codes of `weights.py`.
+"""How a 3:4 ternary matrix lies in flash for kernels that look up partial sums: other orders of the codes of `weights/ternary.py`.
 
 Layout `tabled_words`, for 32-bit cores; the order is that in which product_<act>_ternary_tabled_words reads it:
 

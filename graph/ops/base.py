@@ -111,6 +111,9 @@ class ProductOp(Protocol):
         """See Op."""
         ...
 
+    reads_patches: ClassVar[bool]
+    """Whether it multiplies patches of its input, gathered one after the other, and not the whole."""
+
     @property
     def weight(self) -> Weight:
         """int8 [rows, columns]."""
@@ -156,12 +159,38 @@ class Op(Protocol):
         """The C function rescomp_<kernel>, defined in firmware_templates/kernels/<kernel>.c. Empty for a view: there is nothing to call."""
         ...
 
+    @property
+    def matrices(self) -> tuple[Weight, ...]:
+        """The matrices that it multiplies by."""
+        ...
+
+    @property
+    def scales(self) -> tuple[Requantization, ...]:
+        """What brings its sums to the format of its output."""
+        ...
+
+    @property
+    def core_product(self) -> ProductOp | None:
+        """The op itself, where its C is what CBuilder.product writes: a core chooses the kernel and the layout of the weight."""
+        ...
+
+    hands_on: ClassVar[bool]
+    """Whether it only moves or compares entries, so that of an input that holds any bits the output does."""
+
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The types of the outputs. Raises UnsupportedError on misuse, and where a bound of the contract cannot be proved."""
         ...
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         """What the op means: int64 arrays [batch, *shape] in, the same out, within the bounds that `infer` states."""
+        ...
+
+    def patch_entries(self, *inputs: TensorType) -> int:
+        """What evaluating a sample holds beside its inputs and outputs: the entries of all patches of a window."""
+        ...
+
+    def largest_sum(self, *inputs: Range) -> int:
+        """The magnitude that no weighted sum of inputs within these ranges exceeds on its way through the C, rounding included."""
         ...
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
@@ -205,6 +234,26 @@ class Op(Protocol):
 class Analysed:
     """What an op need not define itself unless it can do better."""
 
+    hands_on: ClassVar[bool] = False
+
+    @property
+    def matrices(self) -> tuple[Weight, ...]:
+        return ()
+
+    @property
+    def scales(self) -> tuple[Requantization, ...]:
+        return ()
+
+    @property
+    def core_product(self) -> ProductOp | None:
+        return None
+
+    def patch_entries(self, *inputs: TensorType) -> int:
+        return 0
+
+    def largest_sum(self, *inputs: Range) -> int:
+        return 0
+
     takes_int32: ClassVar[bool] = False
     saturates: ClassVar[bool] = True
 
@@ -226,6 +275,8 @@ class Analysed:
 
 class Increasing(Analysed):
     """Shared by ops of which no result falls when an input rises: their ranges are what they make of the ends."""
+
+    hands_on: ClassVar[bool] = True
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         raise NotImplementedError

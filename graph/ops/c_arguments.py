@@ -6,14 +6,14 @@ import numpy as np
 
 from ..fixed_point import MULTIPLIER_BITS, IntArray, Requantization
 from ..formats import Format
-from ..weights import SeededWeight, Weight
+from ..weights import Weight
 from .base import Array, CBuilder
 
 
 def weight_argument(b: CBuilder, weight: Weight) -> str:
     """Declares what a weight stores and gives its name; of a seeded one, which stores nothing, gives the seed."""
-    if isinstance(weight, SeededWeight):
-        return f"0x{weight.seed:08x}u"
+    if weight.drawn_from is not None:
+        return f"0x{weight.drawn_from:08x}u"
     rows, columns = weight.matrix.shape
     return b.constant("weight", weight.pack(), "weights", f"{rows} x {columns} {weight.layout}")
 

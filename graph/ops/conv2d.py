@@ -13,7 +13,7 @@ from ..formats import TensorType
 from ..ranges import Range
 from ..weights import SeededWeight, SparseWeight
 from . import onnx_arithmetic, tflite_arithmetic
-from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, OnnxBuilder, ProductOp, TfliteBuilder, TfliteTensor, require
 from .convolution import Convolution
 from .drawing import DENSE, draw_product
 from .product import prove_product
@@ -30,10 +30,15 @@ class Conv2d(Convolution):
 
     name: ClassVar[str] = "conv2d"
     depthwise: ClassVar[bool] = False
+    reads_patches: ClassVar[bool] = True
 
     @property
     def kernel(self) -> str:
         return f"conv2d_{self.output.dtype}_{self.weight.storage}"
+
+    @property
+    def core_product(self) -> ProductOp:
+        return self
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs

@@ -35,6 +35,10 @@ class Convolution(Convolving):
     padding: Padding = (0, 0, 0, 0)
 
     @property
+    def matrices(self) -> tuple[Weight, ...]:
+        return (self.weight,)
+
+    @property
     def product(self) -> tuple[IntArray, IntArray, Requantization, Format]:
         """What the exports say of the sums: matrix, bias, scales, output."""
         return self.weight.matrix, self.bias, self.requantization, self.output

@@ -15,7 +15,7 @@ from ..ranges import Range
 from ..stress import telling_combinations
 from ..weights import SparseWeight, Weight
 from . import onnx_arithmetic, tflite_arithmetic
-from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
+from .base import CBuilder, CValue, OnnxBuilder, ProductOp, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_product
 from .product import prove_product
 from .requantizing import Requantizing, biased, decisive_inputs, in_turn, padded_lanes, product_ends, product_lattice, product_rows
@@ -37,9 +37,19 @@ class FullyConnected(Requantizing):
     requantization: Requantization
     output: Format
 
+    reads_patches: ClassVar[bool] = False
+
+    @property
+    def matrices(self) -> tuple[Weight, ...]:
+        return (self.weight,)
+
     @property
     def kernel(self) -> str:
         return f"fully_connected_{self.output.dtype}_{self.weight.storage}"
+
+    @property
+    def core_product(self) -> ProductOp:
+        return self
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -75,8 +85,7 @@ class FullyConnected(Requantizing):
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         """One for each entry that is stored."""
-        stored = np.count_nonzero if isinstance(self.weight, SparseWeight) else np.size
-        return int(stored(self.weight.matrix))
+        return self.weight.products
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:
         (x,) = inputs

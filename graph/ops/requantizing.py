@@ -12,7 +12,7 @@ import numpy as np
 from ..accumulators import ChannelSums, inputs_for
 from ..draws import Draws
 from ..events import BoolArray, Events, any_of_channel, possible_requantization_events, requantization_events
-from ..fixed_point import IntArray, Requantization, exact_matmul
+from ..fixed_point import MULTIPLIER_BITS, IntArray, Requantization, exact_matmul
 from ..formats import Format, TensorType
 from ..ranges import Range
 from ..weights import Weight
@@ -46,6 +46,16 @@ class Requantizing(Analysed):
         """Of inputs [batch, *shape], which lanes of blocks that are padded, and which borders, meet something other than zero."""
         return np.zeros(0, np.bool_)
 
+    @property
+    def scales(self) -> tuple[Requantization, ...]:
+        return (self.requantization,)
+
+    def largest_sum(self, *inputs: Range) -> int:
+        (x,) = inputs
+        ends = self.accumulator_ends(x)
+        reach = np.maximum(np.abs(ends[0]), np.abs(ends[1])).reshape(-1, ends[0].shape[-1]).max(axis=0)
+        return int((reach + _rounding(self.row_scales(len(reach)))).max())
+
     def ranges(self, *inputs: Range) -> tuple[Range, ...]:
         (x,) = inputs
         (result,) = self.infer(x.type)
@@ -68,6 +78,12 @@ class Requantizing(Analysed):
         events = possible_requantization_events(low, high, (step, offset), self.row_scales(rows), self.output)
         nonzero = np.where(x.high > 0, x.high, x.low)
         return {**events, "padding": self.lanes(nonzero[None])}
+
+
+def _rounding(by: Requantization) -> IntArray:
+    """What is added to a sum, or to the part of its product that is kept, before the last shift."""
+    last = by.shift.astype(np.int64) - np.where(by.multiplier == 1 << (MULTIPLIER_BITS - 1), MULTIPLIER_BITS - 1, MULTIPLIER_BITS)
+    return np.where(last > 0, np.int64(1) << np.maximum(last - 1, 0), 0)
 
 
 class Convolving(Windowed, Requantizing):

@@ -116,6 +116,10 @@ class Windowed:
         """Positions in a window."""
         return self.kernel_size[0] * self.kernel_size[1]
 
+    def patch_entries(self, *inputs: TensorType) -> int:
+        """Of all patches of its input, which are held at once."""
+        return self.window.patch_entries(inputs[0].shape)
+
     def borders(self, x: IntArray) -> BoolArray:
         """Of inputs [batch, *shape], at which positions that reach into the padding every entry inside has been other than zero."""
         shape = image_shape(x.shape[1:])

@@ -13,7 +13,7 @@ import rescomp
 from rescomp.compress import anneal, calibrate, constrain, matrices
 from rescomp.errors import UnsupportedError
 from rescomp.export.c import translate
-from rescomp.graph.weights import most_bytes, smallest_storage
+from rescomp.graph.weights import SparseWeight, smallest_storage
 from rescomp.lowering.lower import lower
 from rescomp.models import build
 from rescomp.recipe import Recipe, load_recipe
@@ -104,8 +104,8 @@ def test_no_pattern_of_entries_packs_into_more(bits: int) -> None:
             rng.permutation(rows * columns)[:count] if rng.integers(2) else np.arange(count) + (rows * columns - count) * rng.integers(2)
         )
         matrix[places] = rng.integers(1, 8, count)
-        packed = smallest_storage(matrix.reshape(rows, columns), bits).pack().nbytes
-        assert packed <= most_bytes(rows, columns, bits, count)
+        weight = SparseWeight(matrix.reshape(rows, columns), bits, "bitmap")
+        assert smallest_storage(weight.matrix, bits).pack().nbytes <= weight.most_bytes
 
 
 def test_weights_beyond_the_contract_are_no_candidate() -> None:

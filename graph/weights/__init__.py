@@ -1,0 +1,27 @@
+"""Storages of a weight matrix, a file each."""
+
+from __future__ import annotations
+
+from .dense import LIMITS, Int4Weight, Int8Weight
+from .seeded import SeededWeight, seeded_signs, xorshift32
+from .sparse import SparseWeight, smallest_storage
+from .ternary import BLOCK_ROWS, GROUP, TernaryWeight, matrix_of_codes, ternary_codes, unpack_ternary
+from .weight import Weight
+
+__all__ = [
+    "BLOCK_ROWS",
+    "GROUP",
+    "LIMITS",
+    "Int4Weight",
+    "Int8Weight",
+    "SeededWeight",
+    "SparseWeight",
+    "TernaryWeight",
+    "Weight",
+    "matrix_of_codes",
+    "seeded_signs",
+    "smallest_storage",
+    "ternary_codes",
+    "unpack_ternary",
+    "xorshift32",
+]
