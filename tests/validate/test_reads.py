@@ -34,7 +34,7 @@ def read(tmp_path, random_fastgrnn):
         ("qemu", ["c/rescomp/a.h", "c/tiny.c"]),
         ("qemu:cortex-m4", ["c-cortex-m4/tiny.c", "c-cortex-m4/tiny.h"]),
         ("simavr", ["c/rescomp/a.h", "c/tiny.c"]),
-        ("torch", ["quantized_net.safetensors", "recipe.toml"]),
+        ("torch", ["quantized.safetensors", "recipe.toml"]),
         ("serial:COM1", []),
     ],
 )
