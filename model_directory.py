@@ -31,10 +31,10 @@ from .store import (
 from .store import write_atomically as write_atomically
 
 MANIFEST, RECIPE, METRICS = "manifest.json", "recipe.toml", "metrics.jsonl"
-PLAN = "net.json"
-"""The steps of a net without state."""
-STACK = "cells.json"
-"""The cells of a user's own recurrent net."""
+NET = "net.json"
+"""The parts of the net, from which later stages make it again."""
+CELLS_FILE = "cells.json"
+"""The same of a user's own net of cells, in directories of earlier versions."""
 FLOAT_NET, QUANTIZED_NET, CHECKPOINT = "float.safetensors", "quantized.safetensors", "checkpoint.safetensors"
 START = "start.safetensors"
 """The float net of another model directory that the training began with."""
@@ -238,7 +238,19 @@ def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None
 
 
 _WRITTEN: Sequence[str] = (
-    *(MANIFEST, RECIPE, METRICS, f".{METRICS}.partial", PLAN, STACK, START, FLOAT_NET, QUANTIZED_NET, CHECKPOINT, f".{CHECKPOINT}.partial"),
+    *(
+        MANIFEST,
+        RECIPE,
+        METRICS,
+        f".{METRICS}.partial",
+        NET,
+        CELLS_FILE,
+        START,
+        FLOAT_NET,
+        QUANTIZED_NET,
+        CHECKPOINT,
+        f".{CHECKPOINT}.partial",
+    ),
     *(
         GRAPH,
         WEIGHTS,
@@ -263,8 +275,8 @@ _MAKER: Mapping[str, str] = {
     RECIPE: "train",
     START: "train",
     FLOAT_NET: "train",
-    PLAN: "train",
-    STACK: "train",
+    NET: "train",
+    CELLS_FILE: "train",
     GRAPH: "quantize",
     WEIGHTS: "quantize",
     VECTORS: "quantize",

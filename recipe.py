@@ -8,11 +8,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .documents import MOST_DOCUMENT_BYTES, parse_toml
 from .errors import InputError, nearest
 from .model_names import is_model_name, model_name_of
+from .recipe_stages import (
+    CELL_KINDS,
+    MOST_CELLS,
+    MOST_STAGES,
+    STAGE_KINDS,
+    CellStage,
+    RecipeSection,
+    Stage,
+    fault_of,
+    front_of,
+    readings_of,
+)
 from .store import read_file
 
 ScaleForm = Literal["multiplier", "power_of_two"]
@@ -20,29 +32,6 @@ Loop = Literal["torch", "compiled"]
 Device = Literal["auto", "cpu", "cuda"]
 RATES = (1e-6, 1e9)
 """Readings a second, at least and at most."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _is_unicode(cls, value: Any) -> Any:
-        """A file's name may hold bytes that are no text, and no TOML can say it."""
-        try:
-            "".join(part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, str)).encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("this is not UTF-8 text: write it, or rename the file, in UTF-8") from error
-        return value
-
-    @field_validator("*")
-    @classmethod
-    def _is_counted(cls, value: Any, info: ValidationInfo) -> Any:
-        """What any count, and any generator of random numbers, can be given."""
-        most = (1 << 63) - 1 if (info.field_name or "").endswith("seed") else (1 << 31) - 1
-        if isinstance(value, int) and value > most:
-            raise ValueError(f"at most {most} is possible here")
-        return value
 
 
 def _given(path: str) -> str:
@@ -53,7 +42,7 @@ def _given(path: str) -> str:
     return path
 
 
-class DataSection(_Section):
+class DataSection(RecipeSection):
     """Where the recordings come from.
 
     source: a bundled set's name, a .npz file, `TRAIN.ts,TEST.ts`, a .csv file, or a folder of them with one sub-folder a class.
@@ -105,7 +94,8 @@ def _model_name(name: str) -> str:
     return name
 
 
-CELL_KINDS = ("fastrnn", "fastgrnn", "gru", "lstm")
+STAGES = "stages"
+"""The kind of a net that model.stages lists."""
 NET_KINDS = ("resnet1d", "resnet2d", "dscnn1d", "dscnn2d", "score1d", "score2d", "hourglass")
 MODEL_KINDS = (*CELL_KINDS, *NET_KINDS)
 
@@ -114,19 +104,21 @@ OWN = "an own net"
 _OVER_TIME = ("resnet1d", "dscnn1d", "score1d")
 _STEMS = ("dscnn1d", "dscnn2d", "score1d", "score2d")
 READERS: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "layers", "nonlinearity", "readout_steps", "readout"), CELL_KINDS),
-    **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, OWN)),
+    **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "nonlinearity", "readout_steps", "readout"), (*CELL_KINDS, STAGES)),
+    "layers": CELL_KINDS,
+    "stages": (STAGES,),
+    **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, STAGES, OWN)),
     **dict.fromkeys(("widths", "blocks", "norm"), NET_KINDS),
     "kernel_size": tuple(kind for kind in NET_KINDS if kind != "hourglass"),
     **dict.fromkeys(("stem_kernel", "stem_stride"), _STEMS),
     "dt": ("score1d", "score2d"),
     "fixed_projection": ("hourglass",),
-    "streaming": (*_OVER_TIME, OWN),
-    "time_steps": (*_OVER_TIME, "hourglass", OWN),
+    "streaming": (*_OVER_TIME, STAGES, OWN),
+    "time_steps": (*_OVER_TIME, "hourglass", STAGES, OWN),
     "weights": (OWN,),
 }
-"""Who reads a key of [model]; every kind reads the others."""
-TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, OWN))
+"""Who reads a key of [model]; every kind reads the others. Of stages it depends on which they are: see unread_by_stages."""
+TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, STAGES, OWN))
 """The same of [train]."""
 STREAMS: Mapping[str, float] = {"carry": 0.75, "loss_share": 0.5}
 """What keys of [train] that recurrent nets alone read are where they are unset."""
@@ -139,26 +131,29 @@ BLOCK_READOUTS = ("last_mean", "mean", "max")
 
 
 def _model_kind(kind: str) -> str:
-    if kind not in MODEL_KINDS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+    if kind not in (*MODEL_KINDS, STAGES) and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
         known = ", ".join(MODEL_KINDS)
         raise ValueError(f"the nearest value is {nearest(kind, MODEL_KINDS)!r} (of {known}; or package.module:function, your own net)")
     return kind
 
 
-class ModelSection(_Section):
+class ModelSection(RecipeSection):
     """The net.
 
     name: prefix of everything generated (unset: from the data). rank_w, rank_u: ranks of the input's and the state's matrix, trained
     so from the start (unset: full).
 
-    layers: cells stacked, each reading the state of the one before. nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the paper's
-    quantSigm and quantTanh. readings, stride: one time step is so many successive readings side by side, the next begins `stride` readings
-    later (stride unset: readings), which shortens the loop over time. readout: what the classifier reads: `last`, the last cell's state;
-    `mean` or `max`, of that state over blocks of readout_steps steps, after which the next block begins by itself (unset: the steps of the
-    longest training recording); `last_mean`, state and mean side by side; `every`: as `last`, all steps carrying the loss. normalization
-    `standard`: each channel less its mean, over its standard deviation; `robust`: less its median, over its median absolute deviation (as
-    that of a normal distribution), limited to 2.67 of them, for channels whose rare large readings would hide the small ones; `none`:
-    readings as they are, which is what a net with weights of its own was trained on (unset: none beside weights, standard otherwise).
+    layers: cells stacked, each reading the state of the one before. stages: instead of a kind, layers and cells from the input on, as
+    [[model.stages]] lists them (docs/nets.md); sizes of a cell that it leaves unset are those here.
+
+    nonlinearity `table`: sigmoid and tanh; `piecewise_linear`: the paper's quantSigm and quantTanh. readings, stride: one time step is so
+    many successive readings side by side, the next begins `stride` readings later (stride unset: readings), which shortens the loop over
+    time. readout: what the classifier reads: `last`, the last cell's state; `mean` or `max`, of that state over blocks of readout_steps
+    steps, after which the next block begins by itself (unset: the steps of the longest training recording); `last_mean`, state and mean
+    side by side; `every`: as `last`, all steps carrying the loss. normalization `standard`: each channel less its mean, over its standard
+    deviation; `robust`: less its median, over its median absolute deviation (as that of a normal distribution), limited to 2.67 of them,
+    for channels whose rare large readings would hide the small ones; `none`: readings as they are, which is what a net with weights of
+    its own was trained on (unset: none beside weights, standard otherwise).
 
     Nets without state (resnet1d, dscnn1d, score1d over time; resnet2d, dscnn2d, score2d over images; hourglass over either) read windows
     of time_steps readings, to which shorter recordings are filled up with zeros (unset: the longest training recording, up to a multiple
@@ -178,7 +173,8 @@ class ModelSection(_Section):
     hidden_size: Annotated[int, Field(ge=1, le=1024)] = 32
     rank_w: Annotated[int, Field(ge=1)] | None = None
     rank_u: Annotated[int, Field(ge=1)] | None = None
-    layers: Annotated[int, Field(ge=1, le=2)] = 1
+    layers: Annotated[int, Field(ge=1, le=MOST_CELLS)] = 1
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=MOST_STAGES, strict=False)] | None = None
     readings: Annotated[int, Field(ge=1)] = 1
     stride: Annotated[int, Field(ge=1)] | None = None
     readout: Literal["last", "last_mean", "mean", "max", "every"] = "last"
@@ -204,10 +200,43 @@ class ModelSection(_Section):
         raw = isinstance(value, dict) and value.get("weights") is not None and "normalization" not in value
         return {**value, "normalization": "none"} if raw else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _stages_are_a_kind(cls, value: Any) -> Any:
+        """Stages say what the net is: no kind stands beside them."""
+        if not isinstance(value, dict):
+            return value
+        kind, listed = value.get("kind", STAGES), value.get("stages") is not None
+        if listed and kind != STAGES:
+            raise ValueError(f"model.stages lists what the net is made of, and model.kind {kind} is another net: leave one of them out")
+        if not listed and value.get("kind") == STAGES:
+            raise ValueError('model.kind = "stages" is for a net that [[model.stages]] lists, and there are none: list them')
+        return {**value, "kind": STAGES} if listed else value
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Self:
+        fault = fault_of(self.program)
+        if fault:
+            raise ValueError(fault)
+        return self
+
+    @property
+    def program(self) -> Sequence[Stage]:
+        """Layers and cells from the input on, of a net that has cells or lists its stages; nothing of others."""
+        if self.stages is not None:
+            return self.stages
+        return (CellStage.model_validate({"kind": self.kind}),) * self.layers if self.kind in CELL_KINDS else ()
+
+    @property
+    def readings_a_step(self) -> int:
+        """How many readings a step reads: `readings`, or what the layers before the first cell make one row of."""
+        front = front_of(self.program) if self.is_recurrent else ()
+        return readings_of(front) if front else self.readings
+
     @property
     def is_recurrent(self) -> bool:
-        """Whether the net is one of recurrent cells."""
-        return self.kind in CELL_KINDS
+        """Whether the net is one with recurrent cells, as far as the recipe tells."""
+        return any(isinstance(stage, CellStage) for stage in self.program)
 
     @property
     def is_own(self) -> bool:
@@ -215,7 +244,7 @@ class ModelSection(_Section):
         return ":" in self.kind
 
 
-class TrainSection(_Section):
+class TrainSection(RecipeSection):
     """The float training.
 
     optimizer: AdamW, or gradient descent with Nesterov momentum 0.9. threads: of torch, pinned because the count changes the weights.
@@ -263,7 +292,7 @@ class TrainSection(_Section):
         return value
 
 
-class QuantizeSection(_Section):
+class QuantizeSection(RecipeSection):
     """The fine-tuning under the constraints, against the integer formats.
 
     vectors: how many test samples are kept as golden vectors, which every witness runs (unset: all of them).
@@ -274,7 +303,7 @@ class QuantizeSection(_Section):
     vectors: Annotated[int, Field(ge=1)] | None = None
 
 
-class DecideSection(_Section):
+class DecideSection(RecipeSection):
     """A decision behind the scores of a net with steps; without this section there is none. docs/streaming.md says what it does.
 
     smoothing: the newest score weighs 1 / 2^smoothing in the mean. margin: by how much more than its own another class's mean must be
@@ -307,7 +336,7 @@ class DecideSection(_Section):
         return tuple(key for key in ("smoothing", "margin", "hold") if getattr(self, key) is None)
 
 
-class StreamSection(_Section):
+class StreamSection(RecipeSection):
     """What a stream of a net with steps does beside running on; without this section nothing. docs/contract.md says it exactly.
 
     gap: for so many lost steps the last one is held, then everything begins anew. rail: for so many steps in a row an entry may stand at
@@ -320,7 +349,7 @@ class StreamSection(_Section):
     window: Annotated[int, Field(ge=2, le=8192)] | None = None
 
 
-class _WeightStorage(_Section):
+class _WeightStorage(RecipeSection):
     """Two keys of nets without state.
 
     activations: `int8` takes scales that are powers of two, and weights of at most six bits. first_and_last: the layers that read the
@@ -356,7 +385,7 @@ class Quantize(_WeightStorage):
     scale: ScaleForm = "multiplier"
 
 
-class LowRank(_Section):
+class LowRank(RecipeSection):
     """The trained matrices cut to a rank by their singular values, then fine-tuned (FastGRNN, section 3.2). Unset: left as they are."""
 
     kind: Literal["low_rank"] = "low_rank"
@@ -364,7 +393,7 @@ class LowRank(_Section):
     rank_u: Annotated[int, Field(ge=1)] | None = None
 
 
-class Sparse(_Section):
+class Sparse(RecipeSection):
     """Iterative hard thresholding in the paper's stages (FastGRNN, section 3.2), after the float training that learns the weights.
 
     density: fraction of entries kept in each matrix of the cell; density_w, density_u: of the input's and the state's instead.
@@ -380,13 +409,13 @@ class Sparse(_Section):
     project_every: Annotated[int, Field(ge=1)] = 15
 
 
-class PiecewiseLinearActivations(_Section):
+class PiecewiseLinearActivations(RecipeSection):
     """Fine-tune with the paper's quantSigm and quantTanh (section 3.3) in place of sigmoid and tanh."""
 
     kind: Literal["piecewise_linear"] = "piecewise_linear"
 
 
-class Distill(_Section):
+class Distill(RecipeSection):
     """Fine-tune towards the float net's scores: `share` of the loss is its softened answer at `temperature` (Hinton et al. 2015)."""
 
     kind: Literal["distill"] = "distill"
@@ -414,13 +443,13 @@ WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
 """The storages of --weights, as entries of `compress`."""
 
 
-OPTIONAL_SECTIONS: Mapping[str, type[_Section]] = {"decide": DecideSection, "stream": StreamSection}
+OPTIONAL_SECTIONS: Mapping[str, type[RecipeSection]] = {"decide": DecideSection, "stream": StreamSection}
 """Sections that may be missing."""
 OLDER_NAMES: Mapping[str, str] = {"model.window": "model.readings"}
 """Keys by the names that they had earlier, by which they are read still."""
 
 
-class Recipe(_Section):
+class Recipe(RecipeSection):
     """All of it. `compress` is applied in order; exactly one of its entries says how weights are stored."""
 
     data: DataSection = DataSection()
@@ -485,8 +514,12 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
     kind = OWN if model.is_own else model.kind
     for name, table, section in (("model", READERS, model), ("train", TRAIN_READERS, recipe.train)):
         for key, readers in table.items():
-            if kind not in readers and getattr(section, key) != type(section).model_fields[key].default:
+            if kind not in readers and _is_asked(section, key):
                 raise InputError(f"{origin}: {kind} does not read {name}.{key}, which is for {_enumerated(readers)}: leave it out")
+    for name, why in unread_by_stages(model) if model.stages else ():
+        table_name, _, key = name.partition(".")
+        if _is_asked(model if table_name == "model" else recipe.train, key):
+            raise InputError(f"{origin}: a net of these stages does not read {name}, {why}: leave it out")
     if data.stride is not None and data.window is None:
         raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
     if data.split == "time" and data.split_seed:
@@ -506,11 +539,31 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
             raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
 
 
+def _is_asked(section: RecipeSection, key: str) -> bool:
+    return bool(getattr(section, key) != type(section).model_fields[key].default)
+
+
+def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:
+    """(key, why) of what a net of the stages at hand does not read, though others do."""
+    cells = [stage for stage in model.program if isinstance(stage, CellStage)]
+    if not cells:
+        of_model = ("nonlinearity", "readings", "stride", "readout", "readout_steps")
+        keys = (*(f"model.{key}" for key in of_model), *(f"train.{key}" for key in TRAIN_READERS))
+        yield from ((key, "as it has no cell") for key in keys)
+    else:
+        yield from ((f"model.{key}", "as a net with cells takes steps of its own") for key in ("streaming", "time_steps"))
+        if front_of(model.program):
+            yield from ((f"model.{key}", "as its first layers say what a step reads") for key in ("readings", "stride"))
+    for key in ("hidden_size", "rank_w", "rank_u"):
+        if all(getattr(cell, key) is not None for cell in cells):
+            yield f"model.{key}", "as each of its cells has its own" if cells else "as it has no cell"
+
+
 def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
     """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
     model, decide = recipe.model, recipe.decide
     asked = [name for name in OPTIONAL_SECTIONS if getattr(recipe, name) is not None]
-    if asked and model.kind in NET_KINDS and not model.streaming:
+    if asked and not model.is_recurrent and not model.is_own and not model.streaming:
         cure = "set model.streaming = true" if model.kind in READERS["streaming"] else "choose a net that does"
         raise InputError(f"{origin}: {model.kind} takes no steps, so that [{asked[0]}] has no meaning: {cure}, or leave it out")
     if decide is None:
@@ -677,11 +730,23 @@ def _explain(error: ValidationError) -> str:
     """The first problem in one sentence."""
     problem = error.errors(include_url=False)[0]
     where = [str(part) for part in problem["loc"]]
-    shown = where if where[:1] != ["compress"] else [part for part in where if part not in _CONSTRAINTS]
+    kinds = _kinds_listed_at(where)
+    shown = [part for part in where if part not in kinds]
     key = ".".join(shown)
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key!r}; the nearest one is {nearest(where[-1], _siblings(where[:-1]))!r}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{key}: an entry of {'compress' if kinds is _CONSTRAINTS else 'model.stages'} needs a kind ({', '.join(kinds)})"
+    if problem["type"] == "value_error" and len(where) == 1:  # of a whole section, which the sentence itself names
+        return _reason(problem)
+    if problem["type"] == "missing":
+        return f"{key} is missing: set it"
     return f"{key} = {json.dumps(problem['input'], default=str, ensure_ascii=False)}: {_reason(problem)}"
+
+
+def _kinds_listed_at(where: Sequence[str]) -> Mapping[str, type[BaseModel]]:
+    """The kinds of entries of the list that a place of the recipe is in; nothing of any other place."""
+    return _CONSTRAINTS if where[:1] == ["compress"] else STAGE_KINDS if where[:2] == ["model", "stages"] else {}
 
 
 def _reason(problem: Mapping[str, Any]) -> str:
@@ -705,7 +770,6 @@ _WANTED: Mapping[str, str] = {
     "string_type": "a string is wanted",
     "model_type": "a section with keys is wanted",
     "tuple_type": "a list is wanted",
-    "union_tag_not_found": f"an entry of compress needs a kind ({', '.join(_CONSTRAINTS)})",
 }
 
 
@@ -714,5 +778,6 @@ def _siblings(path: list[str]) -> list[str]:
     if not path:
         return list(Recipe.model_fields)
     sections = {**{name: field.annotation for name, field in Recipe.model_fields.items()}, **OPTIONAL_SECTIONS}
-    section = _CONSTRAINTS.get(path[-1]) if path[0] == "compress" else sections[path[0]]
+    kinds = _kinds_listed_at(path)
+    section = kinds.get(path[-1]) if kinds else sections[path[0]]
     return list(section.model_fields) if section is not None else []

@@ -21,7 +21,8 @@ def untrained(recipe: Recipe, name: str, spread: Sequence[float], classes: Seque
     torch.manual_seed(0)
     channels = len(spread)
     net = constrain(build(recipe.model, channels, len(classes), torch.zeros(channels), torch.tensor(spread)), recipe.compress)
-    x = torch.randn(8, steps, recipe.model.readings * channels) * torch.tensor(spread).repeat(recipe.model.readings)
+    readings = recipe.model.readings_a_step
+    x = torch.randn(8, steps, readings * channels) * torch.tensor(spread).repeat(readings)
     calibrate(net, x, torch.full((8,), steps), INPUT_BITS)
     anneal(net, 1, 1)
     return lower(net.eval(), name, classes)

@@ -57,7 +57,7 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     result = copy.deepcopy(net)
     for constraint in constraints:
         _apply(constraint, result)
-    result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated(format.activations))
+    result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated(format.activations), result.given)
     return result
 
 

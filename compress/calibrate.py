@@ -38,7 +38,7 @@ def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int, *,
     raise_deviation(net.std, input_fraction_bits, bits)
     fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
     chosen = _choose(fixed, owners, lambda observer: observe(net, observer, seen, streams=streams))
-    chosen[NORMALIZED] = bits
+    chosen |= {NORMALIZED: bits, **{name: format.fraction_bits for name, format in net.given.items()}}
     for module in net.layer_modules:
         _settle(module, fixed, owners, chosen)
     for name in fixed.values:

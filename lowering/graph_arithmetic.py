@@ -19,6 +19,7 @@ from ..models import FixedPointArithmetic, Matrix, Step
 from ..models.applied import AppliedLayer
 from ..models.arithmetic import BIAS_LIMITS, NORMALIZED, Block, Constant
 from ..models.fixed_point_arithmetic import WIDENED
+from ..models.layered.timed_layers import KEPT_ROWS
 from .constants import accumulator_bias, infer, normalization, numpy_of, rescaling, scaling
 from .symbol import Symbol
 
@@ -144,6 +145,18 @@ class GraphArithmetic:
     def image(self, x: Symbol) -> Symbol:
         """As it is: channels are last."""
         return x
+
+    def frame(self, x: Symbol, rows: int) -> Symbol:  # noqa: ARG002
+        """As it is."""
+        return x
+
+    def shift_in(self, state: Symbol, x: Symbol, name: str) -> Symbol:
+        """The rows that are kept after this step."""
+        return self._node(f"{name.removesuffix(KEPT_ROWS)}_keep", f"{name}_next", ops.ShiftIn(x.type.format.dtype), state, self._map(x))
+
+    def as_state(self, rows: Symbol) -> Symbol:
+        """As it is."""
+        return rows
 
     def vector(self, x: Symbol) -> Symbol:
         """The value in one axis."""

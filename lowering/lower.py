@@ -48,7 +48,7 @@ def _(net: FeedForwardNet, fixed: FixedPointArithmetic) -> dict[str, Graph]:
 
 def _lower_step(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
     arithmetic = GraphArithmetic(fixed)
-    x = Symbol("input", TensorType((len(net.mean),), Format(fixed.input_bits[0])))
+    x = Symbol("input", TensorType(net.input_shape, Format(fixed.input_bits[0])))
     states = _states(net)
     following = {name: value.name for name, value in net.step(arithmetic, x, states).items()}
     inputs = tuple(Value(symbol.name, symbol.type) for symbol in (x, *states.values()))
@@ -64,4 +64,5 @@ def _lower_head(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
 
 
 def _states(net: RecurrentNet) -> dict[str, Symbol]:
-    return {name: Symbol(name, TensorType((size,), net.state_formats[name])) for name, size in net.state_sizes.items()}
+    formats = net.state_formats
+    return {name: Symbol(name, TensorType(shape, formats[name])) for name, shape in net.state_shapes.items()}

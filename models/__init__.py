@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .applied import LayerParameters
 from .base import Net
+from .blueprint import Blueprint
 from .counted_steps import CountedSteps, mean_cross_entropy
 from .factory import NETS, build, build_net, decimation, refuse_unusable, set_normalization, use_loop
 from .fixed_point_arithmetic import FixedPointArithmetic
@@ -12,6 +13,7 @@ from .layered.convolutions import NetShape
 from .layered.feed_forward import FeedForwardNet
 from .layered.hourglass import RandomProjection
 from .layered.plan import Layer, Plan, Step
+from .layered.timed_layers import TimedLayers
 from .layered.trace import trace
 from .matrix import FloatStorage, FullSupport, Matrix, Projection, Storage, Support
 from .recurrent.cell import Cell, CellShape
@@ -21,11 +23,12 @@ from .recurrent.gru import GruCell
 from .recurrent.lstm import LstmCell
 from .recurrent.net import RecurrentNet
 from .recurrent.readout import Readout
-from .recurrent.stack import CELLS, Stack
+from .staged import CELLS
 
 __all__ = [
     "CELLS",
     "NETS",
+    "Blueprint",
     "Cell",
     "CellShape",
     "CountedSteps",
@@ -48,10 +51,10 @@ __all__ = [
     "RandomProjection",
     "Readout",
     "RecurrentNet",
-    "Stack",
     "Step",
     "Storage",
     "Support",
+    "TimedLayers",
     "build",
     "build_net",
     "decimation",

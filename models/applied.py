@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,8 +15,32 @@ if TYPE_CHECKING:
     from .layered.plan import Layer, Step
     from .layered.trace import LayerModules
 
-Statistics = dict[str, tuple[Tensor, Tensor]]
-"""By layer: the mean and the variance of a batch, [rows] each."""
+
+@dataclass
+class Statistics:
+    """What batch normalisation finds in a batch. running: bool [batch, steps], which steps of sequences over time count (None: all of
+    what there is). found: by layer, mean and variance, [rows] each.
+    """
+
+    running: Tensor | None = None
+    found: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def counted(self, value: Tensor) -> Tensor:
+        """bool [batch, positions]: which of a value [batch, channels, 1, positions] count."""
+        assert self.running is not None
+        return self.running.repeat_interleave(value.shape[3] // self.running.shape[1], dim=1)
+
+    def of(self, value: Tensor) -> Tensor:
+        """The entries [positions, channels, 1, 1] that count; the value itself where all do."""
+        return value if self.running is None else value[:, :, 0].transpose(1, 2)[self.counted(value)][:, :, None, None]
+
+    def into(self, counted: Tensor, value: Tensor) -> Tensor:
+        """What was made of them, in their places of a value; zeros in the others, which nobody reads."""
+        if self.running is None:
+            return counted
+        rows = torch.zeros_like(value[:, :, 0].transpose(1, 2))
+        rows[self.counted(value)] = counted[:, :, 0, 0]
+        return rows.transpose(1, 2)[:, :, None]
 
 
 class LayerParameters(nn.Module):
@@ -102,21 +126,22 @@ class AppliedLayer:
         assert norm is not None
         assert self.statistics is not None
         sums = self.convolved(x, layer.matrix() * step.gain_in, layer.bias)
-        if step.layer in self.statistics:
-            mean, variance = self.statistics[step.layer]
+        counted, found = self.statistics.of(sums), self.statistics.found
+        if step.layer in found:
+            mean, variance = found[step.layer]
             gain = norm.weight * torch.rsqrt(variance + norm.eps)
             result = sums * gain[:, None, None] + (norm.bias - mean * gain)[:, None, None]
-        elif sums.numel() == sums.shape[1]:
+        elif counted.numel() == counted.shape[1]:
             # A batch of one at one position has no variance: the statistics of the batches before stand in, as they do when it is folded.
             assert norm.running_mean is not None
             assert norm.running_var is not None
-            self.statistics[step.layer] = norm.running_mean, norm.running_var
+            found[step.layer] = norm.running_mean, norm.running_var
             result = F.batch_norm(sums, norm.running_mean, norm.running_var, norm.weight, norm.bias, training=False, eps=norm.eps)
         else:
-            result = norm(sums)
+            result = self.statistics.into(norm(counted), sums)
             if layer.repeats:
-                variance, mean = torch.var_mean(sums, (0, 2, 3), correction=0)
-                self.statistics[step.layer] = mean, variance
+                variance, mean = torch.var_mean(counted, (0, 2, 3), correction=0)
+                found[step.layer] = mean, variance
         after = step.gain_out if layer.scale is None else step.gain_out * layer.scale
         return result * after if layer.scale is not None or step.gain_out != 1.0 else result
 

@@ -141,6 +141,18 @@ class LayerArithmetic(Normalizing[Value], Protocol[Value]):
         """What is normalised [..., channels], as the map that the first steps read; time is a width of height 1."""
         ...
 
+    def frame(self, x: Value, rows: int) -> Value:
+        """What a step reads, so many rows [..., rows * channels], as a map."""
+        ...
+
+    def shift_in(self, state: Value, x: Value, name: str) -> Value:
+        """The map of the last rows of a state and of the map x, which follow it: as many as the state has. name: of the state."""
+        ...
+
+    def as_state(self, rows: Value) -> Value:
+        """The same as a state."""
+        ...
+
     def vector(self, x: Value) -> Value:
         """The entries of a map, one after the other."""
         ...
@@ -176,3 +188,7 @@ class LayerArithmetic(Normalizing[Value], Protocol[Value]):
     def scale(self, x: Value, step: Step) -> Value:
         """X times the step's factor."""
         ...
+
+
+class NetArithmetic(CellArithmetic[Value], LayerArithmetic[Value], Protocol[Value]):
+    """What a net of cells and layers is written against."""

@@ -73,6 +73,16 @@ class Net(nn.Module):
         return None
 
     @property
+    def readings(self) -> int | None:
+        """How many readings the layers before the first cell take in one step. None where there are none: then the recipe says it."""
+        return None
+
+    @property
+    def given(self) -> Mapping[str, Format]:
+        """By name: what layers read in formats that nobody chooses."""
+        return {}
+
+    @property
     def fixed(self) -> FixedPointArithmetic:
         """The arithmetic of a compressed net. Raises UnsupportedError for another."""
         if not isinstance(self.arithmetic, FixedPointArithmetic):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, counted
-from ..graph.formats import MOST_ENTRIES
 from ..recipe import Loop, ModelSection
+from ..recipe_stages import readings_of
 from .base import Net
 from .layered.convolutions import NetShape
 from .layered.dscnn import dscnn
@@ -22,11 +22,10 @@ from .layered.resnet import resnet
 from .layered.score import score
 from .layered.trace import trace
 from .own_net import call_own_function
-from .recurrent.cell import CellShape
 from .recurrent.net import RecurrentNet
 from .recurrent.readout import Readout
 from .recurrent.recurrence import run_layer
-from .recurrent.stack import CELLS
+from .staged import staged_module, staged_parts
 from .tensors import read_safetensors
 
 NETS: Mapping[str, Callable[[NetShape], nn.Module]] = {"resnet": resnet, "dscnn": dscnn, "score": score, "hourglass": hourglass}
@@ -59,7 +58,7 @@ def build_net(
     (None: 0 and 1, as for a net whose checkpoint is loaded next). folder: where an own net's module is looked for, last of all.
     Raises InputError where the sizes do not fit each other, UnsupportedError for a layer of an own net that cannot be exported.
     """
-    if section.kind in CELLS:
+    if section.is_recurrent:
         return build(section, input_shape[-1], classes, mean, std)
     module = _module(section, input_shape, classes, folder)
     net: Net
@@ -74,8 +73,9 @@ def build_net(
 
 def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
     """Of an own net, which reads frames of `section.readings` readings. `none` leaves it the normalisation that its weights came with."""
-    if len(net.mean) != section.readings * channels:
-        readings = f"{counted(section.readings, 'reading')} of {counted(channels, 'channel')}"
+    read = net.readings or section.readings
+    if len(net.mean) != read * channels:
+        readings = f"{counted(read, 'reading')} of {counted(channels, 'channel')}"
         raise InputError(f"{section.kind} gave a net whose input has {len(net.mean)} entries, and the data's steps have {readings}")
     if section.normalization == "none":
         return
@@ -92,43 +92,28 @@ def set_normalization(net: Net, mean: Tensor, std: Tensor) -> None:
 
 def decimation(section: ModelSection) -> int:
     """What the time of a net without state must be a multiple of."""
+    if section.program:
+        return readings_of(section.program)
     return 1 if section.is_own or _axes(section.kind) is None else _shape(section, (1, 1), 1).decimation
 
 
 def build(section: ModelSection, channels: int, classes: int, mean: Tensor | None = None, std: Tensor | None = None) -> RecurrentNet:
-    """The same for recurrent cells, which read `channels` channels."""
-    input_size = section.readings * channels
-    _check_sizes(section, input_size, classes)
-    cells = []
-    for suffix in ("", "_2")[: section.layers]:
-        shape = CellShape(input_size, section.hidden_size, section.rank_w, section.rank_u, suffix)
-        cells.append(CELLS[section.kind](shape))
-        input_size = section.hidden_size
+    """The same of a net with cells, whose readings have `channels` channels."""
+    parts, readings = staged_parts(section, channels, classes), section.readings_a_step
     mean = torch.zeros(channels) if mean is None else mean
     std = torch.ones(channels) if std is None else std
-    channels_of_step = (mean.repeat(section.readings), std.repeat(section.readings))
-    net = RecurrentNet(cells, classes, *channels_of_step, section.nonlinearity, Readout.of(section))
+    readout = Readout.of(section)
+    net = RecurrentNet(parts, classes, mean.repeat(readings), std.repeat(readings), section.nonlinearity, readout, readings)
     net.saturates = section.normalization == "robust"
     return net
-
-
-def _check_sizes(section: ModelSection, input_size: int, classes: int) -> None:
-    """Raise InputError, before anything is allocated, for a matrix that no export can hold: channels and classes are a manifest's."""
-    for what, rows, columns in (
-        ("the input", section.rank_w or section.hidden_size, input_size),
-        ("the head", classes, Readout.of(section).entries(section.hidden_size)),
-    ):
-        if rows * columns > MOST_ENTRIES:
-            raise InputError(
-                f"the matrix of {what} has {rows:,} x {columns:,} entries, and at most {MOST_ENTRIES:,} can be exported: take fewer "
-                "channels, classes, readings a step or hidden units"
-            )
 
 
 def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
     """The torch module of a net without state."""
     if section.is_own:
         return _own_module(section, input_shape, classes, folder)
+    if section.stages:
+        return staged_module(section, input_shape, classes)
     if _axes(section.kind) not in (None, len(input_shape) - 1):
         wanted, given = _AXES[1 + (_axes(section.kind) or 0)], _AXES[len(input_shape)]
         raise InputError(f"model.kind {section.kind} reads samples of {wanted}, and the data's are {given}")

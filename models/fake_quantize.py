@@ -52,6 +52,10 @@ def grid(format: Format) -> tuple[float, float, float]:
     return step, format.low * step, format.high * step
 
 
+_, _, INPUT_LIMIT = grid(STATE)
+"""2.67, the largest value in Q12 that ternary partial sums allow: a robust net's normalised input is limited to it."""
+
+
 def _round(value: Tensor, step: float) -> Tensor:
     """floor(value / step + 1/2) * step in few operations; step is a power of two."""
     return torch.add(_scalar(0.5, value.dtype), value, alpha=1.0 / step).floor_().mul_(_scalar(step, value.dtype))

@@ -31,16 +31,16 @@ class FixedPointArithmetic(FloatArithmetic):
     """The integer contract, carried in floating point: the value of an integer is integer * 2^-fraction_bits.
 
     Inputs are the device's readings, integer * 2^-input_bits. values: by name, what calibration chooses fraction bits for, in the formats
-    that they have before it; every other value is a pre-activation. The choices travel in the state_dict. numbers: int64 [1 + values, 2]:
-    one row for the readings, (fraction bits, pre_shift), then one a value, (fraction bits, how many more the step that makes it computes
-    in int16 although it is kept in int8; 0 if it computes in int8).
+    that they have before it; given: in what formats others are; what is neither is a pre-activation. The choices travel in the
+    state_dict. numbers: int64 [1 + values, 2]: one row for the readings, (fraction bits, pre_shift), then one a value, (fraction bits,
+    how many more the step that makes it computes in int16 although it is kept in int8; 0 if it computes in int8).
     """
 
     numbers: Tensor
 
-    def __init__(self, nonlinearity: Nonlinearity, values: Mapping[str, Format]) -> None:
+    def __init__(self, nonlinearity: Nonlinearity, values: Mapping[str, Format], given: Mapping[str, Format] | None = None) -> None:
         super().__init__(nonlinearity)
-        self.values = dict(values)
+        self.values, self.given = dict(values), dict(given or {})
         self._rows = {name: row for row, name in enumerate(values, start=1)}
         rows = [(0, 0), *((format.fraction_bits, 0) for format in values.values())]
         self.register_buffer("numbers", torch.tensor(rows, dtype=torch.int64))
@@ -56,8 +56,8 @@ class FixedPointArithmetic(FloatArithmetic):
         self.numbers[0] = torch.tensor(bits)
 
     def bits(self, name: str) -> int:
-        """Fraction bits of a value that calibration chooses them for."""
-        return int(self.numbers[self._rows[name], 0])
+        """Fraction bits of a value."""
+        return self.given[name].fraction_bits if name in self.given else int(self.numbers[self._rows[name], 0])
 
     def set_bits(self, name: str, bits: int) -> None:
         """Choose them."""
@@ -78,7 +78,7 @@ class FixedPointArithmetic(FloatArithmetic):
     def format(self, name: str, *, relu: bool = False) -> Format:
         """How a value is kept."""
         if name not in self.values:
-            return PREACTIVATION
+            return self.given.get(name, PREACTIVATION)
         return replace(self.values[name], fraction_bits=self.bits(name), nonnegative=relu)
 
     def computed_format(self, name: str, *, relu: bool = False) -> Format:

@@ -145,6 +145,19 @@ class FloatArithmetic(nn.Module):
         """[batch, entries]."""
         return x.flatten(1)
 
+    def frame(self, x: Tensor, rows: int) -> Tensor:
+        """[batch, channels, 1, rows]."""
+        return x.reshape(len(x), rows, -1).transpose(1, 2)[:, :, None]
+
+    def shift_in(self, state: Tensor, x: Tensor, name: str) -> Tensor:  # noqa: ARG002
+        """Of a state [batch, rows * channels]."""
+        before = state.view(len(state), -1, x.shape[1]).transpose(1, 2)[:, :, None]
+        return torch.cat([before[..., x.shape[3] :], x], dim=3)
+
+    def as_state(self, rows: Tensor) -> Tensor:
+        """[batch, rows * channels]."""
+        return rows[:, :, 0].transpose(1, 2).flatten(1)
+
     def dropout(self, x: Tensor, probability: float, *, training: bool) -> Tensor:
         """Entries are left out at random, the others grow by as much."""
         return F.dropout(x, probability, training)

@@ -141,11 +141,12 @@ def _kept_recipe(directory: ModelDirectory) -> Recipe | None:
 def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory) -> None:
     """Raise InputError where manifest and recipe contradict each other."""
     reading, model, train = manifest.input, recipe.model, recipe.train
+    by_net = model.is_own and model.readings == 1 and model.stride is None  # the layers of a user's net may read more
     wrong = {
         "input.unit": reading.unit not in (None, recipe.data.unit),
-        "input.readings_a_step": reading.readings_a_step not in (None, model.readings),
-        "input.stride": reading.stride not in (None, model.stride or model.readings),
-        "input.shape": reading.shape is not None and (len(reading.shape) == 1) != model.is_recurrent,
+        "input.readings_a_step": not by_net and reading.readings_a_step not in (None, model.readings_a_step),
+        "input.stride": not by_net and reading.stride not in (None, model.stride or model.readings_a_step),
+        "input.shape": not model.is_own and reading.shape is not None and (len(reading.shape) == 1) != model.is_recurrent,
         "seed": manifest.seed not in (None, train.seed),
         "threads": manifest.threads not in (None, train.threads),
     }
@@ -156,6 +157,8 @@ def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory)
 def _is_read(shape: Sequence[int], readings: int, model: IntegerModel) -> bool:
     """Whether a model can be one of readings of this shape, or of windows of this shape, `readings` of them side by side in a step."""
     read, whole = model.input.type.shape, tuple(shape)
+    if len(whole) == 1:
+        return model.is_recurrent and read in ((readings * whole[0],), (readings, *whole))
     if readings != 1 or (model.is_recurrent and len(read) == 1):
         return model.is_recurrent and read == (readings * math.prod(whole[1:] or whole),)
     return read[1:] == whole[1:] if model.is_recurrent else read == whole
@@ -203,7 +206,7 @@ def _check_recorded(vectors: Vectors, manifest: Manifest, model: IntegerModel, d
     """Raise InputError unless recordings of steps of several readings have the readings of these steps."""
     readings = manifest.input.readings_a_step or 1
     stride = manifest.input.stride or readings
-    if vectors.recorded is None or not model.is_recurrent or len(model.input.type.shape) > 1:
+    if vectors.recorded is None or not model.is_recurrent or len(manifest.input.shape or model.input.type.shape) > 1:
         return
     if (steps_of(vectors.recorded.astype(np.int64), readings, stride) != vectors.lengths).any():
         again = f"run `rescomp quantize {directory.path}` again"

@@ -15,7 +15,7 @@ import torch
 
 from ..compress import calibrate, constrain, matrices
 from ..data.dataset import load_dataset
-from ..errors import BudgetError, InputError, UnsupportedError
+from ..errors import BudgetError, InputError, UnsupportedError, counted
 from ..export.c import translate
 from ..graph.decide import with_decision
 from ..graph.formats import TensorType
@@ -24,6 +24,7 @@ from ..graph.ops.c_arguments import stored_scales
 from ..lowering.lower import lower
 from ..models import build
 from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
+from ..recipe_stages import CellStage
 from .decision import WIDEST, decide_by, policy_by
 from .recipes import with_readout_steps
 
@@ -101,10 +102,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
 
     Raises BudgetError with the closest fit when not even the smallest net fits.
     """
-    if not recipe.model.is_recurrent:
-        raise InputError(f"--fit chooses the hidden size of recurrent cells: for {recipe.model.kind} set model.widths and model.blocks")
-    if "hidden_size" in recipe.model.model_fields_set:
-        raise InputError("--fit chooses model.hidden_size: leave it out of the recipe and of --set, or leave out --fit")
+    _refuse_what_cannot_vary(recipe)
     dataset = load_dataset(recipe.data)
     tried = list(candidates(with_readout_steps(recipe, dataset)))
     if not tried:
@@ -121,12 +119,37 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     raise BudgetError(f"no net fits {budget}: the closest, {describe(candidate)}, needs {size}")
 
 
+def _refuse_what_cannot_vary(recipe: Recipe) -> None:
+    """Raise InputError unless there are cells whose size is free."""
+    model = recipe.model
+    if not model.is_recurrent:
+        sizes = "the widths in model.stages" if model.stages else "model.widths and model.blocks"
+        raise InputError(f"--fit chooses the hidden size of recurrent cells: for {model.kind} set {sizes}")
+    if "hidden_size" in model.model_fields_set:
+        raise InputError("--fit chooses model.hidden_size: leave it out of the recipe and of --set, or leave out --fit")
+    if not _free_cells(recipe):
+        raise InputError(
+            "--fit chooses model.hidden_size, which every cell of model.stages overrides: leave hidden_size out of one, or leave out --fit"
+        )
+
+
+def _free_cells(recipe: Recipe) -> list[CellStage]:
+    """The cells whose size is model.hidden_size."""
+    return [stage for stage in recipe.model.program if isinstance(stage, CellStage) and stage.hidden_size is None]
+
+
+def _all_are_free(recipe: Recipe) -> bool:
+    """Whether every cell is of that size, so that a rank for it is one for all."""
+    return len(_free_cells(recipe)) == sum(isinstance(stage, CellStage) for stage in recipe.model.program)
+
+
 def describe(recipe: Recipe) -> str:
     """What a candidate is, in a phrase."""
     model = recipe.model
+    kind = model.kind if model.stages is None else f"stages with {counted(len(_free_cells(recipe)), 'cell')}"
     rank = "" if model.rank_u is None else f" of rank {model.rank_u}"
     weights = " + ".join(_name(entry) for entry in recipe.compress)
-    return f"{model.kind} of hidden size {model.hidden_size}{rank}, {weights}, {model.nonlinearity}"
+    return f"{kind} of hidden size {model.hidden_size}{rank}, {weights}, {model.nonlinearity}"
 
 
 def candidates(recipe: Recipe) -> Iterator[Recipe]:
@@ -136,7 +159,7 @@ def candidates(recipe: Recipe) -> Iterator[Recipe]:
         for size in (size for size in choice.sizes if size >= _least(recipe)):
             free = choice.nonlinearity is not None and "nonlinearity" not in asked
             changes: dict[str, Any] = {"nonlinearity": choice.nonlinearity} if free else {}
-            if size > LARGE and recipe.model.rank_u is None:
+            if size > LARGE and recipe.model.rank_u is None and _all_are_free(recipe):
                 changes["rank_u"] = size // 4
             model = recipe.model.model_copy(update={"hidden_size": size, **changes})
             yield recipe.model_copy(update={"compress": choice.compress or recipe.compress, "model": model})
@@ -144,7 +167,8 @@ def candidates(recipe: Recipe) -> Iterator[Recipe]:
 
 def _least(recipe: Recipe) -> int:
     """The smallest hidden size that has the ranks that are asked for."""
-    return max(recipe.model.rank_w or 0, recipe.model.rank_u or 0)
+    model = recipe.model
+    return max(max(cell.rank_w or model.rank_w or 0, cell.rank_u or model.rank_u or 0) for cell in _free_cells(recipe))
 
 
 def _name(constraint: Constraint) -> str:
@@ -164,7 +188,7 @@ def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
         net = constrain(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
         for matrix in matrices(net):
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
-        calibrate(net, torch.randn(4, 8, channels * recipe.model.readings), torch.full((4,), 8), 12)
+        calibrate(net, torch.randn(4, 8, channels * recipe.model.readings_a_step), torch.full((4,), 8), 12)
     model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
     return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, TensorType((classes,), WIDEST))))
 

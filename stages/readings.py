@@ -37,7 +37,7 @@ class Reader:
         said, read = manifest.input, model.input.type.shape
         readings, shape = said.readings_a_step or 1, said.shape or read
         stride = said.stride or readings
-        steps = None if len(read) != 2 else int(shape[0])
+        steps = None if len(read) != 2 or len(shape) == 1 else int(shape[0])
         if steps is not None and model.is_recurrent:
             readings = stride = read[0]
         if steps is not None and (steps % readings or (not model.is_recurrent and shape != read)):
@@ -62,7 +62,7 @@ class Reader:
             self._check_image(split)
             return split
         if self.time_steps is None:
-            return frames(split, self.readings_a_step, self.stride)
+            return self._shaped(frames(split, self.readings_a_step, self.stride))
         whole = windows(split, self.time_steps)
         return self._in_steps(whole) if self.model.is_recurrent else whole
 
@@ -92,7 +92,10 @@ class Reader:
         long = np.flatnonzero(split.lengths >= self.readings_a_step)
         if not long.size:
             raise InputError(f"no recording has the {self.readings_a_step} readings that the net takes as one step: give longer ones")
-        framed = frames(split.take(long), self.readings_a_step, self.stride)
+        return self._shaped(frames(split.take(long), self.readings_a_step, self.stride))
+
+    def _shaped(self, framed: Split) -> Split:
+        """Steps as the model reads each."""
         return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
 
     def _check_image(self, split: Split) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ..data.dataset import Dataset
 from ..data.frames import steps_of
+from ..documents import parse_json
 from ..graph.formats import MOST_BLOCK_STEPS
-from ..model_directory import RECIPE, STACK, ModelDirectory
+from ..model_directory import CELLS_FILE, NET, RECIPE, ModelDirectory
 from ..recipe import ALONE, BLOCK_READOUTS, STREAMS, Recipe, parse_recipe, with_unset
+from ..recipe_stages import CELL_KINDS
 from .listener import Listener
 
 
@@ -26,13 +28,23 @@ def with_readout_steps(recipe: Recipe, dataset: Dataset) -> Recipe:
     model = recipe.model
     if model.readout not in BLOCK_READOUTS or model.readout_steps is not None:
         return recipe
-    longest = int(steps_of(dataset.train.lengths.max(), model.readings, model.stride or model.readings))
+    longest = int(steps_of(dataset.train.lengths.max(), model.readings_a_step, model.stride or model.readings_a_step))
     return recipe.model_copy(update={"model": model.model_copy(update={"readout_steps": min(max(longest, 1), MOST_BLOCK_STEPS)})})
 
 
 def has_state(directory: ModelDirectory, recipe: Recipe) -> bool:
     """Whether the net of the directory is one of recurrent cells."""
-    return recipe.model.is_recurrent or directory.has(STACK)
+    if not recipe.model.is_own:
+        return recipe.model.is_recurrent
+    return directory.has(CELLS_FILE) or (directory.has(NET) and _has_cells(directory.read(NET)))
+
+
+def _has_cells(data: bytes) -> bool:
+    """Whether a cell is among the parts of net.json; a damaged one is refused where the net is made of it."""
+    try:
+        return any(part["kind"] in CELL_KINDS for part in parse_json(data)["parts"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def tell_of_before(directory: ModelDirectory, recipe: Recipe, listener: Listener) -> None:

@@ -13,14 +13,14 @@ from ..data.labels import refuse_other_classes
 from ..data.streams import is_log
 from ..errors import InputError, counted
 from ..manifest import Manifest
-from ..model_directory import FLOAT_NET, PLAN, STACK, START, ModelDirectory
+from ..model_directory import FLOAT_NET, START, ModelDirectory
 from ..models import Net, refuse_unusable
 from ..recipe import DataSection, Recipe, revise
 from ..train.checkpoint import load_net
 from ..validate.torch_net import empty_net
 from .artefacts import check_manifest
 from .doubts import rounded_away, sampled_otherwise
-from .recipes import read_recipe
+from .recipes import has_state, read_recipe
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: st
     check_manifest(directory)
     with directory.unchanging():
         manifest, recipe = directory.manifest(), read_recipe(directory)
-        files = {START: directory.read(FLOAT_NET), **{name: directory.read(name) for name in (PLAN, STACK) if directory.has(name)}}
+        files = {START: directory.read(FLOAT_NET)}
     shape = manifest.input.shape or ()
     model: dict[str, Any] = {"name": manifest.name}
-    if not recipe.model.is_recurrent and len(shape) == 2 and PLAN in files:
+    if not has_state(directory, recipe) and len(shape) == 2:
         model["time_steps"] = shape[0]
     kept = recipe.data if is_log(source) else DataSection(unit=recipe.data.unit)
     data: dict[str, Any] = {"source": source, "fraction_bits": manifest.input.fraction_bits}

@@ -32,16 +32,15 @@ from ..model_directory import (
     FLOAT_NET,
     GIT_ATTRIBUTES,
     METRICS,
+    NET,
     NO_TEXT,
-    PLAN,
     RECIPE,
-    STACK,
     START,
     ModelDirectory,
     new_manifest,
 )
 from ..model_names import model_name_of
-from ..models import Net, RecurrentNet, Stack, build_net, decimation, set_normalization, use_loop
+from ..models import Blueprint, Net, build_net, decimation, set_normalization, use_loop
 from ..models.recurrent.compiled import compiler_version
 from ..recipe import TRAIN_READERS, Recipe, refuse_unread, to_toml, with_streams
 from ..store import refuse_held, write_atomically
@@ -130,10 +129,10 @@ def train_held(
         for doubt in start.doubts(dataset):
             listener.warning(doubt)
     recipe = with_readout_steps(recipe, dataset)
-    origin = {**_origin(recipe, dataset), **(start.origin if start is not None else {})}
     net = _first_net(recipe, dataset, directory if begun else None, start)
+    origin = {**_origin(recipe, net, dataset), **(start.origin if start is not None else {})}
     recipe = with_streams(recipe) if net.cells else recipe
-    plan = _plan_file(recipe, net) if start is None else start.files
+    parts = {NET: Blueprint.of(net).to_json(), **(start.files if start is not None else {})}
     if not begun:
         _refuse_early(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
@@ -142,7 +141,7 @@ def train_held(
     else:
         ModelDirectory.make(path, force=force, going_on=going_on)
         held.enter_context(directory.held())
-        directory.begin({**new_manifest(**origin), GIT_ATTRIBUTES: NO_TEXT, RECIPE: to_toml(recipe), **plan}, force=force)
+        directory.begin({**new_manifest(**origin), GIT_ATTRIBUTES: NO_TEXT, RECIPE: to_toml(recipe), **parts}, force=force)
     _warn_of_lengths(net, dataset, listener)
     for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
         listener.warning(warning)
@@ -203,10 +202,10 @@ def _refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     _refuse_too_large(net)
     compressed = constrain(net, recipe.compress)
     use_loop(compressed, train.loop)
-    if recipe.model.streaming:
+    if recipe.model.streaming or (net.cells and net.layer_modules):
         first = Batch.whole(steps(recipe, net, dataset.train.take(np.arange(min(len(dataset.train), STREAMING_SAMPLES)))))
         calibrate(compressed, first.x, first.lengths, choose_fraction_bits(dataset.train, recipe.data.fraction_bits))
-        lower(compressed, "net", streaming=True)
+        lower(compressed, "net", streaming=recipe.model.streaming)
     augment = Augmentation(net.std, 0.0, train.rotation, train.time_shift, train.crop, train.flip)
     augment(Batch.whole(steps(recipe, net, dataset.train.take(np.arange(1)))), torch.Generator())
 
@@ -216,7 +215,9 @@ def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
     sections = {"model": recipe.model, "train": recipe.train}
     unread = ["model.time_steps"] if dataset.train.x.ndim == 4 else []
     if recipe.model.is_own:
-        stateless = ["model.readings", "model.stride", *(f"train.{key}" for key in TRAIN_READERS)]
+        of_steps = ["model.readings", "model.stride"]
+        stateless = [*of_steps, *(f"train.{key}" for key in TRAIN_READERS)]
+        unread += of_steps if net.readings else []
         unread += ["model.time_steps", "model.streaming"] if net.cells else stateless
     what = "a net of recurrent cells" if net.cells else "a net without state"
     for name in unread:
@@ -230,7 +231,7 @@ def _refuse_too_large(net: Net) -> None:
     """Raise UnsupportedError for values or matrices with more entries than an integer model may have."""
     sizes = {f"the matrix {name}": parameter.numel() for name, parameter in net.named_parameters() if parameter.dim() == 2}
     values = {f"the value {step.name}": math.prod(step.shape) for module in net.layer_modules for step in module.plan.steps}
-    total = sum(values.values())
+    weights, total = sum(sizes.values()), sum(values.values())
     sizes |= values
     if net.layer_modules:
         sizes["the input"] = math.prod(net.layer_modules[0].plan.input_shape)
@@ -240,8 +241,9 @@ def _refuse_too_large(net: Net) -> None:
         raise UnsupportedError(
             f"{largest} of this net has {sizes[largest]:,} entries, past the {MOST_ENTRIES:,} of an integer model: {remedy}"
         )
-    if total > MOST_IN_ALL:
-        raise UnsupportedError(f"the values of this net have {total:,} entries, past the {MOST_IN_ALL:,} of an integer model: {remedy}")
+    for what, count in (("matrices", weights), ("values", total)):
+        if count > MOST_IN_ALL:
+            raise UnsupportedError(f"the {what} of this net have {count:,} entries, past the {MOST_IN_ALL:,} of an integer model: {remedy}")
 
 
 def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:
@@ -276,8 +278,14 @@ def _named_channels(dataset: Dataset) -> str:
 def steps(recipe: Recipe, net: Net, split: Split) -> Split:
     """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
     if net.cells:
-        return frames(split, recipe.model.readings, recipe.model.stride or recipe.model.readings)
+        return frames(split, *readings_and_stride(recipe, net))
     return split if net.time_steps is None else windows(split, net.time_steps)
+
+
+def readings_and_stride(recipe: Recipe, net: Net) -> tuple[int, int]:
+    """(readings of a step, from one step's start to the next one's): those of the net's first layers, or the recipe's."""
+    readings = net.readings or recipe.model.readings
+    return readings, net.readings or recipe.model.stride or readings
 
 
 def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
@@ -327,14 +335,6 @@ def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
         listener.warning(f"{longer} longer than the {counted(length, 'step')} that the net reads: what lies behind is left out")
 
 
-def _plan_file(recipe: Recipe, net: Net) -> dict[str, bytes]:
-    """What later stages make the net again from, where the recipe alone does not tell."""
-    if isinstance(net, RecurrentNet):
-        return {STACK: Stack.of(net).to_json()} if recipe.model.is_own else {}
-    (module,) = net.layer_modules
-    return {PLAN: module.plan.to_json()}
-
-
 def _first_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None, start: Start | None) -> Net:
     """What the training begins with. begun: as of _fresh_net. start: the net of another directory."""
     make_deterministic(recipe.train.seed, recipe.train.threads)
@@ -363,8 +363,9 @@ def _fresh_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None) -
     return build_net(recipe.model, input_shape(recipe, dataset), len(dataset.classes), centre, spread, None if begun else Path.cwd())
 
 
-def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+def _origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any]:
     """What the manifest records before training begins."""
+    readings, stride = readings_and_stride(recipe, net)
     bits = choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
     return {
         "contract": CONTRACT,
@@ -385,9 +386,9 @@ def _origin(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
             "scale": 2.0**-bits,
             "unit": recipe.data.unit,
             "channels": list(dataset.channels),
-            "shape": list(input_shape(recipe, dataset)),
-            "readings_a_step": recipe.model.readings,
-            "stride": recipe.model.stride or recipe.model.readings,
+            "shape": list(dataset.train.x.shape[-1:] if net.cells else net.layer_modules[0].plan.input_shape),
+            "readings_a_step": readings,
+            "stride": stride,
         },
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,

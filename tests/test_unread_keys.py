@@ -9,6 +9,7 @@ from rescomp.recipe import (
     MODEL_KINDS,
     NET_KINDS,
     READERS,
+    STAGES,
     TRAIN_READERS,
     ModelSection,
     Recipe,
@@ -60,7 +61,7 @@ def test_a_key_of_training_is_read_or_refused(kind, key):
 
 def test_every_key_of_the_model_section_has_its_readers():
     assert set(READERS) | {"kind", "name", "normalization"} == set(ModelSection.model_fields)
-    assert set(OTHERS) == set(READERS)
+    assert set(OTHERS) | {"stages"} == set(READERS)
 
 
 class Watched(NetShape):
@@ -86,15 +87,18 @@ def test_the_table_says_what_a_net_reads(kind):
     assert seen == {key for key in FIELDS if kind in READERS[key]}
 
 
-@pytest.mark.parametrize("key", ["hidden_size", "rank_w", "rank_u", "layers"])
-def test_cells_read_their_own(key):
-    assert set(READERS[key]) == set(CELL_KINDS)
+@pytest.mark.parametrize(("key", "others"), [("hidden_size", {STAGES}), ("rank_w", {STAGES}), ("rank_u", {STAGES}), ("layers", set())])
+def test_cells_read_their_own(key, others):
+    assert set(READERS[key]) == {*CELL_KINDS, *others}
 
 
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [
-        (["model.kind=resnet1d", "model.rank_u=3"], r"resnet1d does not read model\.rank_u, which is for fastrnn, fastgrnn, gru and lstm"),
+        (
+            ["model.kind=resnet1d", "model.rank_u=3"],
+            r"resnet1d does not read model\.rank_u, which is for fastrnn, fastgrnn, gru, lstm and stages",
+        ),
         (["model.widths=[8]"], "fastgrnn does not read model.widths"),
         (
             ["model.readout_steps=8"],

@@ -16,8 +16,8 @@ from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.formats import Format, row_dtype
 from ..graph.ir import IntegerModel
 from ..graph.stream import streaming_states
-from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
-from ..models import FeedForwardNet, Net, Plan, RecurrentNet, Stack, build
+from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, ModelDirectory
+from ..models import Blueprint, FeedForwardNet, Net, RecurrentNet, build
 from ..models.arithmetic import NORMALIZED
 from ..models.fixed_point_arithmetic import WIDENED
 from ..models.layered.plan import INPUT
@@ -60,13 +60,11 @@ def load_quantized(directory: ModelDirectory) -> Net:
 
 def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes: int) -> Net:
     """A net like the one in the directory, before its parameters are loaded. A user's own code is not run again."""
-    net: Net
-    if directory.has(PLAN):
-        net = FeedForwardNet(Plan.from_json(directory.read(PLAN), str(directory.path / PLAN)))
-    elif directory.has(STACK):
-        net = Stack.from_json(directory.read(STACK), str(directory.path / STACK)).net()
+    described = next((name for name in (NET, CELLS_FILE) if directory.has(name)), None)
+    if described is None:  # of a version that wrote no file for nets of its own cells
+        net: Net = build(recipe.model, channels, classes)
     else:
-        net = build(recipe.model, channels, classes)
+        net = Blueprint.from_json(directory.read(described), str(directory.path / described)).net()
     net.saturates = recipe.model.normalization == "robust"
     return net
 
@@ -84,8 +82,8 @@ def evaluate_net(
 ) -> Trajectory:
     """Every hidden state and score of a compressed net, as integers.
 
-    x: int [sequences, longest, channels], the device's readings; lengths: int [sequences], each >= 1; begin: the states before the
-    first step, int [sequences, hidden] by name (None: zeros); every_score: scores [sequences, longest, classes], of every step. `net` is
+    x: int [sequences, longest, *input shape], the device's readings; lengths: int [sequences], each >= 1; begin: the states before the
+    first step, int [sequences, *shape] by name (None: zeros); every_score: scores [sequences, longest, classes], of every step. `net` is
     not changed.
     """
     fixed, exact = net.fixed, copy.deepcopy(net).double().eval()
@@ -93,6 +91,7 @@ def evaluate_net(
     if not isinstance(exact, RecurrentNet):
         scores = [_to_integers(exact(batch, None).numpy(), net.scores_format()) for batch in torch.split(readings, BATCH)]
         return Trajectory(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
+    readings = readings.reshape(*x.shape[:2], -1)
     steps = torch.from_numpy(lengths.astype(np.int64))
     states, scores = [], []
     for start in range(0, len(x), BATCH):

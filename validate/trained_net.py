@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..errors import UnsupportedError, missing_package
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from ..model_directory import PLAN, QUANTIZED_NET, RECIPE, STACK, ModelDirectory
+from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, ModelDirectory
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
@@ -22,7 +22,7 @@ class TrainedNet:
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""
-        return (QUANTIZED_NET, *(part for part in (RECIPE, PLAN, STACK) if directory.has(part)))
+        return (QUANTIZED_NET, *(part for part in (RECIPE, NET, CELLS_FILE) if directory.has(part)))
 
     def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
         """See Witness."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..applied import AppliedLayer, LayerParameters, Statistics
 from ..arithmetic import NORMALIZED, LayerArithmetic
@@ -51,10 +51,14 @@ class LayeredModule(nn.Module):
     def run(self, arithmetic: LayerArithmetic[Value], x: Value) -> dict[str, Value]:
         """Every value by name, from what the first steps read: the program."""
         values = {INPUT: x}
-        statistics: Statistics | None = {} if self.training and not self.folds else None
+        statistics = self.statistics()
         for step in self.plan.steps:
             values[step.name] = self.run_step(arithmetic, step, [values[name] for name in step.inputs], statistics)
         return values
+
+    def statistics(self, running: Tensor | None = None) -> Statistics | None:
+        """What a batch is normalised with, of the steps `running` of its sequences; None: normalisation is folded."""
+        return Statistics(running) if self.training and not self.folds else None
 
     def run_step(self, arithmetic: LayerArithmetic[Value], step: Step, read: Sequence[Value], statistics: Statistics | None) -> Value:
         """What a step makes of what it reads. statistics: of this batch so far; None: normalisation is folded."""

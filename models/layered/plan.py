@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from ...documents import fits, parse_json, read_fields
-from ...errors import InputError, UnsupportedError
+from ...documents import fits, read_fields
 from .plan_check import check_plan
 
 LayerKind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
@@ -103,26 +101,14 @@ class Plan:
         last = _foremost(reversed(self.steps), lambda step: [user.name for user in self.users(step.name)])
         return first | last
 
-    def to_json(self) -> bytes:
-        """For net.json."""
-        return (json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n").encode()
-
     @classmethod
-    def from_json(cls, data: bytes, origin: str) -> Plan:
-        """What to_json wrote. Raises InputError naming `origin` when it is damaged."""
-        try:
-            document = parse_json(data)
-            if document["schema"] != 1:
-                raise InputError(f"{origin} has schema {document['schema']}, this rescomp reads 1: use the rescomp that wrote it")
-            layers = tuple(read_fields(Layer, item) for item in document["layers"])
-            if not fits(document["input_shape"], tuple[int, ...]):
-                raise ValueError("input_shape is a list of whole numbers")
-            plan = cls(tuple(document["input_shape"]), layers, tuple(read_fields(Step, item) for item in document["steps"]))
-            check_plan(plan)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{origin} is damaged ({error}): train the model again") from error
-        except UnsupportedError as error:
-            raise InputError(f"{origin} is damaged ({error}): train the model again") from error
+    def from_document(cls, document: Mapping[str, Any]) -> Plan:
+        """From what json made of its fields. Raises ValueError, KeyError, TypeError or UnsupportedError when it is damaged."""
+        layers = tuple(read_fields(Layer, item) for item in document["layers"])
+        if not fits(document["input_shape"], tuple[int, ...]):
+            raise ValueError("input_shape is a list of whole numbers")
+        plan = cls(tuple(document["input_shape"]), layers, tuple(read_fields(Step, item) for item in document["steps"]))
+        check_plan(plan)
         return plan
 
 

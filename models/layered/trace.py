@@ -74,6 +74,19 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
     """
     if len(input_shape) not in (2, 3):
         raise InputError(f"a net without state reads (time, channels) or (height, width, channels), not {input_shape}")
+    return _read(module, _Reader(module, input_shape)).finish(classes)
+
+
+def trace_part(module: nn.Module, input_shape: tuple[int, int], prefix: str = "", *, flat: bool = False) -> Traced:
+    """The plan of a module that reads [batch, channels, time], or of flat [batch, channels], and gives some features of one time.
+
+    input_shape: (readings of a step, channels). prefix: of the names of its steps. Raises as `trace` does.
+    """
+    return _read(module, _Reader(module, input_shape, prefix, flat=flat)).finish_part()
+
+
+def _read(module: nn.Module, reader: _Reader) -> _Reader:
+    """The reader, once it has read the module."""
     try:
         graph = _Tracer().trace(module)
     except NameError as error:
@@ -85,10 +98,9 @@ def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Trac
     except FAULTS as error:
         raise blame(f"{type(module).__name__}.forward", error) from error
     _refuse_tied(module)
-    reader = _Reader(module, input_shape)
     for node in graph.nodes:
         reader.read(node)
-    return reader.finish(classes)
+    return reader
 
 
 def _refuse_tied(module: nn.Module) -> None:
@@ -151,8 +163,8 @@ class _Folded:
 class _Reader:
     """Reads fx nodes one after another."""
 
-    def __init__(self, module: nn.Module, input_shape: tuple[int, ...]) -> None:
-        self.module, self.input_shape = module, input_shape
+    def __init__(self, module: nn.Module, input_shape: tuple[int, ...], prefix: str = "", *, flat: bool = False) -> None:
+        self.module, self.input_shape, self.prefix, self.flat = module, input_shape, prefix, flat
         self.modules = dict(module.named_modules())
         self.values: dict[torch.fx.Node, _Value] = {}
         self.steps: dict[str, Step] = {}
@@ -182,6 +194,20 @@ class _Reader:
         if result.name not in self.steps or result.shape != (1, 1, classes) or (result.flattened or result.shape)[:2] != (1, 1):
             given = f"shape {result.flattened or result.shape}" if result.name in self.steps else "its input"
             raise InputError(f"the net gives {given} where {classes} scores are wanted: end it with Flatten and Linear(..., {classes})")
+        return self._finished()
+
+    def finish_part(self) -> Traced:
+        """The plan of a part of a net."""
+        result = self.output
+        if result.name not in self.steps or result.shape[:2] != (1, 1) or any(result.padding):
+            what = f"{result.shape[1]} rows" if result.name in self.steps else "its input"
+            raise InputError(
+                f"layers beside cells make one row of what a step reads, {counted(self.input_shape[0], 'reading')}, and these give {what}: "
+                "let their strides divide time by just so much"
+            )
+        return self._finished()
+
+    def _finished(self) -> Traced:
         steps = self._needed()
         layers = {name: self._with_folded(self.layers[name], steps) for name in dict.fromkeys(step.layer for step in steps if step.layer)}
         plan = Plan(self.input_shape, tuple(layers.values()), tuple(steps))
@@ -216,7 +242,7 @@ class _Reader:
         if INPUT in (value.name for value in self.values.values()):
             raise UnsupportedError(f"forward reads a second input, {node.target!r}: a net reads one")
         height, width, channels = (1, *self.input_shape) if len(self.input_shape) == 2 else self.input_shape
-        self.values[node] = _Value(INPUT, (height, width, channels))
+        self.values[node] = _Value(INPUT, (height, width, channels), (height, width, channels) if self.flat else None)
 
     def _attribute(self, node: torch.fx.Node) -> _Value:
         value = operator.attrgetter(str(node.target))(self.module)
@@ -432,7 +458,7 @@ class _Reader:
     def _new_name(self, path: str) -> str:
         """An identifier for the layer at `path` of the module, unlike all before."""
         plain = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_")
-        plain = (plain if plain[:1].isalpha() else f"layer_{plain}")[:LONGEST_NAME]
+        plain = self.prefix + (plain if plain[:1].isalpha() else f"layer_{plain}")[:LONGEST_NAME]
         taken = {*self.steps, INPUT, "normalize"}
         number = 2
         name = plain

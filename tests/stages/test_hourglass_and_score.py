@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rescomp import stages
-from rescomp.model_directory import PLAN
+from rescomp.model_directory import NET
 from rescomp.recipe import load_recipe
 
 SEQUENCES, CLASSES = 370, 9
@@ -18,5 +18,5 @@ def test_run_from_recordings_to_verified_exports(overrides, tmp_path):
     assert {report.witness for report in result.verification.witnesses} == {"onnxruntime", "tflite", "c", "torch"}
     assert result.verification.failures == ()
     assert {report.compared for report in result.verification.witnesses if report.set == "test"} == {SEQUENCES * CLASSES}
-    layers = json.loads((tmp_path / "model" / PLAN).read_text())["layers"]
+    layers = json.loads((tmp_path / "model" / NET).read_text())["parts"][0]["layers"]
     assert sum(layer["seed"] is not None for layer in layers) == (1 if recipe.model.fixed_projection else 0)

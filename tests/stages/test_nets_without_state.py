@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from rescomp import stages
 from rescomp.cli import main
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.model_directory import CHECKPOINT, ModelDirectory
-from rescomp.models import Stack, build_net
+from rescomp.models import Blueprint, build_net
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.listener import Silent
@@ -79,7 +80,7 @@ def test_resnet1d(sequences, tmp_path):
     assert listener.warnings == []
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["input"]["shape"] == [10, 3]
-    assert json.loads((tmp_path / "a" / "net.json").read_text())["input_shape"] == [10, 3]
+    assert json.loads((tmp_path / "a" / "net.json").read_text())["parts"][0]["input_shape"] == [10, 3]
     layers = {layer.layer for layer in stages.inspect(tmp_path / "a").layers}
     assert {"stem", "stage1_block1_branch_conv1", "pool", "classifier"} <= layers
     stages.run(asked, tmp_path / "b")
@@ -167,14 +168,14 @@ def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
         recipe(sequences, "model.kind=dscnn1d", "model.widths=[3]", "model.time_steps=8"), tmp_path / "out", listener=listener
     )
     assert listener.warnings == ["42 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
-    assert json.loads((tmp_path / "out" / "net.json").read_text())["input_shape"] == [8, 3]
+    assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
 
 
 def test_the_time_is_a_multiple_of_the_strides(tmp_path):
     source = write(tmp_path / "odd.npz", (9, 3), lengths_train=np.full(30, 7), lengths_test=np.full(12, 9))
     listener = Collect()
     stages.train_model(recipe(source, "model.kind=resnet1d", "model.widths=[3, 3, 3]"), tmp_path / "out", listener=listener)
-    assert json.loads((tmp_path / "out" / "net.json").read_text())["input_shape"] == [8, 3]
+    assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
     assert listener.warnings == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
 
 
@@ -402,9 +403,12 @@ def test_a_spread_of_nothing_counts_as_one(own):
 
 def test_a_damaged_description_of_cells_is_refused(own):
     net = build_net(recipe("a.npz", "model.kind=my_nets:recurrent").model, (10, 3), CLASSES)
-    data = Stack.of(net).to_json()
-    assert Stack.from_json(data, "cells.json") == Stack.of(net)
-    assert {name: value.shape for name, value in Stack.of(net).net().state_dict().items()} == {
+    known = Blueprint.of(net)
+    cells = [[part.kind, asdict(part.shape)] for part in known.parts]
+    document = {"schema": 1, "cells": cells, "channels": known.channels, "classes": known.classes, "nonlinearity": known.nonlinearity}
+    data = json.dumps(document).encode()
+    assert Blueprint.from_json(data, "cells.json") == known
+    assert {name: value.shape for name, value in known.net().state_dict().items()} == {
         name: value.shape for name, value in net.state_dict().items()
     }
     for damage in (
@@ -415,9 +419,9 @@ def test_a_damaged_description_of_cells_is_refused(own):
         data.replace(b"hidden_size", b"size"),
     ):
         with pytest.raises(InputError, match=r"^cells\.json is damaged .*: train the model again$"):
-            Stack.from_json(damage, "cells.json")
-    with pytest.raises(InputError, match=r"^cells\.json is of another rescomp"):
-        Stack.from_json(data.replace(b'"schema": 1', b'"schema": 2'), "cells.json")
+            Blueprint.from_json(damage, "cells.json")
+    with pytest.raises(InputError, match=r"^cells\.json has schema 3, this rescomp reads 1 and 2"):
+        Blueprint.from_json(data.replace(b'"schema": 1', b'"schema": 3'), "cells.json")
 
 
 @pytest.mark.parametrize(

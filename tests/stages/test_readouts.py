@@ -1,4 +1,4 @@
-"""model.readout through the stages: what recipe, cells.json and golden vectors keep of it, and what every witness makes of it."""
+"""model.readout through the stages: what recipe, net.json and golden vectors keep of it, and what every witness makes of it."""
 
 import json
 import sys
@@ -11,8 +11,8 @@ from rescomp.errors import InputError
 from rescomp.graph.decide import NO_DECISION
 from rescomp.graph.evaluate import evaluate, scores_of_every_step
 from rescomp.graph.policy import StreamWalk
-from rescomp.model_directory import RECIPE, STACK, ModelDirectory
-from rescomp.models import Readout, Stack
+from rescomp.model_directory import NET, RECIPE, ModelDirectory
+from rescomp.models import Blueprint, Readout
 from rescomp.recipe import load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.fitting import Budget, fit_recipe
@@ -108,13 +108,13 @@ def test_an_own_net_s_readout_is_kept_and_older_files_mean_the_last_state(log, t
     sys.modules.pop("mine_blocks", None)
     (tmp_path / "mine_blocks.py").unlink()
     assert load_quantized(ModelDirectory.open(path)).readout == Readout("max", 6)
-    data = (path / STACK).read_bytes()
+    data = (path / NET).read_bytes()
     document = json.loads(data)
     del document["readout"]
-    assert Stack.from_json(json.dumps(document).encode(), STACK).readout == Readout()
+    assert Blueprint.from_json(json.dumps(document).encode(), NET).readout == Readout()
     for wrong in ({"kind": "max", "steps": 0}, {"kind": "median", "steps": 4}, {"kind": "max", "steps": 1 << 15}, {"kind": "max"}, 3):
         with pytest.raises(InputError):
-            Stack.from_json(json.dumps({**document, "readout": wrong}).encode(), STACK)
+            Blueprint.from_json(json.dumps({**document, "readout": wrong}).encode(), NET)
 
 
 def test_a_budget_counts_what_a_readout_keeps(log):

@@ -14,7 +14,7 @@ from rescomp.export.c import constant_bytes, export_c
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.weights import SeededWeight
 from rescomp.lowering.lower import lower
-from rescomp.models import FeedForwardNet, Plan, RandomProjection, build_net, decimation, factory, trace
+from rescomp.models import Blueprint, FeedForwardNet, RandomProjection, build_net, decimation, factory, trace
 from rescomp.recipe import MODEL_KINDS, ModelSection, Quantize, Recipe, Ternary, load_recipe
 from rescomp.stages.inspection import inspect_model
 from rescomp.validate.torch_net import evaluate_net, evaluate_streamed_net
@@ -170,15 +170,15 @@ def test_compress_leaves_the_signs_alone_and_training_too(constraint):
 
 def test_net_json_holds_the_seed_and_nothing_absurd():
     net = fresh("fixed hourglass")
-    written = net.plan.to_json()
-    again = FeedForwardNet(Plan.from_json(written, "net.json"))
+    written = Blueprint.of(net).to_json()
+    again = Blueprint.from_json(written, "net.json").net()
     assert again.plan == net.plan
     assert torch.equal(again.parameters_of("project").matrix.weight, net.parameters_of("project").matrix.weight)
     for key, value, reason in (("seed", 0, "a seed of 0"), ("columns", 1 << 40, "columns cannot be"), ("seed", "7", "damaged")):
         document = json.loads(written)
-        document["layers"][0][key] = value
+        document["parts"][0]["layers"][0][key] = value
         with pytest.raises((InputError, UnsupportedError), match=reason):
-            Plan.from_json(json.dumps(document).encode(), "net.json")
+            Blueprint.from_json(json.dumps(document).encode(), "net.json")
 
 
 def test_the_seed_follows_torch_s_generator():

@@ -1,4 +1,4 @@
-"""net.json: a plan comes back as it was written, and a damaged one is refused."""
+"""net.json: a net comes back as it was written, by this version and the ones before; a damaged file is refused."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from rescomp.errors import InputError
-from rescomp.models import NetShape, Plan, Step, trace
+from rescomp.models import Blueprint, NetShape, Plan, RecurrentNet, Step, build_net, trace
 from rescomp.models.layered.dscnn import dscnn
 from rescomp.models.layered.resnet import resnet
+from rescomp.recipe import load_recipe
 
 SHAPES = {
     "resnet1d": (resnet, NetShape((8, 3), 4, (2, 3), causal=True, norm="none")),
@@ -28,12 +29,81 @@ def plan(name: str = "resnet1d") -> Plan:
     return trace(build(shape), shape.input_shape, shape.classes).plan
 
 
+def older(plan: Plan) -> bytes:
+    """What earlier versions wrote of a net of layers."""
+    return json.dumps({"schema": 1, **asdict(plan)}).encode()
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_round_trip(name: str) -> None:
-    again = Plan.from_json(plan(name).to_json(), "net.json")
-    assert again == plan(name)
-    assert again.to_json() == plan(name).to_json()
-    assert hash(again.steps) == hash(plan(name).steps), "tuples stay tuples"
+    whole = Blueprint((plan(name),), plan(name).input_shape[-1], 4)
+    again = Blueprint.from_json(whole.to_json(), "net.json")
+    assert again == Blueprint.from_json(older(plan(name)), "net.json") == whole
+    assert again.to_json() == whole.to_json()
+    assert hash(again.parts[0]) == hash(plan(name)), "tuples stay tuples"
+
+
+STAGES = (
+    '[{kind="convolution",width=4,stride=2},{kind="gru",hidden_size=5,rank_u=2},{kind="convolution",width=3,norm="none"},'
+    '{kind="lstm",hidden_size=6},{kind="dense",width=7}]'
+)
+
+
+def mixed() -> RecurrentNet:
+    net = build_net(load_recipe(None, [f"model.stages={STAGES}", "model.nonlinearity=piecewise_linear"]).model, (3,), 4)
+    assert isinstance(net, RecurrentNet)
+    return net
+
+
+def test_a_net_of_layers_and_cells_is_one_file() -> None:
+    net = mixed()
+    again = Blueprint.from_json(Blueprint.of(net).to_json(), "net.json")
+    assert again == Blueprint.of(net)
+    assert {name: value.shape for name, value in again.net().state_dict().items()} == {
+        name: value.shape for name, value in net.state_dict().items()
+    }
+    assert again.net().state_shapes == net.state_shapes
+
+
+def set_part(place: int, *keys: Any, value: Any) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        target = document["parts"][place]
+        for key in keys[:-1]:
+            target = target[key]
+        target[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda document: document.update(schema=3), "has schema 3, this rescomp reads 1 and 2"),
+        (lambda document: document.update(parts=[]), "0 parts"),
+        (lambda document: document.update(parts=document["parts"] * 20), "parts"),
+        (lambda document: document.update(parts=document["parts"][1:2] * 9), "9 cells among them"),
+        (lambda document: document["parts"].reverse(), "do not fit|does not fit"),
+        (lambda document: document.update(more=1), "other keys than parts"),
+        (lambda document: document.update(channels=7), "do not fit"),
+        (lambda document: document.update(channels=True), "no channels"),
+        (lambda document: document.update(classes=1 << 17), "no channels or classes, or too many"),
+        (lambda document: document.update(nonlinearity="relu"), "nonlinearity 'relu'"),
+        (set_part(1, "kind", value="gruu"), "cell 'gruu'"),
+        (set_part(1, "kind", value=["gru"]), "damaged"),
+        (set_part(1, "shape", "hidden_size", value=1 << 12), "have .* entries|does not fit"),
+        (set_part(1, "shape", "rank_u", value=0), "does not fit"),
+        (set_part(1, "shape", "suffix", value="_x"), "suffixes"),
+        (set_part(3, "shape", "suffix", value=""), "suffixes"),
+        (set_part(0, "steps", 0, "padding", value=[0, 0, 0, 1]), "looks ahead"),
+        (set_part(4, "steps", 0, "kernel_size", value=[1, 2]), "damaged"),
+        (set_part(2, "steps", 0, "name", value="convolution1"), "two steps are called 'convolution1'"),
+    ],
+)
+def test_a_net_of_parts_that_somebody_else_wrote_is_refused(change, reason):
+    document = json.loads(Blueprint.of(mixed()).to_json())
+    change(document)
+    with pytest.raises(InputError, match=rf"net\.json .*({reason})"):
+        Blueprint.from_json(json.dumps(document).encode(), "net.json")
 
 
 class Fork(nn.Module):
@@ -68,7 +138,7 @@ DAMAGES = {
     "no steps": (without("steps"), "damaged"),
     "no layers": (without("layers"), "damaged"),
     "no schema": (without("schema"), "damaged"),
-    "another schema": (lambda document: document.update(schema=2), "has schema 2, this rescomp reads 1"),
+    "another schema": (lambda document: document.update(schema=3), "has schema 3, this rescomp reads 1 and 2"),
     "a list": (lambda document: document.update(steps={}), "damaged"),
     "empty": (lambda document: document.update(steps=[]), "damaged"),
     "an unknown kind": (set_step("kind", "attention"), "damaged .*Step.kind cannot be 'attention'"),
@@ -84,16 +154,16 @@ DAMAGES = {
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_plan_is_refused(name: str) -> None:
     change, message = DAMAGES[name]
-    document = json.loads(plan().to_json())
+    document = json.loads(older(plan()))
     change(document)
     with pytest.raises(InputError, match=rf"net\.json .*{message}|net\.json {message}"):
-        Plan.from_json(json.dumps(document).encode(), "net.json")
+        Blueprint.from_json(json.dumps(document).encode(), "net.json")
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"3", plan().to_json()[:-20]])
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"3", older(plan())[:-20]])
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(InputError, match=r"^net\.json is damaged .*: train the model again$"):
-        Plan.from_json(data, "net.json")
+        Blueprint.from_json(data, "net.json")
 
 
 @pytest.mark.parametrize(
@@ -123,10 +193,10 @@ def test_a_plan_that_somebody_else_wrote_is_refused(place, value, reason):
     layer = {"name": "a", "rows": 4, "columns": 9, "depthwise": False, "biased": True, "normalized": False, "scaled": False, "seed": None}
     step = Step("a", "convolution", ("input",), (1, 6, 4), "a", (1, 3))
     document = {"schema": 1, "input_shape": [8, 3], "layers": [layer], "steps": [json.loads(json.dumps(asdict(step)))]}
-    assert Plan.from_json(json.dumps(document).encode(), "net.json").steps == (step,)
+    assert Blueprint.from_json(json.dumps(document).encode(), "net.json").parts[0].steps == (step,)
     target = document
     for key in place[:-1]:
         target = target[key]
     target[place[-1]] = value
     with pytest.raises(InputError, match=reason):
-        Plan.from_json(json.dumps(document).encode(), "net.json")
+        Blueprint.from_json(json.dumps(document).encode(), "net.json")

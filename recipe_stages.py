@@ -1,0 +1,153 @@
+"""What a recipe's sections have in common, and the stages that [[model.stages]] lists: layers and cells from the input on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+CELL_KINDS = ("fastrnn", "fastgrnn", "gru", "lstm")
+MOST_CELLS, MOST_STAGES = 8, 32
+MOST_READINGS = 4096
+"""Of a step: what the strides of the layers before the first cell may come to."""
+_Size = Annotated[int, Field(ge=1, le=1024)]
+_Kernel = Annotated[int, Field(ge=1, le=64)]
+_Stride = Annotated[int, Field(ge=1, le=16)]
+
+
+class RecipeSection(BaseModel):
+    """A part of a recipe: no key but its own, no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_unicode(cls, value: Any) -> Any:
+        """A file's name may hold bytes that are no text, and no TOML can say it."""
+        try:
+            "".join(part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, str)).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("this is not UTF-8 text: write it, or rename the file, in UTF-8") from error
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _is_counted(cls, value: Any, info: ValidationInfo) -> Any:
+        """What any count, and any generator of random numbers, can be given."""
+        most = (1 << 63) - 1 if (info.field_name or "").endswith("seed") else (1 << 31) - 1
+        if isinstance(value, int) and value > most:
+            raise ValueError(f"at most {most} is possible here")
+        return value
+
+
+class _LayerStage(RecipeSection):
+    """norm `batch`: a batch normalisation follows, which folds into the weights. activation: after it."""
+
+    norm: Literal["batch", "none"] = "batch"
+    activation: Literal["relu", "none"] = "relu"
+
+
+class ConvolutionStage(_LayerStage):
+    """A convolution over time to `width` channels, which divides time by its stride."""
+
+    kind: Literal["convolution"] = "convolution"
+    width: _Size
+    kernel_size: _Kernel = 3
+    stride: _Stride = 1
+
+
+class DepthwiseStage(_LayerStage):
+    """A convolution of each channel by itself."""
+
+    kind: Literal["depthwise"] = "depthwise"
+    kernel_size: _Kernel = 3
+    stride: _Stride = 1
+
+
+class DenseStage(_LayerStage):
+    """A fully connected layer to `width` features: of each row over time, or of what has no time any more."""
+
+    kind: Literal["dense"] = "dense"
+    width: _Size
+    norm: Literal["batch", "none"] = "none"
+
+
+class PoolStage(RecipeSection):
+    """The maximum or the mean of `size` successive rows, which become one (unset, in a net without cells: of all positions)."""
+
+    kind: Literal["pool"] = "pool"
+    function: Literal["max", "average"] = "max"
+    size: Annotated[int, Field(ge=2, le=64)] | None = None
+
+
+class CellStage(RecipeSection):
+    """A recurrent cell. What is unset of its sizes is [model]'s."""
+
+    kind: Literal["fastrnn", "fastgrnn", "gru", "lstm"]
+    hidden_size: _Size | None = None
+    rank_w: Annotated[int, Field(ge=1)] | None = None
+    rank_u: Annotated[int, Field(ge=1)] | None = None
+
+
+Stage = Annotated[ConvolutionStage | DepthwiseStage | DenseStage | PoolStage | CellStage, Field(discriminator="kind")]
+STAGE_KINDS: Mapping[str, type[RecipeSection]] = {
+    "convolution": ConvolutionStage,
+    "depthwise": DepthwiseStage,
+    "pool": PoolStage,
+    "dense": DenseStage,
+    **dict.fromkeys(CELL_KINDS, CellStage),
+}
+"""By the kind of an entry of [[model.stages]]."""
+
+
+def stride_of(stage: Stage) -> int:
+    """What a stage divides time by."""
+    if isinstance(stage, ConvolutionStage | DepthwiseStage):
+        return stage.stride
+    return stage.size or 1 if isinstance(stage, PoolStage) else 1
+
+
+def front_of(stages: Sequence[Stage]) -> Sequence[Stage]:
+    """The layers before the first cell."""
+    return stages[: next((place for place, stage in enumerate(stages) if isinstance(stage, CellStage)), len(stages))]
+
+
+def readings_of(stages: Sequence[Stage]) -> int:
+    """How many readings become one row of the last of these layers."""
+    return math.prod(stride_of(stage) for stage in stages)
+
+
+def fault_of(stages: Sequence[Stage]) -> str:
+    """Why no net can be made of these stages, in one sentence; nothing where one can."""
+    cells = [place for place, stage in enumerate(stages) if isinstance(stage, CellStage)]
+    if len(cells) > MOST_CELLS:
+        return f"model.stages holds {len(cells)} cells, and a net has at most {MOST_CELLS}: make the others larger instead"
+    if not cells:
+        return _fault_without_cells(stages)
+    if readings_of(front_of(stages)) > MOST_READINGS:
+        return f"the layers before the first cell divide time by {readings_of(front_of(stages))}, and at most {MOST_READINGS} are possible"
+    for place, stage in enumerate(stages):
+        if fault := _fault_beside_cells(f"model.stages.{place}", stage, after_first=place > cells[0], after_last=place > cells[-1]):
+            return fault
+    return ""
+
+
+def _fault_without_cells(stages: Sequence[Stage]) -> str:
+    """A pool over all positions leaves no time; there is one at most."""
+    pools = [place for place, stage in enumerate(stages) if isinstance(stage, PoolStage) and stage.size is None]
+    for place, stage in enumerate(stages[pools[0] + 1 :] if pools else (), start=pools[0] + 1 if pools else 0):
+        if not isinstance(stage, DenseStage):
+            return f"model.stages.{place} ({stage.kind}) follows a pool over all positions, after which only dense may stand: move it"
+    return ""
+
+
+def _fault_beside_cells(where: str, stage: Stage, *, after_first: bool, after_last: bool) -> str:
+    if isinstance(stage, PoolStage) and stage.size is None:
+        return f"{where} pools all positions, which a net with cells never has at once: give it a size"
+    if after_last and not isinstance(stage, DenseStage | CellStage):
+        return f"{where} ({stage.kind}) follows the last cell, where time is gone: put it before that cell, or take dense"
+    if after_first and stride_of(stage) > 1:
+        return f"{where} ({stage.kind}) divides time by {stride_of(stage)} behind a cell, where a step is one row: move it before"
+    return ""

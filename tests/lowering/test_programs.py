@@ -1,0 +1,224 @@
+"""Nets of layers and cells in any order: the torch net, numpy and the exports agree on every state and score of drawn ones."""
+
+import numpy as np
+import pytest
+import torch
+
+from rescomp.compress import anneal, calibrate, constrain
+from rescomp.errors import InputError, UnsupportedError
+from rescomp.export.onnx import export_onnx
+from rescomp.graph.evaluate import evaluate
+from rescomp.graph.ops import ShiftIn
+from rescomp.lowering.lower import lower
+from rescomp.models import CellShape, CountedSteps, FastGrnnCell, GruCell, LstmCell, RecurrentNet, TimedLayers, build_net, use_loop
+from rescomp.recipe import load_recipe
+from rescomp.validate.c_program import write_export
+from rescomp.validate.compare import compare, expected_count
+from rescomp.validate.registry import load_witness
+from rescomp.validate.torch_net import evaluate_net
+
+CHANNELS, CLASSES, LONGEST, BITS = 3, 4, 6, 9
+CELLS, WEIGHTS = ("fastrnn", "fastgrnn", "gru", "lstm"), ("ternary", "int8", "int4")
+
+
+def layer(rng, *, moves):
+    """A stage of layers. moves: whether it may divide time."""
+    kind = str(rng.choice(["convolution", "depthwise", "dense", *(["pool"] if moves else [])]))
+    stage = {"kind": kind}
+    if kind == "pool":
+        return stage | {"size": int(rng.integers(2, 4)), "function": str(rng.choice(["max", "average"]))}
+    stage |= {"norm": str(rng.choice(["batch", "none"])), "activation": str(rng.choice(["relu", "none"]))}
+    if kind != "dense":
+        stage |= {"kernel_size": int(rng.integers(1, 5)), "stride": int(rng.integers(1, 3)) if moves else 1}
+    return stage if kind == "depthwise" else stage | {"width": int(rng.integers(1, 7))}
+
+
+def cell(rng):
+    size = int(rng.integers(2, 8))
+    ranks = {key: int(rng.integers(1, 3)) for key in ("rank_w", "rank_u") if rng.random() < 0.3}
+    return {"kind": str(rng.choice(CELLS)), "hidden_size": size, **(ranks if size > 2 else {})}
+
+
+def program(rng):
+    """Stages in a drawn order: layers before, between and behind one to four cells."""
+    stages = [layer(rng, moves=True) for _ in range(rng.integers(0, 4))]
+    for number in range(rng.integers(1, 5)):
+        stages += [layer(rng, moves=False) for _ in range(rng.integers(0, 3) if number else 0)] + [cell(rng)]
+    head = [{"kind": "dense", "width": int(rng.integers(1, 6)), "activation": "relu"} for _ in range(rng.integers(0, 3))]
+    return stages + head
+
+
+def toml(stages):
+    return f"model.stages=[{','.join('{' + ','.join(f'{key}={value!r}' for key, value in stage.items()) + '}' for stage in stages)}]"
+
+
+def fine_tuned(recipe, seed=0, steps=3):
+    """(the net after a few steps of fine-tuning with large weights, readings, lengths)."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    net = build_net(recipe.model, (CHANNELS,), CLASSES, torch.randn(CHANNELS), 0.5 + torch.rand(CHANNELS))
+    x = rng.integers(-1500, 1500, (24, LONGEST, CHANNELS * recipe.model.readings_a_step)).astype(np.int16)
+    lengths = rng.integers(1, LONGEST + 1, 24)
+    readings, of = torch.from_numpy(x).float() * 2.0**-BITS, torch.from_numpy(lengths)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    net = constrain(net, recipe.compress)
+    calibrate(net, readings, of, BITS, streams=True)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+    anneal(net, 0, steps)
+    for step in range(steps):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(readings, of), torch.arange(24) % CLASSES).backward()
+        optimizer.step()
+        anneal(net, step + 1, steps)
+    return net.eval(), x, lengths
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_drawn_program_is_one_model_to_every_witness(seed, export_job):
+    rng = np.random.default_rng(seed)
+    net, x, lengths = fine_tuned(load_recipe(None, [toml(program(rng))], weights=WEIGHTS[seed % 3]), seed)
+    model = lower(net, "drawn", tuple("abcd"))
+    x = x.reshape(*x.shape[:2], *model.input.type.shape)
+    reference = evaluate(model, x.astype(np.int64), lengths)
+    ours = evaluate_net(net, x, lengths)
+    np.testing.assert_array_equal(ours.states, reference.states)
+    np.testing.assert_array_equal(ours.scores, reference.scores)
+    assert len(np.unique(reference.states)) > 20, "a model whose states hardly move proves nothing"
+    job = export_job(model, x, lengths, exports=export_onnx)
+    write_export(job.directory / "c", model)
+    for witness in (load_witness("onnxruntime"), load_witness("c")):
+        for answer in witness.answers(job):
+            result = compare(job, reference, answer.trajectory)
+            assert (result.compared, result.mismatches) == (expected_count(job), 0), (answer.variant, result.first)
+
+
+CRNN = load_recipe(None, [
+    'model.stages=[{kind="convolution",width=5,kernel_size=5,stride=2},{kind="depthwise",kernel_size=3},{kind="gru",hidden_size=6},'
+    '{kind="convolution",width=4},{kind="lstm",hidden_size=5},{kind="dense",width=7}]'
+], weights="int8")  # fmt: skip
+
+
+def test_what_windows_reach_back_to_is_a_state_with_a_name():
+    net, _, _ = fine_tuned(CRNN, steps=0)
+    step, head = (lower(net, "crnn", tuple("abcd")).graphs[name] for name in ("step", "head"))
+    assert {value.name: value.type.shape for value in step.state_inputs} == {
+        "h": (6,),
+        "h_2": (5,),
+        "c_2": (5,),
+        "normalize_rows": (5, 3),
+        "convolution1_rows": (3, 5),
+        "h_rows": (3, 6),
+    }
+    assert [node.name for node in step.nodes if isinstance(node.op, ShiftIn)] == ["normalize_keep", "convolution1_keep", "h_keep"]
+    assert [node.name for node in head.nodes] == ["dense6", "classifier"]
+
+
+def test_a_step_at_a_time_is_what_the_whole_sequence_is():
+    net, x, lengths = fine_tuned(CRNN)
+    exact, readings = net.double(), torch.from_numpy(np.ldexp(x.astype(float), -BITS))
+    with torch.no_grad():
+        every = exact.states(readings, torch.from_numpy(lengths))
+        now = {name: torch.zeros(len(x), size, dtype=torch.float64) for name, size in exact.state_sizes.items()}
+        for t in range(LONGEST):
+            now = exact.step(exact.arithmetic, readings[:, t], now)
+            running = torch.from_numpy(lengths > t)
+            assert all(torch.equal(now[name][running], every[name][running, t]) for name in now)
+
+
+def test_a_sequence_goes_on_where_another_ended():
+    """Carried states are those of one long sequence, the rows of convolutions among them; they begin with zeros."""
+    net, x, _ = fine_tuned(CRNN)
+    exact, readings, full = net.double(), torch.from_numpy(np.ldexp(x.astype(float), -BITS)), torch.full((24,), LONGEST)
+    with torch.no_grad():
+        _, ends = exact.answer(readings, full, CountedSteps.of(full, 0.0))
+        again, _ = exact.answer(readings, full, CountedSteps.of(full, 0.0), ends)
+        assert torch.equal(again, exact(torch.cat([readings, readings], dim=1), 2 * full))
+        assert not torch.equal(again, exact(readings, full))
+        zeros = {name: torch.zeros(24, size, dtype=torch.float64) for name, size in exact.state_sizes.items()}
+        assert torch.equal(exact.answer(readings, full, CountedSteps.of(full, 0.0), zeros)[0], exact(readings, full))
+
+
+def test_batch_normalisation_counts_running_steps_alone():
+    net = build_net(CRNN.model, (CHANNELS,), CLASSES)
+    x, lengths = torch.randn(9, LONGEST, 2 * CHANNELS), torch.tensor([LONGEST, 1, 2, 3, 4, 1, 2, 3, 1])
+    noisy = torch.where((torch.arange(LONGEST) < lengths[:, None])[..., None], x, 100 * torch.randn_like(x))
+    found = []
+    for each in (x, noisy):
+        torch.manual_seed(0)
+        fresh = build_net(CRNN.model, (CHANNELS,), CLASSES)
+        fresh.load_state_dict(net.state_dict())
+        scores = fresh(each, lengths)
+        found.append([scores, *(value for name, value in fresh.state_dict().items() if "running" in name)])
+    assert len(found[0]) == 7
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+def test_the_compiled_loop_runs_the_cells_between_layers():
+    net, x, lengths = fine_tuned(CRNN)
+    exact, readings = net.double(), torch.from_numpy(np.ldexp(x.astype(float), -BITS))
+    scores = exact(readings, torch.from_numpy(lengths))
+    use_loop(exact, "compiled")
+    assert torch.equal(exact(readings, torch.from_numpy(lengths)), scores)
+
+
+class Residual(torch.nn.Module):
+    """x + conv(x), no later readings seen."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.pad, self.conv = torch.nn.ZeroPad1d((2, 0)), torch.nn.Conv1d(channels, channels, 3)
+
+    def forward(self, x):
+        return torch.relu(x + self.conv(self.pad(x)))
+
+
+def own_net():
+    """Of parts that a user wrote: a residual block of torch's layers, cells, a linear layer."""
+    parts = [
+        torch.nn.Sequential(torch.nn.ZeroPad1d((1, 0)), torch.nn.Conv1d(CHANNELS, 4, 3, stride=2), torch.nn.ReLU(), Residual(4)),
+        FastGrnnCell(CellShape(4, 5)),
+        torch.nn.Conv1d(5, 3, 1),
+        GruCell(CellShape(3, 4, suffix="_3")),
+        torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU()),
+    ]
+    return RecurrentNet(parts, CLASSES, torch.zeros(2 * CHANNELS), torch.ones(2 * CHANNELS), readings=2)
+
+
+def test_a_user_s_parts_are_a_net_like_any_other():
+    torch.manual_seed(3)
+    net = own_net()
+    assert [part.plan.steps[0].name for part in net.layer_modules] == ["layers1_layer_1", "layers2_layer_0", "layers3_layer_0"]
+    net = constrain(net, CRNN.compress)
+    x = np.random.default_rng(1).integers(-900, 900, (12, LONGEST, 2 * CHANNELS)).astype(np.int16)
+    lengths = np.arange(12) % LONGEST + 1
+    calibrate(net, torch.from_numpy(x).float() * 2.0**-BITS, torch.from_numpy(lengths), BITS)
+    model = lower(net.eval(), "own", tuple("abcd"))
+    reference = evaluate(model, x.reshape(12, LONGEST, 2, CHANNELS).astype(np.int64), lengths)
+    ours = evaluate_net(net, x, lengths)
+    assert (ours.states == reference.states).all()
+    assert (ours.scores == reference.scores).all()
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "reason"),
+    [
+        ([torch.nn.Conv1d(3, 4, 3), GruCell(CellShape(4, 5))], InputError, "windows of 1 x 3 over a map of 1 x 1"),
+        ([torch.nn.Sequential(torch.nn.Conv1d(3, 4, 3, padding=1)), GruCell(CellShape(4, 5))], UnsupportedError, "looks ahead"),
+        ([torch.nn.Conv1d(3, 4, 1), torch.nn.Conv1d(4, 4, 1), GruCell(CellShape(4, 5))], InputError, "two parts of layers follow"),
+        ([GruCell(CellShape(3, 5)), torch.nn.Conv1d(5, 4, 1)], InputError, "reads what is flattened"),
+        ([torch.nn.Conv1d(3, 4, 1)], InputError, "0 cells"),
+        ([torch.nn.GELU(), GruCell(CellShape(3, 5))], UnsupportedError, r"\(GELU\) is not supported: use nn\.ReLU"),
+        ([torch.nn.GRU(3, 4), LstmCell(CellShape(4, 5))], UnsupportedError, "a GRU is no cell of a RecurrentNet"),
+        ([torch.nn.Conv1d(3, 4, 1), GruCell(CellShape(5, 5))], InputError, "a GruCell reads 5 entries, and the Conv1d before it has 4"),
+    ],
+)
+def test_parts_that_are_no_net_are_refused(parts, error, reason):
+    with pytest.raises(error, match=reason):
+        RecurrentNet(parts, CLASSES, torch.zeros(3), torch.ones(3))
+
+
+def test_layers_over_two_readings_make_one_row_of_them():
+    with pytest.raises(InputError, match="make one row of what a step reads, 2 readings, and these give 2 rows"):
+        TimedLayers.of(torch.nn.Sequential(torch.nn.Conv1d(3, 4, 1)), (2, 3))
