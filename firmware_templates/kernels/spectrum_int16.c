@@ -24,30 +24,44 @@ static inline int32_t im_of(int32_t point)
 
 static inline int32_t magnitude_of(int32_t value)
 {
-    return value < 0 ? -value : value;
+    const int32_t sign = value >> 31;
+
+    return (value ^ sign) - sign;
 }
 
-/* How often `largest` is doubled to reach 2^14, MOST_ZEROS times at most. */
-static uint8_t zeros_of(int32_t largest)
+/*
+ * How often the largest of some magnitudes is doubled to reach 2^14, MOST_ZEROS times at most. bits: all of them, one over another, for
+ * the highest bit alone decides.
+ */
+static uint8_t zeros_of(int32_t bits)
 {
     uint8_t zeros = 0;
 
-    while (zeros < MOST_ZEROS && largest < INT32_C(1) << 14) {
-        largest *= 2;
+    while (zeros < MOST_ZEROS && bits < INT32_C(1) << 14) {
+        bits *= 2;
         ++zeros;
     }
     return zeros;
 }
 
-/* Sample i of a frame, behind the pre-emphasis. */
-static inline int32_t sample_of(const int16_t *input, rescomp_count i, rescomp_count channels, const rescomp_frame *frame)
-{
-    const int32_t x = input[i * channels];
+/* Where the samples of a channel are read, and the one before. */
+typedef struct {
+    const int16_t *sample;
+    rescomp_count channels;
+    uint8_t pre_emphasis;
+    int32_t before;
+} reader;
 
-    if (frame->pre_emphasis == 0) {
-        return x;
+static inline int32_t next_of(reader *from)
+{
+    const int32_t now = *from->sample, before = from->before;
+
+    from->sample += from->channels;
+    if (from->pre_emphasis == 0) {
+        return now;
     }
-    return rescomp_saturate_int16(input[(i + 1) * channels] - x + rescomp_round_half_up_shift(x, frame->pre_emphasis));
+    from->before = now;
+    return rescomp_saturate_int16(now - before + rescomp_round_half_up_shift(before, from->pre_emphasis));
 }
 
 static inline int32_t weight_of(rescomp_count i, const rescomp_frame *frame)
@@ -55,34 +69,42 @@ static inline int32_t weight_of(rescomp_count i, const rescomp_frame *frame)
     return frame->window[2 * i <= frame->length ? i : frame->length - i];
 }
 
+static inline int32_t weighted_size(int32_t sample, rescomp_count i, const rescomp_frame *frame)
+{
+    return magnitude_of(rescomp_round_half_up_shift(sample * weight_of(i, frame), Q15));
+}
+
 /* The weighted frame, scaled so that its largest part lies between 2^13 and 2^14 where it can; returns the doublings. */
 static uint8_t read_frame(const int16_t *input, int32_t *point, rescomp_count channels, const rescomp_frame *frame)
 {
-    const rescomp_count half = frame->size / 2;
-    int32_t largest = 0;
-    uint8_t doublings;
+    const rescomp_count pairs = frame->length / 2, odd = frame->length % 2;
+    const int16_t *first = frame->pre_emphasis ? input + channels : input;
+    reader from = {first, channels, frame->pre_emphasis, *input};
+    int32_t bits = 0;
+    uint8_t doublings, shift;
 
-    for (rescomp_count i = 0; i < half; ++i) {
-        int32_t part[2];
+    for (rescomp_count i = 0; i < pairs; ++i) {
+        const int32_t re = next_of(&from), im = next_of(&from);
 
-        for (uint8_t k = 0; k < 2; ++k) {
-            const rescomp_count at = 2 * i + k;
-
-            part[k] = at < frame->length ? sample_of(input, at, channels, frame) : 0;
-            if (at < frame->length) {
-                const int32_t size = magnitude_of(rescomp_round_half_up_shift(part[k] * weight_of(at, frame), Q15));
-
-                largest = size > largest ? size : largest;
-            }
-        }
-        point[i] = point_of(part[0], part[1]);
+        bits |= weighted_size(re, 2 * i, frame) | weighted_size(im, 2 * i + 1, frame);
+        point[i] = point_of(re, im);
     }
-    doublings = zeros_of(largest);
-    for (rescomp_count i = 0; 2 * i < frame->length; ++i) {
-        const int32_t re = re_of(point[i]) * weight_of(2 * i, frame);
-        const int32_t im = 2 * i + 1 < frame->length ? im_of(point[i]) * weight_of(2 * i + 1, frame) : 0;
+    for (rescomp_count i = pairs; i < frame->size / 2; ++i) {
+        point[i] = 0;
+    }
+    if (odd) {
+        point[pairs] = point_of(next_of(&from), 0);
+        bits |= weighted_size(re_of(point[pairs]), 2 * pairs, frame);
+    }
+    doublings = zeros_of(bits);
+    shift = (uint8_t)(16 - doublings);
+    for (rescomp_count i = 0; i < pairs; ++i) {
+        const int32_t re = re_of(point[i]) * weight_of(2 * i, frame), im = im_of(point[i]) * weight_of(2 * i + 1, frame);
 
-        point[i] = point_of(rescomp_round_half_up_shift(re, 16 - doublings), rescomp_round_half_up_shift(im, 16 - doublings));
+        point[i] = point_of(rescomp_round_half_up_shift(re, shift), rescomp_round_half_up_shift(im, shift));
+    }
+    if (odd) {
+        point[pairs] = point_of(rescomp_round_half_up_shift(re_of(point[pairs]) * weight_of(2 * pairs, frame), shift), 0);
     }
     return doublings;
 }
@@ -147,16 +169,13 @@ static void transform(int32_t *point, rescomp_count count, rescomp_count m, cons
 /* Doubles all points as often as the largest part stays below 2^14; returns how often. */
 static uint8_t scale(int32_t *point, rescomp_count count)
 {
-    int32_t largest = 0;
+    int32_t bits = 0;
     uint8_t zeros;
 
     for (rescomp_count i = 0; i < count; ++i) {
-        const int32_t re = magnitude_of(re_of(point[i])), im = magnitude_of(im_of(point[i]));
-
-        largest = re > largest ? re : largest;
-        largest = im > largest ? im : largest;
+        bits |= magnitude_of(re_of(point[i])) | magnitude_of(im_of(point[i]));
     }
-    zeros = zeros_of(largest);
+    zeros = zeros_of(bits);
     if (zeros < 2) {
         return 0;
     }
