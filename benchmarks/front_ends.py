@@ -17,12 +17,13 @@ import numpy as np
 
 from rescomp.export.c import constant_bytes, translate
 from rescomp.frontend.description import PRESETS, FrontEnd
-from rescomp.frontend.lowering import FEATURES, SAMPLES, frames_of, frontend_graph
+from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
 from rescomp.frontend.real import real_features
 from rescomp.graph.draws import Draws
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import FloatArray, IntArray
 from rescomp.graph.ir import Graph
+from rescomp.graph.verify import SAMPLES
 from rescomp.targets.cores import AVR, CORES, Core
 from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import probe_model, run_probe, workspace, write_export
@@ -51,7 +52,7 @@ WITNESSES = {
     "c, sanitized": HostC([*SANITIZED.flags, "-DRESCOMP_TAP"]),
 }
 KERNELS = ("rescomp_spectrum_int16", "rescomp_band_sum_int32", "rescomp_log2_int32")
-AT_A_TIME = 200
+AT_A_TIME = 300
 """Frames that a witness is given."""
 
 
@@ -157,7 +158,7 @@ def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--frames", type=int, default=300)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, tuple[int, int]]] = {}

@@ -81,8 +81,10 @@ class _Translator:
         verbs += (
             ("stream", "stream_init", "stream_step", "stream_scores", "stream_decide", "gap", "begin", "advance") if model.policy else ()
         )
+        verbs += ("frontend", "listener", "listen", "push") if model.reads_samples else ()
         functions = (f"{model.name}_{verb}" for verb in verbs)
-        self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions)
+        parameters = ("samples", "features") if model.reads_samples else ()
+        self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions, *parameters)
         self.values: dict[str, str] = {}
         self.constants: dict[str, ConstArray] = {}
         self.stored: dict[tuple[str, str, str, bytes], dict[str, str]] = {}
@@ -102,7 +104,7 @@ class _Translator:
 
     def source(self) -> Source:
         functions: dict[str, FunctionBody] = {
-            name: self._function(name, self.graphs[name]) for name in ("step", "head", "decide", "whole") if name in self.graphs
+            name: self._function(name, self.graphs[name]) for name in ("frontend", "step", "head", "decide", "whole") if name in self.graphs
         }
         scores = Parameter("scores", self.model.output.type)
         states, kept = tuple(self.states.values()), tuple(self.decide_states.values())
@@ -120,7 +122,7 @@ class _Translator:
 
     def _function(self, role: str, graph: Graph) -> FunctionBody:
         outputs, types = () if role == "step" else graph.outputs, graph.types()
-        self.answer = "decision" if role == "decide" else "scores"
+        self.answer = {"decide": "decision", "frontend": "features"}.get(role, "scores")
         scratches = {
             node.name: scratch_of(op, types[node.inputs[0]], product)
             for node in graph.nodes
@@ -264,7 +266,7 @@ def _check_supported(model: IntegerModel) -> None:
         )
     if not model.is_recurrent and not model.graphs["whole"].data_inputs:
         raise UnsupportedError(f"model {model.name!r} reads no input")
-    for role in {"head", "whole"} & set(model.graphs):
+    for role in sorted({"head", "whole"} & set(model.graphs)):
         if len(model.graphs[role].outputs) != 1:
             raise UnsupportedError(f"graph {role!r} gives {len(model.graphs[role].outputs)} values: the C gives exactly one, the scores")
     for graph in model.graphs.values():

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from ..graph.evaluate import cut_frames
 from ..graph.fixed_point import LOG2_BITS, FloatArray, IntArray, Requantization, split_scale
 from ..graph.formats import Format, TensorType
-from ..graph.ir import Graph, Node, Value
+from ..graph.ir import Graph, IntegerModel, Node, Value
 from ..graph.ops import FullyConnected, Log2, Reshape, Spectrum
 from ..graph.ops.log2 import OUTPUT
+from ..graph.verify import SAMPLES, verify_model
 from ..graph.weights import Int8Weight
 from .bands import band_sum, half_window, offsets
 from .description import FrontEnd
 
-SAMPLES, FEATURES = "samples", "features"
-"""Values of the graph: its data input and its output."""
+FEATURES = "features"
+"""The graph's output; its input is SAMPLES."""
 COSINE = 127
 """1 in a row of the cosine transform."""
 
@@ -54,7 +58,14 @@ def cosine_transform(bands: int, coefficients: int) -> FullyConnected:
     return FullyConnected(Int8Weight(rows), none, Requantization(*split_scale(scale)), OUTPUT)
 
 
+def with_front_end(model: IntegerModel, front_end: FrontEnd) -> IntegerModel:
+    """The model with that front-end before it. Raises UnsupportedError where what it reads are no such features."""
+    graphs = {"frontend": frontend_graph(front_end), **model.graphs}
+    whole = replace(model, graphs=graphs, hop=front_end.hop)
+    verify_model(whole)
+    return whole
+
+
 def frames_of(samples: IntArray, front_end: FrontEnd) -> IntArray:
     """The frames [frames, span, channels] of a recording [samples, channels]."""
-    count = front_end.frames(len(samples))
-    return samples[np.arange(count)[:, None] * front_end.hop + np.arange(front_end.span)]
+    return cut_frames(samples, front_end.span, front_end.hop)

@@ -83,6 +83,24 @@ class Trajectory:
         return Trajectory(self.states[:, :steps], self.scores[:, :steps], *decided)
 
 
+def cut_frames(samples: IntArray, span: int, hop: int) -> IntArray:
+    """The whole frames [frames, span, channels] of a recording [samples, channels], each `hop` samples after the one before."""
+    starts = np.arange(max(0, (len(samples) - span) // hop + 1)) * hop
+    frames: IntArray = samples[starts[:, None] + np.arange(span)]
+    return frames
+
+
+def evaluate_frontend(model: IntegerModel, samples: IntArray) -> IntArray:
+    """The inputs that a front-end makes of a recording, int [samples, channels]: int64 [inputs, *input shape], of whole frames alone."""
+    frames = cut_frames(samples, model.samples.type.shape[0], model.hop)
+    frames = frames[: len(frames) // model.frames_an_input * model.frames_an_input]
+    size = rows_at_a_time(model.graphs["frontend"])
+    parts = (frames[start : start + size] for start in range(0, len(frames), size))
+    found = [evaluate_graph(model.graphs["frontend"], {model.samples.name: part})[model.features.name] for part in parts]
+    features: IntArray = np.concatenate([np.zeros((0, *model.features.type.shape), np.int64), *found])
+    return features.reshape(-1, *model.input.type.shape)
+
+
 def initial_state(model: IntegerModel, batch: int, rows: IntArray | None = None) -> dict[str, IntArray]:
     """Every state input before the first step, int64 [batch, *shape]: zeros, or `rows`, int [batch, state entries]."""
     if rows is not None:

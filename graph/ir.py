@@ -84,13 +84,15 @@ class IntegerModel:
 
     name: a C identifier, the prefix of everything generated. classes: one label a score, or empty.
     The head reads the state inputs of the step by name. A model with steps may have `decide` (graph/decide.py) behind its head, and a
-    policy of its streams (graph/policy.py).
+    policy of its streams (graph/policy.py). Any model may have `frontend` before them, from a frame of samples to one of the features that
+    the others read; hop: samples from one frame to the next.
     """
 
     name: str
     graphs: Mapping[str, Graph]
     classes: tuple[str, ...] = ()
     policy: StreamPolicy | None = None
+    hop: int = 0
 
     @property
     def is_recurrent(self) -> bool:
@@ -125,6 +127,29 @@ class IntegerModel:
         graph = self.graphs["decide"]
         (name,) = graph.outputs
         return Value(name, graph.types()[name])
+
+    @property
+    def reads_samples(self) -> bool:
+        """Whether a front-end stands before the rest."""
+        return "frontend" in self.graphs
+
+    @property
+    def samples(self) -> Value:
+        """What a frame reads, of a model with a front-end: [span, channels]."""
+        (value,) = self.graphs["frontend"].data_inputs
+        return value
+
+    @property
+    def features(self) -> Value:
+        """What it makes of them: of one frame, so many of which are an input."""
+        graph = self.graphs["frontend"]
+        (name,) = graph.outputs
+        return Value(name, graph.types()[name])
+
+    @property
+    def frames_an_input(self) -> int:
+        """Frames whose features side by side are one input."""
+        return self.input.type.size // self.features.type.size
 
     @property
     def decides(self) -> bool:

@@ -43,6 +43,8 @@ def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
     document = {"schema": SCHEMA, "contract": CONTRACT, "name": model.name, "classes": list(model.classes), "graphs": graphs}
     if model.policy is not None:
         document["stream"] = vars(model.policy)
+    if model.hop:
+        document["hop"] = model.hop
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), arrays
 
 
@@ -83,7 +85,7 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
         if len(graphs) != len(data["graphs"]):
             raise InputError("graph.json names a graph twice: export the model again")
         policy = _decode_fields(StreamPolicy, data["stream"], {}) if "stream" in data else None
-        model = IntegerModel(_text(data["name"]), graphs, tuple(map(_text, data["classes"])), policy)
+        model = IntegerModel(_text(data["name"]), graphs, tuple(map(_text, data["classes"])), policy, _count(data.get("hop", 0)))
         verify_model(model)
     except RescompError:
         raise
@@ -144,6 +146,12 @@ def _text(value: Any) -> str:
     if type(value) is not str:
         raise InputError(f"graph.json holds {value!r:.80} where a name belongs")
     return value
+
+
+def _count(value: Any) -> int:
+    if not is_count(value, 0, MOST_NUMBER):
+        raise InputError(f"graph.json holds {value!r:.80} where a number of samples belongs")
+    return int(value)
 
 
 def _whole_numbers(value: Any) -> tuple[int, ...]:

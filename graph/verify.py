@@ -14,15 +14,18 @@ MOST_AXES = 3
 """Of a value."""
 MOST_LAYERS = 4096
 """Of a graph."""
+SAMPLES = "samples"
+"""The input of a graph `frontend`."""
 MOST_IN_ALL = 1 << 24
 """Entries of all values of a graph together, and of all weights of a model."""
 
 
 def verify_model(model: IntegerModel) -> None:
     """Raise UnsupportedError, naming graph and layer, unless the model keeps the integer contract."""
-    if set(model.graphs) not in ({"step", "head"}, {"step", "head", "decide"}, {"whole"}):
+    if set(model.graphs) - {"frontend"} not in ({"step", "head"}, {"step", "head", "decide"}, {"whole"}):
         raise UnsupportedError(
-            f"a model has the graphs step and head, and decide if it takes decisions, or whole, not {sorted(model.graphs)}"
+            "a model has the graphs step and head, and decide if it takes decisions, or whole, and frontend if it reads samples, "
+            f"not {sorted(model.graphs)}"
         )
     check_name(model.name, "model name")
     _verify_weights(model)
@@ -31,6 +34,8 @@ def verify_model(model: IntegerModel) -> None:
             raise UnsupportedError(f"graph {name!r} calls itself {graph.name!r}")
         verify_graph(graph)
         prove_any_state(graph)
+    if model.reads_samples or model.hop:
+        _verify_frontend(model)
     if model.is_recurrent:
         _verify_head(model)
     if model.decides:
@@ -49,12 +54,32 @@ def verify_runnable(model: IntegerModel) -> None:
 
     That is what commands rely on; graphs of other forms are for the tests of ops.
     """
+    if model.reads_samples:
+        raise UnsupportedError(f"model {model.name!r} has a front-end, which commands do not feed with samples yet: export it from Python")
     first, last = ("step", "head") if model.is_recurrent else ("whole", "whole")
     read, given = len(model.graphs[first].data_inputs), len(model.graphs[last].outputs)
     if (read, given) != (1, 1):
         raise UnsupportedError(f"model {model.name!r} reads {read} values and gives {given}: rescomp runs those of one each")
     if model.is_recurrent and not model.graphs["step"].state_inputs:
         raise UnsupportedError(f"model {model.name!r} has steps and keeps no state between them")
+
+
+def _verify_frontend(model: IntegerModel) -> None:
+    """It reads frames of int16 samples and gives a whole part of what the net reads, in its format."""
+    if not model.reads_samples or not 1 <= model.hop <= MOST_ENTRIES:
+        raise UnsupportedError(f"a hop of {model.hop} samples is outside 1..{MOST_ENTRIES:,}, or there is no frontend to make it")
+    frontend = model.graphs["frontend"]
+    if len(frontend.inputs) != 1 or frontend.inputs[0].name != SAMPLES or len(frontend.outputs) != 1:
+        raise UnsupportedError(f"graph 'frontend' reads {SAMPLES!r} and gives one value, the features of a frame")
+    samples, features = model.samples.type, model.features.type
+    if samples.format.dtype != "int16" or len(samples.shape) != 2:
+        raise UnsupportedError(f"graph 'frontend' reads int16 [samples, channels], not {samples}")
+    if len({len(model.graphs[role].data_inputs) for role in ("step", "whole") if role in model.graphs} - {1}):
+        raise UnsupportedError("behind a graph 'frontend' stands a net that reads one value")
+    if model.input.type.format != features.format or model.input.type.size % features.size:
+        raise UnsupportedError(f"the features of a frame are {features}, of which the net's input, {model.input.type}, is no multiple")
+    if any(value.name == SAMPLES for name in model.graphs if name != "frontend" for value in model.graphs[name].inputs):
+        raise UnsupportedError(f"an input of another graph than 'frontend' is called {SAMPLES!r}: give it another name")
 
 
 def verify_graph(graph: Graph) -> None:

@@ -8,11 +8,11 @@ import pytest
 from rescomp.errors import UnsupportedError
 from rescomp.frontend.bands import WEIGHT_BITS, band_sum, triangles
 from rescomp.frontend.description import PRESETS, FrontEnd
-from rescomp.frontend.lowering import FEATURES, SAMPLES, frames_of, frontend_graph
+from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
 from rescomp.frontend.real import real_features
 from rescomp.graph.draws import Draws
 from rescomp.graph.evaluate import evaluate_graph
-from rescomp.graph.verify import verify_graph
+from rescomp.graph.verify import SAMPLES, verify_graph
 
 LOW = FrontEnd("log_mel", 8000, 200, 80, 256, 20, 60.0, 3800.0)
 FRONT_ENDS = {
