@@ -18,6 +18,7 @@ import click
 
 from . import __version__
 from .errors import RescompError
+from .model_names import CELL_KINDS
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _EMPTY = "an empty path names nothing: give one, or leave it out"
@@ -104,8 +105,7 @@ _FORMATS = (
     "the C as a library, in package-<format>/."
 )
 _KINDS = (
-    "fastgrnn, fastrnn, gru, lstm; resnet1d, dscnn1d, score1d; resnet2d, dscnn2d, score2d; hourglass; "
-    "or package.module:function, your own net."
+    f"{', '.join(CELL_KINDS)}; resnet1d, dscnn1d, score1d; resnet2d, dscnn2d, score2d; hourglass; or package.module:function, your own net."
 )
 _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=_PATH, help="Recipe (TOML) to start from."),

@@ -1,15 +1,19 @@
 """What a model, its values and its classes may be called: every name reaches generated code, so every one passes here.
 
-A model's name is that of a header too, and begins every name in its C.
+A model's name is that of a header too, and begins every name in its C. And the names of the cells, which the command line knows too.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Literal, get_args
 
 from .errors import UnsupportedError
 
+CellKind = Literal["fastrnn", "fastgrnn", "gru", "mgu", "lstm"]
+CELL_KINDS: tuple[str, ...] = get_args(CellKind)
+"""Each is the cell that models/recurrent/<kind>.py defines."""
 LONGEST = 40
 """Characters of a model's name."""
 _KEYWORDS = """

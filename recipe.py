@@ -12,9 +12,8 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, Validati
 
 from .documents import MOST_DOCUMENT_BYTES, parse_toml
 from .errors import InputError, nearest
-from .model_names import is_model_name, model_name_of
+from .model_names import CELL_KINDS, is_model_name, model_name_of
 from .recipe_stages import (
-    CELL_KINDS,
     MOST_CELLS,
     MOST_STAGES,
     STAGE_KINDS,

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-CELL_KINDS = ("fastrnn", "fastgrnn", "gru", "lstm")
+from .model_names import CELL_KINDS, CellKind
+
 MOST_CELLS, MOST_STAGES = 8, 32
 MOST_READINGS = 4096
 """Of a step: what the strides of the layers before the first cell may come to."""
@@ -85,7 +86,7 @@ class PoolStage(RecipeSection):
 class CellStage(RecipeSection):
     """A recurrent cell. What is unset of its sizes is [model]'s."""
 
-    kind: Literal["fastrnn", "fastgrnn", "gru", "lstm"]
+    kind: CellKind
     hidden_size: _Size | None = None
     rank_w: Annotated[int, Field(ge=1)] | None = None
     rank_u: Annotated[int, Field(ge=1)] | None = None

@@ -54,7 +54,7 @@ def saturate(value: IntArray, low: int, high: int) -> IntArray:
 
 
 def gated_sum(a: IntArray | int, b: IntArray, c: IntArray | int, d: IntArray, fraction_bits: int) -> IntArray:
-    """a b + c d in Q(fraction_bits), int64: the state update of FastRNN, GRU and LSTM.
+    """a b + c d in Q(fraction_bits), int64: the state update of FastRNN, GRU, MGU and LSTM.
 
     a, c: factors in Q15; b: Q15; d: Q(fraction_bits), at most 14. Rounds twice: a b to the unit of c d, then their sum.
     """

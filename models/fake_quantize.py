@@ -24,7 +24,7 @@ PREACTIVATION = Format(PREACTIVATION_BITS)
 STATE = Format(PREACTIVATION_BITS, bound=fixed_point.TERNARY_INPUT_BOUND)
 """The hidden state of FastRNN and FastGRNN, fixed by the contract: Q12, clamped so that ternary partial sums fit 16 bits."""
 UNIT_STATE = Format(13, bound=fixed_point.TERNARY_INPUT_BOUND)
-"""The hidden state of GRU and LSTM, which stays within [-1, 1]: Q13, clamped alike."""
+"""The hidden state of GRU, MGU and LSTM, which stays within [-1, 1]: Q13, clamped alike."""
 CELL_STATE = Format(PREACTIVATION_BITS, bound=28672)
 """The LSTM's cell state, which a tanh reads: Q12, clamped to [-7, 7] so that the sum that makes it fits 32 bits."""
 GATE = Format(PREACTIVATION_BITS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from math import prod
 from typing import NamedTuple
 
@@ -12,19 +13,25 @@ from torch import nn
 
 from ..errors import InputError
 from ..graph.formats import MOST_ENTRIES
+from ..model_names import CELL_KINDS
 from ..recipe import ModelSection
 from ..recipe_stages import CellStage, ConvolutionStage, DenseStage, DepthwiseStage, PoolStage, Stage, readings_of
 from .layered.convolutions import NetShape, conv_norm
 from .layered.timed_layers import TimedLayers
 from .recurrent.cell import CellModule, CellShape
-from .recurrent.fastgrnn import FastGrnnCell
-from .recurrent.fastrnn import FastRnnCell
-from .recurrent.gru import GruCell
-from .recurrent.lstm import LstmCell
 from .recurrent.net import CELL_SUFFIXES
 from .recurrent.readout import Readout
 
-CELLS: Mapping[str, type[CellModule]] = {"fastrnn": FastRnnCell, "fastgrnn": FastGrnnCell, "gru": GruCell, "lstm": LstmCell}
+
+def _cell(kind: str) -> type[CellModule]:
+    """The one that its module defines."""
+    module = import_module(f".recurrent.{kind}", __package__)
+    (cell,) = (each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__)
+    assert issubclass(cell, CellModule)
+    return cell
+
+
+CELLS: Mapping[str, type[CellModule]] = {kind: _cell(kind) for kind in CELL_KINDS}
 """The recurrent kinds of [model]."""
 _POOLS = {("max", 1): nn.MaxPool1d, ("max", 2): nn.MaxPool2d, ("average", 1): nn.AvgPool1d, ("average", 2): nn.AvgPool2d}
 _GLOBAL_POOLS = {

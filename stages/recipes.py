@@ -7,8 +7,8 @@ from ..data.frames import steps_of
 from ..documents import parse_json
 from ..graph.formats import MOST_BLOCK_STEPS
 from ..model_directory import CELLS_FILE, NET, RECIPE, ModelDirectory
+from ..model_names import CELL_KINDS
 from ..recipe import ALONE, BLOCK_READOUTS, STREAMS, Recipe, parse_recipe, with_unset
-from ..recipe_stages import CELL_KINDS
 from .listener import Listener
 
 

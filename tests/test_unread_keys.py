@@ -3,9 +3,9 @@
 import pytest
 
 from rescomp.errors import InputError
+from rescomp.model_names import CELL_KINDS
 from rescomp.models import NETS, NetShape
 from rescomp.recipe import (
-    CELL_KINDS,
     MODEL_KINDS,
     NET_KINDS,
     READERS,
@@ -97,7 +97,7 @@ def test_cells_read_their_own(key, others):
     [
         (
             ["model.kind=resnet1d", "model.rank_u=3"],
-            r"resnet1d does not read model\.rank_u, which is for fastrnn, fastgrnn, gru, lstm and stages",
+            r"resnet1d does not read model\.rank_u, which is for fastrnn, fastgrnn, gru, mgu, lstm and stages",
         ),
         (["model.widths=[8]"], "fastgrnn does not read model.widths"),
         (

@@ -60,6 +60,10 @@ class CellModule(nn.Module):
 
     gates: ClassVar[int] = 1
     states: ClassVar[Mapping[str, Format]]
+    adds_products: ClassVar[bool] = True
+    """Whether W x and U h are only ever added, so that their gradients are one."""
+    compiled_as: ClassVar[str] = ""
+    """CELL_<name> in compiled/recurrence.c, where that knows this very class; empty: its loop over time runs in torch alone."""
 
     def __init__(self, shape: CellShape) -> None:
         super().__init__()

@@ -24,6 +24,7 @@ class FastGrnnCell(CellModule):
     zeta, nu = sigmoid of the parameters of that name.
     """
 
+    compiled_as: ClassVar[str] = "FASTGRNN"
     states: ClassVar[Mapping[str, Format]] = {"h": STATE}
 
     def __init__(self, shape: CellShape) -> None:

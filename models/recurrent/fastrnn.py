@@ -21,6 +21,7 @@ INITIAL_ALPHA, INITIAL_BETA = -3.0, 3.0
 class FastRnnCell(CellModule):
     """c = tanh(W x + U h + b); h' = alpha c + beta h. alpha, beta = sigmoid of the parameters of that name."""
 
+    compiled_as: ClassVar[str] = "FASTRNN"
     states: ClassVar[Mapping[str, Format]] = {"h": STATE}
 
     def __init__(self, shape: CellShape) -> None:

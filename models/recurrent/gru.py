@@ -22,6 +22,8 @@ class GruCell(CellModule):
     """
 
     gates: ClassVar[int] = 3
+    compiled_as: ClassVar[str] = "GRU"
+    adds_products: ClassVar[bool] = False
     states: ClassVar[Mapping[str, Format]] = {"h": UNIT_STATE}
 
     def __init__(self, shape: CellShape) -> None:

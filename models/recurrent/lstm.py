@@ -25,6 +25,7 @@ class LstmCell(CellModule):
     """
 
     gates: ClassVar[int] = 4
+    compiled_as: ClassVar[str] = "LSTM"
     states: ClassVar[Mapping[str, Format]] = {"h": UNIT_STATE, "c": CELL_STATE}
 
     def __init__(self, shape: CellShape) -> None:

@@ -64,7 +64,7 @@ def test_piecewise_linear_switches_the_arithmetic_in_any_order():
     assert small_net().arithmetic.nonlinearity == "table"
 
 
-@pytest.mark.parametrize("kind", ["fastrnn", "fastgrnn", "gru", "lstm"])
+@pytest.mark.parametrize("kind", ["fastrnn", "fastgrnn", "gru", "mgu", "lstm"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_everything_together(kind, layers):
     x, lengths = recordings()

@@ -18,7 +18,7 @@ from rescomp.validate.registry import load_witness
 from rescomp.validate.torch_net import evaluate_net
 
 CHANNELS, CLASSES, LONGEST, BITS = 3, 4, 6, 9
-CELLS, WEIGHTS = ("fastrnn", "fastgrnn", "gru", "lstm"), ("ternary", "int8", "int4")
+CELLS, WEIGHTS = ("fastrnn", "fastgrnn", "gru", "mgu", "lstm"), ("ternary", "int8", "int4")
 
 
 def layer(rng, *, moves):

@@ -10,7 +10,7 @@ from rescomp.recipe import ModelSection
 
 
 @pytest.mark.parametrize(("channels", "classes", "what"), [(10**8, 3, "the input"), (10**15, 3, "the input"), (3, 10**8, "the head")])
-@pytest.mark.parametrize("kind", ["fastgrnn", "fastrnn", "gru", "lstm"])
+@pytest.mark.parametrize("kind", ["fastgrnn", "fastrnn", "gru", "mgu", "lstm"])
 def test_a_matrix_that_no_export_can_hold_is_refused_before_it_is_allocated(kind, channels, classes, what, monkeypatch):
     monkeypatch.setattr(factory, "RecurrentNet", None)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

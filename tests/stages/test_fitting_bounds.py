@@ -87,7 +87,7 @@ def test_no_weights_make_more_than_was_predicted(seed: int, how: str) -> None:
 
 def test_the_prediction_is_reached() -> None:
     """A bound that nothing comes near would waste the budget: of dense weights that share nothing it is what is made."""
-    for kind in ("fastgrnn", "fastrnn", "gru", "lstm"):
+    for kind in ("fastgrnn", "fastrnn", "gru", "mgu", "lstm"):
         for weights in ("int8", "int4", "ternary"):
             recipe = load_recipe(None, [f"model.kind={kind}", "model.hidden_size=16"], weights=weights)
             assert made(recipe, "apart")[0] == predict_size(recipe, CHANNELS, CLASSES).const

@@ -1,9 +1,9 @@
 /* The loop over time of one recurrent cell, forward and backward, for a batch: what models/recurrent/recurrence.py does.
 
-   Compiled once a variant, which macros choose: CELL_FASTGRNN, CELL_FASTRNN, CELL_GRU or CELL_LSTM; REAL_BYTES (4 or 8); FIXED_POINT (0
-   or 1); TABLE (1: sigmoid and tanh, in fixed point looked up; 0: piecewise linear); the formats of fixed point as `step, low, high`:
-   PREACTIVATION, GATE, UNIT, STATE_0, STATE_1 (of the cell), GATED_PRODUCT (the inner one of a gated sum); JOB_BYTES, the size of Job as
-   its writer knows it. The Python says what the cells mean: an operation here is the one of that name in models/arithmetic.py, with the
+   Compiled once a variant, which macros choose: CELL_FASTGRNN, CELL_FASTRNN, CELL_GRU, CELL_MGU or CELL_LSTM; REAL_BYTES (4 or 8);
+   FIXED_POINT (0 or 1); TABLE (1: sigmoid and tanh, in fixed point looked up; 0: piecewise linear); the formats of fixed point as
+   `step, low, high`: PREACTIVATION, GATE, UNIT, STATE_0, STATE_1 (of the cell), GATED_PRODUCT (the inner one of a gated sum);
+   JOB_BYTES, the size of Job as its writer knows it. The Python says what the cells mean: an operation here is the one of that name in models/arithmetic.py, with the
    straight-through slope of models/fake_quantize.py.
 
    Threads share out tiles of ROWS sequences, and a tile walks through all of time. No result depends on the number of threads: a
@@ -66,6 +66,8 @@ enum { GATES = 1, STATES = 1, CONSTANTS = 4 };
 enum { GATES = 1, STATES = 1, CONSTANTS = 3 };
 #elif defined(CELL_GRU)
 enum { GATES = 3, STATES = 1, CONSTANTS = 4 };
+#elif defined(CELL_MGU)
+enum { GATES = 2, STATES = 1, CONSTANTS = 2 };
 #elif defined(CELL_LSTM)
 enum { GATES = 4, STATES = 2, CONSTANTS = 4 };
 #endif
@@ -291,6 +293,35 @@ typedef struct {
 /* Units do not depend on one another. */
 #define FOR_UNITS(j, count) _Pragma("GCC ivdep") for (size_t j = 0; j < (count); ++j)
 
+#if defined(CELL_GRU) || defined(CELL_MGU)
+
+typedef struct {
+    Value projected, biased, recurrent, sum, opened;
+} Gate;
+
+static inline Gate gate(const Job *job, const Row *row, size_t at)
+{
+    Gate g;
+    g.projected = requantize(row->projected[at], FORMAT(PREACTIVATION));
+    g.biased = add(g.projected.value, job->constants[at]);
+    g.recurrent = requantize(row->recurrent[at], FORMAT(PREACTIVATION));
+    g.sum = add(g.biased.value, g.recurrent.value);
+    g.opened = sigmoid(job, g.sum.value);
+    return g;
+}
+
+/* opened: the gradient of the gate. */
+static inline void gate_backward(const Row *row, const Gate *g, real opened, size_t at)
+{
+    const real sum = opened * g->opened.slope * g->sum.slope;
+    const real biased = sum * g->biased.slope;
+    row->of_projected[at] = biased * g->projected.slope;
+    row->of_constants[at] += biased;
+    row->of_recurrent[at] = sum * g->recurrent.slope;
+}
+
+#endif
+
 #if defined(CELL_FASTGRNN)
 
 typedef struct {
@@ -381,25 +412,10 @@ static void backward_row(const Job *job, const Row *row)
 #elif defined(CELL_GRU)
 
 typedef struct {
-    Value projected, biased, recurrent, sum, opened;
-} Gate;
-
-typedef struct {
     Gate r, z;
     Value projected, biased, recurrent, recurrent_biased, reset, sum, n;
     GatedSum h;
 } Unit;
-
-static inline Gate gate(const Job *job, const Row *row, size_t at)
-{
-    Gate g;
-    g.projected = requantize(row->projected[at], FORMAT(PREACTIVATION));
-    g.biased = add(g.projected.value, job->constants[at]);
-    g.recurrent = requantize(row->recurrent[at], FORMAT(PREACTIVATION));
-    g.sum = add(g.biased.value, g.recurrent.value);
-    g.opened = sigmoid(job, g.sum.value);
-    return g;
-}
 
 static inline Unit unit(const Job *job, const Row *row, size_t j)
 {
@@ -416,16 +432,6 @@ static inline Unit unit(const Job *job, const Row *row, size_t j)
     u.n = tangent(job, u.sum.value);
     u.h = gated_sum(1 - u.z.opened.value, u.n.value, u.z.opened.value, row->h[j], FORMAT(STATE_0));
     return u;
-}
-
-/* opened: the gradient of the gate. */
-static inline void gate_backward(const Row *row, const Gate *g, real opened, size_t at)
-{
-    const real sum = opened * g->opened.slope * g->sum.slope;
-    const real biased = sum * g->biased.slope;
-    row->of_projected[at] = biased * g->projected.slope;
-    row->of_constants[at] += biased;
-    row->of_recurrent[at] = sum * g->recurrent.slope;
 }
 
 static void backward_row(const Job *job, const Row *row)
@@ -448,6 +454,49 @@ static void backward_row(const Job *job, const Row *row)
         io.of_recurrent[2 * hidden + j] = recurrent_biased * u.recurrent.slope;
         io.of_constants[2 * hidden + j] += biased;
         io.of_constants[3 * hidden + j] += recurrent_biased;
+    }
+}
+
+#elif defined(CELL_MGU)
+
+typedef struct {
+    Gate f;
+    Value projected, biased, recurrent, reset, sum, n;
+    GatedSum h;
+} Unit;
+
+static inline Unit unit(const Job *job, const Row *row, size_t j)
+{
+    const size_t candidate = job->hidden + j;
+    Unit u;
+    u.f = gate(job, row, j);
+    u.projected = requantize(row->projected[candidate], FORMAT(PREACTIVATION));
+    u.biased = add(u.projected.value, job->constants[candidate]);
+    u.recurrent = requantize(row->recurrent[candidate], FORMAT(PREACTIVATION));
+    u.reset = requantize(u.f.opened.value * u.recurrent.value, FORMAT(PREACTIVATION));
+    u.sum = add(u.biased.value, u.reset.value);
+    u.n = tangent(job, u.sum.value);
+    u.h = gated_sum(1 - u.f.opened.value, u.n.value, u.f.opened.value, row->h[j], FORMAT(STATE_0));
+    return u;
+}
+
+static void backward_row(const Job *job, const Row *row)
+{
+    const Job local = *job;
+    const Row io = *row;
+    const size_t hidden = local.hidden;
+    FOR_UNITS (j, hidden) {
+        const Unit u = unit(&local, &io, j);
+        const real h = (io.own_h[j] + io.later_h[j]) * u.h.slope;
+        const real product = h * u.h.slope_of_product;
+        const real n = product * (1 - u.f.opened.value) * u.n.slope * u.sum.slope;
+        const real reset = n * u.reset.slope;
+        const real biased = n * u.biased.slope;
+        gate_backward(&io, &u.f, h * io.h[j] - product * u.n.value + reset * u.recurrent.value, j);
+        io.later_h[j] = h * u.f.opened.value;
+        io.of_projected[hidden + j] = biased * u.projected.slope;
+        io.of_recurrent[hidden + j] = reset * u.f.opened.value * u.recurrent.slope;
+        io.of_constants[hidden + j] += biased;
     }
 }
 

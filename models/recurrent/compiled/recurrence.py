@@ -27,14 +27,9 @@ from ...fixed_point_arithmetic import FixedPointArithmetic
 from ...float_arithmetic import FloatArithmetic
 from .. import recurrence
 from ..cell import Cell, CellModule, Tensors
-from ..fastgrnn import FastGrnnCell
-from ..fastrnn import FastRnnCell
-from ..gru import GruCell
-from ..lstm import LstmCell
 from . import build
 
 SOURCE = Path(__file__).with_name("recurrence.c")
-CELLS_IN_C: Mapping[type[CellModule], str] = {FastGrnnCell: "FASTGRNN", FastRnnCell: "FASTRNN", GruCell: "GRU", LstmCell: "LSTM"}
 REALS: Mapping[torch.dtype, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 """What the C calls real."""
 PointerPair = ctypes.c_void_p * 2
@@ -55,6 +50,11 @@ class _Job(ctypes.Structure):
     )
 
 
+def _name_in_c(cell: type) -> str:
+    """A class that inherits from a known one may compute anything."""
+    return str(vars(cell).get("compiled_as", ""))
+
+
 @dataclass(frozen=True)
 class LoopVariant:
     """What is decided at compile time."""
@@ -68,7 +68,7 @@ class LoopVariant:
     def of(cls, cell: Cell, arithmetic: FloatArithmetic, dtype: torch.dtype) -> LoopVariant | None:
         """None for what the C does not know."""
         kind = cast(type[CellModule], type(cell))
-        if kind not in CELLS_IN_C or type(arithmetic) not in (FloatArithmetic, FixedPointArithmetic) or dtype not in REALS:
+        if not _name_in_c(kind) or type(arithmetic) not in (FloatArithmetic, FixedPointArithmetic) or dtype not in REALS:
             return None
         return cls(kind, dtype, isinstance(arithmetic, FixedPointArithmetic), arithmetic.nonlinearity)
 
@@ -78,7 +78,7 @@ class LoopVariant:
         formats = {"PREACTIVATION": PREACTIVATION, "GATE": GATE, "UNIT": UNIT, "GATED_PRODUCT": fake_quantize.product_format(states[-1])}
         formats |= {f"STATE_{i}": format for i, format in enumerate(states)}
         return {
-            f"CELL_{CELLS_IN_C[self.cell]}": "1",
+            f"CELL_{_name_in_c(self.cell)}": "1",
             "REAL_BYTES": str(REALS[self.dtype].itemsize),
             "FIXED_POINT": str(int(self.fixed_point)),
             "TABLE": str(int(self.nonlinearity == "table")),
@@ -88,8 +88,8 @@ class LoopVariant:
 
     @property
     def is_one_sum(self) -> bool:
-        """Whether W x and U h are only ever added, so that their gradients are one. GRU's reset gate stands between them."""
-        return not self.fixed_point and self.cell is not GruCell
+        """Whether the gradients of W x and U h are one: rounding parts them, too."""
+        return not self.fixed_point and self.cell.adds_products
 
     @property
     def tables(self) -> tuple[Tensor, Tensor] | None:

@@ -1,4 +1,4 @@
-"""GRU and LSTM are torch's, FastRNN is the paper's, and cells can be stacked."""
+"""GRU and LSTM are torch's, FastRNN and MGU their formulas, and cells can be stacked."""
 
 from __future__ import annotations
 
@@ -49,16 +49,28 @@ def test_equals_torch(kind, layers):
     expected, last = torch_net(net, kind)(x)
     states = net.states(x, torch.full((5,), 8))
     assert list(states) == [f"{name}{suffix}" for suffix in ("", "_2")[:layers] for name in ("h", "c")[: 2 if kind == "lstm" else 1]]
-    torch.testing.assert_close(states[net.last_state], expected, rtol=1e-12, atol=1e-13)  # the same sums in another order
+    torch.testing.assert_close(states[net.read_by_classifier], expected, rtol=1e-12, atol=1e-13)  # the same sums in another order
     if kind == "lstm":
         torch.testing.assert_close(states[f"c{net.cells[-1].suffix}"][:, -1], last[1][-1], rtol=1e-12, atol=1e-13)
+
+
+def test_mgu_is_the_written_formula():
+    net, x, h = net_of("mgu"), sequences(), torch.zeros(5, HIDDEN, dtype=torch.float64)
+    cell = net.cells[0]
+    of_gate, of_candidate = (cell.input.matrices()[0] @ x[..., None]).squeeze(-1).add(cell.bias).split(HIDDEN, dim=-1)
+    states = net.states(x, torch.full((5,), 8))["h"]
+    for step in range(8):
+        gate, candidate = (h @ cell.recurrent.matrices()[0].T).split(HIDDEN, dim=-1)
+        f = torch.sigmoid(of_gate[:, step] + gate)
+        h = (1 - f) * torch.tanh(of_candidate[:, step] + f * candidate) + f * h
+        torch.testing.assert_close(states[:, step], h, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_gradients_equal_torch(kind, layers):
     net, x = net_of(kind, layers), sequences().requires_grad_()
-    states, (theirs, _) = net.states(x, torch.full((5,), 8))[net.last_state], torch_net(net, kind)(x)
+    states, (theirs, _) = net.states(x, torch.full((5,), 8))[net.read_by_classifier], torch_net(net, kind)(x)
     weighting = torch.randn_like(theirs)
     (ours,) = torch.autograd.grad((states * weighting).sum(), x)
     (expected,) = torch.autograd.grad((theirs * weighting).sum(), x)
