@@ -319,6 +319,19 @@ def inspect(directory: Path, as_json: bool) -> None:
 
 @cli.command()
 @_directory_argument
+@_json_option
+def migrate(directory: Path, as_json: bool) -> None:
+    """Write an earlier version's files in a model directory as this version does. The model and its evidence stay what they are."""
+    from . import stages
+    from .printing import TerminalListener, print_migration
+
+    with TerminalListener() as listener:
+        result = stages.migrate(directory, listener=listener)
+    _print(result, as_json, print_migration)
+
+
+@cli.command()
+@_directory_argument
 @click.option("--core", "cores", required=True, metavar="CORE,CORE,...", help=_CORES)
 @_prefer_option
 @_json_option

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .stages.figures import StreamedFigures
     from .stages.flashing import Flashed
     from .stages.inspection import Inspection, LayerReport, Reading
+    from .stages.migration import Migration
     from .stages.pipeline import Summary
     from .stages.prediction import Prediction
     from .stages.profiling import CoreProfile, FunctionCost, LayerCost, Profile, StreamCost
@@ -329,6 +330,15 @@ def _perturbed_row(each: Perturbed, before: float | None) -> tuple[str, str, str
         return "-", "", f"not asked: {each.why_not}"
     difference = "" if before is None else f"{100 * (each.accuracy - before):+.2f}"
     return _percent(each.accuracy), difference, f"worst: {each.worst}" if each.worst else ""
+
+
+def print_migration(result: Migration) -> None:
+    """What was changed, file by file."""
+    for each in result.changes:
+        place = f" (instead of {each.instead_of})" if each.instead_of else ""
+        click.echo(f"{each.file}{place}: {each.what}")
+    if not result.changes:
+        click.echo(f"{result.path} is as this version writes it: nothing was changed")
 
 
 def print_inspection(result: Inspection) -> None:

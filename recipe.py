@@ -600,24 +600,31 @@ def parse_recipe(data: bytes, origin: str) -> Recipe:
     return _validate(_parse_toml(data, origin), (), None, None, origin)
 
 
+def older_names(data: bytes, origin: str) -> dict[str, str]:
+    """The keys in TOML bytes that stand there by the name that they had earlier, with today's name. Raises InputError naming `origin`."""
+    return {older: OLDER_NAMES[older] for older in _older_names(_parse_toml(data, origin))}
+
+
 def _tell_older_names(document: Mapping[str, Any], overrides: Iterable[str], note: Callable[[str], None]) -> None:
     """Tell `note` of every key that is asked for by the name that it had earlier."""
     asked = {override.partition("=")[0].strip() for override in overrides}
-    for older, name in OLDER_NAMES.items():
-        section, key = older.split(".")
-        entries = document.get(section)
-        if older in asked or (isinstance(entries, dict) and key in entries):
-            note(f"{older} is called {name} now: use that name")
+    for older in sorted(asked.intersection(OLDER_NAMES).union(_older_names(document))):
+        note(f"{older} is called {OLDER_NAMES[older]} now: use that name")
+
+
+def _older_names(document: Mapping[str, Any]) -> list[str]:
+    """Of OLDER_NAMES those that stand in the document."""
+    places = {older: older.split(".") for older in OLDER_NAMES}
+    return [older for older, (section, key) in places.items() if isinstance(document.get(section), dict) and key in document[section]]
 
 
 def _by_todays_names(document: dict[str, Any], origin: str) -> None:
-    for older, name in OLDER_NAMES.items():
+    for older in _older_names(document):
         section, key = older.split(".")
-        entries, today = document.get(section), name.split(".")[1]
-        if isinstance(entries, dict) and key in entries:
-            if today in entries:
-                raise InputError(f"{origin}: {older} is the name that {name} had earlier, and both are there: leave {older} out")
-            entries[today] = entries.pop(key)
+        name, entries = OLDER_NAMES[older], document[section]
+        if name.split(".")[1] in entries:
+            raise InputError(f"{origin}: {older} is the name that {name} had earlier, and both are there: leave {older} out")
+        entries[name.split(".")[1]] = entries.pop(key)
 
 
 def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, density: float | None, origin: str) -> Recipe:

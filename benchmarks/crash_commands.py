@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from rescomp.cli import main
+from rescomp.tests.goldens.directories import DIRECTORIES
 from rescomp.train import loop
 
 MOST_COMMANDS = 12
@@ -83,7 +84,7 @@ def interrupted_after_an_epoch() -> Iterator[None]:
 class Scenario:
     """A command, what it finds, and begin: the commands before it. cut: the last of them is interrupted after an epoch.
 
-    core: whose compiler and emulator it needs.
+    core: whose compiler and emulator it needs. earlier: the stored model directory of an earlier version that is there before them.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Scenario:
     begin: tuple[tuple[str, ...], ...] = ()
     cut: bool = False
     core: str = ""
+    earlier: str = ""
 
 
 def scenarios(data: Path, root: Path) -> list[Scenario]:
@@ -100,6 +102,7 @@ def scenarios(data: Path, root: Path) -> list[Scenario]:
     fresh = ("--data", str(data), *sets, "-o", model)
     other = ("--data", str(data), *sets, "--set", "model.hidden_size=5", "-o", model)
     train, quantize, export = ("train", *fresh), ("quantize", model), ("export", model)
+    verify_torch = ("verify", model, "--against", "torch", "--stress", "off")
     verify, run = ("verify", model, *against), ("run", *fresh, *against)
     other_weights, two = (*quantize, "--weights", "int8"), ("--seeds", "0,1")
     done = (train, quantize, export, verify)
@@ -117,6 +120,7 @@ def scenarios(data: Path, root: Path) -> list[Scenario]:
         Scenario("verify again, another witness", ("verify", model, "--against", "tflite"), done),
         Scenario("evaluate", ("evaluate", model, "--stream"), (train, quantize)),
         Scenario("evaluate after verify", ("evaluate", model, "--stream", "--perturb"), done),
+        Scenario("migrate", ("migrate", model), (verify_torch,), earlier="own_gru"),
         Scenario("predict", ("predict", model, "--data", str(data), "-o", str(root / "answers.csv")), (train, quantize)),
         Scenario("train --from", ("train", "--from", model, "--data", str(data), "-o", str(root / "next")), (train, quantize)),
         Scenario("check --markdown", ("check", model, "--markdown", str(root / "summary.md")), done),
@@ -148,6 +152,8 @@ def prepare(scenario: Scenario, root: Path) -> None:
     """Bring `root` to where the scenario's command finds it."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
+    if scenario.earlier:
+        shutil.unpack_archive(DIRECTORIES / f"{scenario.earlier}.zip", root / "model")
     for number, words in enumerate(scenario.begin):
         last = number == len(scenario.begin) - 1
         if scenario.cut and last:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .exporting import export_model
     from .flashing import flash
     from .inspection import inspect
+    from .migration import migrate
     from .pipeline import run
     from .prediction import predict
     from .profiling import profile
@@ -41,6 +42,7 @@ __all__ = [
     "export_model",
     "flash",
     "inspect",
+    "migrate",
     "predict",
     "profile",
     "quantize",
@@ -59,6 +61,7 @@ _HOME: Mapping[str, str] = {
     "export_model": ".exporting",
     "flash": ".flashing",
     "inspect": ".inspection",
+    "migrate": ".migration",
     "predict": ".prediction",
     "profile": ".profiling",
     "quantize": ".quantization",

@@ -50,6 +50,7 @@ def test_public_names():
         "export_model",
         "flash",
         "inspect",
+        "migrate",
         "predict",
         "profile",
         "quantize",

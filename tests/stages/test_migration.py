@@ -1,0 +1,88 @@
+"""A model directory of an earlier version is rewritten as this one writes it: the model, its vectors and its evidence stay."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from rescomp import stages
+from rescomp.benchmarks.dying_disk import contents
+from rescomp.cli import main
+from rescomp.errors import InputError
+from rescomp.model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, REPORT, SUMS, ModelDirectory
+from rescomp.stages.artefacts import read_model
+from rescomp.stages.evidence import read_report
+from rescomp.tests.goldens.directories import DIRECTORIES, KINDS
+from rescomp.validate.torch_net import load_quantized
+
+WRITTEN = {NET, CELLS_FILE, QUANTIZED_NET, RECIPE, REPORT, SUMS, ".lock"}
+
+
+def earlier(name, path):
+    shutil.unpack_archive(DIRECTORIES / f"{name}.zip", path)
+    return ModelDirectory.open(path)
+
+
+def evidence(directory):
+    model = read_model(directory)
+    return [(entry.witness, entry.set, entry.changed_files(directory, model)) for entry in read_report(directory, model).evidence]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_model_and_what_was_compared_stay(name, tmp_path):
+    directory = earlier(name, tmp_path / "model")
+    stages.verify(directory.path, "torch", stress="off")
+    before, known, net = contents(directory.path), evidence(directory), load_quantized(directory)
+    assert known
+    assert all(not changed for _, _, changed in known)
+    changed = stages.migrate(directory.path).changes
+    assert NET in {change.file for change in changed}
+    assert not directory.has(CELLS_FILE)
+    after = contents(directory.path)
+    assert {file for file in {*before, *after} if before.get(file) != after.get(file)} <= WRITTEN
+    assert evidence(directory) == known
+    again = load_quantized(directory)
+    assert type(again) is type(net)
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in net.state_dict().items())
+    assert stages.migrate(directory.path).changes == ()
+    assert contents(directory.path) == after
+
+
+def test_what_is_no_evidence_does_not_become_any(tmp_path):
+    directory = earlier("own_gru", tmp_path / "model")
+    stages.verify(directory.path, "torch", stress="off")
+    report = json.loads(directory.read(REPORT))
+    for entry in report["evidence"]:
+        entry["files"][QUANTIZED_NET] = "0" * 64
+    directory.write({REPORT: json.dumps(report).encode()})
+    stages.migrate(directory.path)
+    assert all(QUANTIZED_NET in changed for _, _, changed in evidence(directory))
+
+
+def test_a_directory_of_this_version_is_left_alone(finished, capsys):
+    before = contents(finished)
+    assert main(["migrate", str(finished)]) == 0
+    assert capsys.readouterr().out == f"{finished} is as this version writes it: nothing was changed\n"
+    assert contents(finished) == before
+
+
+def test_it_says_what_it_changed(tmp_path, capsys):
+    path = earlier("two_readings_a_step", tmp_path / "model").path
+    assert main(["migrate", str(path), "--json"]) == 0
+    changes = {change["file"]: change["what"] for change in json.loads(capsys.readouterr().out)["changes"]}
+    assert changes[RECIPE] == "model.window is model.readings"
+    assert b"\nreadings = 2\n" in ModelDirectory.open(path).read(RECIPE)
+    path = earlier("own_gru", tmp_path / "own").path
+    assert main(["migrate", str(path)]) == 0
+    assert f"{NET} (instead of {CELLS_FILE}): one file for the parts of every net\n" in capsys.readouterr().out
+
+
+def test_what_it_does_not_know_is_refused_and_stays(tmp_path):
+    directory = earlier("own_convolutions", tmp_path / "model")
+    document = json.loads(directory.read(NET))
+    directory.write({NET: json.dumps({**document, "schema": 99}).encode()})
+    before = contents(directory.path)
+    with pytest.raises(InputError, match=r"net\.json has schema 99, this rescomp reads .*: use the rescomp that wrote it"):
+        stages.migrate(directory.path)
+    assert {name: data for name, data in contents(directory.path).items() if name != ".lock"} == before
