@@ -259,6 +259,10 @@ LAYERS = {
         *("candidate_recurrent", "recurrent_bias", "reset_product"),
         *("candidate_input", "candidate_preactivation", "candidate", "state"),
     ],
+    "mgu": [
+        *("input_bias", "gate_input", "candidate_input", "gate_recurrent", "gate_preactivation", "gate"),
+        *("candidate_recurrent", "reset_product", "candidate_preactivation", "candidate", "state"),
+    ],
     "lstm": [
         *("preactivation", "preactivation_bias", "gates_preactivation", "gates", "input_gate", "forget_gate"),
         *("candidate_preactivation", "candidate", "output_preactivation", "output_gate", "cell", "cell_tanh", "state"),
