@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _, _, INPUT_LIMIT = grid(STATE)
 """2.67, the largest value in Q12 that ternary partial sums allow."""
 
 
-class Net(nn.Module):
+class Net(nn.Module, ABC):
     """Scores of sequences, windows or images.
 
     mean, std: float [channels], centre and spread of the training data's readings; a std of 0 counts as 1. saturates: normalised inputs
@@ -89,16 +90,16 @@ class Net(nn.Module):
             raise UnsupportedError("only a compressed net has formats and an integer meaning: call compress first")
         return self.arithmetic
 
+    @abstractmethod
     def calibrated(self, activations: DType) -> Mapping[str, Format]:
         """By name, in order: the values whose fraction bits calibration chooses, in the formats that they have before it.
 
         activations: the dtype of what layers keep.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def scores_format(self) -> Format:
         """Of a calibrated net's scores."""
-        raise NotImplementedError
 
     def normalize(self, x: Value, arithmetic: Normalizing[Value]) -> Value:
         """What the first cell or layer reads of readings x, channels last."""
