@@ -65,7 +65,7 @@ class FixedPointArithmetic(FloatArithmetic):
 
     def is_wide(self, name: str) -> bool:
         """Whether the step that makes the value computes in int16."""
-        return self.format(name).dtype == "int16" or self._extra_bits(name) != 0
+        return self.values[name].dtype == "int16" or self._extra_bits(name) != 0
 
     def set_wide(self, name: str, bits: int = WIDE_BITS) -> None:
         """Let it compute so, with 1 to WIDE_BITS fraction bits more than it is kept with."""
