@@ -19,6 +19,7 @@ import click
 from . import __version__
 from .errors import RescompError
 from .model_names import CELL_KINDS
+from .text_files import escaped
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _EMPTY = "an empty path names nothing: give one, or leave it out"
@@ -529,7 +530,7 @@ def _print_any_name() -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"rescomp: {text}", err=True)
+    click.echo(f"rescomp: {escaped(text)}", err=True)
 
 
 def _hush_stdout(code: int) -> int:

@@ -1,4 +1,4 @@
-"""JSON and TOML that somebody else may have written: bounded in size and depth, each key once, finite numbers only."""
+"""JSON and TOML of whoever wrote it: bounded in size and depth, each key once, finite numbers only, no control characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import fields
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from .text_files import decode_text
+from .text_files import decode_text, is_shown
 
 Record = TypeVar("Record")
 
@@ -76,10 +76,19 @@ def _refuse(name: str) -> Any:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
+        for each in level:
+            _check_text(each)
         level = [item for each in level for item in _items(each)]
         if not level:
             return
     raise ValueError(f"its brackets are nested more than {MOST_DEPTH} deep")
+
+
+def _check_text(value: Any) -> None:
+    """Of a text, or of an object's keys. Lines may end, and columns be aligned."""
+    for text in (value,) if isinstance(value, str) else value if isinstance(value, dict) else ():
+        if not all(is_shown(each) or each in "\n\t" for each in text):
+            raise ValueError(f"the text {text[:80]!r} holds a control character")
 
 
 def _items(value: Any) -> Iterable[Any]:

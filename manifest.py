@@ -127,7 +127,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         document = parse_json(data)
         schema = document["schema"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{name} is damaged, or not rescomp's: train the model again") from error
+        raise InputError(f"{name} is damaged, or not rescomp's ({error}): train the model again") from error
     if schema != SCHEMA or type(schema) is not int:
         raise InputError(f"{name} has schema {schema!r:.40}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
     try:

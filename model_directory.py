@@ -29,6 +29,7 @@ from .store import (
     refuse_strange,
 )
 from .store import write_atomically as write_atomically
+from .text_files import is_shown
 
 MANIFEST, RECIPE, METRICS = "manifest.json", "recipe.toml", "metrics.jsonl"
 NET = "net.json"
@@ -189,9 +190,13 @@ class ModelDirectory:
             self.read(name)
 
     def files(self, folder: str) -> list[str]:
-        """Names of all files under a folder, sorted, listed or not."""
+        """Names of all files under a folder, sorted, listed or not. Raises InputError for one that a terminal would not show as it is."""
         present = {file.relative_to(self.path).as_posix() for file in (self.path / folder).rglob("*") if file.is_file()}
-        return sorted(present.union(name for name in self._sums() if name.startswith(f"{folder}/")))
+        names = sorted(present.union(name for name in self._sums() if name.startswith(f"{folder}/")))
+        for name in names:
+            if not all(map(is_shown, name)):
+                raise InputError(f"{self.path} holds {name!r}, whose name is no text of one line: remove it, rescomp did not write it")
+        return names
 
     def write(self, files: Mapping[str, bytes], removed: Iterable[str] = ()) -> None:
         """Write files by name, remove other files and whole folders, and list what there is then in SHA256SUMS: as one step."""

@@ -6,10 +6,10 @@ A model's name is that of a header too, and begins every name in its C. And the 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Literal, get_args
 
 from .errors import UnsupportedError
+from .text_files import is_shown
 
 CellKind = Literal["fastrnn", "fastgrnn", "gru", "mgu", "lstm"]
 CELL_KINDS: tuple[str, ...] = get_args(CellKind)
@@ -87,8 +87,6 @@ MOST_LABEL_BYTES = 255
 """Of a class label in UTF-8."""
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z", re.ASCII)
 """Lower case, so that two names differ in a macro's upper case too; no C keyword is excluded, since the C export renames those."""
-_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's control characters, halves of pairs, and separators of lines and paragraphs."""
 
 
 def is_model_name(name: str) -> bool:
@@ -114,7 +112,7 @@ def check_name(name: str, what: str) -> None:
 
 def label_fault(label: str) -> str:
     """Why a text cannot be a class label, to stand behind it; nothing where it can. C gets all but harmless ASCII as octal escapes."""
-    if any(unicodedata.category(character) in _BREAKING for character in label):
+    if not all(map(is_shown, label)):
         return "holds a control character, or one that is no Unicode text"
     if len(label.encode()) > MOST_LABEL_BYTES:
         return f"takes {len(label.encode())} bytes, and a label at most {MOST_LABEL_BYTES}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from .errors import counted
+from .text_files import escaped
 
 if TYPE_CHECKING:
     from .boards import Board
@@ -51,7 +52,7 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
     def stage(self, title: str) -> None:
         """One line a stage."""
         self._close()
-        click.echo(f"{title} ...", err=True)
+        click.echo(f"{escaped(title)} ...", err=True)
 
     def epoch(self, report: EpochReport) -> None:
         """Move the bar, or print about ten lines a training."""
@@ -84,7 +85,7 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
     def warning(self, text: str) -> None:
         """One line that stands out."""
         self._close()
-        click.echo(f"warning: {text}", err=True)
+        click.echo(f"warning: {escaped(text)}", err=True)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from .model_names import CELL_KINDS, CellKind
+from .strict_documents import check_texts
 
 MOST_CELLS, MOST_STAGES = 8, 32
 MOST_READINGS = 4096
@@ -31,6 +32,10 @@ class RecipeSection(BaseModel):
             "".join(part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, str)).encode()
         except UnicodeEncodeError as error:
             raise ValueError("this is not UTF-8 text: write it, or rename the file, in UTF-8") from error
+        try:
+            check_texts(value)
+        except ValueError as error:
+            raise ValueError(f"{error}: write it, or rename the file, without") from error
         return value
 
     @field_validator("*")

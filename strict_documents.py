@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from .text_files import is_shown
 
 MOST = (1 << 63) - 1
 """Of a whole number."""
@@ -14,20 +17,26 @@ Positive = Annotated[int, Field(ge=1, le=MOST)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-def check_printable(text: str) -> str:
-    """Raise ValueError for a text that a terminal would not show as it is."""
-    if not text.isprintable():
-        raise ValueError("holds a character that is not printable")
-    return text
-
-
-PrintableText = Annotated[str, AfterValidator(check_printable)]
+def check_texts(value: Any) -> None:
+    """Raise ValueError where a value of a document holds, in itself or in what it lists, a text that a terminal would not show as it is."""
+    if isinstance(value, str) and not all(map(is_shown, value)):
+        raise ValueError(f"{value[:40]!r} holds a character that is not printable")
+    if isinstance(value, Mapping):
+        check_texts([*value.keys(), *value.values()])
+    for each in value if isinstance(value, tuple | list) else ():
+        check_texts(each)
 
 
 class Part(BaseModel):
-    """A part of a document. A key without a value is left out of it: None."""
+    """A part of a document, whose texts can be printed. A key without a value is left out of it: None."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_printed(cls, value: Any) -> Any:
+        check_texts(value)
+        return value
 
 
 class Stated(Part):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Mapping
 
 DECIMAL = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -16,6 +17,22 @@ _MARKS: Mapping[bytes, str] = {
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 """Byte order marks of other encodings; UTF-32's begins as UTF-16's does, so it is looked for first."""
+
+
+_UNSHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's control characters, halves of pairs, and separators of lines and paragraphs."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What turns the direction of what stands behind it, so that a line shows another text than it holds."""
+
+
+def is_shown(character: str) -> bool:
+    """Whether a terminal shows a character, rather than doing what it says."""
+    return unicodedata.category(character) not in _UNSHOWN and character not in _TURNING
+
+
+def escaped(text: str) -> str:
+    """A text of whatever origin, as a terminal may show it: what is_shown refuses becomes an escape of Python's, but for line ends."""
+    return "".join(each if is_shown(each) or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 class TextError(ValueError):

@@ -55,6 +55,9 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Datase
     for channel in raw.channels:
         if fault := label_fault(channel):
             raise InputError(f"the channel {channel!r} of {raw.name} {fault}: rename it")
+    for group in (*raw.facts.get("train_groups", ()), *raw.facts.get("test_groups", ())):
+        if fault := label_fault(group):
+            raise InputError(f"the group {group[:80]!r} of {raw.name} {fault}: rename it")
     return Dataset(raw.name, train, test, found, _digest(found, train, test), raw.channels, raw.facts)
 
 

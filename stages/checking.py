@@ -11,16 +11,20 @@ from ..errors import BudgetError, InputError, ParityError, counted
 from ..graph.ir import IntegerModel
 from ..model_directory import REPORT, VECTORS, ModelDirectory
 from .artefacts import Vectors, read_model, read_vectors
-from .evidence import TEST, Evidence, Report, VectorSet, read_report
+from .compared_sets import TEST
+from .evidence import Evidence, Report, VectorSet, read_report
 from .exports import check_exports, exports_at_hand
 from .figures import STREAMED, Figures
 from .inspection import inspect_model
 from .left_by_c import missing_of_c
 from .limits import CORE_SIZES, MODEL_SIZES, Limits, SizeKey, core_sizes, read_baseline, read_limits, read_profile
 from .listener import Listener
+from .missing_parts import describe_unasked, missing_parts, unasked
 from .owed import Owed
 from .perturbations import PERTURBATIONS, TITLES
 from .profiling import profile
+from .questions import Question
+from .witness_files import changed_files
 
 _WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash"}
 
@@ -199,7 +203,7 @@ def check(
         report = read_report(directory, model)
         vectors = read_vectors(directory, model)
         owed = Owed.of(model, path, vectors, report)
-        evidence = _current(directory, model, report, vectors, owed)
+        evidence, questions = _current(directory, model, report, vectors, owed)
         check_exports(directory, model)
         at_hand = exports_at_hand(directory)
         continuous = directory.manifest().data.test_streams_sha256 is not None
@@ -214,11 +218,12 @@ def check(
         if size not in before:
             raise InputError(f"{baseline} does not hold {' '.join(filter(None, size))}, whose growth is limited: make it again")
     measures = tuple(Measure(*size, sizes[size], wanted.most.get(size), before.get(size), wanted.growth.get(size)) for size in sizes)
-    missing = missing_of_c(evidence, report, recurrent=model.is_recurrent)
+    older = unasked(evidence, questions)
+    missing = *missing_parts(evidence, questions, report), *missing_of_c(evidence, report, older, recurrent=model.is_recurrent)
     failures = (*_mismatches(evidence, owed, wanted), *missing)
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
-    not_seen = report.not_seen({entry.witness for entry in evidence})
+    not_seen = *report.not_seen({entry.witness for entry in evidence}), *map(describe_unasked, older)
     reached = tuple(_reached(path, model, report, wanted, continuous=continuous))
     known = model.name, report.graph_sha256, report.accuracy.integer
     return Check(*known, evidence, measures, failures, not_compared, not_seen, reached)
@@ -255,8 +260,12 @@ def _why_not_known(path: Path, name: str, model: IntegerModel, figures: Figures 
     return f"{path / REPORT} does not tell it: {again}"
 
 
-def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors, owed: Owed) -> tuple[Evidence, ...]:
-    """The evidence on the vectors and the files at hand. Raises InputError where one of them is not what was compared."""
+def _current(
+    directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors, owed: Owed
+) -> tuple[tuple[Evidence, ...], tuple[Question, ...]]:
+    """The evidence on the vectors and the files at hand, and the questions that it answers. Raises InputError where one of them is not
+    what was compared.
+    """
     again = f"run `rescomp verify {directory.path}` again"
     if report.vectors.get(TEST) != VectorSet(sha256=vectors.sha256, sequences=len(vectors.x)):
         raise InputError(f"{directory.path / VECTORS} is not what was compared: {again}")
@@ -265,13 +274,18 @@ def _current(directory: ModelDirectory, model: IntegerModel, report: Report, vec
         raise InputError(f"{said}: {again}")
     for false in owed.false_of(report):
         raise InputError(f"{directory.path / REPORT} tells {false}: {again}")
-    evidence = []
-    for entry in report.evidence:
-        changed = entry.changed_files(directory, model)
-        if present := [name for name in changed if directory.has(name)]:
-            raise InputError(f"{directory.path / present[0]} is not the file that {entry.who} was compared on: {again}")
-        evidence += [] if changed else [entry]
-    return tuple(evidence)
+    evidence = [entry for entry in report.evidence if _is_at_hand(directory, model, entry, entry.who)]
+    questions = [each for each in report.questions if _is_at_hand(directory, model, each, each.witness)]
+    return tuple(evidence), tuple(questions)
+
+
+def _is_at_hand(directory: ModelDirectory, model: IntegerModel, entry: Evidence | Question, who: str) -> bool:
+    """Whether the files are there. Raises InputError where they are not what they were."""
+    changed = changed_files(entry.witness, entry.files, directory, model)
+    if present := [name for name in changed if directory.has(name)]:
+        again = f"run `rescomp verify {directory.path}` again"
+        raise InputError(f"{directory.path / present[0]} is not the file that {who} was compared on: {again}")
+    return not changed
 
 
 def _measure_cores(path: Path, cores: Sequence[str], prefer: str, listener: Listener | None) -> dict[SizeKey, int]:

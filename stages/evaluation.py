@@ -21,7 +21,8 @@ from ..graph.serialize import digest
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
 from ..recipe import RATES, parse_recipe
 from .artefacts import Vectors, answers, read_model, read_vectors
-from .evidence import TEST, Report, VectorSet, read_report
+from .compared_sets import TEST
+from .evidence import Report, VectorSet, read_report
 from .figures import Figures, StreamedFigures
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed

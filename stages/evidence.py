@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -23,53 +22,38 @@ from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
 from ..model_directory import REPORT, ModelDirectory
-from ..strict_documents import Count, Fraction, Part, Positive, PrintableText, Sha256, cause_of, check_printable
+from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
 from ..validate.registry import find_witness, parse_witnesses
 from ..validate.witness import CompilingWitness
+from .compared_sets import FILES, HEADER, STREAM, TEST, Set
 from .fault_summary import FaultSummary
 from .figures import Figures
+from .questions import Question
 from .witness_files import changed_files
 
 SCHEMA = 2
 """Version of report.json."""
-TEST: Final = "test"
-"""The set of the golden vectors, vectors/test.npz."""
-FILES: Final = "files"
-"""The set of what is compared byte for byte, whatever builds it."""
-HEADER: Final = "header"
-"""The set of what a header offers beside step and scores: numbers, names, run, classify, several states. Its inputs are always the same."""
-STREAM: Final = "stream"
-"""One long run without a reset, of whose steps each witness takes the first ones."""
-Set = Literal["test", "stress", "layers", "stress full", "layers full", "stream", "files", "header"]
-"""What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files, header: no set of vectors."""
 
 
-class _Part(Part):
-    """A part of the document: its texts can be printed."""
-
-    @field_validator("*")
-    @classmethod
-    def _check_texts(cls, value: Any) -> Any:
-        for text in (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ():
-            if isinstance(text, str):
-                check_printable(text)
-        return value
+def is_of_vectors(name: Set) -> bool:
+    """Whether a set is one of vectors."""
+    return name not in (FILES, HEADER)
 
 
-class Accuracy(_Part):
+class Accuracy(Part):
     """Fractions of the test vectors that are answered right."""
 
     integer: Fraction
 
 
-class VectorSet(_Part):
+class VectorSet(Part):
     """A set of vectors: its digest (artefacts.hash_arrays) and how many sequences it has."""
 
     sha256: Sha256
     sequences: Count
 
 
-class Evidence(_Part):
+class Evidence(Part):
     """One variant of one witness on one set: how many values were compared with the reference, and how many differ.
 
     witness: `name[:argument]` as --against takes it. version: of the software behind it. rescomp: of the one that compared. sampled: how
@@ -103,7 +87,7 @@ class Evidence(_Part):
         if self.fault is not None and not self.mismatches:
             raise ValueError(f"{self.who} has a fault where nothing differs")
         for name in self.files:
-            path = PurePosixPath(check_printable(name))
+            path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or str(path) != name:
                 raise ValueError(f"{name!r} is no name of a file in a model directory")
         if (self.set == STREAM) != (self.steps is not None):
@@ -130,7 +114,7 @@ class Evidence(_Part):
     @property
     def on_vectors(self) -> bool:
         """Whether it is of a set of vectors."""
-        return self.set not in (FILES, HEADER)
+        return is_of_vectors(self.set)
 
     @property
     def failures(self) -> list[str]:
@@ -150,7 +134,7 @@ class Evidence(_Part):
         return {**who, "set": self.set, "sampled": self.sampled, "steps": self.steps, **counts}
 
 
-class Reach(_Part):
+class Reach(Part):
     """Of one kind of places how many the vectors reach, and how many there are: see validate.coverage.Count."""
 
     reached: Count
@@ -165,7 +149,7 @@ class Reach(_Part):
         return self
 
 
-class CoverageSummary(_Part):
+class CoverageSummary(Part):
     """What each set reaches, together with those before it, by kind (and "total"). Empty: of a set that was not run.
 
     not_seen: by witness `name[:argument]`, what of the sets it cannot be asked, and why.
@@ -174,7 +158,7 @@ class CoverageSummary(_Part):
     test: Mapping[str, Reach] = {}
     stress: Mapping[str, Reach] = {}
     layers: Mapping[str, Reach] = {}
-    not_seen: Mapping[str, tuple[PrintableText, ...]] = {}
+    not_seen: Mapping[str, tuple[str, ...]] = {}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -200,7 +184,7 @@ class CoverageSummary(_Part):
         return CoverageSummary(**kept, not_seen=self.not_seen)
 
 
-class StreamSummary(_Part):
+class StreamSummary(Part):
     """What numpy saw in the longest stream that there is evidence of: steps, the values that the step's layers made of them, and how many
     of these lie at an end of their format, by kind (graph.events); the states among them.
     """
@@ -220,10 +204,11 @@ class StreamSummary(_Part):
         return self
 
 
-class Report(_Part):
+class Report(Part):
     """report.json: the evidence there is for the model whose graph has this digest.
 
-    not_run: default witnesses left out, and why. evaluation: what `rescomp evaluate` found on the model's own data, None before it.
+    questions: what each witness was asked; none of what a rescomp before them found. not_run: default witnesses left out, and why.
+    evaluation: what `rescomp evaluate` found on the model's own data, None before it.
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -233,14 +218,15 @@ class Report(_Part):
     accuracy: Accuracy
     vectors: Mapping[Set, VectorSet]
     evidence: tuple[Evidence, ...]
+    questions: tuple[Question, ...] = ()
     coverage: CoverageSummary = CoverageSummary()
     stream: StreamSummary | None = None
     not_run: tuple[str, ...] = ()
     evaluation: Figures | None = None
 
     @model_serializer(mode="wrap")
-    def _leave_out_what_was_not_evaluated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: part for name, part in handler(self).items() if name != "evaluation" or part is not None}
+    def _leave_out_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: part for name, part in handler(self).items() if name not in ("evaluation", "questions") or part}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -301,60 +287,12 @@ def parse_report(data: bytes, name: str, again: str) -> Report:
     try:
         return Report.model_validate_json(json.dumps(document))
     except (ValidationError, InputError) as error:
-        raise InputError(f"{name} is damaged, or not rescomp's ({_cause(error)}): {again} again") from error
+        raise InputError(f"{name} is damaged, or not rescomp's ({cause_of_refusal(error)}): {again} again") from error
 
 
-def _cause(error: ValidationError | InputError) -> str:
+def cause_of_refusal(error: ValidationError | InputError) -> str:
+    """What is wrong with a report."""
     return str(error) if isinstance(error, InputError) else cause_of(error)
-
-
-def merge(earlier: Report, now: Report, directory: ModelDirectory, model: IntegerModel) -> Report:
-    """`now`, with the evidence of `earlier` on the same model that it does not replace and whose vectors and files are unchanged.
-
-    New evidence of a witness on a set replaces its earlier evidence there; that of a sampled run replaces only sampled ones, that of a
-    stream no longer one.
-    """
-    replaced = {(_subject(entry), entry.set, entry.sampled is None) for entry in now.evidence}
-    replaced |= {(_subject(entry), entry.set, False) for entry in now.evidence}
-    longest = {_subject(entry): entry.steps for entry in now.evidence if entry.steps}
-    vectors = {name: entry for name, entry in earlier.vectors.items() if now.vectors.get(name, entry) == entry}
-    kept = [
-        entry
-        for entry in earlier.evidence
-        if ((_subject(entry), entry.set, entry.sampled is None) not in replaced or _is_longer(entry, longest))
-        and (entry.set in vectors or not entry.on_vectors)
-        and not entry.changed_files(directory, model)
-    ]
-    coverage = now.coverage.after(earlier.coverage) if vectors == earlier.vectors else now.coverage
-    coverage = coverage.model_copy(update={"not_seen": _not_seen(earlier, now)})
-    steps = max((entry.steps or 0 for entry in (*now.evidence, *kept)), default=0)
-    streams = [each for each in (now.stream, earlier.stream if STREAM in vectors else None) if each and each.steps == steps]
-    stream = next(iter(streams), None)
-    update: dict[str, Any] = {"evidence": in_order([*now.evidence, *kept]), "vectors": {**vectors, **now.vectors}}
-    update |= {"coverage": coverage, "stream": stream}
-    parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}
-    update["evaluation"] = now.evaluation or (earlier.evaluation if TEST in vectors else None)
-    try:
-        return Report(schema=2, **parts, **update)
-    except ValidationError as error:
-        raise InputError(f"it does not go together with what was found now ({_cause(error)})") from error
-
-
-def _is_longer(entry: Evidence, longest: Mapping[tuple[str, ...], int]) -> bool:
-    return entry.steps is not None and entry.steps > longest.get(_subject(entry), entry.steps)
-
-
-def _subject(entry: Evidence) -> tuple[str, ...]:
-    """Whose evidence it is: a witness's on one build, or that of a board with a known firmware, at whatever port it answers today."""
-    return ("serial", *sorted(entry.files)) if entry.witness.startswith("serial:") and entry.files else (entry.witness, entry.build)
-
-
-def _not_seen(earlier: Report, now: Report) -> dict[str, tuple[str, ...]]:
-    """What witnesses were not asked, by name: of those asked now, and of the others as it was. A product's build adds to what is known."""
-    asked = {entry.witness for entry in now.evidence if not entry.build}
-    kept = {name: notes for name, notes in earlier.coverage.not_seen.items() if name not in asked}
-    found = now.coverage.not_seen
-    return {name: tuple(dict.fromkeys((*kept.get(name, ()), *found.get(name, ())))) for name in sorted({*kept, *found})}
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -12,16 +12,18 @@ from ..errors import MissingToolError, UnsupportedError, counted
 from ..graph.evaluate import Trajectory
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
-from ..validate.build import Build
+from ..text_files import escaped
 from ..validate.compare import Comparison, compare, compare_layers
 from ..validate.fault import Fault, first_wrong_layer, locate
 from ..validate.replay import BOARD_STEPS, REPLAYED_STEPS
 from ..validate.serial_port import SerialPort, describe_estimate
 from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
-from .evidence import FILES, HEADER, TEST, Evidence
+from .compared_sets import FILES, HEADER, TEST, Set
+from .evidence import Evidence
 from .fault_summary import FaultSummary
 from .fresh_files import compare_with_fresh
 from .listener import Listener
+from .questions import Question, VerifyRequest
 from .stream_proof import LongRunSet
 from .vector_sets import LayerSet, SequenceSet
 from .witness_files import files_read
@@ -41,11 +43,10 @@ class Examination:
     model: IntegerModel
     golden: SequenceSet
     sets: Sequence[SequenceSet | LayerSet | LongRunSet]
-    compare_files: bool
-    firmware: str | None
-    build: Build
+    request: VerifyRequest
     listener: Listener
     found: list[Evidence] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     not_seen: dict[str, list[str]] = field(default_factory=dict)
 
     def question(self, witness: Witness, argument: str) -> None:
@@ -55,7 +56,8 @@ class Examination:
         streams = [(each, steps) for each in self.sets if isinstance(each, LongRunSet) and (steps := each.steps(witness.name))]
         runs = [*jobs.values(), *(self._stream_job(each, argument, steps) for each, steps in streams)]
         self.listener.stage(f"verify against {name}{describe_estimate(runs) if isinstance(witness, SerialPort) else ''}")
-        asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.firmware), str(self.build))
+        asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.request.firmware), str(self.request.build))
+        begin = len(self.found)
         for each in self.sets:
             if isinstance(each, LongRunSet):
                 if steps := each.steps(witness.name):
@@ -69,18 +71,35 @@ class Examination:
         if isinstance(witness, HeaderWitness):
             job = replace(self._job(self.golden, argument), stream_steps=sum(steps for _, steps in streams))
             self._try(asked, "its header", partial(self._compare_uses, asked, witness, job))
-        if self.compare_files:
+        if self.request.compare_files:
             self._try(asked, "its files", lambda: self._compare_files(asked))
+        self.questions.append(self._asked(asked, self.found[begin:], next((steps for _, steps in streams), None)))
+
+    def _asked(self, asked: _Asked, found: Sequence[Evidence], steps: int | None) -> Question:
+        """What a witness was asked, and who answered. steps: of the stream."""
+        answered: dict[Set, tuple[str, ...]] = {}
+        for entry in found:
+            answered[entry.set] = (*answered.get(entry.set, ()), entry.variant)
+        return Question(
+            witness=asked.name,
+            files=asked.files,
+            stress=self.request.stress or "off",
+            compare_files=self.request.compare_files,
+            answered=answered,
+            samples=self.request.samples,
+            stream_steps=steps,
+            build=asked.build,
+        )
 
     @property
     def _sequences(self) -> list[SequenceSet]:
         return [each for each in self.sets if isinstance(each, SequenceSet)]
 
     def _job(self, each: SequenceSet, argument: str) -> Job:
-        return replace(each.job(self.model, self.directory.path, argument, self.listener.progress), build=self.build)
+        return replace(each.job(self.model, self.directory.path, argument, self.listener.progress), build=self.request.build)
 
     def _stream_job(self, each: LongRunSet, argument: str, steps: int) -> Job:
-        return replace(each.job(self.directory.path, argument, steps, self.listener.progress), build=self.build)
+        return replace(each.job(self.directory.path, argument, steps, self.listener.progress), build=self.request.build)
 
     def _try(self, asked: _Asked, what: str, ask: Callable[[], Iterator[Evidence]]) -> None:
         """Ask something that not every witness can be asked."""
@@ -90,7 +109,7 @@ class Examination:
             self._note(asked, f"{what}: {error}")
 
     def _note(self, asked: _Asked, text: str) -> None:
-        notes = self.not_seen.setdefault(asked.name, [])
+        notes, text = self.not_seen.setdefault(asked.name, []), escaped(text)
         if text not in notes:
             notes.append(text)
 
@@ -103,7 +122,7 @@ class Examination:
             return
         count = len(result.differing)
         more = f" (and {counted(count - 1, 'more file differs', 'more files differ')})" if count > 1 else ""
-        failure = f"{result.differing[0]}{more}" if count else None
+        failure = escaped(f"{result.differing[0]}{more}") if count else None
         compared = max(result.compared, count)
         yield Evidence(
             witness=asked.name,
@@ -125,7 +144,7 @@ class Examination:
             yield Evidence(
                 witness=asked.name,
                 variant=f"{answer.variant}, {USES}",
-                version=answer.version,
+                version=escaped(answer.version),
                 set=HEADER,
                 compared=answer.compared,
                 mismatches=answer.mismatches,
@@ -191,7 +210,7 @@ class _Asked:
         return Evidence(
             witness=self.name,
             variant=answer.variant,
-            version=answer.version,
+            version=escaped(answer.version),
             set=vectors.name,
             compared=comparison.compared,
             mismatches=comparison.mismatches,

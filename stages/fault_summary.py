@@ -6,16 +6,16 @@ from typing import Self
 
 from pydantic import model_validator
 
-from ..strict_documents import Count, Part, Positive, PrintableText
+from ..strict_documents import Count, Part, Positive
 from ..validate.fault import Fault
 
 
 class FaultSummary(Part):
     """The first layer that differs (validate.fault.Fault): sequence, step, channel, expected and got are of the first value that does."""
 
-    graph: PrintableText
-    layer: PrintableText
-    kernel: PrintableText
+    graph: str
+    layer: str
+    kernel: str
     channels: Positive
     of_channels: Positive
     steps: Positive

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..validate.host_c import VARIANTS
 from ..validate.registry import find_witness
 from ..validate.witness import CompilingWitness
-from .evidence import FILES, HEADER, STREAM, TEST, Evidence, Report, Set
+from .compared_sets import FILES, HEADER, STREAM, TEST, Set
+from .evidence import Evidence, Report
+from .questions import STRESS, TITLES, is_noted
 
-_PAIRS: Sequence[tuple[Set, Set]] = (("stress", "layers"), ("stress full", "layers full"))
 _WHOLE_RUNS: Sequence[Set] = (TEST, "stress", "stress full", STREAM)
-_TITLES: Mapping[Set, str] = {HEADER: "its header", FILES: "its files"}
-_NOTES: Mapping[Set, str] = {
-    HEADER: "its header",
-    FILES: "its files",
-    STREAM: "the stream",
-    "layers": "single layers",
-    "layers full": "single layers",
-}
-"""How a note begins on what a witness could not be asked."""
 
 
-def missing_of_c(evidence: Sequence[Evidence], report: Report, *, recurrent: bool) -> Iterator[str]:
-    """A sentence for everything that is not there of the C on this machine and on cores, beside what is. recurrent: whether the model is.
+def missing_of_c(evidence: Sequence[Evidence], report: Report, runs: Iterable[tuple[str, str]], *, recurrent: bool) -> Iterator[str]:
+    """A sentence for everything that is not there of the C on this machine and on cores, beside what is, where nobody recorded what was
+    asked. recurrent: whether the model is.
 
-    evidence: that on the files at hand. What a run was told to leave out (--stress off, --samples) and what could not be asked may be away.
+    evidence: that on the files at hand. runs: witnesses with their builds. What a run was told to leave out (--stress off, --samples) and
+    what could not be asked may be away.
     """
-    runs = dict.fromkeys((each.witness, each.build) for each in evidence if each.set == TEST and _is_c(each.witness))
-    for witness, build in runs:
+    tested = {(each.witness, each.build) for each in evidence if each.set == TEST and _is_c(each.witness)}
+    for witness, build in (run for run in runs if run in tested):
         found = [each for each in evidence if each.witness == witness and (each.build == build or each.set == FILES)]
         if any(each.failures for each in found):
             continue
         notes = report.coverage.not_seen.get(witness, ())
         there = {each.set for each in found}
         for name in _due(found, stream=recurrent and witness == "c"):
-            noted = name in _NOTES and any(note.startswith(f"{_NOTES[name]}:") for note in notes)
-            if name not in there and not noted:
-                yield f"{witness} left no evidence on {_TITLES.get(name, f'the {name} set')}, which its run leaves: run verify again"
+            if name not in there and not is_noted(name, notes):
+                yield f"{witness} left no evidence on {TITLES.get(name, f'the {name} set')}, which its run leaves: run verify again"
         yield from _missing_variants(found, [each.name for each in VARIANTS] if (witness, build) == ("c", "") else ())
 
 
@@ -49,7 +42,7 @@ def _due(found: Sequence[Evidence], *, stream: bool) -> Iterator[Set]:
     """The sets that the others imply."""
     yield from (HEADER, FILES)
     whole, there = {each.set for each in found if each.sampled is None}, {each.set for each in found}
-    for pair in _PAIRS:
+    for pair in STRESS.values():
         if there & set(pair):
             yield from pair
         if stream and set(pair) <= whole:

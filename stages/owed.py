@@ -15,7 +15,8 @@ from ..validate.compare import expected_count
 from ..validate.registry import find_witness
 from ..validate.witness import Job
 from .artefacts import Vectors
-from .evidence import STREAM, Evidence, Report, Set, VectorSet
+from .compared_sets import STREAM, Set
+from .evidence import Evidence, Report, VectorSet
 from .stream_proof import LongRunSet
 from .vector_sets import SequenceSet, golden_set, whole_runs
 

@@ -18,7 +18,8 @@ from ..graph.long_run import evaluate_long_run
 from ..validate.stream_inputs import stream_inputs
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
-from .evidence import STREAM, Set, StreamSummary, VectorSet
+from .compared_sets import STREAM, Set
+from .evidence import StreamSummary, VectorSet
 
 HOST_STEPS = 10_000
 """Of the C on this machine, unless a number is asked for."""

@@ -18,11 +18,12 @@ from ..validate.coverage import CoverageMeter
 from ..validate.stress import Mode, stress_sequences, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
-from .evidence import TEST, Reach, Set, VectorSet
+from .compared_sets import TEST, Set
+from .evidence import Reach, VectorSet
+from .questions import STRESS
 
 StressMode = Literal["quick", "full", "off"]
 STRESS_MODES = get_args(StressMode)
-_SETS: Mapping[Mode, tuple[Set, Set]] = {"quick": ("stress", "layers"), "full": ("stress full", "layers full")}
 _SEED = 20261129
 """Of the sequences that --samples takes."""
 
@@ -91,7 +92,7 @@ def golden_set(vectors: Vectors, reference: Trajectory | None = None) -> Sequenc
 def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]:
     """Both sets that are made from the graph alone."""
     stress = stress_vectors(model, mode)
-    whole, layers = _SETS[mode]
+    whole, layers = STRESS[mode]
     arrays = [array for values in stress.layers.values() for array in values.values()]
     forced = VectorSet(sha256=hash_arrays(*arrays), sequences=sum(map(_batch, stress.layers.values())))
     return _sequence_set(model, whole, stress.x, stress.lengths, stress.initial), LayerSet(layers, LayerReference(stress.layers), forced)
@@ -99,7 +100,7 @@ def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]
 
 def whole_runs(model: IntegerModel, name: Set) -> SequenceSet | None:
     """The sequences of the stress set that evidence calls `name`, without the values for single layers; None for another set."""
-    mode = next((mode for mode, (whole, _) in _SETS.items() if whole == name), None)
+    mode = next((mode for mode in get_args(Mode) if STRESS[mode][0] == name), None)
     return None if mode is None else _sequence_set(model, name, *stress_sequences(model, mode))
 
 

@@ -18,9 +18,12 @@ from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
 from ..validate.witness import HeaderWitness, Witness
 from .artefacts import Vectors, read_model, read_vectors
-from .evidence import FILES, HEADER, CoverageSummary, Evidence, Reach, Report, merge, read_report
+from .compared_sets import FILES, HEADER
+from .evidence import CoverageSummary, Evidence, Reach, Report, read_report
 from .examination import Examination
 from .listener import Listener, Silent
+from .merging import in_order_of_witnesses, merge
+from .questions import VerifyRequest
 from .stream_proof import LongRunSet, check_stream_steps
 from .vector_sets import STRESS_MODES, SequenceSet, golden_set, measure, stress_sets
 
@@ -163,22 +166,10 @@ def verify(
     check_stream_steps(stream_steps)
     directory = ModelDirectory.open(path)
     with directory.held():
-        return _verify(directory, against, _Asked(mode, samples, stream_steps, compare_files, firmware, build), listener)
+        return _verify(directory, against, VerifyRequest(mode, samples, stream_steps, compare_files, firmware, build), listener)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What verify was asked beside the witnesses."""
-
-    stress: Mode | None
-    samples: int | None
-    stream_steps: int | None
-    compare_files: bool
-    firmware: str | None
-    build: Build
-
-
-def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, listener: Listener) -> Verification:
+def _verify(directory: ModelDirectory, against: str | None, asked: VerifyRequest, listener: Listener) -> Verification:
     path = directory.path
     excuses = {name: reason for name, _ in parse_witnesses(against) if against is None and (reason := _excuse(directory, name))}
     witnesses = ready_witnesses(against, without=excuses)
@@ -196,7 +187,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     stream = _stream_set(model, vectors, asked, [each for each in sets if isinstance(each, SequenceSet)], sampled=sampled)
     listener.stage("measure what the vectors reach")
     coverage = measure(model, taken)
-    examination = Examination(directory, model, golden, [*taken, *stream], asked.compare_files, asked.firmware, asked.build, listener)
+    examination = Examination(directory, model, golden, [*taken, *stream], asked, listener)
     for witness, argument in witnesses:
         examination.question(witness, argument)
     report = Report.of(
@@ -204,6 +195,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
         vectors.accuracy,
         vectors={each.name: each.vectors for each in (*sets, *stream)},
         evidence=examination.found,
+        questions=in_order_of_witnesses(examination.questions),
         coverage=CoverageSummary(**coverage, not_seen={name: tuple(notes) for name, notes in examination.not_seen.items()}),
         stream=next((each.summary for each in stream), None),
         not_run=tuple(f"{name}: {reason}" for name, reason in excuses.items()),
@@ -211,7 +203,9 @@ def _verify(directory: ModelDirectory, against: str | None, asked: _Asked, liste
     return Verification(tuple(examination.found), report, _keep(directory, model, report, listener))
 
 
-def _stream_set(model: IntegerModel, vectors: Vectors, asked: _Asked, sets: Sequence[SequenceSet], *, sampled: bool) -> list[LongRunSet]:
+def _stream_set(
+    model: IntegerModel, vectors: Vectors, asked: VerifyRequest, sets: Sequence[SequenceSet], *, sampled: bool
+) -> list[LongRunSet]:
     """The one that is run, if one is. sets: the golden one, and what the stress set takes of a budget that is as large. sampled: whether
     something of the sets is left out.
     """

@@ -19,6 +19,11 @@ from rescomp.documents import MOST_DEPTH, MOST_DOCUMENT_BYTES, is_count, parse_j
         (" " * MOST_DOCUMENT_BYTES + "1", "has at most 8,388,608"),
         (b"\xff\xfe", "UTF-8"),
         ("", "Expecting value"),
+        (r'["a\u001b[2Jb"]', r"the text 'a\\x1b\[2Jb' holds a control character"),
+        (r'{"a": [{"b\u009b": 1}]}', "holds a control character"),
+        (r'"\u202eb"', "holds a control character"),
+        (r'"\ud800"', "holds a control character"),
+        (r'"a\rb"', "holds a control character"),
     ],
 )
 def test_json_that_is_refused(text, message):
@@ -36,6 +41,8 @@ def test_json_that_is_refused(text, message):
         ("a = 1\na = 2", "Cannot overwrite"),
         (b"a = '\xff'", "UTF-8"),
         ("#" * MOST_DOCUMENT_BYTES + "#", "has at most 8,388,608"),
+        (r'a = "x\u001by"', "holds a control character"),
+        (r'"x\u007f" = 1', "holds a control character"),
     ],
 )
 def test_toml_that_is_refused(text, message):
@@ -46,6 +53,7 @@ def test_toml_that_is_refused(text, message):
 def test_what_is_taken():
     assert parse_json(b'\xef\xbb\xbf{"a": [1, -2.5, "x", null, true]}') == {"a": [1, -2.5, "x", None, True]}
     assert parse_json("[" * MOST_DEPTH + "]" * MOST_DEPTH)
+    assert parse_json(r'["a\n\tb", "l\u00e4uft\u00a0\u200d"]') == ["a\n\tb", "l\u00e4uft\u00a0\u200d"]
     assert parse_toml(b"\xef\xbb\xbfa = 1\r\n[b]\nc = [0x10]\r\n") == {"a": 1, "b": {"c": [16]}}
 
 

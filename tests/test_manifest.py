@@ -111,6 +111,25 @@ def test_nothing_out_of_bounds_or_unknown_stands_in_a_manifest(path, value):
         parse_manifest(put(path, value), "m")
 
 
+def test_no_text_of_a_manifest_breaks_a_line_or_steers_a_terminal():
+    texts = [path for path in list(places(DOCUMENT))[1:] if isinstance(value_at(path), str | list) and path != ("input", "shape")]
+    assert len(texts) == 23
+    for path in texts:
+        for wrong in ("1\n2", "1\u009b2", "1\u2028", "1\u202e2"):
+            with pytest.raises(InputError, match=r"^m is damaged, or not rescomp's .*: train the model again$") as caught:
+                print(path, parse_manifest(put(path, [wrong] if isinstance(value_at(path), list) else wrong), "m"))
+            assert str(caught.value).isprintable()
+    with pytest.raises(InputError, match=r"formats: .*not printable"):
+        parse_manifest(put(("formats",), {"step.h\nnext": DOCUMENT["formats"]["step.h_next"]}), "m")
+
+
+def value_at(path):
+    value = DOCUMENT
+    for key in path:
+        value = value[key]
+    return value
+
+
 def test_the_sentence_says_what_is_wrong():
     with pytest.raises(
         InputError, match=r"^m is damaged, or not rescomp's \(input\.unit: Extra inputs are not permitted\): train the model again$"

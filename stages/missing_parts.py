@@ -1,0 +1,55 @@
+"""What verify asked and report.json has no evidence of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .compared_sets import FILES, STREAM, Set
+from .evidence import Evidence, Report
+from .questions import TITLES, Question, is_noted
+
+
+def missing_parts(evidence: Sequence[Evidence], questions: Sequence[Question], report: Report) -> Iterator[str]:
+    """A sentence for each part that a witness was asked for and that is not there. evidence, questions: those on the files at hand."""
+    for question in questions:
+        answered = {name for each in questions if _same(question, each) for name in each.answered}
+        for name in question.due():
+            if name not in answered and not is_noted(name, report.coverage.not_seen.get(question.witness, ())):
+                yield _left_nothing(question.witness, name)
+        for name, variants in question.answered.items():
+            gone = [variant for variant in variants if not any(_answers(question, name, variant, entry) for entry in evidence)]
+            if len(gone) == len(variants):
+                yield _left_nothing(question.witness, name)
+            else:
+                yield from (_left_nothing(f"{question.witness} ({variant})", name) for variant in gone)
+
+
+def unasked(evidence: Sequence[Evidence], questions: Sequence[Question]) -> list[tuple[str, str]]:
+    """(witness, build) of evidence beside which no question stands: a rescomp before this one wrote the report."""
+    asked = {(question.witness, question.build) for question in questions}
+    return [who for who in dict.fromkeys((each.witness, each.build) for each in evidence if each.set != FILES) if who not in asked]
+
+
+def describe_unasked(who: tuple[str, str]) -> str:
+    """What that means."""
+    witness, build = who
+    return (
+        f"{witness}{f' by {build}' if build else ''}: whether something was taken out of its evidence: report.json does not say what it "
+        "was asked, as those of earlier versions; verify again"
+    )
+
+
+def _left_nothing(who: str, name: Set) -> str:
+    return f"{who} left no evidence on {TITLES.get(name, f'the {name} set')}, which verify asked it for: run verify again"
+
+
+def _same(one: Question, other: Question) -> bool:
+    return one.witness == other.witness and one.build == other.build
+
+
+def _answers(question: Question, name: Set, variant: str, entry: Evidence) -> bool:
+    """Whether evidence is what a variant left of a set, or more."""
+    mine = entry.witness == question.witness and (entry.build == question.build or name == FILES)
+    whole = question.samples is not None or entry.sampled is None
+    far = name != STREAM or (entry.steps or 0) >= (question.stream_steps or 0) or bool(entry.failures)
+    return mine and whole and far and (entry.set, entry.variant) == (name, variant)
