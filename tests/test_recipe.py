@@ -134,7 +134,7 @@ def test_a_recipe_without_end_is_refused(tmp_path, text):
         load_recipe(tmp_path / "recipe.toml")
 
 
-@pytest.mark.parametrize("name", ["\U0001f600.npz", 'a"b\\c\td.npz', "\x7f.npz", "2024-05-01", "true", "\u65e5\u672c\u8a9e.npz"])
+@pytest.mark.parametrize("name", ["\U0001f600.npz", 'a"b\\c d.npz', "\xa0.npz", "2024-05-01", "true", "\u65e5\u672c\u8a9e.npz"])
 def test_a_key_that_an_option_stands_for_is_taken_as_it_is(name):
     recipe = load_recipe(keys={"data.source": name})
     assert recipe.data.source == name
