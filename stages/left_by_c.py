@@ -9,7 +9,7 @@ from ..validate.registry import find_witness
 from ..validate.witness import CompilingWitness
 from .compared_sets import FILES, HEADER, STREAM, TEST, Set
 from .evidence import Evidence, Report
-from .questions import STRESS, TITLES, is_noted
+from .questions import SET_TITLES, STRESS, is_noted
 
 _WHOLE_RUNS: Sequence[Set] = (TEST, "stress", "stress full", STREAM)
 
@@ -30,7 +30,7 @@ def missing_of_c(evidence: Sequence[Evidence], report: Report, runs: Iterable[tu
         there = {each.set for each in found}
         for name in _due(found, stream=recurrent and witness == "c"):
             if name not in there and not is_noted(name, notes):
-                yield f"{witness} left no evidence on {TITLES.get(name, f'the {name} set')}, which its run leaves: run verify again"
+                yield f"{witness} left no evidence on {SET_TITLES.get(name, f'the {name} set')}, which its run leaves: run verify again"
         yield from _missing_variants(found, [each.name for each in VARIANTS] if (witness, build) == ("c", "") else ())
 
 

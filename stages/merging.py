@@ -16,7 +16,7 @@ from .evidence import Evidence, Report, cause_of_refusal, in_order, is_of_vector
 from .questions import Question
 from .witness_files import changed_files
 
-Subject = tuple[str, ...]
+Owner = tuple[str, ...]
 """Whose evidence something is."""
 
 
@@ -31,7 +31,7 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
     kept = [
         entry
         for entry in earlier.evidence
-        if not answered.replaces(_subject(entry), entry.set, entry.steps, whole=entry.sampled is None)
+        if not answered.replaces(_owner(entry), entry.set, entry.steps, whole=entry.sampled is None)
         and (entry.set in vectors or not entry.on_vectors)
         and not entry.changed_files(directory, model)
     ]
@@ -56,37 +56,37 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
 class _Answered:
     """Of what a run found evidence. sets: whose, on which, and whether it replaces that of a whole run. longest: steps of a stream."""
 
-    sets: frozenset[tuple[Subject, Set, bool]]
-    longest: Mapping[Subject, int]
+    sets: frozenset[tuple[Owner, Set, bool]]
+    longest: Mapping[Owner, int]
 
     @classmethod
     def by(cls, evidence: Sequence[Evidence]) -> _Answered:
-        found = {(_subject(entry), entry.set, whole) for entry in evidence for whole in {False, entry.sampled is None}}
-        return cls(frozenset(found), {_subject(entry): entry.steps for entry in evidence if entry.steps})
+        found = {(_owner(entry), entry.set, whole) for entry in evidence for whole in {False, entry.sampled is None}}
+        return cls(frozenset(found), {_owner(entry): entry.steps for entry in evidence if entry.steps})
 
-    def replaces(self, subject: Subject, name: Set, steps: int | None, *, whole: bool) -> bool:
+    def replaces(self, owner: Owner, name: Set, steps: int | None, *, whole: bool) -> bool:
         """Whether it takes the place of evidence on a set. steps: of a stream."""
-        longer = steps is not None and steps > self.longest.get(subject, steps)
-        return (subject, name, whole) in self.sets and not longer
+        longer = steps is not None and steps > self.longest.get(owner, steps)
+        return (owner, name, whole) in self.sets and not longer
 
     def left_of(self, question: Question, vectors: Collection[str]) -> Iterator[Question]:
         """An earlier question with the sets that still answer it; nothing where there is none. vectors: sets that are what they were."""
         left = {}
         for name, variants in question.answered.items():
-            subject = _subject_of(question.witness, "" if name == FILES else question.build, question.files)
+            owner = _owner_of(question.witness, "" if name == FILES else question.build, question.files)
             steps = question.stream_steps if name == STREAM else None
-            replaced = self.replaces(subject, name, steps, whole=question.samples is None)
+            replaced = self.replaces(owner, name, steps, whole=question.samples is None)
             if not replaced and (name in vectors or not is_of_vectors(name)):
                 left[name] = variants
         if left:
             yield question.model_copy(update={"answered": left})
 
 
-def _subject(entry: Evidence) -> Subject:
-    return _subject_of(entry.witness, entry.build, entry.files)
+def _owner(entry: Evidence) -> Owner:
+    return _owner_of(entry.witness, entry.build, entry.files)
 
 
-def _subject_of(witness: str, build: str, files: Mapping[str, str]) -> Subject:
+def _owner_of(witness: str, build: str, files: Mapping[str, str]) -> Owner:
     """Whose evidence it is: a witness's on one build, or that of a board with a known firmware, at whatever port it answers today."""
     return ("serial", *sorted(files)) if witness.startswith("serial:") and files else (witness, build)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .compared_sets import FILES, STREAM, Set
 from .evidence import Evidence, Report
-from .questions import TITLES, Question, is_noted
+from .questions import SET_TITLES, Question, is_noted
 
 
 def missing_parts(evidence: Sequence[Evidence], questions: Sequence[Question], report: Report) -> Iterator[str]:
@@ -40,7 +40,7 @@ def describe_unasked(who: tuple[str, str]) -> str:
 
 
 def _left_nothing(who: str, name: Set) -> str:
-    return f"{who} left no evidence on {TITLES.get(name, f'the {name} set')}, which verify asked it for: run verify again"
+    return f"{who} left no evidence on {SET_TITLES.get(name, f'the {name} set')}, which verify asked it for: run verify again"
 
 
 def _same(one: Question, other: Question) -> bool:

@@ -27,7 +27,7 @@ NOTES: Mapping[Set, str] = {
     "stress full": "the stress full set",
 }
 """How a note begins on what a witness could not be asked."""
-TITLES: Mapping[Set, str] = {HEADER: "its header", FILES: "its files"}
+SET_TITLES: Mapping[Set, str] = {HEADER: "its header", FILES: "its files"}
 """What a set is called where it is none of vectors."""
 
 

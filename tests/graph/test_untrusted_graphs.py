@@ -103,7 +103,7 @@ def test_a_name_that_is_changed_wherever_it_stands_is_refused_too(kind, form, re
     names = {value["name"] for graph in data["graphs"] for value in graph["inputs"]}
     names |= {name for graph in data["graphs"] for node in graph["nodes"] for name in (node["name"], *node["outputs"])}
     for old in names:
-        with pytest.raises(RescompError, match=r"is not a lower-case C identifier|has 128 characters"):
+        with pytest.raises(RescompError, match=r"is not a lower-case C identifier|has 128 characters|holds a control character, or"):
             decode(json.dumps(renamed(data, old, NAMES[kind])).encode(), arrays)
 
 
