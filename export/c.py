@@ -10,7 +10,6 @@ from typing import get_args
 
 import numpy as np
 
-from ..errors import UnsupportedError
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel, Node, Value
 from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
@@ -18,19 +17,17 @@ from ..graph.ops.c_arguments import requantization_argument, weight_argument
 from ..graph.ops.product import largest_accumulator
 from ..graph.verify import verify_model
 from ..graph.weights import Weight
-from ..model_names import KEYWORDS, is_model_name
-from ..targets.cores import AVR, Core
+from ..model_names import KEYWORDS
 from ..targets.kernel_choice import Product, Target, choose_products, graph_on, multiply_on, wants_own_scales
 from ..targets.row_scales import rows_requantization
 from ..targets.scratch import Scratch, scratch_of
+from .c_declarations import CODE_WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Tap, c_type
 from .c_identifiers import PREDEFINED, SPOKEN_FOR, Identifiers
-from .c_source import CODE_WIDTH, Call, ConstArray, FunctionBody, LayerCode, Parameter, Source, Tap, c_type
+from .c_limits import NARROW_ENTRIES, check_counts, check_supported
+from .c_source import Source
 from .c_templates import kernel_files, read_template, render
-from .int32_values import refuse_int32
 from .memory import Location, plan_memory
 
-MAX_ENTRIES, NARROW_ENTRIES = (1 << 30) - 1, (1 << 15) - 1
-"""Of a value: where an object may have so many bytes, and where kernels count in 16 bits (RESCOMP_COUNT_BITS)."""
 CHANCE_BYTES = 16
 """Arrays up to this size may be equal by chance: they make no layer share another one's constants."""
 
@@ -63,7 +60,7 @@ def constant_bytes(model: IntegerModel) -> dict[str, int]:
 def translate(model: IntegerModel, target: Target | None = None, *, share: bool = True) -> Source:
     """The model as declarations, buffers and calls. share: layers whose constants are equal store them once. Raises UnsupportedError."""
     verify_model(model)
-    _check_supported(model)
+    check_supported(model)
     check_counts(model, target.core if target else None)
     return _Translator(model, target, share).source()
 
@@ -259,34 +256,8 @@ def _products(graphs: Mapping[str, Graph], target: Target | None) -> dict[tuple[
     return {node: product for node, product in zip(ops, chosen, strict=True) if product}
 
 
-def _check_supported(model: IntegerModel) -> None:
-    if not is_model_name(model.name):
-        raise UnsupportedError(
-            f"a model exported to C cannot be named {model.name!r}: a header of that name exists, or it is no identifier"
-        )
-    if not model.is_recurrent and not model.graphs["whole"].data_inputs:
-        raise UnsupportedError(f"model {model.name!r} reads no input")
-    for role in sorted({"head", "whole"} & set(model.graphs)):
-        if len(model.graphs[role].outputs) != 1:
-            raise UnsupportedError(f"graph {role!r} gives {len(model.graphs[role].outputs)} values: the C gives exactly one, the scores")
-    for graph in model.graphs.values():
-        refuse_int32(graph, "the C kernels compute")
-
-
 def _holds_int32(model: IntegerModel) -> bool:
     return any(type.format.dtype == "int32" for graph in model.graphs.values() for type in graph.types().values())
-
-
-def check_counts(model: IntegerModel, core: Core | None = None) -> None:
-    """Raise UnsupportedError for a value with more entries than the C counts: on a core, or (None) where an object may be that large."""
-    narrow = core is not None and core.family is AVR
-    most, who = (NARROW_ENTRIES, f"the C on {core.name}") if core and narrow else (MAX_ENTRIES, "the C")
-    remedy = f"take {'a core of 32 bits, or ' if narrow else ''}shorter windows, smaller images, a larger stem_stride or smaller widths"
-    for graph in model.graphs.values():
-        for name, type in graph.types().items():
-            if type.size > most:
-                where = f"value {name!r} of graph {graph.name!r}"
-                raise UnsupportedError(f"{where} has {type.size} entries and {who} counts up to {most}: {remedy}")
 
 
 def _is_read(graph: Graph, value: Value) -> bool:

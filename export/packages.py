@@ -16,7 +16,8 @@ from ..errors import InputError, nearest
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from .c import export_c, translate
-from .c_source import ConstArray, Source
+from .c_declarations import ConstArray
+from .c_source import Source
 from .c_templates import list_templates, render
 
 MIN_STEPS = 8

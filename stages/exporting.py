@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from ..errors import InputError, nearest
-from ..export.c import check_counts
+from ..export.c_limits import check_counts
 from ..export.packages import ECOSYSTEMS, About, choose_recording, export_package, package_folder
 from ..graph.ir import IntegerModel
 from ..model_directory import C_FOLDER, REPORT, ModelDirectory

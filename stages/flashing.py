@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,30 +11,27 @@ from typing import Any
 
 from ..boards import Board, Method, load_board
 from ..boards.description import Daplink, Stm32loader, Uf2
-from ..boards.methods import ELF, TOOLS, CopyToDrive, FlashStep, Pack, RunTool, choose_method, needs_port, plan
-from ..boards.uf2 import pack_uf2
-from ..errors import DeviceError, InputError, MissingToolError, missing_package
-from ..export.c import check_counts
+from ..boards.methods import ELF, FlashStep, Pack, RunTool, choose_method, needs_port, plan
+from ..errors import DeviceError, InputError
+from ..export.c_limits import check_counts
 from ..graph.ir import IntegerModel
 from ..model_directory import FIRMWARE_FOLDER, REPORT, ModelDirectory
 from ..store import refuse_held
 from ..text_files import whole_number
 from ..validate.board_firmware import Fit, board_uart, build_board_firmware
-from ..validate.c_program import first_lines, run_tool, workspace
+from ..validate.c_program import workspace
 from ..validate.emulation import export_folder
 from ..validate.serial_line import BAUD, SerialLine
 from ..validate.serial_machines import LineKind, check_machine, serial_machine
 from ..validate.witness import Job
 from .artefacts import read_model, read_vectors
-from .diagnosis import Port, find_ports
+from .diagnosis import find_ports
+from .drives import find, find_tool, look_for, take
 from .evidence import read_report
 from .exports import check_exports
 from .listener import Listener, Silent
 from .verification import Verification, check_samples, verify
 
-FLASH_SECONDS = 300
-MOUNTS: Sequence[str] = ("/media/*/{}", "/run/media/*/{}", "/media/{}", "/mnt/{}", "/Volumes/{}")
-"""Where systems mount a drive of that name."""
 UNKNOWN_PORT, UNKNOWN_DRIVE = "PORT", "/media/{}"
 """What commands that are only shown name where nothing is plugged in."""
 PTY = "pty"
@@ -154,7 +146,7 @@ class _Flashing:
 
 def _told_only(one: _Flashing, port: str | None) -> Flashed:
     """What would be done."""
-    where = _look_for(one.board, one.way, port) or _placeholder(one.way)
+    where = look_for(one.board, one.way, port) or _placeholder(one.way)
     steps = plan(one.board, one.way, one.folder, where)
     shown = [*_warnings(one.way), *map(str, steps)] or [f"# {one.board.title} runs {one.folder / ELF}; rescomp starts the emulator"]
     console = None if one.board.is_emulated else _console(one.board, one.way, where)
@@ -167,7 +159,7 @@ def _write(one: _Flashing, asked: _Asked) -> Flashed:
         others = [other.method for other in one.board.flash if not _warnings(other)]
         instead = f", or flash it by --method {others[0]}" if others else ""
         raise InputError(f"{one.way.method} erases all of the flash of {one.board.title} first: agree to that by --erase-chip{instead}")
-    where = _find(one.board, one.way, asked.port)
+    where = find(one.board, one.way, asked.port)
     steps = plan(one.board, one.way, one.folder, where)
     _check_tools(one.board, steps)
     if needs_port(one.way):
@@ -177,7 +169,7 @@ def _write(one: _Flashing, asked: _Asked) -> Flashed:
         for step in steps:
             if not _only_converts(step):
                 asked.listener.stage(f"{step}")
-                _take(step, one.board)
+                take(step, one.board)
     result = one.result(fit, tuple(map(str, steps)), _console(one.board, one.way, where))
     if asked.run_verify:
         if result.port is None:
@@ -205,7 +197,7 @@ def _build(one: _Flashing, where: str, listener: Listener) -> Fit:
         for step, shown in zip(plan(board, one.way, made, where), plan(board, one.way, one.folder, where), strict=True):
             if _only_converts(step):
                 listener.stage(f"{shown}")
-                _take(step, board)
+                take(step, board)
         directory.write({f"{name}/{file.name}": file.read_bytes() for file in sorted(made.iterdir())}, removed=[name])
     return fit
 
@@ -254,57 +246,6 @@ def _console(board: Board, way: Method, where: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _find(board: Board, way: Method, given: str | None) -> str:
-    """The port or the drive. Raises DeviceError, in one sentence, when there is none, or more than one."""
-    found = _look_for(board, way, given)
-    if found is not None:
-        return found
-    if isinstance(way, Daplink | Uf2):
-        how = f" ({way.note})" if isinstance(way, Uf2) and way.note else ""
-        raise DeviceError(f"no drive {way.label} of {board.title} is mounted: plug it in{how} and mount it, or name its folder with --port")
-    if find_ports() is None:
-        raise missing_package(ModuleNotFoundError(name="serial"))
-    usual = f", usually {board.console.ports}" if board.console.ports else ""
-    raise DeviceError(f"no port of {board.title} is plugged in: connect it, or name its port with --port{usual}; {_present()}")
-
-
-def _look_for(board: Board, way: Method, given: str | None) -> str | None:
-    """What the user named, or the only thing that it can be; None when there is nothing. Raises DeviceError for several."""
-    if isinstance(way, Daplink | Uf2):
-        return _choose([str(drive) for drive in _drives(way.label)] if given is None else [_folder(given)], f"drive of {board.title}")
-    if not needs_port(way):
-        return given or ""
-    if given is not None:
-        return given
-    ports = [port for port in find_ports() or () if isinstance(way, Stm32loader) or port.usb in board.console.usb]
-    if isinstance(way, Stm32loader):
-        ports = [port for port in ports if port.usb and port.usb not in board.console.usb]
-    return _choose([port.device for port in ports], f"port of {board.title}")
-
-
-def _choose(found: Sequence[str], what: str) -> str | None:
-    if len(found) > 1:
-        raise DeviceError(f"{', '.join(found)} could each be the {what}: choose one with --port")
-    return found[0] if found else None
-
-
-def _folder(given: str) -> str:
-    if not Path(given).is_dir():
-        raise DeviceError(f"{given} is no folder: --port names where the board's drive is mounted, or is left out")
-    return given
-
-
-def _drives(label: str) -> list[Path]:
-    """Mounted drives whose names begin so."""
-    found = (path for place in MOUNTS for path in Path("/").glob(place.format(f"{label}*").lstrip("/")))
-    return sorted({path for path in found if path.is_dir()})
-
-
-def _present() -> str:
-    ports: Sequence[Port] = find_ports() or ()
-    return f"present here: {', '.join(port.device for port in ports)}" if ports else "no serial port is present here"
-
-
 def _placeholder(way: Method) -> str:
     return UNKNOWN_DRIVE.format(way.label) if isinstance(way, Daplink | Uf2) else UNKNOWN_PORT
 
@@ -312,50 +253,4 @@ def _placeholder(way: Method) -> str:
 def _check_tools(board: Board, steps: Sequence[FlashStep]) -> None:
     for step in steps:
         if isinstance(step, RunTool) and not step.prepares:
-            _find_tool(board, step.words[0])
-
-
-def _find_tool(board: Board, name: str) -> str:
-    """Path of a flashing tool, on the search path or beside this Python."""
-    path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
-    if path is None:
-        raise MissingToolError(f"flashing {board.title} needs {name}, which is not installed: {TOOLS[name]}")
-    return path
-
-
-def _take(step: FlashStep, board: Board) -> None:
-    match step:
-        case RunTool():
-            tool = shutil.which(step.words[0]) if step.prepares else _find_tool(board, step.words[0])
-            result = run_tool([tool or step.words[0], *step.words[1:]], Path.cwd(), seconds=FLASH_SECONDS)
-            if result.returncode:
-                said = result.stderr + result.stdout
-                raise DeviceError(f"{step.words[0]} failed (status {result.returncode}): {first_lines(_essence(said))}")
-        case Pack():
-            step.target.write_bytes(pack_uf2(step.source.read_bytes(), step.address, step.family))
-        case CopyToDrive():
-            _copy(step, board)
-
-
-def _essence(output: bytes) -> bytes:
-    """Lines that speak of an error, or the last ones."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if b"error" in line.lower() or b"fail" in line.lower()]
-    return b"\n".join(errors or lines[-4:])
-
-
-def _copy(step: CopyToDrive, board: Board) -> None:
-    try:
-        with open(step.folder / step.source.name, "wb", opener=_without_links) as file:
-            file.write(step.source.read_bytes())
-            file.flush()
-            with contextlib.suppress(OSError):  # a boot ROM restarts, and its drive is gone, with the last block
-                os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DeviceError(f"{step.folder / step.source.name} is a link, and no board's drive holds one: remove it") from error
-        raise DeviceError(f"cannot write to the drive of {board.title} at {step.folder} ({error.strerror}): mount it again") from error
-
-
-def _without_links(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+            find_tool(board, step.words[0])

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import BudgetError, InputError, RescompError
-from ..export.c import check_counts, translate
-from ..export.c_source import LayerCode, Source
+from ..export.c import translate
+from ..export.c_declarations import LayerCode
+from ..export.c_limits import check_counts
+from ..export.c_source import Source
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import ModelDirectory

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from ..export.c import check_counts
+from ..export.c_limits import check_counts
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import DeviceError, UnsupportedError, counted
 from ..export.c import translate
-from ..export.c_source import Source, Tap
+from ..export.c_declarations import Tap
+from ..export.c_source import Source
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.export.c import NARROW_ENTRIES, check_counts, export_c, translate
+from rescomp.export.c import export_c, translate
+from rescomp.export.c_limits import NARROW_ENTRIES, check_counts
 from rescomp.graph import ops
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization, tanh_table

@@ -16,6 +16,7 @@ from rescomp.boards.uf2 import pack_uf2
 from rescomp.cli import main
 from rescomp.errors import BudgetError, DeviceError, InputError, MissingToolError, UnsupportedError
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
+from rescomp.stages import drives as places
 from rescomp.stages import flashing
 from rescomp.stages.diagnosis import Port
 from rescomp.validate.board_firmware import Fit
@@ -32,7 +33,8 @@ def ports(monkeypatch):
 
     def plug(*ports, drives=()):
         monkeypatch.setattr(flashing, "find_ports", lambda: ports)
-        monkeypatch.setattr(flashing, "MOUNTS", [f"{drive.parent}/{{}}" for drive in drives])
+        monkeypatch.setattr(places, "find_ports", lambda: ports)
+        monkeypatch.setattr(places, "MOUNTS", [f"{drive.parent}/{{}}" for drive in drives])
 
     plug()
     return plug
@@ -217,7 +219,7 @@ def test_a_tool_that_fails_is_quoted(model_dir, ports, tools, emulated, open_por
     ],
 )
 def test_a_missing_tool_is_named(model_dir, ports, monkeypatch, board, method, tool, get):
-    monkeypatch.setattr(flashing.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(places.shutil, "which", lambda *_, **__: None)
     with pytest.raises(MissingToolError, match=f"needs {tool}, which is not installed: {get}"):
         stages.flash(model_dir, board, method=method, port="/dev/ttyX", erase_chip=True)
 
