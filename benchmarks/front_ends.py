@@ -23,7 +23,7 @@ from rescomp.graph.draws import Draws
 from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import FloatArray, IntArray
 from rescomp.graph.ir import Graph
-from rescomp.graph.verify import SAMPLES
+from rescomp.graph.verify import FRAME_INPUT
 from rescomp.targets.cores import AVR, CORES, Core
 from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import probe_model, run_probe, workspace, write_export
@@ -88,10 +88,10 @@ def compare(witness: str, front_end: FrontEnd, count: int) -> tuple[int, int]:
     frames = draw_frames(front_end, graph, count)
     compared = differing = 0
     for start in range(0, len(frames), AT_A_TIME):
-        inputs = {SAMPLES: frames[start : start + AT_A_TIME]}
+        inputs = {FRAME_INPUT: frames[start : start + AT_A_TIME]}
         found = WITNESSES[witness].run_graph(graph, inputs) if witness in WITNESSES else runs(CORES[witness], graph, inputs)
         for name, wanted in evaluate_graph(graph, inputs).items():
-            if name != SAMPLES:
+            if name != FRAME_INPUT:
                 compared += wanted.size
                 differing += int((found[name] != wanted).sum())
     return compared, differing
@@ -102,7 +102,7 @@ def error(front_end: FrontEnd, quieter: int) -> FloatArray:
     mono = np.stack([sound(channel, 60000) >> quieter for channel in range(front_end.channels)], axis=1)
     frames = frames_of(mono, front_end)
     real = real_features(frames, front_end)
-    features = evaluate_graph(frontend_graph(front_end), {SAMPLES: frames})[FEATURES] / 1024
+    features = evaluate_graph(frontend_graph(front_end), {FRAME_INPUT: frames})[FEATURES] / 1024
     return (features - real)[real > front_end.floor + 1]
 
 
@@ -114,7 +114,7 @@ def cost(core: Core, front_end: FrontEnd) -> dict[str, int]:
         write_export(folder, model, Target(core))
         elf = build_firmware(core, model, folder, (), build)
         frames = frames_of(np.stack([sound(0, 4000)] * front_end.channels, axis=1), front_end)[3:4]
-        (span,) = count_spans(core, elf, encode_samples(graph, {SAMPLES: frames}), [f"{model.name}_run"], KERNELS)
+        (span,) = count_spans(core, elf, encode_samples(graph, {FRAME_INPUT: frames}), [f"{model.name}_run"], KERNELS)
     source = translate(model, Target(core))
     pieces = {piece.function.removeprefix("rescomp_"): piece.tally.count for piece in span.pieces}
     memory = {"constants": constant_bytes(model)["model"], "scratch": source.scratch_bytes, "stack": span.stack}
@@ -136,7 +136,13 @@ def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[
         total = [sum(each[i] for each in row.values()) for i in (0, 1)]
         cells = [f"{row[name][0]:,}, {row[name][1]}" if name in row else "-" for name in FRONT_ENDS]
         yield f"| {witness} | {' | '.join(cells)} | {total[0]:,}, {total[1]} |"
-    yield from ["", "## How near real numbers", "", "Sound made up in the script, at loudness 1, 1/16 and 1/256: dB rms, 6.02 a unit.", ""]
+    yield from [
+        "",
+        "## How near real numbers",
+        "",
+        "Sound made up in the script, quiet parts and clicks included, at loudness 1, 1/16, 1/256, where it is above the floor: dB rms,",
+    ]
+    yield from ["6.02 a power of two. A pre-emphasis rounds samples of a few units. Of mlperf_tiny_kws it is coefficients.", ""]
     yield "| front-end | 1 | 1/16 | 1/256 |"
     yield "|---|---|---|---|"
     for name, front_end in FRONT_ENDS.items():

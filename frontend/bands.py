@@ -11,7 +11,7 @@ from ..graph.ops.band_sum import SUM_BITS, BandSum
 from ..graph.ops.transform import LONGER, SHORTER, largest_magnitude
 from .description import FrontEnd
 
-UNIT = 4 - math.log2(4 / math.pi * (1 + (SHORTER / LONGER - 1) * (1 - math.sqrt(0.5))))
+LOGARITHM_UNIT = 4 - math.log2(4 / math.pi * (1 + (SHORTER / LONGER - 1) * (1 - math.sqrt(0.5))))
 """Of a logarithm, in powers of two: 2^4, less what a magnitude by parts is too large by on the mean of all angles."""
 WEIGHT_BITS = 6
 """A triangle's height is 2^6, or less where its sum would pass 2^31."""
@@ -72,4 +72,4 @@ def _band(row: FloatArray, largest: int) -> tuple[IntArray, int]:
 def offsets(front_end: FrontEnd, bits: IntArray) -> IntArray:
     """What makes up for the bits of each band's weights, and takes its sum back if asked for: int16 [bands] in Q10."""
     area = np.log2(triangles(front_end).sum(axis=1)) if front_end.norm == "area" else np.zeros(front_end.bands)
-    return to_fixed(UNIT + WEIGHT_BITS - bits - area, LOG2_BITS, -(1 << 14), 1 << 14).astype(np.int16)
+    return to_fixed(LOGARITHM_UNIT + WEIGHT_BITS - bits - area, LOG2_BITS, -(1 << 14), 1 << 14).astype(np.int16)

@@ -12,13 +12,13 @@ from ..graph.formats import Format, TensorType
 from ..graph.ir import Graph, IntegerModel, Node, Value
 from ..graph.ops import FullyConnected, Log2, Reshape, Spectrum
 from ..graph.ops.log2 import OUTPUT
-from ..graph.verify import SAMPLES, verify_model
+from ..graph.verify import FRAME_INPUT, verify_model
 from ..graph.weights import Int8Weight
 from .bands import band_sum, half_window, offsets
 from .description import FrontEnd
 
 FEATURES = "features"
-"""The graph's output; its input is SAMPLES."""
+"""The graph's output; its input is FRAME_INPUT."""
 COSINE = 127
 """1 in a row of the cosine transform."""
 
@@ -30,14 +30,14 @@ def frontend_graph(front_end: FrontEnd) -> Graph:
     logarithm = Log2(offsets(front_end, bits), max(front_end.floor << LOG2_BITS, OUTPUT.low))
     last = "bands" if front_end.kind == "mfcc" else FEATURES
     nodes = [
-        Node("spectrum", spectrum, (SAMPLES,), ("magnitudes", "doublings")),
+        Node("spectrum", spectrum, (FRAME_INPUT,), ("magnitudes", "doublings")),
         Node("band_sums", triangles, ("magnitudes",), ("band_sums",)),
         Node("logarithms", logarithm, ("band_sums", "doublings"), ("logarithms",)),
         Node(last, Reshape((front_end.channels * front_end.bands,)), ("logarithms",), (last,)),
     ]
     if front_end.kind == "mfcc":
         nodes.append(Node(FEATURES, cosine_transform(front_end.bands, front_end.coefficients), (last,), (FEATURES,)))
-    samples = Value(SAMPLES, TensorType((front_end.span, front_end.channels), Format(15)))
+    samples = Value(FRAME_INPUT, TensorType((front_end.span, front_end.channels), Format(15)))
     graph = Graph("frontend", (samples,), tuple(nodes), (FEATURES,))
     graph.types()  # refuses what the ops do not take
     return graph

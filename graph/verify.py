@@ -14,7 +14,7 @@ MOST_AXES = 3
 """Of a value."""
 MOST_LAYERS = 4096
 """Of a graph."""
-SAMPLES = "samples"
+FRAME_INPUT = "samples"
 """The input of a graph `frontend`."""
 MOST_IN_ALL = 1 << 24
 """Entries of all values of a graph together, and of all weights of a model."""
@@ -69,8 +69,8 @@ def _verify_frontend(model: IntegerModel) -> None:
     if not model.reads_samples or not 1 <= model.hop <= MOST_ENTRIES:
         raise UnsupportedError(f"a hop of {model.hop} samples is outside 1..{MOST_ENTRIES:,}, or there is no frontend to make it")
     frontend = model.graphs["frontend"]
-    if len(frontend.inputs) != 1 or frontend.inputs[0].name != SAMPLES or len(frontend.outputs) != 1:
-        raise UnsupportedError(f"graph 'frontend' reads {SAMPLES!r} and gives one value, the features of a frame")
+    if len(frontend.inputs) != 1 or frontend.inputs[0].name != FRAME_INPUT or len(frontend.outputs) != 1:
+        raise UnsupportedError(f"graph 'frontend' reads {FRAME_INPUT!r} and gives one value, the features of a frame")
     samples, features = model.samples.type, model.features.type
     if samples.format.dtype != "int16" or len(samples.shape) != 2:
         raise UnsupportedError(f"graph 'frontend' reads int16 [samples, channels], not {samples}")
@@ -78,8 +78,8 @@ def _verify_frontend(model: IntegerModel) -> None:
         raise UnsupportedError("behind a graph 'frontend' stands a net that reads one value")
     if model.input.type.format != features.format or model.input.type.size % features.size:
         raise UnsupportedError(f"the features of a frame are {features}, of which the net's input, {model.input.type}, is no multiple")
-    if any(value.name == SAMPLES for name in model.graphs if name != "frontend" for value in model.graphs[name].inputs):
-        raise UnsupportedError(f"an input of another graph than 'frontend' is called {SAMPLES!r}: give it another name")
+    if any(value.name == FRAME_INPUT for name in model.graphs if name != "frontend" for value in model.graphs[name].inputs):
+        raise UnsupportedError(f"an input of another graph than 'frontend' is called {FRAME_INPUT!r}: give it another name")
 
 
 def verify_graph(graph: Graph) -> None:

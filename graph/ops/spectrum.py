@@ -17,7 +17,7 @@ from .base import Analysed, CBuilder, CValue, OnnxBuilder, TfliteBuilder, Tflite
 from .onnx_arithmetic import OnnxBlocks
 from .spectrum_spelling import spell
 from .tflite_arithmetic import TfliteBlocks, narrow, widen
-from .transform import largest_magnitude, magnitudes, middle, scale_in_the_middle, split, stages, transform_stage
+from .transform import largest_magnitude, magnitudes, middle, scale_in_the_middle, split, stage_count, transform_stage
 
 SMALLEST_TRANSFORM = 16
 MOST_CHANNELS = 64
@@ -91,7 +91,7 @@ class Spectrum(Analysed):
         re: IntArray = points[:, None, 0::2]
         im: IntArray = points[:, None, 1::2]
         more: IntArray = np.zeros(batch * channels, np.int64)
-        for stage in range(stages(self.size)):
+        for stage in range(stage_count(self.size)):
             if stage == middle(self.size):
                 re, im, more = scale_in_the_middle(re, im)
             re, im = transform_stage(re, im, self.size)
@@ -115,7 +115,7 @@ class Spectrum(Analysed):
     def multiply_accumulates(self, *inputs: TensorType) -> int:
         """Of the window, of the butterflies whose factor is neither 1 nor -j, and of the split, four of which serve two frequencies."""
         half = self.size // 2
-        turned = sum(half // (2 * m) * (m - 2) for m in (1 << stage for stage in range(2, stages(self.size))))
+        turned = sum(half // (2 * m) * (m - 2) for m in (1 << stage for stage in range(2, stage_count(self.size))))
         return inputs[0].shape[1] * (self.length + 4 * turned + 4 * (half // 2 - 1))
 
     def onnx(self, b: OnnxBuilder, *inputs: str) -> tuple[str, ...]:

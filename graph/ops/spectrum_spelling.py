@@ -8,7 +8,7 @@ import numpy as np
 
 from ..fixed_point import ACCUMULATOR_BITS, IntArray
 from .int32_arithmetic import Int32Blocks, T
-from .transform import LONGER, SHORTER, SPLIT_BITS, factors, middle, split_factors, stages
+from .transform import LONGER, SHORTER, SPLIT_BITS, factors, middle, split_factors, stage_count
 
 if TYPE_CHECKING:
     from .spectrum import Spectrum
@@ -19,7 +19,7 @@ def spell(a: Int32Blocks[T], x: T, op: Spectrum) -> tuple[T, T]:
     weighted = _weighted(a, x, op)
     factor, doublings = _exponent(a, a.round_half_up_shift(weighted, 15))
     points = a.arrange(_scaled(a, weighted, factor), (1, op.size // 2, 2))
-    for stage in range(stages(op.size)):
+    for stage in range(stage_count(op.size)):
         if stage == middle(op.size):
             points, doublings = _scale_in_the_middle(a, points, doublings)
         points = _stage(a, points, 1 << stage, op.size)

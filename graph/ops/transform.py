@@ -20,14 +20,14 @@ LONGER, SHORTER = 8, 3
 """A magnitude is LONGER max(|re|, |im|) + SHORTER min(|re|, |im|), at most their root of squares times |re + j im|."""
 
 
-def stages(size: int) -> int:
+def stage_count(size: int) -> int:
     """Of the complex transform."""
     return size.bit_length() - 2
 
 
 def middle(size: int) -> int:
     """The stage before which the points are scaled up again."""
-    return stages(size) // 2
+    return stage_count(size) // 2
 
 
 def half_turn(size: int) -> IntArray:
@@ -96,7 +96,7 @@ def largest_magnitude(size: int) -> int:
     """What no magnitude exceeds, whatever the points: bounds of |re + j im| through every stage (docs/contract.md has the proof)."""
     turned, rounding = _longest(*factors(size // 2, size), Q15_ONE), math.sqrt(0.5)
     reach = start = POINT_BOUND * math.sqrt(2)
-    for stage in range(stages(size)):
+    for stage in range(stage_count(size)):
         if stage == middle(size):
             reach = max(reach, start)
         reach = (reach + reach * turned + rounding) / 2 + rounding

@@ -12,7 +12,7 @@ from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
 from rescomp.frontend.real import real_features
 from rescomp.graph.draws import Draws
 from rescomp.graph.evaluate import evaluate_graph
-from rescomp.graph.verify import SAMPLES, verify_graph
+from rescomp.graph.verify import FRAME_INPUT, verify_graph
 
 LOW = FrontEnd("log_mel", 8000, 200, 80, 256, 20, 60.0, 3800.0)
 FRONT_ENDS = {
@@ -47,10 +47,10 @@ def test_every_witness_gives_every_feature(name, witness):
     graph = frontend_graph(front_end)
     verify_graph(graph)
     frames = hostile_frames(graph, -(-VALUES // front_end.features))
-    values, expected = witness.run_graph(graph, {SAMPLES: frames}), evaluate_graph(graph, {SAMPLES: frames})
+    values, expected = witness.run_graph(graph, {FRAME_INPUT: frames}), evaluate_graph(graph, {FRAME_INPUT: frames})
     assert expected[FEATURES].size >= VALUES
     for value, wanted in expected.items():
-        if value != SAMPLES:
+        if value != FRAME_INPUT:
             np.testing.assert_array_equal(values[value], wanted, err_msg=value)
 
 
@@ -60,7 +60,7 @@ def test_logarithms_are_near_those_of_real_numbers(name, limit, quieter):
     """In dB rms, where the real one is above its floor."""
     front_end = FRONT_ENDS[name]
     frames = frames_of(speech_like(np.random.default_rng(3), 40000)[:, None] >> quieter, front_end)
-    features = evaluate_graph(frontend_graph(front_end), {SAMPLES: frames})[FEATURES] / 1024
+    features = evaluate_graph(frontend_graph(front_end), {FRAME_INPUT: frames})[FEATURES] / 1024
     real = real_features(frames, front_end)
     error = 6.02 * (features - real)[real > front_end.floor + 1]
     assert error.size > 200
@@ -71,7 +71,7 @@ def test_coefficients_of_an_mfcc_are_near_those_of_real_numbers():
     """Within 5 % of what each varies by."""
     front_end = FRONT_ENDS["mlperf_tiny_kws"]
     frames = frames_of(speech_like(np.random.default_rng(4), 60000)[:, None], front_end)
-    features = evaluate_graph(frontend_graph(front_end), {SAMPLES: frames})[FEATURES] / 1024
+    features = evaluate_graph(frontend_graph(front_end), {FRAME_INPUT: frames})[FEATURES] / 1024
     real = real_features(frames, front_end)
     assert features.shape == real.shape == (front_end.frames(60000), 10)
     assert np.all(np.sqrt(np.mean((features - real) ** 2, axis=0)) < 0.05 * real.std(axis=0))

@@ -19,7 +19,7 @@ from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected, Relu
 from rescomp.graph.serialize import decode, digest, encode
-from rescomp.graph.verify import SAMPLES, verify_model, verify_runnable
+from rescomp.graph.verify import FRAME_INPUT, verify_model, verify_runnable
 from rescomp.graph.weights import Int8Weight
 from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import WARNINGS, write_export
@@ -156,7 +156,7 @@ def test_a_core_that_is_pushed_a_recording_gives_what_numpy_gives(core, emulated
 def test_frames_are_inputs_side_by_side():
     front_end, frames = FRONT_ENDS["frames side by side, end to end"]
     model, samples = recurrent(front_end, frames), recording(front_end)[:2800]
-    alone = evaluate_graph(frontend_graph(front_end), {SAMPLES: frames_of(samples, front_end)})["features"]
+    alone = evaluate_graph(frontend_graph(front_end), {FRAME_INPUT: frames_of(samples, front_end)})["features"]
     assert len(alone) % 3 == 2
     assert np.array_equal(evaluate_frontend(model, samples), alone[:-2].reshape(-1, 15))
     assert evaluate_frontend(model, samples[:100]).shape == (0, 15)
