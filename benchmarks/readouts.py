@@ -86,12 +86,14 @@ def page(results: Mapping[str, Accuracies], options: argparse.Namespace) -> str:
     rows = [_row(results, readout, pairs, columns) for readout in READOUTS]
     asked = "".join(f" --set {override}" for override in options.overrides)
     command = f"python benchmarks/readouts.py --work DIRECTORY --data {options.data} --seeds {options.seeds}{asked}"
-    return HEAD.format(command=command, pairs=len(pairs), folds=FOLDS, seeds=options.seeds) + "\n".join([*_head(columns), *rows, ""])
+    return HEAD.format(
+        command=command, pairs=len(pairs), folds=FOLDS, seeds=", ".join(f"seed {seed}" for seed in range(options.seeds))
+    ) + "\n".join([*_head(columns), *rows, ""])
 
 
 HEAD = """# What the classifier reads
 
-`model.readout`, measured: {folds} folds of the training recordings of JapaneseVowels, {seeds} seeds, defaults but for what stands here.
+`model.readout`, measured: {folds} folds of the training recordings of JapaneseVowels, {seeds}, defaults but for what stands here.
 
     {command}
 
