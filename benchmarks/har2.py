@@ -42,7 +42,7 @@ from rescomp.errors import RescompError
 from rescomp.model_directory import CHECKPOINT, RECIPE, ModelDirectory, write_atomically
 from rescomp.models import RecurrentNet, build, use_loop
 from rescomp.recipe import Recipe, Sparse, to_toml
-from rescomp.stages.training import steps
+from rescomp.stages.net_readings import steps
 from rescomp.train.checkpoint import CheckpointFile, load_net, save_net
 from rescomp.train.determinism import make_deterministic
 from rescomp.train.evaluate import accuracy

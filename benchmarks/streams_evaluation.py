@@ -19,6 +19,7 @@ from rescomp.graph.evaluate import evaluate, scores_of_every_step
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import FLOAT_NET, ModelDirectory
 from rescomp.models import RecurrentNet
+from rescomp.models.kept import empty_net
 from rescomp.recipe import Recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere
@@ -26,7 +27,6 @@ from rescomp.stages.labelled_steps import LabelledSteps
 from rescomp.stages.rates import Clock
 from rescomp.stages.stream_metrics import measure_streams
 from rescomp.train.checkpoint import load_net
-from rescomp.validate.torch_net import empty_net
 
 Integers = npt.NDArray[np.int64]
 Decide = Callable[[Any, Integers, bool], Integers]

@@ -11,9 +11,10 @@ from typing import Any
 from ..errors import InputError
 from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory, to_json
 from ..models import Blueprint
+from ..models.kept import empty_net
 from ..recipe import older_names, parse_recipe, to_toml
 from ..train.checkpoint import encode_net, read_tensors
-from ..validate.torch_net import empty_net, load_quantized
+from ..validate.torch_net import load_quantized
 from .artefacts import read_model
 from .evidence import Evidence, read_report
 from .listener import Listener, Silent

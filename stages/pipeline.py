@@ -14,6 +14,7 @@ from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
 from .artefacts import read_model
+from .epochs import telling_how_to_resume
 from .evaluation import evaluate
 from .evidence import read_report
 from .exporting import export_model
@@ -21,7 +22,7 @@ from .figures import StreamedFigures
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent
 from .quantization import quantize
-from .training import telling_how_to_resume, train_held
+from .training import train_held
 from .verification import Verification, ready_witnesses, verify
 
 EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")

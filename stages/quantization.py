@@ -33,6 +33,7 @@ from ..model_directory import (
 )
 from ..models import Net, refuse_unusable, use_loop
 from ..models.arithmetic import NORMALIZED
+from ..models.kept import empty_net
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net, load_net
 from ..train.determinism import make_deterministic
@@ -41,7 +42,6 @@ from ..train.loop import fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import Metrics, metrics_file
 from ..train.schedule import quantize_schedule, train_schedule
-from ..validate.torch_net import empty_net
 from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
 from .decision import (
     DEFAULTS,
@@ -53,12 +53,14 @@ from .decision import (
     replace_unset,
     search_decision,
 )
+from .epochs import tell_best, telling_how_to_resume
 from .exports import EXPORTED
 from .listener import Listener, Silent
+from .net_readings import centre_and_spread, steps, training_data
+from .origin import refuse_other_data, versions
 from .rates import Clock
 from .readings import Reader
 from .recipes import kept_recipe, read_recipe, tell_of_before
-from .training import centre_and_spread, refuse_other_data, steps, tell_best, telling_how_to_resume, training_data, versions
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""

@@ -15,9 +15,9 @@ from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..model_directory import FLOAT_NET, START, ModelDirectory
 from ..models import Net, refuse_unusable
+from ..models.kept import empty_net
 from ..recipe import DataSection, Recipe, revise
 from ..train.checkpoint import load_net
-from ..validate.torch_net import empty_net
 from .artefacts import check_manifest
 from .doubts import rounded_away, sampled_otherwise
 from .recipes import has_state, read_recipe

@@ -16,12 +16,13 @@ from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.formats import Format, row_dtype
 from ..graph.ir import IntegerModel
 from ..graph.stream import streaming_states
-from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, ModelDirectory
-from ..models import Blueprint, FeedForwardNet, Net, RecurrentNet, build
+from ..model_directory import QUANTIZED_NET, RECIPE, ModelDirectory
+from ..models import FeedForwardNet, Net, RecurrentNet
 from ..models.arithmetic import NORMALIZED
 from ..models.fixed_point_arithmetic import WIDENED
+from ..models.kept import empty_net
 from ..models.layered.plan import INPUT
-from ..recipe import Recipe, parse_recipe
+from ..recipe import parse_recipe
 from ..train.checkpoint import load_net
 from .witness import Answer, Job
 
@@ -56,17 +57,6 @@ def load_quantized(directory: ModelDirectory) -> Net:
     net = constrain(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes)), recipe.compress)
     load_net(net, directory.path / QUANTIZED_NET)
     return net.eval()
-
-
-def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes: int) -> Net:
-    """A net like the one in the directory, before its parameters are loaded. A user's own code is not run again."""
-    described = next((name for name in (NET, CELLS_FILE) if directory.has(name)), None)
-    if described is None:  # of a version that wrote no file for nets of its own cells
-        net: Net = build(recipe.model, channels, classes)
-    else:
-        net = Blueprint.from_json(directory.read(described), str(directory.path / described)).net()
-    net.saturates = recipe.model.normalization == "robust"
-    return net
 
 
 def _check_windows(net: FeedForwardNet, job: Job) -> None:

@@ -1,0 +1,79 @@
+"""What a model directory is made of: data, input format, versions; and whether the data are still those."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from importlib.util import find_spec
+from typing import Any
+
+from .. import __version__
+from ..data.dataset import Dataset
+from ..data.input_format import choose_fraction_bits
+from ..data.streams import load_test_streams
+from ..errors import InputError
+from ..graph.serialize import CONTRACT
+from ..manifest import Manifest
+from ..model_names import model_name_of
+from ..models import Net
+from ..models.recurrent.compiled import compiler_version
+from ..recipe import Recipe
+from .net_readings import readings_and_stride
+
+RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
+"""Packages whose version a model directory's bytes may depend on."""
+
+
+def refuse_other_data(manifest: Manifest, recipe: Recipe, dataset: Dataset) -> None:
+    """Raise InputError when the data are not those that the model directory was begun with."""
+    if dataset.digest != manifest.data.sha256:
+        raise InputError(f"{recipe.data.source} is not the data that the float net was trained on (its SHA-256 differs): train anew")
+
+
+def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any]:
+    """What the manifest records before training begins."""
+    readings, stride = readings_and_stride(recipe, net)
+    bits = choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
+    return {
+        "contract": CONTRACT,
+        "name": recipe.model.name or model_name_of(dataset.name),
+        "classes": list(dataset.classes),
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.digest,
+            "channels": dataset.train.channels,
+            "train_sequences": len(dataset.train),
+            "test_sequences": len(dataset.test),
+            **_test_streams(recipe, dataset),
+            **dataset.facts,
+        },
+        "input": {
+            "dtype": "int16",
+            "fraction_bits": bits,
+            "scale": 2.0**-bits,
+            "unit": recipe.data.unit,
+            "channels": list(dataset.channels),
+            "shape": list(dataset.train.x.shape[-1:] if net.cells else net.layer_modules[0].plan.input_shape),
+            "readings_a_step": readings,
+            "stride": stride,
+        },
+        "seed": recipe.train.seed,
+        "threads": recipe.train.threads,
+        "versions": versions(recipe),
+    }
+
+
+def _test_streams(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+    """What names the continuous recordings beside the test recordings, where there are some."""
+    streams = load_test_streams(recipe.data, dataset.classes, dataset.facts.get("test_groups"))
+    return {} if streams is None else {"test_streams_sha256": streams.digest()}
+
+
+def versions(recipe: Recipe) -> dict[str, str]:
+    """Of everything that a model directory's bytes may depend on."""
+    return {
+        "rescomp": __version__,
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in RECORDED if find_spec(package)},
+        **({"compiler": compiler_version()} if recipe.train.loop == "compiled" else {}),
+    }
