@@ -64,6 +64,16 @@ READOUTS: Mapping[str, Sequence[str]] = {
     "fastgrnn, maximum": ("model.kind=fastgrnn", "model.hidden_size=16", "model.readout=max", "model.readout_steps=8"),
 }
 """Models whose classifier reads blocks of steps."""
+_CRNN = '{kind="convolution",width=16,kernel_size=5,stride=2},{kind="gru",hidden_size=16},{kind="dense",width=12}'
+STAGED: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
+    "convolution, gru, dense": ((f"model.stages=[{_CRNN}]",), ("int8", "int4", "ternary")),
+    "fastgrnn, gru, lstm": (
+        ("model.stages=[{kind='fastgrnn'},{kind='gru'},{kind='lstm'}]", "model.hidden_size=12"),
+        ("int8", "ternary"),
+    ),
+    "three gru": (("model.kind=gru", "model.layers=3", "model.hidden_size=12"), ("int8", "ternary")),
+}
+"""Nets of several parts, and their formats."""
 MODELS: Mapping[str, Sequence[str]] = {
     **{kind: (f"model.kind={kind}", "model.hidden_size=16") for kind in CELLS},
     **READOUTS,
@@ -77,7 +87,7 @@ MODELS: Mapping[str, Sequence[str]] = {
     "resnet2d": ("model.kind=resnet2d", "model.widths=[8,12,16]"),
     "dscnn2d": ("model.kind=dscnn2d", "model.widths=[16]"),
     "score2d": ("model.kind=score2d", "model.widths=[16]"),
-    **{name: overrides for name, (overrides, _) in DECIDING.items()},
+    **{name: overrides for name, (overrides, _) in {**DECIDING, **STAGED}.items()},
 }
 EPOCHS = ("train.epochs=2", "quantize.epochs=2", "train.learning_rate=0.005", "quantize.learning_rate=0.002")
 IMAGES = (16, 16, 3)
@@ -112,8 +122,8 @@ def formats(model: str) -> Collection[str]:
     """Those of a model's rows."""
     if model in READOUTS:
         return ("int8", "ternary, powers of two")
-    if model in DECIDING:
-        return DECIDING[model][1]
+    if model in DECIDING or model in STAGED:
+        return {**DECIDING, **STAGED}[model][1]
     return [name for name in FORMATS if name not in STATELESS] if model in CELLS else FORMATS
 
 
@@ -179,11 +189,15 @@ def of_decisions(path: Path, steps: int | None) -> int:
 def page(results: Mapping[str, Mapping[str, Any]], before: str) -> str:
     """The page. before: as it stands."""
     where = f"{platform.machine()}, Python {platform.python_version()}"
-    plain, _, deciding = before.partition(HEADING)
-    titles = [(title, model in DECIDING) for title, model, _ in combinations()]
+    others, _, staged = before.partition(STAGED_HEADING)
+    plain, _, deciding = others.partition(HEADING)
     parts = []
-    for chosen, text, kept in ((False, PAGE, plain), (True, HEADING + DECIDING_PAGE, HEADING + deciding)):
-        found = tables(results, [title for title, decides in titles if decides == chosen], decisions=chosen)
+    for models, text, kept in (
+        (set(MODELS) - {*DECIDING, *STAGED}, PAGE, plain),
+        (set(DECIDING), HEADING + DECIDING_PAGE, deciding and HEADING + deciding),
+        (set(STAGED), STAGED_HEADING + STAGED_PAGE, staged and STAGED_HEADING + staged),
+    ):
+        found = tables(results, [title for title, model, _ in combinations() if model in models], decisions=models == set(DECIDING))
         parts.append(text.format(**found, platform=where) if found["witnesses"] else kept)
     return "".join(parts)
 
@@ -240,6 +254,21 @@ tflite-micro, the torch net and model_sequence.onnx take no decisions ([proof.md
 {{rows}}
 
 Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model "{name}"' for name in DECIDING)}` on {{platform}}.
+"""
+
+STAGED_HEADING = "\n## Models of several parts\n"
+STAGED_PAGE = f"""
+Layers before and behind a cell, and three cells, on the same recordings.
+
+| witness | variant | version | models | values compared | differ |
+|---|---|---|---|---|---|
+{{witnesses}}
+
+| model | weights | witnesses | values compared | differ |
+|---|---|---|---|---|
+{{rows}}
+
+Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model "{name}"' for name in STAGED)}` on {{platform}}.
 """
 
 if __name__ == "__main__":

@@ -36,6 +36,14 @@ _LAYERED = {
     "hourglass": "model.kind=hourglass model.widths=[16,8]",
 }
 _STREAMED = ("dscnn1d", "resnet1d", "score1d")
+_STAGED = {
+    "convolution, gru, dense": "{kind='convolution',width=6,kernel_size=5,stride=2},{kind='gru',hidden_size=5},{kind='dense',width=4}",
+    "pool, fastgrnn, depthwise, lstm": "{kind='depthwise',stride=2,norm='none'},{kind='pool',size=2,function='average'},"
+    "{kind='fastgrnn',hidden_size=6},{kind='depthwise',kernel_size=4},{kind='lstm',hidden_size=5,rank_u=2}",
+    "fastrnn, convolution, gru": "{kind='fastrnn',hidden_size=6},{kind='convolution',width=5,activation='none'},{kind='gru',hidden_size=4}",
+    "fastgrnn, gru, lstm": "{kind='fastgrnn',hidden_size=5},{kind='gru',hidden_size=4,rank_w=2},{kind='lstm',hidden_size=3}",
+}
+_BLOCKS = "model.readout=last_mean model.readout_steps=6"
 _INT16, _DENSE_ENDS = "compress.0.activations=int16", "compress.0.first_and_last=dense"
 RECIPES: dict[str, tuple[str, str]] = {
     **{f"{cell}, {weights}": (f"model.kind={cell} model.hidden_size=8", weights) for cell in CELLS for weights in WEIGHTS},
@@ -66,6 +74,9 @@ RECIPES: dict[str, tuple[str, str]] = {
     "lstm, decides by thresholds": ("model.kind=lstm model.hidden_size=5 decide.thresholds=0.5 decide.margin=0.25", "int8"),
     "dscnn1d, streaming, decides": (f"{_LAYERED['dscnn1d']} model.streaming=true decide.smoothing=0 decide.hold=3", "int8"),
     "gru, two states and gaps": ("model.kind=gru model.hidden_size=6 stream.window=12 stream.gap=2 stream.rail=3", "int4"),
+    **{f"{name}, {weights}": (f'model.stages="[{stages}]"', weights) for name, stages in _STAGED.items() for weights in WEIGHTS},
+    "gru, eight layers": ("model.kind=gru model.layers=8 model.hidden_size=3", "int8"),
+    "convolution, gru, dense, last_mean": (f'model.stages="[{_STAGED["convolution, gru, dense"]}]" {_BLOCKS}', "int8"),
     "hourglass, fixed projection": (f"{_LAYERED['hourglass']} model.fixed_projection=true", "int8"),
 }
 """By name: the settings of a recipe, and its weights."""
@@ -120,6 +131,8 @@ def _draw_formats(net: Net, draw: np.random.Generator) -> None:
     for name, chosen in {**bits, "scores": 9}.items():
         if name in arithmetic.values:
             arithmetic.set_bits(name, chosen)
+    for name in (each for each in arithmetic.values if each not in (*bits, "scores")):
+        arithmetic.set_bits(name, int(draw.integers(9, 13)))
 
 
 def _calibrate(net: Net, shape: tuple[int, ...], draw: np.random.Generator) -> None:
