@@ -75,7 +75,7 @@ class DataSection(RecipeSection):
         try:
             return cls(source=source, **keys)
         except ValidationError as error:
-            raise InputError(f"data.{_explain(error)}") from error
+            raise InputError(_explain(error, "data")) from error
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -732,10 +732,10 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def _explain(error: ValidationError) -> str:
-    """The first problem in one sentence."""
+def _explain(error: ValidationError, *section: str) -> str:
+    """The first problem in one sentence. section: where that one alone was read."""
     problem = error.errors(include_url=False)[0]
-    where = [str(part) for part in problem["loc"]]
+    where = [*section, *(str(part) for part in problem["loc"])]
     kinds = _kinds_listed_at(where)
     shown = [part for part in where if part not in kinds]
     key = ".".join(shown)
