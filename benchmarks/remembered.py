@@ -22,19 +22,20 @@ def remembering() -> Iterator[None]:
     question = examination.Examination.question
 
     def asked(self: examination.Examination, witness: Witness, argument: str) -> None:
-        found, not_seen = answers(self, witness, argument)
+        found, questions, not_seen = answers(self, witness, argument)
         self.found += found
+        self.questions += questions
         for name, notes in not_seen.items():
             self.not_seen.setdefault(name, []).extend(notes)
 
-    def answer(self: examination.Examination, witness: Witness, argument: str) -> tuple[list[Any], dict[str, list[str]]]:
-        alone = dataclasses.replace(self, found=[], not_seen={})
+    def answer(self: examination.Examination, witness: Witness, argument: str) -> tuple[list[Any], list[Any], dict[str, list[str]]]:
+        alone = dataclasses.replace(self, found=[], questions=[], not_seen={})
         question(alone, witness, argument)
-        return alone.found, alone.not_seen
+        return alone.found, alone.questions, alone.not_seen
 
     def about(self: examination.Examination, witness: Witness, argument: str) -> tuple[Any, ...]:
         vectors = tuple(map(_named, self.sets))
-        return witness.name, argument, vectors, self.compare_files, self.firmware, str(self.build), _of_folder(self.directory.path)
+        return witness.name, argument, vectors, str(self.request), _of_folder(self.directory.path)
 
     def job(_board: Any, job: Job, exported: Path, _folder: Path) -> Any:
         return _board.name, digest(job.model), _of_folder(exported)
