@@ -100,9 +100,25 @@ class _Use:
             reading.reshape(-1)[number // 2] = format.high if number % 2 else format.low
         return reading
 
-    def feed_ends(self, one: int, other: int) -> None:
-        self.sketch.step(self.ends_at(one, other))
+    def feed_reading(self, reading: IntArray) -> None:
+        self.sketch.step(reading)
         self.sketch.answer()
+
+    def feed_ends(self, one: int, other: int) -> None:
+        self.feed_reading(self.ends_at(one, other))
+
+    def hold(self, value: int) -> None:
+        reading = np.full(self.model.input.type.shape, value, np.int64)
+        for _ in range(self.sketch.policy.rail + self.sketch.policy.gap + 3):
+            self.feed_reading(reading)
+
+    def stand_through_an_outage(self, count: int) -> None:
+        self.feed(0)
+        for _ in range(count):
+            self.feed_ends(1, 1)
+        self.lose(self.sketch.policy.gap + 2)
+        for _ in range(self.sketch.policy.rail + 2):
+            self.feed_ends(1, 1)
 
     def draw(self, below: int) -> int:
         self.word ^= self.word << 13 & 0xFFFFFFFF
@@ -110,9 +126,16 @@ class _Use:
         self.word ^= self.word << 5 & 0xFFFFFFFF
         return (self.word >> 8) % below
 
+    def feed_drawn(self) -> None:
+        type = self.model.input.type
+        drawn = [type.format.low + self.draw(type.format.high - type.format.low + 1) for _ in range(type.size)]
+        self.feed_reading(np.array(drawn, np.int64).reshape(type.shape))
+
     def draw_reading(self, kind: int) -> None:
         if kind == 1:
             self.lose(1)
+        elif kind == 3:
+            self.feed_drawn()
         elif kind == 2:
             one = self.draw(self.ends)
             self.feed_ends(one, self.draw(self.ends))
@@ -132,12 +155,24 @@ class _Use:
                 self.draw_reading(kind)
             left -= count
 
-    def use_any_bits(self) -> None:
-        self.sketch.phase = 0
+    def use_bits(self, bits: int) -> None:
+        policy = self.sketch.policy
+        self.sketch.phase = bits if bits < 2 * policy.half_window else 0
         self.feed(0)
-        self.sketch.lost = 0x5A5A
+        self.sketch.lost = bits
         self.lose(1)
         self.feed(1)
+        if policy.rail:
+            self.sketch.railed = bits
+            self.feed_ends(1, 1)
+            self.sketch.railed = bits
+            self.feed(0)
+
+    def use_any_bits(self) -> None:
+        for bits in (2 * self.sketch.policy.half_window, 0x5A5A, 0xFFFF):
+            self.use_bits(bits)
+        for _ in self.readings:
+            self.use_bits(self.draw(1 << 16))
         self.sketch.last = np.full_like(self.sketch.last, self.model.input.type.format.low)
         self.lose(1)
 
@@ -147,6 +182,9 @@ class _Use:
         self.feed(1)
         if self.sketch.policy.rail:
             self.stand_for_long()
+            self.feed(0)
+            self.stand_through_an_outage(1)
+            self.stand_through_an_outage(self.sketch.policy.rail)
             self.feed(0)
 
     def use_stream(self) -> _Sketch:
@@ -163,6 +201,11 @@ class _Use:
         self.feed(0)
         for i in range(policy.rail + policy.gap + 3 + self.ends):
             self.feed_ends(i % self.ends, i % self.ends)
+        format = self.model.input.type.format
+        for value in (0, format.low + 1, format.high - 1):
+            self.hold(value)
+        for _ in self.readings:
+            self.feed_drawn()
         self.use_outages()
         self.sketch.reset()
         self.feed_ends(1, 1)

@@ -156,6 +156,12 @@ FAULTS = [
     ("stream->lost > TINY_GAP", "stream->lost >= TINY_GAP"),
     ("        stream->railed = railed;\n    }", "        stream->railed = railed;\n    } else {\n        ++stream->lost;\n    }"),
     ("else if (stream->railed <= TINY_RAIL) {", "else {"),
+    ("reading[i] == TINY_INPUT_HIGH", "reading[i] >= TINY_INPUT_HIGH - 9000"),
+    ("reading[i] == TINY_INPUT_LOW", "reading[i] < TINY_INPUT_LOW + 9000"),
+    ("reading[i] == TINY_INPUT_LOW", "reading[i] == 0 || reading[i] == TINY_INPUT_LOW"),
+    ("stream->railed > TINY_RAIL", "stream->railed == TINY_RAIL + 1"),
+    ("else if (stream->railed <= TINY_RAIL) {", "else if (stream->railed != TINY_RAIL + 1) {"),
+    ("const uint16_t railed = stream->railed;", "const uint16_t railed = stream->railed ? TINY_RAIL + 1 : 0;"),
 ]
 
 
@@ -164,7 +170,7 @@ GUARD = "stream->phase < 2 * TINY_HALF_WINDOW ? stream->phase : 0"
 
 def used_with(right, wrong, model, random_sequences, tmp_path, **asked):
     """What the C with a fault answers to its use."""
-    each = replace(with_decision(model, Decision(1, 20, 2, 1)), policy=StreamPolicy(2, 1, 3))
+    each = replace(with_decision(model, Decision(1, 20, 2, 1)), policy=StreamPolicy(2, 2, 3))
     write_export(tmp_path / "c", each)
     path = tmp_path / "c" / "tiny.c"
     text = path.read_text()
@@ -187,7 +193,7 @@ def test_a_fault_behind_so_many_steps_is_seen_where_as_many_are_asked(model, ran
         assert bool(used_with(right, late, model, random_sequences, tmp_path / f"{asked}", stream_steps=asked).mismatches) == seen
 
 
-@pytest.mark.parametrize("wrong", ["stream->phase", GUARD.replace("<", "<=")])
+@pytest.mark.parametrize("wrong", ["stream->phase", GUARD.replace("<", "<="), GUARD.replace("<", "!=")])
 def test_a_counter_of_any_bits_that_is_used_unchecked_is_seen(wrong, model, random_sequences, tmp_path):
     with pytest.raises(ParityError, match="the generated C failed on this machine"):
         used_with(GUARD, wrong, model, random_sequences, tmp_path)
