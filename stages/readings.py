@@ -126,7 +126,7 @@ class Reader:
         x = x.reshape(*x.shape[:2], self.readings_a_step, self.channels)
         lengths: Int64Array = ((vectors.lengths - 1) * self.stride + self.readings_a_step).astype(np.int64)
         readings = np.zeros((len(x), int(lengths.max()), self.channels), np.int16)
-        for step in range(x.shape[1]):
+        for step in range(int(vectors.lengths.max())):  # x may be wider: padded for recordings that were not kept
             running = vectors.lengths > step
             readings[running, step * self.stride : step * self.stride + self.readings_a_step] = x[running, step]
         return Split(readings, y, lengths if self.time_steps is None else self.recorded(vectors))

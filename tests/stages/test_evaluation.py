@@ -19,6 +19,7 @@ from rescomp.stages.evaluation import anywhere
 from rescomp.stages.listener import Silent
 from rescomp.stages.perturbations import PERTURBATIONS, dead, resampled
 from rescomp.stages.pipeline import streamed_figures
+from rescomp.tests.stages.conftest import write_recordings
 from rescomp.tests.stages.untrained import CSV, decided, made, parts, write_log
 
 
@@ -101,6 +102,20 @@ def test_a_stream_of_two_states_is_not_told_to_reset_them(model_dir, monkeypatch
     monkeypatch.setattr(evaluation, "PARTED", -1.0)
     (said,) = stages.evaluate(model_dir, stream=True).sentences
     assert "of two staggered states that are each begun anew every 6 steps: a stream.window of about twice what the net needs" in said
+
+
+@pytest.mark.parametrize("keys", [("model.kind=gru", "model.readings=2"), ("model.readings=3", "model.stride=2")])
+def test_kept_recordings_may_all_be_shorter_than_the_longest(keys, tmp_path):
+    data = write_recordings(tmp_path / "data.npz", lengths_train=np.full(60, 9), lengths_test=np.array([5, 4, *[9] * 22]))
+    path = made(tmp_path / "model", data, *keys, "quantize.vectors=2")
+    _, vectors, reader = parts(path)
+    readings = reader.readings(vectors)
+    raw, _ = reader.integers(np.load(data)["x_test"][:2])
+    for own, given, length in zip(readings.x, raw, readings.lengths, strict=True):
+        assert np.array_equal(own[:length], given[:length])
+    assert all(
+        each.accuracy is not None for each in stages.evaluate(path, stream=True, perturb=True).perturbed.values() if not each.why_not
+    )
 
 
 def test_continuous_recordings_of_the_test_people(from_log):
