@@ -20,7 +20,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
-from ..model_directory import GRAPH, MANIFEST, RECIPE, VECTORS, WEIGHTS, ModelDirectory
+from ..model_directory import FLOAT_NET, GRAPH, MANIFEST, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
 from ..recipe import Recipe, parse_recipe
 
 MOST_STATES = 1 << 28
@@ -104,10 +104,23 @@ def read_model(directory: ModelDirectory) -> IntegerModel:
 def check_manifest(directory: ModelDirectory) -> None:
     """Raise InputError unless the manifest speaks of the recipe, and of the integer model where there is one."""
     manifest, recipe = directory.manifest(), _kept_recipe(directory)
+    if manifest.contract != serialize.CONTRACT:
+        where, known = directory.path / MANIFEST, serialize.CONTRACT
+        raise InputError(f"{where} has contract {manifest.contract}, this rescomp reads {known}: use the rescomp that wrote it")
     if recipe is not None:
         _check_recipe(manifest, recipe, directory)
     if directory.has(GRAPH) and directory.has(WEIGHTS):
         read_model(directory)
+
+
+def check_whole(directory: ModelDirectory) -> None:
+    """Raise InputError unless all that the stages until now write is there, unchanged, and none of it contradicts the rest."""
+    integer = (GRAPH, WEIGHTS, VECTORS, QUANTIZED_NET)
+    quantized = directory.manifest().graph_sha256 is not None or any(map(directory.has, integer))
+    directory.check((RECIPE, FLOAT_NET, *(integer if quantized else ())))
+    check_manifest(directory)
+    if quantized:
+        read_vectors(directory, read_model(directory))
 
 
 def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDirectory) -> None:

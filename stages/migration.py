@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory, to_json
+from ..model_directory import NET, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory, to_json
 from ..models import Blueprint
-from ..models.kept import empty_net
+from ..models.kept import described_by, empty_net
 from ..recipe import older_names, parse_recipe, to_toml
 from ..train.checkpoint import encode_net, read_tensors
 from ..validate.torch_net import load_quantized
-from .artefacts import read_model
+from .artefacts import check_whole, read_model
 from .evidence import Evidence, read_report
 from .listener import Listener, Silent
 
@@ -49,11 +49,13 @@ def migrate(path: Path, *, listener: Listener | None = None) -> Migration:
     """Write the files of an earlier version in the model directory `path` as this version does, in one step; all others stay.
 
     The graph, its golden vectors and what is exported keep their bytes, and evidence of the torch net, which reads the files that are
-    written, stays evidence. Raises InputError for a damaged directory and for one of a version that this one does not know.
+    written, stays evidence. Raises InputError, nothing changed, for a directory that is damaged, that lacks a
+    file or whose files contradict each other, and for one of a version or contract that this one does not know.
     """
     listener = listener or Silent()
     directory = ModelDirectory.open(path)
     with directory.held():
+        check_whole(directory)
         listener.stage("compare with what this version writes")
         changes = tuple(change for step in STEPS if (change := step(directory)) is not None)
         if changes:
@@ -74,7 +76,7 @@ def _recipe(directory: ModelDirectory) -> Change | None:
 
 def _net(directory: ModelDirectory) -> Change | None:
     """The parts of the net. Of a version that wrote none for nets of its own cells they are the recipe's."""
-    described = next((name for name in (NET, CELLS_FILE) if directory.has(name)), None)
+    described = described_by(directory)
     if described is None:
         manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
         net = empty_net(directory, recipe, manifest.data.channels, len(manifest.classes))

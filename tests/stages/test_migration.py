@@ -10,7 +10,20 @@ from rescomp import stages
 from rescomp.benchmarks.dying_disk import contents
 from rescomp.cli import main
 from rescomp.errors import InputError
-from rescomp.model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, REPORT, SUMS, ModelDirectory
+from rescomp.model_directory import (
+    CELLS_FILE,
+    FLOAT_NET,
+    GRAPH,
+    MANIFEST,
+    NET,
+    QUANTIZED_NET,
+    RECIPE,
+    REPORT,
+    SUMS,
+    VECTORS,
+    WEIGHTS,
+    ModelDirectory,
+)
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evidence import read_report
 from rescomp.tests.goldens.directories import DIRECTORIES, KINDS
@@ -86,3 +99,52 @@ def test_what_it_does_not_know_is_refused_and_stays(tmp_path):
     with pytest.raises(InputError, match=r"net\.json has schema 99, this rescomp reads .*: use the rescomp that wrote it"):
         stages.migrate(directory.path)
     assert {name: data for name, data in contents(directory.path).items() if name != ".lock"} == before
+
+
+def changed_document(directory, name, **entries):
+    directory.write({name: json.dumps({**json.loads(directory.read(name)), **entries}).encode()})
+
+
+def other_readings(directory):
+    directory.write({RECIPE: directory.read(RECIPE).replace(b"\nwindow = 1\n", b"\nwindow = 2\n")})
+
+
+HARM = {
+    "a graph of another contract": (
+        lambda it: changed_document(it, GRAPH, contract=99),
+        r"graph\.json has contract 99, this rescomp reads 1: use the rescomp that wrote it",
+    ),
+    "a manifest of another contract": (
+        lambda it: changed_document(it, MANIFEST, contract=99),
+        r"manifest\.json has contract 99, this rescomp reads 1: use the rescomp that wrote it",
+    ),
+    "a recipe of another net": (other_readings, r"manifest\.json is not of the model in recipe\.toml: input\.readings_a_step differs"),
+    "no graph": (lambda it: it.remove(GRAPH), r"has no graph\.json: run `rescomp quantize"),
+    "no weights": (lambda it: it.remove(WEIGHTS), r"has no weights\.npz: run `rescomp quantize"),
+    "no vectors": (lambda it: it.remove(VECTORS), r"has no vectors/test\.npz: run `rescomp quantize"),
+    "no fine-tuned net": (lambda it: it.remove(QUANTIZED_NET), r"has no quantized\.safetensors: run `rescomp quantize"),
+    "no float net": (lambda it: it.remove(FLOAT_NET), r"has no float\.safetensors: run `rescomp train --resume"),
+    "two files of the net's parts": (
+        lambda it: it.write({NET: b"{}", CELLS_FILE: b"{}"}),
+        r"holds net\.json and cells\.json, and one of them tells what the net is: train the model again",
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_what_is_not_whole_or_contradicts_itself_is_refused_and_stays(harm, tmp_path):
+    directory = earlier("fastgrnn_ternary", tmp_path / "model")
+    spoil, said = HARM[harm]
+    spoil(directory)
+    before = contents(directory.path)
+    with pytest.raises(InputError, match=said):
+        stages.migrate(directory.path)
+    assert {name: data for name, data in contents(directory.path).items() if name != ".lock"} == before
+
+
+def test_a_float_net_of_another_contract_is_refused_too(tmp_path):
+    directory = earlier("fastgrnn_ternary", tmp_path / "model")
+    directory.remove(GRAPH, WEIGHTS, VECTORS, QUANTIZED_NET)
+    directory.update_manifest(graph_sha256=None, vectors_sha256=None, formats=None, contract=99)
+    with pytest.raises(InputError, match="has contract 99"):
+        stages.migrate(directory.path)
