@@ -431,7 +431,7 @@ def test_a_damaged_description_of_cells_is_refused(own):
         (
             ["model.kind=my_nets:own_cell"],
             UnsupportedError,
-            "a MyCell cannot be exported: use one of FastRnnCell, FastGrnnCell, GruCell, LstmCell",
+            "a MyCell cannot be exported: use one of FastRnnCell, FastGrnnCell, GruCell, MguCell, LstmCell",
         ),
         (
             ["model.kind=my_nets:recurrent", "model.readings=2"],
