@@ -16,6 +16,8 @@ Padding = tuple[int, int, int, int]
 DType = Literal["int8", "int16", "int32"]
 MOST_ENTRIES = 1 << 22
 """Of a value, of a weight, of an image with its padding."""
+MOST_LAYERS = 4096
+"""Of a graph."""
 MOST_PATCHES = 1 << 24
 """Entries of all patches of an input, which numpy and ONNX hold at once."""
 MOST_FRACTION_BITS = 64

@@ -6,14 +6,12 @@ from ..errors import UnsupportedError
 from ..model_names import check_name, label_fault
 from .any_state import prove_any_state
 from .decide import decision_of
-from .formats import MOST_ENTRIES, TensorType
+from .formats import MOST_ENTRIES, MOST_LAYERS, TensorType
 from .ir import Graph, IntegerModel
 from .policy import check_policy
 
 MOST_AXES = 3
 """Of a value."""
-MOST_LAYERS = 4096
-"""Of a graph."""
 FRAME_INPUT = "samples"
 """The input of a graph `frontend`."""
 MOST_IN_ALL = 1 << 24

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any, get_args
 
@@ -20,7 +19,8 @@ from .arithmetic import NORMALIZED, Nonlinearity
 from .base import Net
 from .layered.feed_forward import FeedForwardNet
 from .layered.plan import Plan
-from .layered.timed_layers import TimedLayers, lookbacks
+from .layered.plan_check import check_counts
+from .layered.timed_layers import TimedLayers, lookbacks, names_fault
 from .matrix import Projection
 from .recurrent.cell import Cell, CellShape
 from .recurrent.net import CELL_SUFFIXES, RecurrentNet
@@ -93,22 +93,26 @@ class Blueprint:
         Raises InputError naming `origin` when it is damaged.
         """
         try:
-            blueprint = _read(parse_json(data), origin)
+            document = parse_json(data)
+            _check_schema(document["schema"], origin)
+            blueprint = _read(document)
             _check(blueprint)
         except (ValueError, KeyError, TypeError, AttributeError, UnsupportedError) as error:
             raise InputError(f"{origin} is damaged ({type(error).__name__}: {error}): train the model again") from error
         return blueprint
 
 
-def _read(document: Any, origin: str) -> Blueprint:
-    schema = document["schema"]
-    if schema not in (1, SCHEMA):
-        raise InputError(f"{origin} has schema {schema}, this rescomp reads 1 and {SCHEMA}: use the rescomp that wrote it")
-    if schema == SCHEMA:
-        return _of(document, tuple(_part(part) for part in document["parts"][: MOST_STAGES + 1]), "parts")
+def _check_schema(schema: Any, origin: str) -> None:
+    if not is_count(schema, 1, SCHEMA):
+        raise InputError(f"{origin} has schema {schema!r:.40}, this rescomp reads 1 and {SCHEMA}: use the rescomp that wrote it")
+
+
+def _read(document: Any) -> Blueprint:
+    if document["schema"] == SCHEMA:
+        return _of(document, tuple(_part(part) for part in _bounded(document["parts"])), "parts")
     if "cells" in document:
         return _of(document, tuple(_cell(kind, shape) for kind, shape in document["cells"][: MOST_CELLS + 1]), "cells")
-    plan = Plan.from_document(document)
+    plan = _plan(document, "schema")
     return Blueprint((plan,), plan.input_shape[-1], prod(plan.steps[-1].shape))
 
 
@@ -116,12 +120,35 @@ def _of(document: Mapping[str, Any], parts: tuple[CellPart | Plan, ...], key: st
     known = ("channels", "classes", "nonlinearity")
     if set(document) - {"readout"} != {"schema", key, *known}:
         raise ValueError(f"it has other keys than {key}, {', '.join(known)}, readout")
-    readout = read_fields(Readout, document.get("readout", asdict(LAST)))  # which directories of before readouts do not tell
+    try:
+        readout = read_fields(Readout, document.get("readout", asdict(LAST)))  # which directories of before readouts do not tell
+    except InputError as error:  # which does not name the file
+        raise ValueError(error) from error
     return Blueprint(parts, document["channels"], document["classes"], document["nonlinearity"], readout)
 
 
+def _bounded(parts: Any) -> Any:
+    """The parts, before work is spent on more than a net has."""
+    layers = [part for part in parts[: MOST_STAGES + 1] if part["kind"] == _LAYERS]
+    check_counts(sum(len(part["layers"]) for part in layers), sum(len(part["steps"]) for part in layers))
+    return parts[: MOST_STAGES + 1]
+
+
 def _part(document: Mapping[str, Any]) -> CellPart | Plan:
-    return Plan.from_document(document) if document["kind"] == _LAYERS else _cell(document["kind"], document["shape"])
+    if document["kind"] == _LAYERS:
+        return _plan(document, "kind")
+    _check_keys(document, "kind", "shape")
+    return _cell(document["kind"], document["shape"])
+
+
+def _plan(document: Mapping[str, Any], *beside: str) -> Plan:
+    _check_keys(document, *beside, *(field.name for field in fields(Plan)))
+    return Plan.from_document(document)
+
+
+def _check_keys(document: Mapping[str, Any], *known: str) -> None:
+    if set(document) != set(known):
+        raise ValueError(f"it has a part with other keys than {', '.join(known)}")
 
 
 def _cell(kind: Any, shape: Any) -> CellPart:
@@ -159,6 +186,8 @@ def _check_order(blueprint: Blueprint) -> None:
         rows = part.input_shape[0]
         if lookbacks(part, NORMALIZED) and place > last:
             raise ValueError("layers behind the last cell reach back over time")
+        if place and isinstance(parts[place - 1], Plan):
+            raise ValueError("two parts of layers follow each other")
         if len(part.input_shape) != 2 or prod(part.input_shape) != size or (place and rows != 1) or part.steps[-1].shape[:2] != (1, 1):
             raise ValueError(f"layers over {list(part.input_shape)} do not fit the others")
         size = part.steps[-1].shape[2]
@@ -171,10 +200,8 @@ def _check_names(parts: Sequence[CellPart | Plan]) -> None:
     suffixes = [part.shape.suffix for part in parts if isinstance(part, CellPart)]
     if len(set(suffixes)) < len(suffixes) or not set(CELL_SUFFIXES).issuperset(suffixes):
         raise ValueError(f"its cells have the suffixes {suffixes}")
-    steps = Counter(step.name for part in parts if isinstance(part, Plan) for step in part.steps)
-    name, count = steps.most_common(1)[0] if steps else ("", 1)
-    if count > 1:
-        raise ValueError(f"two steps are called {name!r}")
+    if fault := names_fault(part for part in parts if isinstance(part, Plan)):
+        raise ValueError(fault)
 
 
 def _weights(part: CellPart | Plan) -> int:
@@ -187,8 +214,14 @@ def _weights(part: CellPart | Plan) -> int:
 
 def _check_cell(part: CellPart, size: int) -> None:
     shape, gates = part.shape, CELLS[part.kind].gates
-    sizes = (shape.input_size, shape.hidden_size, *(rank for rank in (shape.rank_w, shape.rank_u) if rank is not None))
-    if shape.input_size != size or min(sizes) < 1 or gates * shape.hidden_size * max(size, shape.hidden_size) > MOST_ENTRIES:
+    ranks = ((shape.rank_w, shape.input_size), (shape.rank_u, shape.hidden_size))
+    fits = all(rank is None or 1 <= rank <= min(gates * shape.hidden_size, columns) for rank, columns in ranks)
+    if (
+        shape.input_size != size
+        or shape.hidden_size < 1
+        or not fits
+        or gates * shape.hidden_size * max(size, shape.hidden_size) > MOST_ENTRIES
+    ):
         raise ValueError(f"a cell of {shape.hidden_size} does not fit the others")
 
 

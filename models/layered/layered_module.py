@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -24,8 +25,8 @@ class LayeredModule(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        repeats = {layer.name: len(list(plan.uses(layer.name))) > 1 for layer in plan.layers}
-        self.layers = nn.ModuleDict({layer.name: LayerParameters(layer, repeats=repeats[layer.name]) for layer in plan.layers})
+        uses = Counter(step.layer for step in plan.steps)
+        self.layers = nn.ModuleDict({layer.name: LayerParameters(layer, repeats=uses[layer.name] > 1) for layer in plan.layers})
         self.dropout = 0.0
         self.folds = False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...documents import fits, read_fields
-from .plan_check import check_plan
+from .plan_check import check_counts, check_plan
 
 LayerKind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
 Pair = tuple[int, int]
@@ -104,6 +104,7 @@ class Plan:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Plan:
         """From what json made of its fields. Raises ValueError, KeyError, TypeError or UnsupportedError when it is damaged."""
+        check_counts(len(document["layers"]), len(document["steps"]))
         layers = tuple(read_fields(Layer, item) for item in document["layers"])
         if not fits(document["input_shape"], tuple[int, ...]):
             raise ValueError("input_shape is a list of whole numbers")

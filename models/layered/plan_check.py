@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
-from ...graph.formats import MOST_ENTRIES, WindowShape
+from torch import nn
+
+from ...graph.formats import MOST_ENTRIES, MOST_LAYERS, WindowShape
 from ...graph.weights import SeededWeight
 from ...model_names import check_name
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from .plan import Layer, Plan, Step
 
 INPUT = "input"
+ATTRIBUTES = frozenset(dir(nn.ModuleDict()))
+"""Names that no layer can have: it is an entry of one."""
+NORMALIZE = "normalize"
+"""The step before all others: no other is called so."""
 Shape = tuple[int, int, int]
 
 
@@ -21,6 +27,7 @@ def check_plan(plan: Plan) -> None:
     """Raise ValueError or UnsupportedError unless every step reads what is there before it, in the shape that it needs."""
     if not plan.steps or len(plan.input_shape) not in (2, 3):
         raise ValueError("it has no steps, or no input")
+    check_counts(len(plan.layers), len(plan.steps))
     shapes: dict[str, Shape] = {INPUT: _bounded((*(1,) * (3 - len(plan.input_shape)), *plan.input_shape), INPUT)}
     layers = {layer.name: layer for layer in plan.layers}
     if len(layers) != len(plan.layers):
@@ -29,15 +36,29 @@ def check_plan(plan: Plan) -> None:
         _check_layer(layer)
     for step in plan.steps:
         check_name(step.name, "step")
-        if step.name in shapes or not set(step.inputs) <= set(shapes) or len(step.inputs) != (2 if step.kind == "add" else 1):
+        if (
+            step.name in shapes
+            or step.name == NORMALIZE
+            or not set(step.inputs) <= set(shapes)
+            or len(step.inputs) != (2 if step.kind == "add" else 1)
+        ):
             raise ValueError(f"step {step.name!r} does not fit the others")
         if _shape_of(step, [shapes[name] for name in step.inputs], layers) != step.shape:
             raise ValueError(f"step {step.name!r} cannot give the shape {list(step.shape)}")
         shapes[step.name] = _bounded(step.shape, step.name)
 
 
+def check_counts(layers: int, steps: int) -> None:
+    """Raise ValueError for more layers or steps than a graph holds."""
+    if max(layers, steps) > MOST_LAYERS:
+        raise ValueError(f"it has {layers:,} layers and {steps:,} steps, and a model holds at most {MOST_LAYERS:,}")
+
+
 def _check_layer(layer: Layer) -> None:
-    """Also raises UnsupportedError, for a seed that draws no matrix."""
+    """Also raises UnsupportedError, for a name that is none, and for a seed that draws no matrix."""
+    check_name(layer.name, "layer")
+    if layer.name in ATTRIBUTES:
+        raise ValueError(f"no layer can be called {layer.name!r}")
     if min(layer.rows, layer.columns) < 1 or layer.rows * layer.columns > MOST_ENTRIES:
         raise ValueError(f"layer {layer.name!r} of {layer.rows} x {layer.columns} is past what a model may hold")
     if layer.seed is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,13 +18,16 @@ from ..arithmetic import NORMALIZED, LayerArithmetic
 from ..fixed_point_arithmetic import FixedPointArithmetic
 from ..matrix import Value
 from .layered_module import LayeredModule
-from .plan import INPUT, Plan, Step
+from .plan import DERIVED, INPUT, Plan, Step
 from .trace import trace_part
 
 WINDOWED = ("convolution", "max_pool", "average_pool")
 """Kinds of steps that read several rows."""
 KEPT_ROWS = "_rows"
 """What the name of a state ends with that keeps rows of a value."""
+
+_OF_A_PART = re.compile(r"(layers[1-8]|(convolution|depthwise|pool|dense)[0-9]+)(_|\Z)")
+"""With which the names of steps and layers beside cells begin; no value of a cell or a readout does."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class KeptRows:
 class TimedLayers(LayeredModule):
     """The layers of a plan over the readings of one step [rows, channels], which give one row of features.
 
-    Raises UnsupportedError for a plan whose layers look ahead, or do not divide time alike at every step.
+    Raises UnsupportedError as `lookbacks` does.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -175,10 +180,32 @@ class TimedLayers(LayeredModule):
 def lookbacks(plan: Plan, source: str) -> dict[str, Lookback]:
     """What the steps that reach back need of earlier steps, by their names. source: the name of what the plan reads.
 
-    Raises UnsupportedError for layers that look ahead, or do not divide time alike at every step.
+    Raises UnsupportedError for layers that look ahead, do not divide time alike at every step, or read different stretches of a value.
     """
-    found = {step.name: _lookback(plan, step, source) for step in plan.steps}
-    return {name: lookback for name, lookback in found.items() if lookback is not None}
+    found = {step.name: lookback for step in plan.steps if (lookback := _lookback(plan, step, source)) is not None}
+    first: dict[str, str] = {}
+    for name, lookback in found.items():
+        other = first.setdefault(lookback.state, name)
+        if found[other] != lookback:
+            raise UnsupportedError(
+                f"layers {other} and {name} read different stretches of {lookback.state.removesuffix(KEPT_ROWS)}, {found[other].rows} rows "
+                f"and {lookback.rows}, and one is kept: give them the same kernel size and padding"
+            )
+    return found
+
+
+def names_fault(plans: Iterable[Plan]) -> str:
+    """Why names of steps and layers beside cells could be those of other values, in one sentence; nothing where they cannot."""
+    known = list(plans)
+    steps = Counter(step.name for plan in known for step in plan.steps)
+    layers = Counter(layer.name for plan in known for layer in plan.layers)
+    for what, names in (("steps", steps), ("layers", layers)):
+        for name, count in names.items():
+            if count > 1:
+                return f"two {what} are called {name!r}: give each part of layers its own prefix, layers1_ for instance"
+            if _OF_A_PART.match(name) is None or DERIVED.search(name):
+                return f"one of its {what} is called {name!r}, as another value could be: let it begin with its part, layers1_ for instance"
+    return ""
 
 
 def _with_rows_before(value: Tensor, lookback: Lookback, begin: Tensor | None) -> KeptRows:

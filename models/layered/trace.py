@@ -18,6 +18,7 @@ from ..own_net import FAULTS, blame
 from .axes import Axes, Sizes, natural_axes, permuted, resolved, squeezed, swapped, unsqueezed
 from .hourglass import RandomProjection
 from .plan import DERIVED, INPUT, Layer, Padding, Pair, Plan, Step
+from .plan_check import ATTRIBUTES, NORMALIZE
 from .pool_factors import move_pool_factors
 from .supported import (
     ADDITIONS,
@@ -459,10 +460,10 @@ class _Reader:
         """An identifier for the layer at `path` of the module, unlike all before."""
         plain = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_")
         plain = self.prefix + (plain if plain[:1].isalpha() else f"layer_{plain}")[:LONGEST_NAME]
-        taken = {*self.steps, INPUT, "normalize"}
+        taken = {*self.steps, *ATTRIBUTES, INPUT, NORMALIZE}
         number = 2
         name = plain
-        while name in taken or hasattr(nn.ModuleDict, name) or DERIVED.search(name):
+        while name in taken or DERIVED.search(name):
             name, number = f"{plain}_{number}", number + 1
         return name
 

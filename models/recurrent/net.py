@@ -18,7 +18,8 @@ from ..arithmetic import NORMALIZED, NetArithmetic, Nonlinearity
 from ..base import Net
 from ..counted_steps import CountedSteps
 from ..fixed_point_arithmetic import FixedPointArithmetic
-from ..layered.timed_layers import KeptRows, TimedLayers
+from ..layered.plan import Plan
+from ..layered.timed_layers import KeptRows, TimedLayers, names_fault
 from ..matrix import Matrix, Value
 from .cell import Cell, CellModule
 from .readout import LAST, Readout
@@ -262,7 +263,9 @@ def named_parts(parts: Sequence[nn.Module], mean: Tensor, std: Tensor, readout: 
     if not cells or mean.ndim != 1 or mean.shape != std.shape or len(mean) % readings:
         sizes = f"{counted(len(cells), 'cell')}, mean {list(mean.shape)}, std {list(std.shape)}"
         raise InputError(f"{sizes}: a recurrent net takes cells, and [channels] twice")
+    _refuse_shared(parts)
     _check_suffixes([cell.suffix for cell in cells])
+    plans: list[Plan] = []
     size, origin, read, layers = len(mean), "the input", NORMALIZED, 0
     for place, part in enumerate(parts):
         kind = type(part).__name__
@@ -279,8 +282,11 @@ def named_parts(parts: Sequence[nn.Module], mean: Tensor, std: Tensor, readout: 
         rows = readings if place == 0 else 1
         timed = _timed(part, (rows, size // rows), f"layers{layers}_", behind=part in parts[parts.index(cells[-1]) :])
         timed.read_from(read)
+        plans.append(timed.plan)
         yield f"layers{CELL_SUFFIXES[layers - 1]}", timed
         size, origin, read = timed.features, f"the {kind} before it", timed.plan.output
+    if fault := names_fault(plans):
+        raise InputError(fault)
 
 
 def _timed(part: nn.Module, input_shape: tuple[int, int], prefix: str, *, behind: bool) -> TimedLayers:
@@ -295,6 +301,20 @@ def _timed(part: nn.Module, input_shape: tuple[int, int], prefix: str, *, behind
             f"layer {min(part.lookbacks)} reaches back over time behind the last cell, where time is gone: move it before"
         )
     return part
+
+
+def _refuse_shared(parts: Sequence[nn.Module]) -> None:
+    """Every part gets parameters of its own, so those that two share would part in training."""
+    owners: dict[Tensor, str] = {}
+    for place, part in enumerate(parts):
+        kind = type(part).__name__
+        if any(part is other for other in parts[:place]):
+            raise UnsupportedError(f"part {place} is one {kind} given twice: make another module for each part")
+        mine = {tensor: f"{name!r} of part {place} ({kind})" for name, tensor in part.state_dict(keep_vars=True).items()}
+        for tensor, name in mine.items():
+            if tensor in owners:
+                raise UnsupportedError(f"{owners[tensor]} is {name}, too: give each part parameters of its own")
+        owners.update(mine)
 
 
 def _check_suffixes(suffixes: Sequence[str]) -> None:

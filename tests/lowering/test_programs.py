@@ -1,5 +1,7 @@
 """Nets of layers and cells in any order: the torch net, numpy and the exports agree on every state and score of drawn ones."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -199,6 +201,48 @@ def test_a_user_s_parts_are_a_net_like_any_other():
     ours = evaluate_net(net, x, lengths)
     assert (ours.states == reference.states).all()
     assert (ours.scores == reference.scores).all()
+
+
+class Branches(torch.nn.Module):
+    """The sum of two convolutions over one value."""
+
+    def __init__(self, kernels, stride):
+        super().__init__()
+        self.pads = torch.nn.ModuleList(torch.nn.ZeroPad1d((kernel - stride, 0)) for kernel in kernels)
+        self.convs = torch.nn.ModuleList(torch.nn.Conv1d(CHANNELS, 4, kernel, stride=stride) for kernel in kernels)
+
+    def forward(self, x):
+        return self.convs[0](self.pads[0](x)) + self.convs[1](self.pads[1](x))
+
+
+def of_branches(branches, stride):
+    return RecurrentNet(
+        [branches, GruCell(CellShape(4, 5))], CLASSES, torch.zeros(stride * CHANNELS), torch.ones(stride * CHANNELS), readings=stride
+    )
+
+
+def test_two_layers_may_read_the_same_rows_of_a_value():
+    branches = Branches((5, 5), 2)
+    net = of_branches(branches, 2).double()
+    x = torch.randn(3, 2 * LONGEST, CHANNELS, dtype=torch.float64)
+    frames, (layers,) = x.reshape(3, LONGEST, -1), net.layer_modules
+    found, _ = layers.over_time(net.arithmetic, net.normalize(frames.transpose(0, 1), net.arithmetic))
+    torch.testing.assert_close(found.permute(1, 2, 0), branches.double()(x.transpose(1, 2)), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernels", "stride", "rows"), [((5, 4), 2, "5 rows and 4"), ((5, 3), 1, "5 rows and 3")])
+def test_two_layers_that_read_different_stretches_of_a_value_are_refused(kernels, stride, rows):
+    reason = f"^layers layers1_convs_0 and layers1_convs_1 read different stretches of normalize, {rows}, and one is kept: give them"
+    with pytest.raises(UnsupportedError, match=reason):
+        of_branches(Branches(kernels, stride), stride)
+
+
+def test_layers_of_their_own_have_names_of_their_part():
+    layers = TimedLayers.of(torch.nn.Sequential(OrderedDict(h=torch.nn.Conv1d(CHANNELS, 4, 1))), (1, CHANNELS))
+    with pytest.raises(
+        InputError, match=r"^one of its steps is called 'h', as another value could be: let it begin with its part, layers1_"
+    ):
+        of_branches(layers, 1)
 
 
 @pytest.mark.parametrize(

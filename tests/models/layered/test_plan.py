@@ -97,12 +97,55 @@ def set_part(place: int, *keys: Any, value: Any) -> Callable[[Any], None]:
         (set_part(0, "steps", 0, "padding", value=[0, 0, 0, 1]), "looks ahead"),
         (set_part(4, "steps", 0, "kernel_size", value=[1, 2]), "damaged"),
         (set_part(2, "steps", 0, "name", value="convolution1"), "two steps are called 'convolution1'"),
+        (set_part(2, "layers", 0, "name", value="convolution1"), "damaged"),
+        (lambda document: document["parts"].insert(3, document["parts"][2]), "two parts of layers follow each other"),
+        (lambda document: document.update(schema=2.0), "has schema 2.0, this rescomp reads 1 and 2"),
+        (lambda document: document.update(schema=True), "has schema True"),
+        (set_part(0, "more", value=1), "a part with other keys than kind, input_shape, layers, steps"),
+        (set_part(1, "more", value=1), "a part with other keys than kind, shape"),
+        (set_part(1, "shape", "rank_w", value=1000000), "damaged .*does not fit the others"),
+        (lambda document: document.update(readout={"kind": "sum", "steps": 0}), "damaged .*a readout is one of"),
+        (lambda document: document.update(readout={"kind": "mean", "steps": 0}), "damaged .*blocks of 1 to"),
+        (lambda document: document["parts"][4].update(layers=document["parts"][4]["layers"] * 4097), "4,098 layers|4,099 layers"),
     ],
 )
 def test_a_net_of_parts_that_somebody_else_wrote_is_refused(change, reason):
     document = json.loads(Blueprint.of(mixed()).to_json())
     change(document)
     with pytest.raises(InputError, match=rf"net\.json .*({reason})"):
+        Blueprint.from_json(json.dumps(document).encode(), "net.json")
+
+
+def renamed(document: Any, name: str) -> None:
+    """The head's layer and step."""
+    (layer,), (step,) = document["parts"][4]["layers"], document["parts"][4]["steps"]
+    layer["name"] = step["layer"] = step["name"] = name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("forward", "training", "parameters", "", "a.b", "normalize", "h", "h_2", "h_next", "c_2", "scores", "readout_sum", "h_rows"),
+        *("normalize_rows", "input_product", "input", "dense5_rows", "layers1_wide", "layers9_a"),
+    ],
+)
+def test_names_that_torch_or_another_value_has_are_refused(name):
+    document = json.loads(Blueprint.of(mixed()).to_json())
+    renamed(document, "layers3_dense")
+    assert Blueprint.from_json(json.dumps(document).encode(), "net.json").net()
+    renamed(document, name)
+    with pytest.raises(InputError, match=r"^net\.json is damaged"):
+        Blueprint.from_json(json.dumps(document).encode(), "net.json")
+
+
+def test_two_layers_that_read_different_stretches_are_refused() -> None:
+    document = json.loads(Blueprint.of(mixed()).to_json())
+    front = document["parts"][0]
+    (layer,), step = front["layers"], front["steps"][0]
+    other, longer = {**layer, "name": "convolution9", "columns": 12}, {**step, "name": "convolution9", "layer": "convolution9"}
+    front["layers"].append(other)
+    front["steps"].append({**longer, "kernel_size": [1, 4], "padding": [0, 0, 2, 0], "relu": False})
+    with pytest.raises(InputError, match=r"net\.json is damaged .*convolution1 and convolution9 read different stretches of normalize"):
         Blueprint.from_json(json.dumps(document).encode(), "net.json")
 
 
@@ -178,6 +221,11 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
         (("steps", 0, "relu"), 1, "Step.relu cannot be"),
         (("steps", 0, "factor"), "1", "Step.factor cannot be"),
         (("steps", 0, "name"), "x */", "is not a lower-case C identifier"),
+        (("layers", 0, "name"), "training", "no layer can be called 'training'"),
+        (("layers", 0, "name"), "", "is not a lower-case C identifier"),
+        (("steps", 0, "name"), "normalize", "does not fit the others"),
+        (("layers",), [{}] * 4097, "4,097 layers and 1 steps, and a model holds at most 4,096"),
+        (("more",), 1, "other keys than schema"),
         (("layers", 0, "rows"), True, "Layer.rows cannot be"),
         (("layers", 0, "rows"), 10**9, "past what a model may hold"),
         (("layers", 0, "columns"), -1, "past what a model may hold"),

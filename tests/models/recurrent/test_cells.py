@@ -151,8 +151,19 @@ def test_a_rank_too_large_is_refused():
 
 def test_one_cell_cannot_stand_twice_in_a_net():
     tied = GruCell(CellShape(INPUTS, INPUTS))
-    with pytest.raises(InputError, match=r"the cells' suffixes are \['', ''\]: give each CellShape its own"):
+    with pytest.raises(UnsupportedError, match=r"^part 1 is one GruCell given twice: make another module for each part$"):
         RecurrentNet([tied, tied], CLASSES, torch.zeros(INPUTS), torch.ones(INPUTS))
+
+
+def test_two_parts_cannot_share_a_parameter():
+    shared, cell = torch.nn.Linear(HIDDEN, HIDDEN), GruCell(CellShape(HIDDEN, HIDDEN))
+    layers = [torch.nn.Sequential(torch.nn.Flatten(), shared), torch.nn.Sequential(shared, torch.nn.ReLU())]
+    with pytest.raises(UnsupportedError, match=r"^'1\.weight' of part 0 \(Sequential\) is '0\.weight' of part 2 \(Sequential\), too: give"):
+        RecurrentNet([layers[0], cell, layers[1]], CLASSES, torch.zeros(HIDDEN), torch.ones(HIDDEN))
+    other = GruCell(CellShape(HIDDEN, HIDDEN, suffix="_2"))
+    other.recurrent = cell.recurrent
+    with pytest.raises(UnsupportedError, match=r"'recurrent\.factors\.0\.weight' of part 0 \(GruCell\) is"):
+        RecurrentNet([cell, other], CLASSES, torch.zeros(HIDDEN), torch.ones(HIDDEN))
 
 
 @pytest.mark.parametrize("suffix", ["_next", "2", "_2.a", "", "_9"])
