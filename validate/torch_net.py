@@ -34,7 +34,7 @@ def answer(job: Job) -> Answer:
     """What the fine-tuned net in the job's directory answers. Raises InputError where its tensors do not fit each other."""
     try:
         return _answer(job, load_quantized(ModelDirectory.open(job.directory)))
-    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:  # torch's
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:  # torch's
         cause = str(error).partition("\n")[0]
         file = job.directory / QUANTIZED_NET
         raise InputError(f"{file} does not run as the net of this model ({cause}): quantize the model again") from error
@@ -46,6 +46,7 @@ def _answer(job: Job, net: Net) -> Answer:
             raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
         _check_windows(net, job)
         return Answer("float64", torch.__version__, evaluate_streamed_net(net, job.model, job.x), from_zero=True)
+    _check_states(net, job)
     begin = job.states() if job.model.is_recurrent else None
     return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, begin, every_score=job.every_score))
 
@@ -57,6 +58,18 @@ def load_quantized(directory: ModelDirectory) -> Net:
     net = constrain(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes)), recipe.compress)
     load_net(net, directory.path / QUANTIZED_NET)
     return net.eval()
+
+
+def _check_states(net: Net, job: Job) -> None:
+    """Raise InputError unless the net keeps what the graph does."""
+    own = dict(net.state_shapes) if isinstance(net, RecurrentNet) else {}
+    kept = {value.name: value.type.shape for value in job.model.graphs["step"].state_inputs} if job.model.is_recurrent else {}
+    if own != kept:
+        raise InputError(f"the net of {job.directory} keeps {_shown(own)}, and its graph.json {_shown(kept)}: quantize the model again")
+
+
+def _shown(states: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {list(shape)}" for name, shape in states.items()) or "no state"
 
 
 def _check_windows(net: FeedForwardNet, job: Job) -> None:

@@ -115,6 +115,10 @@ def test_an_own_net_s_readout_is_kept_and_older_files_mean_the_last_state(log, t
     for wrong in ({"kind": "max", "steps": 0}, {"kind": "median", "steps": 4}, {"kind": "max", "steps": 1 << 15}, {"kind": "max"}, 3):
         with pytest.raises(InputError):
             Blueprint.from_json(json.dumps({**document, "readout": wrong}).encode(), NET)
+    ModelDirectory(path).write({NET: json.dumps(document).encode()})
+    reason = r"keeps h \[5\], and its graph\.json h \[5\], readout_count \[1\], readout_maximum \[5\]: quantize the model again$"
+    with pytest.raises(InputError, match=reason):
+        stages.verify(path, "torch", stress="off")
 
 
 def test_a_budget_counts_what_a_readout_keeps(log):
