@@ -18,10 +18,11 @@ def windows(split: Split, time_steps: int) -> Split:
     return dataclasses.replace(split, x=x, lengths=np.full(len(split), time_steps, np.int64))
 
 
-def frames(split: Split, readings: int, stride: int) -> Split:
+def frames(split: Split, readings: int, stride: int, by: str = "model.readings") -> Split:
     """The split with `readings` successive readings as one step [sequences, steps, readings * channels], one begun every `stride` readings.
 
-    Readings past the last whole frame are left out. Raises InputError when a sequence is shorter than a frame.
+    Readings past the last whole frame are left out. by: what makes steps so long. Raises InputError when a sequence is
+    shorter than a frame.
     """
     if readings == 1 and stride == 1:
         return split
@@ -29,7 +30,7 @@ def frames(split: Split, readings: int, stride: int) -> Split:
         sequence = int(np.argmax(split.lengths < readings))
         raise InputError(
             f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')}, and the net takes {readings} as one step "
-            "(model.readings): drop the sequences that are shorter, or train a net that takes fewer"
+            f"({by}): drop the sequences that are shorter, or train a net that takes fewer"
         )
     x, lengths = side_by_side(split.x, split.lengths, readings, stride)
     return dataclasses.replace(split, x=x, lengths=lengths)

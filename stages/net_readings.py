@@ -25,7 +25,8 @@ NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
 def steps(recipe: Recipe, net: Net, split: Split) -> Split:
     """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
     if net.cells:
-        return frames(split, *readings_and_stride(recipe, net))
+        by = "model.readings" if net.readings is None else "its first layers"
+        return frames(split, *readings_and_stride(recipe, net), by)
     return split if net.time_steps is None else windows(split, net.time_steps)
 
 

@@ -62,7 +62,8 @@ class Reader:
             self._check_image(split)
             return split
         if self.time_steps is None:
-            return self._shaped(frames(split, self.readings_a_step, self.stride))
+            by = "model.readings" if len(self.model.input.type.shape) == 1 else "its first layers"
+            return self._shaped(frames(split, self.readings_a_step, self.stride, by))
         whole = windows(split, self.time_steps)
         return self._in_steps(whole) if self.model.is_recurrent else whole
 
