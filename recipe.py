@@ -717,11 +717,18 @@ def _set(document: dict[str, Any], parts: Sequence[str], value: Any, asked: str)
     target: Any = document
     try:
         for part in parts[:-1]:
-            target = target[int(part)] if isinstance(target, list | tuple) else target.setdefault(part, {})
+            target = target[_place(part)] if isinstance(target, list | tuple) else target.setdefault(part, {})
         target[parts[-1]] = value
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise InputError(f"--set {asked!r}: there is no such entry in the recipe") from error
     return target
+
+
+def _place(part: str) -> int:
+    """Of an entry of a list, from 0 on. Raises ValueError."""
+    if re.fullmatch("[0-9]+", part) is None:
+        raise ValueError(part)
+    return int(part)
 
 
 def _parse_value(text: str) -> Any:
@@ -747,7 +754,8 @@ def _explain(error: ValidationError, *section: str) -> str:
         return _reason(problem)
     if problem["type"] == "missing":
         return f"{key} is missing: set it"
-    return f"{key} = {json.dumps(problem['input'], default=str, ensure_ascii=False)}: {_reason(problem)}"
+    given = json.dumps(problem["input"], default=str, ensure_ascii=False)
+    return f"{key} = {given if len(given) <= _LONGEST_SHOWN else given[:_LONGEST_SHOWN] + '...'}: {_reason(problem)}"
 
 
 def _kinds_listed_at(where: Sequence[str]) -> Mapping[str, type[BaseModel]]:
@@ -759,7 +767,7 @@ def _reason(problem: Mapping[str, Any]) -> str:
     """Why a value is refused, in plain words."""
     kind, given = problem["type"], problem["input"]
     if kind in _WANTED:
-        return _WANTED[kind]
+        return _WANTED[kind].format(**problem.get("ctx", {}))
     if kind in ("literal_error", "union_tag_invalid"):
         context = problem["ctx"]
         known = re.findall(r"'([^']+)'", context.get("expected") or context["expected_tags"]) or [context["expected"]]
@@ -776,7 +784,17 @@ _WANTED: Mapping[str, str] = {
     "string_type": "a string is wanted",
     "model_type": "a section with keys is wanted",
     "tuple_type": "a list is wanted",
+    "model_attributes_type": "a table with a kind is wanted",
+    "too_short": "a list of at least {min_length} is wanted",
+    "too_long": "a list of at most {max_length} is wanted, not of {actual_length}",
+    "greater_than": "more than {gt} is wanted",
+    "greater_than_equal": "at least {ge} is wanted",
+    "less_than": "less than {lt} is wanted",
+    "less_than_equal": "at most {le} is wanted",
 }
+"""By pydantic's kind of error; in braces what it tells of it."""
+_LONGEST_SHOWN = 200
+"""Characters of a refused value."""
 
 
 def _siblings(path: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from rescomp.errors import InputError
 from rescomp.recipe import OPTIONAL_SECTIONS, Quantize, Recipe, Sparse, Ternary, load_recipe, parse_recipe, revise, to_toml
+from rescomp.recipe_stages import STAGE_KINDS
 
 
 def test_defaults_are_ternary_fastgrnn_on_the_bundled_set():
@@ -64,13 +65,14 @@ def test_toml_round_trip():
         ("trian.epochs=3", "unknown key 'trian'; the nearest one is 'train'"),
         ("compress.0.scal=3", "unknown key 'compress.0.scal'; the nearest one is 'scale'"),
         ("compress.3.scale=1", "no such entry"),
+        ("compress.-1.scale=1", "no such entry"),
         ("train.epochs=-1", r"train.epochs = -1: "),
         ("train.epochs=many", r'train.epochs = "many"'),
         ("model.kind=gruu", r"model.kind"),
         ("epochs=3", "section.key=value"),
         ("data.source=", 'data.source = "": an empty path names nothing'),
         ("data.source=a\0b.npz", "no file's name holds a zero byte"),
-        ("decide.rate=5e-324", "greater than or equal to 0.000001"),
+        ("decide.rate=5e-324", "at least 1e-06 is wanted"),
         ('model.weights=" "', 'model.weights = " ": an empty path names nothing'),
         ("train.epochs", "section.key=value"),
         ("train.epochs=true", "train.epochs = true: a whole number is wanted"),
@@ -203,3 +205,43 @@ def test_no_number_of_a_recipe_is_beyond_what_can_be_counted():
                 with pytest.raises(InputError, match=rf"{section}\.{key}(\.0)? = "):
                     load_recipe(overrides=[f"{section}.{key}={value}"])
     assert load_recipe(overrides=[f"train.seed={(1 << 63) - 1}"]).train.seed == (1 << 63) - 1
+
+
+HOSTILE = (
+    "x",
+    "-1",
+    "1000000000000",
+    "1e30",
+    "[]",
+    "{}",
+    "1.5",
+    "true",
+    '["a"]',
+    "[-5]",
+    "[1,2,3,4,5,6,7,8,9]",
+    "{a=1}",
+    "nan",
+    "[{}]",
+    "[3]",
+)
+
+
+def every_key():
+    """Every setting of a recipe, with a place for its value."""
+    for name, field in Recipe.model_fields.items():
+        yield from (f"{name}.{key}=%s" for key in getattr(OPTIONAL_SECTIONS.get(name, field.annotation), "model_fields", ()))
+    for kind, entry in STAGE_KINDS.items():
+        yield from (f'model.stages=[{{kind="{kind}",{key}=%s}}]' for key in entry.model_fields)
+    yield from ("model.stages=[%s]", "compress=[%s]", 'compress=[{kind="sparse",density=%s}]', 'compress=[{kind="quantize",bits=%s}]')
+
+
+def test_whatever_a_key_is_given_it_is_refused_in_rescomp_s_own_words():
+    said = set()
+    for setting in every_key():
+        for value in HOSTILE:
+            try:
+                load_recipe(None, [setting % value])
+            except InputError as error:
+                said.add(str(error))
+    assert len(said) > 500
+    assert [text for text in said if "Input should" in text or "Tuple" in text or "dictionary" in text] == []

@@ -41,7 +41,7 @@ def test_an_entry_is_changed_by_its_place():
         ('{kind="convolve",width=3}', r"the nearest value is 'convolution' \(of convolution, depthwise, .*\)"),
         ('{kind="gru",hidden=3}', r"unknown key 'model\.stages\.0\.hidden'; the nearest one is 'hidden_size'"),
         ('{kind="gru",stride=2}', r"unknown key 'model\.stages\.0\.stride'"),
-        ('{kind="convolution",width=0},{kind="gru"}', r"model\.stages\.0\.width = 0"),
+        ('{kind="convolution",width=0},{kind="gru"}', r"model\.stages\.0\.width = 0: at least 1 is wanted"),
         ('{kind="gru"},{kind="convolution",width=3}', r"model\.stages\.1 \(convolution\) follows the last cell, where time is gone"),
         ('{kind="gru"},{kind="dense",width=3},{kind="depthwise"}', r"model\.stages\.2 \(depthwise\) follows the last cell"),
         ('{kind="gru"},{kind="pool",size=2},{kind="gru"}', r"model\.stages\.1 \(pool\) divides time by 2 behind a cell"),
@@ -53,8 +53,9 @@ def test_an_entry_is_changed_by_its_place():
         ('{kind="pool"},{kind="depthwise"}', r"model\.stages\.1 \(depthwise\) follows a pool over all positions"),
         (",".join(['{kind="gru"}'] * 9), r"model\.stages holds 9 cells, and a net has at most 8: make the others larger instead"),
         (",".join(['{kind="pool",size=64}'] * 3 + ['{kind="gru"}']), r"the layers before the first cell divide time by 262144"),
-        ("", r"model\.stages = \[\]"),
-        (",".join(['{kind="dense",width=2}'] * 33), r"model\.stages"),
+        ("", r"model\.stages = \[\]: a list of at least 1 is wanted"),
+        (",".join(['{kind="dense",width=2}'] * 33), r"model\.stages = .{200}\.\.\.: a list of at most 32 is wanted, not of 33"),
+        ("3", r"model\.stages\.0 = 3: a table with a kind is wanted"),
     ],
 )
 def test_what_cannot_be_is_refused(stages, reason):
@@ -86,6 +87,11 @@ def test_what_cannot_be_is_refused(stages, reason):
 def test_a_key_that_the_stages_do_not_read_is_refused(stages, key, reason):
     with pytest.raises(InputError, match=reason):
         loaded(stages, key)
+
+
+def test_an_entry_before_the_first_is_none():
+    with pytest.raises(InputError, match="there is no such entry in the recipe"):
+        loaded(CRNN, "model.stages.-1.hidden_size=5")
 
 
 def test_stages_alone_make_the_kind():
