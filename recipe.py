@@ -607,28 +607,38 @@ def older_names(data: bytes, origin: str) -> dict[str, str]:
 
 def _tell_older_names(document: Mapping[str, Any], overrides: Iterable[str], note: Callable[[str], None]) -> None:
     """Tell `note` of every key that is asked for by the name that it had earlier."""
-    asked = {override.partition("=")[0].strip() for override in overrides}
-    for older in sorted(asked.intersection(OLDER_NAMES).union(_older_names(document))):
+    for older in sorted(_keys_of(overrides).intersection(OLDER_NAMES).union(_older_names(document))):
         note(f"{older} is called {OLDER_NAMES[older]} now: use that name")
 
 
 def _older_names(document: Mapping[str, Any]) -> list[str]:
     """Of OLDER_NAMES those that stand in the document."""
-    places = {older: older.split(".") for older in OLDER_NAMES}
-    return [older for older, (section, key) in places.items() if isinstance(document.get(section), dict) and key in document[section]]
+    return [older for older in OLDER_NAMES if _stands_in(document, older)]
 
 
-def _by_todays_names(document: dict[str, Any], origin: str) -> None:
+def _stands_in(document: Mapping[str, Any], name: str) -> bool:
+    section, key = name.split(".")
+    return isinstance(document.get(section), dict) and key in document[section]
+
+
+def _keys_of(overrides: Iterable[str]) -> set[str]:
+    return {override.partition("=")[0].strip() for override in overrides}
+
+
+def _by_todays_names(document: dict[str, Any], overrides: Iterable[str], origin: str) -> None:
+    """Rename what stands in the document. Raises InputError where it and the overrides together use both names of a key."""
+    asked = _keys_of(overrides)
+    for older, name in OLDER_NAMES.items():
+        if all(each in asked or _stands_in(document, each) for each in (older, name)):
+            raise InputError(f"{origin}: {older} is the name that {name} had earlier, and both are there: leave {older} out")
     for older in _older_names(document):
         section, key = older.split(".")
-        name, entries = OLDER_NAMES[older], document[section]
-        if name.split(".")[1] in entries:
-            raise InputError(f"{origin}: {older} is the name that {name} had earlier, and both are there: leave {older} out")
-        entries[name.split(".")[1]] = entries.pop(key)
+        document[section][OLDER_NAMES[older].split(".")[1]] = document[section].pop(key)
 
 
 def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str | None, density: float | None, origin: str) -> Recipe:
-    _by_todays_names(document, origin)
+    overrides = list(overrides)
+    _by_todays_names(document, overrides, origin)
     if weights is not None:
         document["compress"] = [_exchange(entry, weights) for entry in document.get("compress", _default_compress())]
     if density is not None:

@@ -161,13 +161,22 @@ def test_a_key_is_read_by_the_name_that_it_had_earlier_and_it_is_said(tmp_path):
     older, today = load_recipe(path, note=said.append), load_recipe(None, ["model.readings=3"], note=said.append)
     assert older == today == load_recipe(None, ["model.window=3"], note=said.append)
     assert said == ["model.window is called model.readings now: use that name"] * 2
-    assert load_recipe(None, ["model.window=4", "model.readings=2"]).model.readings == 2
     assert parse_recipe(path.read_bytes(), "").model.readings == 3
     path.write_text("[model]\nwindow = 3\nreadings = 3\n")
     with pytest.raises(
         InputError, match=r"model\.window is the name that model\.readings had earlier, and both are there: leave model\.window out"
     ):
         load_recipe(path)
+
+
+@pytest.mark.parametrize(("first", "second"), [("window", "readings"), ("readings", "window")])
+def test_both_names_of_a_key_are_refused_wherever_they_stand(first, second, tmp_path):
+    path, said = tmp_path / "recipe.toml", r"model\.window is the name that model\.readings had earlier, and both are there"
+    path.write_text(f"[model]\n{first} = 2\n")
+    for file, overrides in ((None, [f"model.{first}=2", f" model.{second} = 3"]), (path, [f"model.{second}=2"])):
+        with pytest.raises(InputError, match=said):
+            load_recipe(file, overrides)
+    assert load_recipe(path, [f"model.{first}=3"]).model.readings == 3
 
 
 def test_overrides_leave_the_defaults_alone():
