@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from ..graph.serialize import digest
 from ..model_directory import RECIPE, ModelDirectory, refuse_in_a_model
 from ..recipe import parse_recipe
 from ..store import refuse_target, write_atomically
+from ..text_files import decimal
 from .artefacts import answers, read_model
 from .left_out import behind_the_window, in_no_window, shorter_than_a_step
 from .listener import Listener, Silent
@@ -30,6 +33,7 @@ from .subjects import doubts_about, read_new
 
 AT_A_TIME = 4096
 """Recordings whose states are held."""
+_FORMULA = re.compile(r"(?:^|[;\t\r\n])\s*[=+\-@]")
 NO_CLASS_NAMES = {UNKNOWN_DECISION: "(unknown)", NO_DECISION: ""}
 """How the file spells a decision for no class."""
 
@@ -74,8 +78,8 @@ def predict(
     A row a recording: its number, its group (file, subject) where there is one, its class, and the score of each class, the integers that
     the device gives. stream: a row a step of each continuous recording, or of each single one where there are no others, state zero before
     it: its number, its group, the number of the step's last reading, and the decision. overrides: as of evaluate. The file is there whole
-    or not at all; one that is there already is replaced only with force. Raises InputError for data that are not of the model, and for a
-    file in a model directory or the data themselves.
+    or not at all; one that is there already is replaced only with force. Raises InputError for data that are not of the model, for a
+    file in a model directory or the data themselves, and for names that a spreadsheet would run as formulas.
     """
     listener, overrides = listener or Silent(), list(overrides)
     refuse_target(output)
@@ -93,6 +97,8 @@ def predict(
     found = read_new(source, recipe, overrides, manifest, reader, labelled=False)
     names = model.classes or tuple(map(str, range(model.output.type.size)))
     asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
+    _refuse_formulas(names, "class")
+    _refuse_formulas(asked.groups, "group")
     doubts = tuple(doubts_about(found, source, manifest, reader))
     listener.stage(f"numpy answers {found.name}")
     header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *names)
@@ -126,6 +132,19 @@ def _refuse_the_data(source: str, output: Path) -> None:
     for part in map(Path, (source, *map(str.strip, source.split(",")))):
         if output.resolve() == part.resolve() or (part.resolve() in output.resolve().parents and part.is_dir()):
             raise InputError(f"{output} is, or lies in, the data themselves: name another file")
+
+
+def _refuse_formulas(names: Iterable[str], what: str) -> None:
+    """Raise InputError for a text that a spreadsheet would run when the file is opened, also one that cuts lines at semicolons or tabs.
+
+    Marks around it do not keep one from that, and characters before it would make another name of it. A number with a sign is none.
+    """
+    for name in dict.fromkeys(names):
+        if _FORMULA.search(unicodedata.normalize("NFKC", name)) and decimal(name) is None:
+            raise InputError(
+                f"the {what} {name!r:.60} holds what a spreadsheet runs as a formula (=, +, - or @ where a cell begins): give the {what} "
+                "another name in the data"
+            )
 
 
 def _as_recordings(found: NewData, reader: Reader) -> _Questions:

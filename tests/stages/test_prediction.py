@@ -16,6 +16,7 @@ from rescomp.graph.evaluate import evaluate
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.tests.stages.untrained import made
 
 
 def rows(path):
@@ -88,6 +89,30 @@ def test_logs_without_labels(tmp_path):
     stages.predict(tmp_path / "model", str(tmp_path / "new.csv"), tmp_path / "b.csv", stream=True)
     assert [row[2] for row in rows(tmp_path / "b.csv")[1:7]] == ["2", "5", "8", "11", "14", "17"]
     assert [row[0] for row in rows(tmp_path / "b.csv")[1:]] == ["0"] * 6 + ["1"] * 6
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+a", "-b", "@c", " =d", "\uff1de", "f;=g", "-1e"])
+def test_a_name_that_a_spreadsheet_runs_is_refused_and_nothing_is_written(model_dir, recordings, tmp_path, capsys, name):
+    x, output = np.load(recordings)["x_test"][:2], tmp_path / "answers.csv"
+    np.savez(tmp_path / "new.npz", x_stream=x, group_stream=np.array(["bob", name]))
+    assert main(["predict", str(model_dir), "--data", str(tmp_path / "new.npz"), "--stream", "-o", str(output)]) == 2
+    assert "holds what a spreadsheet runs as a formula" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_numbers_with_a_sign_are_names(model_dir, recordings, tmp_path):
+    groups = ["-1", "+1.5", "a=b", "c-d@e"]
+    np.savez(tmp_path / "new.npz", x_stream=np.load(recordings)["x_test"][:4], group_stream=np.array(groups))
+    stages.predict(model_dir, str(tmp_path / "new.npz"), tmp_path / "answers.csv", stream=True)
+    assert list(dict.fromkeys(row[1] for row in rows(tmp_path / "answers.csv")[1:])) == groups
+
+
+def test_a_class_that_a_spreadsheet_runs_is_refused_too(recordings, tmp_path):
+    arrays = dict(np.load(recordings))
+    np.savez(tmp_path / "data.npz", **arrays, classes=np.array(["-walk", "sit", "lie"]))
+    path = made(tmp_path / "model", tmp_path / "data.npz")
+    with pytest.raises(InputError, match="the class '-walk' holds what a spreadsheet runs"):
+        stages.predict(path, str(recordings), tmp_path / "answers.csv")
 
 
 def test_images_by_their_files(tmp_path):
