@@ -30,7 +30,7 @@ def frames(split: Split, readings: int, stride: int, by: str = "model.readings")
         sequence = int(np.argmax(split.lengths < readings))
         raise InputError(
             f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')}, and the net takes {readings} as one step "
-            f"({by}): drop the sequences that are shorter, or train a net that takes fewer"
+            f"({by}): leave it, and others as short, out of the file"
         )
     x, lengths = side_by_side(split.x, split.lengths, readings, stride)
     return dataclasses.replace(split, x=x, lengths=lengths)

@@ -253,19 +253,22 @@ def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streame
     said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
     if reader.model.decides:
         said += ", where decisions wait for what [decide] asks"
+    yield f"{said}{_advice(reader, decided=not reader.model.decides or streamed.metrics.streamed > 0)} (docs/streaming.md)"
+
+
+def _advice(reader: Reader, *, decided: bool) -> str:
+    """What to do about streams that are answered worse. decided: whether there is a right decision at all."""
     policy = reader.model.policy
+    if not decided:
+        return ": no step of any stream has the right one, so ask for less there (thresholds, margin, hold, smoothing)"
     if policy is not None and policy.half_window:
-        yield (
-            f"{said}, of two staggered states that are each begun anew every {2 * policy.half_window:,} steps: a stream.window of about "
-            "twice what the net needs may do better; else train the net for streams (train.carry; docs/streaming.md)"
+        return (
+            f", of two staggered states that are each begun anew every {2 * policy.half_window:,} steps: a stream.window of about "
+            "twice what the net needs may do better; else train the net for streams (train.carry)"
         )
-    elif reader.time_steps is None:
-        yield (
-            f"{said}: train the net for streams (train.carry; longer, where that is set), or reset its state where something new begins "
-            "(docs/streaming.md)"
-        )
-    else:
-        yield f"{said}: what the net keeps reaches over the change, so decide later or smooth the decisions (docs/streaming.md)"
+    if reader.time_steps is None:
+        return ": train the net for streams (train.carry; longer, where that is set), or reset its state where something new begins"
+    return ": what the net keeps reaches over the change, so decide later or smooth the decisions"
 
 
 def _keep(

@@ -32,7 +32,7 @@ def test_one_reading_a_step_changes_nothing() -> None:
 
 
 def test_too_short() -> None:
-    with pytest.raises(InputError, match=r"sequence 1 has 4 readings, and the net takes 5 as one step \(model\.readings\): drop the"):
+    with pytest.raises(InputError, match=r"sequence 1 has 4 readings, and the net takes 5 as one step \(model\.readings\): leave it, "):
         frames(split(), 5, 5)
 
 

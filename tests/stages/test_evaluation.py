@@ -118,6 +118,16 @@ def test_kept_recordings_may_all_be_shorter_than_the_longest(keys, tmp_path):
     )
 
 
+def test_where_no_decision_is_made_it_is_told_and_no_window_is_advised(model_dir):
+    stages.quantize(model_dir, overrides=["stream.window=6", "decide.hold=30000"])
+    found = stages.evaluate(model_dir, stream=True)
+    assert found.streamed.metrics.streamed == 0
+    (said,) = found.sentences
+    assert (
+        "[decide] asks: no step of any stream has the right one, so ask for less there (thresholds, margin, hold, smoothing) (docs" in said
+    )
+
+
 def test_continuous_recordings_of_the_test_people(from_log):
     found = stages.evaluate(from_log, stream=True, rate=50.0, background="lie")
     directory = ModelDirectory.open(from_log)
