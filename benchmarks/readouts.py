@@ -93,7 +93,13 @@ def page(results: Mapping[str, Accuracies], options: argparse.Namespace) -> str:
 
 HEAD = """# What the classifier reads
 
-`model.readout`, measured: {folds} folds of the training recordings of JapaneseVowels, {seeds}, defaults but for what stands here.
+`model.readout`: `last` (the default) reads the last cell's state after the newest step; `mean` and `max` read that state's mean and
+maximum, unit by unit, over the steps so far of a block; `last_mean` reads state and mean side by side; `every` reads as `last`, but in
+training the scores of all steps carry the loss, so that its model has the bytes of `last`. `model.readout_steps` is how many steps a
+block has, for `mean`, `max` and `last_mean` alone (unset: the steps of the longest training recording). After a block's last step the
+next one begins anew by itself, without a reset, wherever in a recording that is ([streaming.md](streaming.md)).
+
+Measured, all but `every`: {folds} folds of the training recordings of JapaneseVowels, {seeds}, defaults but for what stands here.
 
     {command}
 

@@ -11,6 +11,7 @@ import pytest
 
 import rescomp
 from rescomp.cli import _recipe, cli
+from rescomp.model_names import CELL_KINDS
 from rescomp.recipe import Recipe, load_recipe
 
 ROOT = Path(rescomp.__file__).parent
@@ -108,6 +109,26 @@ def test_contributing_names_only_commands_that_exist():
         program, *arguments = shlex.split(command)
         assert program == "python" or ((ROOT / program).is_file() and (not arguments or arguments[0] in known)), command
         assert program != "python" or (ROOT / arguments[0]).is_file(), command
+
+
+def test_the_rooms_that_contributing_lists_are_those_that_are_enforced():
+    (said,) = re.findall(r"Imports run one way: (.*?),\s", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract.get("exhaustive"))
+    assert said.split(" > ") == layers[layers.index("cli") : layers.index("graph") + 1]
+
+
+def test_the_page_of_readouts_is_headed_as_its_benchmark_heads_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    fixed = re.split(r"\{\w+\}", importlib.import_module("readouts").HEAD)
+    assert re.match(".*?".join(map(re.escape, fixed)), PAGES["docs/readouts.md"])
+
+
+def test_the_list_of_stages_names_every_cell():
+    listed = ", ".join(f"`{kind}`" for kind in CELL_KINDS)
+    assert f"| {listed} | `hidden_size`" in PAGES["docs/nets.md"]
+    (example,) = re.findall(r'kind = "(\w+)" +# or (.*fastrnn.*)', PAGES["docs/nets.md"])
+    assert sorted([example[0], *example[1].split(", ")]) == sorted(CELL_KINDS)
 
 
 def test_exit_codes_are_those_of_the_errors():
