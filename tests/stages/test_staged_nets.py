@@ -122,7 +122,11 @@ def test_a_budget_varies_the_cells_without_a_size(log):
             InputError,
             "16 bits",
         ),
-        (('model.stages=[{kind="depthwise",stride=16},{kind="gru"}]',), InputError, r"takes 16 as one step \(its first layers\): drop"),
+        (
+            ('model.stages=[{kind="depthwise",stride=16},{kind="gru"}]',),
+            InputError,
+            r"takes 16 as one step \(its first layers\): leave it, ",
+        ),
         (
             ('model.stages=[{kind="convolution",width=1024},{kind="convolution",width=1024,kernel_size=64},{kind="gru"}]',),
             InputError,
