@@ -12,7 +12,7 @@ from .questions import SET_TITLES, Question, is_noted
 def missing_parts(evidence: Sequence[Evidence], questions: Sequence[Question], report: Report) -> Iterator[str]:
     """A sentence for each part that a witness was asked for and that is not there. evidence, questions: those on the files at hand."""
     for question in questions:
-        answered = {name for each in questions if _same(question, each) for name in each.answered}
+        answered = {name for each in questions for name in each.answered if _serves(each, name, question)}
         for name in question.due():
             if name not in answered and not is_noted(name, report.coverage.not_seen.get(question.witness, ())):
                 yield _left_nothing(question.witness, name)
@@ -43,8 +43,9 @@ def _left_nothing(who: str, name: Set) -> str:
     return f"{who} left no evidence on {SET_TITLES.get(name, f'the {name} set')}, which verify asked it for: run verify again"
 
 
-def _same(one: Question, other: Question) -> bool:
-    return one.witness == other.witness and one.build == other.build
+def _serves(answered: Question, name: Set, question: Question) -> bool:
+    """Whether an answer on a set is one to another question too: files are the same whatever builds them."""
+    return answered.witness == question.witness and (answered.build == question.build or name == FILES)
 
 
 def _answers(question: Question, name: Set, variant: str, entry: Evidence) -> bool:

@@ -179,7 +179,7 @@ def test_a_seed_cut_off_before_its_first_checkpoint_is_made_anew(trained, tmp_pa
     manifest = json.loads((path / "seed-0" / "manifest.json").read_text())
     del manifest["accuracy"]
     cut_off = ModelDirectory.create(place)
-    kept = {name: (path / "seed-0" / name).read_bytes() for name in ("recipe.toml", ".gitattributes")}
+    kept = {name: (path / "seed-0" / name).read_bytes() for name in ("recipe.toml", "net.json", ".gitattributes")}
     cut_off.write({"manifest.json": to_json(manifest), **kept})
     stages.run_seeds(recipe, [0], tmp_path, against=AGAINST)
     assert (place / "SHA256SUMS").read_bytes() == (path / "seed-0" / "SHA256SUMS").read_bytes()
