@@ -33,6 +33,7 @@ WRITING = {
     "export": (["export", "M"], ["export", "M", "--core", "cortex-m4"], ["export", "M", "--format", "arduino"]),
     "verify": (["verify", "M"], ["verify", "M", "--against", "c", "--samples", "1"]),
     "evaluate": (["evaluate", "M"], ["evaluate", "M", "--stream"]),
+    "migrate": (["migrate", "M"],),
     "flash": (["flash", "M", "--board", "qemu-cortex-m3"], ["flash", "M", "--board", "arduino-uno", "--port", "/dev/null"]),
     "run": (
         ["run", *FRESH, "M"],
