@@ -14,3 +14,8 @@ STREAM: Final = "stream"
 """One long run without a reset, of whose steps each witness takes the first ones."""
 Set = Literal["test", "stress", "layers", "stress full", "layers full", "stream", "files", "header"]
 """What was compared on. stress and layers: made from the graph, for whole runs and for single layers. files, header: no set of vectors."""
+
+
+def serves_both(name: Set, build: str, other: str) -> bool:
+    """Whether what one build left of a set stands for another too: files are the same whatever builds them."""
+    return build == other or name == FILES

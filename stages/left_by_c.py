@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..validate.host_c import VARIANTS
 from ..validate.registry import find_witness
 from ..validate.witness import CompilingWitness
-from .compared_sets import FILES, HEADER, STREAM, TEST, Set
+from .compared_sets import FILES, HEADER, STREAM, TEST, Set, serves_both
 from .evidence import Evidence, Report
-from .questions import SET_TITLES, STRESS, is_noted
+from .questions import STRESS, is_noted, title_of
 
 _WHOLE_RUNS: Sequence[Set] = (TEST, "stress", "stress full", STREAM)
 
@@ -23,14 +23,14 @@ def missing_of_c(evidence: Sequence[Evidence], report: Report, runs: Iterable[tu
     """
     tested = {(each.witness, each.build) for each in evidence if each.set == TEST and _is_c(each.witness)}
     for witness, build in (run for run in runs if run in tested):
-        found = [each for each in evidence if each.witness == witness and (each.build == build or each.set == FILES)]
+        found = [each for each in evidence if each.witness == witness and (serves_both(each.set, each.build, build))]
         if any(each.failures for each in found):
             continue
         notes = report.coverage.not_seen.get(witness, ())
         there = {each.set for each in found}
         for name in _due(found, stream=recurrent and witness == "c"):
             if name not in there and not is_noted(name, notes):
-                yield f"{witness} left no evidence on {SET_TITLES.get(name, f'the {name} set')}, which its run leaves: run verify again"
+                yield f"{witness} left no evidence on {title_of(name)}, which its run leaves: run verify again"
         yield from _missing_variants(found, [each.name for each in VARIANTS] if (witness, build) == ("c", "") else ())
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .compared_sets import FILES, STREAM, Set
+from .compared_sets import FILES, STREAM, Set, serves_both
 from .evidence import Evidence, Report
-from .questions import SET_TITLES, Question, is_noted
+from .questions import Question, is_noted, title_of
 
 
 def missing_parts(evidence: Sequence[Evidence], questions: Sequence[Question], report: Report) -> Iterator[str]:
     """A sentence for each part that a witness was asked for and that is not there. evidence, questions: those on the files at hand."""
     for question in questions:
-        answered = {name for each in questions for name in each.answered if _serves(each, name, question)}
+        answered = {name for each in questions for name in each.answered if _is_of(question, name, each)}
         for name in question.due():
             if name not in answered and not is_noted(name, report.coverage.not_seen.get(question.witness, ())):
                 yield _left_nothing(question.witness, name)
@@ -40,17 +40,16 @@ def describe_unasked(who: tuple[str, str]) -> str:
 
 
 def _left_nothing(who: str, name: Set) -> str:
-    return f"{who} left no evidence on {SET_TITLES.get(name, f'the {name} set')}, which verify asked it for: run verify again"
+    return f"{who} left no evidence on {title_of(name)}, which verify asked it for: run verify again"
 
 
-def _serves(answered: Question, name: Set, question: Question) -> bool:
-    """Whether an answer on a set is one to another question too: files are the same whatever builds them."""
-    return answered.witness == question.witness and (answered.build == question.build or name == FILES)
+def _is_of(question: Question, name: Set, other: Question | Evidence) -> bool:
+    """Whether what stands elsewhere on a set is of the witness that is questioned, and serves its build."""
+    return other.witness == question.witness and serves_both(name, other.build, question.build)
 
 
 def _answers(question: Question, name: Set, variant: str, entry: Evidence) -> bool:
     """Whether evidence is what a variant left of a set, or more."""
-    mine = entry.witness == question.witness and (entry.build == question.build or name == FILES)
     whole = question.samples is not None or entry.sampled is None
     far = name != STREAM or (entry.steps or 0) >= (question.stream_steps or 0) or bool(entry.failures)
-    return mine and whole and far and (entry.set, entry.variant) == (name, variant)
+    return _is_of(question, name, entry) and whole and far and (entry.set, entry.variant) == (name, variant)

@@ -27,8 +27,6 @@ NOTES: Mapping[Set, str] = {
     "stress full": "the stress full set",
 }
 """How a note begins on what a witness could not be asked."""
-SET_TITLES: Mapping[Set, str] = {HEADER: "its header", FILES: "its files"}
-"""What a set is called where it is none of vectors."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,11 @@ class Question(Part):
         exported = {*OWNED["onnx"], *OWNED["tflite"]}
         if self.compare_files and (isinstance(witness, CompilingWitness) or exported & self.files.keys()):
             yield FILES
+
+
+def title_of(name: Set) -> str:
+    """What a set is called in a sentence about a witness; header and files are its own."""
+    return NOTES[name] if name in (HEADER, FILES) else f"the {name} set"
 
 
 def is_noted(name: Set, notes: Iterable[str]) -> bool:
