@@ -39,7 +39,7 @@ def check_plan(plan: Plan) -> None:
         if (
             step.name in shapes
             or step.name == NORMALIZE
-            or not set(step.inputs) <= set(shapes)
+            or not set(step.inputs) <= shapes.keys()
             or len(step.inputs) != (2 if step.kind == "add" else 1)
         ):
             raise ValueError(f"step {step.name!r} does not fit the others")
