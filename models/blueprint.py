@@ -14,7 +14,7 @@ from torch import nn
 from ..documents import is_count, parse_json, read_fields
 from ..errors import InputError, UnsupportedError
 from ..graph.formats import MOST_ENTRIES
-from ..recipe_stages import MOST_CELLS, MOST_STAGES
+from ..recipe import MOST_CELLS, MOST_STAGES
 from .arithmetic import NORMALIZED, Nonlinearity
 from .base import Net
 from .layered.feed_forward import FeedForwardNet

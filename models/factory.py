@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, counted
-from ..recipe import Loop, ModelSection
-from ..recipe_stages import readings_of
+from ..recipe import Loop, ModelSection, readings_of
 from .base import Net
 from .layered.convolutions import NetShape
 from .layered.dscnn import dscnn

@@ -14,8 +14,7 @@ from torch import nn
 from ..errors import InputError
 from ..graph.formats import MOST_ENTRIES
 from ..model_names import CELL_KINDS
-from ..recipe import ModelSection
-from ..recipe_stages import CellStage, ConvolutionStage, DenseStage, DepthwiseStage, PoolStage, Stage, readings_of
+from ..recipe import CellStage, ConvolutionStage, DenseStage, DepthwiseStage, ModelSection, PoolStage, Stage, readings_of
 from .layered.convolutions import NetShape, conv_norm
 from .layered.timed_layers import TimedLayers
 from .recurrent.cell import CellModule, CellShape

@@ -23,8 +23,7 @@ from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
 from ..lowering.lower import lower
 from ..models import build
-from ..recipe import Constraint, Quantize, Recipe, Sparse, Ternary
-from ..recipe_stages import CellStage
+from ..recipe import CellStage, Constraint, Quantize, Recipe, Sparse, Ternary
 from .decision import WIDEST, decide_by, policy_by
 from .recipes import with_readout_steps
 

@@ -146,8 +146,6 @@ def test_the_root_holds_only_the_package_s_modules():
         "model_directory.py",
         "model_names.py",
         "printing.py",
-        "recipe.py",
-        "recipe_stages.py",
         "strict_documents.py",
         "text_files.py",
     }

@@ -3,8 +3,7 @@
 import pytest
 
 from rescomp.errors import InputError
-from rescomp.recipe import OPTIONAL_SECTIONS, Quantize, Recipe, Sparse, Ternary, load_recipe, parse_recipe, revise, to_toml
-from rescomp.recipe_stages import STAGE_KINDS
+from rescomp.recipe import OPTIONAL_SECTIONS, STAGE_KINDS, Quantize, Recipe, Sparse, Ternary, load_recipe, parse_recipe, revise, to_toml
 
 
 def test_defaults_are_ternary_fastgrnn_on_the_bundled_set():

@@ -1,15 +1,15 @@
-"""What a recipe's sections have in common, and the stages that [[model.stages]] lists: layers and cells from the input on."""
+"""The stages that [[model.stages]] lists: layers and cells from the input on, and which of them no net can be made of."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from .model_names import CELL_KINDS, CellKind
-from .strict_documents import check_texts
+from ..model_names import CELL_KINDS, CellKind
+from .section import RecipeSection
 
 MOST_CELLS, MOST_STAGES = 8, 32
 MOST_READINGS = 4096
@@ -17,35 +17,6 @@ MOST_READINGS = 4096
 _Size = Annotated[int, Field(ge=1, le=1024)]
 _Kernel = Annotated[int, Field(ge=1, le=64)]
 _Stride = Annotated[int, Field(ge=1, le=16)]
-
-
-class RecipeSection(BaseModel):
-    """A part of a recipe: no key but its own, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _is_unicode(cls, value: Any) -> Any:
-        """A file's name may hold bytes that are no text, and no TOML can say it."""
-        try:
-            "".join(part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, str)).encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("this is not UTF-8 text: write it, or rename the file, in UTF-8") from error
-        try:
-            check_texts(value)
-        except ValueError as error:
-            raise ValueError(f"{error}: write it, or rename the file, without") from error
-        return value
-
-    @field_validator("*")
-    @classmethod
-    def _is_counted(cls, value: Any, info: ValidationInfo) -> Any:
-        """What any count, and any generator of random numbers, can be given."""
-        most = (1 << 63) - 1 if (info.field_name or "").endswith("seed") else (1 << 31) - 1
-        if isinstance(value, int) and value > most:
-            raise ValueError(f"at most {most} is possible here")
-        return value
 
 
 class _LayerStage(RecipeSection):

@@ -1,0 +1,129 @@
+"""The entries of `compress`: what is demanded of a net's weights, and what --weights and --density exchange among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from .section import RecipeSection
+
+ScaleForm = Literal["multiplier", "power_of_two"]
+
+
+class _WeightStorage(RecipeSection):
+    """Two keys of nets without state.
+
+    activations: `int8` takes scales that are powers of two, and weights of at most six bits. first_and_last: the layers that read the
+    input or give the scores; `dense`: they stay dense integers, of eight bits, or six beside int8 activations.
+    """
+
+    activations: Literal["int16", "int8"] = "int16"
+    first_and_last: Literal["alike", "dense"] = "alike"
+
+    @model_validator(mode="after")
+    def _int8_has_no_ties(self) -> Self:
+        if self.activations == "int8" and getattr(self, "scale", None) != "power_of_two":
+            raise ValueError('activations = "int8" takes scale = "power_of_two", so that every runtime rounds alike')
+        if self.activations == "int8" and getattr(self, "bits", 0) == 8:
+            raise ValueError('activations = "int8" takes weights of at most six bits: set bits = 6')
+        return self
+
+
+class Ternary(_WeightStorage):
+    """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. One scale for each row, or one for the whole tensor."""
+
+    kind: Literal["ternary"] = "ternary"
+    scale: ScaleForm = "multiplier"
+    per: Literal["row", "tensor"] = "row"
+    arenas: bool = True
+
+
+class Quantize(_WeightStorage):
+    """Weights as small integers. One scale for each row."""
+
+    kind: Literal["quantize"] = "quantize"
+    bits: Literal[4, 6, 8] = 8
+    scale: ScaleForm = "multiplier"
+
+
+class LowRank(RecipeSection):
+    """The trained matrices cut to a rank by their singular values, then fine-tuned (FastGRNN, section 3.2). Unset: left as they are."""
+
+    kind: Literal["low_rank"] = "low_rank"
+    rank_w: Annotated[int, Field(ge=1)] | None = None
+    rank_u: Annotated[int, Field(ge=1)] | None = None
+
+
+class Sparse(RecipeSection):
+    """Iterative hard thresholding in the paper's stages (FastGRNN, section 3.2), after the float training that learns the weights.
+
+    density: fraction of entries kept in each matrix of the cell; density_w, density_u: of the input's and the state's instead.
+    search: share of the fine-tuning in which the support is projected every `project_every` steps and may still move; then it is
+    fixed.
+    """
+
+    kind: Literal["sparse"] = "sparse"
+    density: Annotated[float, Field(gt=0, le=1)] = 0.3
+    density_w: Annotated[float, Field(gt=0, le=1)] | None = None
+    density_u: Annotated[float, Field(gt=0, le=1)] | None = None
+    search: Annotated[float, Field(ge=0, le=1)] = 0.5
+    project_every: Annotated[int, Field(ge=1)] = 15
+
+
+class PiecewiseLinearActivations(RecipeSection):
+    """Fine-tune with the paper's quantSigm and quantTanh (section 3.3) in place of sigmoid and tanh."""
+
+    kind: Literal["piecewise_linear"] = "piecewise_linear"
+
+
+class Distill(RecipeSection):
+    """Fine-tune towards the float net's scores: `share` of the loss is its softened answer at `temperature` (Hinton et al. 2015)."""
+
+    kind: Literal["distill"] = "distill"
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+CONSTRAINTS: Mapping[str, type[BaseModel]] = {
+    "ternary": Ternary,
+    "quantize": Quantize,
+    "low_rank": LowRank,
+    "sparse": Sparse,
+    "piecewise_linear": PiecewiseLinearActivations,
+    "distill": Distill,
+}
+Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | Distill, Field(discriminator="kind")]
+
+
+WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
+    "ternary": {"kind": "ternary"},
+    "int8": {"kind": "quantize", "bits": 8},
+    "int6": {"kind": "quantize", "bits": 6},
+    "int4": {"kind": "quantize", "bits": 4},
+}
+"""The storages of --weights, as entries of `compress`."""
+
+
+def with_storage(entry: Any, weights: str) -> Any:
+    """An entry of `compress` with its storage exchanged; one that has it already, and other constraints, stay as they are."""
+    if not isinstance(entry, dict) or entry.get("kind") not in ("ternary", "quantize"):
+        return entry
+    wanted = WEIGHT_CONSTRAINTS[weights]
+    if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
+        return entry
+    return {**wanted, **{key: entry[key] for key in ("scale", "activations", "first_and_last") if key in entry}}
+
+
+def with_density(entries: Sequence[Any], density: float) -> list[Any]:
+    """`compress` with one density for every matrix: in its sparse constraint, or in a new one before the storage."""
+    kinds = [entry.get("kind") if isinstance(entry, dict) else None for entry in entries]
+    thinned = {"kind": "sparse", "density": density}
+    if "sparse" not in kinds:
+        place = next((i for i, kind in enumerate(kinds) if kind in ("ternary", "quantize")), len(kinds))
+        return [*entries[:place], thinned, *entries[place:]]
+    return [
+        {key: value for key, value in entry.items() if key not in ("density_w", "density_u")} | thinned if kind == "sparse" else entry
+        for entry, kind in zip(entries, kinds, strict=True)
+    ]

@@ -1,0 +1,54 @@
+"""[data]: where the recordings come from, and how logs are cut into them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator
+
+from ..errors import InputError
+from .messages import explain
+from .section import GivenPath, RecipeSection
+
+
+class DataSection(RecipeSection):
+    """Where the recordings come from.
+
+    source: a bundled set's name, a .npz file, `TRAIN.ts,TEST.ts`, a .csv file, or a folder of them with one sub-folder a class.
+    fraction_bits: the device reads integers in this Q format (unset: the finest that holds twice the largest training value in int16;
+    integers stay as they are). unit: of the readings, free text, recorded beside the input format.
+
+    The rest is for CSV logs. label, group, time: columns (label unset: the folder's name, or the column `label`; group unset: the file;
+    time unset: the column `timestamp` or `time`, if there is one). channels: columns to read (unset: all others that hold numbers).
+    window, stride: readings of a sequence, and from one's start to the next one's (unset: the whole recording; the window). gap: a step
+    in time of more than this many median steps ends a recording. split: `group` keeps each group on one side; `time` gives the end of
+    each class's readings to test. test_fraction, split_seed: of that split.
+    """
+
+    source: GivenPath = "japanese_vowels"
+    fraction_bits: Annotated[int, Field(ge=0, le=15)] | None = None
+    unit: str = ""
+    label: str | None = None
+    group: str | None = None
+    time: str | None = None
+    channels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    window: Annotated[int, Field(ge=1)] | None = None
+    stride: Annotated[int, Field(ge=1)] | None = None
+    gap: Annotated[float, Field(gt=1)] = 3.0
+    split: Literal["group", "time"] = "group"
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    split_seed: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def of(cls, source: str, **keys: Any) -> Self:
+        """The section of a source, the rest unset but for some keys. Raises InputError for a source that names nothing."""
+        try:
+            return cls(source=source, **keys)
+        except ValidationError as error:
+            raise InputError(explain(error, cls, "data")) from error
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        """`ax,ay,az`, as on a command line, for ["ax", "ay", "az"]."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value

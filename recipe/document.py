@@ -1,0 +1,57 @@
+"""The recipe: its sections together, and values for keys that are unset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from .constraints import Constraint, Ternary
+from .data_section import DataSection
+from .model_section import ModelSection
+from .section import RecipeSection
+from .stream_sections import DecideSection, StreamSection
+from .training_sections import EVERY_STEP, STREAMS, QuantizeSection, TrainSection
+
+
+class Recipe(RecipeSection):
+    """All of it. `compress` is applied in order; exactly one of its entries says how weights are stored."""
+
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    train: TrainSection = TrainSection()
+    compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
+    quantize: QuantizeSection = QuantizeSection()
+    decide: DecideSection | None = None
+    stream: StreamSection | None = None
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _kind_alone(cls, value: Any) -> Any:
+        """`model = "package.module:function"` for a section with that kind alone."""
+        return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("compress")
+    @classmethod
+    def _one_storage(cls, entries: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
+        if sum(entry.kind in ("ternary", "quantize") for entry in entries) != 1:
+            raise ValueError("exactly one entry must say how weights are stored: kind ternary or quantize")
+        return entries
+
+
+def default_compress() -> list[dict[str, Any]]:
+    """Fresh entries: overrides change them in place."""
+    entries: list[dict[str, Any]] = Recipe().model_dump(mode="json")["compress"]
+    return entries
+
+
+def with_streams(recipe: Recipe) -> Recipe:
+    """The recipe of a recurrent net, with what is unset of the keys that such nets alone read."""
+    return with_unset(recipe, {**STREAMS, "loss_share": EVERY_STEP} if recipe.model.readout == "every" else STREAMS)
+
+
+def with_unset(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with `values` for the keys of [train] that it leaves unset."""
+    unset = {key: value for key, value in values.items() if getattr(recipe.train, key) is None}
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=unset)})

@@ -1,0 +1,78 @@
+"""[train] and [quantize]: the float training, and the fine-tuning under the constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from .section import RecipeSection
+
+Loop = Literal["torch", "compiled"]
+Device = Literal["auto", "cpu", "cuda"]
+STREAMS: Mapping[str, float] = {"carry": 0.75, "loss_share": 0.5}
+"""What keys of [train] that recurrent nets alone read are where they are unset."""
+EVERY_STEP = 1.0
+"""train.loss_share of readout `every`."""
+ALONE: Mapping[str, float] = dict.fromkeys(STREAMS, 0.0)
+"""What they were before there were such keys: recordings one by one, the loss on each one's last step."""
+
+
+class TrainSection(RecipeSection):
+    """The float training.
+
+    optimizer: AdamW, or gradient descent with Nesterov momentum 0.9. threads: of torch, pinned because the count changes the weights.
+    For nets of this size one is as fast as two, and far faster when the machine is busy. input_noise: standard deviation of Gaussian
+    noise on the readings, in units of each channel's spread. rotation: standard deviation in radians of the three components of a
+    rotation, drawn for each sequence and turning every three successive channels (x, y, z of one sensor), as a sensor worn a little
+    askew would. time_shift: the most steps by which a sequence is moved in time; crop: the most pixels by which an image is moved;
+    flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
+    of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. loop: what runs the
+    loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from torch's in the
+    last bits. device `auto`: a GPU where there is one, for nets without state; weights differ from one device to another.
+
+    Recurrent cells alone read two keys, and the fine-tuning reads them too. carry: probability that a row of a batch begins in the state
+    in which a row of the batch before ended (rows permuted; no gradient flows there), as on a device that runs on without a reset, and
+    not with zeros (unset: 0.75). loss_share: share of each recording's last steps that carries the loss, the mean over them (0: the last
+    step alone; unset: 0.5).
+    """
+
+    epochs: Annotated[int, Field(ge=0)] = 60
+    batch_size: Annotated[int, Field(ge=1)] = 18
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    optimizer: Literal["adam", "sgd"] = "adam"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    input_noise: Annotated[float, Field(ge=0)] = 0.6
+    rotation: Annotated[float, Field(ge=0)] = 0.0
+    time_shift: Annotated[int, Field(ge=0)] = 0
+    crop: Annotated[int, Field(ge=0)] = 0
+    flip: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    loop: Loop = "torch"
+    device: Device = "auto"
+    carry: Annotated[float, Field(ge=0, le=1)] | None = None
+    loss_share: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @field_validator("patience")
+    @classmethod
+    def _needs_validation(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("validation_fraction") == 0:
+            raise ValueError("early stopping needs a validation part: set train.validation_fraction, 0.2 for instance")
+        return value
+
+
+class QuantizeSection(RecipeSection):
+    """The fine-tuning under the constraints, against the integer formats.
+
+    vectors: how many test samples are kept as golden vectors, which every witness runs (unset: all of them).
+    """
+
+    epochs: Annotated[int, Field(ge=0)] = 60
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    vectors: Annotated[int, Field(ge=1)] | None = None

@@ -1,0 +1,108 @@
+"""Who reads a key, and the refusal of keys that ask for something and that what the recipe chooses does not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..errors import InputError
+from ..model_names import CELL_KINDS
+from .constraints import Distill, LowRank, Sparse
+from .document import Recipe
+from .model_section import BLOCK_READOUTS, NET_KINDS, STAGES, ModelSection
+from .model_stages import CellStage, front_of
+from .section import RecipeSection
+from .stream_sections import OPTIONAL_SECTIONS
+from .training_sections import EVERY_STEP
+
+OWN = "an own net"
+_OVER_TIME = ("resnet1d", "dscnn1d", "score1d")
+_STEMS = ("dscnn1d", "dscnn2d", "score1d", "score2d")
+READERS: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "nonlinearity", "readout_steps", "readout"), (*CELL_KINDS, STAGES)),
+    "layers": CELL_KINDS,
+    "stages": (STAGES,),
+    **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, STAGES, OWN)),
+    **dict.fromkeys(("widths", "blocks", "norm"), NET_KINDS),
+    "kernel_size": tuple(kind for kind in NET_KINDS if kind != "hourglass"),
+    **dict.fromkeys(("stem_kernel", "stem_stride"), _STEMS),
+    "dt": ("score1d", "score2d"),
+    "fixed_projection": ("hourglass",),
+    "streaming": (*_OVER_TIME, STAGES, OWN),
+    "time_steps": (*_OVER_TIME, "hourglass", STAGES, OWN),
+    "weights": (OWN,),
+}
+"""Who reads a key of [model]; every kind reads the others. Of stages it depends on which they are: see unread_by_stages."""
+TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, STAGES, OWN))
+"""The same of [train]."""
+
+
+def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
+    """Raise InputError for a key that asks for something, and that what the recipe chooses does not read."""
+    model, data = recipe.model, recipe.data
+    kind = OWN if model.is_own else model.kind
+    for name, table, section in (("model", READERS, model), ("train", TRAIN_READERS, recipe.train)):
+        for key, readers in table.items():
+            if kind not in readers and _is_asked(section, key):
+                raise InputError(f"{origin}: {kind} does not read {name}.{key}, which is for {_enumerated(readers)}: leave it out")
+    for name, why in unread_by_stages(model) if model.stages else ():
+        table_name, _, key = name.partition(".")
+        if _is_asked(model if table_name == "model" else recipe.train, key):
+            raise InputError(f"{origin}: a net of these stages does not read {name}, {why}: leave it out")
+    if data.stride is not None and data.window is None:
+        raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
+    if data.split == "time" and data.split_seed:
+        raise InputError(f"{origin}: data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out")
+    if model.readout_steps is not None and model.readout not in BLOCK_READOUTS:
+        blocks = f"model.readout_steps is the length of blocks, and model.readout = {model.readout!r} reads none"
+        raise InputError(f"{origin}: {blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}")
+    if model.readout == "every" and recipe.train.loss_share not in (None, EVERY_STEP):
+        raise InputError(f"{origin}: model.readout = 'every' puts the loss on every step, so that train.loss_share is 1: leave it out")
+    refuse_unread_of_streams(recipe, origin)
+    for entry in recipe.compress:
+        if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
+            raise InputError(f"{origin}: density in compress is read by neither matrix beside density_w and density_u: leave it out")
+        if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
+            raise InputError(f"{origin}: low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out")
+        if isinstance(entry, Distill) and recipe.quantize.epochs == 0:
+            raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
+
+
+def _is_asked(section: RecipeSection, key: str) -> bool:
+    return bool(getattr(section, key) != type(section).model_fields[key].default)
+
+
+def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:
+    """(key, why) of what a net of the stages at hand does not read, though others do."""
+    cells = [stage for stage in model.program if isinstance(stage, CellStage)]
+    if not cells:
+        of_model = ("nonlinearity", "readings", "stride", "readout", "readout_steps")
+        keys = (*(f"model.{key}" for key in of_model), *(f"train.{key}" for key in TRAIN_READERS))
+        yield from ((key, "as it has no cell") for key in keys)
+    else:
+        yield from ((f"model.{key}", "as a net with cells takes steps of its own") for key in ("streaming", "time_steps"))
+        if front_of(model.program):
+            yield from ((f"model.{key}", "as its first layers say what a step reads") for key in ("readings", "stride"))
+    for key in ("hidden_size", "rank_w", "rank_u"):
+        if all(getattr(cell, key) is not None for cell in cells):
+            yield f"model.{key}", "as each of its cells has its own" if cells else "as it has no cell"
+
+
+def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
+    """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
+    model, decide = recipe.model, recipe.decide
+    asked = [name for name in OPTIONAL_SECTIONS if getattr(recipe, name) is not None]
+    if asked and not model.is_recurrent and not model.is_own and not model.streaming:
+        cure = "set model.streaming = true" if model.kind in READERS["streaming"] else "choose a net that does"
+        raise InputError(f"{origin}: {model.kind} takes no steps, so that [{asked[0]}] has no meaning: {cure}, or leave it out")
+    if decide is None:
+        return
+    if decide.rate is not None and decide.false_alarms is None:
+        raise InputError(f"{origin}: decide.rate is read beside decide.false_alarms, which is unset: set both, or neither")
+    if decide.false_alarms is not None and not decide.searched:
+        raise InputError(
+            f"{origin}: decide.false_alarms chooses smoothing, margin and hold, and all three are set: leave one of them out, or it"
+        )
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
