@@ -11,6 +11,7 @@ from numpy.lib.format import MAGIC_PREFIX
 
 from ..errors import InputError, nearest
 from ..graph.archive import ArchiveError, Arrays, ObjectArrayError, read_archive
+from ..recipe import RATES
 from ..store import open_file
 from .hidden import is_hidden
 from .nearest import did_you_mean
@@ -18,7 +19,9 @@ from .raw import RawDataset, RawSplit
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 """Keys that must be there."""
-OPTIONAL_ARRAYS = ("lengths_train", "lengths_test", "length_train", "length_test", "classes", "group_train")
+SAMPLE_RATE = "sample_rate"
+"""The key of how many readings a second there are."""
+OPTIONAL_ARRAYS = ("lengths_train", "lengths_test", "length_train", "length_test", "classes", "group_train", SAMPLE_RATE)
 """Keys that are read when they are there; others are ignored unless they look like a misspelt one of these.
 
 group_train: integers or strings, whose sequences stay together in the validation split."""
@@ -35,7 +38,8 @@ def read_npz(path: Path) -> RawDataset:
     arrays = load_arrays(path)
     _check_keys(path, arrays)
     classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
-    return RawDataset(path.stem, _split(path, arrays, "train"), _split(path, arrays, "test"), classes)
+    facts = {SAMPLE_RATE: _sample_rate(path, arrays[SAMPLE_RATE])} if SAMPLE_RATE in arrays else {}
+    return RawDataset(path.stem, _split(path, arrays, "train"), _split(path, arrays, "test"), classes, facts=facts)
 
 
 def read_npz_part(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None] | None:
@@ -114,7 +118,13 @@ def _misspelt(key: str) -> str:
     # Silently ignored lengths would turn padding into data.
     if key.lower() in ("length", "lengths"):
         return ": name it for its split, lengths_train and lengths_test"
-    return did_you_mean(key, OPTIONAL_ARRAYS) if key.lower().startswith(("len", "class", "group")) else ""
+    return did_you_mean(key, OPTIONAL_ARRAYS) if key.lower().startswith(("len", "class", "group", "sampl", "rate")) else ""
+
+
+def _sample_rate(path: Path, rate: npt.NDArray[Any]) -> int:
+    if rate.size != 1 or rate.dtype.kind not in "iuf" or not 1 <= rate.item() <= RATES[1] or rate.item() != int(rate.item()):
+        raise InputError(f"{path}: {SAMPLE_RATE!r} is no whole number of readings a second: store one, 16000 for instance")
+    return int(rate.item())
 
 
 def _split(path: Path, arrays: Arrays, name: Literal["train", "test"]) -> RawSplit:

@@ -21,15 +21,21 @@ def validation_split(split: Split, fraction: float, seed: int) -> tuple[Split, S
     Of every class, round(fraction * its sequences) go to validation: at least one, but never the last one of training. Sequences
     with groups go by whole groups, as near to that as they allow. Raises InputError when nothing can be taken from training.
     """
+    train, validation = validation_rows(split.y, split.groups, fraction, seed)
+    return split.take(train), split.take(validation)
+
+
+def validation_rows(y: Int64Array, groups: Int64Array | None, fraction: float, seed: int) -> tuple[Int64Array, Int64Array]:
+    """Which sequences validation_split takes for (train, validation), of their classes and groups, int64 [sequences]."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction {fraction} is outside (0, 1)")
-    if split.groups is not None:
-        return _validation_groups(split, split.groups, fraction, seed)
-    order = _permutation(len(split), seed)
-    chosen = np.sort(np.concatenate([_share(order[split.y[order] == label], fraction) for label in np.unique(split.y)]))
+    if groups is not None:
+        return _validation_groups(y, groups, fraction, seed)
+    order = _permutation(len(y), seed)
+    chosen = np.sort(np.concatenate([_share(order[y[order] == label], fraction) for label in np.unique(y)]))
     if not chosen.size:
         raise InputError("no class has two training sequences, so none can be kept for validation: set train.validation_fraction to 0")
-    return split.take(np.setdiff1d(np.arange(len(split)), chosen)), split.take(chosen)
+    return np.setdiff1d(np.arange(len(y)), chosen), chosen
 
 
 def held_out(groups: Int64Array, y: Int64Array, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
@@ -105,14 +111,14 @@ def _distance(held: Channels, fraction: float) -> float:
     return float(((held - fraction) ** 2).sum())
 
 
-def _validation_groups(split: Split, groups: Int64Array, fraction: float, seed: int) -> tuple[Split, Split]:
-    chosen = held_out(groups, split.y, fraction, seed)
+def _validation_groups(y: Int64Array, groups: Int64Array, fraction: float, seed: int) -> tuple[Int64Array, Int64Array]:
+    chosen = held_out(groups, y, fraction, seed)
     if not chosen.any():
         raise InputError(
             f"the training sequences are of {counted(len(np.unique(groups)), 'group')}, and none can be kept for validation without taking "
             "a class's last one: set train.validation_fraction to 0, or record more groups"
         )
-    return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 def _permutation(count: int, seed: int) -> Int64Array:

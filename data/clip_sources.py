@@ -1,0 +1,39 @@
+"""From a source's name to a checked data set of clips, which a front-end reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import InputError
+from ..recipe import DataSection
+from .clips import ArrayClips, ClipsDataset, set_digest
+from .dataset import Dataset, load_dataset
+from .input_format import choose_fraction_bits
+
+
+def load_clips(data: DataSection, sample_rate: int | None = None, classes: Sequence[str] = ()) -> ClipsDataset:
+    """The clips that `data` names.
+
+    A bundled set, .npz, TRAIN.ts,TEST.ts or CSV logs, whose readings are the samples: integers as they are, other numbers in the format
+    of data.fraction_bits. sample_rate: samples a second, which a .npz may say itself as `sample_rate`; None: it has to. classes: as of
+    load_dataset. Raises InputError for images, for two rates or none, and as load_dataset.
+    """
+    return _in_memory(load_dataset(data, classes), data, sample_rate)
+
+
+def _in_memory(dataset: Dataset, data: DataSection, sample_rate: int | None) -> ClipsDataset:
+    if dataset.train.x.ndim != 3:
+        raise InputError(f"{data.source} holds images, and a front-end reads samples of sound or vibration: leave [frontend] out")
+    bits = choose_fraction_bits(dataset.train, data.fraction_bits)
+    rate = _agreed_rate(data.source, dataset.facts.get("sample_rate"), sample_rate)
+    train, test = ArrayClips(dataset.train, rate, bits), ArrayClips(dataset.test, rate, bits)
+    digest = set_digest(dataset.classes, train, test)
+    return ClipsDataset(dataset.name, train, test, dataset.classes, digest, dataset.channels, dataset.facts, bits)
+
+
+def _agreed_rate(source: str, own: int | None, asked: int | None) -> int:
+    if own is None and asked is None:
+        raise InputError(f"{source} does not say how many samples a second it has: set frontend.sample_rate")
+    if own is not None and asked is not None and own != asked:
+        raise InputError(f"{source} has {own} samples a second and frontend.sample_rate is {asked}: set it to {own}, or resample the data")
+    return own or asked or 0

@@ -1,0 +1,135 @@
+"""Clips: samples as a sensor gives them, int16, one clip at a time, so that a set may be larger than the memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .input_format import to_device_integers
+from .split import Int64Array, Split
+
+Int16Array = npt.NDArray[np.int16]
+"""int16 [samples, channels]."""
+
+
+class Clips(Protocol):
+    """Labelled clips of one split.
+
+    y: int64 [clips], the class. groups: int64 [clips], see Split; None: each is its own. lengths: int64 [clips], samples of each, >= 1.
+    sample_rate: samples a second of each channel.
+    """
+
+    @property
+    def y(self) -> Int64Array: ...  # noqa: D102
+
+    @property
+    def groups(self) -> Int64Array | None: ...  # noqa: D102
+
+    @property
+    def lengths(self) -> Int64Array: ...  # noqa: D102
+
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+
+    @property
+    def channels(self) -> int: ...  # noqa: D102
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        ...
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Clips:
+        """The clips at `rows`, in that order; nothing is read."""
+        ...
+
+    def read(self, clip: int) -> Int16Array:
+        """The samples of one clip, int16 [lengths[clip], channels]. Raises InputError when its file cannot be read any more."""
+        ...
+
+    def digest(self) -> str:
+        """What `digest_of` says."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayClips:
+    """Clips in the memory. split: [clips, longest, channels]. fraction_bits: of the int16 that the device reads (0: integers are those)."""
+
+    split: Split
+    sample_rate: int
+    fraction_bits: int = 0
+
+    @property
+    def y(self) -> Int64Array:
+        """The class of each."""
+        return self.split.y
+
+    @property
+    def groups(self) -> Int64Array | None:
+        """The group of each."""
+        return self.split.groups
+
+    @property
+    def lengths(self) -> Int64Array:
+        """Samples of each."""
+        return self.split.lengths
+
+    @property
+    def channels(self) -> int:
+        """Of each sample."""
+        return self.split.channels
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.split)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> ArrayClips:
+        """The clips at `rows`, in that order."""
+        return ArrayClips(self.split.take(rows), self.sample_rate, self.fraction_bits)
+
+    def read(self, clip: int) -> Int16Array:
+        """The samples of one clip."""
+        return to_device_integers(self.split.x[clip, : self.lengths[clip]], self.fraction_bits)
+
+    def digest(self) -> str:
+        """What `digest_of` says."""
+        return digest_of(self)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipsDataset:
+    """A data set whose splits are clips of one sampling rate; the rest as of a Dataset. fraction_bits: of the int16 samples."""
+
+    name: str
+    train: Clips
+    test: Clips
+    classes: tuple[str, ...]
+    digest: str
+    channels: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    fraction_bits: int = 0
+
+
+def digest_of(clips: Clips) -> str:
+    """SHA-256 (hex) over sampling rate, channels, lengths, labels, groups and samples, read one clip at a time.
+
+    Where the samples come from does not count: the same ones in WAV files and in an archive have one digest.
+    """
+    total = hashlib.sha256(f"clips {len(clips)} of {clips.channels} at {clips.sample_rate}\n".encode())
+    for part in (clips.lengths, clips.y, clips.groups):
+        total.update(b"" if part is None else part.astype("<i8").tobytes())
+    for clip in range(len(clips)):
+        total.update(clips.read(clip).astype("<i2").tobytes())
+    return total.hexdigest()
+
+
+def set_digest(classes: Sequence[str], train: Clips, test: Clips) -> str:
+    """Of a ClipsDataset."""
+    content = {"classes": list(classes), "train": train.digest(), "test": test.digest()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
