@@ -10,7 +10,8 @@ import click
 import numpy as np
 import pytest
 
-from rescomp.cli import _GivenPath, cli, main
+from rescomp.cli import command_line, main
+from rescomp.cli.options import NonEmptyPath
 from rescomp.train.checkpoint import read_tensors
 
 
@@ -139,7 +140,7 @@ def test_a_directory_whose_name_is_no_text_is_printed_all_the_same(tmp_path):
 
 PATHS = [
     (command, parameter.opts[0] if parameter.opts[0].startswith("-") else "")
-    for command in cli.commands.values()
+    for command in command_line.commands.values()
     for parameter in command.params
     if isinstance(parameter.type, click.Path) or parameter.name in ("source", "board", "port")
 ]
@@ -172,16 +173,19 @@ def test_every_option_that_takes_a_path_is_known_to_refuse_an_empty_one():
         )
     }
     assert {
-        type(parameter.type) for command in cli.commands.values() for parameter in command.params if hasattr(parameter.type, "exists")
-    } == {_GivenPath}
+        type(parameter.type)
+        for command in command_line.commands.values()
+        for parameter in command.params
+        if hasattr(parameter.type, "exists")
+    } == {NonEmptyPath}
 
 
 def test_options_and_the_recipe_know_the_same_kinds_and_formats():
-    from rescomp.cli import cli
+    from rescomp.cli import command_line
     from rescomp.recipe import MODEL_KINDS, WEIGHT_CONSTRAINTS
 
     for command in ("run", "train"):
-        options = {option.name: option for option in cli.commands[command].params}
+        options = {option.name: option for option in command_line.commands[command].params}
         assert all(kind in options["kind"].help for kind in (*MODEL_KINDS, "package.module:function"))
         assert set(options["weights"].type.choices) == set(WEIGHT_CONSTRAINTS)
 

@@ -139,7 +139,6 @@ def test_the_root_holds_only_the_package_s_modules():
     assert names == {
         "__init__.py",
         "__main__.py",
-        "cli.py",
         "errors.py",
         "documents.py",
         "manifest.py",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import rescomp
-from rescomp.cli import _recipe, cli
+from rescomp.cli import command_line
+from rescomp.cli.making import recipe_of
 from rescomp.model_names import CELL_KINDS
 from rescomp.recipe import Recipe, load_recipe
 
@@ -26,15 +27,15 @@ def commands(text):
 @pytest.mark.parametrize("command", sorted({command for text in PAGES.values() for command in commands(text)}))
 def test_commands_parse_and_ask_for_recipes_that_can_be(command):
     name, *arguments = shlex.split(command)
-    context = cli.commands[name].make_context(name, arguments)
+    context = command_line.commands[name].make_context(name, arguments)
     assert context.command.name == name
     if name in ("run", "train"):
         keys = {"source", "kind", "rank_w", "rank_u", "weights", "density", "overrides"}
-        _recipe(recipe_file=None, **{key: value for key, value in context.params.items() if key in keys})
+        recipe_of(recipe_file=None, **{key: value for key, value in context.params.items() if key in keys})
 
 
 def test_every_command_is_shown():
-    assert {shlex.split(command)[0] for command in commands(README)} == set(cli.commands)
+    assert {shlex.split(command)[0] for command in commands(README)} == set(command_line.commands)
 
 
 @pytest.mark.parametrize("page", [name for name, text in PAGES.items() if re.search(r"^\[(model|train|data)\]", text, re.MULTILINE)])

@@ -14,7 +14,7 @@ import yaml
 
 import rescomp
 from rescomp import stages
-from rescomp.cli import cli, main
+from rescomp.cli import command_line, main
 from rescomp.errors import BudgetError, InputError, ParityError
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.checking import Measure
@@ -429,4 +429,4 @@ def test_the_workflow_runs_the_script():
     for text in runs:
         assert subprocess.run(["sh", "-n"], input=text, text=True, check=False, timeout=120).returncode == 0
     used = re.findall(r"^rescomp (\w+)|^\s*rescomp (\w+)", (EXAMPLE / "check.sh").read_text(), re.MULTILINE)
-    assert {name for pair in used for name in pair if name} == {"verify", "check"} <= set(cli.commands)
+    assert {name for pair in used for name in pair if name} == {"verify", "check"} <= set(command_line.commands)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rescomp.benchmarks.crash_commands import SMALL, call
-from rescomp.cli import cli
+from rescomp.cli import command_line
 from rescomp.model_directory import MANIFEST
 from rescomp.store import LOCK, Disk, injected
 
@@ -80,7 +80,7 @@ def hold():
 
 
 def test_every_command_is_known_here():
-    assert WRITING.keys() | READING.keys() == cli.commands.keys()
+    assert WRITING.keys() | READING.keys() == command_line.commands.keys()
     assert not WRITING.keys() & READING.keys()
 
 

@@ -1,0 +1,100 @@
+"""The process around a command: exit codes, signals, standard streams."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+
+import click
+
+from .. import __version__
+from ..errors import RescompError
+from .asking import check, evaluate, predict, verify
+from .devices import boards_command, doctor, flash
+from .making import quantize, run, train_command
+from .output import say
+from .writing import export_command, inspect, migrate, profile
+
+_EXIT_CODES = """
+Exit codes: 0 ok, 1 unexpected, 2 bad usage, recipe, data or artefact, 3 parity mismatch, 4 does not fit a budget,
+5 unsupported, 6 device or port, 7 missing tool, 130 interrupted.
+"""
+_COMMANDS = (
+    *(run, train_command, quantize),
+    *(verify, check, evaluate, predict),
+    *(export_command, inspect, migrate, profile),
+    *(boards_command, flash, doctor),
+)
+
+
+@click.group(commands=_COMMANDS, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def command_line() -> None:
+    """From labelled sensor data to a kilobyte-sized integer model on a microcontroller, every bit predicted on the desk."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point: the exit code, with every foreseen failure told in one sentence on stderr."""
+    _restore_signals()
+    _print_any_name()
+    try:
+        with command_line.make_context("rescomp", sys.argv[1:] if arguments is None else arguments) as context:
+            command_line.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort) as interrupt:
+        say("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
+        return 130
+    except RescompError as error:
+        say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        return _hush_stdout(0)
+    except MemoryError:
+        say("there is not enough memory for what the files ask for: give smaller ones")
+        return 2
+    except OSError as error:
+        say(f"{error.filename or 'standard output'}: {error.strerror}")
+        return _hush_stdout(2)
+    except Exception as error:
+        if os.environ.get("RESCOMP_DEBUG"):
+            raise
+        say(f"unexpected {type(error).__name__}: {error}; set RESCOMP_DEBUG=1 to see where")
+        return 1
+    return 0
+
+
+def _restore_signals() -> None:
+    """Undo what `nohup`, `&` in a script and some runners leave to the commands that they start.
+
+    An ignored or blocked SIGINT would make an interruption impossible; with SIGCHLD ignored the system forgets how a child ended, and
+    Python takes every end for a success.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGCHLD"):  # not on Windows, which has no masks either
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
+
+
+def _print_any_name() -> None:
+    """Names of files and classes may hold what a terminal's encoding has not, or bytes that are no text: print an escape then."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _hush_stdout(code: int) -> int:
+    """Let nothing more be written to a standard output that is closed or full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -1,0 +1,76 @@
+"""The commands on a finished model's files: export, migrate, inspect, profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import directory_argument, json_option, names_in, prefer_option
+from .output import print_result
+
+_CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
+_FORMATS = (
+    "Comma-separated: onnx, tflite, c (all three where neither this nor --core is given); arduino, platformio, zephyr, esp-idf: "
+    "the C as a library, in package-<format>/."
+)
+
+
+@click.command("export")
+@directory_argument
+@click.option("--format", "formats", help=_FORMATS)
+@click.option("--core", "cores", default="", help="C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
+@prefer_option
+@click.option("--package-version", "version", default="0.1.0", show_default=True, help="Of a package: a semantic version.")
+@click.option("--package-author", "author", default="Anonymous", show_default=True, metavar="'NAME <ADDRESS>'", help="Of a package.")
+@click.option("--package-url", "url", default="", help="Of a package: its page.")
+def export_command(directory: Path, formats: str | None, cores: str, prefer: str, **package: str) -> None:
+    """Write the integer model as ONNX, TFLite and C, or the C as a library for other build systems."""
+    from .. import stages
+    from ..export.packages import About
+    from ..printing import TerminalListener
+
+    with TerminalListener() as listener:
+        chosen = None if formats is None else names_in(formats)
+        written = stages.export_model(directory, chosen, cores=names_in(cores), prefer=prefer, about=About(**package), listener=listener)
+    for name in written:
+        click.echo(directory / name)
+
+
+@click.command()
+@directory_argument
+@json_option
+def inspect(directory: Path, as_json: bool) -> None:
+    """Show layers, shapes, bits, bytes and multiply-accumulates a step."""
+    from .. import stages
+    from ..printing import print_inspection
+
+    print_result(stages.inspect(directory), as_json, print_inspection)
+
+
+@click.command()
+@directory_argument
+@json_option
+def migrate(directory: Path, as_json: bool) -> None:
+    """Write an earlier version's files in a model directory as this version does. The model and its evidence stay what they are."""
+    from .. import stages
+    from ..printing import TerminalListener, print_migration
+
+    with TerminalListener() as listener:
+        result = stages.migrate(directory, listener=listener)
+    print_result(result, as_json, print_migration)
+
+
+@click.command()
+@directory_argument
+@click.option("--core", "cores", required=True, metavar="CORE,CORE,...", help=_CORES)
+@prefer_option
+@json_option
+def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
+    """Count what a step costs on emulated cores, layer by layer, and what it takes of flash, RAM and stack."""
+    from .. import stages
+    from ..printing import TerminalListener, print_profile
+
+    with TerminalListener() as listener:
+        result = stages.profile(directory, names_in(cores), prefer=prefer, listener=listener)
+    print_result(result, as_json, print_profile)
