@@ -144,7 +144,6 @@ def test_the_root_holds_only_the_package_s_modules():
         "manifest.py",
         "model_directory.py",
         "model_names.py",
-        "printing.py",
         "strict_documents.py",
         "text_files.py",
     }

@@ -12,7 +12,7 @@ from rescomp.errors import InputError, UnsupportedError
 from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
 from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import REPORT, ModelDirectory
-from rescomp.printing import _in_a_stream
+from rescomp.printing.runs import _in_a_stream
 from rescomp.stages import evaluation
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere

@@ -1,0 +1,29 @@
+"""What the commands show a person: progress on stderr, tables on stdout."""
+
+from .comparison import print_check, print_verification
+from .costs import print_inspection, print_profile
+from .devices import print_boards, print_diagnosis, print_flashed
+from .progress import TerminalListener, describe_epoch, describe_progress
+from .recognition import describe_streamed, print_evaluation, print_prediction
+from .runs import print_migration, print_seeds, print_summary
+from .tables import table
+
+__all__ = [
+    "TerminalListener",
+    "describe_epoch",
+    "describe_progress",
+    "describe_streamed",
+    "print_boards",
+    "print_check",
+    "print_diagnosis",
+    "print_evaluation",
+    "print_flashed",
+    "print_inspection",
+    "print_migration",
+    "print_prediction",
+    "print_profile",
+    "print_seeds",
+    "print_summary",
+    "print_verification",
+    "table",
+]

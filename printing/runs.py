@@ -1,0 +1,62 @@
+"""What run, over one seed or several, and migrate made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .comparison import print_verification
+from .tables import table
+
+if TYPE_CHECKING:
+    from ..stages.figures import StreamedFigures
+    from ..stages.migration import Migration
+    from ..stages.pipeline import Summary
+    from ..stages.seeds import SeedsSummary
+
+
+def print_summary(summary: Summary) -> None:
+    """The short table at the end of `rescomp run`."""
+    size = summary.bytes
+    click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
+    click.echo(
+        f"bytes      model {size['model']:,} = weights {size['weights']:,} + scales {size['scales']:,} "
+        f"+ biases {size['biases']:,} + tables {size['tables']:,}   ({size['model'] / 1024:.2f} KB)\n"
+    )
+    print_verification(summary.verification)
+    click.echo(f"\n{summary.model_dir}/ holds the model (C in {summary.model_dir}/c/); {summary.seconds:.0f} s")
+
+
+def _in_a_stream(found: StreamedFigures | None) -> str:
+    if found is None:
+        return ""
+    ends = f", {found.ends:.2%} at the recordings' ends" if found.of == "in a row" else ""
+    walked = ", by two staggered states" if found.states == 2 else ""
+    return f"   in a stream {found.streamed:.2%} of steps{ends}{walked}"
+
+
+def print_seeds(summary: SeedsSummary) -> None:
+    """Each seed's accuracies and bytes, then mean, spread and median."""
+    rows = [(str(seed), *_accuracies_and_counts(run)) for seed, run in zip(summary.seeds, summary.summaries, strict=True)]
+    spreads = summary.accuracy_float, summary.accuracy_integer
+    for name in ("mean", "std", "median"):
+        values = [getattr(spread, name) for spread in spreads]
+        rows.append((name, *("-" if value is None else f"{value:.2%}" for value in values), "", "", ""))
+    click.echo("\n" + table(("seed", "float", "integer", "bytes", "compared", "differing"), rows))
+    click.echo("std: sample standard deviation")
+
+
+def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
+    found = run.verification
+    accuracies = f"{run.accuracy_float:.2%}", f"{run.accuracy_integer:.2%}"
+    return *accuracies, f"{run.bytes['model']:,}", f"{found.compared:,}", f"{found.mismatches:,}"
+
+
+def print_migration(result: Migration) -> None:
+    """What was changed, file by file."""
+    for each in result.changes:
+        place = f" (instead of {each.instead_of})" if each.instead_of else ""
+        click.echo(f"{each.file}{place}: {each.what}")
+    if not result.changes:
+        click.echo(f"{result.path} is as this version writes it: nothing was changed")
