@@ -11,6 +11,7 @@ from torch import Tensor
 from ..graph.formats import Format
 from ..models import FixedPointArithmetic, Net, Plan, Step
 from ..models.arithmetic import NORMALIZED
+from ..models.layered.kinds import LAYER_KINDS
 from ..models.layered.layered_module import LayeredModule
 from ..models.layered.plan import INPUT
 from .format_owners import format_owners
@@ -79,7 +80,7 @@ def _settle(module: LayeredModule, fixed: FixedPointArithmetic, owners: Mapping[
         before = dict(chosen)
         for step in module.plan.steps:
             own, read = of[step.name], [of[name] for name in step.inputs]
-            if step.kind == "add":
+            if LAYER_KINDS[step.kind].aligns:
                 chosen[own] = min(chosen[own], *(chosen[owner] for owner in read))
                 chosen.update({of[name]: chosen[own] for name in step.inputs if _belongs_to(module.plan, name)})
             if fixed.format(step.name).dtype == "int8" and _halves(step):
@@ -90,9 +91,9 @@ def _settle(module: LayeredModule, fixed: FixedPointArithmetic, owners: Mapping[
 
 def _halves(step: Step) -> bool:
     """Whether a step multiplies by a negative power of two."""
-    return step.kind in ("average_pool", "scale") and step.factor < 1 and math.log2(step.factor).is_integer()
+    return step.factor < 1 and math.log2(step.factor).is_integer()
 
 
 def _belongs_to(plan: Plan, name: str) -> bool:
-    """Whether a value is requantized anyway and read by one step alone."""
-    return name != INPUT and plan.step(name).kind in ("convolution", "scale") and len(list(plan.users(name))) == 1
+    """Whether a value may have any format and is read by one step alone."""
+    return name != INPUT and LAYER_KINDS[plan.step(name).kind].adapts and len(list(plan.users(name))) == 1

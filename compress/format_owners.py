@@ -6,14 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from ..models import Plan, Step
+from ..models.layered.kinds import LAYER_KINDS
 from ..models.layered.plan import INPUT
-
-TRANSPARENT_KINDS = ("relu", "max_pool", "flatten")
-"""Kinds of steps whose value has the format of what they read."""
 
 
 def format_owners(plan: Plan) -> dict[str, str]:
-    """For every value the one whose format it has: its own, what a ReLU, a max pool or a flatten reads, or the first of its repetitions.
+    """For every value the one whose format it has: its own, what a transparent step reads, or the first of its repetitions.
 
     Steps with the same layer repeat each other, and so do steps that do the same to values that repeat each other. What the former read
     has one format too, unless it is the input.
@@ -26,12 +24,12 @@ def format_owners(plan: Plan) -> dict[str, str]:
             owners.update({each: kept for each, owner in owners.items() if owner == dropped})
 
     for step in plan.steps:
-        if step.kind in TRANSPARENT_KINDS:
+        if LAYER_KINDS[step.kind].transparent:
             owners[step.name] = owners[step.inputs[0]]
     for _ in plan.steps:
         before, known = dict(owners), dict[Any, Step]()
         for step in plan.steps:
-            if step.kind in TRANSPARENT_KINDS:
+            if LAYER_KINDS[step.kind].transparent:
                 continue
             read = () if step.layer else tuple(owners[name] for name in step.inputs)
             first = known.setdefault((replace(step, name="", inputs=(), shape=(1, 1, 1)), read), step)

@@ -10,10 +10,8 @@ import torch
 from ..graph.fixed_point import MIN_SHIFT, Requantization, split_scale, tie_fault
 from ..models import FixedPointArithmetic, Net, Step
 from ..models.fixed_point_arithmetic import WIDE_BITS
+from ..models.layered.kinds import LAYER_KINDS
 from ..models.layered.layered_module import LayeredModule
-
-SUMMING_KINDS = ("convolution", "average_pool", "scale")
-"""Kinds of steps that rescale a sum."""
 
 
 @torch.no_grad()
@@ -26,8 +24,8 @@ def widen_unproved(net: Net) -> list[str]:
 
 
 def _narrow_steps(module: LayeredModule, fixed: FixedPointArithmetic) -> Iterator[Step]:
-    """The steps that sum up and are kept in int8."""
-    return (step for step in module.plan.steps if step.kind in SUMMING_KINDS and fixed.format(step.name).dtype == "int8")
+    """The steps that rescale sums and are kept in int8."""
+    return (step for step in module.plan.steps if LAYER_KINDS[step.kind].rescales and fixed.format(step.name).dtype == "int8")
 
 
 def _widens(module: LayeredModule, step: Step, fixed: FixedPointArithmetic) -> bool:
@@ -44,7 +42,7 @@ def _product(module: LayeredModule, step: Step, fixed: FixedPointArithmetic) -> 
     """(largest weight, largest accumulator, requantization) of a step's sums of int8 values."""
     read = fixed.bits(module.known_as(step.inputs[0]))
     difference = read - fixed.bits(step.name)
-    if step.kind != "convolution":
+    if not step.layer:
         mantissa, exponent = split_scale(np.array([step.factor]))
         return 1, step.area * 128, Requantization(mantissa, (exponent + difference).astype(np.int32))
     layer = module.applied(step)

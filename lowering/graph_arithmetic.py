@@ -228,6 +228,10 @@ class GraphArithmetic:
         """In the format of x."""
         return self._node(step.name, step.name, ops.Relu(x.type.format.dtype), x)
 
+    def abs(self, x: Symbol, step: Step) -> Symbol:
+        """In the format of x."""
+        return self._node(step.name, step.name, ops.Abs(x.type.format.dtype), x)
+
     def max_pool(self, x: Symbol, step: Step) -> Symbol:
         """In the format of x."""
         op = ops.MaxPool(step.kernel_size, step.stride, step.padding, x.type.format.dtype)

@@ -10,17 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from ..graph.fixed_point import TIE_FREE_BITS
 from ..graph.formats import DType, Format
-from .applied import AppliedLayer
 from .matrix import Matrix, Value
-
-if TYPE_CHECKING:
-    from .layered.plan import Step
 
 NORMALIZED = "normalize"
 """The value that the first layer or cell reads."""
@@ -134,8 +130,11 @@ class CellArithmetic(Normalizing[Value], Protocol[Value]):
         ...
 
 
-class LayerArithmetic(Normalizing[Value], Protocol[Value]):
-    """What layers are written against: a method a kind of step. Tensors have the channels first, [batch, channels, height, width]."""
+class MapArithmetic(Normalizing[Value], Protocol[Value]):
+    """What is done with maps beside the steps of a plan. Tensors have the channels first, [batch, channels, height, width].
+
+    A method a kind of step: `layered.kinds.LayerArithmetic`.
+    """
 
     def image(self, x: Value) -> Value:
         """What is normalised [..., channels], as the map that the first steps read; time is a width of height 1."""
@@ -160,35 +159,3 @@ class LayerArithmetic(Normalizing[Value], Protocol[Value]):
     def dropout(self, x: Value, probability: float, *, training: bool) -> Value:
         """Entries are left out, in training only."""
         ...
-
-    def convolution(self, x: Value, layer: AppliedLayer) -> Value:
-        """A layer's weights over the windows of x, and its bias."""
-        ...
-
-    def sum(self, left: Value, right: Value, step: Step) -> Value:
-        """Element by element."""
-        ...
-
-    def relu(self, x: Value, step: Step) -> Value:
-        """The larger of x and 0."""
-        ...
-
-    def max_pool(self, x: Value, step: Step) -> Value:
-        """The largest entry of every window."""
-        ...
-
-    def average_pool(self, x: Value, step: Step) -> Value:
-        """The sum of every window times the step's factor."""
-        ...
-
-    def flatten(self, x: Value, step: Step) -> Value:
-        """The entries of a map as channels, the map's channels fastest."""
-        ...
-
-    def scale(self, x: Value, step: Step) -> Value:
-        """X times the step's factor."""
-        ...
-
-
-class NetArithmetic(CellArithmetic[Value], LayerArithmetic[Value], Protocol[Value]):
-    """What a net of cells and layers is written against."""

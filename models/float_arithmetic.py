@@ -184,6 +184,10 @@ class FloatArithmetic(nn.Module):
         """In the format of x."""
         return torch.relu(x)
 
+    def abs(self, x: Tensor, step: Step) -> Tensor:
+        """In the format of x, whose lowest integer may have no positive one."""
+        return self.requantize(torch.abs(x), step.name)
+
     def max_pool(self, x: Tensor, step: Step) -> Tensor:
         """In the format of x."""
         return F.max_pool2d(padded(x, step), step.kernel_size, step.stride)

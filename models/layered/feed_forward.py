@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ...graph.fixed_point import TERNARY_INPUT_BOUND
 from ...graph.formats import DType, Format
-from ..arithmetic import NORMALIZED, LayerArithmetic
+from ..arithmetic import NORMALIZED
 from ..base import Net
 from ..matrix import Value
+from .kinds import LayerArithmetic
 from .layered_module import LayeredModule
 from .plan import Plan
 from .trace import Traced

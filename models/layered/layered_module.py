@@ -9,8 +9,9 @@ from typing import cast
 from torch import Tensor, nn
 
 from ..applied import AppliedLayer, LayerParameters, Statistics
-from ..arithmetic import NORMALIZED, LayerArithmetic
+from ..arithmetic import NORMALIZED
 from ..matrix import Value
+from .kinds import LAYER_KINDS, LayerArithmetic
 from .plan import INPUT, Plan, Step
 from .trace import LayerModules
 
@@ -63,24 +64,12 @@ class LayeredModule(nn.Module):
 
     def run_step(self, arithmetic: LayerArithmetic[Value], step: Step, read: Sequence[Value], statistics: Statistics | None) -> Value:
         """What a step makes of what it reads. statistics: of this batch so far; None: normalisation is folded."""
-        x = read[0]
-        match step.kind:
-            case "convolution":
-                if step.name == self.plan.output:
-                    x = arithmetic.dropout(x, self.dropout, training=self.training)
-                return arithmetic.convolution(x, self.applied(step, statistics))
-            case "add":
-                return arithmetic.sum(x, read[1], step)
-            case "relu":
-                return arithmetic.relu(x, step)
-            case "max_pool":
-                return arithmetic.max_pool(x, step)
-            case "average_pool":
-                return arithmetic.average_pool(x, step)
-            case "flatten":
-                return arithmetic.flatten(x, step)
-            case "scale":
-                return arithmetic.scale(x, step)
+        kind = LAYER_KINDS[step.kind]
+        if not kind.has_layer:
+            return kind.run(arithmetic, read, step, None)
+        if step.name == self.plan.output:
+            read = [arithmetic.dropout(x, self.dropout, training=self.training) for x in read]
+        return kind.run(arithmetic, read, step, self.applied(step, statistics))
 
     def applied(self, step: Step, statistics: Statistics | None = None) -> AppliedLayer:
         """The layer of a step as that applies it."""

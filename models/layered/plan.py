@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ...documents import fits, read_fields
+from .kinds import LAYER_KINDS
 from .plan_check import check_counts, check_plan
 
-LayerKind = Literal["convolution", "add", "relu", "max_pool", "average_pool", "flatten", "scale"]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 INPUT = "input"
@@ -40,7 +40,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class Step:
-    """One step; its value has its name. shape: of the value, channels last, without batch; time is a width, of height 1.
+    """One step; its value has its name. kind: of LAYER_KINDS. shape: of the value, channels last, without batch; time is a
+    width, of height 1.
 
     kernel_size, stride, padding (top, bottom, left, right): of convolutions and pools. relu: max(value, 0) at the end. factor: of a
     scale step; of an average pool, what the sum over the window is multiplied by. gain_in: multiplies a convolution's weights; gain_out:
@@ -48,7 +49,7 @@ class Step:
     """
 
     name: str
-    kind: LayerKind
+    kind: str
     inputs: tuple[str, ...]
     shape: tuple[int, int, int]
     layer: str = ""
@@ -95,6 +96,10 @@ class Plan:
         """The steps that apply a layer."""
         return (step for step in self.steps if step.layer == layer)
 
+    def nonnegative(self) -> frozenset[str]:
+        """The values none of whose entries is ever negative, as far as their kinds tell."""
+        return nonnegative_values(self.steps)
+
     def first_and_last(self) -> frozenset[str]:
         """The layers that nothing but the input feeds, and those that feed no other layer."""
         first = _foremost(self.steps, lambda step: step.inputs)
@@ -111,6 +116,15 @@ class Plan:
         plan = cls(tuple(document["input_shape"]), layers, tuple(read_fields(Step, item) for item in document["steps"]))
         check_plan(plan)
         return plan
+
+
+def nonnegative_values(steps: Iterable[Step]) -> frozenset[str]:
+    """Those of steps in order of which no entry is ever negative, as far as their kinds tell."""
+    found: set[str] = set()
+    for step in steps:
+        if step.relu or LAYER_KINDS[step.kind].is_nonnegative([name in found for name in step.inputs]):
+            found.add(step.name)
+    return frozenset(found)
 
 
 def _foremost(steps: Iterable[Step], before: Callable[[Step], Iterable[str]]) -> frozenset[str]:

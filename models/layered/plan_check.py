@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from ...graph.formats import MOST_ENTRIES, MOST_LAYERS, WindowShape
+from ...errors import counted
+from ...graph.formats import MOST_ENTRIES, MOST_LAYERS
 from ...graph.weights import SeededWeight
 from ...model_names import check_name
+from .kinds import LAYER_KINDS, Shape
 
 if TYPE_CHECKING:
     from .plan import Layer, Plan, Step
@@ -20,7 +22,6 @@ ATTRIBUTES = frozenset(dir(nn.ModuleDict()))
 """Names that no layer can have: it is an entry of one."""
 NORMALIZE = "normalize"
 """The step before all others: no other is called so."""
-Shape = tuple[int, int, int]
 
 
 def check_plan(plan: Plan) -> None:
@@ -36,14 +37,9 @@ def check_plan(plan: Plan) -> None:
         _check_layer(layer)
     for step in plan.steps:
         check_name(step.name, "step")
-        if (
-            step.name in shapes
-            or step.name == NORMALIZE
-            or not set(step.inputs) <= shapes.keys()
-            or len(step.inputs) != (2 if step.kind == "add" else 1)
-        ):
+        if step.name in shapes or step.name == NORMALIZE or not set(step.inputs) <= shapes.keys() or step.factor <= 0:
             raise ValueError(f"step {step.name!r} does not fit the others")
-        if _shape_of(step, [shapes[name] for name in step.inputs], layers) != step.shape:
+        if _shape_of(step, shapes, layers) != step.shape:
             raise ValueError(f"step {step.name!r} cannot give the shape {list(step.shape)}")
         shapes[step.name] = _bounded(step.shape, step.name)
 
@@ -72,18 +68,11 @@ def _bounded(shape: tuple[int, ...], name: str) -> Shape:
     return height, width, channels
 
 
-def _shape_of(step: Step, reads: list[Shape], layers: Mapping[str, Layer]) -> Shape | None:
+def _shape_of(step: Step, shapes: Mapping[str, Shape], layers: Mapping[str, Layer]) -> Shape | None:
     """What a step gives; nothing where it cannot read what it does."""
-    x = reads[0]
-    if step.kind == "flatten":
-        return (1, 1, prod(x))
-    if step.kind in ("add", "relu", "scale"):
-        return x if all(other == x for other in reads) else None
-    window, channels = WindowShape(step.kernel_size, step.stride, step.padding), x[2]
-    if step.kind == "convolution":
-        layer = layers.get(step.layer)
-        if layer is None or layer.columns != step.area * (1 if layer.depthwise else x[2]) or (layer.depthwise and layer.rows != x[2]):
-            return None
-        channels = layer.rows
-    height, width, channels = window.output_shape(step.kind, x, channels)
-    return height, width, channels
+    kind = LAYER_KINDS.get(step.kind)
+    if kind is None:
+        raise ValueError(f"Step.kind cannot be {step.kind!r:.80}, but one of {', '.join(LAYER_KINDS)}")
+    if len(step.inputs) != kind.reads or bool(step.layer) != kind.has_layer:
+        raise ValueError(f"step {step.name!r} does not fit the others, for {step.kind} reads {counted(kind.reads, 'value')}")
+    return kind.shape(step, [shapes[name] for name in step.inputs], layers.get(step.layer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from .kinds import LAYER_KINDS
 from .plan import Plan
 
 
@@ -25,9 +26,9 @@ def _readers(plan: Plan, name: str) -> set[str]:
     """The convolutions that read a value, directly or through steps that a positive factor passes; empty if anything else does."""
     found: set[str] = set()
     for user in plan.users(name):
-        if user.kind == "convolution":
+        if user.layer:
             found.add(user.name)
-        elif user.kind in ("relu", "max_pool", "flatten", "scale"):
+        elif LAYER_KINDS[user.kind].homogeneous:
             further = _readers(plan, user.name)
             if not further:
                 return set()

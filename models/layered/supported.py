@@ -26,7 +26,7 @@ SQUEEZES, UNSQUEEZES = (torch.squeeze, "squeeze"), (torch.unsqueeze, "unsqueeze"
 VIEWS = (torch.reshape, "reshape", "view")
 COPIES = ("contiguous", "float")
 """Functions that change no number and, of what the net has, copy nothing."""
-IN_PLACE = (operator.iadd, operator.imul, torch.relu_, "add_", "mul_", "relu_")
+IN_PLACE = (operator.iadd, operator.imul, torch.relu_, "add_", "mul_", "relu_", torch.abs_, "abs_", "absolute_")
 _FLATTEN = "torch.flatten(x, 1)"
 _POOL_FUNCTIONS: Mapping[str, str] = {
     "max_pool": "MaxPool",

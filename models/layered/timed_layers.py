@@ -14,15 +14,14 @@ from torch import Tensor, nn
 from ...errors import UnsupportedError
 from ...graph.formats import Format
 from ..applied import Statistics
-from ..arithmetic import NORMALIZED, LayerArithmetic
+from ..arithmetic import NORMALIZED
 from ..fixed_point_arithmetic import FixedPointArithmetic
 from ..matrix import Value
+from .kinds import LAYER_KINDS, LayerArithmetic
 from .layered_module import LayeredModule
 from .plan import DERIVED, INPUT, Plan, Step
 from .trace import trace_part
 
-WINDOWED = ("convolution", "max_pool", "average_pool")
-"""Kinds of steps that read several rows."""
 KEPT_ROWS = "_rows"
 """What the name of a state ends with that keeps rows of a value."""
 
@@ -70,6 +69,7 @@ class TimedLayers(LayeredModule):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
+        self.nonnegative = plan.nonnegative()
         self.read_from(NORMALIZED)
 
     @classmethod
@@ -107,18 +107,11 @@ class TimedLayers(LayeredModule):
     def state_formats(self, fixed: FixedPointArithmetic) -> Iterator[tuple[str, Format]]:
         """(name, format) of every state, in order."""
         for name, lookback in self._kept_values():
-            yield lookback.state, fixed.format(self.known_as(name), relu=self._is_nonnegative(name))
+            yield lookback.state, fixed.format(self.known_as(name), relu=name in self.nonnegative)
 
     def output_format(self, fixed: FixedPointArithmetic) -> Format:
         """Of what a step gives."""
-        return fixed.format(self.plan.output, relu=self._is_nonnegative(self.plan.output))
-
-    def _is_nonnegative(self, name: str) -> bool:
-        """Whether a value is what a ReLU gave."""
-        if name == INPUT:
-            return False
-        step = self.plan.step(name)
-        return step.relu or (step.kind in ("max_pool", "flatten") and self._is_nonnegative(step.inputs[0]))
+        return fixed.format(self.plan.output, relu=self.plan.output in self.nonnegative)
 
     def _kept_values(self) -> Iterator[tuple[str, Lookback]]:
         """Each value of which rows are kept, and which."""
@@ -224,9 +217,9 @@ def _lookback(plan: Plan, step: Step, source: str) -> Lookback | None:
     """What a step needs of earlier steps; nothing of one that reads this step's rows alone. Raises UnsupportedError."""
     read = step.inputs[0]
     rows, made = _shape(plan, read)[1], step.shape[1]
-    if step.kind == "flatten" and rows > 1:
+    if not LAYER_KINDS[step.kind].keeps_positions and rows > 1:
         raise UnsupportedError(f"layer {step.name} flattens the {rows} rows of a step: beside cells leave Flatten out")
-    if step.kind not in WINDOWED:
+    if not LAYER_KINDS[step.kind].windowed:
         return None
     top, bottom, left, right = step.padding
     (height, size), (_, stride) = step.kernel_size, step.stride

@@ -17,7 +17,8 @@ from ...errors import InputError, UnsupportedError, counted
 from ..own_net import FAULTS, blame
 from .axes import Axes, Sizes, natural_axes, permuted, resolved, squeezed, swapped, unsqueezed
 from .hourglass import RandomProjection
-from .plan import DERIVED, INPUT, Layer, Padding, Pair, Plan, Step
+from .kinds import LAYER_KINDS
+from .plan import DERIVED, INPUT, Layer, Padding, Pair, Plan, Step, nonnegative_values
 from .plan_check import ATTRIBUTES, NORMALIZE
 from .pool_factors import move_pool_factors
 from .supported import (
@@ -338,6 +339,8 @@ class _Reader:
         if target in RELUS:
             in_place = target in IN_PLACE or any((*node.args[1:], *node.kwargs.values()))
             return self._relu(name, self._plain(source, where), where, in_place=in_place)
+        if target in LAYER_KINDS["abs"].functions:
+            return self._elementwise("abs", name, self._plain(source, where), where, in_place=target in IN_PLACE)
         if target in FLATTENINGS:
             return self._flatten(name, self._plain(source, where), _dims(node), where)
         if target == "mean" or target is torch.mean:
@@ -445,7 +448,7 @@ class _Reader:
     def _shown(self, name: str) -> str:
         """The value whose memory a value shows in torch: a flattened one's map."""
         step = self.steps.get(name)
-        return step.inputs[0] if step is not None and step.kind == "flatten" else name
+        return step.inputs[0] if step is not None and not LAYER_KINDS[step.kind].keeps_positions else name
 
     def _overwrite(self, old: _Value, new: _Value, where: str) -> _Value:
         """What happens in place: whoever reads the old value from here on reads the new one."""
@@ -539,7 +542,7 @@ class _Reader:
     def _is_foldable(self, x: _Value) -> bool:
         """Whether x is a convolution's own result, which nobody else reads."""
         step = self.steps.get(x.name)
-        foldable = step is not None and step.kind == "convolution" and not step.relu and self._is_alone(x)
+        foldable = step is not None and step.layer != "" and not step.relu and self._is_alone(x)
         return foldable and step is not None and self.layers[step.layer].seed is None  # a negative factor would turn drawn signs
 
     def _pad(self, module: nn.Module, x: _Value, where: str) -> _Value:
@@ -554,10 +557,14 @@ class _Reader:
 
     def _relu(self, path: str, x: _Value, where: str, *, in_place: bool) -> _Value:
         step = self.steps.get(x.name)
-        if step is not None and step.kind in ("convolution", "add") and self._is_alone(x):
+        if step is not None and LAYER_KINDS[step.kind].takes_relu and self._is_alone(x):
             self.steps[x.name] = replace(step, relu=True)
             return x
         result = self._add(Step(self._new_name(path), "relu", (x.name,), x.shape, relu=True), x.flattened)
+        return self._overwrite(x, result, where) if in_place else result
+
+    def _elementwise(self, kind: str, path: str, x: _Value, where: str, *, in_place: bool) -> _Value:
+        result = self._add(Step(self._new_name(path), kind, (x.name,), x.shape), x.flattened)
         return self._overwrite(x, result, where) if in_place else result
 
     def _addition(self, path: str, a: _Value, b: _Value, where: str, *, in_place: bool) -> _Value:
@@ -645,13 +652,9 @@ class _Reader:
         averages = isinstance(module, (*AVERAGE_POOLS, *GLOBAL_AVERAGES))
         if not averages and any(x.padding):
             raise _padding_error(where)
-        if not averages and any(padding) and not self._is_nonnegative(x.name):
+        if not averages and any(padding) and x.name not in nonnegative_values(self.steps.values()):
             raise UnsupportedError(f"{where} pads a map that may be negative: put a ReLU before it, or do not pad")
         return self._pool_step(path, "average_pool" if averages else "max_pool", x, kernel, stride, _sum(x.padding, padding), where)
-
-    def _is_nonnegative(self, name: str) -> bool:
-        step = self.steps.get(name)
-        return step is not None and (step.relu or (step.kind in ("max_pool", "flatten") and self._is_nonnegative(step.inputs[0])))
 
     def _pool_step(self, path: str, kind: Any, x: _Value, kernel: Pair, stride: Pair, padding: Padding, where: str) -> _Value:
         shape = (*_size(x.shape[:2], kernel, stride, padding, where), x.shape[2])

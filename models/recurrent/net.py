@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ...errors import InputError, UnsupportedError, counted
 from ...graph.fixed_point import TERNARY_INPUT_BOUND
 from ...graph.formats import DType, Format
-from ..arithmetic import NORMALIZED, NetArithmetic, Nonlinearity
+from ..arithmetic import NORMALIZED, CellArithmetic, Nonlinearity
 from ..base import Net
 from ..counted_steps import CountedSteps
 from ..fixed_point_arithmetic import FixedPointArithmetic
+from ..layered.kinds import LayerArithmetic
 from ..layered.plan import Plan
 from ..layered.timed_layers import KeptRows, TimedLayers, names_fault
 from ..matrix import Matrix, Value
@@ -49,6 +50,10 @@ class _Run:
     def every(self) -> dict[str, Tensor]:
         """Every state after each step, [steps, batch, entries]."""
         return {**self.states, **{name: rows.every() for name, rows in self.kept.items()}}
+
+
+class NetArithmetic(CellArithmetic[Value], LayerArithmetic[Value], Protocol[Value]):
+    """What a net of cells and layers is written against."""
 
 
 class RecurrentNet(Net):

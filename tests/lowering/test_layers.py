@@ -375,6 +375,31 @@ class Twice(nn.Module):
         return self.c(self.b(self.a(x).relu()).relu().mean(2))
 
 
+class Magnitudes(nn.Module):
+    """Of a convolution's values and, beside them, of the input."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv1d(3, 5, 3), nn.Conv1d(3, 5, 3), nn.Linear(5, CLASSES)
+
+    def forward(self, x):
+        return self.c((torch.abs(self.a(x)) + self.b(x.abs())).abs().mean(2))
+
+
+@pytest.mark.parametrize("name", ["int8 multiplier", "ternary, int8 values", "int6, int8 values"])
+def test_magnitudes_have_the_formats_of_what_they_are_of(name):
+    net = own(Magnitudes(), (12, 3), FORMATS[name])
+    model = lower(net, "tiny")
+    assert_equal(net, model)
+    types = model.graphs["whole"].types()
+    magnitudes = [node for node in model.graphs["whole"].nodes if node.op.name == "abs"]
+    assert len(magnitudes) == 3
+    for node in magnitudes:
+        assert types[node.name].format == dataclasses.replace(types[node.inputs[0]].format, nonnegative=True)
+    lowest = evaluate_graph(model.graphs["whole"], {"input": np.full((1, 12, 3), -32768, np.int16)})
+    assert lowest[NORMALIZED].min() == types[NORMALIZED].format.low, "whose magnitude int8 does not hold"
+
+
 @pytest.mark.parametrize("name", ["int8 multiplier", "ternary multiplier", "int6, int8 values"])
 def test_a_shared_layer_is_stored_once(name):
     net = own(Twice(shared=True), (8, 8), FORMATS[name])

@@ -185,6 +185,8 @@ DAMAGES = {
     "a list": (lambda document: document.update(steps={}), "damaged"),
     "empty": (lambda document: document.update(steps=[]), "damaged"),
     "an unknown kind": (set_step("kind", "attention"), "damaged .*Step.kind cannot be 'attention'"),
+    "a layer of a kind that has none": (set_step("kind", "abs"), "damaged .*does not fit the others, for abs reads 1 value"),
+    "a factor of nothing": (set_step("factor", 0.0), "damaged .*does not fit the others"),
     "a value from nowhere": (set_step("inputs", ["nowhere"]), "damaged .*does not fit the others"),
     "a later value": (set_step("inputs", ["classifier"]), "damaged .*does not fit the others"),
     "an unknown layer": (set_step("layer", "nowhere"), "damaged .*cannot give the shape"),

@@ -190,6 +190,13 @@ FUNCTIONS = {
     "parameter and number after a norm": lambda: Net(
         lambda n, x: n.b((n.s * n.n(n.a(x)) * 2).relu().mean((2, 3))), a=conv(), n=nn.BatchNorm2d(5), b=last(), s=scalar(0.4)
     ),
+    "abs function": lambda: Net(lambda n, x: n.b(torch.abs(n.a(x)).mean((2, 3))), a=conv(), b=last()),
+    "abs of the input": lambda: Net(lambda n, x: n.b(n.a(abs(x)).mean((2, 3))), a=conv(), b=last()),
+    "abs between flatten and linear": lambda: Net(lambda n, x: n.b(x.flatten(1).absolute()), b=nn.Linear(144, CLASSES)),
+    "abs in place beside its input": lambda: Net(lambda n, x: (lambda y: n.b((y.abs_() + y).mean((2, 3))))(n.a(x)), a=conv(), b=last()),
+    "abs before a padded max pool": lambda: Net(
+        lambda n, x: n.b(n.m(n.a(x).abs()).mean((2, 3))), a=conv(), m=nn.MaxPool2d(3, padding=1), b=last()
+    ),
     "the same module twice": lambda: Net(lambda n, x: n.b(n.a(n.a(x).relu()).mean((2, 3))), a=conv(3, 3), b=last(3)),
     "the same block twice": lambda: Net(
         lambda n, x: n.b(n.a(n.a(x)).mean((2, 3))), a=nn.Sequential(conv(3, 3), nn.BatchNorm2d(3)), b=last(3)
