@@ -25,6 +25,7 @@ WINDOWS = f"{IN_OUT}, rescomp_conv2d_shape shape"
 CONV2D = f"{WINDOWS}, {WEIGHT}, {BY}"
 IM2COL = f"{CONV2D}, {{type}} *patch, int32_t *accumulator"
 CHANNELS = "rescomp_count positions, rescomp_count channels"
+SAMPLES = "rescomp_count samples, rescomp_count channels"
 COUNT = "rescomp_count count"
 LOOKUP_TABLE = "const RESCOMP_FLASH int16_t *table"
 CELL = "rescomp_fastgrnn_cell cell"
@@ -245,6 +246,13 @@ _BANDS: Section = (
         "const RESCOMP_FLASH int16_t *table, const RESCOMP_FLASH int16_t *offset, int16_t floor",
     ),
 )
+_STATISTICS: Section = (
+    "output[channel] = those of the statistics of input[samples][channels] that are wanted, side by side. 2 to 1024 samples.",
+    KernelRow("statistics", "", INT16, f"{IN_OUT}, {SAMPLES}, uint8_t wanted"),
+    "sum = that of |d|^power of each channel, d its samples less their mean in sixteenths, doubled while all stay below 2^20, then times\n"
+    "2^-shift, rounded; 2^-doublings of it. power 1 has shift 0. Sums stay below 2^31.",
+    KernelRow("deviation_sum", "", INT16, f"{INPUT_PARAMETER}, int32_t *sum, int16_t *doublings, {SAMPLES}, uint8_t power, uint8_t shift"),
+)
 
 HEADERS: Mapping[str, Mapping[str, Section]] = {
     "rescomp_kernels.h": {
@@ -258,7 +266,7 @@ HEADERS: Mapping[str, Mapping[str, Section]] = {
     },
     "rescomp_decision.h": {"averages": _AVERAGES, "decisions": _DECISIONS},
     "rescomp_readout.h": {"blocks": _BLOCKS, "side_by_side": _SIDE_BY_SIDE},
-    "rescomp_frontend.h": {"spectra": _SPECTRA, "bands": _BANDS},
+    "rescomp_frontend.h": {"spectra": _SPECTRA, "bands": _BANDS, "statistics": _STATISTICS},
 }
 """What each header declares, by the names of its template's gaps (<header>.j2): comments, and the kernels that they are about."""
 

@@ -69,6 +69,12 @@ def _band(row: FloatArray, largest: int) -> tuple[IntArray, int]:
     return weights, bits
 
 
+def cosines(bands: int, coefficients: int) -> FloatArray:
+    """cos(pi r (j + 1/2) / bands), float64 [coefficients, bands]."""
+    rows: FloatArray = np.cos(np.pi * np.arange(coefficients)[:, None] * (np.arange(bands) + 0.5) / bands)
+    return rows
+
+
 def offsets(front_end: FrontEnd, bits: IntArray) -> IntArray:
     """What makes up for the bits of each band's weights, and takes its sum back if asked for: int16 [bands] in Q10."""
     area = np.log2(triangles(front_end).sum(axis=1)) if front_end.norm == "area" else np.zeros(front_end.bands)

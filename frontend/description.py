@@ -7,14 +7,28 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..errors import UnsupportedError
+from ..graph.ops.deviations import FEWEST_SAMPLES, MOST_SAMPLES, MOST_SENSOR_CHANNELS
 from ..graph.ops.spectrum import MOST_CHANNELS, MOST_SHIFT
 
-FrontEndKind = Literal["log_mel", "mfcc", "spectrum"]
+FrontEndKind = Literal["log_mel", "mfcc", "spectrum", "statistics"]
 WindowFunction = Literal["hann", "hamming", "rectangular"]
 BandNorm = Literal["peak", "area"]
+Statistic = Literal["mean", "deviation", "minimum", "maximum", "zero_crossings", "log_deviation", "log_energy"]
+"""Of the samples of a channel in a frame; docs/contract.md, "Statistics of a frame"."""
 TRANSFORMS = (256, 512, 1024)
 MOST_BANDS_OF_A_FRAME = 128
 MOST_RATE = 1 << 20
+_COMMON = frozenset({"kind", "sample_rate", "length", "hop", "channels", "floor"})
+_OF_SPECTRA = _COMMON | {"size", "bands", "low_hz", "high_hz", "window_function", "pre_emphasis", "norm"}
+KEYS: Mapping[FrontEndKind, frozenset[str]] = {
+    "log_mel": _OF_SPECTRA,
+    "mfcc": _OF_SPECTRA | {"coefficients"},
+    "spectrum": _OF_SPECTRA,
+    "statistics": _COMMON | {"statistics"},
+}
+"""What each kind reads of a description; what it does not is nothing to it."""
+OWN_FLOOR = -33
+"""Below all floors: that of the kind holds."""
 
 
 def _one_of(key: str, value: object, known: tuple[object, ...]) -> None:
@@ -29,12 +43,13 @@ def _between(key: str, value: int, low: int, high: int) -> None:
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """From frames of samples to features.
+    """From frames of samples to features. KEYS: which of these a kind reads.
 
-    kind: logarithms of bands even in mel, a cosine transform of those, or logarithms of bands even in hertz. length, hop: samples of a
-    frame, and from one to the next. size: points of the transform. low_hz, high_hz: the outer edges of the bands' triangles.
+    kind: logarithms of bands even in mel, a cosine transform of those, logarithms of bands even in hertz, or statistics. length, hop:
+    samples of a frame, and from one to the next. size: points of the transform. low_hz, high_hz: the outer edges of the bands' triangles.
     pre_emphasis: s of x[i] - x[i-1] + x[i-1] / 2^s; 0: none. floor: the least logarithm (base 2). coefficients: of an mfcc.
-    norm: triangles of height 1, or their sums taken back. channels: samples side by side, each with bands of its own.
+    norm: triangles of height 1, or their sums taken back. channels: samples side by side, each with features of its own. statistics: which,
+    in any order; features are in that of `Statistic`.
     """
 
     kind: FrontEndKind = "log_mel"
@@ -47,43 +62,69 @@ class FrontEnd:
     high_hz: float = 7600.0
     window_function: WindowFunction = "hann"
     pre_emphasis: int = 5
-    floor: int = 5
+    floor: int = OWN_FLOOR  # 0 of statistics, 5 of spectra
     coefficients: int = 0
     norm: BandNorm = "peak"
     channels: int = 1
+    statistics: tuple[Statistic, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises UnsupportedError, naming the key, for what no front-end can be."""
         _one_of("kind", self.kind, get_args(FrontEndKind))
+        if self.floor == OWN_FLOOR:
+            object.__setattr__(self, "floor", 5 if self.takes_spectra else 0)
+        _between("sample_rate", self.sample_rate, 1, MOST_RATE)
+        _between("hop", self.hop, 1, MOST_RATE)
+        _between("floor", self.floor, -32, 31)
+        _between("channels", self.channels, 1, MOST_CHANNELS if self.takes_spectra else MOST_SENSOR_CHANNELS)
+        if self.takes_spectra:
+            self._check_spectra()
+        if self.kind == "mfcc":
+            _between("coefficients", self.coefficients, 1, self.bands)
+        elif self.coefficients:
+            raise UnsupportedError(f"frontend.coefficients is for kind = mfcc: leave it out of a {self.kind}")
+        if self.kind == "statistics":
+            self._check_statistics()
+        elif self.statistics:
+            raise UnsupportedError(f"frontend.statistics is for kind = statistics: leave it out of a {self.kind}")
+
+    def _check_spectra(self) -> None:
         _one_of("window_function", self.window_function, get_args(WindowFunction))
         _one_of("norm", self.norm, get_args(BandNorm))
         _one_of("size", self.size, TRANSFORMS)
-        _between("sample_rate", self.sample_rate, 1, MOST_RATE)
         _between("length", self.length, 2, self.size)
-        _between("hop", self.hop, 1, MOST_RATE)
         _between("bands", self.bands, 1, min(MOST_BANDS_OF_A_FRAME, self.size // 2 - 1))
         _between("pre_emphasis", self.pre_emphasis, 0, MOST_SHIFT)
-        _between("floor", self.floor, -32, 31)
-        _between("channels", self.channels, 1, 1 if self.kind == "mfcc" else MOST_CHANNELS)
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise UnsupportedError(
                 f"frontend.low_hz = {self.low_hz:g} and high_hz = {self.high_hz:g} do not lie in order between 0 and half the sample_rate, "
                 f"{self.sample_rate / 2:g}"
             )
-        if self.kind == "mfcc":
-            _between("coefficients", self.coefficients, 1, self.bands)
-        elif self.coefficients:
-            raise UnsupportedError(f"frontend.coefficients is for kind = mfcc: leave it out of a {self.kind}")
+
+    def _check_statistics(self) -> None:
+        _between("length", self.length, FEWEST_SAMPLES, MOST_SAMPLES)
+        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
+            raise UnsupportedError(
+                f"frontend.statistics lists which of {', '.join(get_args(Statistic))} are features, at least one and none twice"
+            )
+        for name in self.statistics:
+            _one_of("statistics", name, get_args(Statistic))
+
+    @property
+    def takes_spectra(self) -> bool:
+        """Whether features are made of a frame's frequencies."""
+        return self.kind != "statistics"
 
     @property
     def span(self) -> int:
         """Samples of each channel that a frame reads: with a pre-emphasis also the one before it."""
-        return self.length + (self.pre_emphasis > 0)
+        return self.length + (self.takes_spectra and self.pre_emphasis > 0)
 
     @property
     def features(self) -> int:
         """Of a frame."""
-        return self.coefficients or self.bands * self.channels
+        of_a_channel = self.coefficients or self.bands if self.takes_spectra else len(self.statistics)
+        return of_a_channel * self.channels
 
     def frames(self, samples: int) -> int:
         """How many whole frames a recording of so many samples has."""

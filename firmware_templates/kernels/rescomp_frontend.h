@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The layers of a front-end, from samples to logarithms of a spectrum, in the manner of rescomp_kernels.h. */
+/* The layers of a front-end, from samples to logarithms of a spectrum or to statistics, in the manner of rescomp_kernels.h. */
 #ifndef RESCOMP_FRONTEND_H
 #define RESCOMP_FRONTEND_H
 
@@ -43,5 +43,35 @@ void rescomp_band_sum_int32(const int32_t *input, int32_t *output, rescomp_count
 void rescomp_log2_int32(const int32_t *input, const int16_t *doublings, int16_t *output, rescomp_count channels,
                         rescomp_count bands, const RESCOMP_FLASH int16_t *table, const RESCOMP_FLASH int16_t *offset,
                         int16_t floor);
+
+/* Statistics of a channel, in their order behind one another. */
+enum {
+    RESCOMP_MEAN = 1,
+    RESCOMP_DEVIATION = 2,
+    RESCOMP_MINIMUM = 4,
+    RESCOMP_MAXIMUM = 8,
+    RESCOMP_ZERO_CROSSINGS = 16
+};
+
+/* floor(16 * sum of a channel / samples). Lifted by 2^15 a sample the sum lies in 0..2^26. */
+static inline int32_t rescomp_fine_mean(const int16_t *input, rescomp_count samples, rescomp_count channels)
+{
+    uint32_t lifted = 0;
+
+    for (rescomp_count i = samples; i > 0; --i, input += channels) {
+        lifted += (uint32_t)(*input + INT32_C(32768));
+    }
+    return (int32_t)(lifted * 16 / samples) - INT32_C(524288);
+}
+
+/* output[channel] = those of the statistics of input[samples][channels] that are wanted, side by side. 2 to 1024 samples. */
+void rescomp_statistics_int16(const int16_t *input, int16_t *output, rescomp_count samples, rescomp_count channels, uint8_t wanted);
+
+/*
+ * sum = that of |d|^power of each channel, d its samples less their mean in sixteenths, doubled while all stay below 2^20, then times
+ * 2^-shift, rounded; 2^-doublings of it. power 1 has shift 0. Sums stay below 2^31.
+ */
+void rescomp_deviation_sum_int16(const int16_t *input, int32_t *sum, int16_t *doublings, rescomp_count samples,
+                                 rescomp_count channels, uint8_t power, uint8_t shift);
 
 #endif

@@ -16,6 +16,7 @@ from .concat import Concat
 from .conv2d import Conv2d
 from .decide import Decide
 from .depthwise_conv2d import DepthwiseConv2d
+from .deviation_sum import DeviationSum
 from .exponential_average import ExponentialAverage
 from .fastgrnn_gate import FastGrnnGate
 from .fastgrnn_update import FastGrnnUpdate
@@ -30,6 +31,7 @@ from .reshape import Reshape
 from .shift_in import ShiftIn
 from .slice import Slice
 from .spectrum import Spectrum
+from .statistics import Statistics
 
 REGISTRY: Mapping[str, type[Op]] = {
     op.name: op
@@ -47,6 +49,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         Conv2d,
         Decide,
         DepthwiseConv2d,
+        DeviationSum,
         ExponentialAverage,
         FastGrnnGate,
         FastGrnnUpdate,
@@ -65,6 +68,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         ShiftIn,
         Slice,
         Spectrum,
+        Statistics,
     )
 }
 
@@ -83,6 +87,7 @@ __all__ = [
     "Conv2d",
     "Decide",
     "DepthwiseConv2d",
+    "DeviationSum",
     "ExponentialAverage",
     "FastGrnnGate",
     "FastGrnnUpdate",
@@ -102,4 +107,5 @@ __all__ = [
     "ShiftIn",
     "Slice",
     "Spectrum",
+    "Statistics",
 ]

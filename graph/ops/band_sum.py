@@ -106,12 +106,8 @@ class BandSum(Increasing, Elementwise):
         return (a.vectors(self._spell(a, a.rows_of_vectors(x, x.shape[3]), x.shape[3]), (x.shape[2], self.bands)),)
 
     def _spell(self, a: Int32Blocks[T], x: T, bins: int) -> T:
-        """All products at once, then sums of halves: microcontroller runtimes reduce no int32."""
-        products = a.mul(x, a.constant(self.matrix(bins).T.reshape(1, bins, 1, self.bands)))
-        while bins > 1:
-            bins //= 2
-            products = a.add(a.part(products, 1, 0, bins), a.part(products, 1, bins, bins))
-        return products
+        """All products at once, then their sums."""
+        return a.total(a.mul(x, a.constant(self.matrix(bins).T.reshape(1, bins, 1, self.bands))), bins)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x,), (y,) = inputs, outputs

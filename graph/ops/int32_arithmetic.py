@@ -117,7 +117,16 @@ class Int32Blocks(Int32Arithmetic[T]):
 
     @abstractmethod
     def largest(self, x: T) -> T:
-        """The largest entry of each row, [rows, 1, 1, 1], of entries in [0, 2^15)."""
+        """The largest entry of each row, [rows, 1, 1, 1], of entries within int16."""
+
+    def total(self, x: T, size: int) -> T:
+        """The sum over axis 1, of `size` entries: by halves, since microcontroller runtimes reduce no int32."""
+        while size > 1:
+            if size % 2:
+                x, size = self.pad(x, 1, 0, 1), size + 1
+            size //= 2
+            x = self.add(self.part(x, 1, 0, size), self.part(x, 1, size, size))
+        return x
 
     def normalize(self, x: T, bits: int) -> tuple[T, T, T]:
         """(x 2^k, 2^k, k) for x in [1, 2^bits), k = fixed_point.leading_zeros: by halving the span in which k lies."""

@@ -22,6 +22,8 @@ from .window import POINT, Window
 OPERATORS: Mapping[Operator, str] = {op: op.upper() for op in ("add", "sub", "mul", "div", "minimum", "maximum")}
 SAME_PADDING, VALID_PADDING = 0, 1
 """tflite.Padding (the graph does not import tflite)."""
+MOST_JOINED = 10
+"""Inputs of a CONCATENATION in tflite-micro."""
 RELU = 1
 """tflite.ActivationFunctionType.RELU."""
 
@@ -87,7 +89,9 @@ class TfliteBlocks(TfliteInt32, Int32Blocks[TfliteTensor]):
         return self.builder.operator("SLICE", operands, tuple(shape), "int32")
 
     def join(self, parts: Sequence[TfliteTensor], axis: int) -> TfliteTensor:
-        """See Int32Blocks."""
+        """See Int32Blocks. A few at a time, since microcontroller runtimes take no more."""
+        while len(parts) > MOST_JOINED:
+            parts = [self.join(parts[i : i + MOST_JOINED], axis) for i in range(0, len(parts), MOST_JOINED)]
         shape = list(parts[0].shape)
         shape[axis] = sum(part.shape[axis] for part in parts)
         return self.builder.operator("CONCATENATION", tuple(parts), tuple(shape), "int32", axis=axis)

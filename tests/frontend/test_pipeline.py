@@ -33,7 +33,8 @@ FRONT_ENDS = {
     "frames side by side, end to end": (replace(SMALL, pre_emphasis=0, hop=200), 3),
     "with gaps": (replace(SMALL, hop=300), 1),
     "two channels": (replace(SMALL, kind="spectrum", channels=2, length=64, hop=33), 1),
-    "mfcc": (replace(SMALL, kind="mfcc", coefficients=3), 1),
+    "mfcc": (replace(SMALL, kind="mfcc", coefficients=3, channels=2), 1),
+    "statistics": (FrontEnd("statistics", 50, 40, 25, channels=3, statistics=("mean", "log_energy")), 2),
 }
 
 
