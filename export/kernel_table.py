@@ -25,7 +25,7 @@ WINDOWS = f"{IN_OUT}, rescomp_conv2d_shape shape"
 CONV2D = f"{WINDOWS}, {WEIGHT}, {BY}"
 IM2COL = f"{CONV2D}, {{type}} *patch, int32_t *accumulator"
 CHANNELS = "rescomp_count positions, rescomp_count channels"
-SAMPLES = "rescomp_count samples, rescomp_count channels"
+SAMPLED_CHANNELS = "rescomp_count samples, rescomp_count channels"
 COUNT = "rescomp_count count"
 LOOKUP_TABLE = "const RESCOMP_FLASH int16_t *table"
 CELL = "rescomp_fastgrnn_cell cell"
@@ -248,10 +248,12 @@ _BANDS: Section = (
 )
 _STATISTICS: Section = (
     "output[channel] = those of the statistics of input[samples][channels] that are wanted, side by side. 2 to 1024 samples.",
-    KernelRow("statistics", "", INT16, f"{IN_OUT}, {SAMPLES}, uint8_t wanted"),
+    KernelRow("statistics", "", INT16, f"{IN_OUT}, {SAMPLED_CHANNELS}, uint8_t wanted"),
     "sum = that of |d|^power of each channel, d its samples less their mean in sixteenths, doubled while all stay below 2^20, then times\n"
     "2^-shift, rounded; 2^-doublings of it. power 1 has shift 0. Sums stay below 2^31.",
-    KernelRow("deviation_sum", "", INT16, f"{INPUT_PARAMETER}, int32_t *sum, int16_t *doublings, {SAMPLES}, uint8_t power, uint8_t shift"),
+    KernelRow(
+        "deviation_sum", "", INT16, f"{INPUT_PARAMETER}, int32_t *sum, int16_t *doublings, {SAMPLED_CHANNELS}, uint8_t power, uint8_t shift"
+    ),
 )
 
 HEADERS: Mapping[str, Mapping[str, Section]] = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph.fixed_point import LOG2_BITS, IntArray, to_fixed
 from ..graph.ir import Node
-from ..graph.ops import Concat, DeviationSum, Log2, Statistics
+from ..graph.ops import Concat, DeviationSum, FrameStatistics, Log2
 from ..graph.ops.deviations import DEVIATION_BITS, FINE_BITS
 from ..graph.ops.log2 import OUTPUT
 from ..graph.verify import FRAME_INPUT
@@ -21,7 +21,7 @@ POWERS: dict[Statistic, int] = {"log_deviation": 1, "log_energy": 2}
 def statistics_nodes(front_end: FrontEnd) -> list[Node]:
     """From FRAME_INPUT to statistics of each channel, the output of the last node: int16 [channels, statistics] in Q10."""
     plain = {name: name in front_end.statistics for name in get_args(Statistic) if name not in POWERS}
-    nodes = [Node("plain", Statistics(**plain), (FRAME_INPUT,), ("plain",))] if any(plain.values()) else []
+    nodes = [Node("plain", FrameStatistics(**plain), (FRAME_INPUT,), ("plain",))] if any(plain.values()) else []
     parts = [node.outputs[0] for node in nodes]
     for name, power in POWERS.items():
         if name in front_end.statistics:

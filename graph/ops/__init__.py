@@ -31,7 +31,7 @@ from .reshape import Reshape
 from .shift_in import ShiftIn
 from .slice import Slice
 from .spectrum import Spectrum
-from .statistics import Statistics
+from .statistics import FrameStatistics
 
 REGISTRY: Mapping[str, type[Op]] = {
     op.name: op
@@ -54,6 +54,7 @@ REGISTRY: Mapping[str, type[Op]] = {
         FastGrnnGate,
         FastGrnnUpdate,
         FastRnnState,
+        FrameStatistics,
         FullyConnected,
         GruState,
         Log2,
@@ -68,7 +69,6 @@ REGISTRY: Mapping[str, type[Op]] = {
         ShiftIn,
         Slice,
         Spectrum,
-        Statistics,
     )
 }
 
@@ -92,6 +92,7 @@ __all__ = [
     "FastGrnnGate",
     "FastGrnnUpdate",
     "FastRnnState",
+    "FrameStatistics",
     "FullyConnected",
     "GruState",
     "Log2",
@@ -107,5 +108,4 @@ __all__ = [
     "ShiftIn",
     "Slice",
     "Spectrum",
-    "Statistics",
 ]

@@ -24,7 +24,7 @@ HIGHEST = OUTPUT.high
 
 
 @dataclass(frozen=True)
-class Statistics(Elementwise):
+class FrameStatistics(Elementwise):
     """int16 [samples, channels] -> int16 [channels, statistics], those that are true, in the order of the fields.
 
     mean: rounded half up. deviation: the mean magnitude of what the samples deviate from their mean. zero_crossings: how often a sample

@@ -12,7 +12,7 @@ from rescomp.graph import ops
 from rescomp.graph.draws import Draws
 from rescomp.graph.formats import Format, TensorType
 
-ALL = ops.Statistics(True, True, True, True, True)
+ALL = ops.FrameStatistics(True, True, True, True, True)
 
 
 def frame(samples, channels=1):
@@ -109,7 +109,7 @@ def test_a_channel_is_a_frame_of_its_own():
 @pytest.mark.parametrize(
     ("op", "x", "message"),
     [
-        (ops.Statistics(False, False, False, False, False), frame(8), "none at all"),
+        (ops.FrameStatistics(False, False, False, False, False), frame(8), "none at all"),
         (ALL, frame(1), "2 to 1024 samples of 1 to 256 channels, not 1 of 1"),
         (ALL, frame(1025), "not 1025 of 1"),
         (ALL, frame(8, 257), "not 8 of 257"),
