@@ -17,8 +17,9 @@ SCHEMA = 1
 
 
 class DataOrigin(Stated):
-    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs alone; interval:
-    the median step of their times, where they have some, in the logs' own unit.
+    """The recordings: sha256 over both splits (data.dataset), the rest as the source counts it. From files on: of CSV logs and WAV files;
+    interval: the median step of the logs' times, where they have some, in their own unit. sample_rate: samples a second, where the source
+    says it or a front-end reads them. resampled_from, resampled_by: the other rates of WAV files, and what brought them to that one.
 
     test_streams_sha256: of the continuous recordings that the test recordings were cut from, or that stand beside them, if any.
     """
@@ -34,7 +35,10 @@ class DataOrigin(Stated):
     recordings: Count | None = None
     readings: Count | None = None
     readings_too_short_for_a_window: Count | None = None
-    split: Literal["group", "time"] | None = None
+    split: Literal["group", "time", "lists", "hash", "folders"] | None = None
+    sample_rate: Positive | None = None
+    resampled_from: tuple[Positive, ...] | None = None
+    resampled_by: str | None = None
     train_groups: tuple[str, ...] | None = None
     test_groups: tuple[str, ...] | None = None
 

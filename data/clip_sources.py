@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import InputError
 from ..recipe import DataSection
+from .bundled import names
 from .clips import ArrayClips, ClipsDataset, set_digest
 from .dataset import Dataset, load_dataset
 from .input_format import choose_fraction_bits
+from .source_keys import refuse_unread_keys
+from .wav_folders import holds_sound
+from .wav_source import read_wav
 
 
 def load_clips(data: DataSection, sample_rate: int | None = None, classes: Sequence[str] = ()) -> ClipsDataset:
     """The clips that `data` names.
 
-    A bundled set, .npz, TRAIN.ts,TEST.ts or CSV logs, whose readings are the samples: integers as they are, other numbers in the format
-    of data.fraction_bits. sample_rate: samples a second, which a .npz may say itself as `sample_rate`; None: it has to. classes: as of
-    load_dataset. Raises InputError for images, for two rates or none, and as load_dataset.
+    A WAV file or a folder of them (read_wav), out of which samples are read when they are asked for; or a bundled set, .npz,
+    TRAIN.ts,TEST.ts or CSV logs, whose readings are the samples: integers as they are, other numbers in the format of data.fraction_bits.
+    sample_rate: samples a second, to which WAV files are brought, and which a .npz may say itself as `sample_rate`; None: the source has to
+    say it. classes: as of load_dataset. Raises InputError for images, for two rates or none, and as load_dataset.
     """
+    source = data.source.strip()
+    if source not in names() and holds_sound(source):
+        refuse_unread_keys(data, "WAV files")
+        return read_wav(Path(source), data, sample_rate, classes)
     return _in_memory(load_dataset(data, classes), data, sample_rate)
 
 

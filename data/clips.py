@@ -21,8 +21,8 @@ Int16Array = npt.NDArray[np.int16]
 class Clips(Protocol):
     """Labelled clips of one split.
 
-    y: int64 [clips], the class. groups: int64 [clips], see Split; None: each is its own. lengths: int64 [clips], samples of each, >= 1.
-    sample_rate: samples a second of each channel.
+    y: int64 [clips], the class. groups, spans: as of a Split. lengths: int64 [clips], samples of each, >= 1. sample_rate: samples a second
+    of each channel.
     """
 
     @property
@@ -30,6 +30,9 @@ class Clips(Protocol):
 
     @property
     def groups(self) -> Int64Array | None: ...  # noqa: D102
+
+    @property
+    def spans(self) -> Int64Array | None: ...  # noqa: D102
 
     @property
     def lengths(self) -> Int64Array: ...  # noqa: D102
@@ -76,6 +79,11 @@ class ArrayClips:
         return self.split.groups
 
     @property
+    def spans(self) -> Int64Array | None:
+        """Where each lies."""
+        return self.split.spans
+
+    @property
     def lengths(self) -> Int64Array:
         """Samples of each."""
         return self.split.lengths
@@ -104,7 +112,11 @@ class ArrayClips:
 
 @dataclass(frozen=True, eq=False)
 class ClipsDataset:
-    """A data set whose splits are clips of one sampling rate; the rest as of a Dataset. fraction_bits: of the int16 samples."""
+    """A data set whose splits are clips of one sampling rate; the rest as of a Dataset.
+
+    fraction_bits: of the int16 samples. kept_for_validation: bool [training clips], which ones the source itself gives to validation; None
+    where it says nothing. notes: what was done to the samples that a user should know, a sentence each.
+    """
 
     name: str
     train: Clips
@@ -114,6 +126,8 @@ class ClipsDataset:
     channels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     fraction_bits: int = 0
+    kept_for_validation: npt.NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def digest_of(clips: Clips) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from .images import holds_images, read_images
 from .logs import read_logs
 from .npz import read_npz
 from .raw import RawDataset
+from .source_keys import refuse_unread_keys
 from .split import Split
 from .ts import read_ts_pair
+from .wav_folders import holds_sound
 
 __all__ = ["Dataset", "Split", "load_dataset"]
 
@@ -64,11 +66,14 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Datase
 def _read(data: DataSection, known: Sequence[str]) -> RawDataset:
     source = data.source.strip()
     if source not in names() and _is_folder(Path(source)) and holds_images(Path(source)):
-        _refuse_csv_keys(data, allowed=("test_fraction", "split_seed"))
+        refuse_unread_keys(data, "folders of images")
         return read_images(Path(source), data)
+    if source not in names() and holds_sound(source):
+        raise InputError(f"{source} holds WAV files, which a net reads through a front-end: add [frontend] to the recipe")
     if source not in names() and (source.lower().endswith(".csv") or _is_folder(Path(source))):
+        refuse_unread_keys(data, "CSV logs")
         return read_logs(Path(source), data, known)
-    _refuse_csv_keys(data)
+    refuse_unread_keys(data, "arrays")
     if source in names():
         return read_bundled(source)
     if source.lower().endswith(".npz"):
@@ -77,17 +82,10 @@ def _read(data: DataSection, known: Sequence[str]) -> RawDataset:
         return read_ts_pair(*_pair(source))
     if Path(source).suffix or Path(source).exists():
         raise InputError(
-            f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of images, a .npz file, "
-            f"TRAIN.ts,TEST.ts or one of {', '.join(names())}"
+            f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of WAV files or of images, a .npz "
+            f"file, TRAIN.ts,TEST.ts or one of {', '.join(names())}"
         )
     return read_bundled(source)
-
-
-def _refuse_csv_keys(data: DataSection, allowed: Collection[str] = ()) -> None:
-    default = DataSection()
-    for key in sorted(set(DataSection.model_fields) - {"source", "fraction_bits", "unit", *allowed}):
-        if getattr(data, key) != getattr(default, key):
-            raise InputError(f"data.{key} is for CSV logs, and {data.source!r} is none: leave it out, or give a .csv file or folder")
 
 
 def _is_folder(path: Path) -> bool:

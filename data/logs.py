@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,21 @@ from .labels import refuse_other_classes
 from .raw import RawDataset, RawSplit, pad_sequences
 from .recordings import Log, Recording, read_log
 from .splits import held_out
+
+
+class _Cuttable(Protocol):
+    """A recording, or where one lies."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+
+_Cut = TypeVar("_Cut", bound=_Cuttable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +111,7 @@ def _by_time(log: Log, classes: Sequence[str], data: DataSection) -> tuple[list[
         raise InputError("data.split = 'time' cuts recordings in two, so it needs data.window: set the number of readings in a window")
     early: list[Recording] = []
     late: list[Recording] = []
-    for number, (recording, cut) in enumerate(_cuts(log.recordings, data.test_fraction)):
+    for number, (recording, cut) in enumerate(cuts(log.recordings, data.test_fraction)):
         # Windows that overlap share readings: a later split may not take a recording apart.
         part = replace(recording, group=str(number) if (data.stride or data.window) < data.window else "")
         early += [replace(part, values=part.values[:cut])] if cut else []
@@ -107,8 +122,8 @@ def _by_time(log: Log, classes: Sequence[str], data: DataSection) -> tuple[list[
     return train, test
 
 
-def _cuts(recordings: Sequence[Recording], fraction: float) -> Iterator[tuple[Recording, int]]:
-    """Each recording, and how many of its readings are for training."""
+def cuts(recordings: Sequence[_Cut], fraction: float) -> Iterator[tuple[_Cut, int]]:
+    """Each recording, and how many of its readings are for training: all but the last `fraction` of each class and group."""
     total: dict[tuple[str, str], int] = {}
     for recording in recordings:
         key = recording.group, recording.label

@@ -31,7 +31,7 @@ def validation_rows(y: Int64Array, groups: Int64Array | None, fraction: float, s
         raise ValueError(f"fraction {fraction} is outside (0, 1)")
     if groups is not None:
         return _validation_groups(y, groups, fraction, seed)
-    order = _permutation(len(y), seed)
+    order = permutation(len(y), seed)
     chosen = np.sort(np.concatenate([_share(order[y[order] == label], fraction) for label in np.unique(y)]))
     if not chosen.size:
         raise InputError("no class has two training sequences, so none can be kept for validation: set train.validation_fraction to 0")
@@ -121,7 +121,8 @@ def _validation_groups(y: Int64Array, groups: Int64Array, fraction: float, seed:
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def _permutation(count: int, seed: int) -> Int64Array:
+def permutation(count: int, seed: int) -> Int64Array:
+    """The numbers 0..count-1 in an order drawn from `seed`, the same on every machine."""
     # numpy promises a bit generator's raw stream across versions, not Generator's permutations.
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")
 

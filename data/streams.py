@@ -23,6 +23,7 @@ from .npz import load_arrays, read_npz_streams
 from .raw import RawSplit, pad_sequences
 from .recordings import LabelledLog, has_labelled_readings, read_labelled_log
 from .split import Int64Array, ValueArray, valid_steps
+from .wav_folders import holds_sound
 
 UNLABELLED = -1
 """In the place of a class."""
@@ -91,7 +92,7 @@ def is_log(source: str) -> bool:
     path = Path(source)
     if source in names() or source.lower().endswith((".npz", ".ts")):
         return False
-    return source.lower().endswith(".csv") or (path.is_dir() and not is_image_folder(path))
+    return source.lower().endswith(".csv") or (path.is_dir() and not is_image_folder(path) and not holds_sound(source))
 
 
 def holds_streams(data: DataSection, *, labelled: bool = True) -> bool:

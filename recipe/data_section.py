@@ -23,6 +23,14 @@ class DataSection(RecipeSection):
     window, stride: readings of a sequence, and from one's start to the next one's (unset: the whole recording; the window). gap: a step
     in time of more than this many median steps ends a recording. split: `group` keeps each group on one side; `time` gives the end of
     each class's readings to test. test_fraction, split_seed: of that split.
+
+    Of folders of WAV files, whose readings are samples: label is the column of label tracks (CSV files beside the WAV files), group a
+    regular expression whose first parenthesis is the group in a file's name (unset: the speaker of `<speaker>_nohash_<n>.wav`, or the
+    file), and split may be `lists` (testing_list.txt and validation_list.txt beside the classes) or `hash` (of the speaker, as Speech
+    Commands does it: test_fraction goes to test, as much to validation). channel: which one is read, from 0 (unset: all, side by
+    side). rest: the class of what no line of a label track covers (unset: such samples are left out). words: the classes to
+    keep, all others being `unknown`. unknown, silence: recordings of these two classes, as a fraction of those of the words (unset:
+    none); silence is cut out of noise: a WAV file or a folder of them (unset: the folder _background_noise_ beside the classes).
     """
 
     source: GivenPath = "japanese_vowels"
@@ -35,9 +43,15 @@ class DataSection(RecipeSection):
     window: Annotated[int, Field(ge=1)] | None = None
     stride: Annotated[int, Field(ge=1)] | None = None
     gap: Annotated[float, Field(gt=1)] = 3.0
-    split: Literal["group", "time"] = "group"
+    split: Literal["group", "time", "lists", "hash"] = "group"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
     split_seed: Annotated[int, Field(ge=0)] = 0
+    channel: Annotated[int, Field(ge=0)] | None = None
+    rest: str | None = None
+    words: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    unknown: Annotated[float, Field(gt=0, le=10)] | None = None
+    silence: Annotated[float, Field(gt=0, le=10)] | None = None
+    noise: GivenPath | None = None
 
     @classmethod
     def of(cls, source: str, **keys: Any) -> Self:
@@ -47,7 +61,7 @@ class DataSection(RecipeSection):
         except ValidationError as error:
             raise InputError(explain(error, cls, "data")) from error
 
-    @field_validator("channels", mode="before")
+    @field_validator("channels", "words", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         """`ax,ay,az`, as on a command line, for ["ax", "ay", "az"]."""

@@ -101,8 +101,8 @@ def test_an_unknown_name_like_none() -> None:
 
 
 def test_a_format_that_is_not_read(tmp_path: Path) -> None:
-    message = r"is no data that rescomp reads: give a \.csv file or a folder of them, a folder of images, a \.npz file, TRAIN\.ts,TEST\.ts or one of japanese_vowels$"
-    (tmp_path / "log.wav").touch()
-    for source in ("log.xlsx", str(tmp_path / "log.wav")):
+    message = r"is no data that rescomp reads: give a \.csv file or a folder of them, a folder of WAV files or of images, a \.npz file, TRAIN\.ts,TEST\.ts or one of japanese_vowels$"
+    (tmp_path / "log.mp3").touch()
+    for source in ("log.xlsx", str(tmp_path / "log.mp3")):
         with pytest.raises(InputError, match=message):
             load_dataset(source)

@@ -325,6 +325,6 @@ def test_another_files_columns_are_not_dropped_silently(log: Any, tmp_path: Path
 
 
 def test_settings_for_logs_are_refused_elsewhere(write_npz: Any) -> None:
-    with pytest.raises(InputError, match=r"data\.window is for CSV logs, and '.*set\.npz' is none"):
+    with pytest.raises(InputError, match=r"data\.window is for CSV logs and WAV files, and '.*set\.npz' is none"):
         load(Path(write_npz()), window=4)
     assert load(Path(write_npz()), unit="g").channels == ()

@@ -1,0 +1,34 @@
+"""Which kinds of sources read a key of [data], and the refusal of keys that the one at hand does not read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from ..errors import InputError
+from ..recipe import DataSection
+
+SourceKind = Literal["CSV logs", "WAV files", "folders of images", "arrays"]
+_LOGS_AND_SOUND: tuple[SourceKind, ...] = ("CSV logs", "WAV files")
+SOURCE_KEYS: Mapping[str, tuple[SourceKind, ...]] = {
+    **dict.fromkeys(("time", "channels", "gap"), ("CSV logs",)),
+    **dict.fromkeys(("label", "group", "window", "stride", "split"), _LOGS_AND_SOUND),
+    **dict.fromkeys(("test_fraction", "split_seed"), (*_LOGS_AND_SOUND, "folders of images")),
+    **dict.fromkeys(("channel", "rest", "words", "unknown", "silence", "noise"), ("WAV files",)),
+}
+"""Keys that not every source reads."""
+_OF_SOUND = ("lists", "hash")
+
+
+def refuse_unread_keys(data: DataSection, kind: SourceKind) -> None:
+    """Raise InputError for a key that asks for something, and that sources of this kind do not read."""
+    for key in sorted(SOURCE_KEYS):
+        kinds = SOURCE_KEYS[key]
+        if kind not in kinds and getattr(data, key) != DataSection.model_fields[key].default:
+            raise InputError(f"data.{key} is for {' and '.join(kinds)}, and {data.source!r} is none: leave it out")
+    if kind != "WAV files" and data.split in _OF_SOUND:
+        raise InputError(f"data.split = {data.split!r} is for WAV files, and {data.source!r} is none: leave it out")
+    if kind == "WAV files" and data.fraction_bits:
+        raise InputError(f"data.fraction_bits is for numbers that are no integers, and {data.source!r} holds int16: leave it out")
+    if kind == "WAV files" and data.noise is not None and data.silence is None:
+        raise InputError("data.noise is what data.silence is cut out of, which is unset: set both, or neither")
