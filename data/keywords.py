@@ -13,18 +13,18 @@ from ..recipe import DataSection
 from .nearest import did_you_mean
 from .splits import permutation
 from .wav import WavFile
-from .wav_clips import WHOLE_SCALE, Piece
+from .wav_clips import WHOLE_SCALE, Excerpt
 from .wav_folders import SIDES, Side
 
-UNKNOWN, SILENCE = "unknown", "silence"
+UNKNOWN_WORD, SILENCE = "unknown", "silence"
 """Names of the two classes."""
 MOST_NOISE_PARTS = 10
 """Into which a file of noise is cut, whole parts being of one side."""
 
-SidedPiece = tuple[Piece, Side]
+SidedExcerpt = tuple[Excerpt, Side]
 
 
-def among_words(source: object, pieces: Sequence[Piece], data: DataSection) -> list[Piece]:
+def among_words(source: object, pieces: Sequence[Excerpt], data: DataSection) -> list[Excerpt]:
     """The pieces of data.words as they are, all others as `unknown`, or left out without data.unknown.
 
     Raises InputError for a word that there is not, or where no other word is left to be unknown.
@@ -38,25 +38,25 @@ def among_words(source: object, pieces: Sequence[Piece], data: DataSection) -> l
         if word not in labels:
             raise InputError(f"{source} has no class {word!r} (data.words){did_you_mean(word, labels) or ': leave it out'}")
     if data.unknown is not None and labels == set(data.words):
-        raise InputError(f"{source} has no class beside data.words, out of which `{UNKNOWN}` could be made: leave data.unknown out")
-    named = [piece if piece.label in data.words else replace(piece, label=UNKNOWN) for piece in pieces]
-    return [piece for piece in named if piece.label != UNKNOWN or UNKNOWN in data.words or data.unknown is not None]
+        raise InputError(f"{source} has no class beside data.words, out of which `{UNKNOWN_WORD}` could be made: leave data.unknown out")
+    named = [piece if piece.label in data.words else replace(piece, label=UNKNOWN_WORD) for piece in pieces]
+    return [piece for piece in named if piece.label != UNKNOWN_WORD or UNKNOWN_WORD in data.words or data.unknown is not None]
 
 
-def fewer_unknown(pieces: Sequence[SidedPiece], data: DataSection) -> list[SidedPiece]:
+def fewer_unknown(pieces: Sequence[SidedExcerpt], data: DataSection) -> list[SidedExcerpt]:
     """Of each side's unknown words so many as data.unknown of its known ones, drawn from data.split_seed, or all that there are."""
     if data.unknown is None:
         return list(pieces)
     kept = np.ones(len(pieces), np.bool_)
     for number, side in enumerate(SIDES):
-        others = [row for row, (piece, at) in enumerate(pieces) if at == side and piece.label == UNKNOWN]
+        others = [row for row, (piece, at) in enumerate(pieces) if at == side and piece.label == UNKNOWN_WORD]
         wanted = math.ceil(data.unknown * (sum(at == side for _, at in pieces) - len(others)))
         order = permutation(len(others), len(SIDES) * data.split_seed + number)
         kept[[others[place] for place in order[wanted:].tolist()]] = False
     return [piece for piece, here in zip(pieces, kept, strict=True) if here]
 
 
-def with_silence(pieces: Sequence[SidedPiece], noise: Sequence[WavFile], first: int, rate: int, data: DataSection) -> list[SidedPiece]:
+def with_silence(pieces: Sequence[SidedExcerpt], noise: Sequence[WavFile], first: int, rate: int, data: DataSection) -> list[SidedExcerpt]:
     """The pieces, and of each side pieces of noise of the longest one's length, so many as data.silence of its words.
 
     noise: the files, of which the first is number `first`. Each is as loud as drawn, between nothing and the noise itself. Test pieces lie
@@ -71,7 +71,7 @@ def with_silence(pieces: Sequence[SidedPiece], noise: Sequence[WavFile], first: 
     made = list(pieces)
     for number, side in enumerate(there):
         parts = [part for place, wav in enumerate(noise) for part in _parts(wav, first + place, length, rate, there, side, data)]
-        words = sum(at == side and piece.label != UNKNOWN for piece, at in pieces)
+        words = sum(at == side and piece.label != UNKNOWN_WORD for piece, at in pieces)
         draws = np.random.PCG64(len(SIDES) * data.split_seed + number).random_raw(3 * math.ceil(data.silence * words)).reshape(-1, 3)
         made += [(_drawn(parts[int(which) % len(parts)], int(begin), int(loud), length), side) for which, begin, loud in draws]
     return made
@@ -97,8 +97,8 @@ def _parts(
         yield number, part * size, (part + 1) * size, needed, f"{wav.path.name}, part {part}"
 
 
-def _drawn(part: tuple[int, int, int, int, str], begin: int, loud: int, length: int) -> Piece:
+def _drawn(part: tuple[int, int, int, int, str], begin: int, loud: int, length: int) -> Excerpt:
     """A piece of a part. begin, loud: 64 random bits each."""
     file, first, end, needed, group = part
     start = first + begin % (end - first - needed + 1)
-    return Piece(file, start, start + needed, length, SILENCE, group, 1 + loud % WHOLE_SCALE)
+    return Excerpt(file, start, start + needed, length, SILENCE, group, 1 + loud % WHOLE_SCALE)

@@ -20,7 +20,7 @@ WHOLE_SCALE = 1 << 15
 
 
 @dataclass(frozen=True)
-class Piece:
+class Excerpt:
     """A stretch of a WAV file with a label, [begin, end) of the file's own samples. file: its place among the files.
 
     length: samples of the clip that is made of it. scale: what samples are multiplied by, in Q15.
@@ -41,7 +41,7 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class WavClips:
-    """See Clips. places: int64 [clips, 4]: file, first sample, end, scale of Piece. channel: which one is read; None: all of them."""
+    """See Clips. places: int64 [clips, 4]: file, first sample, end, scale of Excerpt. channel: which one is read; None: all of them."""
 
     files: Sequence[WavFile]
     places: Int64Array
@@ -53,7 +53,7 @@ class WavClips:
 
     @classmethod
     def of(
-        cls, files: Sequence[WavFile], pieces: Sequence[Piece], classes: Sequence[str], sample_rate: int, channel: int | None
+        cls, files: Sequence[WavFile], pieces: Sequence[Excerpt], classes: Sequence[str], sample_rate: int, channel: int | None
     ) -> WavClips:
         """Clips of some pieces, labels and groups by their numbers."""
         known = {name: number for number, name in enumerate(classes)}

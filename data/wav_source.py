@@ -14,13 +14,13 @@ from ..model_names import label_fault
 from ..recipe import DataSection
 from .clip_sides import groups_of, refuse_empty_sides, side_by_hash, sides_by_group, sides_by_list
 from .clips import ClipsDataset, set_digest
-from .keywords import SidedPiece, among_words, fewer_unknown, with_silence
+from .keywords import SidedExcerpt, among_words, fewer_unknown, with_silence
 from .label_tracks import read_track
 from .labels import refuse_other_classes
 from .logs import class_order, cuts
 from .resampling import resampled_length, resampler
 from .wav import WavFile, read_header
-from .wav_clips import Piece, WavClips
+from .wav_clips import Excerpt, WavClips
 from .wav_folders import Side, Sound, list_sounds, noise_files
 
 
@@ -90,7 +90,7 @@ def _check_channels(files: Sequence[WavFile], channel: int | None) -> None:
             )
 
 
-def pieces_of(sounds: Sounds, data: DataSection) -> Iterator[Piece]:
+def pieces_of(sounds: Sounds, data: DataSection) -> Iterator[Excerpt]:
     """Every file with its folder's label, or the stretches of its label track."""
     groups = groups_of(sounds.sounds, data.group)
     for number, (sound, group) in enumerate(zip(sounds.sounds, groups, strict=True)):
@@ -101,12 +101,12 @@ def pieces_of(sounds: Sounds, data: DataSection) -> Iterator[Piece]:
             yield from (piece_of(sounds, number, each.begin, each.end, each.label, group) for each in read_track(sound.track, wav, data))
 
 
-def piece_of(sounds: Sounds, number: int, begin: int, end: int, label: str, group: str) -> Piece:
+def piece_of(sounds: Sounds, number: int, begin: int, end: int, label: str, group: str) -> Excerpt:
     """A stretch of file `number`, as long as it is at the clips' rate."""
-    return Piece(number, begin, end, resampled_length(end - begin, sounds.files[number].sample_rate, sounds.rate), label, group)
+    return Excerpt(number, begin, end, resampled_length(end - begin, sounds.files[number].sample_rate, sounds.rate), label, group)
 
 
-def cut_to_windows(sounds: Sounds, piece: Piece, data: DataSection) -> Iterator[Piece]:
+def cut_to_windows(sounds: Sounds, piece: Excerpt, data: DataSection) -> Iterator[Excerpt]:
     """Its windows of data.window samples at the clips' rate, one begun every data.stride; nothing where it is too short for one."""
     if data.window is None:
         yield piece
@@ -118,7 +118,7 @@ def cut_to_windows(sounds: Sounds, piece: Piece, data: DataSection) -> Iterator[
         yield replace(piece, begin=begin, end=end, length=data.window)
 
 
-def _sided(sounds: Sounds, pieces: Sequence[Piece], data: DataSection) -> Iterator[SidedPiece]:
+def _sided(sounds: Sounds, pieces: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:
     """The windows of all pieces, each with its side."""
     if data.split == "time":
         for piece, side in _in_time(sounds, pieces, data):
@@ -130,7 +130,7 @@ def _sided(sounds: Sounds, pieces: Sequence[Piece], data: DataSection) -> Iterat
     yield from zip(windows, _sides(sounds, windows, data), strict=True)
 
 
-def _sides(sounds: Sounds, windows: Sequence[Piece], data: DataSection) -> Sequence[Side]:
+def _sides(sounds: Sounds, windows: Sequence[Excerpt], data: DataSection) -> Sequence[Side]:
     given = [sound.side for sound in sounds.sounds]
     if given[0] is not None:
         for key in ("split", "test_fraction", "split_seed"):
@@ -150,7 +150,7 @@ def _draws(data: DataSection) -> bool:
     return data.unknown is not None or data.silence is not None
 
 
-def _in_time(sounds: Sounds, pieces: Sequence[Piece], data: DataSection) -> Iterator[SidedPiece]:
+def _in_time(sounds: Sounds, pieces: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:
     """The last samples of each class and group to test; stretches are cut before windows are, so that no sample is on both sides."""
     if data.window is None:
         raise InputError("data.split = 'time' cuts recordings in two, so it needs data.window: set the number of samples in a window")
@@ -174,7 +174,7 @@ def _classes(path: Path, labels: set[str], known: Sequence[str]) -> tuple[str, .
     return tuple(known) or classes
 
 
-def _facts(sounds: Sounds, pieces: Sequence[Piece], parts: Sequence[Sequence[SidedPiece]], data: DataSection) -> dict[str, Any]:
+def _facts(sounds: Sounds, pieces: Sequence[Excerpt], parts: Sequence[Sequence[SidedExcerpt]], data: DataSection) -> dict[str, Any]:
     """What the manifest records beside the rates. Groups are named where streams are chosen by them."""
     tracked = sounds.sounds[0].track is not None and data.split == "group" and sounds.sounds[0].side is None
     groups = [sorted({piece.group for piece, _ in part}) if tracked else [] for part in parts]
