@@ -1,0 +1,174 @@
+"""The kernels of a front-end on the emulated cores and, as plain C, on the host: between guard bytes, with registers that must be kept.
+
+On a core they are the files that its export would hold. Inputs are all sizes and lengths that take another path, with hostile frames; and
+each of some errors planted in these files is found.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rescomp.export.c_templates import kernel_files, read_template
+from rescomp.graph import ops
+from rescomp.graph.draws import Draws
+from rescomp.graph.fixed_point import log2_table, sine_table
+from rescomp.graph.formats import Format, TensorType
+from rescomp.targets.cores import AVR, CORES
+from rescomp.validate.c_program import WARNINGS
+from rescomp.validate.emulation import build_sources, run_firmware
+from rescomp.validate.host_c import SANITIZED
+
+CHECKED_CALL = Path(__file__).parents[2] / "firmware_templates" / "platforms" / "semihosting" / "checked_call.S"
+MAIN = Path(__file__).with_name("spectra_main.c")
+NAMES = ("spectrum_int16", "band_sum_int32", "log2_int32")
+"""In the order of the numbers in spectra_main.c."""
+INPUTS, BUFFERS = 4, 6
+CASE = np.dtype([("kernel", "<u2"), ("bytes", "<u2", BUFFERS), ("offsets", "<u2", BUFFERS), ("parameters", "<i2", 4), ("unused", "<u2")])
+LARGE_CORES = [core.name for core in CORES.values() if core.family is not AVR]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What spectra_main.c reads of a call, and the outputs that it should give."""
+
+    data: bytes
+    wanted: tuple[np.ndarray, ...]
+
+
+def encode(name, inputs, wanted, parameters, offset=0):
+    """offset: bytes by which buffers of int16 lie off a word."""
+    buffers = [*inputs, *[np.zeros(0, np.int16)] * (INPUTS - len(inputs)), *wanted]
+    buffers += [np.zeros(0, np.int16)] * (BUFFERS - len(buffers))
+    header = np.zeros((), CASE)
+    header["kernel"] = NAMES.index(name)
+    header["bytes"] = [x.nbytes for x in buffers]
+    header["offsets"] = [offset if x.dtype == np.int16 else 0 for x in buffers]
+    header["parameters"][: len(parameters)] = parameters
+    return Case(header.tobytes() + b"".join(x.tobytes() for x in inputs), tuple(wanted))
+
+
+def lengths(size):
+    """Around the places where the window turns, and the end: (samples, pre-emphasis, channels)."""
+    yield from (
+        (size, 0, 1),
+        (size, 5, 1),
+        (size - 1, 5, 1),
+        (size - 2, 1, 1),
+        (size - 3, 14, 1),
+        (2, 5, 1),
+        (3, 0, 1),
+        (size // 2 + 1, 3, 1),
+    )
+    if size < 512:
+        yield from ((size - 1, 5, 2), (size // 2 + 3, 0, 3))
+
+
+def spectrum_cases():
+    rng = np.random.default_rng(0)
+    for size in (16, 32, 64, 128, 256, 512, 1024):
+        for i, (length, pre_emphasis, channels) in enumerate(lengths(size)):
+            window = rng.integers(0, 1 << 15, length // 2 + 1).astype(np.int16) >> (3 if i == 4 else 0)
+            window[-1] = 32767
+            op = ops.Spectrum(size, length, window, pre_emphasis)
+            x = op.stress(Draws(i), TensorType((op.span, channels), Format(15)))[0]
+            frames = x[rng.permutation(len(x))[: 12 if size < 256 else 5]]
+            for k, (frame, bins, doublings) in enumerate(zip(frames, *op.evaluate(frames), strict=True)):
+                wanted = bins.astype(np.int32), doublings.astype(np.int16)
+                inputs = frame.astype(np.int16), window, sine_table(size)
+                yield encode("spectrum_int16", inputs, wanted, (channels, size, length, pre_emphasis), 2 * (k % 2))
+
+
+def band_sum_cases():
+    rng = np.random.default_rng(1)
+    for i in range(60):
+        channels, bins, bands = int(rng.integers(1, 4)), 1 << int(rng.integers(1, 8)), int(rng.integers(1, 9))
+        first = rng.integers(0, bins, bands)
+        count = rng.integers(1, np.minimum(bins - first, 16) + 1) if i else np.ones(bands)
+        weight = rng.integers(0, 128, int(count.sum())).astype(np.int8)
+        op = ops.BandSum(first.astype(np.int16), count.astype(np.int16), weight)
+        x = rng.integers(0, 1 << 20, (channels, bins)) >> int(rng.choice([0, 0, 10]))
+        wanted = op.evaluate(x[None])[0][0].astype(np.int32)
+        yield encode("band_sum_int32", (x.astype(np.int32), op.first, op.count, weight), (wanted,), (channels, bins, bands), 2 * (i % 2))
+
+
+def log2_cases():
+    rng = np.random.default_rng(2)
+    powers = np.int64(1) << np.arange(31)
+    edges = np.concatenate([[0], powers, powers - 1, powers + 1, [(1 << 31) - 1]])
+    for i in range(40):
+        channels, bands = int(rng.integers(1, 4)), int(rng.integers(1, 20))
+        op = ops.Log2(
+            rng.integers(-32767, 32768, bands).astype(np.int16) >> int(rng.choice([0, 3, 15])), int(rng.choice([-32768, 0, 5120]))
+        )
+        x = rng.choice(edges, (channels, bands)) if i % 2 else rng.integers(0, 1 << 31, (channels, bands)) >> int(rng.integers(31))
+        doublings = rng.integers(0, 33, channels)
+        wanted = op.evaluate(x[None], doublings[None])[0][0].astype(np.int16)
+        inputs = x.astype(np.int32), doublings.astype(np.int16), log2_table(), op.offset
+        yield encode("log2_int32", inputs, (wanted,), (channels, bands, op.floor), 2 * (i // 2 % 2))
+
+
+@cache
+def cases_of(name):
+    return list({"spectrum_int16": spectrum_cases, "band_sum_int32": band_sum_cases, "log2_int32": log2_cases}[name]())
+
+
+def differing(run, cases):
+    """Numbers of the cases in which anything went wrong."""
+    output = run(np.uint32(len(cases)).tobytes() + b"".join(case.data for case in cases))
+    wrong = []
+    for number, case in enumerate(cases):
+        said, output = int.from_bytes(output[:4], "little"), output[4:]
+        for wanted in case.wanted:
+            same = np.array_equal(np.frombuffer(output, wanted.dtype, wanted.size), wanted.reshape(-1))
+            said, output = said or not same, output[wanted.nbytes :]
+        wrong += [number] if said else []
+    assert not output
+    return wrong
+
+
+def write_kernels(folder, folders, change=("", "", "")):
+    """The kernels as an export for these folders of arch/ holds them, with a piece of one file replaced; returns what is compiled."""
+    name, old, new = change
+    files = kernel_files(NAMES, folders)
+    for path, text in files.items():
+        assert path != name or text.count(old) == 1, f"{path} has {text.count(old)} times {old!r}"
+        (folder / path).write_text(text.replace(old, new) if path == name else text)
+    assert not name or name in files
+    return [folder / path for path in files if path.endswith((".c", ".S"))]
+
+
+def firmware(core, folder, change=("", "", "")):
+    return build_sources(core, [*write_kernels(folder, core.kernels, change), MAIN, CHECKED_CALL], [f"-I{folder}"], folder)
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    return cache(lambda name: firmware(CORES[name], tmp_path_factory.mktemp(name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("core", LARGE_CORES)
+def test_kernels_of_a_front_end_compute_what_they_mean_on_a_core(emulated, programs, core, name):
+    core = emulated(core)
+    assert len(cases_of(name)) >= 40
+    assert differing(lambda data: run_firmware(core, programs(core.name), data), cases_of(name)) == []
+
+
+def host_program(folder, change=("", "", "")):
+    """The definitions under the sanitizers."""
+    (folder / "io.h").write_text(read_template("platforms/io.h"))
+    (folder / "io.c").write_text(read_template("platforms/host/io.c"))
+    sources = [*write_kernels(folder, (), change), MAIN, folder / "io.c"]
+    command = ["gcc", "-std=c99", *WARNINGS, *SANITIZED.flags, f"-I{folder}", "-o", "program", *map(str, sources)]
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
+    return lambda data: subprocess.run([folder / "program"], input=data, capture_output=True, check=True, timeout=120).stdout
+
+
+def test_definitions_of_a_front_end_compute_what_they_mean(tmp_path):
+    run = host_program(tmp_path)
+    for name in NAMES:
+        assert differing(run, cases_of(name)) == []
