@@ -1,5 +1,6 @@
 """What the user asks for: a recipe of five to seven sections, read from TOML, checked key by key, recorded in the model directory."""
 
+from .augment_section import AugmentSection
 from .constraints import WEIGHT_CONSTRAINTS, Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, ScaleForm, Sparse, Ternary
 from .data_section import DataSection
 from .document import Recipe, with_streams, with_unset
@@ -35,6 +36,7 @@ __all__ = [
     "STREAMS",
     "TRAIN_READERS",
     "WEIGHT_CONSTRAINTS",
+    "AugmentSection",
     "CellStage",
     "Constraint",
     "ConvolutionStage",
