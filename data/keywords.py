@@ -43,6 +43,11 @@ def among_words(source: object, pieces: Sequence[Excerpt], data: DataSection) ->
     return [piece for piece in named if piece.label != UNKNOWN_WORD or UNKNOWN_WORD in data.words or data.unknown is not None]
 
 
+def class_of(label: str, classes: Sequence[str], data: DataSection) -> str:
+    """What a label is to a model of those classes: itself, or `unknown` where it is none of data.words and the model has that class."""
+    return UNKNOWN_WORD if data.words is not None and label not in classes and UNKNOWN_WORD in classes else label
+
+
 def fewer_unknown(pieces: Sequence[SidedExcerpt], data: DataSection) -> list[SidedExcerpt]:
     """Of each side's unknown words so many as data.unknown of its known ones, drawn from data.split_seed, or all that there are."""
     if data.unknown is None:

@@ -42,15 +42,15 @@ def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequ
     known: the classes that there must be, where they are for a net. Raises InputError, naming the file.
     """
     sounds = read_sounds(path, data, sample_rate)
-    pieces = among_words(path, list(pieces_of(sounds, data)), data)
-    sided = fewer_unknown(list(_sided(sounds, pieces, data)), data)
+    excerpts = among_words(path, list(excerpts_of(sounds, data)), data)
+    sided = fewer_unknown(list(_sided(sounds, excerpts, data)), data)
     sided = with_silence(sided, sounds.files[len(sounds.sounds) :], len(sounds.sounds), sounds.rate, data)
-    classes = _classes(path, {piece.label for piece, _ in sided}, known)
-    refuse_empty_sides(path, [piece.label for piece, _ in sided], [side for _, side in sided], classes)
+    classes = _classes(path, {excerpt.label for excerpt, _ in sided}, known)
+    refuse_empty_sides(path, [excerpt.label for excerpt, _ in sided], [side for _, side in sided], classes)
     parts = [[each for each in sided if (each[1] == "test") == test] for test in (False, True)]
-    train, test = (WavClips.of(sounds.files, [piece for piece, _ in part], classes, sounds.rate, data.channel) for part in parts)
+    train, test = (WavClips.of(sounds.files, [excerpt for excerpt, _ in part], classes, sounds.rate, data.channel) for part in parts)
     kept = np.array([side == "validation" for _, side in parts[0]])
-    facts = {**sounds.facts, **_facts(sounds, pieces, parts, data)}
+    facts = {**sounds.facts, **_facts(sounds, excerpts, parts, data)}
     digest = set_digest(classes, train, test)
     return ClipsDataset(path.stem, train, test, classes, digest, (), facts, 0, kept if kept.any() else None, sounds.notes)
 
@@ -90,41 +90,41 @@ def _check_channels(files: Sequence[WavFile], channel: int | None) -> None:
             )
 
 
-def pieces_of(sounds: Sounds, data: DataSection) -> Iterator[Excerpt]:
+def excerpts_of(sounds: Sounds, data: DataSection) -> Iterator[Excerpt]:
     """Every file with its folder's label, or the stretches of its label track."""
     groups = groups_of(sounds.sounds, data.group)
     for number, (sound, group) in enumerate(zip(sounds.sounds, groups, strict=True)):
         wav = sounds.files[number]
         if sound.track is None:
-            yield piece_of(sounds, number, 0, wav.samples, sound.label or "", group)
+            yield excerpt_of(sounds, number, 0, wav.samples, sound.label or "", group)
         else:
-            yield from (piece_of(sounds, number, each.begin, each.end, each.label, group) for each in read_track(sound.track, wav, data))
+            yield from (excerpt_of(sounds, number, each.begin, each.end, each.label, group) for each in read_track(sound.track, wav, data))
 
 
-def piece_of(sounds: Sounds, number: int, begin: int, end: int, label: str, group: str) -> Excerpt:
+def excerpt_of(sounds: Sounds, number: int, begin: int, end: int, label: str, group: str) -> Excerpt:
     """A stretch of file `number`, as long as it is at the clips' rate."""
     return Excerpt(number, begin, end, resampled_length(end - begin, sounds.files[number].sample_rate, sounds.rate), label, group)
 
 
-def cut_to_windows(sounds: Sounds, piece: Excerpt, data: DataSection) -> Iterator[Excerpt]:
+def cut_to_windows(sounds: Sounds, excerpt: Excerpt, data: DataSection) -> Iterator[Excerpt]:
     """Its windows of data.window samples at the clips' rate, one begun every data.stride; nothing where it is too short for one."""
     if data.window is None:
-        yield piece
+        yield excerpt
         return
-    rate = sounds.files[piece.file].sample_rate
-    for start in range(0, piece.length - data.window + 1, data.stride or data.window):
-        begin = piece.begin + start * rate // sounds.rate
-        end = min(piece.end, piece.begin + -(-(start + data.window) * rate // sounds.rate))
-        yield replace(piece, begin=begin, end=end, length=data.window)
+    rate = sounds.files[excerpt.file].sample_rate
+    for start in range(0, excerpt.length - data.window + 1, data.stride or data.window):
+        begin = excerpt.begin + start * rate // sounds.rate
+        end = min(excerpt.end, excerpt.begin + -(-(start + data.window) * rate // sounds.rate))
+        yield replace(excerpt, begin=begin, end=end, length=data.window)
 
 
-def _sided(sounds: Sounds, pieces: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:
-    """The windows of all pieces, each with its side."""
+def _sided(sounds: Sounds, excerpts: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:
+    """The windows of all excerpts, each with its side."""
     if data.split == "time":
-        for piece, side in _in_time(sounds, pieces, data):
-            yield from ((window, side) for window in cut_to_windows(sounds, piece, data))
+        for excerpt, side in _in_time(sounds, excerpts, data):
+            yield from ((window, side) for window in cut_to_windows(sounds, excerpt, data))
         return
-    windows = [window for piece in pieces for window in cut_to_windows(sounds, piece, data)]
+    windows = [window for excerpt in excerpts for window in cut_to_windows(sounds, excerpt, data)]
     if not windows:
         raise InputError(f"{sounds.source}: no recording fills a window of {counted(data.window or 1, 'sample')}: lower data.window")
     yield from zip(windows, _sides(sounds, windows, data), strict=True)
@@ -150,16 +150,16 @@ def _draws(data: DataSection) -> bool:
     return data.unknown is not None or data.silence is not None
 
 
-def _in_time(sounds: Sounds, pieces: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:
+def _in_time(sounds: Sounds, excerpts: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:
     """The last samples of each class and group to test; stretches are cut before windows are, so that no sample is on both sides."""
     if data.window is None:
         raise InputError("data.split = 'time' cuts recordings in two, so it needs data.window: set the number of samples in a window")
-    for number, (piece, cut) in enumerate(cuts(pieces, data.test_fraction)):
+    for number, (excerpt, cut) in enumerate(cuts(excerpts, data.test_fraction)):
         group = str(number) if (data.stride or data.window) < data.window else ""
-        middle = piece.begin + cut
-        for begin, end, side in ((piece.begin, middle, "train"), (middle, piece.end, "test")):
+        middle = excerpt.begin + cut
+        for begin, end, side in ((excerpt.begin, middle, "train"), (middle, excerpt.end, "test")):
             if begin < end:
-                yield piece_of(sounds, piece.file, begin, end, piece.label, group), "train" if side == "train" else "test"
+                yield excerpt_of(sounds, excerpt.file, begin, end, excerpt.label, group), "train" if side == "train" else "test"
 
 
 def _classes(path: Path, labels: set[str], known: Sequence[str]) -> tuple[str, ...]:
@@ -174,15 +174,15 @@ def _classes(path: Path, labels: set[str], known: Sequence[str]) -> tuple[str, .
     return tuple(known) or classes
 
 
-def _facts(sounds: Sounds, pieces: Sequence[Excerpt], parts: Sequence[Sequence[SidedExcerpt]], data: DataSection) -> dict[str, Any]:
+def _facts(sounds: Sounds, excerpts: Sequence[Excerpt], parts: Sequence[Sequence[SidedExcerpt]], data: DataSection) -> dict[str, Any]:
     """What the manifest records beside the rates. Groups are named where streams are chosen by them."""
     tracked = sounds.sounds[0].track is not None and data.split == "group" and sounds.sounds[0].side is None
-    groups = [sorted({piece.group for piece, _ in part}) if tracked else [] for part in parts]
+    groups = [sorted({excerpt.group for excerpt, _ in part}) if tracked else [] for part in parts]
     return {
         "files": len(sounds.sounds),
-        "recordings": len(pieces),
-        "readings": sum(piece.length for piece in pieces),
-        "readings_too_short_for_a_window": sum(piece.length for piece in pieces if piece.length < (data.window or 1)),
+        "recordings": len(excerpts),
+        "readings": sum(excerpt.length for excerpt in excerpts),
+        "readings_too_short_for_a_window": sum(excerpt.length for excerpt in excerpts if excerpt.length < (data.window or 1)),
         "split": "folders" if sounds.sounds[0].side is not None else data.split,
         "train_groups": groups[0],
         "test_groups": groups[1],
