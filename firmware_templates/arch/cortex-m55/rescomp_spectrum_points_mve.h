@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Helium for the points of a transform: a vector is four of them, each a word with its real part in the lower half. Indices of places are
+ * words, one a lane.
+ */
+#ifndef RESCOMP_SPECTRUM_POINTS_MVE_H
+#define RESCOMP_SPECTRUM_POINTS_MVE_H
+
+#include <arm_mve.h>
+
+#include "rescomp_core.h"
+#include "rescomp_frontend.h"
+
+enum { LANES = 4, SAMPLES = 8, MOST_ZEROS = 13 };
+
+static inline int16x8_t points_at(const int32_t *words)
+{
+    return vreinterpretq_s16_s32(vldrwq_s32(words));
+}
+
+static inline void write_points(int32_t *words, int16x8_t points)
+{
+    vstrwq_s32(words, vreinterpretq_s32_s16(points));
+}
+
+/* From places that may lie anywhere. */
+static inline int16x8_t gathered(const int32_t *words, uint32x4_t places, mve_pred16_t active)
+{
+    return vreinterpretq_s16_s32(vldrwq_gather_shifted_offset_z_s32(words, places, active));
+}
+
+static inline void scatter(int32_t *words, uint32x4_t places, int16x8_t points, mve_pred16_t active)
+{
+    vstrwq_scatter_shifted_offset_p_s32(words, places, vreinterpretq_s32_s16(points), active);
+}
+
+/* i, i + 1, i + 2, i + 3 */
+static inline uint32x4_t from_on(uint32_t i)
+{
+    return vidupq_n_u32(i, 1);
+}
+
+/* How often the largest of some magnitudes is doubled to reach 2^14, MOST_ZEROS times at most. */
+static inline uint8_t zeros_of(uint32_t largest)
+{
+    const int zeros = __builtin_clz(largest | 1) - 17;
+
+    return (uint8_t)(zeros < MOST_ZEROS ? zeros : MOST_ZEROS);
+}
+
+#endif
