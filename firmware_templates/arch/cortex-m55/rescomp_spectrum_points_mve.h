@@ -23,15 +23,15 @@ static inline void write_points(int32_t *words, int16x8_t points)
     vstrwq_s32(words, vreinterpretq_s32_s16(points));
 }
 
-/* From places that may lie anywhere. */
-static inline int16x8_t gathered(const int32_t *words, uint32x4_t places, mve_pred16_t active)
+/* From places that may lie anywhere, each four bytes. */
+static inline int16x8_t gathered(const int32_t *words, uint32x4_t places)
 {
-    return vreinterpretq_s16_s32(vldrwq_gather_shifted_offset_z_s32(words, places, active));
+    return vreinterpretq_s16_s32(vldrwq_gather_shifted_offset_s32(words, places));
 }
 
-static inline void scatter(int32_t *words, uint32x4_t places, int16x8_t points, mve_pred16_t active)
+static inline void scatter(int32_t *words, uint32x4_t places, int16x8_t points)
 {
-    vstrwq_scatter_shifted_offset_p_s32(words, places, vreinterpretq_s32_s16(points), active);
+    vstrwq_scatter_shifted_offset_s32(words, places, vreinterpretq_s32_s16(points));
 }
 
 /* i, i + 1, i + 2, i + 3 */

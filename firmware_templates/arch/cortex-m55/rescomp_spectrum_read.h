@@ -25,11 +25,9 @@ static inline int16x8_t emphasised(const int16_t *input, uint16x8_t numbers, res
 }
 
 /* A window is stored up to its middle: sample i has weight number min(i, length - i). */
-static inline int16x8_t weights_of(uint16x8_t numbers, const rescomp_frame *frame, mve_pred16_t active)
+static inline int16x8_t weights_of(uint16x8_t numbers, const int16_t *window, uint16_t length, mve_pred16_t active)
 {
-    const uint16x8_t back = vsubq_u16(vdupq_n_u16((uint16_t)frame->length), numbers);
-
-    return vldrhq_gather_shifted_offset_z_s16(frame->window, vminq_u16(numbers, back), active);
+    return vldrhq_gather_shifted_offset_z_s16(window, vminq_u16(numbers, vsubq_u16(vdupq_n_u16(length), numbers)), active);
 }
 
 /* Both are parts of 16 bits of points: shift(samples weights, shift). */
@@ -44,25 +42,27 @@ static inline int16x8_t weighted(int16x8_t samples, int16x8_t weights, int32_t s
 /* The weighted frame, scaled so that its largest part lies between 2^13 and 2^14 where it can; returns the doublings. */
 static uint8_t read_frame(const int16_t *input, int32_t *points, rescomp_count channels, const rescomp_frame *frame)
 {
-    const int32_t bits = 31 - __builtin_clz(frame->size / 2);
-    const mve_pred16_t all = 0xffff;
-    uint16_t largest = 0;
+    const rescomp_count size = frame->size, length = frame->length;
+    const int16_t *const window = frame->window;
+    const uint8_t pre_emphasis = frame->pre_emphasis;
+    const int32_t bits = 31 - __builtin_clz(size / 2);
+    uint32_t largest = 0;
     uint8_t doublings;
 
-    for (uint32_t i = 0; i < frame->size; i += SAMPLES) {
-        const mve_pred16_t active = i < frame->length ? vctp16q(frame->length - i) : 0;
+    for (uint32_t i = 0; i < size; i += SAMPLES) {
+        const mve_pred16_t active = vctp16q(i < length ? length - i : 0);
         const uint16x8_t numbers = vidupq_n_u16(i, 1);
-        const int16x8_t samples = emphasised(input, numbers, channels, frame->pre_emphasis, active);
+        const int16x8_t samples = emphasised(input, numbers, channels, pre_emphasis, active);
 
-        largest = vmaxavq_s16(largest, vqrdmulhq_s16(samples, weights_of(numbers, frame, active)));
-        scatter(points, vbrsrq_n_u32(from_on(i / 2), bits), samples, all);
+        largest = vmaxavq_s16((uint16_t)largest, vqrdmulhq_s16(samples, weights_of(numbers, window, (uint16_t)length, active)));
+        scatter(points, vbrsrq_n_u32(from_on(i / 2), bits), samples);
     }
     doublings = zeros_of(largest);
-    for (uint32_t i = 0; i < frame->length; i += SAMPLES) {
+    for (uint32_t i = 0; i < length; i += SAMPLES) {
         const uint32x4_t places = vbrsrq_n_u32(from_on(i / 2), bits);
-        const int16x8_t weights = weights_of(vidupq_n_u16(i, 1), frame, vctp16q(frame->length - i));
+        const int16x8_t weights = weights_of(vidupq_n_u16(i, 1), window, (uint16_t)length, vctp16q(length - i));
 
-        scatter(points, places, weighted(gathered(points, places, all), weights, 16 - doublings), all);
+        scatter(points, places, weighted(gathered(points, places), weights, 16 - doublings));
     }
     return doublings;
 }

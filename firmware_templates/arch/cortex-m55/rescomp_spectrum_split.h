@@ -17,7 +17,8 @@ static inline void split_lanes(int32_t *points, uint32_t count, uint32_t first, 
 {
     const mve_pred16_t active = vctp32q(count / 2 - first);
     const uint32x4_t k = from_on(first), mirrored = vsubq_u32(vdupq_n_u32(count), k);
-    const int16x8_t a = gathered(points, k, active), b = gathered(points, mirrored, active);
+    const int16x8_t a = vreinterpretq_s16_s32(vldrwq_z_s32(points + first, active));
+    const int16x8_t b = vreinterpretq_s16_s32(vldrwq_gather_shifted_offset_z_s32(points, mirrored, active));
     const int32x4_t c = vrshrq_n_s32(vldrhq_gather_shifted_offset_z_s32(sine, vsubq_u32(vdupq_n_u32(count / 2), k), active), 1);
     const int32x4_t s = vrshrq_n_s32(vldrhq_z_s32(sine + first, active), 1);
     const int32x4_t even_re = vaddq_s32(vmovlbq_s16(a), vmovlbq_s16(b)), even_im = vsubq_s32(vmovltq_s16(a), vmovltq_s16(b));

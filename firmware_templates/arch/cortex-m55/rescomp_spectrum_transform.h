@@ -14,12 +14,6 @@ typedef struct {
     mve_pred16_t is_one, is_minus_j;
 } turns;
 
-/* Where four points of a vector lie. */
-typedef struct {
-    uint32x4_t places;
-    mve_pred16_t active;
-} lanes;
-
 static inline int16x8_t from_halves(int32x4_t lower, int32x4_t upper)
 {
     return vreinterpretq_s16_s32(vsliq_n_s32(lower, upper, 16));
@@ -37,11 +31,15 @@ static inline int16x8_t multiplied(int16x8_t points, int16x8_t w)
     return vqrdmladhq_s16(vqrdmlsdhxq_s16(points, points, w), points, w);
 }
 
+/* The points of some lanes as they are, those of others. */
+static inline int16x8_t unless(mve_pred16_t kept, int16x8_t points, int16x8_t others)
+{
+    return vpselq_s16(points, others, kept);
+}
+
 static inline int16x8_t turned(int16x8_t points, const turns *by)
 {
-    const int16x8_t others = vpselq_s16(turned_on(points), multiplied(points, by->w), by->is_minus_j);
-
-    return vpselq_s16(points, others, by->is_one);
+    return unless(by->is_one, points, unless(by->is_minus_j, turned_on(points), multiplied(points, by->w)));
 }
 
 /* Entries of a quarter of a sine; of no use past it. */
@@ -65,53 +63,47 @@ static inline turns turns_of(uint32x4_t k, uint32_t m, uint32_t quarter, const i
 }
 
 /* -j times factors: -s, c in their halves. */
-static inline turns turns_on(const turns *by)
+static inline int16x8_t factors_on(int16x8_t w)
 {
-    const int32x4_t w = vreinterpretq_s32_s16(by->w);
-    turns found;
+    const int32x4_t words = vreinterpretq_s32_s16(w);
 
-    found.w = from_halves(vnegq_s32(vshrq_n_s32(w, 16)), w);
-    found.is_one = 0;
-    found.is_minus_j = by->is_one;
-    return found;
+    return from_halves(vnegq_s32(vshrq_n_s32(words, 16)), words);
 }
 
-/* Stage m of points 0 and 1, 2 and 3, m apart, by w, and stage 2 m of 0 and 2 by v, 1 and 3 by u. */
-static inline void join_four(int32_t *p, uint32_t m, lanes at, const turns *w, const turns *v, const turns *u)
+/* Stage m of points 0 and 1, 2 and 3, m apart, by w, and stage 2 m of 0 and 2 by v, which is never -j, 1 and 3 by -j v, which is u. */
+static inline void join_four(int32_t *p, uint32_t m, uint32x4_t places, const turns *w, const turns *v, int16x8_t u)
 {
-    const int16x8_t x0 = vaddq_n_s16(gathered(p, at.places, at.active), 3); /* 3: what it gives is raised by 1 */
-    const int16x8_t x1 = turned(gathered(p + m, at.places, at.active), w);
-    const int16x8_t x2 = vaddq_n_s16(gathered(p + 2 * m, at.places, at.active), 1);
-    const int16x8_t x3 = turned(gathered(p + 3 * m, at.places, at.active), w);
-    const int16x8_t y0 = vhaddq_s16(x0, x1), y1 = vhsubq_s16(x0, x1);
-    const int16x8_t y2 = turned(vhaddq_s16(x2, x3), v), y3 = turned(vhsubq_s16(x2, x3), u);
+    const int16x8_t x0 = vaddq_n_s16(gathered(p, places), 3); /* 3: what it gives is raised by 1 */
+    const int16x8_t x1 = turned(gathered(p + m, places), w);
+    const int16x8_t x2 = vaddq_n_s16(gathered(p + 2 * m, places), 1);
+    const int16x8_t x3 = turned(gathered(p + 3 * m, places), w);
+    const int16x8_t y0 = vhaddq_s16(x0, x1), y1 = vhsubq_s16(x0, x1), y2 = vhaddq_s16(x2, x3), y3 = vhsubq_s16(x2, x3);
+    const int16x8_t t2 = unless(v->is_one, y2, multiplied(y2, v->w));
+    const int16x8_t t3 = unless(v->is_one, turned_on(y3), multiplied(y3, u));
 
-    scatter(p, at.places, vhaddq_s16(y0, y2), at.active);
-    scatter(p + 2 * m, at.places, vhsubq_s16(y0, y2), at.active);
-    scatter(p + m, at.places, vhaddq_s16(y1, y3), at.active);
-    scatter(p + 3 * m, at.places, vhsubq_s16(y1, y3), at.active);
+    scatter(p, places, vhaddq_s16(y0, t2));
+    scatter(p + 2 * m, places, vhsubq_s16(y0, t2));
+    scatter(p + m, places, vhaddq_s16(y1, t3));
+    scatter(p + 3 * m, places, vhsubq_s16(y1, t3));
 }
 
-static inline void join_two(int32_t *p, uint32_t m, lanes at, const turns *w)
+static inline void join_two(int32_t *p, uint32_t m, uint32x4_t places, const turns *w)
 {
-    const int16x8_t a = vaddq_n_s16(gathered(p, at.places, at.active), 1);
-    const int16x8_t b = turned(gathered(p + m, at.places, at.active), w);
+    const int16x8_t a = vaddq_n_s16(gathered(p, places), 1), b = turned(gathered(p + m, places), w);
 
-    scatter(p, at.places, vhaddq_s16(a, b), at.active);
-    scatter(p + m, at.places, vhsubq_s16(a, b), at.active);
+    scatter(p, places, vhaddq_s16(a, b));
+    scatter(p + m, places, vhsubq_s16(a, b));
 }
 
 /*
- * The first points of `LANES` groups of `apart` m points, by numbers of groups and k; k: those of lanes that begin with `first`. Where m
- * is less than LANES, as many k as it has, again and again.
+ * Where the lanes' first points lie, before k is added: in `groups` groups of `apart` m points. A group takes as many lanes as it has k;
+ * where there are too few groups, lanes do what others do.
  */
-static inline lanes lanes_of(uint32x4_t k, uint32_t m, uint32_t apart, uint32_t groups)
+static inline uint32x4_t places_of(uint32x4_t k, uint32_t m, uint32_t apart, uint32_t groups)
 {
-    lanes found;
+    const uint32x4_t group = vminq_u32(vsubq_u32(from_on(0), vandq_u32(k, vdupq_n_u32(LANES - 1))), vdupq_n_u32((groups - 1) * m));
 
-    found.places = m < LANES ? vmlaq_n_u32(k, vsubq_u32(from_on(0), k), apart) : from_on(0);
-    found.active = vctp32q(m < LANES ? groups * m : LANES);
-    return found;
+    return m < LANES ? vmlaq_n_u32(k, group, apart) : from_on(0);
 }
 
 static void transform_once(int32_t *points, uint32_t count, uint32_t m, const int16_t *sine)
@@ -119,12 +111,11 @@ static void transform_once(int32_t *points, uint32_t count, uint32_t m, const in
     const uint32_t stride = m < LANES ? LANES * 2 : 2 * m;
 
     for (uint32_t first = 0; first < m; first += LANES) {
-        const uint32x4_t k = vandq_u32(from_on(first), vdupq_n_u32(m - 1));
-        const lanes at = lanes_of(k, m, 2, count / (2 * m));
+        const uint32x4_t k = vandq_u32(from_on(first), vdupq_n_u32(m - 1)), places = places_of(k, m, 2, count / (2 * m));
         const turns w = turns_of(k, m, count / 2, sine);
 
         for (uint32_t i = first; i < count; i += stride) {
-            join_two(points + i, m, at, &w);
+            join_two(points + i, m, places, &w);
         }
     }
 }
@@ -134,12 +125,12 @@ static void transform_twice(int32_t *points, uint32_t count, uint32_t m, const i
     const uint32_t stride = m < LANES ? LANES * 4 : 4 * m;
 
     for (uint32_t first = 0; first < m; first += LANES) {
-        const uint32x4_t k = vandq_u32(from_on(first), vdupq_n_u32(m - 1));
-        const lanes at = lanes_of(k, m, 4, count / (4 * m));
-        const turns w = turns_of(k, m, count / 2, sine), v = turns_of(k, 2 * m, count / 2, sine), u = turns_on(&v);
+        const uint32x4_t k = vandq_u32(from_on(first), vdupq_n_u32(m - 1)), places = places_of(k, m, 4, count / (4 * m));
+        const turns w = turns_of(k, m, count / 2, sine), v = turns_of(k, 2 * m, count / 2, sine);
+        const int16x8_t u = factors_on(v.w);
 
         for (uint32_t i = first; i < count; i += stride) {
-            join_four(points + i, m, at, &w, &v, &u);
+            join_four(points + i, m, places, &w, &v, u);
         }
     }
 }
