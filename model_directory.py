@@ -41,6 +41,7 @@ START = "start.safetensors"
 """The float net of another model directory that the training began with."""
 GRAPH, WEIGHTS, VECTORS = "graph.json", "weights.npz", "vectors/test.npz"
 ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE = "model.onnx", "model_sequence.onnx", "model_decide.onnx"
+ONNX_FRONTEND, TFLITE_FRONTEND = "model_frontend.onnx", "model_frontend.tflite"
 TFLITE, C_FOLDER = "model.tflite", "c"
 FIRMWARE_FOLDER = "firmware"
 """Of what flash builds: a folder a board."""
@@ -263,7 +264,9 @@ _WRITTEN: Sequence[str] = (
         ONNX_STEP,
         ONNX_SEQUENCE,
         ONNX_DECIDE,
+        ONNX_FRONTEND,
         TFLITE,
+        TFLITE_FRONTEND,
         f"{C_FOLDER}/*",
         f"{FIRMWARE_FOLDER}/*",
         REPORT,

@@ -20,6 +20,8 @@ API_VERSION = 4
 """RESCOMP_API_VERSION of the kernels that generated code calls."""
 _COUNTERS = 6
 """Bytes of the three counters of a stream."""
+_LISTENER_COUNTERS = 12
+"""Of those of a listener."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +112,18 @@ class Source:
         return kept + _COUNTERS + self.inputs[0].type.nbytes + self.stream_padding
 
     @property
+    def listener_bytes(self) -> int:
+        """Of a state with its scratch, three counters, and the samples and features at hand, of a model that reads samples."""
+        kept = self.model.samples.type.nbytes + self.model.input.type.nbytes
+        return self.state_bytes + self.scratch_bytes + _LISTENER_COUNTERS + -(-kept // WORD) * WORD
+
+    @property
     def ram_bytes(self) -> int:
-        """That a device keeps of one stream: of the state with its scratch, or of the stream around it where the model has a policy."""
+        """That a device keeps of one stream: of the state with its scratch, or of what is around it: the listener of a model that reads
+        samples, the stream of one with a policy.
+        """
+        if self.model.reads_samples:
+            return self.listener_bytes
         return self.stream_bytes if self.model.policy else self.state_bytes + self.scratch_bytes
 
     @property
@@ -188,6 +200,11 @@ class Source:
             policy = self.model.policy
             numbers |= {f"{m}_GAP": policy.gap, f"{m}_RAIL": policy.rail, f"{m}_HALF_WINDOW": policy.half_window}
             numbers[f"{m}_STREAM_BYTES"] = self.stream_bytes
+        if self.model.reads_samples:
+            samples, features = self.model.samples.type, self.model.features.type
+            numbers |= {f"{m}_SPAN": samples.shape[0], f"{m}_CHANNELS": samples.shape[1], f"{m}_HOP": self.model.hop}
+            numbers |= {f"{m}_FEATURES": features.size, f"{m}_FRAMES": self.model.frames_an_input}
+            numbers[f"{m}_LISTENER_BYTES"] = self.listener_bytes
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}

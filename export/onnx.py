@@ -27,17 +27,19 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 17, 8
 """Read by onnxruntime from 1.12 on."""
-STEP_FILE, SEQUENCE_FILE, DECIDE_FILE = "model.onnx", "model_sequence.onnx", "model_decide.onnx"
+STEP_FILE, SEQUENCE_FILE, DECIDE_FILE, FRONTEND_FILE = "model.onnx", "model_sequence.onnx", "model_decide.onnx", "model_frontend.onnx"
 
 
 def export_onnx(model: IntegerModel) -> dict[str, bytes]:
     """The files of the ONNX export by name: one time step with explicit state, and the whole sequence (or the whole net).
 
-    Of a model that decides also the decision of one step, from its scores, with explicit state.
+    Of a model that decides also the decision of one step, from its scores, with explicit state; of one that reads samples also the
+    front-end, from frames to features.
     """
+    heard = {FRONTEND_FILE: _to_bytes(frontend_model(model))} if model.reads_samples else {}
     if not model.is_recurrent:
-        return {STEP_FILE: _to_bytes(whole_model(model))}
-    files = {STEP_FILE: _to_bytes(step_model(model)), SEQUENCE_FILE: _to_bytes(sequence_model(model))}
+        return {STEP_FILE: _to_bytes(whole_model(model)), **heard}
+    files = heard | {STEP_FILE: _to_bytes(step_model(model)), SEQUENCE_FILE: _to_bytes(sequence_model(model))}
     return files | ({DECIDE_FILE: _to_bytes(decide_model(model))} if model.decides else {})
 
 
@@ -50,6 +52,11 @@ def decide_model(model: IntegerModel) -> ModelProto:
     """One decision: scores and states [batch, *shape] to the next states and the decision."""
     graph = model.graphs["decide"]
     return graph_to_onnx(replace(graph, outputs=(*graph.state.values(), *graph.outputs)), metadata=provenance(model))
+
+
+def frontend_model(model: IntegerModel) -> ModelProto:
+    """Frames of samples [batch, span, channels] to features."""
+    return graph_to_onnx(model.graphs["frontend"], metadata=provenance(model))
 
 
 def whole_model(model: IntegerModel) -> ModelProto:

@@ -22,7 +22,7 @@ from .flatbuffer import FlatbufferWriter, Offset
 from .int32_values import refuse_int32
 from .provenance import DIGEST, PRODUCER, provenance
 
-FILE = "model.tflite"
+FILE, FRONTEND_FILE = "model.tflite", "model_frontend.tflite"
 SCHEMA_VERSION = 3
 SIGNATURE = "serving_default"
 OPTIONS: Mapping[str, str] = {
@@ -61,8 +61,14 @@ VERSIONS: Mapping[str, int] = {
 
 
 def export_tflite(model: IntegerModel) -> dict[str, bytes]:
-    """The files of the TFLite export by name: one time step with explicit state and the head, or the whole net."""
-    return {FILE: graph_to_tflite(compose(model), metadata=provenance(model))}
+    """The files of the TFLite export by name: one time step with explicit state and the head, or the whole net.
+
+    Of a model that reads samples also its front-end, from one frame to its features: a witness more than anything to deploy.
+    """
+    files = {FILE: graph_to_tflite(compose(model), metadata=provenance(model))}
+    if model.reads_samples:
+        files[FRONTEND_FILE] = graph_to_tflite(model.graphs["frontend"], metadata=provenance(model))
+    return files
 
 
 def graph_to_tflite(graph: Graph, expose: bool = False, metadata: Mapping[str, str] | None = None) -> bytes:

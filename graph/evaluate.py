@@ -64,18 +64,21 @@ class Trajectory:
     states: of the model's state_dtype [sequences, longest, state entries], all state inputs of the step side by side; rows past a
     sequence's length are zero. scores: int [sequences, classes]. A net without state has states of width 0. decisions: int16
     [sequences, longest], decide_states: int32 [sequences, longest, entries], the state inputs of the graph `decide` side by side, both
-    likewise zero past the end; None: the model takes no decisions, or the witness leaves them out.
+    likewise zero past the end; None: the model takes no decisions, or the witness leaves them out. features: where sequences are samples
+    (graph/sound.py), what the front-end made of them, int [sequences, longest, *input shape], or [samples, *input shape]; None: of numpy,
+    and where there are none.
     """
 
     states: IntArray
     scores: IntArray
     decisions: IntArray | None = None
     decide_states: IntArray | None = None
+    features: IntArray | None = None
 
     def take(self, rows: IntArray) -> Trajectory:
         """Of some of the sequences."""
-        decided = (None if array is None else array[rows] for array in (self.decisions, self.decide_states))
-        return Trajectory(self.states[rows], self.scores[rows], *decided)
+        others = (None if array is None else array[rows] for array in (self.decisions, self.decide_states, self.features))
+        return Trajectory(self.states[rows], self.scores[rows], *others)
 
     def first_steps(self, steps: int) -> Trajectory:
         """Of a trajectory with every score."""
@@ -88,17 +91,6 @@ def cut_frames(samples: IntArray, span: int, hop: int) -> IntArray:
     starts = np.arange(max(0, (len(samples) - span) // hop + 1)) * hop
     frames: IntArray = samples[starts[:, None] + np.arange(span)]
     return frames
-
-
-def evaluate_frontend(model: IntegerModel, samples: IntArray) -> IntArray:
-    """The inputs that a front-end makes of a recording, int [samples, channels]: int64 [inputs, *input shape], of whole frames alone."""
-    frames = cut_frames(samples, model.samples.type.shape[0], model.hop)
-    frames = frames[: len(frames) // model.frames_an_input * model.frames_an_input]
-    size = rows_at_a_time(model.graphs["frontend"])
-    parts = (frames[start : start + size] for start in range(0, len(frames), size))
-    found = [evaluate_graph(model.graphs["frontend"], {model.samples.name: part})[model.features.name] for part in parts]
-    features: IntArray = np.concatenate([np.zeros((0, *model.features.type.shape), np.int64), *found])
-    return features.reshape(-1, *model.input.type.shape)
 
 
 def initial_state(model: IntegerModel, batch: int, rows: IntArray | None = None) -> dict[str, IntArray]:

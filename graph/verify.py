@@ -52,8 +52,6 @@ def verify_runnable(model: IntegerModel) -> None:
 
     That is what commands rely on; graphs of other forms are for the tests of ops.
     """
-    if model.reads_samples:
-        raise UnsupportedError(f"model {model.name!r} has a front-end, which commands do not feed with samples yet: export it from Python")
     first, last = ("step", "head") if model.is_recurrent else ("whole", "whole")
     read, given = len(model.graphs[first].data_inputs), len(model.graphs[last].outputs)
     if (read, given) != (1, 1):

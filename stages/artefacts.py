@@ -18,6 +18,7 @@ from ..graph.archive import Arrays
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
+from ..graph.sound import Sound, inputs_in
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
 from ..model_directory import FLOAT_NET, GRAPH, MANIFEST, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
@@ -38,7 +39,8 @@ class Vectors:
     x: int16 [sequences, longest, channels]; lengths, labels: int64 [sequences]; scores: int16 [sequences, classes];
     states: of the model's state_dtype [SHOWN_SEQUENCES at most, longest, state entries]; states_sha256: hex, over all states. recorded:
     int64 [sequences], how many readings each recording has where the steps do not tell: of nets that read windows of one length, or several
-    readings a step.
+    readings a step. samples, sample_lengths: of a model with a front-end, what was recorded: int16 [sequences, longest, channels] and int64
+    [sequences]; x is what the front-end makes of it.
     """
 
     x: IntArray
@@ -48,13 +50,20 @@ class Vectors:
     states: IntArray
     states_sha256: str
     recorded: IntArray | None = None
+    samples: IntArray | None = None
+    sample_lengths: IntArray | None = None
+
+    @property
+    def sound(self) -> Sound | None:
+        """What was recorded, of a model with a front-end."""
+        return None if self.samples is None or self.sample_lengths is None else Sound(self.samples, self.sample_lengths)
 
     @property
     def sha256(self) -> str:
         """What names these vectors in a report and in the manifest."""
         states = np.frombuffer(bytes.fromhex(self.states_sha256), np.uint8)
-        recorded = () if self.recorded is None else (self.recorded,)
-        return hash_arrays(self.x, self.lengths, self.labels, self.scores, self.states, states, *recorded)
+        others = (array for array in (self.recorded, self.samples, self.sample_lengths) if array is not None)
+        return hash_arrays(self.x, self.lengths, self.labels, self.scores, self.states, states, *others)
 
     @property
     def accuracy(self) -> float:
@@ -187,9 +196,14 @@ def describe_formats(model: IntegerModel) -> dict[str, dict[str, Any]]:
 
 
 def vector_files(
-    x: IntArray, lengths: IntArray, labels: IntArray, trajectory: Trajectory, recorded: IntArray | None = None
+    x: IntArray,
+    lengths: IntArray,
+    labels: IntArray,
+    trajectory: Trajectory,
+    recorded: IntArray | None = None,
+    sound: Sound | None = None,
 ) -> dict[str, bytes]:
-    """vectors/test.npz. recorded: see Vectors."""
+    """vectors/test.npz. recorded, sound: see Vectors."""
     arrays: Arrays = {
         "x": x.astype(np.int16),
         "lengths": lengths.astype(np.int64),
@@ -198,6 +212,7 @@ def vector_files(
         "states": trajectory.states[:SHOWN_SEQUENCES],
         "states_sha256": np.frombuffer(bytes.fromhex(hash_states(trajectory)), np.uint8),
         **({} if recorded is None else {"recorded": recorded.astype(np.int64)}),
+        **({} if sound is None else {"samples": sound.samples.astype(np.int16), "sample_lengths": sound.lengths.astype(np.int64)}),
     }
     return {VECTORS: serialize.to_npz(arrays)}
 
@@ -274,6 +289,8 @@ def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
         "scores": ("int16", (count, *model.output.type.shape)),
         "states": (model.state_dtype.name, (min(count, SHOWN_SEQUENCES), longest, entries)),
         "recorded": ("int64", (count,)),
+        "samples": ("int16", (count, *_samples_shape(vectors, model))),
+        "sample_lengths": ("int64", (count,)),
     }
     for name, (dtype, shape) in wanted.items():
         array: IntArray | None = getattr(vectors, name)
@@ -285,8 +302,29 @@ def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
         return "holds a length that no sequence has"
     if vectors.recorded is not None and (vectors.recorded.min() < 1 or vectors.recorded.max() > MOST_READINGS):
         return "tells of more or fewer readings than a recording has"
+    if fault := _fault_of_sound(vectors, model):
+        return fault
     if vectors.labels.min() < 0 or vectors.labels.max() >= model.output.type.size:
         return "holds a label that no class has"
+    return ""
+
+
+def _samples_shape(vectors: Vectors, model: IntegerModel) -> tuple[int, ...]:
+    """Of a recording, as far as the model says it."""
+    longest = vectors.samples.shape[1:2] if vectors.samples is not None else ()
+    return (*longest, model.samples.type.shape[1]) if model.reads_samples else ()
+
+
+def _fault_of_sound(vectors: Vectors, model: IntegerModel) -> str:
+    """As above, of what was recorded: there must be as many samples as the steps of each sequence are made of."""
+    sound = vectors.sound
+    if (sound is None) == model.reads_samples or (vectors.samples is None) != (vectors.sample_lengths is None):
+        return "holds samples where the model has no front-end, or none where it has one"
+    if sound is None:
+        return ""
+    steps = vectors.lengths if model.is_recurrent else np.ones(len(vectors.x), np.int64)
+    if sound.lengths.min() < 1 or sound.lengths.max() > sound.samples.shape[1] or (inputs_in(model, sound.lengths) != steps).any():
+        return "holds recordings of another length than their steps are made of"
     return ""
 
 

@@ -8,10 +8,24 @@ from ..export.packages import ECOSYSTEMS, package_folder
 from ..export.provenance import check_provenance
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
-from ..model_directory import C_FOLDER, FIRMWARE_FOLDER, ONNX_DECIDE, ONNX_SEQUENCE, ONNX_STEP, TFLITE, ModelDirectory
+from ..model_directory import (
+    C_FOLDER,
+    FIRMWARE_FOLDER,
+    ONNX_DECIDE,
+    ONNX_FRONTEND,
+    ONNX_SEQUENCE,
+    ONNX_STEP,
+    TFLITE,
+    TFLITE_FRONTEND,
+    ModelDirectory,
+)
 from ..targets.cores import CORES
 
-OWNED: Mapping[str, Sequence[str]] = {"onnx": (ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE), "tflite": (TFLITE,), "c": (C_FOLDER,)}
+OWNED: Mapping[str, Sequence[str]] = {
+    "onnx": (ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE, ONNX_FRONTEND),
+    "tflite": (TFLITE, TFLITE_FRONTEND),
+    "c": (C_FOLDER,),
+}
 """Files and folders by the format that they are of."""
 EXPORTED: Sequence[str] = (
     *(name for names in OWNED.values() for name in names),

@@ -13,9 +13,10 @@ from ..graph.draws import Draws
 from ..graph.evaluate import Trajectory, evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
+from ..graph.sound import Sound
 from ..validate.compare import LayerReference
 from ..validate.coverage import CoverageMeter
-from ..validate.stress import Mode, stress_sequences, stress_vectors
+from ..validate.stress import Mode, Stress, stress_sequences, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
 from .compared_sets import TEST, Set
@@ -41,11 +42,12 @@ class SequenceSet:
     initial: IntArray | None
     vectors: VectorSet
     sampled: int | None = None
+    sound: Sound | None = None
     _trajectories: dict[bool, Trajectory] = field(default_factory=dict)
 
     def job(self, model: IntegerModel, path: Path, argument: str, progress: Callable[[Progress], None] = tell_nobody) -> Job:
         """What a witness is asked."""
-        return Job(model, path, self.x, self.lengths, argument, progress, self.initial)
+        return Job(model, path, self.x, self.lengths, argument, progress, self.initial, sound=self.sound)
 
     def reference(self, model: IntegerModel, *, from_zero: bool) -> Trajectory:
         """What numpy answers, computed once. from_zero: whatever the initial states."""
@@ -60,8 +62,10 @@ class SequenceSet:
             return self
         rows = _chosen(len(self.x), count)
         initial = None if self.initial is None else self.initial[rows]
+        sound = None if self.sound is None else self.sound.take(rows)
         trajectories = {key: trajectory.take(rows) for key, trajectory in self._trajectories.items()}
-        return replace(self, x=self.x[rows], lengths=self.lengths[rows], initial=initial, sampled=count, _trajectories=trajectories)
+        taken = replace(self, x=self.x[rows], lengths=self.lengths[rows], initial=initial, sound=sound, sampled=count)
+        return replace(taken, _trajectories=trajectories)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +90,8 @@ class LayerSet:
 def golden_set(vectors: Vectors, reference: Trajectory | None = None) -> SequenceSet:
     """The recordings' vectors, and what numpy answers to them, where that is known."""
     named = VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))
-    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, _trajectories={} if reference is None else {True: reference})
+    known = {} if reference is None else {True: reference}
+    return SequenceSet(TEST, vectors.x, vectors.lengths, None, named, sound=vectors.sound, _trajectories=known)
 
 
 def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]:
@@ -95,18 +100,19 @@ def stress_sets(model: IntegerModel, mode: Mode) -> tuple[SequenceSet, LayerSet]
     whole, layers = STRESS[mode]
     arrays = [array for values in stress.layers.values() for array in values.values()]
     forced = VectorSet(sha256=hash_arrays(*arrays), sequences=sum(map(_batch, stress.layers.values())))
-    return _sequence_set(model, whole, stress.x, stress.lengths, stress.initial), LayerSet(layers, LayerReference(stress.layers), forced)
+    return _sequence_set(model, whole, stress), LayerSet(layers, LayerReference(stress.layers), forced)
 
 
 def whole_runs(model: IntegerModel, name: Set) -> SequenceSet | None:
     """The sequences of the stress set that evidence calls `name`, without the values for single layers; None for another set."""
     mode = next((mode for mode in get_args(Mode) if STRESS[mode][0] == name), None)
-    return None if mode is None else _sequence_set(model, name, *stress_sequences(model, mode))
+    return None if mode is None else _sequence_set(model, name, stress_sequences(model, mode))
 
 
-def _sequence_set(model: IntegerModel, name: Set, x: IntArray, lengths: IntArray, initial: IntArray) -> SequenceSet:
-    named = VectorSet(sha256=hash_arrays(x, lengths, initial), sequences=len(x))
-    return SequenceSet(name, x, lengths, initial if model.is_recurrent else None, named)
+def _sequence_set(model: IntegerModel, name: Set, stress: Stress) -> SequenceSet:
+    sound = () if stress.sound is None else (stress.sound.samples, stress.sound.lengths)
+    named = VectorSet(sha256=hash_arrays(stress.x, stress.lengths, stress.initial, *sound), sequences=len(stress.x))
+    return SequenceSet(name, stress.x, stress.lengths, stress.initial if model.is_recurrent else None, named, sound=stress.sound)
 
 
 def measure(model: IntegerModel, sets: Sequence[SequenceSet | LayerSet]) -> dict[str, dict[str, Reach]]:
@@ -118,7 +124,7 @@ def measure(model: IntegerModel, sets: Sequence[SequenceSet | LayerSet]) -> dict
         if isinstance(each, LayerSet):
             total |= meter.layers(each.reference.forced)
         else:
-            total |= meter.vectors(each.x, each.lengths, each.initial)
+            total |= meter.vectors(each.x, each.lengths, each.initial, each.sound)
         found[each.name.partition(" ")[0]] = {kind: Reach(**counts) for kind, counts in total.as_json().items()}
     return found
 

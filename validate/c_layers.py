@@ -16,8 +16,8 @@ from .witness import Forced, LayerAnswer
 
 
 def encode_forced(model: IntegerModel, forced: Forced, target: Target | None = None) -> bytes:
-    """The samples of each graph, one after the other. target: for which the C was exported."""
-    return b"".join(_encode(model, role, graph_on(graph, target), forced[role]) for role, graph in model.graphs.items())
+    """The samples of each graph, one after the other; none of those that are not forced. target: for which the C was exported."""
+    return b"".join(_encode(model, role, graph_on(graph, target), forced.get(role, {})) for role, graph in model.graphs.items())
 
 
 def decode_layers(
@@ -32,7 +32,7 @@ def decode_layers(
         role: np.dtype([(f"{i}", stored_dtype(value.type), value.type.shape) for i, value in enumerate((*tapped[role], *left[role]))])
         for role in graphs
     }
-    counts = {role: _batch(forced[role]) for role in graphs}
+    counts = {role: _batch(forced.get(role, {})) for role in graphs}
     check_length(output, sum(counts[role] * records[role].itemsize for role in graphs))
     values: dict[str, dict[str, IntArray]] = {}
     delivered: dict[str, dict[str, IntArray]] = {}
@@ -44,7 +44,8 @@ def decode_layers(
         split = len(tapped[role])
         values[role] = {value.name: array for value, array in zip(tapped[role], arrays[:split], strict=True)}
         delivered[role] = {value.name: array for value, array in zip(left[role], arrays[split:], strict=True)}
-    return LayerAnswer(variant, version, graphs, values, delivered)
+    asked = {role: graph for role, graph in graphs.items() if role in forced}
+    return LayerAnswer(variant, version, asked, values, delivered)
 
 
 def _encode(model: IntegerModel, role: str, graph: Graph, forced: Mapping[str, IntArray]) -> bytes:
@@ -67,10 +68,12 @@ def _encode(model: IntegerModel, role: str, graph: Graph, forced: Mapping[str, I
 
 def _delivered(model: IntegerModel, role: str) -> tuple[Value, ...]:
     """What main finds in its buffers after the call."""
+    if role == "frontend":
+        return (model.features,)
     if role in ("step", "decide"):
         return model.graphs[role].state_inputs + tuple(decision_values(model) if role == "decide" else ())
     return (model.output,)
 
 
 def _batch(forced: Mapping[str, IntArray]) -> int:
-    return len(next(iter(forced.values())))
+    return len(next(iter(forced.values()), ()))

@@ -22,7 +22,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..store import read_file
 from ..targets.kernel_choice import Target, graph_on
-from .c_vectors import decode_values, encode_samples
+from .c_vectors import MOST_PUSHED, decode_values, encode_samples
 
 WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")
 """Generated C, the kernels and the programs around them compile with these."""
@@ -79,7 +79,7 @@ def _no_room(cause: str) -> InputError:
 def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str], program: Program = "main") -> list[Path]:
     """Write a main function, io.h, held.h and the platform's files (name to text); returns the sources among them."""
     texts = {
-        f"{program}.c": render(f"platforms/{program}.c.j2", source=translate(model)),
+        f"{program}.c": render(f"platforms/{program}.c.j2", source=translate(model), most_pushed=MOST_PUSHED),
         **{name: read_template(f"platforms/{name}") for name in ("io.h", "held.h")},
         **platform,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,17 +15,43 @@ from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel, Value
+from ..graph.sound import Sound
 from .witness import Job
+
+HEARD = 4
+"""Bit of what main.c is asked: samples follow, which are pushed."""
+PUSHED: Sequence[int] = (33, 1, 64, 7, 61, 2)
+MOST_PUSHED = max(PUSHED)
 
 
 def encode_vectors(job: Job) -> bytes:
     """The sequences (or samples) of a job as main.c reads them."""
-    count = np.array([len(job.x)], "<u4").tobytes()
-    x = job.x.astype(stored_dtype(job.model.input.type))
-    if not job.model.is_recurrent:
-        return count + x.tobytes()
-    steps, states = job.lengths.astype("<u4"), _encode_states(job)
-    return b"".join((count, *(steps[i].tobytes() + states[i] + x[i, : job.lengths[i]].tobytes() for i in range(len(x)))))
+    return b"".join((np.array([len(job.x)], "<u4").tobytes(), *_sequences(job)))
+
+
+def _sequences(job: Job) -> Iterator[bytes]:
+    x, heard = job.x.astype(stored_dtype(job.model.input.type)), job.heard
+    steps = job.lengths.astype("<u4") if job.model.is_recurrent else np.zeros(len(x), "<u4")
+    states = _encode_states(job) if job.model.is_recurrent else [b""] * len(x)
+    for i, row in enumerate(x):
+        if job.sound is not None and heard[i]:
+            yield _pushed(job.sound, i, recurrent=job.model.is_recurrent)
+        elif job.model.is_recurrent:
+            yield steps[i].tobytes() + states[i] + row[: job.lengths[i]].tobytes()
+        else:
+            yield (steps[i].tobytes() if job.model.reads_samples else b"") + row.tobytes()
+
+
+def pushed_at_once(row: int) -> int:
+    """How many samples of a recording are pushed at a time: small and odd numbers, another one for the next recording."""
+    return PUSHED[row % len(PUSHED)]
+
+
+def _pushed(sound: Sound, row: int, *, recurrent: bool) -> bytes:
+    """A recording of samples, from state zero."""
+    asked = bytes([HEARD]) if recurrent else b""
+    recording = sound.recording(row).astype("<i2")
+    return np.array(len(recording), "<u4").tobytes() + asked + bytes([pushed_at_once(row)]) + recording.tobytes()
 
 
 def _encode_states(job: Job) -> list[bytes]:
@@ -43,7 +69,8 @@ def decode_trajectory(job: Job, output: bytes) -> Trajectory:
         return decode_long_run(job, output)
     model, trajectory = job.model, empty_trajectory(job)
     steps = job.lengths if model.is_recurrent else np.zeros(len(job.x), np.int64)
-    sizes = steps * nbytes(stepped_values(model)) + model.output.type.nbytes
+    told = steps if model.is_recurrent else np.ones(len(job.x), np.int64)
+    sizes = steps * nbytes(stepped_values(model)) + model.output.type.nbytes + told * job.heard * model.input.type.nbytes
     check_length(output, int(sizes.sum()))
     for i, end in enumerate(np.cumsum(sizes).tolist()):
         decode_sequence(job, trajectory, i, output[end - sizes[i] : end])
@@ -56,15 +83,27 @@ def empty_trajectory(job: Job) -> Trajectory:
     steps = (count, job.x.shape[1] if model.is_recurrent else 0)
     width, decide_width = (sum(value.type.size for value in model.states(role)) for role in ("step", "decide"))
     decided = (np.zeros(steps, np.int16), np.zeros((*steps, decide_width), np.int32)) if model.decides else ()
-    return Trajectory(np.zeros((*steps, width), model.state_dtype), np.zeros((count, *model.output.type.shape), np.int64), *decided)
+    found = Trajectory(np.zeros((*steps, width), model.state_dtype), np.zeros((count, *model.output.type.shape), np.int64), *decided)
+    return found if job.sound is None else replace(found, features=np.zeros(job.x.shape, np.int16))
 
 
 def decode_sequence(job: Job, trajectory: Trajectory, i: int, results: bytes) -> None:
-    """Put into a trajectory what came of sequence i: `stepped_values` after each step, then the scores."""
+    """Put into a trajectory what came of sequence i: after each step its input, where that was made of samples, and `stepped_values`; then
+    the scores.
+    """
     model, steps = job.model, int(job.lengths[i]) if job.model.is_recurrent else 0
-    end = steps * nbytes(stepped_values(model))
-    if steps:
-        _put_steps(model, trajectory, i, np.frombuffer(results[:end], record_dtype(stepped_values(model))))
+    heard = [model.input] if job.heard[i] else []
+    after = [*heard, *stepped_values(model)] if model.is_recurrent else heard
+    end = max(1, steps) * nbytes(after)
+    records = np.frombuffer(results[:end], record_dtype(after)) if after else None
+    if steps and records is not None:
+        _put_steps(model, trajectory, i, records)
+    if heard and records is not None and trajectory.features is not None:
+        features = records[model.input.name]
+        if model.is_recurrent:
+            trajectory.features[i, :steps] = features
+        else:
+            trajectory.features[i] = features[0]
     trajectory.scores[i] = np.frombuffer(results[end:], stored_dtype(model.output.type)).reshape(model.output.type.shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
 from .witness import Forced, Job, LayerAnswer
 
-Kind = Literal["state", "score", "decision"]
+Kind = Literal["feature", "state", "score", "decision"]
 """What a value is; what a decision keeps is of its kind."""
 
 
@@ -23,7 +23,7 @@ Kind = Literal["state", "score", "decision"]
 class Mismatch:
     """One value that differs. step is None for scores at the end of a sequence.
 
-    sequence: or the sample, where a layer was run by itself.
+    sequence: or the sample, where a layer was run by itself. unit: what steps are called: of a front-end they are frames.
     """
 
     sequence: int
@@ -34,9 +34,10 @@ class Mismatch:
     got: int
     of: str = "sequence"
     kind: Kind = "state"
+    unit: str = "step"
 
     def __str__(self) -> str:
-        step = "" if self.step is None else f"step {self.step}, "
+        step = "" if self.step is None else f"{self.unit} {self.step}, "
         return f"{self.of} {self.sequence}, {step}{self.tensor}[{self.channel}]: expected {self.expected}, got {self.got}"
 
 
@@ -51,11 +52,12 @@ class Comparison:
 
 def expected_count(job: Job, *, decisions: bool = True) -> int:
     """What a full comparison covers: steps x (state entries, and the decision's with the decision) + sequences, or steps for every
-    score, x scores.
+    score, x scores. Where sequences are samples, also their inputs.
 
     decisions: whether the witness takes them, where the model does.
     """
     scores = (int(job.lengths.sum()) if job.every_score else len(job.x)) * job.model.output.type.size
+    scores += int(_told_inputs(job).sum()) * job.model.input.type.size
     if not job.model.is_recurrent:
         return scores
     roles = ("step", "decide") if job.model.decides and decisions else ("step",)
@@ -63,21 +65,42 @@ def expected_count(job: Job, *, decisions: bool = True) -> int:
     return int(job.lengths.sum()) * width + scores
 
 
+def _told_inputs(job: Job) -> BoolArray:
+    """Which inputs a witness makes of samples itself: bool [sequences, steps], one step of a net without state."""
+    if not job.model.is_recurrent:
+        return job.heard[:, None]
+    told: BoolArray = (np.arange(job.x.shape[1]) < job.lengths[:, None]) & job.heard[:, None]
+    return told
+
+
 def compare(job: Job, reference: Trajectory, answer: Trajectory) -> Comparison:
-    """Every state and decision of every valid step, and every score. Raises ParityError when the answer has not all of them.
+    """Every feature, state and decision of every valid step, and every score. Raises ParityError when the answer has not all of them.
 
     Decisions, and the states that they keep, are left out where the witness takes none.
     """
     _check_shapes(reference, answer)
     valid = np.arange(reference.states.shape[1]) < job.lengths[:, None]
     parts = [_Stepped(*part, (part[2] != part[3]) & valid[..., None]) for part in _stepped(job.model, reference, answer)]
-    scores = reference.scores != answer.scores
-    compared = int(valid.sum()) * sum(part.differs.shape[2] for part in parts) + scores.size
+    scores, features = reference.scores != answer.scores, _features(job, answer)
+    heard = 0 if features is None else int(_told_inputs(job).sum()) * features.differs.shape[2]
+    compared = int(valid.sum()) * sum(part.differs.shape[2] for part in parts) + scores.size + heard
     expected = expected_count(job, decisions=answer.decisions is not None)
     if compared != expected:
         raise ParityError(f"{compared} values were compared instead of {expected}")
+    parts = parts if features is None else [features, *parts]
     differing = int(sum(part.differs.sum() for part in parts) + scores.sum())
     return Comparison(compared, differing, _first(job, reference, answer, parts, scores))
+
+
+def _features(job: Job, answer: Trajectory) -> _Stepped | None:
+    """What a witness's own front-end made of samples; None where sequences are features. Raises ParityError where it left them out."""
+    if job.sound is None:
+        return None
+    if answer.features is None or answer.features.shape != job.x.shape:
+        raise ParityError("the answer has not the features of every sequence of samples")
+    told, size = _told_inputs(job), job.model.input.type.size
+    expected, got = (array.reshape(*told.shape, size) for array in (job.x, answer.features))
+    return _Stepped("feature", [job.model.input], expected, got, (expected != got) & told[..., None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +139,19 @@ def _stepped(model: IntegerModel, reference: Trajectory, answer: Trajectory) -> 
 
 
 def _first(job: Job, reference: Trajectory, answer: Trajectory, parts: Sequence[_Stepped], scores: BoolArray) -> Mismatch | None:
-    """A state or a score, which say more than what was decided on them; by sequence, then step."""
+    """A feature, a state or a score, which say more than what was decided on them; by sequence, then step."""
     longest = reference.states.shape[1]
     found = [part.first() for part in parts if part.differs.any()]
     found += [_first_score(job, reference, answer, scores)] if scores.any() else []
-    return min(found, key=lambda each: (each.kind == "decision", each.sequence, longest if each.step is None else each.step), default=None)
+    first = min(found, key=lambda each: (each.kind == "decision", each.sequence, longest if each.step is None else each.step), default=None)
+    return _in_frames(job.model, first) if first is not None and first.kind == "feature" else first
+
+
+def _in_frames(model: IntegerModel, mismatch: Mismatch) -> Mismatch:
+    """Of a step's input: the frame of the recording, and its feature."""
+    frame, channel = divmod(mismatch.channel, model.features.type.size)
+    frame += (mismatch.step or 0) * model.frames_an_input
+    return replace(mismatch, step=frame, tensor=model.features.name, channel=channel, unit="frame")
 
 
 def _first_score(job: Job, reference: Trajectory, answer: Trajectory, differs: BoolArray) -> Mismatch:

@@ -20,8 +20,8 @@ def composed_names(model: IntegerModel) -> dict[str, dict[str, str]]:
 
 
 def composed_graphs(model: IntegerModel) -> dict[str, Graph]:
-    """The graphs that `compose(model)` is made of, by name: a decision stands in no such file."""
-    return {role: graph for role, graph in model.graphs.items() if role != "decide"}
+    """The graphs that `compose(model)` is made of, by name: neither front-end nor decision stands in such a file."""
+    return {role: graph for role, graph in model.graphs.items() if role not in ("frontend", "decide")}
 
 
 def defined_values(model: IntegerModel) -> Mapping[str, list[str]]:

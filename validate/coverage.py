@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..graph.events import KINDS, BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.ranges import Range
+from ..graph.sound import Sound, frames_of_inputs
 
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
@@ -95,9 +97,18 @@ class CoverageMeter:
         """What forced values (Stress.layers) reach."""
         return self._reached(forced.items())
 
-    def vectors(self, x: IntArray, lengths: IntArray, initial: IntArray | None = None) -> Coverage:
-        """What a run of the whole model reaches: x, lengths and initial as `evaluate` reads them."""
-        return self._reached(self._walked(x, lengths, initial))
+    def vectors(self, x: IntArray, lengths: IntArray, initial: IntArray | None = None, sound: Sound | None = None) -> Coverage:
+        """What a run of the whole model reaches: x, lengths and initial as `evaluate` reads them. sound: of which x was made."""
+        return self._reached(chain(self._walked(x, lengths, initial), () if sound is None else self._heard(sound)))
+
+    def _heard(self, sound: Sound) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
+        """The values of the front-end, recording by recording."""
+        graph, name = self._model.graphs["frontend"], self._model.samples.name
+        size = rows_at_a_time(graph, ENTRIES_AT_A_TIME)
+        for row in np.flatnonzero(sound.heard).tolist():
+            frames = frames_of_inputs(self._model, sound.recording(row))
+            for start in range(0, len(frames), size):
+                yield "frontend", evaluate_graph(graph, {name: frames[start : start + size]})
 
     def _reached(self, runs: Iterable[tuple[str, Mapping[str, IntArray]]]) -> Coverage:
         reached = dict(self.nothing.reached)

@@ -15,7 +15,7 @@ from ..export.file_metadata import tflite_metadata
 from ..export.flatbuffer import entries
 from ..export.optional_package import import_optional
 from ..export.provenance import provenance
-from ..graph.ir import IntegerModel
+from ..graph.ir import Graph, IntegerModel
 from ..graph.ops.tflite_arithmetic import scale_of
 from ..graph.passes import compose
 
@@ -32,17 +32,17 @@ def check_metadata(found: Mapping[str, str], model: IntegerModel, path: Path) ->
             raise _refused(path, f"its {name} is {found.get(name)!r}, the graph's is {wanted!r}")
 
 
-def check_tflite(data: bytes, model: IntegerModel, path: Path) -> None:
+def check_tflite(data: bytes, model: IntegerModel, path: Path, graph: Graph | None = None) -> None:
     """Raise InputError unless metadata, scales, zero points and options of a TFLite file are those of the model's values.
 
-    data: checked by check_flatbuffer. Interpreters leave much of it unread: the zero point of weights, the scale of a bias, the types in
-    the options of a CAST.
+    graph: what the file holds; None: step and head, or the whole net. data: checked by check_flatbuffer. Interpreters leave much of it
+    unread: the zero point of weights, the scale of a bias, the types in the options of a CAST.
     """
     schema = import_optional("tflite")
     root = schema.Model.GetRootAs(data)
     with _damaged(path):
         metadata = tflite_metadata(data)
-        cause = next(_faults(root, model, schema), None)
+        cause = next(_faults(root, compose(model) if graph is None else graph, schema), None)
     check_metadata(metadata, model, path)
     if cause is not None:
         raise _refused(path, cause)
@@ -65,11 +65,11 @@ def _text(name: bytes | None) -> str:
     return "" if name is None else name.decode()
 
 
-def _faults(root: Any, model: IntegerModel, schema: Any) -> Iterator[str]:
+def _faults(root: Any, held: Graph, schema: Any) -> Iterator[str]:
     graph = root.Subgraphs(0)
     tensors = list(entries(graph, "Tensors"))
     scales = {_text(tensor.Name()): _scales(tensor) for tensor in tensors}
-    for name, type in compose(model).types().items():
+    for name, type in held.types().items():
         for tensor in (name, f"{name}/rank4"):
             if tensor in scales and scales[tensor].size and not np.array_equal(scales[tensor], scale_of(type.format)):
                 yield f"the scale of {tensor} is {scales[tensor][0]:g}, not {scale_of(type.format)[0]:g}"

@@ -15,7 +15,12 @@ from .compare import LayerReference, Mismatch
 from .replay import REPLAYED_STEPS, Replay, replay
 from .witness import Answer, Job, LayerAnswer, Witness
 
-GRAPHS: Mapping[str, Sequence[str]] = {"score": ("head", "whole"), "decision": ("head", "decide"), "state": ("step",)}
+GRAPHS: Mapping[str, Sequence[str]] = {
+    "feature": ("frontend",),
+    "score": ("head", "whole"),
+    "decision": ("head", "decide"),
+    "state": ("step",),
+}
 """Where a value that differs may come from, in order, by what it is."""
 
 
@@ -43,8 +48,9 @@ class Fault:
         """What stands behind the name of a witness that differs."""
         where = f"{self.channels} of {counted(self.of_channels, 'channel')}"
         if self.value.step is not None:
-            asked = counted(self.last_step - self.first_step + 1, "step")
-            where += f" since step {self.value.step}, in {self.steps} of {asked} from step {self.first_step} on"
+            unit = self.value.unit
+            asked = counted(self.last_step - self.first_step + 1, unit)
+            where += f" since {unit} {self.value.step}, in {self.steps} of {asked} from {unit} {self.first_step} on"
         elif self.value.of == "sample":
             where += f" since sample {self.value.sequence}, in {self.steps} of {counted(self.last_step + 1, 'sample')}"
         value = f"{self.layer}[{self.value.channel}]: expected {self.value.expected}, got {self.value.got}"
@@ -130,7 +136,9 @@ def _fault(layer: _Asked, kernel: str, run: Replay | None) -> Fault:
     begin = run.first if run else 0
     sequence = run.sequence if run else row
     step = None if run is None or run.first is None else run.first + row
-    value = Mismatch(sequence, step, layer.name, entry, int(expected[row, entry]), int(got[row, entry]), "sequence" if run else "sample")
+    unit = "frame" if layer.role == "frontend" else "step"
+    numbers, of = (entry, int(expected[row, entry]), int(got[row, entry])), "sequence" if run else "sample"
+    value = Mismatch(sequence, step, layer.name, *numbers, of, unit=unit)
     channels = layer.expected.shape[-1]
     wrong = int(differs.reshape(-1, channels).any(axis=0).sum())
     rows = int(differs.any(axis=1).sum())
@@ -139,7 +147,7 @@ def _fault(layer: _Asked, kernel: str, run: Replay | None) -> Fault:
 
 def _answered(job: Job, witness: Witness, answer: Answer, reference: Trajectory, mismatch: Mismatch) -> Fault | None:
     """The state or the scores that differ, at every step of the sequence, where no layer can be asked."""
-    if mismatch.kind == "decision":
+    if mismatch.kind in ("decision", "feature"):
         return None
     role = next(role for role in GRAPHS[mismatch.kind] if role in job.model.graphs)
     graph, row, length = job.model.graphs[role], mismatch.sequence, int(job.lengths[mismatch.sequence])

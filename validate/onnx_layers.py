@@ -80,12 +80,12 @@ def cut_step(data: bytes, path: Path, model: IntegerModel) -> Iterator[Layers]:
         yield _cut(file, file.graph, role, places, defined[role], path)
 
 
-def cut_decide(data: bytes, path: Path, model: IntegerModel) -> Layers:
-    """The layers of a file of one decision."""
-    file, graph = _load(data, path), model.graphs["decide"]
+def cut_alone(data: bytes, path: Path, model: IntegerModel, role: str) -> Layers:
+    """The layers of a file of one graph that stands by itself: a decision, a front-end."""
+    file, graph = _load(data, path), model.graphs[role]
     inputs = {value.name for value in graph.inputs}
     places = {name: FileTensor(name, type, inner=False) if name in inputs else _named(name, type) for name, type in graph.types().items()}
-    return _cut(file, file.graph, "decide", places, defined_values(model)["decide"], path)
+    return _cut(file, file.graph, role, places, defined_values(model)[role], path)
 
 
 def cut_sequence(data: bytes, path: Path, model: IntegerModel) -> Iterator[Layers]:

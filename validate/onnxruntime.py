@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import InputError, UnsupportedError
-from ..export.onnx import DECIDE_FILE, SEQUENCE_FILE, STEP_FILE, graph_to_onnx
+from ..export.onnx import DECIDE_FILE, FRONTEND_FILE, SEQUENCE_FILE, STEP_FILE, graph_to_onnx
 from ..export.optional_package import import_optional
 from ..graph.evaluate import Trajectory, rows_at_a_time
 from ..graph.fixed_point import IntArray
@@ -21,8 +22,8 @@ from .declared import check_metadata
 from .interpreter_child import ONNX, Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .onnx_files import metadata_of, read_onnx
-from .onnx_layers import COMPUTED, FileTensor, Layers, cut_decide, cut_sequence, cut_step
-from .variants import beside, choose
+from .onnx_layers import COMPUTED, FileTensor, Layers, cut_alone, cut_sequence, cut_step
+from .variants import beside, choose, with_features
 from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
 RECURRENT: Mapping[str, tuple[str, bool]] = {
@@ -49,7 +50,8 @@ class OnnxruntimeWitness:
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""
-        return (STEP_FILE, *((SEQUENCE_FILE,) if model.is_recurrent else ()), *((DECIDE_FILE,) if model.decides else ()))
+        sequence, decide, heard = (SEQUENCE_FILE,), (DECIDE_FILE,), (FRONTEND_FILE,)
+        return (STEP_FILE, *sequence * model.is_recurrent, *decide * model.decides, *heard * model.reads_samples)
 
     def takes_decisions(self, variant: str) -> bool:
         """See Witness. The sequence file loops over the steps inside, and ends with the scores."""
@@ -71,7 +73,9 @@ class OnnxruntimeWitness:
             if job.every_score and file == SEQUENCE_FILE:
                 raise UnsupportedError(f"{file} gives scores at the end of a sequence alone")
             run = _run_sequences if file == SEQUENCE_FILE else _run_steps if job.model.is_recurrent else _run_whole
-            yield Answer(variant, version, run(job, data, path, optimize), from_zero=file == SEQUENCE_FILE)
+            heard = job if job.sound is None else job.heard_by(partial(_run_frontend, job, optimize))
+            found = run(heard, data, path, optimize)
+            yield Answer(variant, version, with_features(found, heard), from_zero=file == SEQUENCE_FILE)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness."""
@@ -82,9 +86,10 @@ class OnnxruntimeWitness:
             path = job.directory / file
             cut = cut_sequence if file == SEQUENCE_FILE else cut_step
             parts = [(path, part) for part in cut(read_onnx(path), path, job.model)]
-            if job.model.decides and file == STEP_FILE:
-                decide = job.directory / DECIDE_FILE
-                parts.append((decide, cut_decide(read_onnx(decide), decide, job.model)))
+            for role, other in _alone(job.model, file):
+                place = job.directory / other
+                parts.append((place, cut_alone(read_onnx(place), place, job.model, role)))
+            parts = [(where, part) for where, part in parts if part.graph in forced]
             graphs = {part.graph: job.model.graphs[part.graph] for _, part in parts}
             values = {part.graph: _run_part(part, where, optimize, forced, graphs[part.graph]) for where, part in parts}
             yield LayerAnswer(variant, version, graphs, values)
@@ -102,6 +107,21 @@ class OnnxruntimeWitness:
     def kernels(self, job: Job, role: str) -> Mapping[str, str]:
         """See Witness."""
         return op_names(job, role)
+
+
+def _alone(model: IntegerModel, file: str) -> Iterator[tuple[str, str]]:
+    """(graph, file) of graphs that stand by themselves beside `file`."""
+    if model.decides and file == STEP_FILE:
+        yield "decide", DECIDE_FILE
+    if model.reads_samples and file != SEQUENCE_FILE:
+        yield "frontend", FRONTEND_FILE
+
+
+def _run_frontend(job: Job, optimize: bool, frames: IntArray) -> IntArray:
+    """Features [frames, features], by model_frontend.onnx."""
+    path, graph, features = job.directory / FRONTEND_FILE, job.model.graphs["frontend"], job.model.features
+    task = _task(optimize, (_input(job.model.samples),), (_input(features),), graph, answers=(features.name,))
+    return _run_once(task, _read(path, job.model), path, {job.model.samples.name: frames})[features.name]
 
 
 def _read(path: Path, model: IntegerModel) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 from ..graph.evaluate import Trajectory, evaluate_graph, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from ..graph.sound import Sound, frames_of_inputs
 from .compare import Mismatch
 from .witness import Forced, Job
 
@@ -34,6 +35,8 @@ class Replay:
 def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPLAYED_STEPS) -> Replay:
     """Up to `most` steps of the sequence of `mismatch`, in whose middle its step lies where there are so many; or its one sample."""
     model, row = job.model, mismatch.sequence
+    if job.sound is not None and mismatch.kind == "feature":
+        return _replay_frames(job.model, job.sound, mismatch, most)
     if not model.is_recurrent:
         return Replay({"whole": _values(model, "whole", {model.input.name: job.x[row : row + 1]})}, row, None)
     length = int(job.lengths[row])
@@ -49,6 +52,14 @@ def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPL
         kept = split_state(model, _rows_before(reference.decide_states[row], None, begin, end), "decide")
         forced["decide"] = _values(model, "decide", {**kept, read.name: forced["head"][model.output.name]})
     return Replay(forced, row, begin)
+
+
+def _replay_frames(model: IntegerModel, sound: Sound, mismatch: Mismatch, most: int) -> Replay:
+    """The same of the front-end's layers: up to `most` frames of the recording."""
+    frames = frames_of_inputs(model, sound.recording(mismatch.sequence))
+    begin = max(0, min((mismatch.step or 0) - most // 2, len(frames) - most))
+    values = _values(model, "frontend", {model.samples.name: frames[begin : begin + most]})
+    return Replay({"frontend": values}, mismatch.sequence, begin)
 
 
 def _rows_before(after: IntArray, initial: IntArray | None, begin: int, end: int) -> IntArray:

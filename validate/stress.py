@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,8 +12,10 @@ from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel
+from ..graph.sound import Sound, hear, inputs_in, numpy_features
 from .stress_layers import layer_inputs
 from .stress_patterns import held_patterns, single_entries, special_patterns
+from .stress_sound import stress_sound
 
 Mode = Literal["quick", "full"]
 _TIMES: Mapping[Mode, int] = {"quick": 1, "full": 12}
@@ -38,12 +40,14 @@ class Stress:
 
     initial: int [sequences, state entries], the state before the first step, rows as Trajectory.states. layers: for each graph by name
     the forced values of its layers (graph.evaluate.evaluate_forced), [batch, *shape] by name; a view's are those of what it shows.
+    sound: of a model that reads samples, which of the sequences are made of them.
     """
 
     x: IntArray
     lengths: IntArray
     initial: IntArray
     layers: Mapping[str, Mapping[str, IntArray]]
+    sound: Sound | None = None
 
     @property
     def steps(self) -> int:
@@ -54,14 +58,26 @@ class Stress:
 def stress_vectors(model: IntegerModel, mode: Mode = "quick") -> Stress:
     """The stress set of a verified model: the same for the same graph, on every machine."""
     layers = {name: layer_inputs(Draws(_SEED), graph, times=_TIMES[mode]) for name, graph in model.graphs.items()}
-    return Stress(*stress_sequences(model, mode), layers)
+    return replace(stress_sequences(model, mode), layers=layers)
 
 
-def stress_sequences(model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:
-    """x, lengths and initial of the stress set, which are made much faster than what is forced on layers."""
+def stress_sequences(model: IntegerModel, mode: Mode) -> Stress:
+    """The stress set without what is forced on layers, which takes much longer to make."""
     make = _sequences if model.is_recurrent else _windows
     x, lengths, initial = make(Draws(_SEED), model, mode)
-    return x.astype(np.int16), lengths, initial.astype(model.state_dtype)
+    fed = Stress(x.astype(np.int16), lengths, initial.astype(model.state_dtype), {})
+    return _with_sound(fed, model, stress_sound(Draws(_SEED), model, _TIMES[mode])) if model.reads_samples else fed
+
+
+def _with_sound(fed: Stress, model: IntegerModel, sound: Sound) -> Stress:
+    """Recordings of samples, from state zero, behind the sequences that are fed to the net itself."""
+    count, steps = len(fed.x), inputs_in(model, sound.lengths)
+    silent = np.zeros((count, *sound.samples.shape[1:]), np.int16)
+    sound = Sound(np.concatenate([silent, sound.samples]), np.concatenate([np.zeros(count, np.int64), sound.lengths]))
+    x = np.concatenate([fed.x, np.zeros((len(steps), *fed.x.shape[1:]), np.int16)])
+    initial = np.concatenate([fed.initial, np.zeros((len(steps), fed.initial.shape[1]), fed.initial.dtype)])
+    x = hear(model, sound, x, numpy_features(model))
+    return Stress(x, np.concatenate([fed.lengths, steps]), initial, {}, sound)
 
 
 def _sequences(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:

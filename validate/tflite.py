@@ -7,6 +7,7 @@ import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError, MissingToolError
 from ..export.flatbuffer import check_flatbuffer
-from ..export.tflite import FILE, graph_to_tflite
+from ..export.tflite import FILE, FRONTEND_FILE, graph_to_tflite
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
@@ -26,8 +27,8 @@ from .composed import composed_graphs
 from .declared import check_tflite
 from .interpreter_child import Task
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
-from .tflite_layers import TfliteLayers, cut_tflite
-from .variants import beside, choose, read_artefact
+from .tflite_layers import TfliteLayers, cut_tflite, cut_tflite_frontend
+from .variants import beside, choose, read_artefact, with_features
 from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
 RESOLVERS: Mapping[str, str] = {
@@ -51,7 +52,7 @@ class TfliteWitness:
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""
-        return (FILE,)
+        return files_of(model)
 
     def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
         """See Witness."""
@@ -69,6 +70,8 @@ class TfliteWitness:
         for variant in choose(self.name, RESOLVERS, job.argument):
             data = read_model(path)
             check_tflite(data, job.model, path)
+            if job.sound is not None:
+                check_tflite(*read_frontend(job), job.model.graphs["frontend"])
             answer = run_job(job, (package, RESOLVERS[variant]), data, path)
             yield Answer(variant, f"{package.replace('_', '-')} {version(package)}", answer)
 
@@ -77,7 +80,7 @@ class TfliteWitness:
         package = _interpreter_package()
         for variant in choose(self.name, RESOLVERS, job.argument):
             values = run_cut((package, RESOLVERS[variant]), job, forced)
-            yield LayerAnswer(variant, f"{package.replace('_', '-')} {version(package)}", composed_graphs(job.model), values)
+            yield LayerAnswer(variant, f"{package.replace('_', '-')} {version(package)}", graphs_of(job.model, forced), values)
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""
@@ -86,6 +89,23 @@ class TfliteWitness:
     def kernels(self, job: Job, role: str) -> Mapping[str, str]:
         """See Witness."""
         return op_names(job, role)
+
+
+def files_of(model: IntegerModel) -> Sequence[str]:
+    """Names of the files that hold a model."""
+    return (FILE, FRONTEND_FILE) if model.reads_samples else (FILE,)
+
+
+def graphs_of(model: IntegerModel, forced: Forced) -> Mapping[str, Graph]:
+    """The graphs in these files, of those on whose layers something is forced."""
+    graphs = {**composed_graphs(model), **({"frontend": model.graphs["frontend"]} if model.reads_samples else {})}
+    return {role: graph for role, graph in graphs.items() if role in forced}
+
+
+def read_frontend(job: Job) -> tuple[bytes, IntegerModel, Path]:
+    """(the checked file of the job's front-end, its model, its path)."""
+    path = job.directory / FRONTEND_FILE
+    return read_model(path), job.model, path
 
 
 def read_model(path: Path) -> bytes:
@@ -128,8 +148,13 @@ def run_samples(interpreter: tuple[str, str], data: bytes, graph: Graph, inputs:
 def run_cut(interpreter: tuple[str, str], job: Job, forced: Forced) -> dict[str, dict[str, IntArray]]:
     """What each layer of the job's file makes of the values forced on it, by graph and value. interpreter: package and resolver."""
     path = job.directory / FILE
-    parts = cut_tflite(read_model(path), path, job.model)
-    return {part.graph: _run_part(interpreter, part, path, forced[part.graph], job.model.graphs[part.graph].types()) for part in parts}
+    parts = [(path, part) for part in cut_tflite(read_model(path), path, job.model)]
+    if "frontend" in forced:
+        data, model, beside = read_frontend(job)
+        parts.append((beside, cut_tflite_frontend(data, beside, model)))
+    asked = [(where, part) for where, part in parts if part.graph in forced]
+    types = {role: graph.types() for role, graph in job.model.graphs.items()}
+    return {part.graph: _run_part(interpreter, part, where, forced[part.graph], types[part.graph]) for where, part in asked}
 
 
 def _run_part(
@@ -147,7 +172,21 @@ def _run_part(
 
 
 def run_job(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trajectory:
-    """Every state and score of a job. interpreter: package and resolver."""
+    """Every feature, state and score of a job. interpreter: package and resolver."""
+    if job.sound is not None:
+        job = job.heard_by(partial(_run_frontend, interpreter, *read_frontend(job)))
+    return with_features(_run_features(job, interpreter, data, path), job)
+
+
+def _run_frontend(interpreter: tuple[str, str], data: bytes, model: IntegerModel, path: Path, frames: IntArray) -> IntArray:
+    """Features [frames, features] of frames, one after the other."""
+    read, made = (boundary_tensor(value.name, value.type) for value in (model.samples, model.features))
+    task = Task(*interpreter, (read,), (made,), {}, (made.name,))
+    return _run(task, data, path, {read.name: frames[:, None]}, np.ones(len(frames), np.int64), {}).answers[made.name]
+
+
+def _run_features(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trajectory:
+    """From features on."""
     model, n = job.model, len(job.x)
     *following, answer = compose(model).outputs
     inputs = model.graphs["step"].state_inputs if model.is_recurrent else ()

@@ -30,6 +30,12 @@ class TfliteLayers:
     makes: Mapping[str, Tensor]
 
 
+def cut_tflite_frontend(data: bytes, path: Path, model: IntegerModel) -> TfliteLayers:
+    """The layers of the front-end, which stands in a checked file by itself. Raises InputError where a value is missing."""
+    names, inputs = {name: name for name in model.graphs["frontend"].types()}, [model.samples.name]
+    return _Cut(data, path).layers("frontend", names, inputs, defined_values(model)["frontend"])
+
+
 def cut_tflite(data: bytes, path: Path, model: IntegerModel) -> Iterator[TfliteLayers]:
     """The layers of each graph of the model in a checked file. Raises InputError where a value is missing."""
     names, defined = composed_names(model), defined_values(model)

@@ -12,9 +12,8 @@ from ..export.tflite import FILE, graph_to_tflite
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
-from .composed import composed_graphs
 from .interpreter_child import MICRO
-from .tflite import read_model, run_cut, run_job, run_samples
+from .tflite import files_of, graphs_of, read_model, run_cut, run_job, run_samples
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, op_names
 
@@ -27,7 +26,7 @@ class TfliteMicro:
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""
-        return (FILE,)
+        return files_of(model)
 
     def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
         """See Witness."""
@@ -48,7 +47,7 @@ class TfliteMicro:
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness."""
-        yield LayerAnswer("reference kernels", version("tflite-micro"), composed_graphs(job.model), run_cut((MICRO, ""), job, forced))
+        yield LayerAnswer("reference kernels", version("tflite-micro"), graphs_of(job.model, forced), run_cut((MICRO, ""), job, forced))
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """See Witness."""

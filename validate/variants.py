@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ..errors import InputError
+from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
 from ..store import read_file
+from .witness import Job
 
 
 def choose(witness: str, variants: Iterable[str], argument: str) -> list[str]:
@@ -48,6 +51,11 @@ def read_artefact(path: Path) -> bytes:
         return read_file(path, MOST_ARTEFACT_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): write it with `rescomp export`") from error
+
+
+def with_features(trajectory: Trajectory, heard: Job) -> Trajectory:
+    """Of a job that was heard by a witness's own front-end (Job.heard_by): the features beside what came of them."""
+    return trajectory if heard.sound is None else replace(trajectory, features=heard.x)
 
 
 def beside(states: Sequence[IntArray], axes: int) -> IntArray:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
 from ..graph.evaluate import Trajectory, initial_state
+from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
+from ..graph.sound import Features, Sound, hear
 from ..model_directory import ModelDirectory
 from .build import RESCOMP_S_OWN, Build
 
@@ -37,7 +41,8 @@ class Job:
     [sequences]. argument: what stands behind the colon in `name:argument`. progress: told now and then by a slow witness.
     initial: int [sequences, state entries], the states before the first step, rows as Trajectory.states; None: zeros.
     build: how generated C is compiled. every_score: the job is one long run: of its only sequence scores are asked after each step.
-    stream_steps: of the long run beside this job, for what a header offers of streams.
+    stream_steps: of the long run beside this job, for what a header offers of streams. sound: the samples of which numpy's front-end made
+    x; a witness reads these, and hands over the features.
     """
 
     model: IntegerModel
@@ -50,10 +55,20 @@ class Job:
     build: Build = RESCOMP_S_OWN
     every_score: bool = False
     stream_steps: int = 0
+    sound: Sound | None = None
 
     def from_zero(self) -> Job:
         """The same, every sequence beginning with zeros."""
         return replace(self, initial=None)
+
+    def heard_by(self, features: Features) -> Job:
+        """The same, its sequences of samples being what a witness's own front-end makes of them."""
+        return self if self.sound is None else replace(self, x=hear(self.model, self.sound, self.x, features))
+
+    @property
+    def heard(self) -> BoolArray:
+        """Which sequences are samples: bool [sequences]."""
+        return np.zeros(len(self.x), np.bool_) if self.sound is None else self.sound.heard
 
     def states(self) -> Mapping[str, IntArray]:
         """Every state before the first step, [sequences, *shape] of its own dtype, by name."""

@@ -13,13 +13,14 @@ from rescomp.export.c import export_c
 from rescomp.export.c_templates import read_template
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import frames_of, frontend_graph, with_front_end
-from rescomp.graph.evaluate import evaluate, evaluate_frontend, evaluate_graph
+from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected, Relu
 from rescomp.graph.serialize import decode, digest, encode
-from rescomp.graph.verify import FRAME_INPUT, verify_model, verify_runnable
+from rescomp.graph.sound import evaluate_frontend
+from rescomp.graph.verify import FRAME_INPUT, verify_model
 from rescomp.graph.weights import Int8Weight
 from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import WARNINGS, write_export
@@ -169,12 +170,12 @@ def whole(front_end, frames):
     return with_front_end(IntegerModel("ear", {"whole": graph}), front_end)
 
 
-def test_a_net_without_state_has_the_function_and_no_listener():
+def test_a_net_without_state_has_a_listener_that_stops_at_every_whole_input():
     model = whole(SMALL, 4)
     header = export_c(model)["ear.h"].decode()
     assert "void ear_frontend(ear_state *state, const int16_t *samples, int16_t *features);" in header
     assert "#define EAR_FRAMES 4" in header
-    assert "listener" not in header
+    assert "ear_run(&listener->state, listener->features, scores) before the rest is pushed" in header
     assert evaluate_frontend(model, recording(SMALL)).shape == (8, 4, 5)
 
 
@@ -216,8 +217,3 @@ def test_what_is_no_pipeline_is_refused(change, message):
     verify_model(model)
     with pytest.raises(UnsupportedError, match=message):
         verify_model(change(model))
-
-
-def test_commands_say_that_they_do_not_feed_samples():
-    with pytest.raises(UnsupportedError, match="has a front-end, which commands do not feed with samples yet"):
-        verify_runnable(recurrent(SMALL, 1))

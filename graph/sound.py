@@ -1,0 +1,114 @@
+"""Recordings of samples before a front-end, and the inputs that a model hears in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from .evaluate import cut_frames, evaluate_graph, rows_at_a_time
+from .events import BoolArray
+from .fixed_point import IntArray
+from .ir import IntegerModel
+
+FRAMES_AT_A_TIME = 4096
+"""Of all recordings together: one more may be begun."""
+Features = Callable[[IntArray], IntArray]
+"""What somebody makes of frames int [frames, span, channels]: int [frames, features]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """Recordings as a sensor gives them.
+
+    samples: int16 [recordings, longest, channels]; lengths: int64 [recordings], 0 for what is fed with features instead.
+    """
+
+    samples: IntArray
+    lengths: IntArray
+
+    def take(self, rows: IntArray) -> Self:
+        """Of some of the recordings."""
+        return replace(self, samples=self.samples[rows], lengths=self.lengths[rows])
+
+    @property
+    def heard(self) -> BoolArray:
+        """Which recordings are samples: bool [recordings]."""
+        return np.asarray(self.lengths > 0)
+
+    def recording(self, row: int) -> IntArray:
+        """int16 [samples, channels]."""
+        recording: IntArray = self.samples[row, : self.lengths[row]]
+        return recording
+
+
+def inputs_in(model: IntegerModel, samples: IntArray) -> IntArray:
+    """How many whole inputs recordings of so many samples hold: int64, of the shape of `samples`."""
+    frames = np.maximum(0, (samples - model.samples.type.shape[0]) // model.hop + 1)
+    inputs: IntArray = frames // model.frames_an_input
+    return inputs
+
+
+def samples_for(model: IntegerModel, inputs: int) -> int:
+    """The fewest samples that hold so many inputs."""
+    return (inputs * model.frames_an_input - 1) * model.hop + int(model.samples.type.shape[0])
+
+
+def numpy_features(model: IntegerModel) -> Features:
+    """The definition."""
+    graph, size = model.graphs["frontend"], rows_at_a_time(model.graphs["frontend"])
+
+    def features(frames: IntArray) -> IntArray:
+        parts = (frames[start : start + size] for start in range(0, len(frames), size))
+        return np.concatenate([evaluate_graph(graph, {model.samples.name: part})[model.features.name] for part in parts])
+
+    return features
+
+
+def hear(model: IntegerModel, sound: Sound, x: IntArray, features: Features) -> IntArray:
+    """x with the inputs that `features` makes of each recording of samples: int [recordings, longest, *input shape], or of a model
+    without state [recordings, *input shape], which has one input.
+    """
+    heard = x.copy()
+    for row, inputs in _heard(model, sound, features):
+        if model.is_recurrent:
+            heard[row, : len(inputs)] = inputs
+        else:
+            heard[row] = inputs[0]
+    return heard
+
+
+def _heard(model: IntegerModel, sound: Sound, features: Features) -> Iterator[tuple[int, IntArray]]:
+    """Row by row the inputs [inputs, *input shape] of recordings of samples; frames of many are computed together."""
+    rows: list[int] = []
+    frames: list[IntArray] = []
+    for row in np.flatnonzero(sound.heard).tolist():
+        rows.append(row)
+        frames.append(frames_of_inputs(model, sound.recording(row)))
+        if sum(map(len, frames)) >= FRAMES_AT_A_TIME:
+            yield from _computed(model, rows, frames, features)
+            rows, frames = [], []
+    if rows:
+        yield from _computed(model, rows, frames, features)
+
+
+def _computed(model: IntegerModel, rows: list[int], frames: list[IntArray], features: Features) -> Iterator[tuple[int, IntArray]]:
+    made = features(np.concatenate(frames))
+    parts = np.split(made, np.cumsum([len(each) for each in frames])[:-1])
+    yield from ((row, part.reshape(-1, *model.input.type.shape)) for row, part in zip(rows, parts, strict=True))
+
+
+def frames_of_inputs(model: IntegerModel, recording: IntArray) -> IntArray:
+    """The frames [frames, span, channels] of the whole inputs in a recording [samples, channels]."""
+    frames = cut_frames(recording, model.samples.type.shape[0], model.hop)
+    return frames[: len(frames) // model.frames_an_input * model.frames_an_input]
+
+
+def evaluate_frontend(model: IntegerModel, samples: IntArray) -> IntArray:
+    """The inputs that a front-end makes of a recording, int [samples, channels]: int64 [inputs, *input shape], of whole frames alone."""
+    frames = frames_of_inputs(model, samples)
+    if not len(frames):
+        return np.zeros((0, *model.input.type.shape), np.int64)
+    return numpy_features(model)(frames).reshape(-1, *model.input.type.shape)

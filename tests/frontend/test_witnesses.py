@@ -1,0 +1,124 @@
+"""PCM at every witness: features, states and scores of recordings, and of what a front-end hardly ever hears."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rescomp.export.c import export_c
+from rescomp.export.onnx import export_onnx
+from rescomp.export.tflite import export_tflite
+from rescomp.frontend.description import FrontEnd
+from rescomp.frontend.lowering import with_front_end
+from rescomp.graph.evaluate import evaluate
+from rescomp.graph.fixed_point import Requantization
+from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ir import Graph, IntegerModel, Node, Value
+from rescomp.graph.ops import Add, FullyConnected, Reshape
+from rescomp.graph.weights import Int8Weight
+from rescomp.validate.compare import compare, expected_count
+from rescomp.validate.coverage import CoverageMeter
+from rescomp.validate.fault import locate
+from rescomp.validate.registry import load_witness
+from rescomp.validate.stress import stress_sequences, stress_vectors
+from rescomp.validate.witness import Job
+
+Q10 = Format(10)
+SMALL = FrontEnd("log_mel", 8000, 200, 80, 256, 5, 60.0, 3800.0)
+TWO = replace(SMALL, kind="spectrum", channels=2, length=64, hop=90)
+
+
+def product(rng, rows, columns):
+    weight = Int8Weight(rng.integers(-20, 21, (rows, columns), dtype=np.int8))
+    return FullyConnected(weight, np.zeros(0, np.int32), Requantization(np.full(rows, 1 << 14), np.full(rows, 21)), Q10)
+
+
+def recurrent(front_end, frames):
+    """A step that adds what it makes of its frames to a state, behind the front-end."""
+    rng, size = np.random.default_rng(0), front_end.features * frames
+    nodes = (Node("a", product(rng, 4, size), ("x",), ("a",)), Node("h_next", Add(), ("a", "h"), ("h_next",)))
+    values = Value("x", TensorType((size,), Q10)), Value("h", TensorType((4,), Q10))
+    step = Graph("step", values, nodes, (), {"h": "h_next"})
+    head = Graph("head", (values[1],), (Node("scores", product(rng, 3, 4), ("h",), ("scores",)),), ("scores",))
+    return with_front_end(IntegerModel("ear", {"step": step, "head": head}), front_end)
+
+
+def whole(front_end, frames):
+    """Scores of so many frames at once."""
+    rng, x = np.random.default_rng(0), Value("x", TensorType((frames, front_end.features), Q10))
+    flat = Node("flat", Reshape((x.type.size,)), ("x",), ("flat",))
+    scores = Node("scores", product(rng, 3, x.type.size), ("flat",), ("scores",))
+    return with_front_end(IntegerModel("ear", {"whole": Graph("whole", (x,), (flat, scores), ("scores",))}), front_end)
+
+
+MODELS = {
+    "a frame a step": recurrent(SMALL, 1),
+    "frames side by side, two channels": recurrent(TWO, 2),
+    "a window": whole(replace(SMALL, pre_emphasis=0), 3),
+}
+
+
+def job_of(model, path):
+    """The stress set's recordings, and sequences that are fed to the net itself."""
+    for files in (export_onnx(model), export_tflite(model), {f"c/{name}": data for name, data in export_c(model).items()}):
+        for name, data in files.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(data)
+    stress = stress_sequences(model, "quick")
+    rows = np.r_[:4, len(stress.x) - 15 : len(stress.x)]
+    sound = stress.sound.take(rows)
+    assert sound.heard.sum() == 15
+    return Job(model, path, stress.x[rows], stress.lengths[rows], initial=stress.initial[rows], sound=sound)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("witness", ["c", "onnxruntime", "tflite", "tflite-micro", "qemu:cortex-m4"])
+def test_every_witness_begins_with_samples(witness, name, tmp_path, request):
+    witness, _, argument = witness.partition(":")
+    if argument:
+        request.getfixturevalue("emulated")(argument)
+    job = replace(job_of(MODELS[name], tmp_path), argument=argument)
+    job = job if job.model.is_recurrent else replace(job, initial=None)
+    answers = list(load_witness(witness).answers(job))
+    for answer in answers:
+        run = job.from_zero() if answer.from_zero else job
+        reference = evaluate(job.model, run.x, run.lengths, run.initial)
+        comparison = compare(run, reference, answer.trajectory)
+        assert (comparison.compared, comparison.mismatches) == (expected_count(job), 0), comparison.first
+    features = int(job.lengths[job.heard].sum()) if job.model.is_recurrent else 15
+    assert expected_count(job) - expected_count(replace(job, sound=None)) == features * job.model.input.type.size > 50
+
+
+@pytest.mark.parametrize("witness", ["c", "onnxruntime", "tflite"])
+def test_the_layers_of_the_front_end_are_run_by_themselves(witness, tmp_path):
+    job = job_of(MODELS["a frame a step"], tmp_path)
+    forced = {"frontend": stress_vectors(job.model).layers["frontend"]}
+    graph = job.model.graphs["frontend"]
+    for answer in load_witness(witness).run_layers(job, forced):
+        if "sequence" not in answer.variant:
+            assert answer.graphs == {"frontend": graph}
+            assert {name for node in graph.nodes for name in node.outputs} <= set(answer.values["frontend"])
+
+
+def test_a_front_end_that_differs_is_told_by_layer_frame_and_channel(tmp_path):
+    job = job_of(MODELS["frames side by side, two channels"], tmp_path)
+    source = tmp_path / "c" / "rescomp" / "log2_int32.c"
+    text = source.read_text()
+    changed = text.replace("(int16_t)rescomp_clamp(result", "(int16_t)rescomp_clamp(result + (j == 3)")
+    assert changed != text
+    source.write_text(changed)
+    witness, reference = load_witness("c"), evaluate(job.model, job.x, job.lengths, job.initial)
+    answer = next(witness.answers(job))
+    comparison = compare(job, reference, answer.trajectory)
+    assert str(comparison.first).startswith("sequence 4, frame 0, features[3]: expected ")
+    fault = locate(job, witness, answer, reference, comparison.first).fault
+    assert (fault.graph, fault.layer, fault.value.channel, fault.value.unit) == ("frontend", "logarithms", 3, "frame")
+    assert "since frame 0, in " in str(fault)
+
+
+def test_recordings_reach_places_of_the_front_end_that_no_feature_does(tmp_path):
+    job = job_of(MODELS["a frame a step"], tmp_path)
+    meter = CoverageMeter(job.model)
+    fed, heard = meter.vectors(job.x, job.lengths, job.initial), meter.vectors(job.x, job.lengths, job.initial, job.sound)
+    places = [place for place in heard.reached if place[0] == "frontend"]
+    assert sum(int(heard.reached[place].sum()) for place in places) > sum(int(fed.reached[place].sum()) for place in places) == 0
