@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -154,9 +155,23 @@ class ParityDevice:
         """A whole sequence of `count` steps, which fits a frame: states, then scores. Without state: a sample's scores."""
         return self._compute(Command.RUN, inputs, count, count * self.sizes.state_bytes + self.sizes.score_bytes, ModelBuffer.SCORES)
 
+    def push(self, samples: bytes, expected: int, unread: Sequence[tuple[ModelBuffer, int]] = ()) -> bytes:
+        """Samples as a sensor gives them, which fit a frame; the results of the steps among them, `expected` bytes.
+
+        unread: place and size of each part of the results, where they are of one step and do not fit a frame.
+        """
+        seconds = ANSWER_SECONDS + len(samples) * self._computing
+        answer = self.ask(Command.PUSH, bytes([not unread]) + samples, seconds, expected=expected * (not unread) + DIGEST_BYTES)
+        results, digest = answer[:-DIGEST_BYTES], int.from_bytes(answer[-DIGEST_BYTES:], "little")
+        return self._confirmed(results + b"".join(self.read(place, size) for place, size in unread), digest)
+
+    def samples_a_frame(self, sample_bytes: int) -> int:
+        """How many samples are worth one frame."""
+        return max(1, (self.body_bytes - HEADER_BYTES - 1) // sample_bytes)
+
     def fits(self, arguments: int, results: int) -> bool:
         """Whether so many bytes of input and of results are worth one frame each."""
-        return self._input_fits(arguments) and self._results_fit(results)
+        return self._input_fits(arguments) and self.results_fit(results)
 
     def steps_a_frame(self) -> int:
         """How many steps are worth one frame."""
@@ -210,12 +225,13 @@ class ParityDevice:
     def _input_fits(self, size: int) -> bool:
         return HEADER_BYTES + 1 + size <= self.body_bytes
 
-    def _results_fit(self, size: int) -> bool:
+    def results_fit(self, size: int) -> bool:
+        """Whether so many bytes of results are worth one frame."""
         return HEADER_BYTES + STATUS_BYTES + size + DIGEST_BYTES <= self.body_bytes
 
     def _compute(self, command: Command, inputs: bytes, count: int, expected: int, place: ModelBuffer) -> bytes:
         """Input and results that do not fit a frame go in pieces, before and behind the request."""
-        told = self._results_fit(expected)
+        told = self.results_fit(expected)
         if not self._input_fits(len(inputs)):
             self.write(ModelBuffer.INPUT, inputs)
             inputs = b""
@@ -224,6 +240,10 @@ class ParityDevice:
         results, digest = answer[:-DIGEST_BYTES], int.from_bytes(answer[-DIGEST_BYTES:], "little")
         if not told:
             results = self.read(place, expected)
+        return self._confirmed(results, digest)
+
+    def _confirmed(self, results: bytes, digest: int) -> bytes:
+        """Results that the device has added to its digest. Raises LostError where that is another one."""
         self.digest.add(results)
         if self.digest.value != digest:
             raise LostError(f"the results that arrived from {self.port} are not those that the device computed")
@@ -293,7 +313,7 @@ class ParityDevice:
 
     def _first_pace(self, command: Command, size: int) -> _Pace:
         """Before anything is known: a generous guess."""
-        computing = self._computing / 10 if command in (Command.STEP, Command.RUN, Command.SCORES, Command.LAYER) else 0.0
+        computing = self._computing / 10 if command in (Command.STEP, Command.RUN, Command.SCORES, Command.LAYER, Command.PUSH) else 0.0
         return _Pace(20 / self._line.baud + (0.1 + computing) / size)
 
     def _next_body(self, until: float) -> bytes | None:

@@ -22,6 +22,8 @@ from .serial_line import BAUD
 HOST = "host"
 """Name of the core of this machine."""
 PARITY_FILES: Sequence[str] = ("main.c", "parity.c", "parity.h", "frame.c", "frame.h", "crc.c", "crc.h", "uart.h")
+PUSHED_AT_ONCE = 31
+"""Samples that the firmware hands to the model at a time, an odd number."""
 SMALL_VARIABLES = 200
 """Bytes of RAM, at most, that the firmware takes beside the buffers counted one by one."""
 
@@ -104,7 +106,9 @@ def build_parity_firmware(
 
 def choose_frame_bytes(core: Core, source: Source) -> int:
     """Of the longest body: a quarter of the RAM that is left beside stack and model, since there are two buffers for one."""
-    taken = source.state_bytes + source.scratch_bytes + sum(value.type.nbytes for value in (*source.inputs, source.scores))
+    state = source.listener_bytes if source.model.reads_samples else source.state_bytes + source.scratch_bytes
+    taken = state + sum(value.type.nbytes for value in (*source.inputs, source.scores))
+    taken += 2 * PUSHED_AT_ONCE * source.model.samples.type.shape[1] if source.model.reads_samples else 0
     left = core.ram_bytes - core.stack_bytes - taken - SMALL_VARIABLES
     return min(LARGEST_FRAME, max(SMALLEST_FRAME, left // 4 // 16 * 16))
 
@@ -140,19 +144,22 @@ def describe_firmware(core: Core | None, source: Source, export: _Export, frame_
 
 
 def step_layers(source: Source) -> int:
-    """How many of the numbered layers belong to the step; the others follow them."""
-    return sum(len(layer.taps) for layer in source.layers if layer.graph == "step")
+    """How many of the numbered layers belong to front-end and step; the others follow them."""
+    return sum(len(layer.taps) for layer in source.layers if layer.graph in ("frontend", "step"))
 
 
 def _model_texts(source: Source, hello: Hello) -> dict[str, str]:
     """parity_model.h and parity_model.c."""
+    state = "listener.state" if source.model.reads_samples else "state"
     buffers: dict[str, list[tuple[str, TensorType]]] = {
         "inputs": [(value.identifier, value.type) for value in source.inputs],
-        "states": [(f"state.{value.identifier}", value.type) for value in source.kept],
+        "states": [(f"{state}.{value.identifier}", value.type) for value in source.kept],
     }
     if source.decide_states:
         buffers["states"].append(("decision", TensorType((1,), Format(0))))
     context = {"source": source, "hello": hello, "packed": list(hello.pack()), "step_layers": step_layers(source), **buffers}
+    context["pushed"] = PUSHED_AT_ONCE if source.model.reads_samples else 0
+    context["frontend_layers"] = sum(len(layer.taps) for layer in source.layers if layer.graph == "frontend")
     names = ("parity_model.h", "parity_model.c")
     return {name: render(f"parity/{name}.j2", **context) for name in names}
 

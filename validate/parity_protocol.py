@@ -36,6 +36,7 @@ class Command(IntEnum):
     LAYER = 8
     CYCLES = 9
     DIGEST = 10
+    PUSH = 11
 
 
 class Status(IntEnum):
@@ -55,6 +56,8 @@ class ModelBuffer(IntEnum):
     INPUT = 0
     STATE = 1
     SCORES = 2
+    FEATURES = 3
+    FRAME = 4
 
 
 @dataclass(frozen=True)

@@ -149,15 +149,16 @@ def describe_estimate(jobs: Iterable[Job]) -> str:
 
 def _bytes_over_the_line(job: Job) -> int:
     model, sequences = job.model, len(job.x)
+    heard = 0 if job.sound is None else int(job.sound.lengths.sum()) * 2 * job.sound.samples.shape[2]
     if not model.is_recurrent:
-        return sequences * (model.input.type.nbytes + model.output.type.nbytes + 2 * FRAME_BYTES)
+        return heard + sequences * (model.input.type.nbytes + model.output.type.nbytes + 2 * FRAME_BYTES)
     state = nbytes(stepped_values(model))
     begun = 0 if job.initial is None else int(job.initial.any(axis=1).sum())
     steps = int(job.lengths.sum())
     a_sequence = model.output.type.nbytes + 2 * FRAME_BYTES
     if job.every_score:
         return steps * (model.input.type.nbytes + state + 2 * FRAME_BYTES + a_sequence)
-    return steps * (model.input.type.nbytes + state) + sequences * a_sequence + begun * (state + FRAME_BYTES)
+    return heard + steps * (model.input.type.nbytes + state) + sequences * a_sequence + begun * (state + FRAME_BYTES)
 
 
 def _read_layers(
@@ -168,31 +169,33 @@ def _read_layers(
     names = [value.name for value in tapped_values(graph_on(model.graphs[role], source.target))]
     found: dict[str, list[IntArray]] = {name: [] for name in names}
     for i in range(len(next(iter(inputs.values())))):
-        state, reading = _encode_inputs(model, inputs, i)
+        state, reading = _encode_inputs(model, role, inputs, i)
         for name, tap in zip(names, taps, strict=True):
-            data = insist(device, f"layer {name}", partial(_read_layer, device, tap, state, reading))
+            place = ModelBuffer.FRAME if role == "frontend" else ModelBuffer.INPUT
+            data = insist(device, f"layer {name}", partial(_read_layer, device, tap, state, reading, place))
             found[name].append(np.frombuffer(data, stored_dtype(tap.type)).reshape(tap.type.shape).astype(np.int64))
     return {name: np.stack(values) for name, values in found.items()}
 
 
-def _read_layer(device: ParityDevice, tap: Tap, state: bytes, reading: bytes) -> bytes:
+def _read_layer(device: ParityDevice, tap: Tap, state: bytes, reading: bytes, place: ModelBuffer) -> bytes:
     """A layer's output, piece by piece, each computed anew: the device has no memory for what lies between."""
     data = b""
-    device.write(ModelBuffer.INPUT, reading)
     while len(data) < tap.type.nbytes:
+        device.write(place, reading)
         device.write(ModelBuffer.STATE, state)
         data += device.layer(tap.index, len(data), min(device.piece_bytes, tap.type.nbytes - len(data)))
     return data
 
 
-def _encode_inputs(model: IntegerModel, inputs: Mapping[str, IntArray], i: int) -> tuple[bytes, bytes]:
+def _encode_inputs(model: IntegerModel, role: str, inputs: Mapping[str, IntArray], i: int) -> tuple[bytes, bytes]:
     """State and input of sample i as they lie on the device; a state that the graph does not read is zero."""
     values = stepped_values(model)
     state = b"".join(
         inputs[value.name][i].astype(stored_dtype(value.type)).tobytes() if value.name in inputs else bytes(value.type.nbytes)
         for value in values
     )
-    reading = inputs[model.input.name][i].astype(stored_dtype(model.input.type)).tobytes() if model.input.name in inputs else b""
+    read = model.samples if role == "frontend" else model.input
+    reading = inputs[read.name][i].astype(stored_dtype(read.type)).tobytes() if read.name in inputs else b""
     return state, reading
 
 

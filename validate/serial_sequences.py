@@ -11,6 +11,7 @@ from ..graph.evaluate import Trajectory
 from .c_vectors import decode_long_run, decode_sequence, empty_trajectory, nbytes, stepped_values, stored_dtype
 from .parity_device import LostError, ParityDevice
 from .parity_protocol import ModelBuffer
+from .serial_sound import PushedRecording
 from .witness import Job, Progress
 
 T = TypeVar("T")
@@ -63,11 +64,15 @@ class SequenceStream:
         return trajectory
 
     def _sequence(self, i: int) -> bytes:
-        """The results of sequence i: the state after each step (and the scores, where every score is asked), then the scores.
+        """The results of sequence i: the state after each step (and the scores, where every score is asked), then the scores. Of samples
+        the features stand before each state, or before the scores of a model without one.
 
         Whenever the conversation is lost, it goes on from the last state that arrived whole.
         """
         device, what = self._device, f"sequence {i}"
+        if self._job.sound is not None and self._job.heard[i]:
+            recording = PushedRecording(device, self._job.model, self._job.sound.recording(i))
+            return insist(device, what, recording.push, recording.results)
         if not self._job.model.is_recurrent:
             return insist(device, what, lambda: device.run(self._x[i].tobytes(), 0))
         steps, sizes = int(self._job.lengths[i]), device.sizes

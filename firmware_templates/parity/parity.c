@@ -10,9 +10,9 @@
 /* A body: session (2 bytes), sequence number (2), command (1), and for an answer the status (1); then arguments or results. */
 enum { SESSION = 0, NUMBER = 2, COMMAND = 4, ARGUMENTS = 5, STATUS = 5, RESULTS = 6 };
 enum { ANSWER = 0x80, DIGEST_BYTES = 4 };
-enum { HELLO = 1, RESET, WRITE, STEP, SCORES, RUN, READ, LAYER, CYCLES, DIGEST };
+enum { HELLO = 1, RESET, WRITE, STEP, SCORES, RUN, READ, LAYER, CYCLES, DIGEST, PUSH };
 enum { OK, DAMAGED, NO_SESSION, OUT_OF_ORDER, UNKNOWN_COMMAND, BAD_ARGUMENTS };
-enum { AT_INPUT, AT_STATE, AT_SCORES };
+enum { AT_INPUT, AT_STATE, AT_SCORES, AT_FEATURES, AT_FRAME };
 #define NO_LAYER UINT16_C(0xffff)
 
 static uint8_t request[PARITY_FRAME_BYTES + FRAME_CRC_BYTES];
@@ -174,9 +174,60 @@ static uint8_t run(uint8_t *input, uint16_t length, uint8_t told)
     return scores(0, told);
 }
 
+#if PARITY_PUSHED > 0
+/* Samples as a sensor gives them. The results of each step are its features and the state; without state, the features and the scores. */
+static uint8_t push(const uint8_t *bytes, uint16_t length, uint8_t told)
+{
+    static int16_t samples[PARITY_PUSHED * PARITY_SAMPLE_BYTES / 2];
+    const parity_region *const after = PARITY_RECURRENT ? &parity_state : &parity_scores;
+
+    if (length % PARITY_SAMPLE_BYTES != 0) {
+        return BAD_ARGUMENTS;
+    }
+    while (length > 0) {
+        const uint16_t left = length / PARITY_SAMPLE_BYTES, part = left < PARITY_PUSHED ? left : PARITY_PUSHED;
+        uint32_t taken = 0;
+
+        memcpy(samples, bytes, part * PARITY_SAMPLE_BYTES);
+        while (taken < part) {
+            const uint32_t before = cycles_now();
+            uint8_t stepped;
+
+            taken += parity_model_push(samples + taken * (PARITY_SAMPLE_BYTES / 2), part - taken, &stepped);
+            if (stepped) {
+                step_cycles = (cycles_now() - before) & PARITY_CYCLE_MASK;
+                if (told && answer_length + parity_features.size + after->size > PARITY_FRAME_BYTES - DIGEST_BYTES) {
+                    return BAD_ARGUMENTS;
+                }
+                give(&parity_features, told);
+                give(after, told);
+            }
+        }
+        bytes += part * PARITY_SAMPLE_BYTES;
+        length = (uint16_t)(length - part * PARITY_SAMPLE_BYTES);
+    }
+    return OK;
+}
+#endif
+
 static const parity_region *find_region(uint8_t place)
 {
-    return place == AT_INPUT ? &parity_input : place == AT_STATE ? &parity_state : place == AT_SCORES ? &parity_scores : NULL;
+    switch (place) {
+    case AT_INPUT:
+        return &parity_input;
+    case AT_STATE:
+        return &parity_state;
+    case AT_SCORES:
+        return &parity_scores;
+#if PARITY_PUSHED > 0
+    case AT_FEATURES:
+        return &parity_features;
+    case AT_FRAME:
+        return &parity_frame;
+#endif
+    default:
+        return NULL;
+    }
 }
 
 /* place (1 byte), offset (4), then what to write there, or (read) the length (2). */
@@ -210,6 +261,11 @@ static uint8_t layer(const uint8_t *arguments, uint16_t length)
     watched.offset = get32(arguments + 2);
     watched.length = get16(arguments + 6);
     watched.found = 0;
+#if PARITY_PUSHED > 0
+    if (watched.layer < parity_frontend_layers) {
+        parity_model_frontend();
+    } else
+#endif
     if (watched.layer < parity_step_layers) {
         compute_step();
     } else {
@@ -251,6 +307,10 @@ static uint8_t compute(uint8_t command, uint8_t *arguments, uint16_t length)
         status = step(arguments + 1, (uint16_t)(length - 1), arguments[0]);
     } else if (command == RUN) {
         status = run(arguments + 1, (uint16_t)(length - 1), arguments[0]);
+#if PARITY_PUSHED > 0
+    } else if (command == PUSH) {
+        status = push(arguments + 1, (uint16_t)(length - 1), arguments[0]);
+#endif
     } else {
         status = PARITY_RECURRENT ? scores((uint16_t)(length - 1), arguments[0]) : UNKNOWN_COMMAND;
     }
@@ -277,6 +337,9 @@ static uint8_t carry_out(uint8_t command, uint8_t *arguments, uint16_t length)
     case STEP:
     case SCORES:
     case RUN:
+#if PARITY_PUSHED > 0
+    case PUSH:
+#endif
         return compute(command, arguments, length);
     case CYCLES:
         append32(step_cycles);

@@ -10,16 +10,21 @@ from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import with_front_end
-from rescomp.graph.evaluate import evaluate
+from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected, Reshape
+from rescomp.graph.verify import FRAME_INPUT
 from rescomp.graph.weights import Int8Weight
+from rescomp.validate import parity_device
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.coverage import CoverageMeter
 from rescomp.validate.fault import locate
+from rescomp.validate.parity_firmware import build_parity_firmware
 from rescomp.validate.registry import load_witness
+from rescomp.validate.serial_machines import serial_machine
+from rescomp.validate.serial_port import SerialPort
 from rescomp.validate.stress import stress_sequences, stress_vectors
 from rescomp.validate.witness import Job
 
@@ -100,13 +105,20 @@ def test_the_layers_of_the_front_end_are_run_by_themselves(witness, tmp_path):
             assert {name for node in graph.nodes for name in node.outputs} <= set(answer.values["frontend"])
 
 
-def test_a_front_end_that_differs_is_told_by_layer_frame_and_channel(tmp_path):
-    job = job_of(MODELS["frames side by side, two channels"], tmp_path)
-    source = tmp_path / "c" / "rescomp" / "log2_int32.c"
+def plant(path):
+    """A fault in the fourth band of every channel, past the clamp."""
+    source = path / "c" / "rescomp" / "log2_int32.c"
     text = source.read_text()
-    changed = text.replace("(int16_t)rescomp_clamp(result", "(int16_t)rescomp_clamp(result + (j == 3)")
+    changed = text.replace(
+        "(int16_t)rescomp_clamp(result, floor, INT16_MAX)", "(int16_t)(rescomp_clamp(result, floor, INT16_MAX) - (j == 3))"
+    )
     assert changed != text
     source.write_text(changed)
+
+
+def test_a_front_end_that_differs_is_told_by_layer_frame_and_channel(tmp_path):
+    job = job_of(MODELS["frames side by side, two channels"], tmp_path)
+    plant(tmp_path)
     witness, reference = load_witness("c"), evaluate(job.model, job.x, job.lengths, job.initial)
     answer = next(witness.answers(job))
     comparison = compare(job, reference, answer.trajectory)
@@ -122,3 +134,38 @@ def test_recordings_reach_places_of_the_front_end_that_no_feature_does(tmp_path)
     fed, heard = meter.vectors(job.x, job.lengths, job.initial), meter.vectors(job.x, job.lengths, job.initial, job.sound)
     places = [place for place in heard.reached if place[0] == "frontend"]
     assert sum(int(heard.reached[place].sum()) for place in places) > sum(int(fed.reached[place].sum()) for place in places) == 0
+
+
+@pytest.mark.parametrize(("name", "frame_bytes"), [("a frame a step", 1024), ("frames side by side, two channels", 128), ("a window", 128)])
+def test_a_board_is_pushed_the_samples_in_the_sensor_s_order(name, frame_bytes, tmp_path, monkeypatch):
+    job = job_of(MODELS[name], tmp_path)
+    rows = np.r_[0, 4:9]
+    initial = job.initial[rows] if job.model.is_recurrent else None
+    job = replace(job, x=job.x[rows], lengths=job.lengths[rows], initial=initial, sound=job.sound.take(rows))
+    elf = build_parity_firmware(None, job.model, tmp_path / "c", tmp_path, frame_bytes=frame_bytes)
+    reference = evaluate(job.model, job.x, job.lengths, job.initial)
+    monkeypatch.setattr(parity_device, "REQUESTS_A_SESSION", 31)  # a session ends in the middle of a recording, which goes on
+    with serial_machine(None, elf) as port:
+        witness, job = SerialPort(hello_seconds=3), replace(job, argument=port)
+        (answer,) = witness.answers(job)
+        graph = job.model.graphs["frontend"]
+        frames = stress_vectors(job.model).layers["frontend"][FRAME_INPUT][:2]
+        layers = witness.run_graph(graph, {FRAME_INPUT: frames})
+    comparison = compare(job, reference, answer.trajectory)
+    assert (comparison.compared, comparison.mismatches) == (expected_count(job), 0), comparison.first
+    for name, values in evaluate_graph(graph, {FRAME_INPUT: frames}).items():
+        assert name == FRAME_INPUT or np.array_equal(layers[name], values), name
+
+
+def test_a_board_that_hears_wrongly_is_told_by_layer_frame_and_channel(tmp_path):
+    job = job_of(MODELS["a frame a step"], tmp_path)
+    job = replace(job, x=job.x[8:9], lengths=job.lengths[8:9], initial=None, sound=job.sound.take(np.array([8])))
+    plant(tmp_path)
+    elf = build_parity_firmware(None, job.model, tmp_path / "c", tmp_path)
+    reference = evaluate(job.model, job.x, job.lengths)
+    with serial_machine(None, elf) as port:
+        witness, job = SerialPort(hello_seconds=3), replace(job, argument=port)
+        (answer,) = witness.answers(job)
+        first = compare(job, reference, answer.trajectory).first
+        fault = locate(job, witness, answer, reference, first, 2).fault
+    assert (fault.graph, fault.layer, fault.value.channel, fault.value.step) == ("frontend", "logarithms", 3, 0)
