@@ -30,6 +30,7 @@ class DataOrigin(Stated):
     train_sequences: Count | None = None
     test_sequences: Count | None = None
     test_streams_sha256: Sha256 | None = None
+    sample_rate: Positive | None = None
     files: Count | None = None
     interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recordings: Count | None = None
@@ -44,7 +45,10 @@ class DataOrigin(Stated):
 
 
 class InputFormat(Stated):
-    """What the device reads: integers of dtype, times scale = 2^-fraction_bits, in unit. shape: of what the net reads at once."""
+    """What the net reads: integers of dtype, times scale = 2^-fraction_bits, in unit. shape: of what it reads at once.
+
+    Behind a front-end they are features, and Samples says what the device reads.
+    """
 
     fraction_bits: Annotated[int, Field(ge=0, le=15)]
     dtype: str | None = None
@@ -54,6 +58,19 @@ class InputFormat(Stated):
     shape: tuple[Positive, ...] | None = None
     readings_a_step: Positive | None = None
     stride: Positive | None = None
+
+
+class Samples(Stated):
+    """What a front-end reads: int16 samples of so many channels, sample_rate a second, times 2^-fraction_bits in unit.
+
+    names: of the channels, where they are known.
+    """
+
+    sample_rate: Positive
+    channels: Positive
+    fraction_bits: Annotated[int, Field(ge=0, le=15)] = 0
+    unit: str = ""
+    names: tuple[str, ...] = ()
 
 
 class Versions(Stated):
@@ -105,6 +122,7 @@ class Manifest(Stated):
     classes: tuple[str, ...]
     data: DataOrigin
     input: InputFormat
+    samples: Samples | None = None
     versions: Versions
     seed: Count | None = None
     threads: Positive | None = None

@@ -29,8 +29,12 @@ def frontend_graph(front_end: FrontEnd) -> Graph:
 
 
 def with_front_end(model: IntegerModel, front_end: FrontEnd) -> IntegerModel:
-    """The model with that front-end before it. Raises UnsupportedError where what it reads are no such features."""
-    graphs = {"frontend": frontend_graph(front_end), **model.graphs}
+    """The model with that front-end before it, in the place of another one.
+
+    Raises UnsupportedError where what it reads are no such features.
+    """
+    behind = {name: graph for name, graph in model.graphs.items() if name != "frontend"}
+    graphs = {"frontend": frontend_graph(front_end), **behind}
     whole = replace(model, graphs=graphs, hop=front_end.hop)
     verify_model(whole)
     return whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from .evaluate import cut_frames, evaluate_graph, rows_at_a_time
 from .events import BoolArray
 from .fixed_point import IntArray
-from .ir import IntegerModel
+from .ir import Graph, IntegerModel
 
 FRAMES_AT_A_TIME = 4096
 """Of all recordings together: one more may be begun."""
@@ -56,13 +56,14 @@ def samples_for(model: IntegerModel, inputs: int) -> int:
     return (inputs * model.frames_an_input - 1) * model.hop + int(model.samples.type.shape[0])
 
 
-def numpy_features(model: IntegerModel) -> Features:
-    """The definition."""
-    graph, size = model.graphs["frontend"], rows_at_a_time(model.graphs["frontend"])
+def numpy_features(graph: Graph) -> Features:
+    """The definition. graph: a front-end's."""
+    size, (read,), (made,) = rows_at_a_time(graph), graph.data_inputs, graph.outputs
+    nothing = np.zeros((0, *graph.types()[made].shape), np.int64)
 
     def features(frames: IntArray) -> IntArray:
         parts = (frames[start : start + size] for start in range(0, len(frames), size))
-        return np.concatenate([evaluate_graph(graph, {model.samples.name: part})[model.features.name] for part in parts])
+        return np.concatenate([nothing, *(evaluate_graph(graph, {read.name: part})[made] for part in parts)])
 
     return features
 
@@ -71,8 +72,10 @@ def hear(model: IntegerModel, sound: Sound, x: IntArray, features: Features) -> 
     """x with the inputs that `features` makes of each recording of samples: int [recordings, longest, *input shape], or of a model
     without state [recordings, *input shape], which has one input.
     """
-    heard = x.copy()
-    for row, inputs in _heard(model, sound, features):
+    heard, rows = x.copy(), np.flatnonzero(sound.heard).tolist()
+    made = features_in(map(sound.recording, rows), int(model.samples.type.shape[0]), model.hop, features)
+    for row, frames in zip(rows, made, strict=True):
+        inputs = frames[: len(frames) // model.frames_an_input * model.frames_an_input].reshape(-1, *model.input.type.shape)
         if model.is_recurrent:
             heard[row, : len(inputs)] = inputs
         else:
@@ -80,24 +83,20 @@ def hear(model: IntegerModel, sound: Sound, x: IntArray, features: Features) -> 
     return heard
 
 
-def _heard(model: IntegerModel, sound: Sound, features: Features) -> Iterator[tuple[int, IntArray]]:
-    """Row by row the inputs [inputs, *input shape] of recordings of samples; frames of many are computed together."""
-    rows: list[int] = []
-    frames: list[IntArray] = []
-    for row in np.flatnonzero(sound.heard).tolist():
-        rows.append(row)
-        frames.append(frames_of_inputs(model, sound.recording(row)))
-        if sum(map(len, frames)) >= FRAMES_AT_A_TIME:
-            yield from _computed(model, rows, frames, features)
-            rows, frames = [], []
-    if rows:
-        yield from _computed(model, rows, frames, features)
+def features_in(recordings: Iterable[IntArray], span: int, hop: int, features: Features) -> Iterator[IntArray]:
+    """Of each recording [samples, channels] the features [frames, features] of its whole frames; those of many are computed together."""
+    waiting: list[IntArray] = []
+    for recording in recordings:
+        waiting.append(cut_frames(recording, span, hop))
+        if sum(map(len, waiting)) >= FRAMES_AT_A_TIME:
+            yield from _together(waiting, features)
+            waiting = []
+    yield from _together(waiting, features)
 
 
-def _computed(model: IntegerModel, rows: list[int], frames: list[IntArray], features: Features) -> Iterator[tuple[int, IntArray]]:
-    made = features(np.concatenate(frames))
-    parts = np.split(made, np.cumsum([len(each) for each in frames])[:-1])
-    yield from ((row, part.reshape(-1, *model.input.type.shape)) for row, part in zip(rows, parts, strict=True))
+def _together(frames: list[IntArray], features: Features) -> Iterator[IntArray]:
+    if frames:
+        yield from np.split(features(np.concatenate(frames)), np.cumsum([len(each) for each in frames])[:-1])
 
 
 def frames_of_inputs(model: IntegerModel, recording: IntArray) -> IntArray:
@@ -108,7 +107,5 @@ def frames_of_inputs(model: IntegerModel, recording: IntArray) -> IntArray:
 
 def evaluate_frontend(model: IntegerModel, samples: IntArray) -> IntArray:
     """The inputs that a front-end makes of a recording, int [samples, channels]: int64 [inputs, *input shape], of whole frames alone."""
-    frames = frames_of_inputs(model, samples)
-    if not len(frames):
-        return np.zeros((0, *model.input.type.shape), np.int64)
-    return numpy_features(model)(frames).reshape(-1, *model.input.type.shape)
+    made = numpy_features(model.graphs["frontend"])(frames_of_inputs(model, samples))
+    return made.reshape(-1, *model.input.type.shape)

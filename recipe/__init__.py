@@ -1,9 +1,10 @@
-"""What the user asks for: a recipe of five to seven sections, read from TOML, checked key by key, recorded in the model directory."""
+"""What the user asks for: a recipe of five to eight sections, read from TOML, checked key by key, recorded in the model directory."""
 
 from .augment_section import AugmentSection
 from .constraints import WEIGHT_CONSTRAINTS, Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, ScaleForm, Sparse, Ternary
 from .data_section import DataSection
 from .document import Recipe, with_streams, with_unset
+from .frontend_section import FrontendSection
 from .model_section import BLOCK_READOUTS, MODEL_KINDS, ModelSection
 from .model_stages import (
     MOST_CELLS,
@@ -46,6 +47,7 @@ __all__ = [
     "DepthwiseStage",
     "Device",
     "Distill",
+    "FrontendSection",
     "Loop",
     "LowRank",
     "ModelSection",

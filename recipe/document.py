@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from .constraints import Constraint, Ternary
 from .data_section import DataSection
+from .frontend_section import FrontendSection
 from .model_section import ModelSection
 from .section import RecipeSection
 from .stream_sections import DecideSection, StreamSection
@@ -23,6 +24,7 @@ class Recipe(RecipeSection):
     train: TrainSection = TrainSection()
     compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
+    frontend: FrontendSection | None = None
     decide: DecideSection | None = None
     stream: StreamSection | None = None
 

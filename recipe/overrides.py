@@ -13,17 +13,20 @@ from .document import default_compress
 from .older_names import OLDER_NAMES
 from .stream_sections import OPTIONAL_SECTIONS
 
+MAY_BE_MISSING = (*OPTIONAL_SECTIONS, "frontend")
+"""Sections that `section=true` asks for as they are by default, and `section=false` for none."""
+
 
 def apply_override(document: dict[str, Any], override: str) -> None:
     """Set one dotted key; numbers address entries of a list (compress.0.scale=power_of_two)."""
     key, equals, text = override.partition("=")
     parts = OLDER_NAMES.get(key.strip(), key.strip()).split(".")
-    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], *([name] for name in OPTIONAL_SECTIONS))):
+    if not equals or not all(parts) or (len(parts) < 2 and parts not in (["compress"], *([name] for name in MAY_BE_MISSING))):
         raise InputError(f"--set takes section.key=value, not {override!r}")
-    if len(parts) == 1 and parts[0] in OPTIONAL_SECTIONS:
+    if len(parts) == 1 and parts[0] in MAY_BE_MISSING:
         _switch(document, parts[0], text.strip())
         return
-    if parts[0] in OPTIONAL_SECTIONS and document.get(parts[0]) is None:
+    if parts[0] in MAY_BE_MISSING and document.get(parts[0]) is None:
         document[parts[0]] = {}
     if parts[0] == "compress" and len(parts) > 1:
         document.setdefault("compress", default_compress())

@@ -58,6 +58,8 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
     if model.readout == "every" and recipe.train.loss_share not in (None, EVERY_STEP):
         raise InputError(f"{origin}: model.readout = 'every' puts the loss on every step, so that train.loss_share is 1: leave it out")
     refuse_unread_of_streams(recipe, origin)
+    if recipe.frontend is not None:
+        _refuse_behind_a_front_end(recipe, origin)
     for entry in recipe.compress:
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
             raise InputError(f"{origin}: density in compress is read by neither matrix beside density_w and density_u: leave it out")
@@ -65,6 +67,19 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
             raise InputError(f"{origin}: low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out")
         if isinstance(entry, Distill) and recipe.quantize.epochs == 0:
             raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
+
+
+def _refuse_behind_a_front_end(recipe: Recipe, origin: str) -> None:
+    """Raise InputError for what has no meaning where readings are the features of frames."""
+    of_frames = "behind a front-end a reading is the features of a frame"
+    if recipe.model.stride is not None:
+        raise InputError(f"{origin}: model.stride is for readings of a sensor, and {of_frames}: set frontend.hop, and leave it out")
+    if recipe.train.rotation:
+        raise InputError(f"{origin}: train.rotation turns the axes of a sensor, and {of_frames}: leave it out")
+    if recipe.stream is not None:
+        raise InputError(f"{origin}: [stream] is about lost readings, and {of_frames}, of which none is lost alone: leave it out")
+    if recipe.decide is not None and recipe.decide.rate is not None:
+        raise InputError(f"{origin}: decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out")
 
 
 def _is_asked(section: RecipeSection, key: str) -> bool:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from ..data.frames import steps_of
 from ..errors import InputError, UnsupportedError, counted
+from ..frontend.asked import asked_front_end
+from ..frontend.lowering import with_front_end
 from ..graph import serialize
 from ..graph.archive import Arrays
 from ..graph.evaluate import Trajectory
@@ -23,6 +25,7 @@ from ..graph.verify import verify_runnable
 from ..manifest import Manifest
 from ..model_directory import FLOAT_NET, GRAPH, MANIFEST, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
 from ..recipe import Recipe, parse_recipe
+from .golden_rows import kept_rows
 
 MOST_STATES = 1 << 28
 """Entries of all states of all sequences, which a comparison holds at once."""
@@ -150,10 +153,20 @@ def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDir
         "input.shape": reading.shape is not None and not _is_read(reading.shape, reading.readings_a_step or 1, model),
         "input.channels": len(reading.channels) not in (0, data.channels),
         "data.channels": reading.shape is not None and reading.shape[-1:] != (data.channels,),
+        "samples": (manifest.samples is None) == model.reads_samples,
+        "frontend": recipe is not None and not _is_behind(recipe, manifest, model),
     }
     for key in (key for key, differs in wrong.items() if differs):
         what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
         raise InputError(f"{what}; run `rescomp quantize {directory.path}` again")
+
+
+def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
+    """Whether the model's front-end, or that it has none, is the recipe's."""
+    if recipe.frontend is None or manifest.samples is None:
+        return recipe.frontend is None and not model.reads_samples
+    front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), manifest.samples.sample_rate, manifest.samples.channels)
+    return serialize.digest(with_front_end(model, front_end)) == serialize.digest(model)
 
 
 def _kept_recipe(directory: ModelDirectory) -> Recipe | None:
@@ -166,6 +179,8 @@ def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory)
     by_net = model.is_own and model.readings == 1 and model.stride is None  # the layers of a user's net may read more
     wrong = {
         "input.unit": reading.unit not in (None, recipe.data.unit),
+        "samples": (manifest.samples is None) != (recipe.frontend is None),
+        "samples.unit": manifest.samples is not None and manifest.samples.unit != recipe.data.unit,
         "input.readings_a_step": not by_net and reading.readings_a_step not in (None, model.readings_a_step),
         "input.stride": not by_net and reading.stride not in (None, model.stride or model.readings_a_step),
         "input.shape": not model.is_own and reading.shape is not None and (len(reading.shape) == 1) != model.is_recurrent,
@@ -249,7 +264,7 @@ def _check_counts(vectors: Vectors, manifest: Manifest, directory: ModelDirector
     where, again = directory.path / MANIFEST, f"which {directory.path / VECTORS} contradicts: run `rescomp quantize {directory.path}` again"
     if integer is not None and not is_possible(vectors, integer, sequences):
         raise InputError(f"{where} says that {integer:.2%} of {counted(sequences, 'test sequence')} are answered right, {again}")
-    if recipe is not None and len(vectors.x) != min(sequences, recipe.quantize.vectors or sequences):
+    if recipe is not None and len(vectors.x) != len(kept_rows(recipe, sequences)):
         raise InputError(f"{where} says that there are {counted(sequences, 'test sequence')}, {again}")
 
 

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import torch
 
 from ..compress import calibrate, constrain, matrices
-from ..data.dataset import load_dataset
 from ..errors import BudgetError, InputError, UnsupportedError, counted
 from ..export.c import translate
 from ..graph.decide import with_decision
@@ -25,6 +24,7 @@ from ..lowering.lower import lower
 from ..models import build
 from ..recipe import CellStage, Constraint, Quantize, Recipe, Sparse, Ternary
 from .decision import WIDEST, decide_by, policy_by
+from .features import load_readings
 from .recipes import with_readout_steps
 
 STEP = 4
@@ -102,7 +102,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     Raises BudgetError with the closest fit when not even the smallest net fits.
     """
     _refuse_what_cannot_vary(recipe)
-    dataset = load_dataset(recipe.data)
+    _, dataset = load_readings(recipe)
     tried = list(candidates(with_readout_steps(recipe, dataset)))
     if not tried:
         raise InputError(

@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import __version__
 from ..data.dataset import Dataset
-from ..data.input_format import choose_fraction_bits
 from ..data.streams import load_test_streams
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
@@ -18,6 +17,7 @@ from ..model_names import model_name_of
 from ..models import Net
 from ..models.recurrent.compiled import compiler_version
 from ..recipe import Recipe
+from .features import FeatureDataset, input_bits
 from .net_readings import readings_and_stride
 
 RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
@@ -33,7 +33,7 @@ def refuse_other_data(manifest: Manifest, recipe: Recipe, dataset: Dataset) -> N
 def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any]:
     """What the manifest records before training begins."""
     readings, stride = readings_and_stride(recipe, net)
-    bits = choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
+    bits = input_bits(recipe, dataset)
     return {
         "contract": CONTRACT,
         "name": recipe.model.name or model_name_of(dataset.name),
@@ -51,16 +51,26 @@ def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any
             "dtype": "int16",
             "fraction_bits": bits,
             "scale": 2.0**-bits,
-            "unit": recipe.data.unit,
+            **({} if isinstance(dataset, FeatureDataset) else {"unit": recipe.data.unit}),
             "channels": list(dataset.channels),
             "shape": list(dataset.train.x.shape[-1:] if net.cells else net.layer_modules[0].plan.input_shape),
             "readings_a_step": readings,
             "stride": stride,
         },
+        **_samples(recipe, dataset),
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
         "versions": versions(recipe),
     }
+
+
+def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """What the device reads, where that is not what the net reads."""
+    if not isinstance(dataset, FeatureDataset):
+        return {}
+    clips = dataset.clips
+    known = {"sample_rate": clips.train.sample_rate, "channels": clips.train.channels, "fraction_bits": clips.fraction_bits}
+    return {"samples": {**known, "unit": recipe.data.unit, "names": list(clips.channels)}}
 
 
 def _test_streams(recipe: Recipe, dataset: Dataset) -> dict[str, str]:

@@ -10,15 +10,17 @@ import numpy as np
 import torch
 
 from ..compress import SparseSupport, TernaryStorage, anneal, calibrate, constrain, distillation, matrices, widen_unproved
-from ..data.dataset import Dataset, Split, load_dataset
+from ..data.dataset import Dataset, Split
 from ..data.input_format import to_device_integers
 from ..errors import InputError, counted
+from ..frontend.lowering import with_front_end
 from ..graph.decide import with_decision
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
+from ..graph.sound import Sound
 from ..lowering.lower import lower
 from ..manifest import Manifest
 from ..model_directory import (
@@ -55,6 +57,8 @@ from .decision import (
 )
 from .epochs import tell_best, telling_how_to_resume
 from .exports import EXPORTED
+from .features import FeatureDataset, load_readings, sound_of
+from .golden_rows import kept_rows
 from .listener import Listener, Silent
 from .net_readings import centre_and_spread, steps, training_data
 from .origin import refuse_other_data, versions
@@ -103,7 +107,7 @@ def quantize(
                 f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
                 "or give it up with --force"
             )
-        dataset = load_dataset(recipe.data, manifest.classes)
+        recipe, dataset = load_readings(recipe, manifest.classes, listener)
         refuse_other_data(manifest, recipe, dataset)
         if recipe.decide is not None:
             check_thresholds(recipe.decide, len(dataset.classes))
@@ -195,10 +199,12 @@ def _quantize(
     for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
+    model = with_front_end(model, dataset.front_end) if isinstance(dataset, FeatureDataset) else model
     model = _in_streams(recipe, manifest, model, dataset.train, listener)
     reader = Reader.of(manifest, model)
     test = reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0]))
-    files, result = _files(model, recipe, test, _recorded(reader, dataset.test))
+    rows = kept_rows(recipe, len(test))
+    files, result = _files(model, test, rows, _recorded(reader, dataset.test), sound_of(dataset, rows))
     directory.write(
         {
             **files,
@@ -315,11 +321,16 @@ def _recorded(reader: Reader, test: Split) -> IntArray | None:
     return test.lengths if reader.reads_several else None
 
 
-def _files(model: IntegerModel, recipe: Recipe, test: Split, recorded: IntArray | None) -> tuple[dict[str, bytes], float]:
-    """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it)."""
-    x, lengths, kept = test.x.astype(np.int64), test.lengths, recipe.quantize.vectors
+def _files(
+    model: IntegerModel, test: Split, rows: IntArray, recorded: IntArray | None, sound: Sound | None
+) -> tuple[dict[str, bytes], float]:
+    """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it).
+
+    rows: of the test set, which become golden vectors. sound: what these were made of.
+    """
+    x, lengths = test.x.astype(np.int64), test.lengths
     trajectory = evaluate(model, x, lengths)
-    kept_recorded = None if recorded is None else recorded[:kept]
-    vectors = vector_files(x[:kept], lengths[:kept], test.y[:kept], trajectory.take(np.arange(len(x))[:kept]), kept_recorded)
+    kept_recorded = None if recorded is None else recorded[rows]
+    vectors = vector_files(x[rows], lengths[rows], test.y[rows], trajectory.take(rows), kept_recorded, sound)
     accuracy = float((answers(trajectory.scores) == test.y).mean())
     return {**model_files(model), **vectors}, accuracy

@@ -9,7 +9,6 @@ import torch
 
 from ..compress import calibrate, constrain
 from ..data.dataset import Dataset
-from ..data.input_format import choose_fraction_bits
 from ..errors import InputError, UnsupportedError
 from ..graph.formats import MOST_ENTRIES
 from ..graph.verify import MOST_IN_ALL
@@ -19,6 +18,7 @@ from ..recipe import TRAIN_READERS, Recipe
 from ..train.augment import Augmentation
 from ..train.batches import Batch
 from .decision import check_early, refuse_without_steps
+from .features import input_bits, refuse_lengths
 from .net_readings import steps
 
 STREAMING_SAMPLES = 8
@@ -29,6 +29,7 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     """Refuse now what the first batch would refuse, and what quantize would after the training."""
     train = recipe.train
     _refuse_unread_by(net, recipe, dataset)
+    refuse_lengths(dataset, has_cells=bool(net.cells))
     refuse_without_steps(recipe, net)
     if recipe.decide is not None:
         check_early(recipe.decide, len(dataset.classes), net)
@@ -37,7 +38,7 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     use_loop(compressed, train.loop)
     if recipe.model.streaming or (net.cells and net.layer_modules):
         first = Batch.whole(steps(recipe, net, dataset.train.take(np.arange(min(len(dataset.train), STREAMING_SAMPLES)))))
-        calibrate(compressed, first.x, first.lengths, choose_fraction_bits(dataset.train, recipe.data.fraction_bits))
+        calibrate(compressed, first.x, first.lengths, input_bits(recipe, dataset))
         lower(compressed, "net", streaming=recipe.model.streaming)
     augment = Augmentation(net.std, 0.0, train.rotation, train.time_shift, train.crop, train.flip)
     augment(Batch.whole(steps(recipe, net, dataset.train.take(np.arange(1)))), torch.Generator())

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.dataset import Dataset, load_dataset
+from ..data.dataset import Dataset
 from ..errors import InputError
 from ..export.c import constant_bytes
 from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, REPORT, ModelDirectory
@@ -20,6 +20,7 @@ from .artefacts import read_model
 from .epochs import telling_how_to_resume
 from .evidence import read_report
 from .exporting import export_model
+from .features import load_readings, resolved
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
@@ -96,8 +97,8 @@ def run_seeds(
     if (path / MANIFEST).exists():
         raise InputError(f"{path} is a model directory itself: choose another one to hold those of the seeds with -o")
     recipes = [revise(recipe, [f"train.seed={seed}"]) for seed in seeds]
-    dataset = load_dataset(recipe.data)
     listener = listener or Silent()
+    _, dataset = load_readings(recipe, (), listener)
     summaries = []
     with telling_how_to_resume(f"give the same command again{', without --force,' if force else ''} to go on"):
         for seed, own in zip(seeds, recipes, strict=True):
@@ -131,6 +132,7 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
+    recipe = resolved(recipe, dataset)
     own = with_streams(with_readout_steps(recipe, dataset)) if has_state(directory, recipe) else recipe
     return read_recipe(directory) == own and directory.manifest().data.sha256 == dataset.digest
 

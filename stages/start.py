@@ -80,7 +80,7 @@ def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: st
     overrides = list(overrides)
     for override in overrides:
         key = override.partition("=")[0].strip()
-        if key.split(".")[0] == "model" or key in ("data.source", "data.fraction_bits", "data.unit"):
+        if key.split(".")[0] in ("model", "frontend") or key in ("data.source", "data.fraction_bits", "data.unit"):
             raise InputError(f"--set {override}: --from goes on with the net and the input format as they are; to change them, train anew")
     directory = ModelDirectory.open(path)
     check_manifest(directory)
@@ -92,7 +92,8 @@ def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: st
     if not has_state(directory, recipe) and len(shape) == 2:
         model["time_steps"] = shape[0]
     kept = recipe.data if is_log(source) else DataSection(unit=recipe.data.unit)
-    data: dict[str, Any] = {"source": source, "fraction_bits": manifest.input.fraction_bits}
+    bits = manifest.input.fraction_bits if manifest.samples is None else manifest.samples.fraction_bits
+    data: dict[str, Any] = {"source": source, "fraction_bits": bits}
     if is_log(source) and manifest.input.channels:
         data["channels"] = manifest.input.channels
     new = recipe.model_copy(update={"model": recipe.model.model_copy(update=model), "data": kept.model_copy(update=data)})

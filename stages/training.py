@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data.dataset import Dataset, Split, load_dataset
+from ..data.dataset import Dataset, Split
 from ..data.input_format import input_warnings
 from ..errors import InputError, counted
 from ..model_directory import (
@@ -37,6 +37,7 @@ from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
 from .epochs import tell_best, telling_how_to_resume
+from .features import load_readings
 from .listener import Listener, Silent
 from .net_readings import NORMALIZATIONS, centre_and_spread, input_shape, steps, training_data
 from .origin import describe_origin, refuse_other_data
@@ -96,7 +97,7 @@ def train_held(
     if begun:
         tell_of_before(directory, recipe, listener)
     of = start.manifest if start is not None else directory.manifest() if begun else None
-    dataset = load_dataset(recipe.data, of.classes if of is not None else ())
+    recipe, dataset = load_readings(recipe, of.classes if of is not None else (), listener)
     if start is not None:
         start.check(dataset)
         for doubt in start.doubts(dataset):

@@ -76,16 +76,16 @@ class HostC:
     def check(self, argument: str) -> None:
         """See Witness."""
         refuse_argument(self.name, argument)
-        _compiler()
+        find_compiler()
 
     def answers(self, job: Job) -> Iterator[Answer]:
         """One answer a variant. A sanitizer's report or a crash raises ParityError."""
         refuse_argument(self.name, job.argument)
-        compiler = _compiler(job.build.compiler)
+        compiler = find_compiler(job.build.compiler)
         version = tool_version(compiler)
         data = encode_vectors(job)
         for variant in _variants(job.build):
-            output = _build_and_run(compiler, job.model, job.directory / C_FOLDER, variant.flags, data)
+            output = build_and_run(compiler, job.model, job.directory / C_FOLDER, variant.flags, data)
             with _cut_short():
                 trajectory = decode_trajectory(job, output)
             yield Answer(variant.name, version, trajectory)
@@ -93,18 +93,18 @@ class HostC:
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:
         """See Witness. One answer, of the product's own build, or of the code under both sanitizers."""
         refuse_argument(self.name, job.argument)
-        compiler, data, variant = _compiler(job.build.compiler), encode_forced(job.model, forced), _variants(job.build)[-1]
-        output = _build_and_run(compiler, job.model, job.directory / C_FOLDER, (*variant.flags, TAP_FLAG), data, "layers")
+        compiler, data, variant = find_compiler(job.build.compiler), encode_forced(job.model, forced), _variants(job.build)[-1]
+        output = build_and_run(compiler, job.model, job.directory / C_FOLDER, (*variant.flags, TAP_FLAG), data, "layers")
         with _cut_short():
             answer = decode_layers(job.model, forced, output, variant.name, tool_version(compiler))
         yield answer
 
     def run_uses(self, job: Job) -> Iterator[UsesAnswer]:
         """See HeaderWitness. One answer, built as for run_layers."""
-        compiler, variant = _compiler(job.build.compiler), _variants(job.build)[-1]
+        compiler, variant = find_compiler(job.build.compiler), _variants(job.build)[-1]
 
         def run(flags: Sequence[str], data: bytes) -> bytes:
-            return _build_and_run(compiler, job.model, job.directory / C_FOLDER, (*variant.flags, *flags), data, "uses")
+            return build_and_run(compiler, job.model, job.directory / C_FOLDER, (*variant.flags, *flags), data, "uses")
 
         with _cut_short():
             answer = ask_uses(job, variant.name, tool_version(compiler), run, HOST_LENGTHS)
@@ -112,8 +112,8 @@ class HostC:
 
     def run_graph(self, graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
         """Every value, by the tap of a fresh export, under the undefined-behaviour sanitizer."""
-        compiler = _compiler()
-        return run_probe(graph, inputs, lambda model, folder, data: _build_and_run(compiler, model, folder, self.probe_flags, data))
+        compiler = find_compiler()
+        return run_probe(graph, inputs, lambda model, folder, data: build_and_run(compiler, model, folder, self.probe_flags, data))
 
     def kernels(self, job: Job, role: str) -> Mapping[str, str]:
         """See Witness."""
@@ -134,7 +134,8 @@ def _variants(build: Build) -> Sequence[Variant]:
     return [Variant(build.variant(COMPILER), build.options)] if build else VARIANTS
 
 
-def _compiler(wanted: str = "") -> str:
+def find_compiler(wanted: str = "") -> str:
+    """Path of a compiler for this machine. Raises MissingToolError."""
     path = shutil.which(wanted or COMPILER)
     if path is None:
         raise MissingToolError(
@@ -143,9 +144,10 @@ def _compiler(wanted: str = "") -> str:
     return path
 
 
-def _build_and_run(
+def build_and_run(
     compiler: str, model: IntegerModel, exported: Path, flags: Sequence[str], data: bytes, program: Program = "main"
 ) -> bytes:
+    """What the program around exported C writes when it reads `data`. Raises ParityError for a crash, and what build_program raises."""
     with workspace() as folder:
         platform = write_program(folder, model, {"io.c": read_template("platforms/host/io.c")}, program)
         sources = [*exported_sources(exported.resolve(), model), *platform]

@@ -76,7 +76,7 @@ def _with_sound(fed: Stress, model: IntegerModel, sound: Sound) -> Stress:
     sound = Sound(np.concatenate([silent, sound.samples]), np.concatenate([np.zeros(count, np.int64), sound.lengths]))
     x = np.concatenate([fed.x, np.zeros((len(steps), *fed.x.shape[1:]), np.int16)])
     initial = np.concatenate([fed.initial, np.zeros((len(steps), fed.initial.shape[1]), fed.initial.dtype)])
-    x = hear(model, sound, x, numpy_features(model))
+    x = hear(model, sound, x, numpy_features(model.graphs["frontend"]))
     return Stress(x, np.concatenate([fed.lengths, steps]), initial, {}, sound)
 
 

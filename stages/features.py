@@ -1,0 +1,124 @@
+"""The data of a recipe as a net reads them: readings of a source, or the features that a front-end makes of its clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data.clip_sources import load_clips
+from ..data.clips import Clips, ClipsDataset
+from ..data.dataset import Dataset, load_dataset
+from ..data.input_format import choose_fraction_bits
+from ..data.split import Split
+from ..errors import InputError, MissingToolError
+from ..frontend.asked import asked_for, asked_front_end
+from ..frontend.clips import FEATURE_BITS, feature_split, recordings
+from ..frontend.description import FrontEnd
+from ..frontend.lowering import frontend_graph
+from ..graph.fixed_point import IntArray
+from ..graph.sound import Features, Sound, numpy_features
+from ..models import decimation
+from ..recipe import FrontendSection, Recipe
+from ..validate.host_frontend import compiled_features
+from .listener import Listener, Silent
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FeatureDataset(Dataset):
+    """Features as readings. clips: what they were made of. frames: of every clip, None where each has its own."""
+
+    front_end: FrontEnd
+    clips: ClipsDataset
+    frames: int | None
+
+
+def load_readings(recipe: Recipe, classes: Sequence[str] = (), listener: Listener | None = None) -> tuple[Recipe, Dataset]:
+    """The data of a recipe, and the recipe with all of its front-end. classes: as of load_dataset. Raises InputError."""
+    if recipe.frontend is None:
+        return recipe, load_dataset(recipe.data, classes)
+    clips = load_clips(recipe.data, recipe.frontend.sample_rate, classes)
+    front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
+    dataset = _features(recipe, clips, front_end, listener or Silent())
+    return resolved(recipe, dataset), dataset
+
+
+def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with all of its front-end."""
+    if recipe.frontend is None or not isinstance(dataset, FeatureDataset):
+        return recipe
+    section = FrontendSection.model_validate(asked_for(dataset.front_end, recipe.frontend.preset))
+    return recipe.model_copy(update={"frontend": section})
+
+
+def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener: Listener) -> FeatureDataset:
+    features, frames = feature_maker(front_end, listener), _frames_of_all(recipe, clips.train, front_end)
+    train, test = (
+        _shaped(recipe, feature_split(split, front_end, features, f"the {name} split of {recipe.data.source}", frames))
+        for name, split in (("train", clips.train), ("test", clips.test))
+    )
+    known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts)
+    return FeatureDataset(*known, front_end=front_end, clips=clips, frames=frames)
+
+
+def feature_maker(front_end: FrontEnd, listener: Listener) -> Features:
+    """Who computes features: the front-end compiled for this machine, or numpy, which gives the same and takes longer."""
+    graph = frontend_graph(front_end)
+    try:
+        return compiled_features(graph)
+    except MissingToolError:
+        listener.warning("no C compiler is installed, so that numpy computes the features: the same ones, some twenty times slower")
+        return numpy_features(graph)
+
+
+def _frames_of_all(recipe: Recipe, train: Clips, front_end: FrontEnd) -> int | None:
+    """Of every clip, for a net that reads windows of one length: model.time_steps, or as many as the longest training clip has, up to a
+    multiple of what the net's strides divide. None for recurrent cells.
+    """
+    if recipe.model.is_recurrent:
+        return None
+    if recipe.model.time_steps is not None:
+        return recipe.model.time_steps
+    multiple = 1 if _reads_images(recipe) else decimation(recipe.model)
+    return -(-max(1, front_end.frames(int(train.lengths.max()))) // multiple) * multiple
+
+
+def _reads_images(recipe: Recipe) -> bool:
+    """Whether the net reads a spectrogram as an image, [frames, features, 1]."""
+    return recipe.model.kind.endswith("2d")
+
+
+def _shaped(recipe: Recipe, split: Split) -> Split:
+    return replace(split, x=split.x[..., None]) if _reads_images(recipe) else split
+
+
+def input_bits(recipe: Recipe, dataset: Dataset) -> int:
+    """Fraction bits of what the net reads: of features, or as choose_fraction_bits says. Raises InputError."""
+    if isinstance(dataset, FeatureDataset):
+        return FEATURE_BITS
+    return choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
+
+
+def sound_of(dataset: Dataset, rows: IntArray) -> Sound | None:
+    """What the test recordings at `rows` were made of, where that is clips."""
+    if not isinstance(dataset, FeatureDataset):
+        return None
+    read = list(recordings(dataset.clips.test.take(rows), dataset.front_end, dataset.frames))
+    lengths = np.array([len(each) for each in read], np.int64)
+    samples = np.zeros((len(read), int(lengths.max()), dataset.front_end.channels), np.int16)
+    for row, each in zip(samples, read, strict=True):
+        row[: len(each)] = each
+    return Sound(samples, lengths)
+
+
+def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:
+    """Raise InputError where an own net turns out to have cells, and clips were brought to one length for it."""
+    if not isinstance(dataset, FeatureDataset) or dataset.frames is None or not has_cells:
+        return
+    for split in (dataset.clips.train, dataset.clips.test):
+        if any(dataset.front_end.frames(int(samples)) != dataset.frames for samples in split.lengths):
+            raise InputError(
+                "a front-end brings clips to one length for an own net, and this one has recurrent cells, which would go on through the "
+                "silence: give clips of one length, or list the net as [[model.stages]]"
+            )

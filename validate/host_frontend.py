@@ -1,0 +1,25 @@
+"""A front-end compiled for this machine, which makes the features that nets are trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph.fixed_point import IntArray
+from ..graph.ir import Graph
+from ..graph.sound import Features
+from .c_program import probe_model, workspace, write_export
+from .c_vectors import encode_samples
+from .host_c import build_and_run, find_compiler
+
+
+def compiled_features(graph: Graph) -> Features:
+    """The graph `frontend` as C. Raises MissingToolError without a compiler."""
+    compiler, model, (read,) = find_compiler(), probe_model(graph), graph.data_inputs
+
+    def features(frames: IntArray) -> IntArray:
+        with workspace() as folder:
+            write_export(folder, model)
+            output = build_and_run(compiler, model, folder, ("-O2",), encode_samples(graph, {read.name: frames}))
+        return np.frombuffer(output, "<i2").astype(np.int64).reshape(len(frames), *model.output.type.shape)
+
+    return features
