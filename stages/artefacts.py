@@ -165,7 +165,11 @@ def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
     """Whether the model's front-end, or that it has none, is the recipe's."""
     if recipe.frontend is None or manifest.samples is None:
         return recipe.frontend is None and not model.reads_samples
-    front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), manifest.samples.sample_rate, manifest.samples.channels)
+    samples, asked = manifest.samples, recipe.frontend.model_dump(exclude_none=True)
+    try:
+        front_end = asked_front_end(asked, samples.sample_rate, samples.channels)
+    except InputError:
+        return False
     return serialize.digest(with_front_end(model, front_end)) == serialize.digest(model)
 
 

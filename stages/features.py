@@ -18,10 +18,11 @@ from ..frontend.clips import FEATURE_BITS, feature_split, recordings
 from ..frontend.description import FrontEnd
 from ..frontend.lowering import frontend_graph
 from ..graph.fixed_point import IntArray
-from ..graph.sound import Features, Sound, numpy_features
+from ..graph.sound import Features, Sound
 from ..models import decimation
 from ..recipe import FrontendSection, Recipe
-from ..validate.host_frontend import compiled_features
+from ..validate.host_c import find_compiler
+from ..validate.host_frontend import trained_features
 from .listener import Listener, Silent
 
 
@@ -64,12 +65,11 @@ def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener
 
 def feature_maker(front_end: FrontEnd, listener: Listener) -> Features:
     """Who computes features: the front-end compiled for this machine, or numpy, which gives the same and takes longer."""
-    graph = frontend_graph(front_end)
     try:
-        return compiled_features(graph)
+        find_compiler()
     except MissingToolError:
         listener.warning("no C compiler is installed, so that numpy computes the features: the same ones, some twenty times slower")
-        return numpy_features(graph)
+    return trained_features(frontend_graph(front_end))
 
 
 def _frames_of_all(recipe: Recipe, train: Clips, front_end: FrontEnd) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import MissingToolError
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
-from ..graph.sound import Features
+from ..graph.sound import Features, numpy_features
 from .c_program import probe_model, workspace, write_export
 from .c_vectors import encode_samples
 from .host_c import build_and_run, find_compiler
@@ -23,3 +24,11 @@ def compiled_features(graph: Graph) -> Features:
         return np.frombuffer(output, "<i2").astype(np.int64).reshape(len(frames), *model.output.type.shape)
 
     return features
+
+
+def trained_features(graph: Graph) -> Features:
+    """What nets are trained on: the front-end compiled for this machine, or where there is no compiler numpy, which gives the same."""
+    try:
+        return compiled_features(graph)
+    except MissingToolError:
+        return numpy_features(graph)

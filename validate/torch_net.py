@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from ..models.kept import empty_net
 from ..models.layered.plan import INPUT
 from ..recipe import parse_recipe
 from ..train.checkpoint import load_net
+from .host_frontend import trained_features
+from .variants import with_features
 from .witness import Answer, Job
 
 BATCH = 256
@@ -41,6 +44,12 @@ def answer(job: Job) -> Answer:
 
 
 def _answer(job: Job, net: Net) -> Answer:
+    heard = job if job.sound is None else job.heard_by(trained_features(job.model.graphs["frontend"]))
+    answer = _run(heard, net)
+    return replace(answer, trajectory=with_features(answer.trajectory, heard))
+
+
+def _run(job: Job, net: Net) -> Answer:
     if job.model.is_recurrent and isinstance(net, FeedForwardNet):
         if job.every_score:
             raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
