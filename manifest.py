@@ -37,7 +37,6 @@ class DataOrigin(Stated):
     readings: Count | None = None
     readings_too_short_for_a_window: Count | None = None
     split: Literal["group", "time", "lists", "hash", "folders"] | None = None
-    sample_rate: Positive | None = None
     resampled_from: tuple[Positive, ...] | None = None
     resampled_by: str | None = None
     train_groups: tuple[str, ...] | None = None
