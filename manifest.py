@@ -46,7 +46,7 @@ class DataOrigin(Stated):
 class InputFormat(Stated):
     """What the net reads: integers of dtype, times scale = 2^-fraction_bits, in unit. shape: of what it reads at once.
 
-    Behind a front-end they are features, and Samples says what the device reads.
+    Behind a front-end they are features, and SampleFormat says what the device reads.
     """
 
     fraction_bits: Annotated[int, Field(ge=0, le=15)]
@@ -59,7 +59,7 @@ class InputFormat(Stated):
     stride: Positive | None = None
 
 
-class Samples(Stated):
+class SampleFormat(Stated):
     """What a front-end reads: int16 samples of so many channels, sample_rate a second, times 2^-fraction_bits in unit.
 
     names: of the channels, where they are known.
@@ -121,7 +121,7 @@ class Manifest(Stated):
     classes: tuple[str, ...]
     data: DataOrigin
     input: InputFormat
-    samples: Samples | None = None
+    samples: SampleFormat | None = None
     versions: Versions
     seed: Count | None = None
     threads: Positive | None = None

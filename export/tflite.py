@@ -22,7 +22,7 @@ from .flatbuffer import FlatbufferWriter, Offset
 from .int32_values import refuse_int32
 from .provenance import DIGEST, PRODUCER, provenance
 
-FILE, FRONTEND_FILE = "model.tflite", "model_frontend.tflite"
+FILE, FILE_OF_FRONTEND = "model.tflite", "model_frontend.tflite"
 SCHEMA_VERSION = 3
 SIGNATURE = "serving_default"
 OPTIONS: Mapping[str, str] = {
@@ -67,7 +67,7 @@ def export_tflite(model: IntegerModel) -> dict[str, bytes]:
     """
     files = {FILE: graph_to_tflite(compose(model), metadata=provenance(model))}
     if model.reads_samples:
-        files[FRONTEND_FILE] = graph_to_tflite(model.graphs["frontend"], metadata=provenance(model))
+        files[FILE_OF_FRONTEND] = graph_to_tflite(model.graphs["frontend"], metadata=provenance(model))
     return files
 
 

@@ -20,7 +20,7 @@ Features = Callable[[IntArray], IntArray]
 
 
 @dataclass(frozen=True, eq=False)
-class Sound:
+class Pcm:
     """Recordings as a sensor gives them.
 
     samples: int16 [recordings, longest, channels]; lengths: int64 [recordings], 0 for what is fed with features instead.
@@ -68,7 +68,7 @@ def numpy_features(graph: Graph) -> Features:
     return features
 
 
-def hear(model: IntegerModel, sound: Sound, x: IntArray, features: Features) -> IntArray:
+def hear(model: IntegerModel, sound: Pcm, x: IntArray, features: Features) -> IntArray:
     """x with the inputs that `features` makes of each recording of samples: int [recordings, longest, *input shape], or of a model
     without state [recordings, *input shape], which has one input.
     """

@@ -20,7 +20,7 @@ from ..graph.archive import Arrays
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
-from ..graph.sound import Sound, inputs_in
+from ..graph.sound import Pcm, inputs_in
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
 from ..model_directory import FLOAT_NET, GRAPH, MANIFEST, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
@@ -57,9 +57,9 @@ class Vectors:
     sample_lengths: IntArray | None = None
 
     @property
-    def sound(self) -> Sound | None:
+    def sound(self) -> Pcm | None:
         """What was recorded, of a model with a front-end."""
-        return None if self.samples is None or self.sample_lengths is None else Sound(self.samples, self.sample_lengths)
+        return None if self.samples is None or self.sample_lengths is None else Pcm(self.samples, self.sample_lengths)
 
     @property
     def sha256(self) -> str:
@@ -220,7 +220,7 @@ def vector_files(
     labels: IntArray,
     trajectory: Trajectory,
     recorded: IntArray | None = None,
-    sound: Sound | None = None,
+    sound: Pcm | None = None,
 ) -> dict[str, bytes]:
     """vectors/test.npz. recorded, sound: see Vectors."""
     arrays: Arrays = {

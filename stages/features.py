@@ -18,7 +18,7 @@ from ..frontend.clips import FEATURE_BITS, feature_split, recordings
 from ..frontend.description import FrontEnd
 from ..frontend.lowering import frontend_graph
 from ..graph.fixed_point import IntArray
-from ..graph.sound import Features, Sound
+from ..graph.sound import Features, Pcm
 from ..models import decimation
 from ..recipe import FrontendSection, Recipe
 from ..validate.host_c import find_compiler
@@ -100,7 +100,7 @@ def input_bits(recipe: Recipe, dataset: Dataset) -> int:
     return choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
 
 
-def sound_of(dataset: Dataset, rows: IntArray) -> Sound | None:
+def sound_of(dataset: Dataset, rows: IntArray) -> Pcm | None:
     """What the test recordings at `rows` were made of, where that is clips."""
     if not isinstance(dataset, FeatureDataset):
         return None
@@ -109,7 +109,7 @@ def sound_of(dataset: Dataset, rows: IntArray) -> Sound | None:
     samples = np.zeros((len(read), int(lengths.max()), dataset.front_end.channels), np.int16)
     for row, each in zip(samples, read, strict=True):
         row[: len(each)] = each
-    return Sound(samples, lengths)
+    return Pcm(samples, lengths)
 
 
 def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:

@@ -20,7 +20,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
-from ..graph.sound import Sound
+from ..graph.sound import Pcm
 from ..lowering.lower import lower
 from ..manifest import Manifest
 from ..model_directory import (
@@ -322,7 +322,7 @@ def _recorded(reader: Reader, test: Split) -> IntArray | None:
 
 
 def _files(
-    model: IntegerModel, test: Split, rows: IntArray, recorded: IntArray | None, sound: Sound | None
+    model: IntegerModel, test: Split, rows: IntArray, recorded: IntArray | None, sound: Pcm | None
 ) -> tuple[dict[str, bytes], float]:
     """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it).
 

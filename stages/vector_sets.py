@@ -13,7 +13,7 @@ from ..graph.draws import Draws
 from ..graph.evaluate import Trajectory, evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
-from ..graph.sound import Sound
+from ..graph.sound import Pcm
 from ..validate.compare import LayerReference
 from ..validate.coverage import CoverageMeter
 from ..validate.stress import Mode, Stress, stress_sequences, stress_vectors
@@ -42,7 +42,7 @@ class SequenceSet:
     initial: IntArray | None
     vectors: VectorSet
     sampled: int | None = None
-    sound: Sound | None = None
+    sound: Pcm | None = None
     _trajectories: dict[bool, Trajectory] = field(default_factory=dict)
 
     def job(self, model: IntegerModel, path: Path, argument: str, progress: Callable[[Progress], None] = tell_nobody) -> Job:

@@ -15,7 +15,7 @@ from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel, Value
-from ..graph.sound import Sound
+from ..graph.sound import Pcm
 from .witness import Job
 
 HEARD = 4
@@ -47,7 +47,7 @@ def pushed_at_once(row: int) -> int:
     return PUSHED[row % len(PUSHED)]
 
 
-def _pushed(sound: Sound, row: int, *, recurrent: bool) -> bytes:
+def _pushed(sound: Pcm, row: int, *, recurrent: bool) -> bytes:
     """A recording of samples, from state zero."""
     asked = bytes([HEARD]) if recurrent else b""
     recording = sound.recording(row).astype("<i2")

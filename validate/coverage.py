@@ -14,7 +14,7 @@ from ..graph.events import KINDS, BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.ranges import Range
-from ..graph.sound import Sound, frames_of_inputs
+from ..graph.sound import Pcm, frames_of_inputs
 
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
@@ -97,11 +97,11 @@ class CoverageMeter:
         """What forced values (Stress.layers) reach."""
         return self._reached(forced.items())
 
-    def vectors(self, x: IntArray, lengths: IntArray, initial: IntArray | None = None, sound: Sound | None = None) -> Coverage:
+    def vectors(self, x: IntArray, lengths: IntArray, initial: IntArray | None = None, sound: Pcm | None = None) -> Coverage:
         """What a run of the whole model reaches: x, lengths and initial as `evaluate` reads them. sound: of which x was made."""
         return self._reached(chain(self._walked(x, lengths, initial), () if sound is None else self._heard(sound)))
 
-    def _heard(self, sound: Sound) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
+    def _heard(self, sound: Pcm) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
         """The values of the front-end, recording by recording."""
         graph, name = self._model.graphs["frontend"], self._model.samples.name
         size = rows_at_a_time(graph, ENTRIES_AT_A_TIME)

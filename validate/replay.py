@@ -9,7 +9,7 @@ import numpy as np
 from ..graph.evaluate import Trajectory, evaluate_graph, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from ..graph.sound import Sound, frames_of_inputs
+from ..graph.sound import Pcm, frames_of_inputs
 from .compare import Mismatch
 from .witness import Forced, Job
 
@@ -54,7 +54,7 @@ def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPL
     return Replay(forced, row, begin)
 
 
-def _replay_frames(model: IntegerModel, sound: Sound, mismatch: Mismatch, most: int) -> Replay:
+def _replay_frames(model: IntegerModel, sound: Pcm, mismatch: Mismatch, most: int) -> Replay:
     """The same of the front-end's layers: up to `most` frames of the recording."""
     frames = frames_of_inputs(model, sound.recording(mismatch.sequence))
     begin = max(0, min((mismatch.step or 0) - most // 2, len(frames) - most))

@@ -12,7 +12,7 @@ from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel
-from ..graph.sound import Sound, hear, inputs_in, numpy_features
+from ..graph.sound import Pcm, hear, inputs_in, numpy_features
 from .stress_layers import layer_inputs
 from .stress_patterns import held_patterns, single_entries, special_patterns
 from .stress_sound import stress_sound
@@ -47,7 +47,7 @@ class Stress:
     lengths: IntArray
     initial: IntArray
     layers: Mapping[str, Mapping[str, IntArray]]
-    sound: Sound | None = None
+    sound: Pcm | None = None
 
     @property
     def steps(self) -> int:
@@ -69,11 +69,11 @@ def stress_sequences(model: IntegerModel, mode: Mode) -> Stress:
     return _with_sound(fed, model, stress_sound(Draws(_SEED), model, _TIMES[mode])) if model.reads_samples else fed
 
 
-def _with_sound(fed: Stress, model: IntegerModel, sound: Sound) -> Stress:
+def _with_sound(fed: Stress, model: IntegerModel, sound: Pcm) -> Stress:
     """Recordings of samples, from state zero, behind the sequences that are fed to the net itself."""
     count, steps = len(fed.x), inputs_in(model, sound.lengths)
     silent = np.zeros((count, *sound.samples.shape[1:]), np.int16)
-    sound = Sound(np.concatenate([silent, sound.samples]), np.concatenate([np.zeros(count, np.int64), sound.lengths]))
+    sound = Pcm(np.concatenate([silent, sound.samples]), np.concatenate([np.zeros(count, np.int64), sound.lengths]))
     x = np.concatenate([fed.x, np.zeros((len(steps), *fed.x.shape[1:]), np.int16)])
     initial = np.concatenate([fed.initial, np.zeros((len(steps), fed.initial.shape[1]), fed.initial.dtype)])
     x = hear(model, sound, x, numpy_features(model.graphs["frontend"]))

@@ -10,20 +10,20 @@ import numpy as np
 from ..graph.draws import Draws
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
-from ..graph.sound import Sound, samples_for
+from ..graph.sound import Pcm, samples_for
 
 LOW, HIGH = -(1 << 15), (1 << 15) - 1
 MOST_STEPS = 6
 """Inputs of a recording, of a model with steps."""
-MOST_SAMPLES = 1 << 20
+MOST_ENTRIES_HEARD = 1 << 20
 """Of all recordings and channels together."""
 
 
-def stress_sound(draws: Draws, model: IntegerModel, times: int) -> Sound:
-    """So many times each kind, on every channel another one; as many as MOST_SAMPLES allow, two at least."""
+def stress_sound(draws: Draws, model: IntegerModel, times: int) -> Pcm:
+    """So many times each kind, on every channel another one; as many as MOST_ENTRIES_HEARD allow, two at least."""
     lengths = [samples_for(model, steps) for steps in (range(1, MOST_STEPS + 1) if model.is_recurrent else (1,))]
     longest, channels = max(lengths), int(model.samples.type.shape[1])
-    count = max(2, min(len(_KINDS) * times, MOST_SAMPLES // (longest * channels)))
+    count = max(2, min(len(_KINDS) * times, MOST_ENTRIES_HEARD // (longest * channels)))
     kinds = list(_KINDS.values())
     samples = np.zeros((count, longest, channels), np.int64)
     for row in range(count):
@@ -31,7 +31,7 @@ def stress_sound(draws: Draws, model: IntegerModel, times: int) -> Sound:
             samples[row, :, channel] = kinds[(row + channel) % len(kinds)](draws, longest)
     last = np.array([lengths[-1 - row % len(lengths)] for row in range(count)], np.int64)
     samples[np.arange(longest) >= last[:, None]] = 0
-    return Sound(samples.clip(LOW, HIGH).astype(np.int16), last)
+    return Pcm(samples.clip(LOW, HIGH).astype(np.int16), last)
 
 
 def _constant(value: int, _: Draws, count: int) -> IntArray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError, MissingToolError
 from ..export.flatbuffer import check_flatbuffer
-from ..export.tflite import FILE, FRONTEND_FILE, graph_to_tflite
+from ..export.tflite import FILE, FILE_OF_FRONTEND, graph_to_tflite
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
@@ -93,7 +93,7 @@ class TfliteWitness:
 
 def files_of(model: IntegerModel) -> Sequence[str]:
     """Names of the files that hold a model."""
-    return (FILE, FRONTEND_FILE) if model.reads_samples else (FILE,)
+    return (FILE, FILE_OF_FRONTEND) if model.reads_samples else (FILE,)
 
 
 def graphs_of(model: IntegerModel, forced: Forced) -> Mapping[str, Graph]:
@@ -104,7 +104,7 @@ def graphs_of(model: IntegerModel, forced: Forced) -> Mapping[str, Graph]:
 
 def read_frontend(job: Job) -> tuple[bytes, IntegerModel, Path]:
     """(the checked file of the job's front-end, its model, its path)."""
-    path = job.directory / FRONTEND_FILE
+    path = job.directory / FILE_OF_FRONTEND
     return read_model(path), job.model, path
 
 

@@ -13,7 +13,7 @@ from ..graph.evaluate import Trajectory, initial_state
 from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from ..graph.sound import Features, Sound, hear
+from ..graph.sound import Features, Pcm, hear
 from ..model_directory import ModelDirectory
 from .build import RESCOMP_S_OWN, Build
 
@@ -55,7 +55,7 @@ class Job:
     build: Build = RESCOMP_S_OWN
     every_score: bool = False
     stream_steps: int = 0
-    sound: Sound | None = None
+    sound: Pcm | None = None
 
     def from_zero(self) -> Job:
         """The same, every sequence beginning with zeros."""
