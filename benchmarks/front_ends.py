@@ -12,11 +12,12 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from rescomp.export.c import constant_bytes, translate
-from rescomp.frontend.description import PRESETS, FrontEnd
+from rescomp.frontend.description import PRESETS, FrontEnd, Statistic
 from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
 from rescomp.frontend.real import real_features
 from rescomp.graph.draws import Draws
@@ -40,9 +41,16 @@ FRONT_ENDS: Mapping[str, FrontEnd] = {
     "log_mel": FrontEnd(),
     **PRESETS,
     "three axes": FrontEnd("spectrum", 4000, 256, 128, 256, 24, 0.0, 2000.0, window_function="hamming", floor=0, channels=3),
+    "mfcc of three axes": FrontEnd("mfcc", 4000, 256, 128, 256, 24, 0.0, 2000.0, floor=0, channels=3, coefficients=10),
+    "statistics": FrontEnd("statistics", 50, 128, 64, channels=9, statistics=get_args(Statistic)),
+    "mean, log_deviation": FrontEnd("statistics", 25, 125, 125, channels=45, statistics=("mean", "log_deviation")),
     "wide bands": FrontEnd("spectrum", 16000, 1024, 512, 1024, 3, 0.0, 8000.0, window_function="rectangular", floor=-10),
 }
-COUNTED = "log_mel"
+COUNTED: Mapping[str, tuple[str, ...]] = {
+    "log_mel": ("spectrum_int16", "band_sum_int32", "log2_int32"),
+    "statistics": ("statistics_int16", "deviation_sum_int16", "log2_int32"),
+}
+"""Front-ends whose instructions are counted, and the kernels that are told apart."""
 LARGE_CORES = tuple(core for core in CORES.values() if core.family is not AVR)
 WITNESSES = {
     "onnxruntime": OnnxruntimeWitness(),
@@ -51,7 +59,6 @@ WITNESSES = {
     "tflite-micro": load_witness("tflite-micro"),
     "c, sanitized": HostC([*SANITIZED.flags, "-DRESCOMP_TAP"]),
 }
-KERNELS = ("rescomp_spectrum_int16", "rescomp_band_sum_int32", "rescomp_log2_int32")
 AT_A_TIME = 300
 """Frames that a witness is given."""
 
@@ -106,22 +113,25 @@ def error(front_end: FrontEnd, quieter: int) -> FloatArray:
     return (features - real)[real > front_end.floor + 1]
 
 
-def cost(core: Core, front_end: FrontEnd) -> dict[str, int]:
+def cost(core: Core, name: str) -> dict[str, int]:
     """Instructions of one frame of sound, by kernel; and bytes of constants, of scratch, of the deepest stack."""
+    front_end, kernels = FRONT_ENDS[name], [f"rescomp_{kernel}" for kernel in COUNTED[name]]
     graph = frontend_graph(front_end)
     model = probe_model(graph)
     with workspace() as folder, workspace() as build:
         write_export(folder, model, Target(core))
         elf = build_firmware(core, model, folder, (), build)
         frames = frames_of(np.stack([sound(0, 4000)] * front_end.channels, axis=1), front_end)[3:4]
-        (span,) = count_spans(core, elf, encode_samples(graph, {FRAME_INPUT: frames}), [f"{model.name}_run"], KERNELS)
+        (span,) = count_spans(core, elf, encode_samples(graph, {FRAME_INPUT: frames}), [f"{model.name}_run"], kernels)
     source = translate(model, Target(core))
-    pieces = {piece.function.removeprefix("rescomp_"): piece.tally.count for piece in span.pieces}
+    pieces = dict.fromkeys(COUNTED[name], 0)
+    for piece in span.pieces:
+        pieces[piece.function.removeprefix("rescomp_")] += piece.tally.count
     memory = {"constants": constant_bytes(model)["model"], "scratch": source.scratch_bytes, "stack": span.stack}
     return {**pieces, "frame": span.tally.count, **memory}
 
 
-def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
     """The page, line by line."""
     yield from [
         "# Front-ends, measured",
@@ -146,19 +156,15 @@ def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[
     yield "| front-end | 1 | 1/16 | 1/256 |"
     yield "|---|---|---|---|"
     for name, front_end in FRONT_ENDS.items():
-        yield f"| {name} | {' | '.join(f'{6.02 * np.sqrt(np.mean(error(front_end, by) ** 2)):.2f}' for by in (0, 4, 8))} |"
-    yield from [
-        "",
-        "## What a frame costs",
-        "",
-        f"`{COUNTED}`, a frame of 512 samples, 32 bands: instructions at -O2, and bytes. Plain C.",
-        "",
-    ]
-    yield "| core | spectrum | band_sum | log2 | frame | constants | scratch | stack |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for core, row in costs.items():
-        columns = [*(kernel.removeprefix("rescomp_") for kernel in KERNELS), "frame", "constants", "scratch", "stack"]
-        yield f"| {core} | {' | '.join(f'{row[column]:,}' for column in columns)} |"
+        if front_end.takes_spectra:
+            yield f"| {name} | {' | '.join(f'{6.02 * np.sqrt(np.mean(error(front_end, by) ** 2)):.2f}' for by in (0, 4, 8))} |"
+    yield from ["", "## What a frame costs", "", "Instructions at -O2, and bytes. Plain C."]
+    for name, kernels in COUNTED.items():
+        yield from ["", f"`{name}`, a frame of {FRONT_ENDS[name].length} samples and {FRONT_ENDS[name].features} features:", ""]
+        yield f"| core | {' | '.join(kernel.rpartition('_')[0] for kernel in kernels)} | frame | constants | scratch | stack |"
+        yield "|---|" + "---|" * (len(kernels) + 4)
+        for core, row in costs[name].items():
+            yield f"| {core} | {' | '.join(f'{row[column]:,}' for column in (*kernels, 'frame', 'constants', 'scratch', 'stack'))} |"
 
 
 def main() -> None:
@@ -170,11 +176,12 @@ def main() -> None:
     results: dict[str, dict[str, tuple[int, int]]] = {}
     for witness in (*WITNESSES, *(core.name for core in LARGE_CORES)):
         kept = arguments.work / f"{witness}.json"
-        if not kept.is_file():
-            kept.write_text(json.dumps({name: compare(witness, each, arguments.frames) for name, each in FRONT_ENDS.items()}))
-        results[witness] = json.loads(kept.read_text())
+        known = json.loads(kept.read_text()) if kept.is_file() else {}
+        known |= {name: compare(witness, each, arguments.frames) for name, each in FRONT_ENDS.items() if name not in known}
+        kept.write_text(json.dumps(known))
+        results[witness] = known
         print(witness, results[witness], flush=True)
-    costs = {core.name: cost(core, FRONT_ENDS[COUNTED]) for core in LARGE_CORES}
+    costs = {name: {core.name: cost(core, name) for core in LARGE_CORES} for name in COUNTED}
     OUTPUT.write_text("\n".join([*report(results, costs), ""]), encoding="utf-8", newline="\n")
 
 

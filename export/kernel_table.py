@@ -255,6 +255,17 @@ _STATISTICS: Section = (
         "deviation_sum", "", INT16, f"{INPUT_PARAMETER}, int32_t *sum, int16_t *doublings, {SAMPLED_CHANNELS}, uint8_t power, uint8_t shift"
     ),
 )
+_ALIGNMENT: Section = (
+    "output = input[readings][channels], but for `turned` channels named by axes, three of each sensor: turned by the rotation that\n"
+    "an alignment of any bits stands for, within low..high. kept = the alignment within its range; it may lie where the alignment does.",
+    KernelRow(
+        "align",
+        "",
+        INT16,
+        f"{INPUT_PARAMETER}, const int16_t *alignment, {{type}} *output, int16_t *kept, rescomp_count readings, rescomp_count channels, "
+        "const RESCOMP_FLASH int16_t *axes, rescomp_count turned, int16_t low, int16_t high",
+    ),
+)
 
 HEADERS: Mapping[str, Mapping[str, Section]] = {
     "rescomp_kernels.h": {
@@ -268,7 +279,7 @@ HEADERS: Mapping[str, Mapping[str, Section]] = {
     },
     "rescomp_decision.h": {"averages": _AVERAGES, "decisions": _DECISIONS},
     "rescomp_readout.h": {"blocks": _BLOCKS, "side_by_side": _SIDE_BY_SIDE},
-    "rescomp_frontend.h": {"spectra": _SPECTRA, "bands": _BANDS, "statistics": _STATISTICS},
+    "rescomp_frontend.h": {"spectra": _SPECTRA, "bands": _BANDS, "statistics": _STATISTICS, "alignment": _ALIGNMENT},
 }
 """What each header declares, by the names of its template's gaps (<header>.j2): comments, and the kernels that they are about."""
 

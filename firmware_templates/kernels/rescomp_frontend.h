@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The layers of a front-end, from samples to logarithms of a spectrum or to statistics, in the manner of rescomp_kernels.h. */
+/* The layers of a front-end, from samples to logarithms of a spectrum or to statistics, and a rotation, in the manner of rescomp_kernels.h. */
 #ifndef RESCOMP_FRONTEND_H
 #define RESCOMP_FRONTEND_H
 
@@ -73,5 +73,13 @@ void rescomp_statistics_int16(const int16_t *input, int16_t *output, rescomp_cou
  */
 void rescomp_deviation_sum_int16(const int16_t *input, int32_t *sum, int16_t *doublings, rescomp_count samples,
                                  rescomp_count channels, uint8_t power, uint8_t shift);
+
+/*
+ * output = input[readings][channels], but for `turned` channels named by axes, three of each sensor: turned by the rotation that
+ * an alignment of any bits stands for, within low..high. kept = the alignment within its range; it may lie where the alignment does.
+ */
+void rescomp_align_int16(const int16_t *input, const int16_t *alignment, int16_t *output, int16_t *kept, rescomp_count readings,
+                         rescomp_count channels, const RESCOMP_FLASH int16_t *axes, rescomp_count turned, int16_t low,
+                         int16_t high);
 
 #endif

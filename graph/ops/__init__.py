@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from .abs import Abs
 from .activation import Lookup, PiecewiseLinear
 from .add import Add, BiasAdd
+from .align import Align
 from .average_pool import AveragePool
 from .band_sum import BandSum
 from .base import Op
@@ -38,6 +39,7 @@ REGISTRY: Mapping[str, type[Op]] = {
     for op in (
         Abs,
         Add,
+        Align,
         AveragePool,
         BandSum,
         BiasAdd,
@@ -76,6 +78,7 @@ __all__ = [
     "REGISTRY",
     "Abs",
     "Add",
+    "Align",
     "AveragePool",
     "BandSum",
     "BiasAdd",
