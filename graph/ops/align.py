@@ -21,6 +21,8 @@ from .tflite_arithmetic import TfliteBlocks, narrow, widen
 ROTATION_BITS = 14
 """A rotation is nine integers in Q14, row after row; 1 is 2^14."""
 ROTATION_ONE = 1 << ROTATION_BITS
+REFERENCE_SLACK = 1 << 16
+"""Of the square of a reference's length: rounding its three entries takes less."""
 IDENTITY: IntArray = np.eye(3, dtype=np.int64).reshape(9) * ROTATION_ONE
 ALIGNMENT = TensorType((9,), Format(ROTATION_BITS))
 """What is kept: the rotation less the identity, so that zeros turn nothing."""
@@ -30,7 +32,8 @@ ALIGNMENT = TensorType((9,), Format(ROTATION_BITS))
 class Align(Elementwise):
     """(x int16, entries of so many channels side by side, alignment int16 [9]) -> (y like x, alignment within its range).
 
-    axes: the channels that are turned, three of each sensor in the order x, y, z; the others pass. docs/contract.md, "An alignment".
+    axes: the channels that are turned, three of each sensor in the order x, y, z; the others pass. reference: the direction in Q14 to which
+    a calibration turns that of the first sensor's mean (graph/alignment.py). docs/contract.md, "An alignment".
     """
 
     name: ClassVar[str] = "align"
@@ -39,6 +42,7 @@ class Align(Elementwise):
     channels: int
     axes: tuple[int, ...]
     output: Format
+    reference: tuple[int, int, int]
 
     @property
     def kernel(self) -> str:
@@ -49,6 +53,9 @@ class Align(Elementwise):
         inside = all(0 <= axis < self.channels for axis in self.axes) and len(set(self.axes)) == len(self.axes)
         good = bool(self.axes) and len(self.axes) % 3 == 0 and inside
         require(good, f"an align turns three channels of each sensor, each once, of {self.channels}, not {self.axes}")
+        square = sum(entry * entry for entry in self.reference)
+        good = all(abs(entry) <= ROTATION_ONE for entry in self.reference) and abs(square - (1 << 2 * ROTATION_BITS)) <= REFERENCE_SLACK
+        require(good, f"the reference of an align is a direction in Q14, of length 2^14, not {self.reference}")
         good = x.format == self.output and x.format.dtype == "int16" and not x.format.nonnegative
         require(good, f"an align reads and gives int16 of either sign in one format, not {x.format} and {self.output}")
         require(x.size % self.channels == 0, f"an align of {self.channels} channels cannot read {x.size} entries")
@@ -158,7 +165,8 @@ class Align(Elementwise):
         readings = int(rng.integers(1, 5))
         shape = (readings * channels,) if rng.random() < 0.7 else (readings, channels)
         axes = tuple(int(axis) for axis in rng.permutation(channels)[: 3 * sensors])
-        return cls(channels, axes, format), (TensorType(shape, format), ALIGNMENT)
+        reference = tuple(int(entry) for entry in rng.permutation([ROTATION_ONE, 0, 0]))
+        return cls(channels, axes, format, (reference[0], reference[1], reference[2])), (TensorType(shape, format), ALIGNMENT)
 
 
 def rotation_of(alignment: IntArray) -> IntArray:

@@ -1,0 +1,100 @@
+"""A device that is worn at an angle: an alignment before a model's step, and the calibration that finds it.
+
+What calibration means is here; the generated C does the same. docs/contract.md, "An alignment".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isqrt
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from .fixed_point import FloatArray, IntArray, round_half_up_shift, saturate
+from .ir import Graph, IntegerModel, Node, Value
+from .ops import Align
+from .ops.align import ALIGNMENT, IDENTITY, ROTATION_BITS, ROTATION_ONE
+from .verify import verify_model
+
+STATE = "alignment"
+"""The state's name, and that of the layer."""
+MOST_CALIBRATED = 1 << 15
+"""Readings that a calibration adds up: three sums of them stay within +-2^30."""
+WIDEST_TURN = -(ROTATION_ONE >> 1)
+"""The cosine of 120 degrees: a calibration turns by less."""
+
+
+def with_alignment(model: IntegerModel, channels: int, axes: Sequence[int], reference: FloatArray) -> IntegerModel:
+    """The model with a rotation before its step, which turns nothing until it is set.
+
+    channels: of a reading, of which a step's input is one or more side by side; axes: those that are turned, three of each sensor, the
+    first sensor an accelerometer; reference: float64 [3], the direction that its mean has in the training data. Raises UnsupportedError.
+    """
+    if not model.is_recurrent or model.reads_samples or model.policy is not None:
+        raise UnsupportedError("an alignment stands before a model that has steps, reads a sensor's own readings and has no [stream]")
+    step, read = model.graphs["step"], model.input
+    op = Align(channels, tuple(axes), read.type.format, direction(reference))
+    names = {read.name: f"{read.name}_aligned"}
+    nodes = (replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in step.nodes)
+    first = Node(STATE, op, (read.name, STATE), (names[read.name], f"{STATE}_next"))
+    following = {**step.state, STATE: f"{STATE}_next"}
+    inputs = (*step.inputs, Value(STATE, ALIGNMENT))
+    graph = Graph("step", inputs, (first, *nodes), (*step.outputs, f"{STATE}_next"), following)
+    aligned = replace(model, graphs={**model.graphs, "step": graph})
+    verify_model(aligned)
+    return aligned
+
+
+def align_of(model: IntegerModel) -> Align | None:
+    """The alignment before the model's step; None: there is none."""
+    nodes = model.graphs["step"].nodes if model.is_recurrent else ()
+    return next((node.op for node in nodes if isinstance(node.op, Align) and node.inputs[1] in model.graphs["step"].state), None)
+
+
+def direction(vector: FloatArray) -> tuple[int, int, int]:
+    """A vector of any length as a direction in Q14."""
+    x, y, z = np.floor(np.asarray(vector) / np.linalg.norm(vector) * ROTATION_ONE + 0.5).astype(int).tolist()
+    return x, y, z
+
+
+def calibrate(readings: IntArray, op: Align) -> IntArray | None:
+    """The alignment int64 [9] after readings int [readings, channels] of somebody who walks.
+
+    None: they have no direction, or it is 120 degrees or more away from the reference.
+    """
+    sums = readings[:MOST_CALIBRATED, op.axes[:3]].astype(np.int64).sum(axis=0)
+    return alignment_of(sums, op.reference)
+
+
+def alignment_of(sums: IntArray, reference: Sequence[int]) -> IntArray | None:
+    """The alignment that turns the direction of three sums within +-2^30 to the reference, by the least rotation that does."""
+    u, g = unit(sums), np.array(reference, np.int64)
+    if u is None:
+        return None
+    cosine = int(round_half_up_shift(u @ g, ROTATION_BITS))
+    if cosine <= WIDEST_TURN:
+        return None
+    v = np.array([round_half_up_shift(u[i - 2] * g[i - 1] - u[i - 1] * g[i - 2], ROTATION_BITS) for i in range(3)])
+    divisor = ROTATION_ONE + cosine
+    squares = (np.outer(v, v) + divisor // 2) // divisor
+    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    rotation = cosine * np.eye(3, dtype=np.int64) + cross + squares
+    alignment: IntArray = saturate(rotation.reshape(9), -ROTATION_ONE, ROTATION_ONE) - IDENTITY
+    return alignment
+
+
+def unit(vector: IntArray) -> IntArray | None:
+    """A vector of three within +-2^30 as a direction in Q14, int64 [3]; None: it is zero.
+
+    Its largest entry is brought to 13 bits (2^12 to 2^13, the latter by rounding), and the root of 4 times the sum of squares is twice its length.
+    """
+    largest = int(np.abs(vector).max())
+    if largest == 0:
+        return None
+    by = largest.bit_length() - 13
+    scaled = round_half_up_shift(vector, by) if by > 0 else vector << -by
+    twice = isqrt(4 * int((scaled**2).sum()))
+    sizes = np.minimum(((np.abs(scaled) << (ROTATION_BITS + 1)) + twice // 2) // twice, ROTATION_ONE)
+    return np.sign(scaled) * sizes
