@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 
+from ..graph.alignment import align_of
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel, Node, Value
 from ..graph.ops.base import Array, ConstantKind, CValue, ProductOp
@@ -79,6 +80,7 @@ class _Translator:
             ("stream", "stream_init", "stream_step", "stream_scores", "stream_decide", "gap", "begin", "advance") if model.policy else ()
         )
         verbs += ("frontend", "listener", "listen", "push") if model.reads_samples else ()
+        verbs += ("calibration", "set_alignment", "add_calibration", "calibrate") if align_of(model) else ()
         functions = (f"{model.name}_{verb}" for verb in verbs)
         parameters = ("samples", "features") if model.reads_samples else ()
         self.names = Identifiers(*KEYWORDS, *SPOKEN_FOR, *PREDEFINED, *functions, *parameters)

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import __version__
+from ..graph.alignment import ALIGNMENT_STATE, align_of
 from ..graph.decide import NO_DECISION, UNKNOWN_DECISION, decision_of
 from ..graph.ir import IntegerModel
+from ..graph.ops import Align
 from ..graph.serialize import CONTRACT, digest
 from ..targets.kernel_choice import Target
 from ..targets.scratch import WORD
@@ -130,7 +132,19 @@ class Source:
     def further_headers(self) -> list[str]:
         """That declare what is called, beside rescomp_kernels.h, in the order of the table of kernels."""
         others = list(HEADERS)[1:]
-        return [name for name in others if not {kernel.name for kernel in kernels_of(name)}.isdisjoint(self.kernels)]
+        named = [name for name in others if not {kernel.name for kernel in kernels_of(name)}.isdisjoint(self.kernels)]
+        return [*named, *(["rescomp_alignment.h"] if self.align else [])]
+
+    @property
+    def align(self) -> Align | None:
+        """The rotation before a step, of a model that is worn."""
+        return align_of(self.model)
+
+    @property
+    def alignment_field(self) -> str:
+        """Where the state keeps it."""
+        places = dict(zip((value.name for value in self.model.states("step")), self.states, strict=True))
+        return places[ALIGNMENT_STATE].identifier
 
     @property
     def decision_summary(self) -> str:

@@ -18,10 +18,11 @@ from .ops import Align
 from .ops.align import ALIGNMENT, IDENTITY, ROTATION_BITS, ROTATION_ONE
 from .verify import verify_model
 
-STATE = "alignment"
+ALIGNMENT_STATE = "alignment"
 """The state's name, and that of the layer."""
 MOST_CALIBRATED = 1 << 15
 """Readings that a calibration adds up: three sums of them stay within +-2^30."""
+LENGTH_BITS = 13
 WIDEST_TURN = -(ROTATION_ONE >> 1)
 """The cosine of 120 degrees: a calibration turns by less."""
 
@@ -36,12 +37,12 @@ def with_alignment(model: IntegerModel, channels: int, axes: Sequence[int], refe
         raise UnsupportedError("an alignment stands before a model that has steps, reads a sensor's own readings and has no [stream]")
     step, read = model.graphs["step"], model.input
     op = Align(channels, tuple(axes), read.type.format, direction(reference))
-    names = {read.name: f"{read.name}_aligned"}
+    names, following_name = {read.name: f"{read.name}_aligned"}, f"{ALIGNMENT_STATE}_next"
     nodes = (replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in step.nodes)
-    first = Node(STATE, op, (read.name, STATE), (names[read.name], f"{STATE}_next"))
-    following = {**step.state, STATE: f"{STATE}_next"}
-    inputs = (*step.inputs, Value(STATE, ALIGNMENT))
-    graph = Graph("step", inputs, (first, *nodes), (*step.outputs, f"{STATE}_next"), following)
+    first = Node(ALIGNMENT_STATE, op, (read.name, ALIGNMENT_STATE), (names[read.name], following_name))
+    following = {**step.state, ALIGNMENT_STATE: following_name}
+    inputs = (*step.inputs, Value(ALIGNMENT_STATE, ALIGNMENT))
+    graph = Graph("step", inputs, (first, *nodes), (*step.outputs, following_name), following)
     aligned = replace(model, graphs={**model.graphs, "step": graph})
     verify_model(aligned)
     return aligned
@@ -50,7 +51,8 @@ def with_alignment(model: IntegerModel, channels: int, axes: Sequence[int], refe
 def align_of(model: IntegerModel) -> Align | None:
     """The alignment before the model's step; None: there is none."""
     nodes = model.graphs["step"].nodes if model.is_recurrent else ()
-    return next((node.op for node in nodes if isinstance(node.op, Align) and node.inputs[1] in model.graphs["step"].state), None)
+    reads = (model.input.name, ALIGNMENT_STATE) if nodes else ()
+    return next((node.op for node in nodes if isinstance(node.op, Align) and node.inputs == reads), None)
 
 
 def direction(vector: FloatArray) -> tuple[int, int, int]:
@@ -88,13 +90,14 @@ def alignment_of(sums: IntArray, reference: Sequence[int]) -> IntArray | None:
 def unit(vector: IntArray) -> IntArray | None:
     """A vector of three within +-2^30 as a direction in Q14, int64 [3]; None: it is zero.
 
-    Its largest entry is brought to 13 bits (2^12 to 2^13, the latter by rounding), and the root of 4 times the sum of squares is twice its length.
+    Its largest entry is brought to 2^12 .. 2^13, the latter by rounding; twice the length is the root of 4 times the squares.
     """
-    largest = int(np.abs(vector).max())
-    if largest == 0:
+    sizes = np.abs(vector.astype(np.int64))
+    by = int(sizes.max()).bit_length() - LENGTH_BITS
+    if by == -LENGTH_BITS:
         return None
-    by = largest.bit_length() - 13
-    scaled = round_half_up_shift(vector, by) if by > 0 else vector << -by
+    scaled = round_half_up_shift(sizes, by) if by > 0 else sizes << -by
     twice = isqrt(4 * int((scaled**2).sum()))
-    sizes = np.minimum(((np.abs(scaled) << (ROTATION_BITS + 1)) + twice // 2) // twice, ROTATION_ONE)
-    return np.sign(scaled) * sizes
+    entries = np.minimum(((scaled << (ROTATION_BITS + 1)) + twice // 2) // twice, ROTATION_ONE)
+    directed: IntArray = np.sign(vector) * entries
+    return directed

@@ -3,13 +3,7 @@
 
 #include <string.h>
 
-enum { ONE = 16384, BITS = 14 };
-
-/* An entry of the rotation, which is kept less the identity. */
-static inline int32_t entry_of(const int16_t *alignment, uint8_t i)
-{
-    return rescomp_clamp(alignment[i] + (i % 4 ? 0 : (int32_t)ONE), -(int32_t)ONE, ONE);
-}
+#include "rescomp_alignment.h"
 
 void rescomp_align_int16(const int16_t *input, const int16_t *alignment, int16_t *output, int16_t *kept, rescomp_count readings,
                          rescomp_count channels, const RESCOMP_FLASH int16_t *axes, rescomp_count turned, int16_t low, int16_t high)
@@ -17,8 +11,10 @@ void rescomp_align_int16(const int16_t *input, const int16_t *alignment, int16_t
     int32_t rotation[9];
 
     for (uint8_t i = 0; i < 9; ++i) {
-        rotation[i] = entry_of(alignment, i);
-        kept[i] = (int16_t)(rotation[i] - (i % 4 ? 0 : (int32_t)ONE));
+        const int32_t identity = rescomp_identity_entry(i);
+
+        rotation[i] = rescomp_clamp(alignment[i] + identity, -RESCOMP_ROTATION_ONE, RESCOMP_ROTATION_ONE);
+        kept[i] = (int16_t)(rotation[i] - identity);
     }
     memcpy(output, input, (size_t)readings * channels * sizeof *output);
     for (; readings > 0; --readings, input += channels, output += channels) {
@@ -27,8 +23,9 @@ void rescomp_align_int16(const int16_t *input, const int16_t *alignment, int16_t
 
             for (uint8_t row = 0; row < 3; ++row) {
                 const int32_t *by = rotation + 3 * row;
+                const int32_t turned_to = rescomp_round_half_up_shift(by[0] * x + by[1] * y + by[2] * z, RESCOMP_ROTATION_BITS);
 
-                output[axes[i + row]] = (int16_t)rescomp_clamp(rescomp_round_half_up_shift(by[0] * x + by[1] * y + by[2] * z, BITS), low, high);
+                output[axes[i + row]] = (int16_t)rescomp_clamp(turned_to, low, high);
             }
         }
     }
