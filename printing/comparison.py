@@ -11,7 +11,7 @@ from ..errors import counted
 from .tables import count_or_nothing, percent, table
 
 if TYPE_CHECKING:
-    from ..stages.checking import Check
+    from ..stages.check_findings import Check
     from ..stages.evidence import Evidence
     from ..stages.verification import Verification
 

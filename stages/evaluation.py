@@ -22,12 +22,13 @@ from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
 from ..recipe import RATES, parse_recipe
 from .artefacts import Vectors, answers, read_model, read_vectors
 from .compared_sets import TEST
-from .evidence import Report, VectorSet, read_report
+from .evidence import VectorSet
 from .figures import Figures, StreamedFigures
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
 from .rates import Clock
 from .readings import Reader, refuse_still
+from .report import Report, read_report
 from .stream_walks import Streamed, stream_continuous, stream_recordings
 from .subjects import Subject, new_subject, own_subject
 

@@ -1,49 +1,28 @@
-"""report.json: what was compared, bound to the digests of the graph, of the vectors and of the files that it speaks of."""
+"""Evidence: how many values of a set one variant of a witness was compared on and how many differ, bound to the files that it read."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
-from pydantic import (
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .. import __version__
-from ..documents import parse_json
-from ..errors import InputError, counted
-from ..graph.events import KINDS
+from ..errors import counted
 from ..graph.ir import IntegerModel
-from ..graph.serialize import CONTRACT, digest
-from ..model_directory import REPORT, ModelDirectory
-from ..strict_documents import Count, Fraction, Part, Positive, Sha256, cause_of
+from ..model_directory import ModelDirectory
+from ..strict_documents import Count, Part, Positive, Sha256
 from ..validate.registry import find_witness, parse_witnesses
 from ..validate.witness import CompilingWitness
-from .compared_sets import FILES, HEADER, STREAM, TEST, Set
+from .compared_sets import FILES, HEADER, STREAM, Set
 from .fault_summary import FaultSummary
-from .figures import Figures
-from .questions import Question
 from .witness_files import changed_files
-
-SCHEMA = 2
-"""Version of report.json."""
 
 
 def is_of_vectors(name: Set) -> bool:
     """Whether a set is one of vectors."""
     return name not in (FILES, HEADER)
-
-
-class Accuracy(Part):
-    """Fractions of the test vectors that are answered right."""
-
-    integer: Fraction
 
 
 class VectorSet(Part):
@@ -132,170 +111,3 @@ class Evidence(Part):
         counts = {"compared": self.compared, "mismatches": self.mismatches}
         who = {"name": self.witness, "variant": self.variant, "build": self.build, "version": self.version}
         return {**who, "set": self.set, "sampled": self.sampled, "steps": self.steps, **counts}
-
-
-class Reach(Part):
-    """Of one kind of places how many the vectors reach, and how many there are: see validate.coverage.Count."""
-
-    reached: Count
-    in_model: Count
-    reachable: Count
-    places: Count
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not max(self.reached, self.in_model) <= self.reachable <= self.places:
-            raise ValueError("more is reached than can be, or more can be than there is")
-        return self
-
-
-class CoverageSummary(Part):
-    """What each set reaches, together with those before it, by kind (and "total"). Empty: of a set that was not run.
-
-    not_seen: by witness `name[:argument]`, what of the sets it cannot be asked, and why.
-    """
-
-    test: Mapping[str, Reach] = {}
-    stress: Mapping[str, Reach] = {}
-    layers: Mapping[str, Reach] = {}
-    not_seen: Mapping[str, tuple[str, ...]] = {}
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for kinds in self.sets:
-            if unknown := kinds.keys() - {*KINDS, "total"}:
-                raise ValueError(f"{min(unknown)!r} is no kind of places")
-        for witness in self.not_seen:
-            parse_witnesses(witness)
-        return self
-
-    @property
-    def sets(self) -> list[Mapping[str, Reach]]:
-        """Of the sets that were run, in this order."""
-        return [kinds for kinds in (self.test, self.stress, self.layers) if kinds]
-
-    @model_serializer(mode="wrap")
-    def _leave_out_what_was_not_run(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: part for name, part in handler(self).items() if part or name == "not_seen"}
-
-    def after(self, earlier: CoverageSummary) -> CoverageSummary:
-        """With what `earlier` says of sets that are not here."""
-        kept = {name: getattr(self, name) or getattr(earlier, name) for name in ("test", "stress", "layers")}
-        return CoverageSummary(**kept, not_seen=self.not_seen)
-
-
-class StreamSummary(Part):
-    """What numpy saw in the longest stream that there is evidence of: steps, the values that the step's layers made of them, and how many
-    of these lie at an end of their format, by kind (graph.events); the states among them.
-    """
-
-    steps: Count
-    values: Count
-    at_ends: Mapping[str, Count]
-    states: Count
-    states_at_ends: Count
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if unknown := self.at_ends.keys() - KINDS.keys():
-            raise ValueError(f"{min(unknown)!r} is no kind of places")
-        if sum(self.at_ends.values()) > self.values or self.states_at_ends > self.states or self.states > self.values:
-            raise ValueError("more values lie at an end than there are")
-        return self
-
-
-class Report(Part):
-    """report.json: the evidence there is for the model whose graph has this digest.
-
-    questions: what each witness was asked; none of what a rescomp before them found. not_run: default witnesses left out, and why.
-    evaluation: what `rescomp evaluate` found on the model's own data, None before it.
-    """
-
-    schema_: Literal[2] = Field(alias="schema")
-    rescomp: str
-    contract: Count
-    graph_sha256: Sha256
-    accuracy: Accuracy
-    vectors: Mapping[Set, VectorSet]
-    evidence: tuple[Evidence, ...]
-    questions: tuple[Question, ...] = ()
-    coverage: CoverageSummary = CoverageSummary()
-    stream: StreamSummary | None = None
-    not_run: tuple[str, ...] = ()
-    evaluation: Figures | None = None
-
-    @model_serializer(mode="wrap")
-    def _leave_out_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: part for name, part in handler(self).items() if name not in ("evaluation", "questions") or part}
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.evaluation is not None and TEST in self.vectors and self.evaluation.vectors_sha256 != self.vectors[TEST].sha256:
-            raise ValueError("it was evaluated on other vectors than it was verified on")
-        for line in self.not_run:
-            parse_witnesses(line.partition(": ")[0])
-        seen = set()
-        for entry in self.evidence:
-            key = (*entry.key, entry.sampled, entry.steps)
-            if key in seen:
-                raise ValueError(f"{entry.who} is there twice on the set {entry.set!r}")
-            seen.add(key)
-            if entry.on_vectors and entry.set not in self.vectors:
-                raise ValueError(f"{entry.who} was compared on the set {entry.set!r}, of which there are no vectors")
-            if entry.sampled is not None and not (entry.on_vectors and entry.sampled <= self.vectors[entry.set].sequences):
-                raise ValueError(f"{entry.who} was compared on {entry.sampled} sequences, more than the set {entry.set!r} has")
-        return self
-
-    @classmethod
-    def of(cls, model: IntegerModel, accuracy: float, evidence: Iterable[Evidence], **parts: Any) -> Self:
-        """A report on `model` by this rescomp; evidence is put in the order of sets, witnesses and variants."""
-        known: dict[str, Any] = {"schema": SCHEMA, "rescomp": __version__, "contract": CONTRACT, "graph_sha256": digest(model)}
-        return cls(**known, accuracy=Accuracy(integer=accuracy), evidence=in_order(evidence), **parts)
-
-    def not_seen(self, asked: Collection[str]) -> tuple[str, ...]:
-        """A line for each thing that one of the witnesses `asked` could not be asked."""
-        return tuple(f"{name}: {text}" for name, texts in sorted(self.coverage.not_seen.items()) if name in asked for text in texts)
-
-    def as_json(self) -> dict[str, Any]:
-        """The document."""
-        return self.model_dump(mode="json", by_alias=True)
-
-
-def read_report(directory: ModelDirectory, model: IntegerModel) -> Report:
-    """report.json, which must be of this model. Raises InputError for another model's, a damaged one, one of another version, or none."""
-    path = directory.path / REPORT
-    again = f"run `rescomp verify {directory.path}`"
-    if not directory.has(REPORT):
-        raise InputError(f"{directory.path} was not verified since it was made: {again} first")
-    report = parse_report(directory.read(REPORT), f"{path}", again)
-    for what, theirs, ours in (("contract", report.contract, CONTRACT), ("graph", report.graph_sha256, digest(model))):
-        if theirs != ours:
-            raise InputError(f"{path} is of another model ({what} {str(theirs)[:12]}, not {str(ours)[:12]}): {again} again")
-    return report
-
-
-def parse_report(data: bytes, name: str, again: str) -> Report:
-    """A report from its bytes. name: what errors call it; again: how to make it anew. Raises InputError."""
-    try:
-        document = parse_json(data)
-        schema = document["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{name} is damaged, or not rescomp's ({error}): {again} again") from error
-    if schema != SCHEMA or type(schema) is not int:
-        older = "which does not say what model it is of" if schema == 1 else "of another rescomp"
-        raise InputError(f"{name} has schema {schema!r}, {older}; this rescomp reads {SCHEMA}: {again} again")
-    try:
-        return Report.model_validate_json(json.dumps(document))
-    except (ValidationError, InputError) as error:
-        raise InputError(f"{name} is damaged, or not rescomp's ({cause_of_refusal(error)}): {again} again") from error
-
-
-def cause_of_refusal(error: ValidationError | InputError) -> str:
-    """What is wrong with a report."""
-    return str(error) if isinstance(error, InputError) else cause_of(error)
-
-
-def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """By set, witness and variant: the order does not tell when each was found."""
-    sets = get_args(Set)
-    return tuple(sorted(evidence, key=lambda entry: (sets.index(entry.set), entry.witness, entry.variant, entry.build, entry.sampled or 0)))

@@ -14,9 +14,9 @@ from ..model_directory import C_FOLDER, REPORT, ModelDirectory
 from ..targets.cores import find_core
 from ..targets.kernel_choice import PREFERENCES, Preference, Target
 from .artefacts import read_model, read_vectors
-from .evidence import read_report
 from .exports import OWNED
 from .listener import Listener, Silent
+from .report import read_report
 
 FORMATS: Sequence[str] = ("onnx", "tflite", "c")
 """What is written unless something else is asked for."""

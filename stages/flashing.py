@@ -27,9 +27,9 @@ from ..validate.witness import Job
 from .artefacts import read_model, read_vectors
 from .diagnosis import find_ports
 from .drives import find, find_tool, look_for, take
-from .evidence import read_report
 from .exports import check_exports
 from .listener import Listener, Silent
+from .report import read_report
 from .verification import Verification, check_samples, verify
 
 UNKNOWN_PORT, UNKNOWN_DRIVE = "PORT", "/media/{}"

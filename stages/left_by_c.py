@@ -8,8 +8,9 @@ from ..validate.host_c import VARIANTS
 from ..validate.registry import find_witness
 from ..validate.witness import CompilingWitness
 from .compared_sets import FILES, HEADER, STREAM, TEST, Set, serves_both
-from .evidence import Evidence, Report
+from .evidence import Evidence
 from .questions import STRESS, is_noted, title_of
+from .report import Report
 
 _WHOLE_RUNS: Sequence[Set] = (TEST, "stress", "stress full", STREAM)
 

@@ -12,8 +12,9 @@ from ..errors import InputError
 from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
 from .compared_sets import FILES, STREAM, TEST, Set
-from .evidence import Evidence, Report, cause_of_refusal, in_order, is_of_vectors
+from .evidence import Evidence, is_of_vectors
 from .questions import Question
+from .report import Report, cause_of_refusal, in_order
 from .witness_files import changed_files
 
 Owner = tuple[str, ...]

@@ -16,8 +16,9 @@ from ..recipe import older_names, parse_recipe, to_toml
 from ..train.checkpoint import encode_net, read_tensors
 from ..validate.torch_net import load_quantized
 from .artefacts import check_whole, read_model
-from .evidence import Evidence, read_report
+from .evidence import Evidence
 from .listener import Listener, Silent
+from .report import read_report
 
 SCHEMA = 1
 

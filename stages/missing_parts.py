@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .compared_sets import FILES, STREAM, Set, serves_both
-from .evidence import Evidence, Report
+from .evidence import Evidence
 from .questions import Question, is_noted, title_of
+from .report import Report
 
 
 def missing_parts(evidence: Sequence[Evidence], questions: Sequence[Question], report: Report) -> Iterator[str]:

@@ -16,7 +16,8 @@ from ..validate.registry import find_witness
 from ..validate.witness import Job
 from .artefacts import Vectors
 from .compared_sets import STREAM, Set
-from .evidence import Evidence, Report, VectorSet
+from .evidence import Evidence, VectorSet
+from .report import Report
 from .stream_proof import LongRunSet
 from .vector_sets import SequenceSet, golden_set, whole_runs
 

@@ -16,12 +16,12 @@ from ..store import refuse_held
 from .artefacts import read_model
 from .epochs import telling_how_to_resume
 from .evaluation import evaluate
-from .evidence import read_report
 from .exporting import export_model
 from .figures import StreamedFigures
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent
 from .quantization import quantize
+from .report import read_report
 from .training import train_held
 from .verification import Verification, ready_witnesses, verify
 

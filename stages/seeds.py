@@ -18,13 +18,13 @@ from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import read_model
 from .epochs import telling_how_to_resume
-from .evidence import read_report
 from .exporting import export_model
 from .features import load_readings, resolved
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
 from .recipes import has_state, read_recipe, with_readout_steps
+from .report import read_report
 from .training import train_model
 from .verification import Verification, verify
 

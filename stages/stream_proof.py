@@ -19,7 +19,8 @@ from ..validate.stream_inputs import stream_inputs
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
 from .compared_sets import STREAM, Set
-from .evidence import StreamSummary, VectorSet
+from .coverage_summary import StreamSummary
+from .evidence import VectorSet
 
 HOST_STEPS = 10_000
 """Of the C on this machine, unless a number is asked for."""

@@ -20,7 +20,8 @@ from ..validate.stress import Mode, Stress, stress_sequences, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
 from .artefacts import Vectors, hash_arrays
 from .compared_sets import TEST, Set
-from .evidence import Reach, VectorSet
+from .coverage_summary import Reach
+from .evidence import VectorSet
 from .questions import STRESS
 
 StressMode = Literal["quick", "full", "off"]

@@ -22,11 +22,13 @@ from ..validate.stress import Mode
 from ..validate.witness import HeaderWitness, Witness
 from .artefacts import Vectors, read_model, read_vectors
 from .compared_sets import FILES, HEADER
-from .evidence import CoverageSummary, Evidence, Reach, Report, read_report
+from .coverage_summary import CoverageSummary, Reach
+from .evidence import Evidence
 from .examination import Examination
 from .listener import Listener, Silent
 from .merging import in_order_of_witnesses, merge
 from .questions import VerifyRequest
+from .report import Report, read_report
 from .stream_proof import LongRunSet, check_stream_steps
 from .vector_sets import STRESS_MODES, SequenceSet, golden_set, measure, stress_sets
 

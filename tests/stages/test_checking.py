@@ -17,7 +17,7 @@ from rescomp import stages
 from rescomp.cli import command_line, main
 from rescomp.errors import BudgetError, InputError, ParityError
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
-from rescomp.stages.checking import Measure
+from rescomp.stages.check_findings import Measure
 from rescomp.stages.limits import read_limits
 from rescomp.validate.emulation import PACKAGES
 from rescomp.validate.registry import parse_witnesses

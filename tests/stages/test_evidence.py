@@ -13,8 +13,10 @@ from rescomp.errors import InputError, ParityError
 from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.artefacts import Vectors, is_possible, read_model, read_vectors
-from rescomp.stages.evidence import CoverageSummary, Evidence, parse_report, read_report
+from rescomp.stages.coverage_summary import CoverageSummary
+from rescomp.stages.evidence import Evidence
 from rescomp.stages.merging import merge
+from rescomp.stages.report import parse_report, read_report
 from rescomp.stages.vector_sets import golden_set
 from rescomp.validate.build import Build
 

@@ -25,7 +25,7 @@ from rescomp.model_directory import (
     ModelDirectory,
 )
 from rescomp.stages.artefacts import read_model
-from rescomp.stages.evidence import read_report
+from rescomp.stages.report import read_report
 from rescomp.tests.goldens.directories import DIRECTORIES, KINDS
 from rescomp.validate.torch_net import load_quantized
 

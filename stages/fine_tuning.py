@@ -1,0 +1,104 @@
+"""Fine-tuning: the float net brought under its constraints, calibrated, and trained on under them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..compress import SparseSupport, TernaryStorage, anneal, calibrate, constrain, distillation, matrices
+from ..data.dataset import Dataset, Split
+from ..errors import counted
+from ..manifest import Manifest
+from ..model_directory import CHECKPOINT, FLOAT_NET, ModelDirectory
+from ..models import Net, refuse_unusable, use_loop
+from ..models.arithmetic import NORMALIZED
+from ..models.kept import empty_net
+from ..recipe import Recipe, to_toml
+from ..train.checkpoint import CheckpointFile, load_net
+from ..train.determinism import make_deterministic
+from ..train.device import choose_device
+from ..train.loop import fit
+from ..train.memory import keep_freed_memory
+from ..train.metrics import Metrics
+from ..train.schedule import quantize_schedule, train_schedule
+from .epochs import tell_best, telling_how_to_resume
+from .listener import Listener
+from .net_readings import centre_and_spread, training_data
+
+
+def fine_tune(
+    net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, metrics: Metrics, listener: Listener, *, resume: bool
+) -> None:
+    """Train the compressed net on `data` under its constraints, in place; its checkpoint goes to `path`, and `metrics` are filled."""
+    listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
+    training, validation = training_data(recipe, data)
+    center, spread = centre_and_spread(recipe, net, training)
+    device = choose_device(net, recipe.train.device)
+    net.to(device), teacher.to(device)
+    with telling_how_to_resume(f"go on with: rescomp quantize --resume {path}"):
+        reports = fit(
+            net,
+            training,
+            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
+            validation=validation,
+            loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
+            on_step=lambda done, total: anneal(net, done, total),
+            spread=spread,
+            center=center,
+            report=listener.epoch,
+            describe=lambda: _schedules(net),
+            checkpoint=CheckpointFile(path / CHECKPOINT, to_toml(recipe).decode()),
+            metrics=metrics,
+            resume=resume,
+            identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
+        )
+    net.to("cpu")
+    tell_best(reports, listener)
+
+
+def read_float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> Net:
+    """The float net of a model directory, run by the recipe's loop. Raises InputError for weights that no net can be fine-tuned from."""
+    make_deterministic(recipe.train.seed, recipe.train.threads)
+    keep_freed_memory()
+    net = empty_net(directory, recipe, dataset.train.channels, len(dataset.classes))
+    load_net(net, directory.path / FLOAT_NET)
+    refuse_unusable(net, f"{directory.path / FLOAT_NET}", "train anew, with a lower train.learning_rate or other model.weights")
+    use_loop(net, recipe.train.loop)
+    return net
+
+
+def compressed_net(recipe: Recipe, manifest: Manifest, float_net: Net, data: Split) -> Net:
+    """A copy of the float net under the recipe's constraints, its formats calibrated on `data`."""
+    net = constrain(float_net, recipe.compress)
+    use_loop(net, recipe.train.loop)
+    net.dropout = recipe.train.dropout
+    streams = train_schedule(recipe.train).carry > 0
+    calibrate(net, torch.from_numpy(data.x), torch.from_numpy(data.lengths), manifest.input.fraction_bits, streams=streams)
+    return net
+
+
+def tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None:
+    """Say how many readings do not fit the format of the net's first value, which nothing has scaled before."""
+    format = net.fixed.format(NORMALIZED)
+    low, high = format.low * 2.0**-format.fraction_bits, format.high * 2.0**-format.fraction_bits
+    readings = [split.steps for split in splits]
+    outside = sum(int(((part < low) | (part > high)).sum()) for part in readings)
+    if outside:
+        listener.warning(
+            f"{outside:,} of {counted(sum(part.size for part in readings), 'reading')} {'lies' if outside == 1 else 'lie'} outside "
+            f"{low:g}..{high:g}, which the net's first value holds "
+            'with model.normalization = "none", and are limited to it: scale the data down, or let rescomp normalise it'
+        )
+
+
+def _schedules(net: Net) -> str | None:
+    """Where the constraints' schedules are, for the progress."""
+    every = list(matrices(net))
+    residual = [matrix.storage.residual for matrix in every if isinstance(matrix.storage, TernaryStorage) and matrix.storage.arenas]
+    fixed = [not matrix.support.mask.all() for matrix in every if isinstance(matrix.support, SparseSupport)]
+    parts = [f"lambda {residual[0]:.2f}"] if residual else []
+    parts += [f"support {'fixed' if all(fixed) else 'searched'}"] if fixed else []
+    parts += ["normalisation folded"] if any(module.has_norm and module.folds for module in net.layer_modules) else []
+    return "  ".join(parts) or None

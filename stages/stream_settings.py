@@ -1,0 +1,51 @@
+"""What the integer model does in streams: its decision and its policy, as the recipe asks or as recordings choose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..data.dataset import Split
+from ..graph.decide import with_decision
+from ..graph.ir import IntegerModel
+from ..manifest import Manifest
+from ..recipe import Recipe
+from .decision import (
+    DEFAULTS,
+    decide_by,
+    describe_settings,
+    policy_by,
+    replace_unset,
+    search_decision,
+)
+from .listener import Listener
+from .net_readings import training_data
+from .rates import Clock
+from .readings import Reader
+
+
+def in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Split, listener: Listener) -> IntegerModel:
+    """The model with the recipe's decision and policy; the decision is chosen for streams under that policy."""
+    return _decided(recipe, manifest, replace(model, policy=policy_by(recipe.stream)), train, listener)
+
+
+def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Split, listener: Listener) -> IntegerModel:
+    """The model with the recipe's decision, chosen on the validation part of the training recordings where it is asked for."""
+    section = recipe.decide
+    if section is None:
+        return with_decision(model, None)
+    if section.false_alarms is None:
+        return with_decision(model, decide_by(section, model.output.type))
+    _, validation = training_data(recipe, train)
+    if validation is None:
+        listener.warning(
+            "decide.false_alarms has no validation recordings to choose on: the decision keeps "
+            f"{describe_settings(replace_unset(section, DEFAULTS))}; set train.validation_fraction, 0.2 for instance, and train anew"
+        )
+        return with_decision(model, decide_by(section, model.output.type))
+    reader = Reader.of(manifest, model)
+    recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
+    lasting = np.median(validation.lengths if reader.time_steps is None else np.minimum(validation.lengths, reader.time_steps))
+    clock = Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=int(lasting) // 2, rate=section.rate)
+    return with_decision(model, search_decision(section, model, recordings, clock, listener))
