@@ -18,7 +18,8 @@ import numpy as np
 
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
-from .interpreter_child import INVOKE_SECONDS, OK, Array, Task, Tensor, blocks, read_array
+from .interpreter_child import INVOKE_SECONDS, OK, serve
+from .interpreter_task import Array, Task, Tensor, blocks, read_array
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
@@ -26,7 +27,7 @@ _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module}
 def start_child() -> subprocess.Popen[bytes]:
     """A new process that answers requests."""
     paths = json.dumps([str(Path(entry).resolve()) for entry in sys.path])
-    command = [sys.executable, "-c", _CHILD.format(module=Task.__module__), paths]
+    command = [sys.executable, "-c", _CHILD.format(module=serve.__module__), paths]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/")
 
 

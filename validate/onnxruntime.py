@@ -19,8 +19,9 @@ from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.passes import compose
 from ..model_directory import ModelDirectory
 from .declared import check_metadata
-from .interpreter_child import ONNX, Task, Tensor
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
+from .interpreter_task import Task, Tensor
+from .interpreters import ONNX
 from .onnx_files import metadata_of, read_onnx
 from .onnx_layers import COMPUTED, FileTensor, Layers, cut_alone, cut_sequence, cut_step
 from .variants import beside, choose, with_features

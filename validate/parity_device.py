@@ -1,82 +1,33 @@
-"""The host's side of the parity protocol: requests that are repeated until their answer comes, or until it is too late."""
+"""The host's side of the parity protocol: a session with a parity firmware, and what it can be asked."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NoReturn
 
-from ..errors import DeviceError, RescompError
+from ..errors import DeviceError
+from .parity_exchange import LineReport, LostError, ParityExchange
 from .parity_protocol import (
     DIGEST_BYTES,
     HEADER_BYTES,
     PROTOCOL,
     STATUS_BYTES,
     Command,
-    Deframer,
     Digest,
     Hello,
     ModelBuffer,
-    Reply,
     Request,
     Status,
     describe_refusal,
-    parse_reply,
 )
 from .serial_line import SerialLine
 
 HELLO_SECONDS, ANSWER_SECONDS = 8.0, 10.0
 """How long a device may be silent before the first answer (an Arduino's bootloader takes two), and before any other one."""
-WAIT_SECONDS = 0.05
-"""How much longer than usual an answer may take before it is asked for again: what a busy machine at either end may add."""
-ATTEMPTS = 12
-"""Damaged or missing answers to one request after which the sequence begins again, in smaller frames."""
-SMALLEST_BODY = 64
-"""Bytes of a body that the host goes down to on a bad line."""
 REQUESTS_A_SESSION = 30000
 """Numbers have 16 bits: long before one returns, a new session begins."""
-_FRAME_BYTES = 16
-"""What a frame takes beside arguments or results, about."""
 _TRANSFER = 7
 """Bytes of the longest arguments before a piece of a buffer."""
-
-
-class LostError(DeviceError):
-    """The conversation cannot go on, but may begin again: the device restarted, or an answer does not get through."""
-
-
-@dataclass
-class LineReport:
-    """What happened on the line. repeated: requests sent again; damaged: frames that arrived broken; restarts: sessions lost.
-
-    bytes: both ways.
-    """
-
-    requests: int = 0
-    repeated: int = 0
-    damaged: int = 0
-    restarts: int = 0
-    bytes: int = 0
-
-
-@dataclass
-class _Pace:
-    """How long a request of one command takes: seconds for each byte to and fro. smallest: without repetition, lately."""
-
-    seconds_a_byte: float
-    smallest: float = 0.0
-
-    def learn(self, seconds: float, size: int, *, repeated: bool) -> None:
-        """From an exchange in which nothing arrived damaged. After a repetition it may have been slow, or its frame was dropped."""
-        sample = seconds / size
-        if not repeated:
-            self.seconds_a_byte = max(sample, 0.7 * self.seconds_a_byte) if self.smallest else sample
-            self.smallest = min(sample, 1.05 * self.smallest or sample)
-        elif self.smallest:
-            self.seconds_a_byte = max(self.seconds_a_byte, min(sample, 4 * self.smallest))
 
 
 class ParityDevice:
@@ -88,25 +39,29 @@ class ParityDevice:
 
     def __init__(self, line: SerialLine, computing: float = 0.0, hello_seconds: float = HELLO_SECONDS) -> None:
         self._line = line
+        self._exchange = ParityExchange(line, computing)
         self._computing = computing
         self._hello_seconds = hello_seconds
-        self._deframer = Deframer()
-        self._arrived: deque[bytes] = deque()
-        self._heard = bytearray()
-        self._paces: dict[Command, _Pace] = {}
         self._session, self._number = (int.from_bytes(os.urandom(2), "little") for _ in range(2))
         self._requests = 0
-        self.report = LineReport()
         self.digest = Digest()
         self.hello: Hello | None = None
-        self.body_bytes = SMALLEST_BODY
+
+    @property
+    def report(self) -> LineReport:
+        """What happened on the line."""
+        return self._exchange.report
+
+    @property
+    def body_bytes(self) -> int:
         """Of the longest body that is worth sending over this line."""
+        return self._exchange.body_bytes
 
     def start(self) -> Hello:
         """Begin a session: the device forgets state and digest. Raises DeviceError when there is no parity firmware at the other end."""
         self._session = (self._session + 1) & 0xFFFF
         self._requests, self.digest = 0, Digest()
-        self._heard.clear()
+        self._exchange.begin()
         data = self.ask(Command.HELLO, PROTOCOL.to_bytes(2, "little"), self._hello_seconds + self._computing)
         try:
             hello = Hello.unpack(data)
@@ -118,7 +73,7 @@ class ParityDevice:
                 "flash the parity firmware again with this rescomp"
             )
         if self.hello is None:
-            self.body_bytes = hello.frame_bytes
+            self._exchange.body_bytes = self._exchange.largest_body = hello.frame_bytes
         self.hello = hello
         return hello
 
@@ -255,7 +210,7 @@ class ParityDevice:
         self._requests += 1
         self.report.requests += 1
         request = Request(self._session, self._number, command, arguments)
-        reply = self._exchange(request, seconds, len(arguments) + expected)
+        reply = self._exchange.exchange(request, seconds, len(arguments) + expected)
         if reply.status in (Status.NO_SESSION, Status.OUT_OF_ORDER):
             raise LostError(f"the board at {self.port} started again in the middle of the conversation")
         if reply.status != Status.OK:
@@ -263,86 +218,3 @@ class ParityDevice:
         if command is not Command.HELLO and len(reply.results) != expected:
             raise DeviceError(f"the firmware answers {command.name.lower()} with {len(reply.results)} bytes where {expected} belong")
         return reply.results
-
-    def _exchange(self, request: Request, seconds: float, size: int) -> Reply:
-        """Send until the answer comes. Asks again at once when a frame arrives damaged, and after a while when none arrives."""
-        frame, size = request.frame(), size + 2 * _FRAME_BYTES
-        pace = self._paces.setdefault(request.command, self._first_pace(request.command, size))
-        start, heard, attempts, damaged = time.monotonic(), self._line.bytes_received, 0, 0
-        end, wait = start + seconds + 40 * size / self._line.baud, WAIT_SECONDS + 2.5 * pace.seconds_a_byte * size
-        longest_wait, retry_at = 4 * wait, start
-        while True:
-            if time.monotonic() >= retry_at:
-                attempts += 1
-                if attempts > ATTEMPTS and damaged and request.command is not Command.HELLO:
-                    self._give_up(damaged, attempts - 1)
-                self._line.write(frame)
-                sent = time.monotonic()
-                retry_at = sent + wait
-            body = self._next_body(min(end, retry_at))
-            now = time.monotonic()
-            reply = parse_reply(body) if body else None
-            if reply is not None and reply.answers(request):
-                self._note(attempts)
-                if not damaged:
-                    pace.learn(now - start, size, repeated=attempts > 1)
-                return reply
-            if now >= end:
-                raise self._silent(request, now - start, self._line.bytes_received - heard)
-            if body is None:
-                wait = min(1.5 * wait, longest_wait)
-            elif body == b"" or (reply is not None and reply.status == Status.DAMAGED):
-                # Ask again at once; but what comes sooner than the device can answer may speak of an earlier attempt.
-                damaged += 1
-                retry_at = min(retry_at, max(now, sent + 0.5 * pace.smallest * size))
-
-    def _give_up(self, damaged: int, attempts: int) -> NoReturn:
-        self.body_bytes = max(SMALLEST_BODY, self.body_bytes // 4)
-        self.report.repeated += attempts - 1
-        raise LostError(f"{damaged} frames to and from {self.port} were damaged in {attempts} attempts at one request")
-
-    def _note(self, attempts: int) -> None:
-        """Learn from an exchange how long the next frames may be."""
-        self.report.repeated += attempts - 1
-        self.report.bytes = self._line.bytes_sent + self._line.bytes_received
-        if attempts == 1:
-            largest = self.hello.frame_bytes if self.hello else SMALLEST_BODY
-            self.body_bytes = min(largest, self.body_bytes + self.body_bytes // 10 + 1)
-        elif attempts > 3:
-            self.body_bytes = max(SMALLEST_BODY, self.body_bytes // 2)
-
-    def _first_pace(self, command: Command, size: int) -> _Pace:
-        """Before anything is known: a generous guess."""
-        computing = self._computing / 10 if command in (Command.STEP, Command.RUN, Command.SCORES, Command.LAYER, Command.PUSH) else 0.0
-        return _Pace(20 / self._line.baud + (0.1 + computing) / size)
-
-    def _next_body(self, until: float) -> bytes | None:
-        """The next frame's body, empty for a damaged frame; None when none came until then."""
-        while not self._arrived:
-            left = until - time.monotonic()
-            if left <= 0:
-                return None
-            data = self._line.read(left)
-            self._heard = (self._heard + data)[-64:]
-            for body in self._deframer.feed(data):
-                self.report.damaged += body is None
-                self._arrived.append(body or b"")
-        return self._arrived.popleft()
-
-    def _silent(self, request: Request, seconds: float, received: int) -> RescompError:
-        port = self._line.port
-        if request.command is not Command.HELLO:
-            if received:
-                return DeviceError(f"no answer from {port} arrived whole in {seconds:.0f} seconds: the line damages too much, or drops it")
-            return DeviceError(f"{port} stopped answering: nothing came for {seconds:.0f} seconds; reset the board and try again")
-        if not received:
-            return DeviceError(
-                f"{port} is silent: nothing came in {seconds:.0f} seconds; is the board powered, its parity firmware flashed, "
-                f"and {self._line.baud} its baud rate?"
-            )
-        if request.frame().strip(b"\0") in bytes(self._heard):
-            return DeviceError(f"{port} echoes what is sent to it: its lines are joined, or a terminal stands at the other end")
-        return DeviceError(
-            f"something answers at {port} but no parity firmware (it sends {bytes(self._heard[-24:])!r}): flash the one of this model, "
-            f"or give its baud rate, as in {port}@9600"
-        )

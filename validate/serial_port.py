@@ -21,7 +21,8 @@ from ..targets.kernel_choice import Target, graph_on
 from .c_kernels import layer_functions, tapped_values
 from .c_vectors import nbytes, stepped_values, stored_dtype
 from .emulation import source_on
-from .parity_device import HELLO_SECONDS, LineReport, ParityDevice
+from .parity_device import HELLO_SECONDS, ParityDevice
+from .parity_exchange import LineReport
 from .parity_protocol import NAME_CHARACTERS, Hello, ModelBuffer
 from .serial_line import SerialLine, parse_port, port_names
 from .serial_sequences import SequenceStream, insist

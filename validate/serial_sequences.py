@@ -9,7 +9,8 @@ from typing import TypeVar
 from ..errors import DeviceError
 from ..graph.evaluate import Trajectory
 from .c_vectors import decode_long_run, decode_sequence, empty_trajectory, nbytes, stepped_values, stored_dtype
-from .parity_device import LostError, ParityDevice
+from .parity_device import ParityDevice
+from .parity_exchange import LostError
 from .parity_protocol import ModelBuffer
 from .serial_sound import PushedRecording
 from .witness import Job, Progress

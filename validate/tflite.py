@@ -25,8 +25,8 @@ from ..graph.passes import compose
 from ..model_directory import ModelDirectory
 from .composed import composed_graphs
 from .declared import check_tflite
-from .interpreter_child import Task
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
+from .interpreter_task import Task
 from .tflite_layers import TfliteLayers, cut_tflite, cut_tflite_frontend
 from .variants import beside, choose, read_artefact, with_features
 from .witness import Answer, Forced, Job, LayerAnswer, op_names

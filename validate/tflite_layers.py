@@ -12,7 +12,7 @@ from ..export.flatbuffer import ExtendedFlatbuffer, Offset
 from ..export.optional_package import import_optional
 from ..graph.ir import IntegerModel
 from .composed import composed_graphs, composed_names, defined_values
-from .interpreter_child import Tensor
+from .interpreter_task import Tensor
 
 COMPUTED = "/computed"
 """Ends the name of what a layer makes, where the value's own tensor is what the next layers read."""

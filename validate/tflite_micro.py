@@ -12,7 +12,7 @@ from ..export.tflite import FILE, graph_to_tflite
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import ModelDirectory
-from .interpreter_child import MICRO
+from .interpreters import MICRO
 from .tflite import files_of, graphs_of, read_model, run_cut, run_job, run_samples
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, op_names

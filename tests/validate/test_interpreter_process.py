@@ -15,8 +15,8 @@ from rescomp.export.tflite import export_tflite
 from rescomp.graph.evaluate import evaluate
 from rescomp.validate import interpreter_process
 from rescomp.validate.compare import compare
-from rescomp.validate.interpreter_child import Task, Tensor
 from rescomp.validate.interpreter_process import PROCESS, InterpreterError, InterpreterProcess
+from rescomp.validate.interpreter_task import Task, Tensor
 from rescomp.validate.registry import load_witness
 from rescomp.validate.tflite import INTERPRETERS
 

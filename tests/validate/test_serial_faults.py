@@ -8,7 +8,8 @@ import pytest
 from rescomp.errors import DeviceError
 from rescomp.tests.validate.faulty_line import KINDS, Direction, Faults, faulty_line
 from rescomp.tests.validate.lying_line import ANSWER, lying_line
-from rescomp.validate.parity_device import SMALLEST_BODY, LostError, ParityDevice
+from rescomp.validate.parity_device import ParityDevice
+from rescomp.validate.parity_exchange import SMALLEST_BODY, LostError
 from rescomp.validate.parity_protocol import Command
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.serial_port import SerialPort
@@ -75,7 +76,7 @@ def test_a_sequence_that_no_longer_fits_one_frame_is_walked(board, monkeypatch):
         if lost or count < 15:
             return run(device, inputs, count)
         lost.append(count)
-        device.body_bytes = SMALLEST_BODY
+        device._exchange.body_bytes = SMALLEST_BODY
         raise LostError("damaged")
 
     monkeypatch.setattr(ParityDevice, "run", lose)
