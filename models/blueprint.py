@@ -23,7 +23,8 @@ from .layered.plan_check import check_counts
 from .layered.timed_layers import TimedLayers, lookbacks, names_fault
 from .matrix import Projection
 from .recurrent.cell import Cell, CellShape
-from .recurrent.net import CELL_SUFFIXES, RecurrentNet
+from .recurrent.net import RecurrentNet
+from .recurrent.net_parts import CELL_SUFFIXES
 from .recurrent.readout import LAST, Readout
 from .staged import CELLS
 

@@ -18,7 +18,7 @@ from ..recipe import CellStage, ConvolutionStage, DenseStage, DepthwiseStage, Mo
 from .layered.convolutions import NetShape, conv_norm
 from .layered.timed_layers import TimedLayers
 from .recurrent.cell import CellModule, CellShape
-from .recurrent.net import CELL_SUFFIXES
+from .recurrent.net_parts import CELL_SUFFIXES
 from .recurrent.readout import Readout
 
 
