@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import fuzz_mutations as m
+from fuzz_archives import mutate_image, mutate_npz, mutate_safetensors
 from fuzz_bases import SMALL
+from fuzz_mutations import Mutation, mutate_json, mutate_text, mutate_toml
+from fuzz_networks import mutate_onnx, mutate_tflite
 
 Command = Sequence[str]
 """Arguments; {d} is the mutated directory, {o} a directory that does not exist yet."""
@@ -18,7 +20,7 @@ class Target:
 
     base: str
     pattern: str
-    mutate: m.Mutation
+    mutate: Mutation
     commands: Sequence[Command]
     weight: float = 1.0
 
@@ -69,54 +71,54 @@ def targets() -> list[Target]:
 
 def _of_a_model(base: str) -> list[Target]:
     return [
-        Target(base, "manifest.json", m.mutate_json, ANY, 2),
-        Target(base, "graph.json", m.mutate_json, (INSPECT, EXPORT_C, EXPORT_ALL, *PACKAGES, ONNX), 6),
-        Target(base, "weights.npz", m.mutate_npz, (INSPECT, EXPORT_C, EXPORT_ALL, ONNX), 4),
-        Target(base, "vectors/test.npz", m.mutate_npz, (ONNX, *PACKAGES, TORCH, EVALUATE), 4),
-        Target(base, "recipe.toml", m.mutate_toml, (QUANTIZE, TORCH, INSPECT, EVALUATE), 2),
-        Target(base, "report.json", m.mutate_json, (CHECK, FLASH, PACKAGES[0], EVALUATE), 2),
-        Target(base, "SHA256SUMS", m.mutate_text, ANY),
-        Target(base, "metrics.jsonl", m.mutate_text, (QUANTIZE, INSPECT)),
-        Target(base, "float.safetensors", m.mutate_safetensors, (QUANTIZE,), 2),
-        Target(base, "quantized.safetensors", m.mutate_safetensors, (TORCH,), 2),
-        Target(base, "model*.onnx", m.mutate_onnx, (ONNX, ONNX, ONNX, LAYERS, CHECK), 6),
-        Target(base, "model.tflite", m.mutate_tflite, (TFLITE, TFLITE, MICRO, TFLITE_LAYERS, CHECK), 4),
-        Target(base, "c/**/*.[ch]", m.mutate_text, (CHECK, CHECK, CHECK, FLASH, C), 1),
+        Target(base, "manifest.json", mutate_json, ANY, 2),
+        Target(base, "graph.json", mutate_json, (INSPECT, EXPORT_C, EXPORT_ALL, *PACKAGES, ONNX), 6),
+        Target(base, "weights.npz", mutate_npz, (INSPECT, EXPORT_C, EXPORT_ALL, ONNX), 4),
+        Target(base, "vectors/test.npz", mutate_npz, (ONNX, *PACKAGES, TORCH, EVALUATE), 4),
+        Target(base, "recipe.toml", mutate_toml, (QUANTIZE, TORCH, INSPECT, EVALUATE), 2),
+        Target(base, "report.json", mutate_json, (CHECK, FLASH, PACKAGES[0], EVALUATE), 2),
+        Target(base, "SHA256SUMS", mutate_text, ANY),
+        Target(base, "metrics.jsonl", mutate_text, (QUANTIZE, INSPECT)),
+        Target(base, "float.safetensors", mutate_safetensors, (QUANTIZE,), 2),
+        Target(base, "quantized.safetensors", mutate_safetensors, (TORCH,), 2),
+        Target(base, "model*.onnx", mutate_onnx, (ONNX, ONNX, ONNX, LAYERS, CHECK), 6),
+        Target(base, "model.tflite", mutate_tflite, (TFLITE, TFLITE, MICRO, TFLITE_LAYERS, CHECK), 4),
+        Target(base, "c/**/*.[ch]", mutate_text, (CHECK, CHECK, CHECK, FLASH, C), 1),
     ]
 
 
 def _of_one_kind() -> list[Target]:
     return [
-        Target("whole", "net.json", m.mutate_json, (QUANTIZE, TORCH), 2),
-        Target("own", "*.json", m.mutate_json, (QUANTIZE, TORCH, INSPECT), 2),
-        Target("interrupted", "checkpoint.safetensors", m.mutate_safetensors, (RESUME,), 3),
-        Target("interrupted", "metrics.jsonl", m.mutate_text, (RESUME,), 2),
-        Target("interrupted", "manifest.json", m.mutate_json, (RESUME,)),
-        Target("interrupted", "recipe.toml", m.mutate_toml, (RESUME,)),
-        Target("checks", "limits.toml", m.mutate_toml, CHECKS[:1], 3),
-        Target("checks", "growth.toml", m.mutate_toml, CHECKS[1:2], 1),
-        Target("checks", "baseline.json", m.mutate_json, CHECKS[:2], 2),
-        Target("checks", "profile.json", m.mutate_json, CHECKS[2:], 2),
-        Target("checks", "new.npz", m.mutate_npz, NEW[:3], 4),
-        Target("checks", "new.csv", m.mutate_text, NEW[3:], 4),
-        Target("checks", "board.toml", m.mutate_toml, (("flash", "{d}/m", "--board-file", "{d}/board.toml", "--dry-run"),), 2),
+        Target("whole", "net.json", mutate_json, (QUANTIZE, TORCH), 2),
+        Target("own", "*.json", mutate_json, (QUANTIZE, TORCH, INSPECT), 2),
+        Target("interrupted", "checkpoint.safetensors", mutate_safetensors, (RESUME,), 3),
+        Target("interrupted", "metrics.jsonl", mutate_text, (RESUME,), 2),
+        Target("interrupted", "manifest.json", mutate_json, (RESUME,)),
+        Target("interrupted", "recipe.toml", mutate_toml, (RESUME,)),
+        Target("checks", "limits.toml", mutate_toml, CHECKS[:1], 3),
+        Target("checks", "growth.toml", mutate_toml, CHECKS[1:2], 1),
+        Target("checks", "baseline.json", mutate_json, CHECKS[:2], 2),
+        Target("checks", "profile.json", mutate_json, CHECKS[2:], 2),
+        Target("checks", "new.npz", mutate_npz, NEW[:3], 4),
+        Target("checks", "new.csv", mutate_text, NEW[3:], 4),
+        Target("checks", "board.toml", mutate_toml, (("flash", "{d}/m", "--board-file", "{d}/board.toml", "--dry-run"),), 2),
     ]
 
 
 def _of_inputs() -> list[Target]:
     recipe = ("train", "-o", "{o}", "--recipe", "{d}/recipe.toml", "--set", "train.epochs=0")
     return [
-        Target("inputs", "set.npz", m.mutate_npz, (training("--data", "{d}/set.npz"),), 6),
+        Target("inputs", "set.npz", mutate_npz, (training("--data", "{d}/set.npz"),), 6),
         Target(
             "inputs",
             "log.csv",
-            m.mutate_text,
+            mutate_text,
             (training("--data", "{d}/log.csv", "--set", "data.split=time", "--set", "data.window=8"),),
             4,
         ),
-        Target("inputs", "logs/*/*.csv", m.mutate_text, (training("--data", "{d}/logs", "--set", "data.window=8"),), 4),
-        Target("inputs", "*.ts", m.mutate_text, (training("--data", "{d}/a.ts,{d}/b.ts"),), 4),
-        Target("inputs", "images/*/*", m.mutate_image, (training("--data", "{d}/images", "--model", "dscnn2d"),), 4),
-        Target("inputs", "recipe.toml", m.mutate_toml, (recipe,), 6),
-        Target("inputs", "board.toml", m.mutate_toml, (("boards", "--board-file", "{d}/board.toml"),), 3),
+        Target("inputs", "logs/*/*.csv", mutate_text, (training("--data", "{d}/logs", "--set", "data.window=8"),), 4),
+        Target("inputs", "*.ts", mutate_text, (training("--data", "{d}/a.ts,{d}/b.ts"),), 4),
+        Target("inputs", "images/*/*", mutate_image, (training("--data", "{d}/images", "--model", "dscnn2d"),), 4),
+        Target("inputs", "recipe.toml", mutate_toml, (recipe,), 6),
+        Target("inputs", "board.toml", mutate_toml, (("boards", "--board-file", "{d}/board.toml"),), 3),
     ]

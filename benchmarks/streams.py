@@ -17,7 +17,9 @@ import os
 from fnmatch import fnmatch
 from pathlib import Path
 
-from har2 import DATA_VARIABLE, Progress, append_result, fine_tune, read_results, train_float
+from har2 import DATA_VARIABLE
+from net_stages import Progress, fine_tune, train_float
+from results_log import append_result, read_results
 from stream_jobs import Job, all_jobs, recordings
 from streams_evaluation import evaluate_job
 from streams_table import render

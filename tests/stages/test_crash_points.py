@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rescomp import stages
-from rescomp.benchmarks import crash_commands, crash_points
+from rescomp.benchmarks import crash_commands, crash_points, crash_sweep
 from rescomp.benchmarks.crash_commands import call, counting_epochs, named
 from rescomp.benchmarks.dying_disk import MODES, Dead, DyingDisk, contents
 from rescomp.errors import InputError
@@ -45,7 +45,7 @@ def test_a_death_is_survived(folder, name, emulated):
     scenario, rng = find_scenario(folder, name), random.Random(f"{SEED} {name}")
     if scenario.core:
         emulated(scenario.core)
-    trials = list(crash_points.sweep(scenario, folder / "files", lambda count: rng.sample(range(1, count + 1), 2), crash_points.ALL_MODES))
+    trials = list(crash_sweep.sweep(scenario, folder / "files", lambda count: rng.sample(range(1, count + 1), 2), crash_sweep.ALL_MODES))
     assert len(trials) >= 2 * (len(MODES) - 1)
     assert [trial for trial in trials if trial.failure is not None] == []
 
@@ -53,7 +53,7 @@ def test_a_death_is_survived(folder, name, emulated):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_photographed_death_leaves_what_a_death_leaves(folder, mode):
     """The sweep takes every death from one run; here a run dies for each."""
-    each = crash_points.Sweep.of(find_scenario(folder, "quantize again, other weights"), folder / "files")
+    each = crash_sweep.Sweep.of(find_scenario(folder, "quantize again, other weights"), folder / "files")
     for death in each.deaths({number: [mode] for number in range(1, each.count, 9)}):
         each._lay(each.reference.start)
         with injected(DyingDisk(each.root, death.number, mode)), counting_epochs() as epochs, contextlib.suppress(Dead):
@@ -66,11 +66,11 @@ def test_a_photographed_death_leaves_what_a_death_leaves(folder, mode):
 def test_a_sweep_that_was_stopped_goes_on(folder, tmp_path):
     scenario, log = find_scenario(folder, "check --markdown"), crash_points.Log(tmp_path / "log")
     points = lambda count: range(1, count + 1)  # noqa: E731
-    for trial, _ in zip(crash_points.sweep(scenario, folder / "files", points, ["kill"]), range(3), strict=False):
+    for trial, _ in zip(crash_sweep.sweep(scenario, folder / "files", points, ["kill"]), range(3), strict=False):
         log.add(trial)
     again = crash_points.Log(tmp_path / "log")
     assert again.trials == log.trials
-    rest = list(crash_points.sweep(scenario, folder / "files", points, ["kill"], again.known(scenario.name)))
+    rest = list(crash_sweep.sweep(scenario, folder / "files", points, ["kill"], again.known(scenario.name)))
     assert [trial.number for trial in rest] == list(range(4, rest[0].moments + 1))
     assert "| `check --markdown` | 5 | 5 |" in crash_points.page([*log.trials, *rest])
     (tmp_path / "log").write_text('{"sources": "others"}\n')
