@@ -1,4 +1,4 @@
-"""What an op is, and the small builders through which it writes itself into each export."""
+"""What an op is, and the small builders through which it writes itself into each export: one interface, read as a whole."""
 
 from __future__ import annotations
 

@@ -80,8 +80,21 @@ def convolution(rng, format, shape, kernel, stride, padding, rows=3, dtype="int1
 
 def cases():
     """(op, types of its inputs) by name: entries, rows, columns, positions, heights, widths and channels past 15 and 16 bits."""
-    rng, table = np.random.default_rng(0), tanh_table()
-    found = {
+    rng = np.random.default_rng(0)
+    found = {**entries_and_channels(rng), **windows(rng), "columns of int8 values": narrow(rng, MANY)}
+    for format in WEIGHTS:
+        found[f"rows of {format}"] = fully_connected(rng, format, MANY, 5)
+        found[f"columns of {format}"] = fully_connected(rng, format, 3, MANY if format != "int8" else SIGNED)
+    for format in ("int8", "int4", "ternary"):
+        found[f"width of {format}"] = convolution(rng, format, (MANY, 1), (1, 5), (1, 1), (0, 0, 2, 2))
+        found[f"height of {format}"] = convolution(rng, format, (SIGNED, 2, 1), (3, 2), (1, 1), (0, 0, 0, 0), dtype="int8")
+        found[f"channels of {format}"] = convolution(rng, format, (2, 1, 3), (1, 1), (1, 1), (0, 0, 0, 0), rows=SIGNED)
+    return found
+
+
+def entries_and_channels(rng):
+    table = tanh_table()
+    return {
         "relu int16": unary(ops.Relu()),
         "relu int8": unary(ops.Relu("int8"), format=Format(4, "int8")),
         "abs int16": unary(ops.Abs()),
@@ -112,6 +125,11 @@ def cases():
         "lstm_cell": state_update(ops.LstmCellState(Format(12, bound=28672)), (UNIT_Q15, UNIT_Q15, Q15)),
         "shift_in": (ops.ShiftIn(), (TensorType((MANY, 1), Q15), TensorType((SIGNED, 1), Q15))),
         "shift_in int8": (ops.ShiftIn("int8"), (TensorType((MANY, 1), Format(4, "int8")), TensorType((5, 1), Format(4, "int8")))),
+    }
+
+
+def windows(rng):
+    return {
         "max_pool of many positions": window(ops.MaxPool((1, 3), (1, 1)), (MANY, 1)),
         "max_pool of many channels": window(ops.MaxPool((1, 2), (1, 1)), (2, SIGNED)),
         "max_pool with a large kernel": window(ops.MaxPool((1, MANY - 2), (1, 1), dtype="int8"), (MANY, 1), "int8"),
@@ -134,16 +152,7 @@ def cases():
             ),
             (TensorType((MANY, 2), Format(4)),),
         ),
-        "columns of int8 values": narrow(rng, MANY),
     }
-    for format in WEIGHTS:
-        found[f"rows of {format}"] = fully_connected(rng, format, MANY, 5)
-        found[f"columns of {format}"] = fully_connected(rng, format, 3, MANY if format != "int8" else SIGNED)
-    for format in ("int8", "int4", "ternary"):
-        found[f"width of {format}"] = convolution(rng, format, (MANY, 1), (1, 5), (1, 1), (0, 0, 2, 2))
-        found[f"height of {format}"] = convolution(rng, format, (SIGNED, 2, 1), (3, 2), (1, 1), (0, 0, 0, 0), dtype="int8")
-        found[f"channels of {format}"] = convolution(rng, format, (2, 1, 3), (1, 1), (1, 1), (0, 0, 0, 0), rows=SIGNED)
-    return found
 
 
 CASES = cases()
