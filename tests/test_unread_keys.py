@@ -5,18 +5,9 @@ import pytest
 from rescomp.errors import InputError
 from rescomp.model_names import CELL_KINDS
 from rescomp.models import NETS, NetShape
-from rescomp.recipe import (
-    MODEL_KINDS,
-    NET_KINDS,
-    READERS,
-    STAGES,
-    TRAIN_READERS,
-    ModelSection,
-    Recipe,
-    load_recipe,
-    parse_recipe,
-    to_toml,
-)
+from rescomp.recipe import MODEL_KINDS, TRAIN_READERS, ModelSection, Recipe, load_recipe, parse_recipe, to_toml
+from rescomp.recipe.model_section import NET_KINDS, STAGES
+from rescomp.recipe.unread import READERS
 
 OTHERS = {
     "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "readings": 2, "stride": 2, "widths": (8,),
