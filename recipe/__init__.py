@@ -22,7 +22,7 @@ from .older_names import OLDER_NAMES
 from .reading import load_recipe, older_names, parse_recipe, revise, to_toml
 from .stream_sections import OPTIONAL_SECTIONS, RATES, DecideSection, StreamSection
 from .training_sections import ALONE, STREAMS, Device, Loop, QuantizeSection, TrainSection
-from .unread import TRAIN_READERS, refuse_unread, refuse_unread_of_streams
+from .unread import TRAIN_READERS, is_asked, refuse_unread, refuse_unread_of_streams
 
 __all__ = [
     "ALONE",
@@ -62,6 +62,7 @@ __all__ = [
     "StreamSection",
     "Ternary",
     "TrainSection",
+    "is_asked",
     "load_recipe",
     "older_names",
     "parse_recipe",

@@ -31,6 +31,11 @@ def _keys_of(overrides: Iterable[str]) -> set[str]:
     return {override.partition("=")[0].strip() for override in overrides}
 
 
+def todays_keys_of(overrides: Iterable[str]) -> set[str]:
+    """The keys that overrides set, by the names that they have now."""
+    return {OLDER_NAMES.get(key, key) for key in _keys_of(overrides)}
+
+
 def by_todays_names(document: dict[str, Any], overrides: Iterable[str], origin: str) -> None:
     """Rename what stands in the document. Raises InputError where it and the overrides together use both names of a key."""
     asked = _keys_of(overrides)

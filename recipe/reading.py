@@ -14,7 +14,7 @@ from ..store import read_file
 from .constraints import with_density, with_storage
 from .document import Recipe, default_compress
 from .messages import explain
-from .older_names import OLDER_NAMES, by_todays_names, older_names_in, tell_older_names
+from .older_names import OLDER_NAMES, by_todays_names, older_names_in, tell_older_names, todays_keys_of
 from .overrides import apply_override, set_entry
 from .unread import refuse_unread
 
@@ -43,7 +43,7 @@ def load_recipe(
     asked = list(overrides)
     tell_older_names(document, asked, note or (lambda _: None))
     recipe = _validate(document, asked, weights, density, origin)
-    refuse_unread(recipe, origin)
+    refuse_unread(recipe, origin, {*todays_keys_of(asked), *(keys or {})})
     return recipe
 
 

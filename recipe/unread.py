@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import InputError
 from ..model_names import CELL_KINDS
@@ -36,54 +36,91 @@ TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share
 """The same of [train]."""
 
 
-def refuse_unread(recipe: Recipe, origin: str = "the recipe") -> None:
-    """Raise InputError for a key that asks for something, and that what the recipe chooses does not read."""
-    model, data = recipe.model, recipe.data
-    kind = OWN if model.is_own else model.kind
-    for name, table, section in (("model", READERS, model), ("train", TRAIN_READERS, recipe.train)):
+SPELLED_OUT = frozenset(
+    {
+        *("batch_size", "learning_rate", "weight_decay", "optimizer", "label_smoothing", "input_noise", "rotation", "time_shift"),
+        *("crop", "flip", "dropout", "validation_fraction", "seed", "threads", "loop", "device"),
+    }
+)
+"""Of [train], what every recipe that rescomp wrote spells out, together with all other defaults, and none that a person writes does."""
+
+
+def is_asked(recipe: Recipe, name: str, named: Collection[str] = ()) -> bool:
+    """Whether `section.key` asks for something: it has a value of its own, is one of those `named` on a command line, or stands in the
+    recipe, and that is none that spells out all defaults, whether they are read or not.
+    """
+    section_name, _, key = name.partition(".")
+    section: RecipeSection = getattr(recipe, section_name)
+    return name in named or _has_own_value(section, key) or (key in section.model_fields_set and not _spells_out_defaults(recipe))
+
+
+def _has_own_value(section: RecipeSection, key: str) -> bool:
+    return bool(getattr(section, key) != type(section).model_fields[key].default)
+
+
+def _spells_out_defaults(recipe: Recipe) -> bool:
+    return recipe.train.model_fields_set >= SPELLED_OUT
+
+
+def refuse_unread(recipe: Recipe, origin: str = "the recipe", named: Collection[str] = ()) -> None:
+    """Raise InputError for a key that asks for something, and that what the recipe chooses does not read. named: see is_asked."""
+    for fault in (*_unread_by_the_net(recipe, named), *_unread_beside_others(recipe, named), *_unread_constraints(recipe)):
+        raise InputError(f"{origin}: {fault}")
+    refuse_unread_of_streams(recipe, origin)
+    for fault in _unread_behind_a_front_end(recipe) if recipe.frontend is not None else ():
+        raise InputError(f"{origin}: {fault}")
+
+
+def _unread_by_the_net(recipe: Recipe, named: Collection[str]) -> Iterator[str]:
+    """A sentence for each key of [model] and [train] that other nets read."""
+    kind = OWN if recipe.model.is_own else recipe.model.kind
+    for section, table in (("model", READERS), ("train", TRAIN_READERS)):
         for key, readers in table.items():
-            if kind not in readers and _is_asked(section, key):
-                raise InputError(f"{origin}: {kind} does not read {name}.{key}, which is for {_enumerated(readers)}: leave it out")
-    for name, why in unread_by_stages(model) if model.stages else ():
-        table_name, _, key = name.partition(".")
-        if _is_asked(model if table_name == "model" else recipe.train, key):
-            raise InputError(f"{origin}: a net of these stages does not read {name}, {why}: leave it out")
+            if kind not in readers and is_asked(recipe, f"{section}.{key}", named):
+                yield f"{kind} does not read {section}.{key}, which is for {_enumerated(readers)}: leave it out"
+    for name, why in unread_by_stages(recipe.model) if recipe.model.stages else ():
+        if is_asked(recipe, name, named):
+            yield f"a net of these stages does not read {name}, {why}: leave it out"
+
+
+def _unread_beside_others(recipe: Recipe, named: Collection[str]) -> Iterator[str]:
+    """A sentence for each key that another key's value leaves without a meaning."""
+    model, data = recipe.model, recipe.data
     if data.stride is not None and data.window is None:
-        raise InputError(f"{origin}: data.stride is how far windows lie apart, and data.window is unset: set both, or neither")
-    if data.split == "time" and data.split_seed:
-        raise InputError(f"{origin}: data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out")
+        yield "data.stride is how far windows lie apart, and data.window is unset: set both, or neither"
+    if data.split == "time" and is_asked(recipe, "data.split_seed", named):
+        yield "data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out"
     if model.readout_steps is not None and model.readout not in BLOCK_READOUTS:
         blocks = f"model.readout_steps is the length of blocks, and model.readout = {model.readout!r} reads none"
-        raise InputError(f"{origin}: {blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}")
+        yield f"{blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}"
     if model.readout == "every" and recipe.train.loss_share not in (None, EVERY_STEP):
-        raise InputError(f"{origin}: model.readout = 'every' puts the loss on every step, so that train.loss_share is 1: leave it out")
-    refuse_unread_of_streams(recipe, origin)
-    if recipe.frontend is not None:
-        _refuse_behind_a_front_end(recipe, origin)
+        yield "model.readout = 'every' puts the loss on every step, so that train.loss_share is 1: leave it out"
+
+
+def _unread_constraints(recipe: Recipe) -> Iterator[str]:
+    """A sentence for each entry of `compress` that does nothing, or a key of one."""
     for entry in recipe.compress:
-        if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u) and entry.density != Sparse().density:
-            raise InputError(f"{origin}: density in compress is read by neither matrix beside density_w and density_u: leave it out")
+        if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u):
+            written = "density" in entry.model_fields_set and not _spells_out_defaults(recipe)
+            if written or _has_own_value(entry, "density"):
+                yield "density in compress is read by neither matrix beside density_w and density_u: leave it out"
         if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
-            raise InputError(f"{origin}: low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out")
+            yield "low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out"
         if isinstance(entry, Distill) and recipe.quantize.epochs == 0:
-            raise InputError(f"{origin}: distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out")
+            yield "distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out"
 
 
-def _refuse_behind_a_front_end(recipe: Recipe, origin: str) -> None:
-    """Raise InputError for what has no meaning where readings are the features of frames."""
+def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:
+    """A sentence for each key that has no meaning where readings are the features of frames."""
     of_frames = "behind a front-end a reading is the features of a frame"
     if recipe.model.stride is not None:
-        raise InputError(f"{origin}: model.stride is for readings of a sensor, and {of_frames}: set frontend.hop, and leave it out")
+        yield f"model.stride is for readings of a sensor, and {of_frames}: set frontend.hop, and leave it out"
     if recipe.train.rotation:
-        raise InputError(f"{origin}: train.rotation turns the axes of a sensor, and {of_frames}: leave it out")
+        yield f"train.rotation turns the axes of a sensor, and {of_frames}: leave it out"
     if recipe.stream is not None:
-        raise InputError(f"{origin}: [stream] is about lost readings, and {of_frames}, of which none is lost alone: leave it out")
+        yield f"[stream] is about lost readings, and {of_frames}, of which none is lost alone: leave it out"
     if recipe.decide is not None and recipe.decide.rate is not None:
-        raise InputError(f"{origin}: decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out")
-
-
-def _is_asked(section: RecipeSection, key: str) -> bool:
-    return bool(getattr(section, key) != type(section).model_fields[key].default)
+        yield "decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out"
 
 
 def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:

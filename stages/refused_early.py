@@ -14,7 +14,7 @@ from ..graph.formats import MOST_ENTRIES
 from ..graph.verify import MOST_IN_ALL
 from ..lowering.lower import lower
 from ..models import Net, use_loop
-from ..recipe import TRAIN_READERS, Recipe
+from ..recipe import TRAIN_READERS, Recipe, is_asked
 from ..train.augment import Augmentation
 from ..train.batches import Batch
 from .decision import check_early, refuse_without_steps
@@ -46,7 +46,6 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
 
 def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
     """The same as refuse_unread, where the kind alone does not tell: for what a user's function gave, and for images."""
-    sections = {"model": recipe.model, "train": recipe.train}
     unread = ["model.time_steps"] if dataset.train.x.ndim == 4 else []
     if recipe.model.is_own:
         of_steps = ["model.readings", "model.stride"]
@@ -55,8 +54,7 @@ def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
         unread += ["model.time_steps", "model.streaming"] if net.cells else stateless
     what = "a net of recurrent cells" if net.cells else "a net without state"
     for name in unread:
-        section, _, key = name.partition(".")
-        if getattr(sections[section], key) != type(sections[section]).model_fields[key].default:
+        if is_asked(recipe, name):
             reader = f"{recipe.model.kind}, {what} over {'images' if dataset.train.x.ndim == 4 else 'time'},"
             raise InputError(f"{reader} does not read {name}: leave it out")
 

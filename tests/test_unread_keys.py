@@ -1,5 +1,7 @@
 """Keys that the chosen net does not read are refused; the table that says so is what the nets do read."""
 
+import zipfile
+
 import pytest
 
 from rescomp.errors import InputError
@@ -8,6 +10,7 @@ from rescomp.models import NETS, NetShape
 from rescomp.recipe import MODEL_KINDS, TRAIN_READERS, ModelSection, Recipe, load_recipe, parse_recipe, to_toml
 from rescomp.recipe.model_section import NET_KINDS, STAGES
 from rescomp.recipe.unread import READERS
+from rescomp.tests.goldens.directories import DIRECTORIES
 
 OTHERS = {
     "hidden_size": 8, "rank_w": 2, "rank_u": 2, "layers": 2, "nonlinearity": "piecewise_linear", "readings": 2, "stride": 2, "widths": (8,),
@@ -35,6 +38,49 @@ def test_a_key_is_read_or_refused(tmp_path, kind, key):
     with pytest.raises(InputError, match=rf"does not read model\.{key}, which is for .*: leave it out"):
         load_recipe(tmp_path / "recipe.toml")
     parse_recipe((tmp_path / "recipe.toml").read_bytes(), "a directory's")
+
+
+DEFAULTS = {key: ModelSection.model_fields[key].default for key in OTHERS if ModelSection.model_fields[key].default is not None}
+
+
+@pytest.mark.parametrize("kind", [*MODEL_KINDS, "mine:net"])
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_a_default_that_is_written_down_asks_too(tmp_path, kind, key):
+    """On the command line, and in a recipe but for one that rescomp wrote, which spells all of them out."""
+    if ("an own net" if ":" in kind else kind) in READERS[key]:
+        return
+    value = str(DEFAULTS[key]).lower() if isinstance(DEFAULTS[key], bool) else repr(DEFAULTS[key])
+    (tmp_path / "recipe.toml").write_text(f"[model]\nkind = '{kind}'\n{key} = {value}\n")
+    (tmp_path / "resolved.toml").write_bytes(asked(kind))
+    load_recipe(tmp_path / "resolved.toml")
+    of_a_command = [f"model.{key}={value}"]
+    for path, overrides in (
+        (tmp_path / "recipe.toml", []),
+        (None, [f"model.kind={kind}", *of_a_command]),
+        (tmp_path / "resolved.toml", of_a_command),
+    ):
+        with pytest.raises(InputError, match=rf"does not read model\.{key}, which is for"):
+            load_recipe(path, overrides)
+
+
+@pytest.mark.parametrize("path", sorted(DIRECTORIES.glob("*.zip")), ids=lambda path: path.stem)
+def test_the_recipe_of_a_model_directory_is_one_to_start_from(tmp_path, path):
+    (tmp_path / "recipe.toml").write_bytes(zipfile.ZipFile(path).read("recipe.toml"))
+    load_recipe(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (["model.stages=[{kind='gru'}]", "model.layers=1"], "stages does not read model.layers"),
+        (["model.stages=[{kind='gru',hidden_size=4}]", "model.hidden_size=32"], "does not read model.hidden_size, as each of its cells"),
+        (["data.split=time", "data.split_seed=0"], "data.split_seed draws the groups"),
+        (["compress=[{kind='ternary'},{kind='sparse',density_w=0.2,density_u=0.2,density=0.3}]"], "density in compress is read by neither"),
+    ],
+)
+def test_so_does_a_default_beside_what_leaves_it_without_a_meaning(keys, said):
+    with pytest.raises(InputError, match=said):
+        load_recipe(None, keys)
 
 
 @pytest.mark.parametrize("kind", [*MODEL_KINDS, "mine:net"])

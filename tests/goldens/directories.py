@@ -15,22 +15,22 @@ from rescomp.recipe import load_recipe
 from rescomp.tests.goldens.nets import FOLDER
 
 DIRECTORIES = FOLDER / "directories"
-UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.hidden_size=6", "model.name=golden")
-_CONVOLUTIONS = "model.widths=[4] model.blocks=1 model.hidden_size=32"
+UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.name=golden")
+_CELLS, _CONVOLUTIONS = "model.hidden_size=6", "model.widths=[4] model.blocks=1"
 KINDS = {
-    "fastgrnn_ternary": ("", "ternary"),
-    "fastgrnn_low_rank": ("model.rank_w=2 model.rank_u=3 model.nonlinearity=piecewise_linear", "int4"),
-    "fastgrnn_decides": ("decide.smoothing=2 decide.hold=2 stream.gap=2 stream.window=6", "ternary"),
-    "fastrnn_int8": ("model.kind=fastrnn", "int8"),
-    "gru_two_layers": ("model.kind=gru model.layers=2", "int8"),
-    "lstm_int4": ("model.kind=lstm", "int4"),
-    "two_readings_a_step": ("model.readings=2 model.normalization=robust", "int8"),
+    "fastgrnn_ternary": (_CELLS, "ternary"),
+    "fastgrnn_low_rank": (f"{_CELLS} model.rank_w=2 model.rank_u=3 model.nonlinearity=piecewise_linear", "int4"),
+    "fastgrnn_decides": (f"{_CELLS} decide.smoothing=2 decide.hold=2 stream.gap=2 stream.window=6", "ternary"),
+    "fastrnn_int8": (f"{_CELLS} model.kind=fastrnn", "int8"),
+    "gru_two_layers": (f"{_CELLS} model.kind=gru model.layers=2", "int8"),
+    "lstm_int4": (f"{_CELLS} model.kind=lstm", "int4"),
+    "two_readings_a_step": (f"{_CELLS} model.readings=2 model.normalization=robust", "int8"),
     "resnet1d_int8": (f"model.kind=resnet1d {_CONVOLUTIONS}", "int8"),
     "dscnn1d_streaming": (f"model.kind=dscnn1d {_CONVOLUTIONS} model.streaming=true", "int8"),
-    "score1d_ternary": ("model.kind=score1d model.widths=[4] model.blocks=1 model.hidden_size=32", "ternary"),
-    "hourglass_int4": ("model.kind=hourglass model.widths=[8,4] model.hidden_size=32", "int4"),
-    "own_gru": ("model.kind=own_nets:gru model.hidden_size=32", "ternary"),
-    "own_convolutions": ("model.kind=own_nets:convolutions model.hidden_size=32", "int8"),
+    "score1d_ternary": (f"model.kind=score1d {_CONVOLUTIONS}", "ternary"),
+    "hourglass_int4": ("model.kind=hourglass model.widths=[8,4]", "int4"),
+    "own_gru": ("model.kind=own_nets:gru", "ternary"),
+    "own_convolutions": ("model.kind=own_nets:convolutions", "int8"),
 }
 """By name: settings of the recipe, and weights."""
 OWN_NETS = """import torch

@@ -20,7 +20,7 @@ from rescomp.stages.listener import Silent
 from rescomp.stages.perturbations import PERTURBATIONS, dead, resampled
 from rescomp.stages.pipeline import streamed_figures
 from rescomp.tests.stages.conftest import write_recordings
-from rescomp.tests.stages.untrained import CSV, decided, made, parts, write_log
+from rescomp.tests.stages.untrained import BARE, CSV, decided, made, parts, write_log
 
 
 @pytest.fixture(scope="module")
@@ -232,14 +232,14 @@ def test_report_json_keeps_the_figures_of_the_model_s_own_data(model_dir):
 
 
 def test_nets_without_recurrence(model_dir, recordings, tmp_path):
-    net = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1", "model.hidden_size=32")
-    whole = made(tmp_path / "whole", recordings, *net)
+    net = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1")
+    whole = made(tmp_path / "whole", recordings, *net, small=BARE)
     with pytest.raises(UnsupportedError, match="has no stream: leave out --stream"):
         stages.evaluate(whole, stream=True)
     found = stages.evaluate(whole, perturb=True)
     assert found.corner is None
     assert found.accuracy == ModelDirectory.open(whole).manifest().accuracy.integer
-    streaming = made(tmp_path / "streaming", recordings, *net, "model.streaming=true")
+    streaming = made(tmp_path / "streaming", recordings, *net, "model.streaming=true", small=BARE)
     found = stages.evaluate(streaming, stream=True, perturb=True)
     model, vectors, reader = parts(streaming)
     assert (reader.readings_a_step, reader.stride, reader.time_steps) == (2, 2, 10)

@@ -16,7 +16,7 @@ from rescomp.models import Blueprint, Readout
 from rescomp.recipe import load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.fitting import Budget, fit_recipe
-from rescomp.tests.stages.untrained import CSV, made, parts, write_log
+from rescomp.tests.stages.untrained import BARE, CSV, made, parts, write_log
 from rescomp.validate.torch_net import load_quantized
 
 OWN = """
@@ -104,7 +104,7 @@ def test_an_own_net_s_readout_is_kept_and_older_files_mean_the_last_state(log, t
     (tmp_path / "mine_blocks.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    path = made(tmp_path / "model", log, *CSV, "model.kind=mine_blocks:net", "model.hidden_size=32")
+    path = made(tmp_path / "model", log, *CSV, "model.kind=mine_blocks:net", small=BARE)
     sys.modules.pop("mine_blocks", None)
     (tmp_path / "mine_blocks.py").unlink()
     assert load_quantized(ModelDirectory.open(path)).readout == Readout("max", 6)

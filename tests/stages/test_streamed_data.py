@@ -16,15 +16,15 @@ from rescomp.model_directory import MANIFEST, REPORT, VECTORS, ModelDirectory, t
 from rescomp.recipe import load_recipe
 from rescomp.stages import decision
 from rescomp.stages.perturbations import held, perturbed, resampled
-from rescomp.tests.stages.untrained import CSV, decided, made, parts, write_log
+from rescomp.tests.stages.untrained import BARE, CSV, decided, made, parts, write_log
 
-STREAMING = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1", "model.hidden_size=32", "model.streaming=true")
+STREAMING = ("model.kind=dscnn1d", "model.widths=[4]", "model.blocks=1", "model.streaming=true")
 
 
 @pytest.fixture(scope="module")
 def of_windows(recordings, tmp_path_factory):
     """An untrained net that streams without recurrent cells."""
-    return made(tmp_path_factory.mktemp("windows") / "model", recordings, *STREAMING)
+    return made(tmp_path_factory.mktemp("windows") / "model", recordings, *STREAMING, small=BARE)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.readings import Reader
 
 UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.hidden_size=6")
+BARE = UNTRAINED[:-1]
 
 
-def made(path, source, *overrides):
-    """An untrained model directory."""
-    recipe = load_recipe(None, [f"data.source={source}", *UNTRAINED, *overrides])
+def made(path, source, *overrides, small=UNTRAINED):
+    """An untrained model directory. small: UNTRAINED, or BARE for nets that have no hidden size to choose."""
+    recipe = load_recipe(None, [f"data.source={source}", *small, *overrides])
     stages.train_model(recipe, path)
     stages.quantize(path)
     return path
