@@ -94,7 +94,7 @@ def test_golden_vectors_that_do_not_tell_are_said_not_to(of_windows, tmp_path):
 def test_a_decision_is_chosen_on_what_was_recorded(recordings, tmp_path, monkeypatch):
     rows, of = [], decision.Stream.of
     monkeypatch.setattr(decision.Stream, "of", lambda model, recordings: rows.append(recordings) or of(model, recordings))
-    made(tmp_path / "model", recordings, *STREAMING, "decide.false_alarms=1", "train.validation_fraction=0.2")
+    made(tmp_path / "model", recordings, *STREAMING, "decide.false_alarms=1", "train.validation_fraction=0.2", small=BARE)
     assert len(set(rows[0].lengths)) > 1
     assert rows[0].lengths.max() <= 5
 
@@ -180,7 +180,7 @@ def test_check_wants_figures_of_what_the_data_hold(from_log, tmp_path):
 
 def test_check_says_what_no_evaluation_tells(of_windows, recordings, tmp_path):
     settled = made(tmp_path / "equal", equal_lengths(recordings, tmp_path / "equal.npz"))
-    whole = made(tmp_path / "whole", recordings, *STREAMING[:-1])
+    whole = made(tmp_path / "whole", recordings, *STREAMING[:-1], small=BARE)
     limits = tmp_path / "limits.toml"
     for path, name, said in (
         (settled, "settled", "no step of the streams that it was evaluated on is settled"),
