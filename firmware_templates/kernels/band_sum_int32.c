@@ -9,11 +9,12 @@ void rescomp_band_sum_int32(const int32_t *input, int32_t *output, rescomp_count
         const RESCOMP_FLASH int8_t *next = weight;
 
         for (rescomp_count j = 0; j < bands; ++j) {
+            const RESCOMP_FLASH int8_t *const end = next + count[j];
             const int32_t *bin = input + first[j];
             int32_t sum = 0;
 
-            for (int16_t i = count[j]; i > 0; --i) {
-                sum += *next++ * *bin++;
+            while (next < end) {
+                sum += (uint8_t)*next++ * *bin++; /* none is negative */
             }
             *output++ = sum;
         }

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "rescomp_frontend.h"
+#include "rescomp_leading_bit.h"
 
-enum { ONE = 1024, HALF = 512, INTERVAL_BITS = 25, FRACTION_BITS = 15 };
+enum { ONE_BITS = 10, ONE = 1 << ONE_BITS, INTERVAL_BITS = 5 };
 
 /* log2 of value >= 1 in Q10: the place of its leading bit, and a line between two entries of the table. */
 static int32_t logarithm(uint32_t value, const RESCOMP_FLASH int16_t *table)
 {
-    int32_t octaves = 30 * (int32_t)ONE;
-    rescomp_count i;
+    const uint8_t zeros = rescomp_leading_zeros(value);
+    const uint32_t mantissa = value << zeros << 1;
+    const RESCOMP_FLASH int16_t *const entry = table + (mantissa >> (32 - INTERVAL_BITS));
+    const int32_t fraction = (int32_t)((mantissa << INTERVAL_BITS) >> (32 - ONE_BITS));
 
-    for (uint8_t by = 16; by > 0; by >>= 1) {
-        if (value < UINT32_C(1) << (31 - by)) {
-            value <<= by;
-            octaves -= by * (int32_t)ONE;
-        }
-    }
-    value -= UINT32_C(1) << 30;
-    i = (rescomp_count)(value >> INTERVAL_BITS);
-    return octaves + table[i] + (((table[i + 1] - table[i]) * (int32_t)((value >> FRACTION_BITS) & (ONE - 1)) + HALF) >> 10);
+    return (31 - zeros) * (int32_t)ONE + entry[0] + rescomp_round_half_up_shift((entry[1] - entry[0]) * fraction, ONE_BITS);
 }
 
 void rescomp_log2_int32(const int32_t *input, const int16_t *doublings, int16_t *output, rescomp_count channels, rescomp_count bands,

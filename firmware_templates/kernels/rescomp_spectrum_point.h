@@ -6,41 +6,21 @@
 #ifndef RESCOMP_SPECTRUM_POINT_H
 #define RESCOMP_SPECTRUM_POINT_H
 
-#include "rescomp_frontend.h"
+#include "rescomp_spectrum_word.h"
+#include "rescomp_spectrum_zeros.h"
 
-enum { MOST_ZEROS = 13, Q15 = 15, Q14 = 14 };
-
-typedef struct {
-    int32_t re, im;
-} point;
+enum { Q15 = 15, Q14 = 14 };
 
 /* By what a point is multiplied: c - j s, in Q15. */
 typedef struct {
     int32_t c, s;
 } turn;
 
-static inline point point_of(int32_t re, int32_t im)
-{
-    const point made = {re, im};
-
-    return made;
-}
-
 static inline turn turn_of(int32_t c, int32_t s)
 {
     const turn made = {c, s};
 
     return made;
-}
-
-static inline point point_at(const int32_t *word)
-{
-    return point_of((int16_t)((uint32_t)*word & 0xffff), *word >> 16);
-}
-
-static inline void write_point(int32_t *word, point value)
-{
-    *word = (int32_t)(((uint32_t)value.im << 16) | ((uint32_t)value.re & 0xffff));
 }
 
 /* times c - j s */
@@ -105,18 +85,6 @@ static inline int32_t bits_of(point value)
 static inline int32_t gathered(int32_t bits)
 {
     return bits;
-}
-
-/* How often the largest of some magnitudes, whose bits these are, is doubled to reach 2^14, MOST_ZEROS times at most. */
-static inline uint8_t zeros_of(int32_t bits)
-{
-    uint8_t zeros = 0;
-
-    while (zeros < MOST_ZEROS && bits < INT32_C(1) << 14) {
-        bits *= 2;
-        ++zeros;
-    }
-    return zeros;
 }
 
 #endif

@@ -30,7 +30,7 @@ static void split(int32_t *points, rescomp_count count, const RESCOMP_FLASH int1
 
     points[0] = 0;
     for (rescomp_count k = 1; k < quarter; ++k) {
-        split_pair(points + k, points + count - k, turn_of(sine[quarter - k], sine[k]));
+        split_pair(points + k, points + count - k, turn_of((uint16_t)sine[quarter - k], (uint16_t)sine[k]));
     }
     points[quarter] = length_of(2 * point_at(points + quarter).re, 2 * point_at(points + quarter).im);
 }

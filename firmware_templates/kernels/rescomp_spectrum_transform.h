@@ -103,17 +103,16 @@ static uint8_t scale(int32_t *points, rescomp_count count)
     int32_t bits = 0;
     uint8_t zeros;
 
-    for (const int32_t *p = points; p < end; p += 2) {
-        bits |= bits_of(point_at(p)) | bits_of(point_at(p + 1));
+    for (const int32_t *p = points; p < end; ++p) {
+        bits |= bits_of(point_at(p));
     }
     zeros = zeros_of(gathered(bits));
     if (zeros < 2) {
         return 0;
     }
     --zeros;
-    for (int32_t *p = points; p < end; p += 2) {
+    for (int32_t *p = points; p < end; ++p) {
         write_point(p, doubled(point_at(p), zeros));
-        write_point(p + 1, doubled(point_at(p + 1), zeros));
     }
     return zeros;
 }

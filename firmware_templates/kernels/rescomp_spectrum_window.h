@@ -5,6 +5,12 @@
 
 #include "rescomp_frontend.h"
 
+/* None is negative: many cores read what has no sign faster. */
+static inline int32_t weight_at(const RESCOMP_FLASH int16_t *place)
+{
+    return (uint16_t)*place;
+}
+
 /* Pairs of samples whose weights lie one behind another: up the half that is stored, at its end perhaps one pair, and down again. */
 typedef struct {
     rescomp_count first, pairs;

@@ -8,8 +8,9 @@
 
 #include "rescomp_core.h"
 #include "rescomp_frontend.h"
+#include "rescomp_spectrum_zeros.h"
 
-enum { MOST_ZEROS = 13, Q15 = 15, Q14 = 14 };
+enum { Q15 = 15, Q14 = 14 };
 
 typedef uint32_t point;
 typedef uint32_t turn; /* c - j s: c in the lower half, s in the upper one */
@@ -145,18 +146,6 @@ static inline int32_t bits_of(point value)
 static inline int32_t gathered(int32_t bits)
 {
     return (bits | bits >> 16) & 0xffff;
-}
-
-/* How often the largest of some magnitudes, whose bits these are, is doubled to reach 2^14, MOST_ZEROS times at most. */
-static inline uint8_t zeros_of(int32_t bits)
-{
-    uint8_t zeros = 0;
-
-    while (zeros < MOST_ZEROS && bits < INT32_C(1) << 14) {
-        bits *= 2;
-        ++zeros;
-    }
-    return zeros;
 }
 
 #endif

@@ -10,8 +10,9 @@
 
 #include "rescomp_core.h"
 #include "rescomp_frontend.h"
+#include "rescomp_spectrum_zeros.h"
 
-enum { LANES = 4, SAMPLES = 8, MOST_ZEROS = 13 };
+enum { LANES = 4, SAMPLES = 8 };
 
 static inline int16x8_t points_at(const int32_t *words)
 {
@@ -38,14 +39,6 @@ static inline void scatter(int32_t *words, uint32x4_t places, int16x8_t points)
 static inline uint32x4_t from_on(uint32_t i)
 {
     return vidupq_n_u32(i, 1);
-}
-
-/* How often the largest of some magnitudes is doubled to reach 2^14, MOST_ZEROS times at most. */
-static inline uint8_t zeros_of(uint32_t largest)
-{
-    const int zeros = __builtin_clz(largest | 1) - 17;
-
-    return (uint8_t)(zeros < MOST_ZEROS ? zeros : MOST_ZEROS);
 }
 
 #endif

@@ -57,7 +57,7 @@ static uint8_t read_frame(const int16_t *input, int32_t *points, rescomp_count c
         largest = vmaxavq_s16((uint16_t)largest, vqrdmulhq_s16(samples, weights_of(numbers, window, (uint16_t)length, active)));
         scatter(points, vbrsrq_n_u32(from_on(i / 2), bits), samples);
     }
-    doublings = zeros_of(largest);
+    doublings = zeros_of((int32_t)largest);
     for (uint32_t i = 0; i < length; i += SAMPLES) {
         const uint32x4_t places = vbrsrq_n_u32(from_on(i / 2), bits);
         const int16x8_t weights = weights_of(vidupq_n_u16(i, 1), window, (uint16_t)length, vctp16q(length - i));

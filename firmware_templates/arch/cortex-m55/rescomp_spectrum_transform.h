@@ -156,7 +156,7 @@ static uint8_t scale(int32_t *points, rescomp_count count)
     for (const int32_t *p = points; p < end; p += LANES) {
         largest = vmaxavq_s16(largest, points_at(p));
     }
-    zeros = zeros_of(largest);
+    zeros = zeros_of((int32_t)largest);
     if (zeros < 2) {
         return 0;
     }
