@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Complex numbers of a transform: in memory one is a word, its real part in the lower half; even samples are real parts, odd ones
- * imaginary. The loops over them (rescomp_spectrum_*.h) are written in these operations, which a core may have faster ones for.
+ * What is done with the complex numbers of a transform, whose even samples are real parts and whose odd ones are imaginary. The loops over
+ * them (rescomp_spectrum_*.h) are written in these operations, for which a core may have an instruction.
  */
 #ifndef RESCOMP_SPECTRUM_POINT_H
 #define RESCOMP_SPECTRUM_POINT_H
@@ -26,13 +26,17 @@ static inline turn turn_of(int32_t c, int32_t s)
 /* times c - j s */
 static inline point turned(point by, turn w)
 {
-    return point_of(rescomp_round_half_up_shift(by.re * w.c + by.im * w.s, Q15), rescomp_round_half_up_shift(by.im * w.c - by.re * w.s, Q15));
+    const int32_t straight = by.re * w.c + by.im * w.s, across = by.im * w.c - by.re * w.s;
+
+    return point_of(rescomp_round_half_up_shift(straight, Q15), rescomp_round_half_up_shift(across, Q15));
 }
 
 /* times -j (c - j s) */
 static inline point turned_on(point by, turn w)
 {
-    return point_of(rescomp_round_half_up_shift(by.im * w.c - by.re * w.s, Q15), rescomp_round_half_up_shift(-(by.re * w.c + by.im * w.s), Q15));
+    const int32_t straight = by.re * w.c + by.im * w.s, across = by.im * w.c - by.re * w.s;
+
+    return point_of(rescomp_round_half_up_shift(across, Q15), rescomp_round_half_up_shift(-straight, Q15));
 }
 
 /* Both parts greater by `by`: what rounds halves up. */

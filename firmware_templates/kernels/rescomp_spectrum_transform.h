@@ -26,7 +26,7 @@ static inline void join_two(int32_t *p, rescomp_count m, factor of, turn w)
     write_point(p + m, of == MINUS_J ? half_difference_on(a, t) : half_difference(a, t));
 }
 
-/* Stage m of points 0 and 1, 2 and 3, m apart, and stage 2 m of 0 and 2, 1 and 3. w, v: factors of the two, the second's in its 2nd half is -j v. */
+/* Stage m of points 0 and 1, 2 and 3, m apart, by w, and stage 2 m of 0 and 2 by v, of 1 and 3 by -j v. Where w is 1, so is v. */
 static inline void join_four(int32_t *p, rescomp_count m, factor of, turn w, turn v)
 {
     const point x0 = raised(point_at(p), 3), x2 = raised(point_at(p + 2 * m), 1); /* 3: what these give is raised by 1 */

@@ -4,7 +4,7 @@
 
 #include "rescomp_leading_bit.h"
 
-/* How often the largest of some magnitudes, below 2^15, is doubled to reach 2^14, 13 times at most; any number with its highest bit serves. */
+/* How often the largest of some magnitudes below 2^15 is doubled to reach 2^14, 13 times at most: its highest bit alone decides. */
 static inline uint8_t zeros_of(int32_t largest)
 {
     return (uint8_t)(rescomp_leading_zeros((uint32_t)largest | 2) - 17);

@@ -6,7 +6,7 @@ each of some errors planted in these files is found.
 
 import subprocess
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -158,12 +158,12 @@ def test_kernels_of_a_front_end_compute_what_they_mean_on_a_core(emulated, progr
     assert differing(lambda data: run_firmware(core, programs(core.name), data), cases_of(name)) == []
 
 
-def host_program(folder, change=("", "", "")):
-    """The definitions under the sanitizers."""
+def host_program(folder, change=("", "", ""), flags=SANITIZED.flags):
+    """The definitions, under the sanitizers."""
     (folder / "io.h").write_text(read_template("platforms/io.h"))
     (folder / "io.c").write_text(read_template("platforms/host/io.c"))
     sources = [*write_kernels(folder, (), change), MAIN, folder / "io.c"]
-    command = ["gcc", "-std=c99", *WARNINGS, *SANITIZED.flags, f"-I{folder}", "-o", "program", *map(str, sources)]
+    command = ["gcc", "-std=c99", *WARNINGS, *flags, f"-I{folder}", "-o", "program", *map(str, sources)]
     subprocess.run(command, cwd=folder, check=True, timeout=120)
     return lambda data: subprocess.run([folder / "program"], input=data, capture_output=True, check=True, timeout=120).stdout
 
@@ -172,3 +172,34 @@ def test_definitions_of_a_front_end_compute_what_they_mean(tmp_path):
     run = host_program(tmp_path)
     for name in NAMES:
         assert differing(run, cases_of(name)) == []
+
+
+SOON = {name: slice(None, None, step) for name, step in zip(NAMES, (3, 2, 2), strict=True)}
+"""Of the cases, those that look for a planted error."""
+READ, TRANSFORM, SPLIT = (f"rescomp_spectrum_{part}.h" for part in ("read", "transform", "split"))
+PLANTED = [
+    ("", TRANSFORM, "raised(point_at(p), 3)", "raised(point_at(p), 2)"),
+    ("", READ, "rescomp_round_half_up_shift(largest, Q15)", "(largest >> Q15)"),
+    ("", "rescomp_spectrum_zeros.h", "| 2) - 17", "| 1) - 17"),
+    ("", "rescomp_spectrum_window.h", "length - i;", "length - i - 1;"),
+    ("", "log2_int32.c", "fraction, ONE_BITS)", "fraction - 512, ONE_BITS)"),
+    ("cortex-m0", "rescomp_spectrum_word.h", "*word >> 16)", "(*word + 1) >> 16)"),
+    ("cortex-m3", "rescomp_leading_bit.h", "__builtin_clz(value)", "__builtin_clz(value + 1)"),
+    ("cortex-m4", "rescomp_spectrum_point.h", "(1 << 14) - (int32_t)", "(1 << 14) - 1 - (int32_t)"),
+    ("cortex-m4", READ, "from->before = second;", "from->before = first;"),
+    ("cortex-m4", SPLIT, "((1 << 13) - re)", "((1 << 13) - 1 - re)"),
+    ("cortex-m55", TRANSFORM, "unless(v->is_one, y2, multiplied(y2, v->w))", "multiplied(y2, v->w)"),
+    ("cortex-m55", READ, "vqsubq_s16", "vsubq_s16"),
+    ("cortex-m55", "band_sum_int32.c", "next += left;", "next += left - 1;"),
+]
+"""(the core, or none: the definition; the file; what is there; what is put there)"""
+
+
+@pytest.mark.parametrize(("core", "name", "old", "new"), PLANTED, ids=lambda each: each[:24])
+def test_an_error_in_a_kernel_of_a_front_end_is_found(emulated, tmp_path, core, name, old, new):
+    if core:
+        program = firmware(emulated(core), tmp_path, (name, old, new))
+        run = partial(run_firmware, CORES[core], program)
+    else:
+        run = host_program(tmp_path, (name, old, new), flags=("-O1",))
+    assert any(differing(run, cases_of(each)[SOON[each]]) for each in NAMES)

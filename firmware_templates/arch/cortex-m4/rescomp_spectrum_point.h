@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * For rescomp_spectrum_point.h: a complex number stays the word that it is in memory, its real part in the lower half, and the DSP extension
- * computes both parts at once. Parts stay within 16 bits (docs/contract.md), those that are raised by 3 too.
+ * For rescomp_spectrum_point.h: a complex number stays the word that it is in memory, its real part in the lower half, and the DSP
+ * extension computes both parts at once. Parts stay within 16 bits (docs/contract.md), those that are raised by 3 too.
  */
 #ifndef RESCOMP_SPECTRUM_POINT_H
 #define RESCOMP_SPECTRUM_POINT_H
