@@ -215,14 +215,24 @@ class GraphArithmetic:
 
     def sum(self, left: Symbol, right: Symbol, step: Step) -> Symbol:
         """The saturating sum of two values in its format."""
-        output, read = self.fixed.format(step.name), [left, right]
-        if left.type.shape != right.type.shape:
+        output = self.fixed.format(step.name)
+        op = ops.Add(output.dtype, step.relu, 0 if output.dtype == "int8" else output.bound)
+        return self._node(step.name, step.name, op, *self._aligned(left, right, step, output))
+
+    def join(self, left: Symbol, right: Symbol, step: Step) -> Symbol:
+        """The channels of both in its format."""
+        output = self.fixed.format(step.name, relu=left.type.format.nonnegative and right.type.format.nonnegative)
+        return self._node(step.name, step.name, ops.Concat(output.dtype), *self._aligned(left, right, step, output))
+
+    def _aligned(self, left: Symbol, right: Symbol, step: Step, output: Format) -> list[Symbol]:
+        """What a step reads, with one number of axes and in one format."""
+        read = [left, right]
+        if len(left.type.shape) != len(right.type.shape):
             read = [self.vector(value) for value in read]
         for number, value in enumerate(read):
             if value.type.format.fraction_bits != output.fraction_bits:
                 read[number] = self._requantized(value, f"{step.name}_operand{number + 1}", output)
-        op = ops.Add(output.dtype, step.relu, 0 if output.dtype == "int8" else output.bound)
-        return self._node(step.name, step.name, op, *read)
+        return read
 
     def relu(self, x: Symbol, step: Step) -> Symbol:
         """In the format of x."""

@@ -13,7 +13,7 @@ from .matrix import Matrix
 
 if TYPE_CHECKING:
     from .layered.plan import Layer, Step
-    from .layered.trace import LayerModules
+    from .layered.traced import LayerModules
 
 
 @dataclass

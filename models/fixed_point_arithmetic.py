@@ -155,7 +155,7 @@ class FixedPointArithmetic(FloatArithmetic):
         return BIAS_LIMITS["int16" if self.is_wide(layer.step.name) else "int8"]
 
     def operand(self, x: Tensor, step: Step) -> Tensor:
-        """An operand in the format of the sum."""
+        """An operand in the format of the step."""
         return self.requantize(x, step.name)
 
     def multiplier(self, step: Step) -> float:

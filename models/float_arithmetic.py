@@ -176,8 +176,12 @@ class FloatArithmetic(nn.Module):
         """Element by element."""
         return self.requantize(self.operand(left, step) + self.operand(right, step), step.name, relu=step.relu)
 
+    def join(self, left: Tensor, right: Tensor, step: Step) -> Tensor:
+        """[batch, channels of both, height, width]."""
+        return self.requantize(torch.cat([self.operand(left, step), self.operand(right, step)], dim=1), step.name)
+
     def operand(self, x: Tensor, step: Step) -> Tensor:  # noqa: ARG002
-        """An operand in the format of the sum."""
+        """An operand in the format of the step."""
         return x
 
     def relu(self, x: Tensor, step: Step) -> Tensor:  # noqa: ARG002

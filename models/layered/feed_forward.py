@@ -15,7 +15,7 @@ from ..matrix import Value
 from .kinds import LayerArithmetic
 from .layered_module import LayeredModule
 from .plan import Plan
-from .trace import Traced
+from .traced import Traced
 
 
 class FeedForwardNet(LayeredModule, Net):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 """Height, width, channels."""
+Segments = tuple[Shape, ...]
+"""The maps whose entries a flat value holds, one after the other."""
 
 
 class LayerArithmetic(MapArithmetic[Value], Protocol[Value]):
@@ -51,6 +53,10 @@ class LayerArithmetic(MapArithmetic[Value], Protocol[Value]):
 
     def average_pool(self, x: Value, step: Step) -> Value:
         """The sum of every window times the step's factor."""
+        ...
+
+    def join(self, left: Value, right: Value, step: Step) -> Value:
+        """The channels of both, one after the other."""
         ...
 
     def flatten(self, x: Value, step: Step) -> Value:
@@ -87,6 +93,18 @@ class LayerKind:
     """Whether max(value, 0) may be its own end."""
     functions: ClassVar[Sequence[object]] = ()
     """Functions of torch and names of a tensor's methods that are this and nothing else, of values alone."""
+    called: ClassVar[str] = "give it values by position, and leave out keywords such as alpha and out"
+    """How they are to be called."""
+    fit: ClassVar[str] = "they must be equal"
+    """What is wanted of the maps that it reads."""
+
+    def operands(self, given: Sequence[Any], named: Mapping[str, Any], rank: int) -> Sequence[Any] | None:
+        """The values that a call of a function reads, out of its arguments; None where it means something else. rank: of their tensors."""
+        return given if len(given) == self.reads and not named else None
+
+    def segments(self, read: Sequence[Segments]) -> Segments | None:
+        """Those of the value that a step of a function makes of flat ones; None where it cannot. Of maps: none."""
+        return read[0] if all(each == read[0] for each in read) else None
 
     def shape(self, step: Step, read: Sequence[Shape], layer: Layer | None) -> Shape | None:
         """What a step gives; None where it cannot read what it does. Raises UnsupportedError for a window that does not fit."""
@@ -122,6 +140,38 @@ class _Sum(LayerKind):
     def run(self, arithmetic: LayerArithmetic[Value], read: Sequence[Value], step: Step, layer: AppliedLayer | None) -> Value:
         left, right = read
         return arithmetic.sum(left, right, step)
+
+
+class _Concat(LayerKind):
+    reads, aligns, adapts = 2, True, True
+    functions = (torch.cat, torch.concat, torch.concatenate)
+    called = "concatenate channels of the net's values, torch.cat([a, b], dim=1)"
+    fit = "all but the channels must be equal"
+
+    def operands(self, given: Sequence[Any], named: Mapping[str, Any], rank: int) -> Sequence[Any] | None:
+        arguments = {**dict(zip(("tensors", "dim"), given, strict=False)), **{"dim" if key == "axis" else key: named[key] for key in named}}
+        values, dim = arguments.pop("tensors", None), arguments.pop("dim", 0)
+        whole = not arguments and len(given) <= 2 and isinstance(values, tuple | list) and dim in (1, 1 - rank)
+        return values if whole else None
+
+    def segments(self, read: Sequence[Segments]) -> Segments | None:
+        left, right = read
+        if bool(left) != bool(right):
+            return None
+        if left and left[-1][:2] == right[0][:2] == (1, 1):
+            return (*left[:-1], (1, 1, left[-1][2] + right[0][2]), *right[1:])
+        return left + right
+
+    def shape(self, step: Step, read: Sequence[Shape], layer: Layer | None) -> Shape | None:
+        left, right = read
+        return (left[0], left[1], left[2] + right[2]) if left[:2] == right[:2] else None
+
+    def is_nonnegative(self, read: Sequence[bool]) -> bool:
+        return all(read)
+
+    def run(self, arithmetic: LayerArithmetic[Value], read: Sequence[Value], step: Step, layer: AppliedLayer | None) -> Value:
+        left, right = read
+        return arithmetic.join(left, right, step)
 
 
 class _Relu(LayerKind):
@@ -200,6 +250,7 @@ def _over_windows(step: Step, x: Shape, channels: int) -> Shape:
 LAYER_KINDS: Mapping[str, LayerKind] = {
     "convolution": _Convolution(),
     "add": _Sum(),
+    "concat": _Concat(),
     "relu": _Relu(),
     "abs": _Abs(),
     "max_pool": _MaxPool(),

@@ -13,7 +13,7 @@ from ..arithmetic import NORMALIZED
 from ..matrix import Value
 from .kinds import LAYER_KINDS, LayerArithmetic
 from .plan import INPUT, Plan, Step
-from .trace import LayerModules
+from .traced import LayerModules
 
 
 class LayeredModule(nn.Module):

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
@@ -16,17 +15,17 @@ TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 MAX_POOLS, AVERAGE_POOLS = (nn.MaxPool1d, nn.MaxPool2d), (nn.AvgPool1d, nn.AvgPool2d)
 GLOBAL_AVERAGES, GLOBAL_MAXIMA = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d), (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
 SPATIAL = (*CONVOLUTIONS, *PADS, *MAX_POOLS, *AVERAGE_POOLS, *GLOBAL_AVERAGES, *GLOBAL_MAXIMA)
-ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
-RELUS = (F.relu, torch.relu, torch.relu_, "relu", "relu_")
-FLATTENINGS = (torch.flatten, "flatten")
 PERMUTATIONS = (torch.permute, "permute")
 SWAPS = (torch.transpose, "transpose", torch.swapaxes, "swapaxes", torch.swapdims, "swapdims")
 SQUEEZES, UNSQUEEZES = (torch.squeeze, "squeeze"), (torch.unsqueeze, "unsqueeze")
 VIEWS = (torch.reshape, "reshape", "view")
 COPIES = ("contiguous", "float")
 """Functions that change no number and, of what the net has, copy nothing."""
-IN_PLACE = (operator.iadd, operator.imul, torch.relu_, "add_", "mul_", "relu_", torch.abs_, "abs_", "absolute_")
+MEANS = (torch.mean, "mean")
+SIZES = ("size", getattr, operator.getitem)
+IN_PLACE = (operator.iadd, operator.imul)
+"""Functions that change what they read, beside those whose names end in _."""
 _FLATTEN = "torch.flatten(x, 1)"
 _POOL_FUNCTIONS: Mapping[str, str] = {
     "max_pool": "MaxPool",
@@ -61,7 +60,8 @@ _INSTEAD: Mapping[str, str] = {
 }
 """What to use in place of common modules and functions."""
 _SUPPORTED = (
-    "Conv1d, Conv2d, Linear, BatchNorm, ReLU, max and average pools, zero padding, Flatten, addition and multiplication by a number"
+    "Conv1d, Conv2d, Linear, BatchNorm, ReLU, abs, max and average pools, zero padding, Flatten, addition, concatenation of channels and "
+    "multiplication by a number"
 )
 
 

@@ -116,6 +116,31 @@ def test_operands_that_belong_to_a_sum_take_its_format() -> None:
     assert activations(calibrated(INT16)).bits("add") < activations(calibrated(INT16)).bits("a")
 
 
+class Joined(nn.Module):
+    """Three maps side by side, the first of which the last convolution reads too."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.a, self.b, self.c, self.d = (nn.Conv2d(n, 4, 3, padding=1) for n in (3, 3, 3, 4))
+        self.e = nn.Linear(16, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.a(x)
+        joined = torch.cat([y, self.b(x) * self.factor, self.c(x)], 1)
+        return self.e(torch.cat([joined, self.d(y)], 1).mean((2, 3)))
+
+
+def test_values_side_by_side_have_one_format() -> None:
+    """That of the largest; whoever else reads a value finds it in its own."""
+    for constraint in (INT16, INT8):
+        torch.manual_seed(0)
+        integers = activations(calibrated(constraint, net=FeedForwardNet.of(trace(Joined(20.0), SHAPE, CLASSES))))
+        joined = {integers.bits(name) for name in ("b", "c", "d", "cat", "cat_2", "cat_3")}
+        assert len(joined) == 1
+        assert integers.bits("a") > joined.pop()
+
+
 def test_pools_of_powers_of_two_stay_narrow() -> None:
     """Of 9 too, since its reader takes the rest of the factor; each gives up enough fraction bits for a scale of 1/2 at most."""
     net = calibrated(INT8)

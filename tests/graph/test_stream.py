@@ -207,6 +207,28 @@ def test_pools_within_a_step(pool):
     np.testing.assert_array_equal(evaluate(model, in_steps(model, x)).scores, evaluate(whole, x).scores)
 
 
+class Beside(nn.Module):
+    """Causal layers whose values stand side by side."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = causal(2, 3), causal(5, 3), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        y = torch.cat([torch.relu(self.a(x)), x.abs()], 1)
+        return self.c(torch.cat([y, self.b(y)], 1).mean(2))
+
+
+def test_values_side_by_side_are_kept_and_streamed():
+    torch.manual_seed(0)
+    net = own(Beside())
+    whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
+    x = in_steps(model, readings((8, 2), 2))
+    np.testing.assert_array_equal(evaluate(model, x).scores, evaluate(whole, readings((8, 2), 2)).scores)
+    np.testing.assert_array_equal(evaluate_streamed_net(net, model, x).states, evaluate(model, x).states)
+    assert [name for name, _ in streaming_states(model)] == ["normalize", "cat", "cat_2"]
+
+
 class Pools(nn.Module):
     """Two global pools, of one value or of two."""
 

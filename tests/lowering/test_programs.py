@@ -83,6 +83,11 @@ def test_a_drawn_program_is_one_model_to_every_witness(seed, export_job):
     net, x, lengths = fine_tuned(load_recipe(None, [toml(program(rng))], weights=WEIGHTS[seed % 3]), seed)
     model = lower(net, "drawn", tuple("abcd"))
     x = x.reshape(*x.shape[:2], *model.input.type.shape)
+    agrees_everywhere(net, model, x, lengths, export_job)
+
+
+def agrees_everywhere(net, model, x, lengths, export_job):
+    """Every state and score: of the torch net, numpy, onnxruntime and the C."""
     reference = evaluate(model, x.astype(np.int64), lengths)
     ours = evaluate_net(net, x, lengths)
     np.testing.assert_array_equal(ours.states, reference.states)
@@ -213,6 +218,56 @@ class Branches(torch.nn.Module):
 
     def forward(self, x):
         return self.convs[0](self.pads[0](x)) + self.convs[1](self.pads[1](x))
+
+
+class Dense(torch.nn.Module):
+    """A map beside what layers with a window and magnitudes make of it, `widths` channels each."""
+
+    def __init__(self, channels, *widths, kernel=3):
+        super().__init__()
+        reads = [channels + sum(widths[:place]) for place in range(len(widths))]
+        self.convs = torch.nn.ModuleList(torch.nn.Conv1d(size, width, kernel) for size, width in zip(reads, widths, strict=True))
+        self.pad = torch.nn.ZeroPad1d((kernel - 1, 0))
+
+    def forward(self, x):
+        for place, conv in enumerate(self.convs):
+            y = conv(self.pad(x))
+            x = torch.cat([torch.relu(y) if place else y.abs(), x], 1)
+        return x
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_concatenated_maps_and_magnitudes_are_one_model_to_every_witness(seed, export_job):
+    """Their rows are kept where windows reach back to them, with and without negative entries, and beside cells in all places."""
+    torch.manual_seed(seed)
+    before = torch.nn.Sequential(torch.nn.ReLU(), Dense(CHANNELS, 4, 3)) if seed else Dense(CHANNELS, 4, 3)
+    parts = [before, GruCell(CellShape(7 + CHANNELS, 5)), Dense(5, 3), LstmCell(CellShape(8, 4, suffix="_3")), Head(4, 6)]
+    net = RecurrentNet(parts, CLASSES, torch.zeros(CHANNELS), torch.ones(CHANNELS))
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    net = constrain(net, CRNN.compress)
+    x = np.random.default_rng(seed).integers(-1500, 1500, (12, LONGEST, CHANNELS)).astype(np.int16)
+    lengths = np.arange(12) % LONGEST + 1
+    calibrate(net, torch.from_numpy(x).float() * 2.0**-BITS, torch.from_numpy(lengths), BITS, streams=True)
+    model = lower(net.eval(), "joined", tuple("abcd"))
+    kinds = [node.op.name for graph in model.graphs.values() for node in graph.nodes]
+    assert (kinds.count("concat"), kinds.count("abs")) == (4, 3)
+    assert kinds.count("requantize") > 1, "formats that are equal already prove little"
+    (kept,) = (value for value in model.graphs["step"].state_inputs if value.name.endswith("_cat_rows"))
+    assert kept.type.format.nonnegative == bool(seed)
+    agrees_everywhere(net, model, x[:, :, None], lengths, export_job)
+
+
+class Head(torch.nn.Module):
+    """What two linear layers make of one value, side by side."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(inputs, outputs), torch.nn.Linear(inputs, 1)
+
+    def forward(self, x):
+        return torch.cat([self.a(x), 30 * self.b(x).abs()], dim=1)
 
 
 def of_branches(branches, stride):

@@ -16,6 +16,7 @@ from rescomp.graph.evaluate import evaluate
 from rescomp.lowering.lower import lower
 from rescomp.models import FeedForwardNet, trace
 from rescomp.models.layered.convolutions import NetShape
+from rescomp.models.layered.hourglass import RandomProjection
 from rescomp.models.layered.resnet import resnet
 from rescomp.recipe import Quantize
 from rescomp.validate.torch_net import evaluate_net
@@ -189,6 +190,33 @@ FUNCTIONS = {
     "scalar parameter": lambda: Net(lambda n, x: n.b((n.c(x) + n.a(x) * n.s).mean((2, 3))), a=conv(), c=conv(), b=last(), s=scalar(-0.4)),
     "parameter and number after a norm": lambda: Net(
         lambda n, x: n.b((n.s * n.n(n.a(x)) * 2).relu().mean((2, 3))), a=conv(), n=nn.BatchNorm2d(5), b=last(), s=scalar(0.4)
+    ),
+    "concatenated channels": lambda: Net(lambda n, x: n.b(n.c(torch.cat([x, n.a(x)], 1)).mean((2, 3))), a=conv(), c=conv(8), b=last()),
+    "concatenated channels, named": lambda: Net(
+        lambda n, x: n.b(torch.concat(tensors=(n.a(x), n.c(x).relu()), dim=-3).mean((2, 3))), a=conv(), c=conv(3, 2), b=last(7)
+    ),
+    "many concatenated values": lambda: Net(
+        lambda n, x: n.b(n.d(torch.concatenate([x, n.a(x), n.c(x), x], axis=1)).mean((2, 3))), a=conv(), c=conv(3, 2), d=conv(13), b=last()
+    ),
+    "one concatenated value": lambda: Net(lambda n, x: n.b(torch.cat([n.a(x)], 1).mean((2, 3))), a=conv(), b=last()),
+    "a value beside itself": lambda: Net(lambda n, x: (lambda y: n.b(torch.cat([y, y], 1).mean((2, 3))))(n.a(x)), a=conv(), b=last(10)),
+    "concatenated before it is changed in place": lambda: Net(
+        lambda n, x: (lambda y: n.b((torch.cat([y, x], 1).relu_() + torch.cat([x, y], 1)).mean((2, 3))))(n.a(x)), a=conv(), b=last(8)
+    ),
+    "concatenated pools": lambda: Net(
+        lambda n, x: n.b(torch.cat([n.a(x).mean((2, 3)), n.m(n.a(x)).flatten(1)], 1)), a=conv(), m=nn.AdaptiveMaxPool2d(1), b=last(10)
+    ),
+    "a concatenated average of 9": lambda: Net(
+        lambda n, x: n.b(n.d(torch.cat([n.p(n.a(x)), n.a(x)], 1)).mean((2, 3))), a=conv(), p=nn.AvgPool2d(3, 1, 1), d=conv(10), b=last()
+    ),
+    "concatenated flattened maps": lambda: Net(
+        lambda n, x: n.b(torch.cat([n.a(x).flatten(1), n.p(x).flatten(1)], -1)), a=conv(), p=nn.AvgPool2d(2), b=nn.Linear(276, CLASSES)
+    ),
+    "flattened maps between pooled ones": lambda: Net(
+        lambda n, x: (lambda y, z: n.b(torch.cat([y, z, x.flatten(1), y, z], 1)))(n.a(x).mean((2, 3)), n.c(x).mean((2, 3))),
+        a=conv(),
+        c=conv(3, 2),
+        b=nn.Linear(158, CLASSES),
     ),
     "abs function": lambda: Net(lambda n, x: n.b(torch.abs(n.a(x)).mean((2, 3))), a=conv(), b=last()),
     "abs of the input": lambda: Net(lambda n, x: n.b(n.a(abs(x)).mean((2, 3))), a=conv(), b=last()),
@@ -460,10 +488,36 @@ UNSUPPORTED = {
         nn.Sequential(Net(lambda n, x: n.a(x) / 2, a=conv()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), last()),
         "truediv in forward of '0' is not supported: supported are",
     ),
-    "concatenation": (calling(lambda y: torch.cat([y, y], 1)), "cat in forward is not supported"),
+    "concatenated positions": (
+        calling(lambda y: torch.cat([y, y], 2)),
+        r"cat in forward is not supported as it is called there: concatenate channels of the net's values, torch\.cat\(\[a, b\], dim=1\)",
+    ),
+    "concatenated samples": (calling(lambda y: torch.cat([y, y])), "cat in forward is not supported as it is called there"),
+    "a concatenated tensor": (calling(lambda y: torch.cat([y, torch.ones(1, 2, 8, 6)], 1)), "forward reads the tensor '_tensor_constant0'"),
+    "nothing added": (calling(lambda y: y.add(None)), "forward reads None: a net reads its input, numbers and scalar parameters"),
+    "a concatenated padding": (
+        Net(lambda n, x: n.b(torch.cat([n.p(x), n.p(x)], 1).mean((2, 3))), p=nn.ZeroPad2d(1), b=last(6)),
+        "cat in forward reads a zero padding",
+    ),
+    "abs into a tensor": (calling(lambda y: torch.abs(y, out=None)), "abs in forward is not supported .*: give it values by position"),
+    "norm after a concatenation": (
+        Net(lambda n, x: n.b(n.n(torch.cat([x, n.a(x)], 1)).mean((2, 3))), a=conv(), n=nn.BatchNorm2d(8), b=last(8)),
+        "does not follow a convolution",
+    ),
+    "a projection of a concatenated flattened map": (
+        Net(lambda n, x: n.b(n.r(torch.cat([x.flatten(1), n.a(x).mean((2, 3))], 1))), a=conv(), r=RandomProjection(149, 6, 3), b=last(6)),
+        r"layer 'r' \(RandomProjection\) follows a Flatten",
+    ),
+    "padding before the end": (
+        nn.Sequential(nn.Conv2d(3, CLASSES, (8, 6)), nn.ZeroPad2d((1, 0, 0, 0))),
+        "forward's result reads a zero padding",
+    ),
     "by keyword": (Net(lambda n, x: n.b(n.a(input=x).mean((2, 3))), a=conv(), b=last()), r"layer 'a' \(Conv2d\).*by keyword"),
     "a function by keyword": (calling(lambda y: torch.relu(input=y)), "relu in forward.*by keyword"),
-    "a summand by keyword": (calling(lambda y: torch.add(y, other=y)), "add in forward has more than two operands by position"),
+    "a summand by keyword": (
+        calling(lambda y: torch.add(y, other=y)),
+        "add in forward is not supported as it is called there: give it values by position, and leave out keywords",
+    ),
     "flatten of some axes": (
         nn.Sequential(nn.Flatten(2), last()),
         r"layer '0' \(Flatten\) flattens the axes \(2, -1\): flatten all but the batch",
@@ -560,7 +614,21 @@ SHAPES = {
         TIME,
         r"layer '3' \(MaxPool1d\) reads what is flattened, whose positions are gone: put it before Flatten",
     ),
-    "maps that differ": (calling(lambda y: y + F.relu(y).mean((2, 3), keepdim=True)), IMAGE, r"adds maps of \(8, 6, 5\) and \(1, 1, 5\)"),
+    "maps that differ": (
+        calling(lambda y: y + F.relu(y).mean((2, 3), keepdim=True)),
+        IMAGE,
+        r"add in forward reads maps of \(8, 6, 5\) and \(1, 1, 5\) \(height, width, channels\): they must be equal",
+    ),
+    "concatenated maps that differ": (
+        calling(lambda y: torch.cat([y, y.mean((2, 3), keepdim=True)], 1)),
+        IMAGE,
+        r"cat in forward reads maps of \(8, 6, 5\) and \(1, 1, 5\) \(height, width, channels\): all but the channels must be equal",
+    ),
+    "a map concatenated to a flat value": (
+        calling(lambda y: torch.cat([y.mean((2, 3), keepdim=True), y.mean((2, 3))], 1)),
+        IMAGE,
+        r"cat in forward reads maps of \(1, 1, 5\) and \(1, 1, 5\)",
+    ),
     "the input as scores": (nn.Identity(), TIME, "the net gives its input where 4 scores are wanted"),
     "no linear at the end": (
         nn.Sequential(nn.Conv1d(3, CLASSES, 1)),
