@@ -24,6 +24,8 @@ MOST_FRACTION_BITS = 64
 """Either way: 2^-64 to 2^64 is more than any sum of the contract spans."""
 MOST_BLOCK_STEPS = (1 << 15) - 1
 """Of a block: they are counted in int16, and with any int16 values of one block the sums stay below 2^30."""
+KEPT_ROWS = "_rows"
+"""What the name of a state ends with that keeps rows of a value."""
 _LIMIT: Mapping[str, int] = {"int8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31}
 
 
@@ -130,6 +132,12 @@ class WindowShape:
             (height + top + bottom - self.kernel_size[0]) // self.stride[0] + 1,
             (width + left + right - self.kernel_size[1]) // self.stride[1] + 1,
         )
+
+    @property
+    def reach(self) -> int | None:
+        """How many rows before those of a step a window over time reads, at most; None where it looks ahead, or over more than time."""
+        (height, size), (_, stride), (top, bottom, left, right) = self.kernel_size, self.stride, self.padding
+        return None if right or top or bottom or height > 1 or size - left > stride else left
 
     def patch_entries(self, shape: tuple[int, ...]) -> int:
         """Entries of all patches of an input of `shape`."""

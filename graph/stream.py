@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import UnsupportedError
-from .formats import Format, TensorType
+from .formats import KEPT_ROWS, Format, TensorType
 from .ir import Graph, IntegerModel, Node, Value
-from .ops import AveragePool, Conv2d, DepthwiseConv2d, MaxPool, Op, ShiftIn
+from .ops import ShiftIn
 from .verify import verify_model
-
-_Windowed = Conv2d | DepthwiseConv2d | AveragePool | MaxPool
 
 
 def stream(model: IntegerModel) -> IntegerModel:
@@ -30,7 +28,12 @@ def stream(model: IntegerModel) -> IntegerModel:
 
 def rows_of(state: str) -> str:
     """The value whose rows a state keeps."""
-    return state.removesuffix("_rows")
+    return state.removesuffix(KEPT_ROWS)
+
+
+def keep_node(state: str, x: str, format: Format) -> Node:
+    """What makes the rows that a state keeps after a step, of x and those that it kept before."""
+    return Node(f"{rows_of(state)}_keep", ShiftIn(format.dtype), (state, x), (f"{state}_next",))
 
 
 class _Streaming:
@@ -78,8 +81,8 @@ class _Streaming:
         return self.types[value].shape[0]
 
     def _is_global(self, node: Node) -> bool:
-        read = self.types[node.inputs[0]].shape
-        return isinstance(node.op, AveragePool | MaxPool) and len(read) == 2 and node.op.kernel_size[1] == read[0]
+        read, windowed = self.types[node.inputs[0]].shape, node.op.windowed
+        return windowed is not None and windowed.pools and len(read) == 2 and windowed.window.kernel_size[1] == read[0]
 
     def _rows(self, value: str) -> int:
         """Rows of a value in one step."""
@@ -95,31 +98,27 @@ class _Streaming:
         """The node on the rows of one step; a window that reaches back reads the rows that are kept."""
         if any(len(self.types[name].shape) != 2 for name in (*node.inputs, *node.outputs)):
             raise UnsupportedError(f"layer {node.name} leaves time before the global pool: a streamed net cannot")
-        if not isinstance(node.op, _Windowed):
+        windowed = node.op.windowed
+        if windowed is None:
             return node
-        (read,), op = node.inputs, node.op
-        (_, size), (_, stride), (_, _, left, right) = op.kernel_size, op.stride, op.padding
-        if right or size - left > stride or self._time(node.outputs[0]) * stride != self._time(read):
+        (read,), reach = node.inputs, windowed.window.reach
+        if reach is None or self._time(node.outputs[0]) * windowed.window.stride[1] != self._time(read):
             raise UnsupportedError(f"layer {node.name} looks ahead: train the net with model.streaming, whose padding lies before")
-        if not left:
+        if not reach:
             return node
-        return replace(node, op=_without_padding(op), inputs=(self._kept(read, left + self._rows(read), self.types[read].format),))
+        return replace(node, op=windowed.unpadded(), inputs=(self._kept(read, reach + self._rows(read), self.types[read].format),))
 
     def _kept(self, value: str, rows: int, format: Format) -> str:
         """The value that holds the last `rows` rows of `value`, this step's included."""
         known = [name for name, state in self.states.items() if rows_of(name) == value and state.type.shape[0] == rows]
         if known:
             return f"{known[0]}_next"
-        name = f"{value}_rows"
+        name = f"{value}{KEPT_ROWS}"
         if name in self.states:
             raise UnsupportedError(f"two layers read different stretches of {value}: a streamed net keeps one")
         self.states[name] = Value(name, TensorType((rows, *self.types[value].shape[1:]), format))
-        self.nodes.append(Node(f"{value}_keep", ShiftIn(format.dtype), (name, value), (f"{name}_next",)))
+        self.nodes.append(keep_node(name, value, format))
         return f"{name}_next"
-
-
-def _without_padding(op: _Windowed) -> Op:
-    return replace(op, padding=(0, 0, 0, 0))
 
 
 def streaming_states(model: IntegerModel) -> Iterator[tuple[str, int]]:

@@ -14,12 +14,12 @@ from ..graph import ops
 from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, Function, IntArray, Requantization, tanh_table, to_fixed
 from ..graph.formats import Format
 from ..graph.ir import Node
+from ..graph.stream import keep_node
 from ..graph.weights import Weight
 from ..models import FixedPointArithmetic, Matrix, Step
 from ..models.applied import AppliedLayer
 from ..models.arithmetic import BIAS_LIMITS, NORMALIZED, Block, Constant
 from ..models.fixed_point_arithmetic import WIDENED
-from ..models.layered.timed_layers import KEPT_ROWS
 from .constants import accumulator_bias, infer, normalization, numpy_of, rescaling, scaling
 from .symbol import Symbol
 
@@ -152,7 +152,9 @@ class GraphArithmetic:
 
     def shift_in(self, state: Symbol, x: Symbol, name: str) -> Symbol:
         """The rows that are kept after this step."""
-        return self._node(f"{name.removesuffix(KEPT_ROWS)}_keep", f"{name}_next", ops.ShiftIn(x.type.format.dtype), state, self._map(x))
+        rows = self._map(x)
+        kept = keep_node(name, rows.name, x.type.format)
+        return self._node(kept.name, kept.outputs[0], kept.op, state, rows)
 
     def as_state(self, rows: Symbol) -> Symbol:
         """As it is."""

@@ -12,7 +12,7 @@ from ..graph.formats import DType
 from ..graph.ir import Graph
 from ..graph.ops.base import Array
 from ..graph.passes import fuse_fastgrnn_update
-from ..graph.weights import Int4Weight, Int8Weight, TernaryWeight, Weight
+from ..graph.weights import Weight
 from .cores import AVR, CORTEX_M, Core
 from .kernel_costs import COSTS
 from .row_scales import Multiply
@@ -106,25 +106,25 @@ def _bytes(choice: Sequence[Product | None], needs: Sequence[tuple[Weight, DType
 
 def product_forms(weight: Weight, activation: DType, target: Target) -> list[Product]:
     """Every form in which a core may multiply by `weight`; none for storages that only the plain kernels read."""
-    if not isinstance(weight, Int8Weight | Int4Weight | TernaryWeight):
+    if not weight.is_dense:
         return []
-    plain = Product(weight.storage, weight.pack(), weight.layout)
-    if isinstance(weight, Int8Weight):
-        return [plain]
+    plain, others = Product(weight.storage, weight.pack(), weight.layout), weight.other_forms
     if target.core.kernels[0] in EXPANDING:
-        return [plain, Product("int8", weight.matrix.reshape(-1), f"{weight.storage} as int8, row after row")]
-    if isinstance(weight, Int4Weight):
+        expanded = Product("int8", weight.matrix.reshape(-1), f"{weight.storage} as int8, row after row")
+        return [plain, expanded] if "int8" in others else [plain]
+    if "tables" not in others:
         return [plain]
-    if target.core.family is AVR:
-        return [plain, *_tabled_bytes(weight, activation)]
+    return [plain, *(_tabled_bytes(weight, activation) if target.core.family is AVR else _tabled_words(weight))]
+
+
+def _tabled_words(weight: Weight) -> list[Product]:
     layout = "3:4 ternary, padded, for tables of partial sums (rescomp_product_ternary_tabled_words_body.h)"
     if weight.matrix.shape[1] > MOST_TABLED_COLUMNS:
-        return [plain]
-    tabled = Product("ternary_tabled_words", tabled_words(weight.matrix), layout, 2 * tabled_entries(weight.matrix.shape[1]))
-    return [plain, tabled]
+        return []
+    return [Product("ternary_tabled_words", tabled_words(weight.matrix), layout, 2 * tabled_entries(weight.matrix.shape[1]))]
 
 
-def _tabled_bytes(weight: TernaryWeight, activation: DType) -> list[Product]:
+def _tabled_bytes(weight: Weight, activation: DType) -> list[Product]:
     columns = weight.matrix.shape[1]
     if columns > MOST_COLUMNS[activation]:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from ..errors import InputError, UnsupportedError
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.formats import Format, row_dtype
-from ..graph.ir import IntegerModel
 from ..graph.stream import streaming_states
 from ..model_directory import QUANTIZED_NET, RECIPE, ModelDirectory
 from ..models import FeedForwardNet, Net, RecurrentNet
@@ -31,6 +30,8 @@ from .witness import Answer, Job
 
 BATCH = 256
 """Sequences at a time."""
+Kept = tuple[str, int]
+"""A value of a streamed model and how many of its rows are a state, as streaming_states gives them."""
 
 
 def answer(job: Job) -> Answer:
@@ -54,7 +55,8 @@ def _run(job: Job, net: Net) -> Answer:
         if job.every_score:
             raise UnsupportedError("the torch net of a streamed model gives scores of whole windows alone")
         _check_windows(net, job)
-        return Answer("float64", torch.__version__, evaluate_streamed_net(net, job.model, job.x), from_zero=True)
+        kept = tuple(streaming_states(job.model))
+        return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, kept=kept), from_zero=True)
     _check_states(net, job)
     begin = job.states() if job.model.is_recurrent else None
     return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, begin, every_score=job.every_score))
@@ -90,23 +92,35 @@ def _check_windows(net: FeedForwardNet, job: Job) -> None:
 
 @torch.no_grad()
 def evaluate_net(
-    net: Net, x: IntArray, lengths: IntArray, begin: Mapping[str, IntArray] | None = None, *, every_score: bool = False
+    net: Net,
+    x: IntArray,
+    lengths: IntArray,
+    begin: Mapping[str, IntArray] | None = None,
+    *,
+    every_score: bool = False,
+    kept: Sequence[Kept] = (),
 ) -> Trajectory:
-    """Every hidden state and score of a compressed net, as integers.
+    """Every state and score of a compressed net, as integers.
 
     x: int [sequences, longest, *input shape], the device's readings; lengths: int [sequences], each >= 1; begin: the states before the
-    first step, int [sequences, *shape] by name (None: zeros); every_score: scores [sequences, longest, classes], of every step. `net` is
-    not changed.
+    first step, int [sequences, *shape] by name (None: zeros); every_score: scores [sequences, longest, classes], of every step. Of a net
+    without state: x int [samples, *input shape], or where it is streamed [windows, steps, readings a step, channels], and `kept`, the
+    values of which rows are its states. `net` is not changed.
     """
     fixed, exact = net.fixed, copy.deepcopy(net).double().eval()
     readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -fixed.input_bits[0]))
-    if not isinstance(exact, RecurrentNet):
-        scores = [_to_integers(exact(batch, None).numpy(), net.scores_format()) for batch in torch.split(readings, BATCH)]
-        return Trajectory(np.zeros((len(x), 0, 0), np.int16), np.concatenate(scores))
-    readings = readings.reshape(*x.shape[:2], -1)
+    if isinstance(exact, FeedForwardNet):
+        return _evaluate_windows(exact, readings, kept)
+    assert isinstance(exact, RecurrentNet)
+    return _evaluate_sequences(exact, readings.reshape(*x.shape[:2], -1), lengths, begin, every_score=every_score)
+
+
+def _evaluate_sequences(
+    exact: RecurrentNet, readings: Tensor, lengths: IntArray, begin: Mapping[str, IntArray] | None, *, every_score: bool
+) -> Trajectory:
     steps = torch.from_numpy(lengths.astype(np.int64))
     states, scores = [], []
-    for start in range(0, len(x), BATCH):
+    for start in range(0, len(readings), BATCH):
         batch = slice(start, start + BATCH)
         first = None if begin is None else _as_real(begin, exact.state_formats, batch)
         every = exact.states(readings[batch], steps[batch], first)
@@ -114,7 +128,7 @@ def evaluate_net(
         states.append(np.concatenate(integers, axis=2).astype(row_dtype(exact.state_formats.values())))
         if not every_score:
             every = {name: state[torch.arange(len(state)), steps[batch] - 1] for name, state in every.items()}
-        scores.append(_to_integers(exact.scores(exact.read(exact.arithmetic, every)).numpy(), net.scores_format()))
+        scores.append(_to_integers(exact.scores(exact.read(exact.arithmetic, every)).numpy(), exact.scores_format()))
     return Trajectory(np.concatenate(states), np.concatenate(scores))
 
 
@@ -122,36 +136,26 @@ def _as_real(states: Mapping[str, IntArray], formats: Mapping[str, Format], batc
     return {name: torch.from_numpy(np.ldexp(states[name][batch].astype(float), -formats[name].fraction_bits)) for name in formats}
 
 
-@torch.no_grad()
-def evaluate_streamed_net(net: FeedForwardNet, model: IntegerModel, x: IntArray) -> Trajectory:
-    """The same for a streamed model, whose states are rows of the values that the net computes over whole windows.
-
-    x: int [windows, steps, readings a step, channels].
-    """
-    exact = copy.deepcopy(net).double().eval()
-    whole = x.reshape(len(x), -1, x.shape[-1])
-    readings = torch.from_numpy(np.ldexp(whole.astype(np.float64), -net.fixed.input_bits[0]))
+def _evaluate_windows(exact: FeedForwardNet, readings: Tensor, kept: Sequence[Kept]) -> Trajectory:
+    """readings: [samples, *input shape], or [windows, steps, readings a step, channels]."""
     states, scores = [], []
     for batch in torch.split(readings, BATCH):
-        values = exact.values(batch)
-        scores.append(_to_integers(values[net.plan.output].flatten(1).numpy(), net.scores_format()))
-        states.append(_stream_states(net, model, values, x.shape[1]))
-    return Trajectory(np.concatenate(states), np.concatenate(scores))
+        values = exact.values(batch.reshape(len(batch), *exact.plan.input_shape))
+        scores.append(_to_integers(values[exact.plan.output].flatten(1).numpy(), exact.scores_format()))
+        rows = [_rows_kept(exact, values, each, batch.shape[1]) for each in kept]
+        states.append(np.concatenate(rows, axis=2) if rows else np.zeros((len(batch), 0, 0), np.int64))
+    return Trajectory(np.concatenate(states).astype(np.int16), np.concatenate(scores))
 
 
-def _stream_states(net: FeedForwardNet, model: IntegerModel, values: Mapping[str, Tensor], steps: int) -> IntArray:
-    """Int16 [windows, steps, state entries]: after each step the last rows of every value that is kept, zeros before the first."""
-    parts = []
-    for name, rows in streaming_states(model):
-        source = _source(net, name)
-        rows_first = values[source][:, :, 0].transpose(1, 2)
-        whole = _to_integers(rows_first.numpy(), net.fixed.format(net.known_as(source)))
-        padded = np.pad(whole, ((0, 0), (rows, 0), (0, 0)))
-        new = whole.shape[1] // steps
-        kept = [padded[:, (t + 1) * new : (t + 1) * new + rows].reshape(len(whole), -1) for t in range(steps)]
-        parts.append(np.stack(kept, axis=1))
-    states: IntArray = np.concatenate(parts, axis=2).astype(np.int16)
-    return states
+def _rows_kept(exact: FeedForwardNet, values: Mapping[str, Tensor], kept: Kept, steps: int) -> IntArray:
+    """int64 [windows, steps, entries]: after each step the last rows of a value, zeros before the first."""
+    name, rows = kept
+    source = _source(exact, name)
+    rows_first = values[source][:, :, 0].transpose(1, 2)
+    whole = _to_integers(rows_first.numpy(), exact.fixed.format(exact.known_as(source)))
+    padded = np.pad(whole, ((0, 0), (rows, 0), (0, 0)))
+    new = whole.shape[1] // steps
+    return np.stack([padded[:, (t + 1) * new : (t + 1) * new + rows].reshape(len(whole), -1) for t in range(steps)], axis=1)
 
 
 def _source(net: FeedForwardNet, name: str) -> str:

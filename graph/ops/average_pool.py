@@ -34,6 +34,7 @@ class AveragePool(Convolving, Elementwise):
     """
 
     name: ClassVar[str] = "average_pool"
+    pools: ClassVar[bool] = True
     depthwise: ClassVar[bool] = True
     in_place: ClassVar[tuple[int, ...]] = ()
 

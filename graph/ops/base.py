@@ -12,7 +12,7 @@ from ...errors import UnsupportedError
 from ..draws import Draws
 from ..events import Events
 from ..fixed_point import ACCUMULATOR_BITS, IntArray, Requantization
-from ..formats import Format, TensorType
+from ..formats import Format, TensorType, WindowShape
 from ..ranges import Range
 from ..stress import telling_combinations
 from ..weights import Weight
@@ -174,6 +174,11 @@ class Op(Protocol):
         """The op itself, where its C is what CBuilder.product writes: a core chooses the kernel and the layout of the weight."""
         ...
 
+    @property
+    def windowed(self) -> WindowedOp | None:
+        """The op itself, where a window moves over its input."""
+        ...
+
     hands_on: ClassVar[bool]
     """Whether it only moves or compares entries, so that of an input that holds any bits the output does."""
 
@@ -231,6 +236,22 @@ class Op(Protocol):
         ...
 
 
+class WindowedOp(Op, Protocol):
+    """An op with a window over its input: what streaming reads of it."""
+
+    pools: ClassVar[bool]
+    """Whether it makes one value of all entries of a channel in the window."""
+
+    @property
+    def window(self) -> WindowShape:
+        """What moves over the input."""
+        ...
+
+    def unpadded(self) -> Op:
+        """The same without zeros around its input."""
+        ...
+
+
 class Analysed:
     """What an op need not define itself unless it can do better."""
 
@@ -246,6 +267,10 @@ class Analysed:
 
     @property
     def core_product(self) -> ProductOp | None:
+        return None
+
+    @property
+    def windowed(self) -> WindowedOp | None:
         return None
 
     def patch_entries(self, *inputs: TensorType) -> int:

@@ -11,7 +11,6 @@ from ..events import BoolArray
 from ..fixed_point import IntArray, exact_matmul
 from ..formats import TensorType
 from ..ranges import Range
-from ..weights import SeededWeight, SparseWeight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, ProductOp, TfliteBuilder, TfliteTensor, require
 from .convolution import Convolution
@@ -42,8 +41,7 @@ class Conv2d(Convolution):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        stored = not isinstance(self.weight, SparseWeight | SeededWeight)
-        require(stored, f"conv2d reads no {self.weight.kind} weights: store its matrix dense, as int8 or int4")
+        require(self.weight.is_dense, f"conv2d reads no {self.weight.kind} weights: store its matrix dense, as int8 or int4")
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
         patch = self.area * x.shape[-1]

@@ -11,7 +11,6 @@ from ..events import BoolArray
 from ..fixed_point import IntArray
 from ..formats import TensorType
 from ..ranges import Range
-from ..weights import Int8Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .c_arguments import requantization_argument
@@ -39,7 +38,7 @@ class DepthwiseConv2d(Convolution):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         stored = self.weight.storage
-        require(isinstance(self.weight, Int8Weight), f"depthwise_conv2d reads no {stored} weights: depthwise weights stay int8")
+        require(stored == "int8", f"depthwise_conv2d reads no {stored} weights: depthwise weights stay int8")
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
         require(rows == x.shape[-1], f"kernels for {rows} channels cannot read a value of {x.shape[-1]} channels")

@@ -13,7 +13,7 @@ from ..fixed_point import IntArray, Requantization, exact_matmul
 from ..formats import Format, TensorType
 from ..ranges import Range
 from ..stress import telling_combinations
-from ..weights import SparseWeight, Weight
+from ..weights import Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, ProductOp, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_product
@@ -54,7 +54,7 @@ class FullyConnected(Requantizing):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         rows, columns = self.weight.matrix.shape
-        sparse = isinstance(self.weight, SparseWeight) and x.format.dtype == "int8"
+        sparse = not self.weight.is_dense and self.weight.drawn_from is None and x.format.dtype == "int8"
         require(not sparse, "fully_connected reads no sparse weights beside int8 activations: store its matrix dense")
         require(x.shape == (columns,), f"a weight of {columns} columns cannot read a value of shape {x.shape}")
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)

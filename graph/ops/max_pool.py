@@ -30,6 +30,7 @@ class MaxPool(Windowed, Increasing, Elementwise):
     """
 
     name: ClassVar[str] = "max_pool"
+    pools: ClassVar[bool] = True
     in_place: ClassVar[tuple[int, ...]] = ()
 
     kernel_size: Pair

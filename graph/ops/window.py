@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ..draws import Draws
 from ..events import BoolArray
 from ..fixed_point import IntArray
 from ..formats import Padding, Pair, TensorType, WindowShape, image_shape
+
+if TYPE_CHECKING:
+    from .base import Op, WindowedOp
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,7 @@ class Windowed:
     """Shared by ops with a window: dataclasses with its sizes among their fields, so that graph.json holds them beside the others."""
 
     name: ClassVar[str]
+    pools: ClassVar[bool] = False
     kernel_size: Pair
     stride: Pair
     padding: Padding
@@ -110,6 +114,15 @@ class Windowed:
     def window(self) -> Window:
         """What moves over the input."""
         return Window(self.kernel_size, self.stride, self.padding)
+
+    @property
+    def windowed(self) -> WindowedOp | None:
+        """See Op."""
+        return cast("WindowedOp", self)
+
+    def unpadded(self) -> Op:
+        """The same without zeros around its input."""
+        return cast("Op", replace(self, padding=(0, 0, 0, 0)))  # type: ignore[type-var]
 
     @property
     def area(self) -> int:

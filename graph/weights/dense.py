@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..fixed_point import IntArray
-from .weight import Held, check_entries
+from .weight import CoreForm, Held, check_entries
 
 LIMITS = {4: 7, 8: 127}
 """Largest magnitude of an entry of so many bits."""
@@ -43,6 +44,7 @@ class Int4Weight(Held):
     storage: ClassVar[str] = "int4"
     bits: ClassVar[float] = 4.0
     lanes: ClassVar[int] = 2
+    other_forms: ClassVar[Sequence[CoreForm]] = ("int8",)
     layout: ClassVar[str] = "int4, row after row, two to a byte, the first in the low half; an odd row is padded"
 
     matrix: IntArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from ...errors import UnsupportedError
 from ..fixed_point import IntArray
+from .weight import CoreForm
 
 WORD_SIGNS = 32
 """Signs in a word of the generator behind seeded weights."""
@@ -26,6 +28,8 @@ class SeededWeight:
     storage: ClassVar[str] = "seeded"
     bits: ClassVar[float] = 0.0
     lanes: ClassVar[int] = WORD_SIGNS
+    is_dense: ClassVar[bool] = False
+    other_forms: ClassVar[Sequence[CoreForm]] = ()
     layout: ClassVar[str] = "+-1 from a seed"
 
     rows: int

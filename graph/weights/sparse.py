@@ -26,6 +26,7 @@ class SparseWeight(Held):
     """
 
     kind: ClassVar[str] = "sparse"
+    is_dense: ClassVar[bool] = False
 
     matrix: IntArray
     bits: Literal[4, 8]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from ...errors import UnsupportedError
 from ..fixed_point import IntArray
-from .weight import Held, check_entries
+from .weight import CoreForm, Held, check_entries
 
 GROUP = 4
 """Sherry's block: of four consecutive inputs of a row exactly one weight is zero."""
@@ -32,6 +33,7 @@ class TernaryWeight(Held):
     storage: ClassVar[str] = "ternary"
     bits: ClassVar[float] = 1.25
     lanes: ClassVar[int] = GROUP
+    other_forms: ClassVar[Sequence[CoreForm]] = ("int8", "tables")
     layout: ClassVar[str] = "3:4 ternary, padded to blocks of 8 rows and 4 columns in 5 bytes (rescomp_ternary.h)"
 
     matrix: IntArray

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,20 @@ import numpy.typing as npt
 from ...errors import UnsupportedError
 from ..fixed_point import IntArray
 
+CoreForm = Literal["int8", "tables"]
+"""How a core may read a smaller storage: as int8, or by tables of partial sums."""
+
 
 class Weight(Protocol):
     """A matrix [rows, columns] of small integers. The real weight is the integer times the row's scale."""
 
     kind: ClassVar[str]
     """Its name in graph.json."""
+
+    is_dense: ClassVar[bool]
+    """Whether every entry is stored in its place, so that convolutions and the products of cores read it."""
+    other_forms: ClassVar[Sequence[CoreForm]]
+    """How else than in its own layout a core may multiply by it."""
 
     @property
     def storage(self) -> str:
@@ -67,6 +76,8 @@ class Held:
     """What weights share whose matrix is held, all of whose entries are stored."""
 
     matrix: IntArray
+    is_dense: ClassVar[bool] = True
+    other_forms: ClassVar[Sequence[CoreForm]] = ()
     drawn_from: ClassVar[int | None] = None
 
     @property

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 import torch.nn.functional as F
 
-from ...graph.formats import WindowShape
 from ..arithmetic import MapArithmetic
 from ..matrix import Value
 
@@ -242,8 +241,7 @@ class _Scale(LayerKind):
 
 
 def _over_windows(step: Step, x: Shape, channels: int) -> Shape:
-    window = WindowShape(step.kernel_size, step.stride, step.padding)
-    height, width, depth = window.output_shape(step.kind, x, channels)
+    height, width, depth = step.window.output_shape(step.kind, x, channels)
     return height, width, depth
 
 

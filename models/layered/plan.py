@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...documents import fits, read_fields
+from ...graph.formats import WindowShape
 from .kinds import LAYER_KINDS
 from .plan_check import check_counts, check_plan
 
@@ -60,6 +61,11 @@ class Step:
     factor: float = 1.0
     gain_in: float = 1.0
     gain_out: float = 1.0
+
+    @property
+    def window(self) -> WindowShape:
+        """What moves over what it reads."""
+        return WindowShape(self.kernel_size, self.stride, self.padding)
 
     @property
     def area(self) -> int:

@@ -23,7 +23,7 @@ LONGEST_NAME = 96
 
 
 @dataclass(frozen=True)
-class Call:
+class TorchCall:
     """A call of a module or a function. path: what its step is called after; where: in messages; in_place: it changes what it reads."""
 
     node: torch.fx.Node

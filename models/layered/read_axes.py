@@ -11,7 +11,7 @@ import torch.fx
 
 from ...errors import UnsupportedError
 from .axes import Axes, Sizes, natural_axes, permuted, resolved, squeezed, swapped, unsqueezed
-from .plan_builder import Call, PlanBuilder
+from .plan_builder import PlanBuilder, TorchCall
 from .read_functions import add_flatten
 from .supported import PERMUTATIONS, SQUEEZES, SWAPS, UNSQUEEZES, advice
 from .traced import TracedValue
@@ -24,7 +24,7 @@ class AskedSizes:
         self.builder = builder
         self.known: dict[torch.fx.Node, Sizes] = {}
 
-    def size_of(self, call: Call) -> TracedValue:
+    def size_of(self, call: TorchCall) -> TracedValue:
         """x.size(), x.size(0), x.shape and an entry of either: a number, which is none of the batch."""
         node = call.node
         source, *others = node.args
@@ -39,7 +39,7 @@ class AskedSizes:
         size = None if entry is None else known[entry]
         return TracedValue(number=math.nan if size is None else float(size))
 
-    def view(self, call: Call) -> TracedValue:
+    def view(self, call: TorchCall) -> TracedValue:
         """What view or reshape makes of a value: itself, or flat."""
         x, axes = self.builder.value(call.source), self.builder.axes
         x.check_axes(axes, call.where)
@@ -52,7 +52,7 @@ class AskedSizes:
             return _with_axes(x, ("b", "f", *("1",) * (axes - 1)), axes)
         raise UnsupportedError(f"{call.where} asks for a shape that layers do not read: use torch.flatten(x, 1), or leave it out")
 
-    def _wanted(self, call: Call, x: TracedValue) -> Sizes | None:
+    def _wanted(self, call: TorchCall, x: TracedValue) -> Sizes | None:
         """The sizes that a view of x asks for; None where they are not known."""
         given: list[Any] = [*call.node.args[1:], *call.node.kwargs.values()]
         asked = [*given[0]] if given and isinstance(given[0], tuple | list) else given
@@ -64,7 +64,7 @@ class AskedSizes:
         return resolved(numbers, x.axes_and_sizes(self.builder.axes)[1]) if known and x.name and not x.is_padded else None
 
 
-def move_axes(builder: PlanBuilder, call: Call) -> TracedValue:
+def move_axes(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     """What permute, transpose, squeeze and unsqueeze make of a value: itself where they change nothing, or undo each other."""
     x = builder.value(call.source)
     given: list[Any] = [*call.node.args[1:], *call.node.kwargs.values()]

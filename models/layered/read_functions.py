@@ -11,11 +11,11 @@ from typing import Any
 from ...errors import InputError, UnsupportedError
 from .kinds import LAYER_KINDS, LayerKind
 from .plan import Step
-from .plan_builder import Call, Folded, PlanBuilder
+from .plan_builder import Folded, PlanBuilder, TorchCall
 from .traced import TracedValue, shown
 
 
-def read_kind(builder: PlanBuilder, call: Call, kind: str) -> TracedValue:
+def read_kind(builder: PlanBuilder, call: TorchCall, kind: str) -> TracedValue:
     """A call that is a step of a kind and nothing else, of values alone. Raises UnsupportedError and InputError."""
     values = [builder.plain(each, call.where) for each in _operands(builder, call, LAYER_KINDS[kind])]
     if LAYER_KINDS[kind].reads == 1:
@@ -25,7 +25,7 @@ def read_kind(builder: PlanBuilder, call: Call, kind: str) -> TracedValue:
     return builder.overwrite(values[0], result, call.where) if call.in_place else result
 
 
-def _operands(builder: PlanBuilder, call: Call, kind: LayerKind) -> Sequence[Any]:
+def _operands(builder: PlanBuilder, call: TorchCall, kind: LayerKind) -> Sequence[Any]:
     args, named = call.node.args, call.node.kwargs
     ranks = [builder.value(node).rank(builder.axes) for node in call.node.all_input_nodes if node in builder.values]
     operands = kind.operands(args, named, max(ranks, default=0))
@@ -34,7 +34,7 @@ def _operands(builder: PlanBuilder, call: Call, kind: LayerKind) -> Sequence[Any
     return operands
 
 
-def _add_step(builder: PlanBuilder, call: Call, kind: str, values: Sequence[TracedValue]) -> TracedValue:
+def _add_step(builder: PlanBuilder, call: TorchCall, kind: str, values: Sequence[TracedValue]) -> TracedValue:
     blank, read = Step("", kind, (), (0, 0, 0)), LAYER_KINDS[kind]
     shape, segments = read.shape(blank, [value.shape for value in values], None), read.segments([value.segments for value in values])
     if shape is None or segments is None:
@@ -42,13 +42,13 @@ def _add_step(builder: PlanBuilder, call: Call, kind: str, values: Sequence[Trac
     return builder.add(Step(builder.new_name(call.path), kind, tuple(value.name for value in values), shape), segments)
 
 
-def read_relu(builder: PlanBuilder, call: Call) -> TracedValue:
+def read_relu(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     """A function; its other argument is inplace."""
     others = (*call.node.args[1:], *call.node.kwargs.values())
     return add_relu(builder, replace(call, in_place=call.in_place or any(others)))
 
 
-def add_relu(builder: PlanBuilder, call: Call) -> TracedValue:
+def add_relu(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     """At the end of the step before it, where that may be and nobody else reads it; or a step of its own."""
     x = builder.plain(call.source, call.where)
     step = builder.steps.get(x.name)
@@ -58,14 +58,14 @@ def add_relu(builder: PlanBuilder, call: Call) -> TracedValue:
     return builder.overwrite(x, result, call.where) if call.in_place else result
 
 
-def read_flatten(builder: PlanBuilder, call: Call) -> TracedValue:
+def read_flatten(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     """A function; its other arguments are start_dim and end_dim."""
     names = ("start_dim", "end_dim")
     given = {**dict(zip(names, call.node.args[1:], strict=False)), **call.node.kwargs}
     return add_flatten(builder, call, builder.plain(call.source, call.where), (given.get("start_dim", 0), given.get("end_dim", -1)))
 
 
-def add_flatten(builder: PlanBuilder, call: Call, x: TracedValue, dims: Sequence[Any]) -> TracedValue:
+def add_flatten(builder: PlanBuilder, call: TorchCall, x: TracedValue, dims: Sequence[Any]) -> TracedValue:
     """The entries of a map as channels. dims: the first and the last axis that become one."""
     rank = x.rank(builder.axes)
     first, last = (dim % rank if isinstance(dim, int) and -rank <= dim < rank else None for dim in dims)
@@ -78,7 +78,7 @@ def add_flatten(builder: PlanBuilder, call: Call, x: TracedValue, dims: Sequence
     return builder.add(Step(builder.new_name(call.path), "flatten", (x.name,), (1, 1, math.prod(x.shape))), (x.shape,))
 
 
-def read_product(builder: PlanBuilder, call: Call) -> TracedValue:
+def read_product(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     """By a number or a scalar parameter: in the weights of the convolution before it where that can be, or a step of its own."""
     args, where = call.node.args, call.where
     if len(args) != 2 or call.node.kwargs:
@@ -103,7 +103,7 @@ def _constant(a: TracedValue, b: TracedValue, where: str) -> TracedValue:
     return TracedValue(number=a.number * b.number)
 
 
-def _by_number(builder: PlanBuilder, call: Call, x: TracedValue, factor: float) -> TracedValue:
+def _by_number(builder: PlanBuilder, call: TorchCall, x: TracedValue, factor: float) -> TracedValue:
     if builder.is_foldable(x):
         return builder.change(x, gain_out=builder.steps[x.name].gain_out * factor)
     if factor <= 0:

@@ -12,7 +12,7 @@ from torch import nn
 from ...errors import InputError, UnsupportedError, counted
 from .hourglass import RandomProjection
 from .plan import Padding, Pair, Step
-from .plan_builder import Call, Folded, PlanBuilder
+from .plan_builder import Folded, PlanBuilder, TorchCall
 from .read_functions import add_flatten, add_relu
 from .read_pools import read_pool
 from .supported import (
@@ -30,10 +30,10 @@ from .supported import (
 from .traced import TracedValue, columns_of
 from .window_sizes import pair_of, sum_of, windows_over
 
-ModuleReader = Callable[[PlanBuilder, Call, Any], TracedValue]
+ModuleReader = Callable[[PlanBuilder, TorchCall, Any], TracedValue]
 
 
-def read_module(builder: PlanBuilder, call: Call, module: nn.Module) -> TracedValue:
+def read_module(builder: PlanBuilder, call: TorchCall, module: nn.Module) -> TracedValue:
     """What a module makes of what it is called with. Raises UnsupportedError and InputError naming it."""
     if isinstance(module, SPATIAL):
         _check_spatial(builder, call, module)
@@ -43,7 +43,7 @@ def read_module(builder: PlanBuilder, call: Call, module: nn.Module) -> TracedVa
     raise UnsupportedError(f"{call.where} is not supported: {advice(type(module).__name__)}")
 
 
-def _check_spatial(builder: PlanBuilder, call: Call, module: nn.Module) -> None:
+def _check_spatial(builder: PlanBuilder, call: TorchCall, module: nn.Module) -> None:
     axes = builder.axes - 1
     if not type(module).__name__.endswith(f"{axes}d"):
         what = "sequences" if axes == 1 else "images"
@@ -52,11 +52,11 @@ def _check_spatial(builder: PlanBuilder, call: Call, module: nn.Module) -> None:
         raise InputError(f"{call.where} reads what is flattened, whose positions are gone: put it before Flatten")
 
 
-def _same(builder: PlanBuilder, call: Call, module: nn.Module) -> TracedValue:  # noqa: ARG001
+def _same(builder: PlanBuilder, call: TorchCall, module: nn.Module) -> TracedValue:  # noqa: ARG001
     return builder.image(call.source, call.where)
 
 
-def _convolution(builder: PlanBuilder, call: Call, module: Any) -> TracedValue:
+def _convolution(builder: PlanBuilder, call: TorchCall, module: Any) -> TracedValue:
     x, where = builder.image(call.source, call.where), call.where
     height, width, channels = x.shape
     if module.in_channels != channels:
@@ -93,7 +93,7 @@ def _conv_padding(module: Any, kernel: Pair) -> Padding:
     return down, down, across, across
 
 
-def _linear(builder: PlanBuilder, call: Call, module: nn.Linear) -> TracedValue:
+def _linear(builder: PlanBuilder, call: TorchCall, module: nn.Linear) -> TracedValue:
     x, where = builder.plain(call.source, call.where), call.where
     height, width, channels = x.shape
     if not x.segments:
@@ -104,12 +104,12 @@ def _linear(builder: PlanBuilder, call: Call, module: nn.Linear) -> TracedValue:
     return _dense_step(builder, call, x, layer)
 
 
-def _dense_step(builder: PlanBuilder, call: Call, x: TracedValue, layer: str) -> TracedValue:
+def _dense_step(builder: PlanBuilder, call: TorchCall, x: TracedValue, layer: str) -> TracedValue:
     shape = (1, 1, builder.layers[layer].rows)
     return builder.add(Step(builder.new_name(call.path), "convolution", (x.name,), shape, layer), (shape,))
 
 
-def _random_projection(builder: PlanBuilder, call: Call, module: RandomProjection) -> TracedValue:
+def _random_projection(builder: PlanBuilder, call: TorchCall, module: RandomProjection) -> TracedValue:
     x, where = builder.plain(call.source, call.where), call.where
     size = prod(x.shape)
     if size != module.features:
@@ -121,7 +121,7 @@ def _random_projection(builder: PlanBuilder, call: Call, module: RandomProjectio
     return _dense_step(builder, call, x, builder.layer(call.path, module.matrix, module.bias, seed=module.seed))
 
 
-def _batch_norm(builder: PlanBuilder, call: Call, module: Any) -> TracedValue:
+def _batch_norm(builder: PlanBuilder, call: TorchCall, module: Any) -> TracedValue:
     x, where = builder.plain(call.source, call.where), call.where
     step = builder.steps.get(x.name)
     if step is not None and step.layer and builder.layers[step.layer].seed is not None:
@@ -134,7 +134,7 @@ def _batch_norm(builder: PlanBuilder, call: Call, module: Any) -> TracedValue:
     return x
 
 
-def _pad(builder: PlanBuilder, call: Call, module: Any) -> TracedValue:
+def _pad(builder: PlanBuilder, call: TorchCall, module: Any) -> TracedValue:
     x = builder.image(call.source, call.where)
     if getattr(module, "value", 0) != 0:
         raise UnsupportedError(f"{call.where} pads by {module.value}: only zeros are supported")
@@ -145,11 +145,11 @@ def _pad(builder: PlanBuilder, call: Call, module: Any) -> TracedValue:
     return replace(x, padding=sum_of(x.padding, (top, bottom, left, right)))
 
 
-def _relu(builder: PlanBuilder, call: Call, module: nn.ReLU) -> TracedValue:
+def _relu(builder: PlanBuilder, call: TorchCall, module: nn.ReLU) -> TracedValue:
     return add_relu(builder, replace(call, in_place=module.inplace))
 
 
-def _flatten(builder: PlanBuilder, call: Call, module: nn.Flatten) -> TracedValue:
+def _flatten(builder: PlanBuilder, call: TorchCall, module: nn.Flatten) -> TracedValue:
     return add_flatten(builder, call, builder.plain(call.source, call.where), (module.start_dim, module.end_dim))
 
 

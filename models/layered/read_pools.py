@@ -9,7 +9,7 @@ from torch import nn
 
 from ...errors import UnsupportedError
 from .plan import Padding, Pair, Step, nonnegative_values
-from .plan_builder import Call, PlanBuilder
+from .plan_builder import PlanBuilder, TorchCall
 from .supported import AVERAGE_POOLS, GLOBAL_AVERAGES, GLOBAL_MAXIMA
 from .traced import TracedValue
 from .window_sizes import pair_of, sum_of, windows_over
@@ -25,7 +25,7 @@ class _Pool:
     padding: Padding = (0, 0, 0, 0)
 
 
-def read_pool(builder: PlanBuilder, call: Call, module: nn.Module) -> TracedValue:
+def read_pool(builder: PlanBuilder, call: TorchCall, module: nn.Module) -> TracedValue:
     """A pool over windows or over all positions."""
     x = builder.image(call.source, call.where)
     pool = _global_pool(module, x, call.where) if isinstance(module, (*GLOBAL_AVERAGES, *GLOBAL_MAXIMA)) else None
@@ -37,7 +37,7 @@ def read_pool(builder: PlanBuilder, call: Call, module: nn.Module) -> TracedValu
     return _add_pool(builder, call, x, pool)
 
 
-def read_mean(builder: PlanBuilder, call: Call) -> TracedValue:
+def read_mean(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     """x.mean over all positions."""
     x, args, kwargs = builder.plain(call.source, call.where), call.node.args, call.node.kwargs
     dims = args[1] if len(args) > 1 else kwargs.get("dim")
@@ -70,7 +70,7 @@ def _pool(module: Any, *, over_time: bool, where: str) -> _Pool:
     return _Pool(averages, kernel, stride, (down, down, across, across))
 
 
-def _add_pool(builder: PlanBuilder, call: Call, x: TracedValue, pool: _Pool) -> TracedValue:
+def _add_pool(builder: PlanBuilder, call: TorchCall, x: TracedValue, pool: _Pool) -> TracedValue:
     padding = sum_of(x.padding, pool.padding)
     shape = (*windows_over(x.shape[:2], pool.kernel, pool.stride, padding, call.where), x.shape[2])
     kind, factor = ("average_pool", 1 / (pool.kernel[0] * pool.kernel[1])) if pool.averages else ("max_pool", 1.0)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import UnsupportedError
-from ...graph.formats import Format
+from ...graph.formats import KEPT_ROWS, Format
 from ..applied import Statistics
 from ..arithmetic import NORMALIZED
 from ..fixed_point_arithmetic import FixedPointArithmetic
@@ -21,9 +21,6 @@ from .kinds import LAYER_KINDS, LayerArithmetic
 from .layered_module import LayeredModule
 from .plan import DERIVED, INPUT, Plan, Step
 from .trace import trace_part
-
-KEPT_ROWS = "_rows"
-"""What the name of a state ends with that keeps rows of a value."""
 
 _OF_A_PART = re.compile(r"(layers[1-8]|(convolution|depthwise|pool|dense)[0-9]+)(_|\Z)")
 """With which the names of steps and layers beside cells begin; no value of a cell or a readout does."""
@@ -221,10 +218,9 @@ def _lookback(plan: Plan, step: Step, source: str) -> Lookback | None:
         raise UnsupportedError(f"layer {step.name} flattens the {rows} rows of a step: beside cells leave Flatten out")
     if not LAYER_KINDS[step.kind].windowed:
         return None
-    top, bottom, left, right = step.padding
-    (height, size), (_, stride) = step.kernel_size, step.stride
-    if right or top or bottom or height > 1 or size - left > stride:
+    reach, stride = step.window.reach, step.stride[1]
+    if reach is None:
         raise UnsupportedError(f"layer {step.name} looks ahead: let its padding lie before, nn.ZeroPad1d((kernel - stride, 0))")
     if made * stride != rows:
         raise UnsupportedError(f"layer {step.name} makes {made} of {rows} rows: beside cells it makes one of every {stride}, its stride")
-    return Lookback(f"{source if read == INPUT else read}{KEPT_ROWS}", left + rows, rows) if left else None
+    return Lookback(f"{source if read == INPUT else read}{KEPT_ROWS}", reach + rows, rows) if reach else None

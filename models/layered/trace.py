@@ -13,7 +13,7 @@ from ...errors import InputError, UnsupportedError, counted
 from .followed import follow
 from .kinds import LAYER_KINDS
 from .plan import INPUT
-from .plan_builder import Call, PlanBuilder
+from .plan_builder import PlanBuilder, TorchCall
 from .read_axes import AskedSizes, move_axes
 from .read_functions import read_flatten, read_kind, read_product, read_relu
 from .read_modules import read_module
@@ -21,7 +21,7 @@ from .read_pools import read_mean
 from .supported import COPIES, IN_PLACE, MEANS, PERMUTATIONS, PRODUCTS, SIZES, SQUEEZES, SWAPS, UNSQUEEZES, VIEWS, advice
 from .traced import Traced, TracedValue, shown
 
-FunctionReader = Callable[[PlanBuilder, Call], TracedValue]
+FunctionReader = Callable[[PlanBuilder, TorchCall], TracedValue]
 
 
 def trace(module: nn.Module, input_shape: tuple[int, ...], classes: int) -> Traced:
@@ -81,7 +81,7 @@ class _Reader:
             return self._attribute(node)
         if node.op == "call_module":
             path = str(node.target)
-            return read_module(self.builder, Call(node, path, self.builder.where(path)), self.builder.modules[path])
+            return read_module(self.builder, TorchCall(node, path, self.builder.where(path)), self.builder.modules[path])
         return self._call_function(node)
 
     def _placeholder(self, node: torch.fx.Node) -> TracedValue:
@@ -110,7 +110,7 @@ class _Reader:
         function, target = getattr(node.target, "__name__", str(node.target)), node.target
         path = _module_path(node)
         where = f"{function} in forward" + (f" of {path!r}" if path else "")
-        call = Call(node, f"{path}_{re.sub(r'_[0-9]+$', '', node.name)}", where, target in IN_PLACE or function.endswith("_"))
+        call = TorchCall(node, f"{path}_{re.sub(r'_[0-9]+$', '', node.name)}", where, target in IN_PLACE or function.endswith("_"))
         if target in SIZES:
             return self.sizes.size_of(call)
         if target in VIEWS:
@@ -129,7 +129,7 @@ def _module_path(node: torch.fx.Node) -> str:
     return str(stack[-1][0]) if stack else ""
 
 
-def _copy(builder: PlanBuilder, call: Call) -> TracedValue:
+def _copy(builder: PlanBuilder, call: TorchCall) -> TracedValue:
     return builder.image(call.source, call.where)
 
 

@@ -19,7 +19,7 @@ from rescomp.models import FeedForwardNet, build_net
 from rescomp.models import trace as plan_of
 from rescomp.recipe import ModelSection, Quantize, Ternary
 from rescomp.validate.compare import compare, expected_count
-from rescomp.validate.torch_net import evaluate_streamed_net
+from rescomp.validate.torch_net import evaluate_net
 
 BITS, CLASSES = 10, 3
 FORMATS = {
@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_whole_window(name, constraints):
     streamed = evaluate(model, in_steps(model, x))
     assert len(np.unique(streamed.scores)) > 8
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
-    theirs = evaluate_streamed_net(net, model, in_steps(model, x))
+    theirs = evaluate_net(net, in_steps(model, x), np.zeros(0), kept=tuple(streaming_states(model)))
     np.testing.assert_array_equal(theirs.scores, streamed.scores)
     np.testing.assert_array_equal(theirs.states, streamed.states)
     assert streamed.states.shape == (len(x), time // decimation, sum(v.type.size for v in model.graphs["step"].state_inputs))
@@ -100,7 +100,10 @@ def test_forced_wide_layers_keep_their_own_rows(name):
     whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     assert any(value.endswith("_widened") for value, _ in streaming_states(model))
     x = readings(net.plan.input_shape, 2)
-    streamed, theirs = evaluate(model, in_steps(model, x)), evaluate_streamed_net(net, model, in_steps(model, x))
+    streamed, theirs = (
+        evaluate(model, in_steps(model, x)),
+        evaluate_net(net, in_steps(model, x), np.zeros(0), kept=tuple(streaming_states(model))),
+    )
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
     np.testing.assert_array_equal(theirs.states, streamed.states)
     np.testing.assert_array_equal(theirs.scores, streamed.scores)
@@ -112,7 +115,10 @@ def test_names_that_hold_other_names():
     net = own(nn.Sequential(Named(renormalize=causal(2, 3), input_2=causal(3, 3)), *pooled(3)))
     model = lower(net, "tiny", streaming=True)
     x = readings(net.plan.input_shape, 2)
-    streamed, theirs = evaluate(model, in_steps(model, x)), evaluate_streamed_net(net, model, in_steps(model, x))
+    streamed, theirs = (
+        evaluate(model, in_steps(model, x)),
+        evaluate_net(net, in_steps(model, x), np.zeros(0), kept=tuple(streaming_states(model))),
+    )
     np.testing.assert_array_equal(theirs.states, streamed.states)
 
 
@@ -175,7 +181,7 @@ def test_one_row_kept_wrongly_is_noticed():
         model, graphs={**model.graphs, "step": dataclasses.replace(step, nodes=tuple(wrong if n is node else n for n in step.nodes))}
     )
     assert ops["normalize_keep"].name == "shift_in"
-    assert (evaluate(changed, x).states != evaluate_streamed_net(net, model, x).states).any()
+    assert (evaluate(changed, x).states != evaluate_net(net, x, np.zeros(0), kept=tuple(streaming_states(model))).states).any()
 
 
 def causal(inputs, outputs, kernel=3):
@@ -225,7 +231,7 @@ def test_values_side_by_side_are_kept_and_streamed():
     whole, model = lower(net, "tiny"), lower(net, "tiny", streaming=True)
     x = in_steps(model, readings((8, 2), 2))
     np.testing.assert_array_equal(evaluate(model, x).scores, evaluate(whole, readings((8, 2), 2)).scores)
-    np.testing.assert_array_equal(evaluate_streamed_net(net, model, x).states, evaluate(model, x).states)
+    np.testing.assert_array_equal(evaluate_net(net, x, np.zeros(0), kept=tuple(streaming_states(model))).states, evaluate(model, x).states)
     assert [name for name, _ in streaming_states(model)] == ["normalize", "cat", "cat_2"]
 
 
@@ -251,7 +257,9 @@ def test_two_pools_of_one_value():
     x = readings((8, 2), 2)
     streamed = evaluate(model, in_steps(model, x))
     np.testing.assert_array_equal(streamed.scores, evaluate(whole, x).scores)
-    np.testing.assert_array_equal(evaluate_streamed_net(net, model, in_steps(model, x)).states, streamed.states)
+    np.testing.assert_array_equal(
+        evaluate_net(net, in_steps(model, x), np.zeros(0), kept=tuple(streaming_states(model))).states, streamed.states
+    )
 
 
 REFUSED = {

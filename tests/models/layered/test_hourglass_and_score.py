@@ -12,12 +12,13 @@ from rescomp.compress.format_owners import format_owners
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.export.c import constant_bytes, export_c
 from rescomp.graph.evaluate import evaluate
+from rescomp.graph.stream import streaming_states
 from rescomp.graph.weights import SeededWeight
 from rescomp.lowering.lower import lower
 from rescomp.models import Blueprint, FeedForwardNet, RandomProjection, build_net, decimation, factory, trace
 from rescomp.recipe import MODEL_KINDS, ModelSection, Quantize, Recipe, Ternary, load_recipe
 from rescomp.stages.inspection import inspect_model
-from rescomp.validate.torch_net import evaluate_net, evaluate_streamed_net
+from rescomp.validate.torch_net import evaluate_net
 
 BITS, CLASSES = 10, 4
 WINDOW, IMAGE = (12, 3), (6, 5, 3)
@@ -313,7 +314,7 @@ def test_a_streamed_score_net_equals_the_whole_one():
     parts = x.reshape(len(x), -1, *streamed.input.type.shape)
     answer = evaluate(streamed, parts, np.full(len(x), parts.shape[1]))
     np.testing.assert_array_equal(answer.scores, evaluate(whole, x, np.full(len(x), len(x[0]))).scores)
-    ours = evaluate_streamed_net(net, streamed, parts)
+    ours = evaluate_net(net, parts, np.zeros(0), kept=tuple(streaming_states(streamed)))
     np.testing.assert_array_equal(ours.scores, answer.scores)
     np.testing.assert_array_equal(ours.states, answer.states)
 
