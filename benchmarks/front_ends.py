@@ -158,7 +158,7 @@ def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[
     for name, front_end in FRONT_ENDS.items():
         if front_end.takes_spectra:
             yield f"| {name} | {' | '.join(f'{6.02 * np.sqrt(np.mean(error(front_end, by) ** 2)):.2f}' for by in (0, 4, 8))} |"
-    yield from ["", "## What a frame costs", "", "Instructions at -O2, and bytes. Plain C."]
+    yield from ["", "## What a frame costs", "", "Instructions at -O2, and bytes, each core with its own kernels."]
     for name, kernels in COUNTED.items():
         yield from ["", f"`{name}`, a frame of {FRONT_ENDS[name].length} samples and {FRONT_ENDS[name].features} features:", ""]
         yield f"| core | {' | '.join(kernel.rpartition('_')[0] for kernel in kernels)} | frame | constants | scratch | stack |"
