@@ -117,8 +117,9 @@ def train_held(
         held.enter_context(directory.held())
         directory.begin({**new_manifest(**origin), GIT_ATTRIBUTES: NO_TEXT, RECIPE: to_toml(recipe), **parts}, force=force)
     _warn_of_lengths(net, dataset, listener)
-    for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
-        listener.warning(warning)
+    if recipe.frontend is None:  # a feature's integers are as fine as it is
+        for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
+            listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")
     with telling_how_to_resume(f"go on with: {going_on}"):
         reports, device = _fit(net, recipe, training, validation, directory, metrics := Metrics(), listener)
