@@ -229,7 +229,8 @@ _SPECTRA: Section = (
     ),
 )
 _BANDS: Section = (
-    "output[channel][j] = sum of weight[i] * input[channel][first[j] + i], count[j] weights for each band. Sums stay below 2^31.",
+    "output[channel][j] = sum of weight[i] * input[channel][first[j] + i], count[j] weights for each band. Sums stay below 2^31. The\n"
+    "output may be the input where first[j] >= j for every band.",
     KernelRow(
         "band_sum",
         "",

@@ -63,8 +63,9 @@ def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int]
     places.update(_states_in_place(graph, lives))
     produced = [name for node in graph.nodes if node.op.view is None for name in node.outputs]
     for name in outputs:
-        if name in produced and name not in places:
-            places[name] = Location("output", name)
+        shown = _whole_of(lives, types, name)
+        if shown in produced and shown not in places and (shown == name or shown not in outputs):
+            places[shown] = Location("output", name)
     sharing = _Sharing(lives, types)
     for i, node in enumerate(graph.nodes):
         for name in node.outputs:
@@ -83,6 +84,12 @@ def plan_memory(graph: Graph, outputs: Sequence[str], scratch: Mapping[str, int]
             places[name] = places[base].shifted(offset)
     copies = (*_output_copies(outputs, places, types), *_state_copies(graph, places, types, staged))
     return MemoryPlan(places, arena_bytes, copies, scratch_offsets)
+
+
+def _whole_of(lives: _Lifetimes, types: Mapping[str, TensorType], name: str) -> str:
+    """What an output shows all of, so that it may be computed there; else itself."""
+    base = lives.base(name)
+    return base if types[base].nbytes == types[name].nbytes else name
 
 
 def _scratch(node: str) -> str:
@@ -169,7 +176,7 @@ def _states_in_place(graph: Graph, lives: _Lifetimes) -> dict[str, Location]:
 
 
 def _may_overwrite(node: Node, name: str) -> bool:
-    return all(i in node.op.in_place for i, read in enumerate(node.inputs) if read == name)
+    return all(i in node.op.in_place or i == node.op.shrinks_into for i, read in enumerate(node.inputs) if read == name)
 
 
 class _Sharing:
@@ -195,7 +202,7 @@ class _Sharing:
     def _inherits(self, node: Node, old: str, new: str, at: int) -> bool:
         """Whether `new` may be written where `old` lies: nothing there is read later, or at another entry by the same node."""
         buffer = self._holding.get(self._lives.base(old))
-        if buffer is None or not _may_overwrite(node, old) or not self._alike(old, new):
+        if buffer is None or not _may_overwrite(node, old) or not self._fits(node, old, new):
             return False
         start, end = self._span(old)
         for name, last in self._lives.read.items():
@@ -207,9 +214,11 @@ class _Sharing:
                     return False
         return True
 
-    def _alike(self, old: str, new: str) -> bool:
+    def _fits(self, node: Node, old: str, new: str) -> bool:
+        """Whether they have the same entries, or fewer of an op that may write them there."""
         before, after = self._types[old], self._types[new]
-        return (before.format.dtype, before.size) == (after.format.dtype, after.size)
+        shrinks = node.op.shrinks_into is not None and node.inputs[node.op.shrinks_into] == old
+        return before.format.dtype == after.format.dtype and (after.size <= before.size if shrinks else after.size == before.size)
 
     def _span(self, name: str) -> tuple[int, int]:
         """Where a value, or a view, begins and ends in its buffer."""

@@ -34,7 +34,10 @@ static inline rescomp_frame rescomp_frame_of(rescomp_count size, rescomp_count l
 void rescomp_spectrum_int16(const int16_t *input, int32_t *magnitude, int16_t *doublings, rescomp_count channels,
                             rescomp_frame frame);
 
-/* output[channel][j] = sum of weight[i] * input[channel][first[j] + i], count[j] weights for each band. Sums stay below 2^31. */
+/*
+ * output[channel][j] = sum of weight[i] * input[channel][first[j] + i], count[j] weights for each band. Sums stay below 2^31. The
+ * output may be the input where first[j] >= j for every band.
+ */
 void rescomp_band_sum_int32(const int32_t *input, int32_t *output, rescomp_count channels, rescomp_count bins, rescomp_count bands,
                             const RESCOMP_FLASH int16_t *first, const RESCOMP_FLASH int16_t *count,
                             const RESCOMP_FLASH int8_t *weight);

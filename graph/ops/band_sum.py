@@ -42,6 +42,11 @@ class BandSum(Increasing, Elementwise):
         return "band_sum_int32"
 
     @property
+    def shrinks_into(self) -> int | None:
+        """Sums over the bins where no band begins before the place of its sum: none reads what a sum before has overwritten."""
+        return 0 if np.all(self.first >= np.arange(self.bands)) else None
+
+    @property
     def bands(self) -> int:
         """How many sums."""
         return len(self.first)

@@ -143,6 +143,11 @@ class Op(Protocol):
     in_place: ClassVar[tuple[int, ...]]
     """Inputs whose buffer the output may overwrite (entry i of the output reads only entry i of the input)."""
 
+    @property
+    def shrinks_into(self) -> int | None:
+        """The input whose first entries the output, which has fewer, may overwrite; None: none."""
+        ...
+
     takes_int32: ClassVar[bool]
     """Whether its kernel reads or writes values of int32 where its types are; other ops compute on int8 and int16."""
 
@@ -256,6 +261,10 @@ class Analysed:
     """What an op need not define itself unless it can do better."""
 
     hands_on: ClassVar[bool] = False
+
+    @property
+    def shrinks_into(self) -> int | None:
+        return None
 
     @property
     def matrices(self) -> tuple[Weight, ...]:

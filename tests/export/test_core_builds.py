@@ -12,9 +12,11 @@ import pytest
 
 from rescomp.export.c import export_c
 from rescomp.export.c_templates import list_templates, read_template
+from rescomp.frontend.description import FrontEnd
+from rescomp.frontend.lowering import frontend_graph
 from rescomp.targets.cores import CORES
 from rescomp.targets.kernel_choice import PREFERENCES, Target
-from rescomp.validate.c_program import WARNINGS
+from rescomp.validate.c_program import WARNINGS, probe_model
 from rescomp.validate.emulation import PACKAGES
 
 FLOAT = {
@@ -58,6 +60,7 @@ def sources(core, random_fastgrnn, random_block, tmp_path):
     """The folder of the C of several models for the core, by speed and by size, beside one rescomp/ with the kernels of all."""
     rng = np.random.default_rng(0)
     models = [random_fastgrnn(rng, **form) for form in MODELS] + [random_block(rng, weights=weights) for weights in ("ternary", "int8")]
+    models.append(probe_model(frontend_graph(FrontEnd())))
     for i, (model, prefer) in enumerate(itertools.product(models, PREFERENCES)):
         for name, data in export_c(replace(model, name=f"{model.name}{i}"), Target(core, prefer)).items():
             path = tmp_path / name

@@ -9,7 +9,7 @@ from rescomp.export.memory import Location, plan_memory
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, Node, Value
-from rescomp.graph.ops import Add, FastGrnnGate, FullyConnected, Relu, Requantize, Reshape, Slice
+from rescomp.graph.ops import Add, BandSum, FastGrnnGate, FullyConnected, Log2, Relu, Requantize, Reshape, Slice, Spectrum
 from rescomp.graph.ops.activation import Q15, UNIT_Q15
 from rescomp.graph.weights import Int8Weight
 
@@ -63,7 +63,7 @@ def execute(graph, outputs):
                 if written & set(span(plan.places[name], types[name])):
                     assert types[name].format.dtype == types[target].format.dtype
                     assert plan.places[name] == plan.places[target]
-                    assert i in node.op.in_place
+                    assert i in node.op.in_place or i == node.op.shrinks_into
             write(target, plan.places[target])
     for copy in plan.copies:
         cells = zip(span(copy.target, copy.type), span(copy.source, copy.type), strict=True)
@@ -227,6 +227,29 @@ def test_an_op_that_reads_overlapping_parts_does_not_work_in_place():
         Node("out", fully_connected(4, 6), ("sum",), ("out",)),
     )
     assert execute(sliced(*nodes), ("out",)).arena_bytes == 2 * 18
+
+
+def test_what_an_output_shows_all_of_is_computed_there():
+    """But where it is an output itself, or the output a part of it."""
+    x, relu = Value("x", TensorType((6,), Q12)), Node("y", Relu(), ("x",), ("y",))
+    whole = Graph("whole", (x,), (relu, Node("z", Reshape((2, 3)), ("y",), ("z",))), ("z",))
+    part = Graph("part", (x,), (relu, Node("z", Slice(0, 4), ("y",), ("z",))), ("z",))
+    plans = [execute(whole, ["z"]), execute(whole, ["y", "z"]), execute(part, ["z"])]
+    assert [plan.places["y"] for plan in plans] == [Location("output", "z"), Location("output", "y"), Location("arena")]
+    assert [len(plan.copies) for plan in plans] == [0, 1, 1]
+
+
+def test_sums_over_bands_lie_where_their_bins_lay_unless_one_begins_too_early():
+    one = np.ones(3, np.int16)
+    samples = Value("x", TensorType((16, 2), Format(15)))
+    spectrum = Node("spectrum", Spectrum(16, 16, np.ones(9, np.int16)), ("x",), ("bins", "doublings"))
+    places = []
+    for first in ([0, 1, 2], [0, 0, 2]):
+        sums = Node("sums", BandSum(np.array(first, np.int16), one, np.ones(3, np.int8)), ("bins",), ("sums",))
+        last = Node("y", Log2(np.zeros(3, np.int16), 0), ("sums", "doublings"), ("y",))
+        plan = execute(Graph("bands", (samples,), (spectrum, sums, last), ("y",)), ["y"])
+        places.append(plan.places["sums"] == plan.places["bins"])
+    assert places == [True, False]
 
 
 def test_views_of_inputs_and_states_point_there():
