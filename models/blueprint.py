@@ -49,6 +49,12 @@ class CellPart:
         shape = CellShape(cell.input.columns, cell.hidden_size, _rank(cell.input), _rank(cell.recurrent), cell.suffix)
         return cls(_kind(cell), shape)
 
+    def describe(self) -> str:
+        """In a phrase."""
+        shape = self.shape
+        ranks = "".join(f", {name} {rank}" for name, rank in (("rank_w", shape.rank_w), ("rank_u", shape.rank_u)) if rank is not None)
+        return f"{self.kind} of hidden size {shape.hidden_size}{ranks} behind {shape.input_size}"
+
 
 @dataclass(frozen=True)
 class Blueprint:
@@ -70,6 +76,13 @@ class Blueprint:
             return cls((module.plan,), len(net.mean), prod(module.plan.steps[-1].shape))
         parts = tuple(part.plan if isinstance(part, TimedLayers) else CellPart.of(part) for part in net.parts)
         return cls(parts, len(net.mean), len(net.bias), net.arithmetic.nonlinearity, net.readout)
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """What a recipe tells of it, a phrase for each cell, for the matrices of each part of layers, and for what is read of cells."""
+        parts = tuple(part.describe() if isinstance(part, CellPart) else _sizes_of(part) for part in self.parts)
+        cells = any(isinstance(part, CellPart) for part in self.parts)
+        return (*parts, *((f"nonlinearity {self.nonlinearity}", f"readout {self.readout.describe()}") if cells else ()))
 
     def net(self) -> Net:
         """A fresh net of these parts, for inputs of centre 0 and spread 1."""
@@ -101,6 +114,10 @@ class Blueprint:
         except (ValueError, KeyError, TypeError, AttributeError, UnsupportedError) as error:
             raise InputError(f"{origin} is damaged ({type(error).__name__}: {error}): train the model again") from error
         return blueprint
+
+
+def _sizes_of(plan: Plan) -> str:
+    return f"layers of {', '.join(f'{layer.rows} x {layer.columns}' for layer in plan.layers)}"
 
 
 def _check_schema(schema: Any, origin: str) -> None:

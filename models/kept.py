@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
+import torch
+
 from ..errors import InputError
-from ..model_directory import CELLS_FILE, NET, ModelDirectory
-from ..recipe import Recipe
+from ..model_directory import CELLS_FILE, NET, RECIPE, ModelDirectory
+from ..recipe import ModelSection, Recipe
 from .base import Net
 from .blueprint import Blueprint
-from .factory import build
+from .factory import build, build_net
+from .layered.plan import Plan
 
 
 def described_by(directory: ModelDirectory) -> str | None:
@@ -19,11 +24,31 @@ def described_by(directory: ModelDirectory) -> str | None:
 
 
 def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes: int) -> Net:
-    """A net like the one in the directory, before its parameters are loaded. A user's own code is not run again."""
+    """A net like the one in the directory, before its parameters are loaded. A user's own code is not run again.
+
+    Raises InputError where the file that tells its parts and the recipe speak of two nets.
+    """
     described = described_by(directory)
     if described is None:  # of a version that wrote no file for nets of its own cells
         net: Net = build(recipe.model, channels, classes)
     else:
-        net = Blueprint.from_json(directory.read(described), str(directory.path / described)).net()
+        origin = str(directory.path / described)
+        blueprint = Blueprint.from_json(directory.read(described), origin)
+        _refuse_another(blueprint, recipe.model, origin)
+        net = blueprint.net()
     net.saturates = recipe.model.normalization == "robust"
     return net
+
+
+def _refuse_another(blueprint: Blueprint, section: ModelSection, origin: str) -> None:
+    """Raise InputError unless the recipe makes a net of these sizes. What a user's own function makes, it alone knows."""
+    if section.is_own:
+        return
+    first, channels = blueprint.parts[0], blueprint.channels // section.readings_a_step
+    read = first.input_shape if isinstance(first, Plan) and not section.is_recurrent else (channels,)
+    with torch.random.fork_rng(devices=[]):
+        made = Blueprint.of(build_net(section, read, blueprint.classes))
+    for ours, theirs in zip_longest(made.sizes, blueprint.sizes, fillvalue="nothing more"):
+        if ours != theirs:
+            told = f"it tells {theirs}, and the recipe makes {ours}"
+            raise InputError(f"{origin} is not of the net in {RECIPE}: {told}; train the model again")

@@ -77,16 +77,14 @@ def _recipe(directory: ModelDirectory) -> Change | None:
 
 def _net(directory: ModelDirectory) -> Change | None:
     """The parts of the net. Of a version that wrote none for nets of its own cells they are the recipe's."""
+    manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+    now = Blueprint.of(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes))).to_json()
     described = described_by(directory)
     if described is None:
-        manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
-        net = empty_net(directory, recipe, manifest.data.channels, len(manifest.classes))
-        return Change(NET, "the parts of the net, which the recipe alone told", Blueprint.of(net).to_json())
-    before = directory.read(described)
-    now = Blueprint.from_json(before, str(directory.path / described)).to_json()
+        return Change(NET, "the parts of the net, which the recipe alone told", now)
     if described != NET:
         return Change(NET, "one file for the parts of every net", now, instead_of=described)
-    return Change(NET, "one schema for the parts of every net", now) if now != before else None
+    return Change(NET, "one schema for the parts of every net", now) if now != directory.read(NET) else None
 
 
 def _formats(directory: ModelDirectory) -> Change | None:

@@ -47,6 +47,10 @@ class Readout:
         if self.kind not in BLOCK_READOUTS and self.steps:
             raise InputError(f"a readout of kind {self.kind} reads no blocks, so that it takes no steps, not {self.steps}")
 
+    def describe(self) -> str:
+        """In a phrase."""
+        return f"{self.kind} over blocks of {self.steps}" if self.steps else self.kind
+
     def entries(self, hidden_size: int) -> int:
         """That the classifier reads."""
         return 2 * hidden_size if self.kind == "last_mean" else hidden_size

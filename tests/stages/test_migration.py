@@ -109,7 +109,16 @@ def other_readings(directory):
     directory.write({RECIPE: directory.read(RECIPE).replace(b"\nwindow = 1\n", b"\nwindow = 2\n")})
 
 
+def other_size(directory):
+    stages.migrate(directory.path)
+    directory.write({RECIPE: directory.read(RECIPE).replace(b"\nhidden_size = 6\n", b"\nhidden_size = 8\n")})
+
+
 HARM = {
+    "a recipe of another size": (
+        other_size,
+        r"net\.json is not of the net in recipe\.toml: it tells fastgrnn of hidden size 6 .*, and the recipe makes .* 8 .*train the model",
+    ),
     "a graph of another contract": (
         lambda it: changed_document(it, GRAPH, contract=99),
         r"graph\.json has contract 99, this rescomp reads 1: use the rescomp that wrote it",
@@ -140,6 +149,15 @@ def test_what_is_not_whole_or_contradicts_itself_is_refused_and_stays(harm, tmp_
     with pytest.raises(InputError, match=said):
         stages.migrate(directory.path)
     assert {name: data for name, data in contents(directory.path).items() if name != ".lock"} == before
+
+
+def test_a_recipe_of_other_layers_is_refused_too(tmp_path):
+    directory = earlier("resnet1d_int8", tmp_path / "model")
+    directory.write({RECIPE: directory.read(RECIPE).replace(b"    4,\n", b"    8,\n")})
+    with pytest.raises(
+        InputError, match=r"net\.json is not of the net in recipe\.toml: it tells layers of 4 x .*recipe makes layers of 8 x"
+    ):
+        stages.migrate(directory.path)
 
 
 def test_a_float_net_of_another_contract_is_refused_too(tmp_path):
