@@ -244,51 +244,18 @@ def _listing(files: Mapping[str, bytes], others: Mapping[str, str] | None = None
 
 
 _WRITTEN: Sequence[str] = (
-    *(
-        MANIFEST,
-        RECIPE,
-        METRICS,
-        f".{METRICS}.partial",
-        NET,
-        CELLS_FILE,
-        START,
-        FLOAT_NET,
-        QUANTIZED_NET,
-        CHECKPOINT,
-        f".{CHECKPOINT}.partial",
-    ),
-    *(
-        GRAPH,
-        WEIGHTS,
-        VECTORS,
-        ONNX_STEP,
-        ONNX_SEQUENCE,
-        ONNX_DECIDE,
-        ONNX_FRONTEND,
-        TFLITE,
-        TFLITE_FRONTEND,
-        f"{C_FOLDER}/*",
-        f"{FIRMWARE_FOLDER}/*",
-        REPORT,
-        SUMS,
-        GIT_ATTRIBUTES,
-    ),
+    *(MANIFEST, RECIPE, METRICS, f".{METRICS}.partial", NET, CELLS_FILE, START),
+    *(FLOAT_NET, QUANTIZED_NET, CHECKPOINT, f".{CHECKPOINT}.partial", GRAPH, WEIGHTS, VECTORS),
+    *(ONNX_STEP, ONNX_SEQUENCE, ONNX_DECIDE, ONNX_FRONTEND, TFLITE, TFLITE_FRONTEND, f"{C_FOLDER}/*", f"{FIRMWARE_FOLDER}/*"),
+    *(REPORT, SUMS, GIT_ATTRIBUTES),
 )
 """By stages, and what they make of it on the way; * stands for files whose names are the model's and the board's."""
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
 """What changes while a net trains (metrics of an earlier rescomp too), and the list itself."""
 
 _MAKER: Mapping[str, str] = {
-    MANIFEST: "train",
-    RECIPE: "train",
-    START: "train",
-    FLOAT_NET: "train",
-    NET: "train",
-    CELLS_FILE: "train",
-    GRAPH: "quantize",
-    WEIGHTS: "quantize",
-    VECTORS: "quantize",
-    QUANTIZED_NET: "quantize",
+    **dict.fromkeys((MANIFEST, RECIPE, START, FLOAT_NET, NET, CELLS_FILE), "train"),
+    **dict.fromkeys((GRAPH, WEIGHTS, VECTORS, QUANTIZED_NET), "quantize"),
 }
 
 

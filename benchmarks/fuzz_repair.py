@@ -91,7 +91,7 @@ def _exports(folder: Path) -> Iterator[Path]:
 def _vectors_pair(folder: Path, changed: str, before: bytes, after: bytes) -> Mapping[bytes, bytes]:
     """The digest of the arrays, by which manifest and report name a set of vectors. Raises whatever reading the mutated ones does."""
     from rescomp.graph.serialize import decode, from_npz
-    from rescomp.stages.artefacts import decode_vectors
+    from rescomp.stages.golden_vectors import decode_vectors
 
     if changed != "vectors/test.npz":
         return {}

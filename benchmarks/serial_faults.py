@@ -22,7 +22,8 @@ from rescomp.errors import DeviceError
 from rescomp.graph.evaluate import Trajectory, evaluate
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory, write_atomically
-from rescomp.stages.artefacts import Vectors, read_model, read_vectors
+from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.golden_vectors import Vectors
 from rescomp.targets.cores import CORES
 from rescomp.tests.validate.faulty_line import KINDS, Faults, faulty_line
 from rescomp.validate.c_program import write_export

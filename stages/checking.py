@@ -8,12 +8,13 @@ from pathlib import Path
 from ..errors import InputError, counted
 from ..graph.ir import IntegerModel
 from ..model_directory import REPORT, VECTORS, ModelDirectory
-from .artefacts import Vectors, read_model, read_vectors
+from .artefacts import read_model, read_vectors
 from .check_findings import Check, Measure, Reached
 from .compared_sets import TEST
 from .evidence import Evidence, VectorSet
 from .exports import check_exports, exports_at_hand
 from .figures import STREAMED, Figures
+from .golden_vectors import Vectors
 from .inspection import inspect_model
 from .left_by_c import missing_of_c
 from .limits import CORE_SIZES, Limits, SizeKey, core_sizes, read_baseline, read_limits, read_profile

@@ -20,10 +20,11 @@ from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
 from ..recipe import RATES, parse_recipe
-from .artefacts import Vectors, answers, read_model, read_vectors
+from .artefacts import read_model, read_vectors
 from .compared_sets import TEST
 from .evidence import VectorSet
 from .figures import Figures, StreamedFigures
+from .golden_vectors import Vectors, answers
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
 from .rates import Clock

@@ -26,7 +26,7 @@ def is_of_vectors(name: Set) -> bool:
 
 
 class VectorSet(Part):
-    """A set of vectors: its digest (artefacts.hash_arrays) and how many sequences it has."""
+    """A set of vectors: its digest (golden_vectors.hash_arrays) and how many sequences it has."""
 
     sha256: Sha256
     sequences: Count

@@ -14,9 +14,9 @@ from ..graph.ir import IntegerModel
 from ..validate.compare import expected_count
 from ..validate.registry import find_witness
 from ..validate.witness import Job
-from .artefacts import Vectors
 from .compared_sets import STREAM, Set
 from .evidence import Evidence, VectorSet
+from .golden_vectors import Vectors
 from .report import Report
 from .stream_proof import LongRunSet
 from .vector_sets import SequenceSet, golden_set, whole_runs

@@ -25,7 +25,8 @@ from ..model_directory import RECIPE, ModelDirectory, refuse_in_a_model
 from ..recipe import parse_recipe
 from ..store import refuse_target, write_atomically
 from ..text_files import decimal
-from .artefacts import answers, read_model
+from .artefacts import read_model
+from .golden_vectors import answers
 from .left_out import behind_the_window, in_no_window, shorter_than_a_step
 from .listener import Listener, Silent
 from .readings import Reader, refuse_still

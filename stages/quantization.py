@@ -34,7 +34,7 @@ from ..model_directory import (
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.metrics import Metrics, metrics_file
-from .artefacts import answers, decode_vectors, describe_formats, model_files, read_model, read_vectors, vector_files
+from .artefacts import describe_formats, model_files, read_model, read_vectors
 from .decision import (
     check_thresholds,
     decide_by,
@@ -44,6 +44,7 @@ from .exports import EXPORTED
 from .features import FeatureDataset, load_readings, sound_of
 from .fine_tuning import compressed_net, fine_tune, read_float_net, tell_limited
 from .golden_rows import kept_rows
+from .golden_vectors import answers, decode_vectors, vector_files
 from .listener import Listener, Silent
 from .net_readings import steps
 from .origin import refuse_other_data, versions

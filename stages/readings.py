@@ -14,7 +14,7 @@ from ..data.streams import Streams, stream_frames
 from ..errors import InputError, UnsupportedError
 from ..graph.ir import IntegerModel
 from ..manifest import Manifest
-from .artefacts import Vectors
+from .golden_vectors import Vectors
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from ..graph.ir import IntegerModel
 from ..graph.long_run import evaluate_long_run
 from ..validate.stream_inputs import stream_inputs
 from ..validate.witness import Job, Progress, tell_nobody
-from .artefacts import Vectors, hash_arrays
 from .compared_sets import STREAM, Set
 from .coverage_summary import StreamSummary
 from .evidence import VectorSet
+from .golden_vectors import Vectors, hash_arrays
 
 HOST_STEPS = 10_000
 """Of the C on this machine, unless a number is asked for."""

@@ -16,8 +16,8 @@ from ..data.streams import Streams, is_log, load_test_streams
 from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..recipe import DataSection, Recipe, revise
-from .artefacts import Vectors
 from .doubts import rounded_away, sampled_otherwise, trained_on
+from .golden_vectors import Vectors
 from .left_out import behind_the_window, in_no_window, not_kept, shorter_than_a_step
 from .readings import Reader
 

@@ -18,10 +18,10 @@ from ..validate.compare import LayerReference
 from ..validate.coverage import CoverageMeter
 from ..validate.stress import Mode, Stress, stress_sequences, stress_vectors
 from ..validate.witness import Job, Progress, tell_nobody
-from .artefacts import Vectors, hash_arrays
 from .compared_sets import TEST, Set
 from .coverage_summary import Reach
 from .evidence import VectorSet
+from .golden_vectors import Vectors, hash_arrays
 from .questions import STRESS
 
 StressMode = Literal["quick", "full", "off"]

@@ -20,11 +20,12 @@ from ..validate.build import RESCOMP_S_OWN, Build
 from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
 from ..validate.witness import HeaderWitness, Witness
-from .artefacts import Vectors, read_model, read_vectors
+from .artefacts import read_model, read_vectors
 from .compared_sets import FILES, HEADER
 from .coverage_summary import CoverageSummary, Reach
 from .evidence import Evidence
 from .examination import Examination
+from .golden_vectors import Vectors
 from .listener import Listener, Silent
 from .merging import in_order_of_witnesses, merge
 from .questions import VerifyRequest

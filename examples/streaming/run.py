@@ -23,7 +23,8 @@ from rescomp.export.c_templates import read_template
 from rescomp.graph.fixed_point import IntArray
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory
-from rescomp.stages.artefacts import Vectors, read_model, read_vectors
+from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.golden_vectors import Vectors
 from rescomp.targets.cores import find_core
 from rescomp.validate.c_program import WARNINGS, exported_sources, workspace
 from rescomp.validate.emulation import build_sources, export_folder, find_tool, run_firmware

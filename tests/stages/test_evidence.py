@@ -12,9 +12,10 @@ from rescomp.cli import main
 from rescomp.errors import InputError, ParityError
 from rescomp.graph.serialize import digest, from_npz, to_npz
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
-from rescomp.stages.artefacts import Vectors, is_possible, read_model, read_vectors
+from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.coverage_summary import CoverageSummary
 from rescomp.stages.evidence import Evidence
+from rescomp.stages.golden_vectors import Vectors, is_possible
 from rescomp.stages.merging import merge
 from rescomp.stages.report import parse_report, read_report
 from rescomp.stages.vector_sets import golden_set

@@ -23,7 +23,8 @@ from rescomp.graph.decide import Decision
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.serialize import digest
 from rescomp.model_directory import ModelDirectory
-from rescomp.stages.artefacts import model_files, vector_files
+from rescomp.stages.artefacts import model_files
+from rescomp.stages.golden_vectors import vector_files
 from rescomp.validate import parity_device, serial_line, serial_port
 from rescomp.validate.compare import compare
 from rescomp.validate.parity_device import ParityDevice
