@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.split import Int64Array, Split
-from ..errors import InputError, counted, nearest
+from ..errors import InputError, nearest
 from ..graph.draws import Draws
 from ..graph.evaluate import evaluate as evaluate_model
 from ..graph.ir import IntegerModel
@@ -29,14 +29,13 @@ from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
 from .rates import Clock
 from .readings import Reader, refuse_still
+from .remarks import remarks_on
 from .report import Report, read_report
 from .stream_walks import Streamed, stream_continuous, stream_recordings
 from .subjects import Subject, new_subject, own_subject
 
 ENTRIES = 1 << 26
 """Of the states of the recordings that are evaluated together."""
-PARTED = 0.05
-"""Accuracy lost between single recordings and a stream that is told in a sentence."""
 _SEED = 20270310
 """Of the states of the corner measure."""
 
@@ -172,7 +171,7 @@ def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listene
     corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent and len(recordings) else None
     streamed = _streamed(subject, model, asked, listener) if asked.stream else None
     table = {} if asked.scales is None else dict(_perturbed(subject, asked.scales, reader, listener))
-    sentences = tuple(_sentences(subject, reader, accuracy, streamed))
+    sentences = tuple(remarks_on(subject, reader, accuracy, streamed))
     known = (model.name, digest(model), subject.data, subject.sha256, len(recordings))
     return Evaluation(*known, accuracy, corner, streamed, table, sentences)
 
@@ -220,57 +219,6 @@ def _perturbed(
         found = [accuracy_of(reader.model, reader.steps(one)) for one in made]
         worst = f"channel {found.index(min(found))}" if len(found) > 1 else ""
         yield name, Perturbed(TITLES[name], min(found), worst)
-
-
-def _sentences(subject: Subject, reader: Reader, accuracy: float | None, streamed: Streamed | None) -> Iterator[str]:
-    if subject.cut:
-        yield subject.cut
-    if subject.outside:
-        of, where = counted(subject.total, "reading"), "outside what the model's 16-bit input holds"
-        limited = counted(subject.outside, f"of {of} lies {where}, and is limited to it", f"of {of} lie {where}, and are limited to it")
-        yield f"{limited}: are the data in the unit of those that it was trained on?"
-    yield from subject.doubts
-    yield from subject.left_out
-    if subject.unmarked:
-        what = "readings past the last step" if reader.time_steps is None else "the zeros that fill a window up from readings"
-        yield (
-            f"an earlier rescomp made the golden vectors, which do not tell {what}: run `rescomp quantize --force` for figures of what was "
-            "recorded"
-        )
-    if streamed is None:
-        return
-    if subject.missing:
-        yield (
-            f"the continuous recordings that the model was tested on cannot be read ({subject.missing}), so that single ones were put in a "
-            "row and their figures are not kept: give the data with --data, or run it where they are"
-        )
-    if streamed.metrics.settled is None:
-        settle = counted(streamed.clock.settle, "reading")
-        yield f"no step is settled: none begins {settle} after the first of its class, as long as the median test recording, or later"
-    if accuracy is None or streamed.figure >= accuracy - PARTED:
-        return
-    what = "at the ends of recordings in a row"
-    if streamed.of == "continuous":
-        what = "of the steps of streams" if streamed.metrics.settled is None else "in settled parts of streams"
-    said = f"{accuracy:.1%} of single recordings are answered right, and {streamed.figure:.1%} {what}"
-    if reader.model.decides:
-        said += ", where decisions wait for what [decide] asks"
-    yield f"{said}{_advice(reader, decided=not reader.model.decides or streamed.metrics.streamed > 0)} (docs/streaming.md)"
-
-
-def _advice(reader: Reader, *, decided: bool) -> str:
-    """What to do about streams that are answered worse. decided: whether there is a right decision at all."""
-    policy = reader.model.policy
-    if not decided:
-        return ": no step of any stream has the right one, so ask for less there (thresholds, margin, hold, smoothing)"
-    if policy is not None and policy.half_window:
-        return (
-            f", of two staggered states that are each begun anew every {2 * policy.half_window:,} steps: a stream.window of about "
-            "twice what the net needs may do better; else train the net for streams (train.carry)"
-        )
-    if reader.time_steps is None:
-        return ": train the net for streams (train.carry; longer, where that is set), or reset its state where something new begins"
-    return ": what the net keeps reaches over the change, so decide later or smooth the decisions"
 
 
 def _keep(
