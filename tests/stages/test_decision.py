@@ -16,7 +16,7 @@ from rescomp.graph.ir import StreamPolicy
 from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
-from rescomp.stages import decision, quantization
+from rescomp.stages import decision, fine_tuning, stream_settings
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
 from rescomp.stages.labelled_steps import LabelledSteps
@@ -145,8 +145,8 @@ def test_it_is_searched_in_streams_under_the_model_s_policy(model, policy):
 
 
 def test_the_policy_is_there_before_the_decision_is_chosen(model_dir, monkeypatch):
-    seen, decided = [], quantization._decided
-    monkeypatch.setattr(quantization, "_decided", lambda *parts: seen.append(parts[2].policy) or decided(*parts))
+    seen, decided = [], stream_settings._decided
+    monkeypatch.setattr(stream_settings, "_decided", lambda *parts: seen.append(parts[2].policy) or decided(*parts))
     for window in (9, 12):
         stages.quantize(model_dir, overrides=[f"stream.window={window}"])
         assert seen[-1] == read_model(ModelDirectory.open(model_dir)).policy == StreamPolicy(half_window=window // 2)
@@ -216,7 +216,7 @@ def test_the_scores_format_is_known_before_the_fine_tuning(activations, model_di
 
 
 def test_what_the_calibrated_scores_do_not_reach_is_refused_before_the_fine_tuning(model_dir, monkeypatch):
-    monkeypatch.setattr(quantization, "fit", lambda *_, **__: pytest.fail("the net was fine-tuned"))
+    monkeypatch.setattr(fine_tuning, "fit", lambda *_, **__: pytest.fail("the net was fine-tuned"))
     for section in ("margin=30000", "thresholds=[0, 9000, 0]"):
         with pytest.raises(InputError, match=rf"decide\.{section[:6]}.* is beyond what the scores of this model reach"):
             stages.quantize(model_dir, overrides=["quantize.epochs=9", f"decide.{section}"])

@@ -13,7 +13,7 @@ from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_d
 from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import REPORT, ModelDirectory
 from rescomp.printing.runs import _in_a_stream
-from rescomp.stages import evaluation
+from rescomp.stages import remarks
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere
 from rescomp.stages.listener import Silent
@@ -99,7 +99,7 @@ def test_a_stream_is_walked_as_the_model_s_policy_says(model_dir, capsys):
 
 def test_a_stream_of_two_states_is_not_told_to_reset_them(model_dir, monkeypatch):
     stages.quantize(model_dir, overrides=["stream.window=6"])
-    monkeypatch.setattr(evaluation, "PARTED", -1.0)
+    monkeypatch.setattr(remarks, "PARTED", -1.0)
     (said,) = stages.evaluate(model_dir, stream=True).sentences
     assert "of two staggered states that are each begun anew every 6 steps: a stream.window of about twice what the net needs" in said
 

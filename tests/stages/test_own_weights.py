@@ -9,7 +9,7 @@ from rescomp import stages
 from rescomp.errors import InputError
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, load_recipe
-from rescomp.stages import quantization
+from rescomp.stages import fine_tuning
 from rescomp.stages.listener import Silent
 
 NETS = """
@@ -109,7 +109,7 @@ def test_a_float_net_that_is_not_finite_is_not_quantized(own, tmp_path, monkeypa
     def load(net, path):
         next(net.parameters()).data.fill_(torch.nan)
 
-    monkeypatch.setattr(quantization, "load_net", load)
+    monkeypatch.setattr(fine_tuning, "load_net", load)
     with pytest.raises(InputError, match=r"float\.safetensors holds a number in '.*' that is not finite: train anew"):
         stages.quantize(tmp_path / "out")
 
