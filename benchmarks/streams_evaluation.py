@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from stream_jobs import RATE, READINGS, Job, judged
 
-from rescomp.data.frames import frames
 from rescomp.data.input_format import to_device_integers
 from rescomp.data.split import Split
-from rescomp.data.streams import Streams, stream_frames
+from rescomp.data.steps import in_steps
+from rescomp.data.streams import Streams, streams_in_steps
 from rescomp.graph.evaluate import evaluate, scores_of_every_step
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import FLOAT_NET, ModelDirectory
@@ -38,7 +38,7 @@ def evaluate_job(job: Job, place: Path, recipe: Recipe, folder: Path | None) -> 
     directory = ModelDirectory.open(place)
     single, continuous = judged(job, folder)
     readings = recipe.model.readings
-    single, continuous = frames(single, readings, readings), stream_frames(continuous, readings, readings)
+    single, continuous = in_steps(single, readings, readings), streams_in_steps(continuous, readings, readings)
     decide = _float(directory, recipe, single) if job.format == "float" else _integer(directory)
     last = np.arange(len(single)), single.lengths - 1
     right = decide(single.x, single.lengths, False)[last] == single.y

@@ -15,7 +15,6 @@ from ..errors import InputError
 from ..recipe import DataSection
 from .bundled import names
 from .check import checked_groups, checked_values, shape_of
-from .frames import side_by_side
 from .images import is_image_folder
 from .labels import NO_CLASS, class_numbers, no_class
 from .logs import class_order
@@ -23,6 +22,7 @@ from .npz import load_arrays, read_npz_streams
 from .raw import RawSplit, pad_sequences
 from .recordings import LabelledLog, has_labelled_readings, read_labelled_log
 from .split import Int64Array, ValueArray, valid_steps
+from .steps import side_by_side
 from .wav_folders import holds_sound
 
 UNLABELLED = -1
@@ -142,7 +142,7 @@ def load_test_streams(data: DataSection, classes: Sequence[str], test_groups: Se
     return streams if len(streams) else None
 
 
-def stream_frames(streams: Streams, readings: int, stride: int) -> Streams:
+def streams_in_steps(streams: Streams, readings: int, stride: int) -> Streams:
     """The streams with `readings` successive readings as one step [streams, steps, readings * channels], one begun every `stride` readings.
 
     A step has the label of its last reading. Streams shorter than a step are left out; raises InputError when that leaves none.

@@ -26,7 +26,7 @@ def numpy_of(tensor: Tensor) -> FloatArray:
 
 
 def normalization(mean: Tensor, std: Tensor, bits: tuple[int, int], output: Format) -> ops.Requantize:
-    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a frame.
+    """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a step.
 
     bits: fraction bits of the readings, and pre_shift.
     """

@@ -146,7 +146,7 @@ class GraphArithmetic:
         """As it is: channels are last."""
         return x
 
-    def frame(self, x: Symbol, rows: int) -> Symbol:  # noqa: ARG002
+    def step_map(self, x: Symbol, rows: int) -> Symbol:  # noqa: ARG002
         """As it is."""
         return x
 

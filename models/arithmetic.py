@@ -140,7 +140,7 @@ class MapArithmetic(Normalizing[Value], Protocol[Value]):
         """What is normalised [..., channels], as the map that the first steps read; time is a width of height 1."""
         ...
 
-    def frame(self, x: Value, rows: int) -> Value:
+    def step_map(self, x: Value, rows: int) -> Value:
         """What a step reads, so many rows [..., rows * channels], as a map."""
         ...
 

@@ -52,7 +52,7 @@ def build_net(
 ) -> Net:
     """A fresh float net, its weights drawn from torch's global generator (or its owner's).
 
-    input_shape: (channels,) of a reading for a recurrent net, which reads frames of `section.readings` readings; (time, channels)
+    input_shape: (channels,) of a reading for a recurrent net, which reads `section.readings` readings a step; (time, channels)
     or (height, width, channels) for a net without state. mean, std: float [channels], centre and spread of the training data's readings
     (None: 0 and 1, as for a net whose checkpoint is loaded next). folder: where an own net's module is looked for, last of all.
     Raises InputError where the sizes do not fit each other, UnsupportedError for a layer of an own net that cannot be exported.
@@ -71,7 +71,7 @@ def build_net(
 
 
 def _normalize(section: ModelSection, net: RecurrentNet, channels: int, mean: Tensor | None, std: Tensor | None) -> None:
-    """Of an own net, which reads frames of `section.readings` readings. `none` leaves it the normalisation that its weights came with."""
+    """Of an own net, which reads `section.readings` readings a step. `none` leaves it the normalisation that its weights came with."""
     read = net.readings or section.readings
     if len(net.mean) != read * channels:
         readings = f"{counted(read, 'reading')} of {counted(channels, 'channel')}"

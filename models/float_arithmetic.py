@@ -145,7 +145,7 @@ class FloatArithmetic(nn.Module):
         """[batch, entries]."""
         return x.flatten(1)
 
-    def frame(self, x: Tensor, rows: int) -> Tensor:
+    def step_map(self, x: Tensor, rows: int) -> Tensor:
         """[batch, channels, 1, rows]."""
         return x.reshape(len(x), rows, -1).transpose(1, 2)[:, :, None]
 

@@ -36,9 +36,9 @@ def _describe_reading(reading: Reading) -> str:
     unit = f" {reading.unit}" if reading.unit else ""
     step, later = (counted(count, "reading") for count in (reading.readings_a_step, reading.stride))
     several = f"\na step     {step} side by side, the next step begins {later} later"
-    frame = several if reading.readings_a_step > 1 or reading.stride > 1 else ""
+    beside = several if reading.readings_a_step > 1 or reading.stride > 1 else ""
     names = f", channels {', '.join(reading.channels)}" if reading.channels else ""
-    return f"a reading  int16, {counted(reading.fraction_bits, 'fraction bit')}: the integer 1 is {reading.scale:.11g}{unit}{names}{frame}"
+    return f"a reading  int16, {counted(reading.fraction_bits, 'fraction bit')}: the integer 1 is {reading.scale:.11g}{unit}{names}{beside}"
 
 
 def _inspection_row(layer: LayerReport) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.frames import steps_of
+from ..data.steps import steps_of
 from ..errors import InputError, UnsupportedError, counted
 from ..frontend.asked import asked_front_end
 from ..frontend.lowering import with_front_end

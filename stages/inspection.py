@@ -72,8 +72,8 @@ def inspect(path: Path) -> Inspection:
     """Describe the integer model in directory `path`. Raises InputError when it is missing or damaged."""
     directory = ModelDirectory.open(path)
     entry = directory.manifest().input
-    bits, frame = entry.fraction_bits, (entry.readings_a_step or 1, entry.stride or 1)
-    reading = Reading(bits, 2.0**-bits, entry.unit or "", entry.channels, *frame)
+    bits, step = entry.fraction_bits, (entry.readings_a_step or 1, entry.stride or 1)
+    reading = Reading(bits, 2.0**-bits, entry.unit or "", entry.channels, *step)
     return replace(inspect_model(read_model(directory)), reading=reading)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..data.dataset import Dataset, Split
-from ..data.frames import frames, windows
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
+from ..data.steps import in_steps, windows
 from ..errors import InputError
 from ..models import Net, decimation
 from ..recipe import Recipe
@@ -26,7 +26,7 @@ def steps(recipe: Recipe, net: Net, split: Split) -> Split:
     """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
     if net.cells:
         by = "model.readings" if net.readings is None else "its first layers"
-        return frames(split, *readings_and_stride(recipe, net), by)
+        return in_steps(split, *readings_and_stride(recipe, net), by)
     return split if net.time_steps is None else windows(split, net.time_steps)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..data.frames import frames, windows
 from ..data.input_format import INT16_HIGH, INT16_LOW, to_device_integers
 from ..data.split import Int64Array, Split, ValueArray, valid_steps
-from ..data.streams import Streams, stream_frames
+from ..data.steps import in_steps, windows
+from ..data.streams import Streams, streams_in_steps
 from ..errors import InputError, UnsupportedError
 from ..graph.ir import IntegerModel
 from ..manifest import Manifest
@@ -63,7 +63,7 @@ class Reader:
             return split
         if self.time_steps is None:
             by = "model.readings" if len(self.model.input.type.shape) == 1 else "its first layers"
-            return self._shaped(frames(split, self.readings_a_step, self.stride, by))
+            return self._shaped(in_steps(split, self.readings_a_step, self.stride, by))
         whole = windows(split, self.time_steps)
         return self._in_steps(whole) if self.model.is_recurrent else whole
 
@@ -93,11 +93,11 @@ class Reader:
         long = np.flatnonzero(split.lengths >= self.readings_a_step)
         if not long.size:
             raise InputError(f"no recording has the {self.readings_a_step} readings that the net takes as one step: give longer ones")
-        return self._shaped(frames(split.take(long), self.readings_a_step, self.stride))
+        return self._shaped(in_steps(split.take(long), self.readings_a_step, self.stride))
 
-    def _shaped(self, framed: Split) -> Split:
+    def _shaped(self, stepped: Split) -> Split:
         """Steps as the model reads each."""
-        return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
+        return replace(stepped, x=stepped.x.reshape(*stepped.x.shape[:2], *self.model.input.type.shape))
 
     def _check_image(self, split: Split) -> None:
         if split.x.shape[1:] != self.model.input.type.shape:
@@ -107,8 +107,8 @@ class Reader:
 
     def stream_steps(self, streams: Streams) -> Streams:
         """Streams of device integers as the model reads them: x [streams, steps, *input shape]."""
-        framed = stream_frames(streams, self.readings_a_step, self.stride)
-        return replace(framed, x=framed.x.reshape(*framed.x.shape[:2], *self.model.input.type.shape))
+        stepped = streams_in_steps(streams, self.readings_a_step, self.stride)
+        return replace(stepped, x=stepped.x.reshape(*stepped.x.shape[:2], *self.model.input.type.shape))
 
     def readings(self, vectors: Vectors) -> Split:
         """The recordings behind golden vectors as `read` gives them: device integers [sequences, time, channels], or images.

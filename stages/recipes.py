@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..data.dataset import Dataset
-from ..data.frames import steps_of
+from ..data.steps import steps_of
 from ..documents import parse_json
 from ..graph.formats import MOST_BLOCK_STEPS
 from ..model_directory import CELLS_FILE, NET, RECIPE, ModelDirectory

@@ -128,7 +128,7 @@ class TimedLayers(LayeredModule):
             following[lookback.state] = arithmetic.as_state(rows)
             return rows
 
-        result = self._run_keeping(arithmetic, arithmetic.frame(x, self.rows), keep, self.statistics())
+        result = self._run_keeping(arithmetic, arithmetic.step_map(x, self.rows), keep, self.statistics())
         return arithmetic.vector(result), following
 
     def over_time(

@@ -10,7 +10,7 @@ import pytest
 
 from rescomp.data import Split, load_dataset
 from rescomp.data.rows import in_a_row, row_orders
-from rescomp.data.streams import Streams, holds_streams, load_streams, stream_frames
+from rescomp.data.streams import Streams, holds_streams, load_streams, streams_in_steps
 from rescomp.errors import InputError
 from rescomp.recipe import DataSection
 
@@ -151,12 +151,12 @@ def test_recordings_in_a_row() -> None:
 
 def test_steps_of_several_readings_have_the_label_of_their_last_one() -> None:
     streams = Streams(np.arange(18, dtype=np.int32).reshape(2, 9, 1), np.array([[0] * 4 + [1] * 5, [2] * 9]), np.array([9, 2]))
-    framed = stream_frames(streams, 3, 2)
-    assert framed.lengths.tolist() == [4]
-    assert framed.x[0].tolist() == [[0, 1, 2], [2, 3, 4], [4, 5, 6], [6, 7, 8]]
-    assert framed.y[0].tolist() == [0, 1, 1, 1]
+    stepped = streams_in_steps(streams, 3, 2)
+    assert stepped.lengths.tolist() == [4]
+    assert stepped.x[0].tolist() == [[0, 1, 2], [2, 3, 4], [4, 5, 6], [6, 7, 8]]
+    assert stepped.y[0].tolist() == [0, 1, 1, 1]
     with pytest.raises(InputError, match="no stream has 10 readings"):
-        stream_frames(streams, 10, 10)
+        streams_in_steps(streams, 10, 10)
 
 
 def test_the_digest_is_of_values_labels_and_lengths(tmp_path: Path) -> None:

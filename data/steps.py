@@ -18,11 +18,11 @@ def windows(split: Split, time_steps: int) -> Split:
     return dataclasses.replace(split, x=x, lengths=np.full(len(split), time_steps, np.int64))
 
 
-def frames(split: Split, readings: int, stride: int, by: str = "model.readings") -> Split:
+def in_steps(split: Split, readings: int, stride: int, by: str = "model.readings") -> Split:
     """The split with `readings` successive readings as one step [sequences, steps, readings * channels], one begun every `stride` readings.
 
-    Readings past the last whole frame are left out. by: what makes steps so long. Raises InputError when a sequence is
-    shorter than a frame.
+    Readings past the last whole step are left out. by: what makes steps so long. Raises InputError when a sequence is
+    shorter than a step.
     """
     if readings == 1 and stride == 1:
         return split

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rescomp.data import Split, frames
-from rescomp.data.frames import windows
+from rescomp.data import Split, in_steps
+from rescomp.data.steps import windows
 from rescomp.errors import InputError
 
 
@@ -16,24 +16,24 @@ def split() -> Split:
 
 @pytest.mark.parametrize(("readings", "stride"), [(3, 3), (3, 2), (2, 1), (4, 5)])
 def test_readings_side_by_side(readings: int, stride: int) -> None:
-    whole, framed = split(), frames(split(), readings, stride)
+    whole, stepped = split(), in_steps(split(), readings, stride)
     for i, length in enumerate(whole.lengths):
         wanted = [whole.x[i, start : start + readings].ravel() for start in range(0, length - readings + 1, stride)]
-        assert framed.x[i, : framed.lengths[i]].tolist() == np.array(wanted).tolist()
-        assert not framed.x[i, framed.lengths[i] :].any()
-    assert framed.x.dtype == np.int32
-    assert framed.groups is not None
+        assert stepped.x[i, : stepped.lengths[i]].tolist() == np.array(wanted).tolist()
+        assert not stepped.x[i, stepped.lengths[i] :].any()
+    assert stepped.x.dtype == np.int32
+    assert stepped.groups is not None
 
 
 def test_one_reading_a_step_changes_nothing() -> None:
     whole = split()
-    assert frames(whole, 1, 1) is whole
-    assert frames(whole, 1, 2).lengths.tolist() == [4, 2]
+    assert in_steps(whole, 1, 1) is whole
+    assert in_steps(whole, 1, 2).lengths.tolist() == [4, 2]
 
 
 def test_too_short() -> None:
     with pytest.raises(InputError, match=r"sequence 1 has 4 readings, and the net takes 5 as one step \(model\.readings\): leave it, "):
-        frames(split(), 5, 5)
+        in_steps(split(), 5, 5)
 
 
 def test_windows_of_one_length() -> None:
