@@ -34,7 +34,7 @@ behind a small buffer. None of it was measured on silicon. What is counted of an
 
 
 @dataclass(frozen=True)
-class Stream:
+class FrameRate:
     """What comes in a second. frames: of a front-end, hops of its samples. frames_a_step: that a net takes as one input."""
 
     frames: float
@@ -45,9 +45,9 @@ class Stream:
         return self.frames * (frame + step / self.frames_a_step)
 
 
-def stream_of(sample_rate: float, hop: int, frames_a_step: int = 1) -> Stream:
+def stream_of(sample_rate: float, hop: int, frames_a_step: int = 1) -> FrameRate:
     """Of a front-end whose frames begin `hop` samples apart."""
-    return Stream(sample_rate / hop, frames_a_step)
+    return FrameRate(sample_rate / hop, frames_a_step)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ ROOT = Path(rescomp.__file__).parent
 MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION, MEDIAN = 300, 60, 8
 ONE_IDEA = {
     "graph/ops/base.py": "the one interface between an op and the exports: it is read as a whole by whoever writes an op",
-    "models/layered/trace.py": "the reading of a torch module into a plan",
 }
 """Longer files, and why they are whole."""
 
