@@ -8,6 +8,8 @@ from pathlib import Path
 from ..errors import InputError, counted
 from ..graph.ir import IntegerModel
 from ..model_directory import REPORT, VECTORS, ModelDirectory
+from ..validate.host_c import HostC
+from ..validate.registry import find_witness
 from .artefacts import read_model, read_vectors
 from .check_findings import Check, Measure, Reached
 from .compared_sets import TEST
@@ -181,7 +183,7 @@ def _mismatches(evidence: Sequence[Evidence], owed: Owed, wanted: Limits) -> Ite
 
 def _short_streams(evidence: Sequence[Evidence], wanted: Limits) -> Iterator[str]:
     """A sentence for each witness that went less far without a reset than the limits want."""
-    for name in wanted.witnesses or ("c",):
+    for name in wanted.witnesses or (HostC.name,):
         steps = [entry.steps or 0 for entry in evidence if not entry.build and name in (entry.witness, *_any_port(entry))]
         if max(steps, default=0) < wanted.stream_steps:
             yield (
@@ -191,5 +193,6 @@ def _short_streams(evidence: Sequence[Evidence], wanted: Limits) -> Iterator[str
 
 
 def _any_port(entry: Evidence) -> Sequence[str]:
-    """`serial` alone is any board: its port is another one on every machine."""
-    return ("serial",) if entry.witness.startswith("serial:") else ()
+    """The name of a witness alone is any board: its port is another one on every machine."""
+    witness, _ = find_witness(entry.witness)
+    return (witness.name,) if witness.is_board else ()

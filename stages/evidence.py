@@ -76,7 +76,7 @@ class Evidence(Part):
         witness, argument = find_witness(self.witness)
         if isinstance(witness, CompilingWitness):
             witness.folder(argument, Path())  # of a core that there is
-        if not self.files and not self.witness.startswith("serial:"):
+        if not self.files and not witness.is_board:
             raise ValueError(f"{self.who} names no file that was read")
         return self
 

@@ -53,14 +53,14 @@ class Examination:
         """Ask one witness everything. Raises what it raises on the golden vectors."""
         name = f"{witness.name}:{argument}" if argument else witness.name
         jobs = {each.name: self._job(each, argument) for each in self._sequences}
-        streams = [(each, steps) for each in self.sets if isinstance(each, LongRunSet) and (steps := each.steps(witness.name))]
+        streams = [(each, steps) for each in self.sets if isinstance(each, LongRunSet) and (steps := each.steps(witness))]
         runs = [*jobs.values(), *(self._stream_job(each, argument, steps) for each, steps in streams)]
         self.listener.stage(f"verify against {name}{describe_estimate(runs) if isinstance(witness, SerialPort) else ''}")
         asked = _Asked(witness, name, files_read(self.directory, self.model, name, self.request.firmware), str(self.request.build))
         begin = len(self.found)
         for each in self.sets:
             if isinstance(each, LongRunSet):
-                if steps := each.steps(witness.name):
+                if steps := each.steps(witness):
                     self._try(asked, "the stream", partial(self._compare_stream, asked, each, self._stream_job(each, argument, steps)))
             elif isinstance(each, LayerSet):
                 self._try(asked, "single layers", partial(self._compare_layers, asked, each, next(iter(jobs.values()))))

@@ -23,6 +23,7 @@ from ..validate.c_program import workspace
 from ..validate.emulation import export_folder
 from ..validate.serial_line import BAUD, SerialLine
 from ..validate.serial_machines import LineKind, check_machine, serial_machine
+from ..validate.serial_port import SerialPort
 from ..validate.witness import Job
 from .artefacts import read_model, read_vectors
 from .diagnosis import find_ports
@@ -118,7 +119,7 @@ class _Asked:
     def verified(self, directory: ModelDirectory, result: Flashed) -> Flashed:
         """With what verify finds at the result's port."""
         firmware = f"{FIRMWARE_FOLDER}/{result.board}/{ELF}"
-        found = verify(directory.path, f"serial:{result.port}", firmware=firmware, samples=self.samples, listener=self.listener)
+        found = verify(directory.path, f"{SerialPort.name}:{result.port}", firmware=firmware, samples=self.samples, listener=self.listener)
         return replace(result, verification=found)
 
 

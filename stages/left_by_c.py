@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..validate.host_c import VARIANTS
+from ..validate.host_c import VARIANTS, HostC
 from ..validate.registry import find_witness
 from ..validate.witness import CompilingWitness
 from .compared_sets import FILES, HEADER, STREAM, TEST, Set, serves_both
@@ -29,10 +29,10 @@ def missing_of_c(evidence: Sequence[Evidence], report: Report, runs: Iterable[tu
             continue
         notes = report.coverage.not_seen.get(witness, ())
         there = {each.set for each in found}
-        for name in _due(found, stream=recurrent and witness == "c"):
+        for name in _due(found, stream=recurrent and find_witness(witness)[0].long_run == "far"):
             if name not in there and not is_noted(name, notes):
                 yield f"{witness} left no evidence on {title_of(name)}, which its run leaves: run verify again"
-        yield from _missing_variants(found, [each.name for each in VARIANTS] if (witness, build) == ("c", "") else ())
+        yield from _missing_variants(found, [each.name for each in VARIANTS] if (witness, build) == (HostC.name, "") else ())
 
 
 def _is_c(witness: str) -> bool:

@@ -11,6 +11,7 @@ from ..documents import MOST_DOCUMENT_BYTES, is_count, parse_json, parse_toml
 from ..errors import InputError, nearest
 from ..store import read_file
 from ..targets.cores import find_core
+from ..validate.host_c import HostC
 from ..validate.registry import parse_witnesses
 from .figures import FIGURES
 from .perturbations import PERTURBATIONS
@@ -85,7 +86,7 @@ def _check_demands(path: Path, name: str, table: Any) -> None:
 
 def _witnesses(path: Path, parity: Mapping[str, Any]) -> tuple[str, ...]:
     """As --against takes them."""
-    names = parity.get("witnesses", ["c"])
+    names = parity.get("witnesses", [HostC.name])
     if not isinstance(names, list) or not all(isinstance(name, str) and "," not in name for name in names):
         raise InputError(f"{path}: parity.witnesses is a list of names as --against takes them")
     if not names:

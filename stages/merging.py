@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ..errors import InputError
 from ..graph.ir import IntegerModel
 from ..model_directory import ModelDirectory
+from ..validate.registry import find_witness
 from .compared_sets import FILES, STREAM, TEST, Set
 from .evidence import Evidence, is_of_vectors
 from .questions import Question
@@ -89,7 +90,8 @@ def _owner(entry: Evidence) -> Owner:
 
 def _owner_of(witness: str, build: str, files: Mapping[str, str]) -> Owner:
     """Whose evidence it is: a witness's on one build, or that of a board with a known firmware, at whatever port it answers today."""
-    return ("serial", *sorted(files)) if witness.startswith("serial:") and files else (witness, build)
+    found, _ = find_witness(witness)
+    return (found.name, *sorted(files)) if found.is_board and files else (witness, build)
 
 
 def in_order_of_witnesses(questions: Iterable[Question]) -> tuple[Question, ...]:

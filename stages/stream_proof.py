@@ -16,7 +16,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.long_run import evaluate_long_run
 from ..validate.stream_inputs import stream_inputs
-from ..validate.witness import Job, Progress, tell_nobody
+from ..validate.witness import Job, Progress, Witness, tell_nobody
 from .compared_sets import STREAM, Set
 from .coverage_summary import StreamSummary
 from .evidence import VectorSet
@@ -33,8 +33,6 @@ MOST_HELD_ENTRIES = 1 << 28
 """Of the inputs, states and scores of all steps, which are held at once."""
 NAMING_STEPS = 1 << 12
 """Whose inputs name the stream in a report."""
-ASKED_FOR = ("qemu", "simavr", "serial")
-"""Witnesses that take long, and run no stream unless a number of steps is asked for."""
 
 
 @dataclass(eq=False)
@@ -75,12 +73,12 @@ class LongRunSet:
         named = VectorSet(sha256=hash_arrays(vectors.x, vectors.lengths, x[:NAMING_STEPS]), sequences=len(vectors.x))
         return cls(model, x[: min(steps, most)], named, asked, left)
 
-    def steps(self, witness: str) -> int:
+    def steps(self, witness: Witness) -> int:
         """How many steps a witness runs; 0 for none."""
         if self.asked is not None:
             return self.asked
-        wanted = 0 if witness in ASKED_FOR else HOST_STEPS if witness == "c" else max(FEWEST_STEPS, self.left)
-        return min(wanted, len(self.x))
+        wanted = {"far": HOST_STEPS, "as budgeted": max(FEWEST_STEPS, self.left), "not": 0}
+        return min(wanted[witness.long_run], len(self.x))
 
     def job(self, path: Path, argument: str, steps: int, progress: Callable[[Progress], None] = tell_nobody) -> Job:
         """What a witness is asked."""

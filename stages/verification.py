@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,11 @@ from ..graph.evaluate import evaluate
 from ..graph.events import KINDS
 from ..graph.ir import IntegerModel
 from ..graph.sound import hear, numpy_features
-from ..model_directory import QUANTIZED_NET, REPORT, ModelDirectory, to_json
+from ..model_directory import REPORT, ModelDirectory, to_json
 from ..validate.build import RESCOMP_S_OWN, Build
 from ..validate.registry import load_witness, parse_witnesses
 from ..validate.stress import Mode
-from ..validate.witness import HeaderWitness, Witness
+from ..validate.witness import ExcusedWitness, HeaderWitness, Witness
 from .artefacts import read_model, read_vectors
 from .compared_sets import FILES, HEADER
 from .coverage_summary import CoverageSummary, Reach
@@ -274,10 +273,6 @@ def ready_witnesses(against: str | None, without: Container[str] = ()) -> list[t
 
 
 def _excuse(directory: ModelDirectory, name: str) -> str | None:
-    """Why a default witness does not run here (torch is optional for those who only verify)."""
-    if name != "torch":
-        return None
-    missing = [package for package in ("torch", "safetensors") if importlib.util.find_spec(package) is None]
-    if missing:
-        return f"{missing[0]} is not installed (pip install torch safetensors)"
-    return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"
+    """Why a default witness does not run here."""
+    witness = load_witness(name)
+    return witness.excuse(directory) if isinstance(witness, ExcusedWitness) else None

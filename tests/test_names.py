@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import rescomp
+from rescomp.validate.registry import WITNESSES
 
 ROOT = Path(rescomp.__file__).parent
 APART = ("tests", "benchmarks", "examples")
@@ -78,6 +79,21 @@ def test_tracing_is_reading_a_torch_module_and_nothing_else():
     said = {name: module for module, tree in modules() for name in names(tree) if stranger.search(re.sub("(?=[A-Z])", "_", name))}
     assert {name for name, module in said.items() if not module.startswith("models/")} == set()
     assert "trace" in said
+
+
+def compared(tree):
+    """The texts that a module compares something with."""
+    for node in ast.walk(tree):
+        prefix = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "removeprefix")
+        parts = node.args if prefix else [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        constants = (each for part in parts for each in ast.walk(part) if isinstance(each, ast.Constant))
+        yield from (each.value for each in constants if isinstance(each.value, str))
+
+
+def test_no_stage_asks_what_a_witness_is_called():
+    """A witness says itself what is special about it."""
+    said = {(module, text) for module, tree in modules() if module.startswith("stages/") for text in compared(tree)}
+    assert {each for each in said if each[1].rstrip(":") in WITNESSES} == set()
 
 
 def test_the_words_of_the_architecture_are_defined_where_it_says():

@@ -20,7 +20,7 @@ from .c_vectors import decode_trajectory, encode_vectors
 from .emulation import check_tools, export_folder, run_model, source_on, target_of, tool_versions
 from .stream_uses import CORE_LENGTHS
 from .variants import compiled_files
-from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, UsesAnswer
 
 
 class EmulatedCore:
@@ -31,6 +31,8 @@ class EmulatedCore:
 
     name: ClassVar[str]
     default_argument: ClassVar[str]
+    is_board: ClassVar[bool] = False
+    long_run: ClassVar[RunLength] = "not"
 
     def __init__(self, core: str = "", target: Target | None = None) -> None:
         """core: the one that run_graph uses. target: for which run_graph exports; without one, the plain C."""

@@ -34,7 +34,7 @@ from .c_uses import ask_uses
 from .c_vectors import decode_trajectory, encode_vectors
 from .stream_uses import HOST_LENGTHS
 from .variants import compiled_files, refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer, UsesAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, UsesAnswer
 
 COMPILER = "gcc"
 
@@ -57,6 +57,8 @@ class HostC:
 
     name: ClassVar[str] = "c"
     default_argument: ClassVar[str] = ""
+    is_board: ClassVar[bool] = False
+    long_run: ClassVar[RunLength] = "far"
 
     def __init__(self, probe_flags: Sequence[str] = PROBE_FLAGS) -> None:
         self.probe_flags = probe_flags

@@ -25,7 +25,7 @@ from .interpreters import ONNX
 from .onnx_files import metadata_of, read_onnx
 from .onnx_layers import COMPUTED, FileTensor, Layers, cut_alone, cut_sequence, cut_step
 from .variants import beside, choose, with_features
-from .witness import Answer, Forced, Job, LayerAnswer, op_names
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, op_names
 
 RECURRENT: Mapping[str, tuple[str, bool]] = {
     "step": (STEP_FILE, True),
@@ -46,6 +46,8 @@ class OnnxruntimeWitness:
 
     name: ClassVar[str] = "onnxruntime"
     default_argument: ClassVar[str] = ""
+    is_board: ClassVar[bool] = False
+    long_run: ClassVar[RunLength] = "as budgeted"
 
     optimize: bool = True
 

@@ -26,7 +26,7 @@ from .parity_exchange import LineReport
 from .parity_protocol import NAME_CHARACTERS, Hello, ModelBuffer
 from .serial_line import SerialLine, parse_port, port_names
 from .serial_sequences import SequenceStream, insist
-from .witness import Answer, Forced, Job, LayerAnswer
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength
 
 SECONDS_A_PRODUCT = 20e-6
 """Of the slowest core that is waited for: an AVR of 16 MHz takes an eighth of it."""
@@ -46,6 +46,8 @@ class SerialPort:
 
     name: ClassVar[str] = "serial"
     default_argument: ClassVar[str] = ""
+    is_board: ClassVar[bool] = True
+    long_run: ClassVar[RunLength] = "not"
 
     def __init__(self, hello_seconds: float = HELLO_SECONDS) -> None:
         """hello_seconds: how long a board may take to answer at all."""

@@ -29,7 +29,7 @@ from .interpreter_process import PROCESS, InterpreterError, Results, boundary_te
 from .interpreter_task import Task
 from .tflite_layers import TfliteLayers, cut_tflite, cut_tflite_frontend
 from .variants import beside, choose, read_artefact, with_features
-from .witness import Answer, Forced, Job, LayerAnswer, op_names
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, op_names
 
 RESOLVERS: Mapping[str, str] = {
     "reference": "BUILTIN_REF",
@@ -47,6 +47,8 @@ class TfliteWitness:
 
     name: ClassVar[str] = "tflite"
     default_argument: ClassVar[str] = ""
+    is_board: ClassVar[bool] = False
+    long_run: ClassVar[RunLength] = "as budgeted"
 
     resolver: str = "default"
 

@@ -15,7 +15,7 @@ from ..model_directory import ModelDirectory
 from .interpreters import MICRO
 from .tflite import files_of, graphs_of, read_model, run_cut, run_job, run_samples
 from .variants import refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer, op_names
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, op_names
 
 
 class TfliteMicro:
@@ -23,6 +23,8 @@ class TfliteMicro:
 
     name: ClassVar[str] = "tflite-micro"
     default_argument: ClassVar[str] = ""
+    is_board: ClassVar[bool] = False
+    long_run: ClassVar[RunLength] = "as budgeted"
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""

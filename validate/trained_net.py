@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, ModelDirectory
 from .variants import refuse_argument
-from .witness import Answer, Forced, Job, LayerAnswer, op_names
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, op_names
 
 
 class TrainedNet:
@@ -19,6 +19,8 @@ class TrainedNet:
 
     name: ClassVar[str] = "torch"
     default_argument: ClassVar[str] = ""
+    is_board: ClassVar[bool] = False
+    long_run: ClassVar[RunLength] = "as budgeted"
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""
@@ -35,6 +37,13 @@ class TrainedNet:
             importlib.import_module(".torch_net", __package__)
         except ModuleNotFoundError as error:
             raise missing_package(error) from error
+
+    def excuse(self, directory: ModelDirectory) -> str | None:
+        """See ExcusedWitness: torch is optional for those who only verify."""
+        missing = [package for package in ("torch", "safetensors") if importlib.util.find_spec(package) is None]
+        if missing:
+            return f"{missing[0]} is not installed (pip install torch safetensors)"
+        return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"
 
     def answers(self, job: Job) -> Iterator[Answer]:
         """See Witness."""

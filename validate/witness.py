@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -125,6 +125,19 @@ class UsesAnswer:
     small: bool
 
 
+RunLength = Literal["far", "as budgeted", "not"]
+"""By what a step takes: the C on this machine goes far, and what takes long not at all."""
+
+
+@runtime_checkable
+class ExcusedWitness(Protocol):
+    """A witness that those may go without who did not name it."""
+
+    def excuse(self, directory: ModelDirectory) -> str | None:
+        """Why it does not run here; None where it does."""
+        ...
+
+
 @runtime_checkable
 class HeaderWitness(Protocol):
     """A witness of exports with a header."""
@@ -157,6 +170,10 @@ class Witness(Protocol):
     name: ClassVar[str]
     default_argument: ClassVar[str]
     """What stands behind the colon where nothing was given: evidence and limits call the witness by the longer name."""
+    is_board: ClassVar[bool]
+    """Whether it is a board: asked for the graph that it runs, no file, and at a port that is another one on every machine."""
+    long_run: ClassVar[RunLength]
+    """How far it goes without a reset where no number of steps is asked for."""
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:
         """Names of the files of a model directory that it reads: those there must be, and those there are of a folder."""
