@@ -145,10 +145,16 @@ def _all_are_free(recipe: Recipe) -> bool:
 def describe(recipe: Recipe) -> str:
     """What a candidate is, in a phrase."""
     model = recipe.model
-    kind = model.kind if model.stages is None else f"stages with {counted(len(_free_cells(recipe)), 'cell')}"
+    kind = model.kind if model.stages is None else f"stages with {_cells_that_vary(recipe)}"
     rank = "" if model.rank_u is None else f" of rank {model.rank_u}"
     weights = " + ".join(_name(entry) for entry in recipe.compress)
     return f"{kind} of hidden size {model.hidden_size}{rank}, {weights}, {model.nonlinearity}"
+
+
+def _cells_that_vary(recipe: Recipe) -> str:
+    """Those of no size of their own, in a phrase to stand before one."""
+    every, free = sum(isinstance(stage, CellStage) for stage in recipe.model.program), len(_free_cells(recipe))
+    return counted(every, "cell") if free == every else f"{counted(every, 'cell')}, {free} of them"
 
 
 def candidates(recipe: Recipe) -> Iterator[Recipe]:

@@ -12,7 +12,7 @@ from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import FLOAT_NET, NET, ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model
-from rescomp.stages.fitting import Budget, fit_recipe, predict_size
+from rescomp.stages.fitting import Budget, describe, fit_recipe, predict_size
 from rescomp.stages.listener import Silent
 from rescomp.tests.stages.untrained import CSV, parts, write_log
 
@@ -107,6 +107,8 @@ def test_a_budget_varies_the_cells_without_a_size(log):
     chosen, size = fit_recipe(load_recipe(None, [f"data.source={log}", *LOG, free]), Budget(1536, None))
     assert chosen.model.hidden_size > 4
     assert [getattr(stage, "hidden_size", None) for stage in chosen.model.stages if stage.kind in ("gru", "lstm")] == [None, 5]
+    assert describe(chosen).startswith(f"stages with 2 cells, 1 of them of hidden size {chosen.model.hidden_size}, ")
+    assert describe(load_recipe(None, ["model.stages=[{kind='gru'},{kind='lstm'}]"])).startswith("stages with 2 cells of hidden size 32, ")
     assert size == predict_size(chosen, 3, 3)
     with pytest.raises(InputError, match=r"every cell of model\.stages overrides: leave hidden_size out of one"):
         fit_recipe(recipe(log), Budget(1536, None))
