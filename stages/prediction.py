@@ -80,7 +80,8 @@ def predict(
     the device gives. stream: a row a step of each continuous recording, or of each single one where there are no others, state zero before
     it: its number, its group, the number of the step's last reading, and the decision. overrides: as of evaluate. The file is there whole
     or not at all; one that is there already is replaced only with force. Raises InputError for data that are not of the model, for a
-    file in a model directory or the data themselves, and for names that a spreadsheet would run as formulas.
+    file in a model directory or the data themselves, and for groups that a spreadsheet would run as formulas; where a class is one, the
+    file has the classes' numbers.
     """
     listener, overrides = listener or Silent(), list(overrides)
     refuse_target(output)
@@ -97,20 +98,20 @@ def predict(
     reader = Reader.of(manifest, model)
     found = read_new(source, recipe, overrides, manifest, reader, labelled=False)
     names = model.classes or tuple(map(str, range(model.output.type.size)))
+    written, numbered = _written(names)
     asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
-    _refuse_formulas(names, "class")
-    _refuse_formulas(asked.groups, "group")
+    _refuse_formulas(asked.groups)
     doubts = tuple(doubts_about(found, source, manifest, reader))
     listener.stage(f"numpy answers {found.name}")
-    header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *names)
+    header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *written)
     counts: dict[str, int] = {}
     rows = []
     for *place, decision, scores in _step_rows(asked, reader) if stream else _recording_rows(asked, reader):
         name = names[decision] if decision >= 0 else NO_CLASS_NAMES[decision]
         counts[name] = counts.get(name, 0) + 1
-        rows.append((*place, name, *scores))
+        rows.append((*place, written[decision] if decision >= 0 else name, *scores))
     write_atomically(output, _csv(header, rows))
-    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited, doubts + asked.left_out)
+    return Prediction(model.name, digest(model), output, dict(sorted(counts.items())), asked.limited, doubts + asked.left_out + numbered)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +136,31 @@ def _refuse_the_data(source: str, output: Path) -> None:
             raise InputError(f"{output} is, or lies in, the data themselves: name another file")
 
 
-def _refuse_formulas(names: Iterable[str], what: str) -> None:
-    """Raise InputError for a text that a spreadsheet would run when the file is opened, also one that cuts lines at semicolons or tabs.
+def _is_formula(name: str) -> bool:
+    """Whether a spreadsheet would run a text when the file is opened, also one that cuts lines at semicolons or tabs.
 
     Marks around it do not keep one from that, and characters before it would make another name of it. A number with a sign is none.
     """
-    for name in dict.fromkeys(names):
-        if _FORMULA.search(unicodedata.normalize("NFKC", name)) and decimal(name) is None:
-            raise InputError(
-                f"the {what} {name!r:.60} holds what a spreadsheet runs as a formula (=, +, - or @ where a cell begins): give the {what} "
-                "another name in the data"
-            )
+    return bool(_FORMULA.search(unicodedata.normalize("NFKC", name))) and decimal(name) is None
+
+
+def _refuse_formulas(groups: Iterable[str]) -> None:
+    """Raise InputError for a group of the data that is one."""
+    for name in filter(_is_formula, groups):
+        raise InputError(
+            f"the group {name!r:.60} holds what a spreadsheet runs as a formula (=, +, - or @ where a cell begins): give the group "
+            "another name in the data"
+        )
+
+
+def _written(classes: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...]]:
+    """(what the file calls the classes, a sentence where those are their numbers): their names can be other ones only in another model."""
+    formula = next(filter(_is_formula, classes), None)
+    if formula is None:
+        return classes, ()
+    known = ", ".join(f"{number} is {name!r:.60}" for number, name in enumerate(classes))
+    sentence = f"the class {formula!r:.60} holds what a spreadsheet runs as a formula, so that the file has the classes' numbers: {known}"
+    return tuple(map(str, range(len(classes)))), (sentence,)
 
 
 def _as_recordings(found: NewData, reader: Reader) -> _Questions:

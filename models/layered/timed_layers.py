@@ -61,12 +61,14 @@ class KeptRows:
 class TimedLayers(LayeredModule):
     """The layers of a plan over the readings of one step [rows, channels], which give one row of features.
 
-    Raises UnsupportedError as `lookbacks` does.
+    read_of: parameters and buffers of the module that they were read of, until they are part of a net. Raises UnsupportedError as
+    `lookbacks` does.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.nonnegative = plan.nonnegative()
+        self.read_of: Mapping[str, Tensor] = {}
         self.read_from(NORMALIZED)
 
     @classmethod
@@ -75,6 +77,7 @@ class TimedLayers(LayeredModule):
         traced = trace_part(module, input_shape, prefix, flat=flat)
         layers = cls(traced.plan)
         layers.load(traced.modules)
+        layers.read_of = module.state_dict(keep_vars=True)
         return layers
 
     def read_from(self, source: str) -> None:

@@ -45,6 +45,7 @@ def named_parts(parts: Sequence[nn.Module], mean: Tensor, std: Tensor, readout: 
         rows = readings if place == 0 else 1
         timed = _timed(part, (rows, size // rows), f"layers{layers}_", behind=part in parts[parts.index(cells[-1]) :])
         timed.read_from(read)
+        timed.read_of = {}
         plans.append(timed.plan)
         yield f"layers{CELL_SUFFIXES[layers - 1]}", timed
         size, origin, read = timed.features, f"the {kind} before it", timed.plan.output
@@ -73,7 +74,8 @@ def _refuse_shared(parts: Sequence[nn.Module]) -> None:
         kind = type(part).__name__
         if any(part is other for other in parts[:place]):
             raise UnsupportedError(f"part {place} is one {kind} given twice: make another module for each part")
-        mine = {tensor: f"{name!r} of part {place} ({kind})" for name, tensor in part.state_dict(keep_vars=True).items()}
+        held = {**part.state_dict(keep_vars=True), **(part.read_of if isinstance(part, TimedLayers) else {})}
+        mine = {tensor: f"{name!r} of part {place} ({kind})" for name, tensor in held.items()}
         for tensor, name in mine.items():
             if tensor in owners:
                 raise UnsupportedError(f"{owners[tensor]} is {name}, too: give each part parameters of its own")

@@ -308,6 +308,7 @@ def test_layers_of_their_own_have_names_of_their_part():
         ([torch.nn.Conv1d(3, 4, 1), torch.nn.Conv1d(4, 4, 1), GruCell(CellShape(4, 5))], InputError, "two parts of layers follow"),
         ([GruCell(CellShape(3, 5)), torch.nn.Conv1d(5, 4, 1)], InputError, "reads what is flattened"),
         ([torch.nn.Conv1d(3, 4, 1)], InputError, "0 cells"),
+        ([torch.nn.Identity(), GruCell(CellShape(3, 5))], InputError, "^layers beside cells give their input as it is: leave them out"),
         ([torch.nn.GELU(), GruCell(CellShape(3, 5))], UnsupportedError, r"\(GELU\) is not supported: use nn\.ReLU"),
         ([torch.nn.GRU(3, 4), LstmCell(CellShape(4, 5))], UnsupportedError, "a GRU is no cell of a RecurrentNet"),
         ([torch.nn.Conv1d(3, 4, 1), GruCell(CellShape(5, 5))], InputError, "a GruCell reads 5 entries, and the Conv1d before it has 4"),

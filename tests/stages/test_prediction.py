@@ -107,12 +107,23 @@ def test_numbers_with_a_sign_are_names(model_dir, recordings, tmp_path):
     assert list(dict.fromkeys(row[1] for row in rows(tmp_path / "answers.csv")[1:])) == groups
 
 
-def test_a_class_that_a_spreadsheet_runs_is_refused_too(recordings, tmp_path):
+def test_classes_have_numbers_where_a_spreadsheet_runs_one(recordings, tmp_path):
     arrays = dict(np.load(recordings))
     np.savez(tmp_path / "data.npz", **arrays, classes=np.array(["-walk", "sit", "lie"]))
     path = made(tmp_path / "model", tmp_path / "data.npz")
-    with pytest.raises(InputError, match="the class '-walk' holds what a spreadsheet runs"):
-        stages.predict(path, str(recordings), tmp_path / "answers.csv")
+    found = stages.predict(path, str(recordings), tmp_path / "answers.csv")
+    header, *answers = rows(tmp_path / "answers.csv")
+    assert header == ["recording", "group", "class", "0", "1", "2"]
+    assert {row[2] for row in answers} <= {"0", "1", "2"}
+    assert found.counts == {
+        name: [row[2] for row in answers].count(str(n)) for n, name in enumerate(("-walk", "sit", "lie")) if name in found.counts
+    }
+    assert [each for each in found.sentences if each.startswith("the class '-walk' holds what a spreadsheet runs")] == [
+        found.sentences[-1]
+    ], "and says which number is which"
+    assert found.sentences[-1].endswith("numbers: 0 is '-walk', 1 is 'sit', 2 is 'lie'")
+    stages.predict(path, str(recordings), tmp_path / "steps.csv", stream=True)
+    assert {row[3] for row in rows(tmp_path / "steps.csv")[1:]} <= {"0", "1", "2", ""}
 
 
 def test_images_by_their_files(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rescomp.errors import InputError, UnsupportedError
-from rescomp.models import CELLS, CellShape, FastGrnnCell, GruCell, RecurrentNet, build
+from rescomp.models import CELLS, CellShape, FastGrnnCell, GruCell, RecurrentNet, TimedLayers, build
 from rescomp.recipe import ModelSection
 
 INPUTS, HIDDEN, CLASSES = 4, 6, 3
@@ -164,6 +164,15 @@ def test_two_parts_cannot_share_a_parameter():
     other.recurrent = cell.recurrent
     with pytest.raises(UnsupportedError, match=r"'recurrent\.factors\.0\.weight' of part 0 \(GruCell\) is"):
         RecurrentNet([cell, other], CLASSES, torch.zeros(HIDDEN), torch.ones(HIDDEN))
+
+
+def test_one_module_cannot_be_read_for_two_parts():
+    shared, cell = torch.nn.Sequential(torch.nn.Conv1d(HIDDEN, HIDDEN, 1)), GruCell(CellShape(HIDDEN, HIDDEN))
+    first, second = (TimedLayers.of(shared, (1, HIDDEN), f"layers{place}_") for place in (1, 2))
+    other = GruCell(CellShape(HIDDEN, HIDDEN, suffix="_2"))
+    for layers in (second, shared):
+        with pytest.raises(UnsupportedError, match=r"^'0\.weight' of part 0 \(TimedLayers\) is '0\.weight' of part 2 \(.*\), too: give"):
+            RecurrentNet([first, cell, layers, other], CLASSES, torch.zeros(HIDDEN), torch.ones(HIDDEN))
 
 
 @pytest.mark.parametrize("suffix", ["_next", "2", "_2.a", "", "_9"])
