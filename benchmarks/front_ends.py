@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from front_end_costs import CLOCKS, cost, goals, seconds, table
 
-from rescomp.export.c import constant_bytes, translate
 from rescomp.frontend.description import PRESETS, FrontEnd, Statistic
 from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
 from rescomp.frontend.real import real_features
@@ -27,10 +27,8 @@ from rescomp.graph.ir import Graph
 from rescomp.graph.verify import FRAME_INPUT
 from rescomp.targets.cores import AVR, CORES, Core
 from rescomp.targets.kernel_choice import Target
-from rescomp.validate.c_program import probe_model, run_probe, workspace, write_export
-from rescomp.validate.c_vectors import encode_samples
-from rescomp.validate.counting import count_spans
-from rescomp.validate.emulation import build_firmware, run_model
+from rescomp.validate.c_program import run_probe
+from rescomp.validate.emulation import run_model
 from rescomp.validate.host_c import SANITIZED, HostC
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.registry import load_witness
@@ -113,22 +111,11 @@ def error(front_end: FrontEnd, quieter: int) -> FloatArray:
     return (features - real)[real > front_end.floor + 1]
 
 
-def cost(core: Core, name: str) -> dict[str, int]:
-    """Instructions of one frame of sound, by kernel; and bytes of constants, of scratch, of the deepest stack."""
-    front_end, kernels = FRONT_ENDS[name], [f"rescomp_{kernel}" for kernel in COUNTED[name]]
-    graph = frontend_graph(front_end)
-    model = probe_model(graph)
-    with workspace() as folder, workspace() as build:
-        write_export(folder, model, Target(core))
-        elf = build_firmware(core, model, folder, (), build)
-        frames = frames_of(np.stack([sound(0, 4000)] * front_end.channels, axis=1), front_end)[3:4]
-        (span,) = count_spans(core, elf, encode_samples(graph, {FRAME_INPUT: frames}), [f"{model.name}_run"], kernels)
-    source = translate(model, Target(core))
-    pieces = dict.fromkeys(COUNTED[name], 0)
-    for piece in span.pieces:
-        pieces[piece.function.removeprefix("rescomp_")] += piece.tally.count
-    memory = {"constants": constant_bytes(model)["model"], "scratch": source.scratch_bytes, "stack": span.stack}
-    return {**pieces, "frame": span.tally.count, **memory}
+def count(core: Core, name: str) -> dict[str, int]:
+    """What one frame of sound costs."""
+    front_end = FRONT_ENDS[name]
+    frame = frames_of(np.stack([sound(0, 4000)] * front_end.channels, axis=1), front_end)[3:4]
+    return cost(core, front_end, COUNTED[name], frame)
 
 
 def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
@@ -158,13 +145,12 @@ def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[
     for name, front_end in FRONT_ENDS.items():
         if front_end.takes_spectra:
             yield f"| {name} | {' | '.join(f'{6.02 * np.sqrt(np.mean(error(front_end, by) ** 2)):.2f}' for by in (0, 4, 8))} |"
-    yield from ["", "## What a frame costs", "", "Instructions at -O2, and bytes, each core with its own kernels."]
+    yield from ["", "## What a frame costs", "", "Instructions at -O2 (cycles of an AVR), and bytes, each core with its own kernels."]
     for name, kernels in COUNTED.items():
         yield from ["", f"`{name}`, a frame of {FRONT_ENDS[name].length} samples and {FRONT_ENDS[name].features} features:", ""]
-        yield f"| core | {' | '.join(kernel.rpartition('_')[0] for kernel in kernels)} | frame | constants | scratch | stack |"
-        yield "|---|" + "---|" * (len(kernels) + 4)
-        for core, row in costs[name].items():
-            yield f"| {core} | {' | '.join(f'{row[column]:,}' for column in (*kernels, 'frame', 'constants', 'scratch', 'stack'))} |"
+        yield from table(kernels, costs[name])
+    yield from ["", "Goals for `log_mel`:", "", *goals(FRONT_ENDS["log_mel"], costs["log_mel"])]
+    yield from ["", "## What a second costs", "", *seconds(FRONT_ENDS["log_mel"], costs["log_mel"])]
 
 
 def main() -> None:
@@ -181,7 +167,7 @@ def main() -> None:
         kept.write_text(json.dumps(known))
         results[witness] = known
         print(witness, results[witness], flush=True)
-    costs = {name: {core.name: cost(core, name) for core in LARGE_CORES} for name in COUNTED}
+    costs = {name: {core: count(CORES[core], name) for core in CLOCKS} for name in COUNTED}
     OUTPUT.write_text("\n".join([*report(results, costs), ""]), encoding="utf-8", newline="\n")
 
 

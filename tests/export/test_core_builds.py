@@ -28,7 +28,7 @@ FLOAT = {
 LIBRARY = {"memcpy", "memset", "memmove"}
 HELPERS = re.compile(
     r"__(gnu_thumb1_case_\w+|aeabi_(u?idiv(mod)?|memcpy\d?|memset\d?|memclr\d?|memmove\d?)"
-    r"|mul[hsdq]i3|u?mulhisi3|muluhisi3|mulshisi3|mulohisi3|mulhisi3|u?divmod[hs]i4|mul[hs]i3|prologue_saves__|epilogue_restores__|tablejump2__)"
+    r"|mul[hsdq]i3|(us|u)?mulhisi3|muluhisi3|mulshisi3|mulohisi3|mulhisi3|u?divmod[hs]i4|mul[hs]i3|prologue_saves__|epilogue_restores__|tablejump2__)"
 )
 """Helpers of the compilers' libraries that compute in 32 bits at most: none of them is a 64-bit multiplication or division."""
 
