@@ -29,8 +29,9 @@ CYCLES_AN_INSTRUCTION: Mapping[str, CycleRange] = {
     "riscv32imc": CycleRange(1.0, 2.0),
 }
 """By core. low: code and data in memory without wait states, a load or store 2 cycles on a Cortex-M0 and 1 to 2 elsewhere, a taken branch 2
-to 3; a Cortex-M7 issues two instructions at once, and a vector instruction of a Cortex-M55 takes 2 cycles. high: flash with wait states
-behind a small buffer. None of it was measured on silicon; by its manual's cycles a frame of log_mel takes a Cortex-M0 1.32 an instruction. What is counted of an AVR are its cycles already."""
+to 3 (so counted, a frame of log_mel takes a Cortex-M0 1.32 an instruction); a Cortex-M7 issues two instructions at once, and a vector
+instruction of a Cortex-M55 takes 2 cycles. high: flash with wait states behind a small buffer. None of it was measured on silicon. What is
+counted of an AVR are its cycles already."""
 
 
 @dataclass(frozen=True)

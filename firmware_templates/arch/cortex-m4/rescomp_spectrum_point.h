@@ -49,8 +49,6 @@ INSTRUCTION_OF_THREE(plus_straight_difference, "smlsd") /* sum + lower a lower b
 INSTRUCTION_OF_THREE(plus_across, "smladx")            /* sum + lower a upper b + upper a lower b */
 INSTRUCTION_OF_THREE(plus_across_difference, "smlsdx") /* sum + lower a upper b - upper a lower b */
 INSTRUCTION_OF_THREE(plus_lower, "smlabb")             /* sum + lower a lower b */
-INSTRUCTION_OF_THREE(plus_upper, "smlatt")             /* sum + upper a upper b */
-INSTRUCTION_OF_THREE(plus_lower_upper, "smlabt")       /* sum + lower a upper b */
 INSTRUCTION_OF_THREE(plus_upper_lower, "smlatb")       /* sum + upper a lower b */
 
 /* The lower halves of both. */
