@@ -84,6 +84,8 @@ class LayerKind:
     """Whether it brings all that it reads into the format of its own value."""
     rescales: ClassVar[bool] = False
     """Whether its value is a sum, rescaled: in int8 a tie could round differently from one runtime to the next."""
+    divides: ClassVar[bool] = False
+    """Whether its factor divides a sum, so that the weights that read it may take in a part of that."""
     adapts: ClassVar[bool] = False
     """Whether its value may have the format of the one step that reads it, where that aligns."""
     homogeneous: ClassVar[bool] = False
@@ -209,7 +211,7 @@ class _MaxPool(LayerKind):
 
 
 class _AveragePool(LayerKind):
-    windowed = rescales = True
+    windowed = rescales = divides = True
 
     def shape(self, step: Step, read: Sequence[Shape], layer: Layer | None) -> Shape | None:
         return _over_windows(step, read[0], read[0][2])

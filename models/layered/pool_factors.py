@@ -11,7 +11,7 @@ from .plan import Plan
 
 def move_pool_factors(plan: Plan) -> Plan:
     """Let average pools divide by powers of two wherever the rest of the divisor can go into the weights that read them."""
-    for pool in (step for step in plan.steps if step.kind == "average_pool"):
+    for pool in (step for step in plan.steps if LAYER_KINDS[step.kind].divides):
         power = 2.0 ** -math.ceil(math.log2(pool.area))
         readers = _readers(plan, pool.name)
         if power != pool.factor and readers:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from .kinds import LAYER_KINDS
+
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ZeroPad1d, nn.ZeroPad2d)
@@ -59,9 +61,10 @@ _INSTEAD: Mapping[str, str] = {
     "T": "the axes as they are, [batch, channels, ...]",
 }
 """What to use in place of common modules and functions."""
+_FUNCTIONS = ", ".join(name for name, kind in LAYER_KINDS.items() if kind.functions)
 _SUPPORTED = (
-    "Conv1d, Conv2d, Linear, BatchNorm, ReLU, abs, max and average pools, zero padding, Flatten, addition, concatenation of channels and "
-    "multiplication by a number"
+    "Conv1d, Conv2d, Linear, BatchNorm, ReLU, max and average pools, zero padding, Flatten, multiplication by a number, and the functions "
+    f"{_FUNCTIONS}"
 )
 
 

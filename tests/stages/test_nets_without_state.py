@@ -190,6 +190,19 @@ def build(input_shape, classes):
     RUNS.append(input_shape)
     return nn.Sequential(nn.Conv1d(input_shape[-1], 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(16, classes))
 
+class Joined(nn.Module):
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.conv, self.more, self.last = nn.Conv1d(channels, 4, 3), nn.Conv1d(8, 3, 1), nn.Linear(11, classes)
+
+    def forward(self, x):
+        x = self.conv(x)
+        x = torch.cat([torch.relu(x), torch.abs(x)], dim=1)
+        return self.last(torch.cat([x, self.more(x)], dim=1).mean(2))
+
+def joined(input_shape, classes):
+    return Joined(input_shape[-1], classes)
+
 def unsupported(input_shape, classes):
     return nn.Sequential(nn.Conv1d(input_shape[-1], 4, 3), nn.GELU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, classes))
 
@@ -281,6 +294,13 @@ def test_an_own_net(own, sequences, tmp_path):
     assert sys.modules["my_nets"].RUNS == [(10, 3)]
     assert {report.compared for report in finish(path, own).witnesses if report.set == "test"} == {12 * CLASSES}
     assert not load_quantized(ModelDirectory.open(path)).training
+
+
+def test_an_own_net_of_magnitudes_and_concatenations_with_int8_values(own, sequences, tmp_path):
+    summary = stages.run(recipe(sequences, "model.kind=my_nets:joined", "quantize.epochs=1", *INT8), tmp_path / "out")
+    assert_verified(summary, 12 * CLASSES)
+    ops = [layer.op for layer in stages.inspect(tmp_path / "out").layers]
+    assert (ops.count("concat"), ops.count("abs")) == (2, 1)
 
 
 def test_the_installed_command_finds_a_net_in_the_working_directory(sequences, tmp_path):
