@@ -73,7 +73,7 @@ def seconds(front_end: FrontEnd, rows: Mapping[str, Mapping[str, int]]) -> Itera
     yield f"{second.frames:g} frames of `log_mel` a second, without a net. An instruction takes what `targets/real_time.py` says."
     yield ""
     for core, row in rows.items():
-        yield f"- {row['frame']:,}: {say_share(CORES[core], second.count(row['frame'], 0), CLOCKS[core])}."
+        yield f"- {row['frame']:,} a frame: {say_share(CORES[core], second.count(row['frame'], 0), CLOCKS[core])}."
 
 
 BOUNDS = """\
