@@ -11,7 +11,7 @@ from rescomp.errors import UnsupportedError
 from rescomp.export.c import export_c
 from rescomp.export.c_templates import read_template
 from rescomp.graph.alignment import MOST_CALIBRATED, align_of, alignment_of, calibrate, direction, with_alignment
-from rescomp.graph.evaluate import evaluate
+from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.formats import Format
 from rescomp.graph.ir import StreamPolicy
 from rescomp.graph.ops import Align
@@ -257,3 +257,16 @@ def test_what_cannot_be_aligned_is_refused(change, axes, message, random_fastgrn
     with pytest.raises(UnsupportedError, match=message):
         with_alignment(model, CHANNELS, axes, UP)
     assert ALIGNMENT.shape == (9,)
+
+
+def test_every_witness_steps_with_any_alignment(worn, witness):
+    """Of any bits, zeros and rotations among them: every value of the step."""
+    step, rng = worn.graphs["step"], np.random.default_rng(7)
+    inputs = {value.name: rng.integers(value.type.format.low, value.type.format.high + 1, (12, *value.type.shape)) for value in step.inputs}
+    inputs["alignment"][:2] = 0
+    inputs["alignment"][2:6] = [
+        alignment_of(vector, direction(UP)) for vector in (16384 * UP + rng.normal(0, 6000, (4, 3))).astype(np.int64)
+    ]
+    expected = evaluate_graph(step, inputs)
+    for name, values in witness.run_graph(step, inputs).items():
+        assert np.array_equal(values, expected[name]), name
