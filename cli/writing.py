@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .options import directory_argument, json_option, names_in, prefer_option
+from .options import PATH, as_decimal, board_file_option, directory_argument, given, json_option, names_in, prefer_option
 from .output import print_result
 
 _CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
@@ -39,13 +40,17 @@ def export_command(directory: Path, formats: str | None, cores: str, prefer: str
 
 @click.command()
 @directory_argument
+@click.option("--plot", type=PATH, metavar="FILE.png", help="Draw what a front-end makes of the first test recording of every class.")
 @json_option
-def inspect(directory: Path, as_json: bool) -> None:
+def inspect(directory: Path, plot: Path | None, as_json: bool) -> None:
     """Show layers, shapes, bits, bytes and multiply-accumulates a step."""
     from .. import stages
-    from ..printing import print_inspection
+    from ..printing import print_inspection, print_picture
 
+    picture = None if plot is None else stages.plot(directory, plot)
     print_result(stages.inspect(directory), as_json, print_inspection)
+    if picture is not None and not as_json:
+        print_picture(picture)
 
 
 @click.command()
@@ -63,14 +68,17 @@ def migrate(directory: Path, as_json: bool) -> None:
 
 @click.command()
 @directory_argument
-@click.option("--core", "cores", required=True, metavar="CORE,CORE,...", help=_CORES)
+@click.option("--core", "cores", default="", metavar="CORE,CORE,...", help=_CORES)
 @prefer_option
+@click.option("--clock", metavar="MHZ", callback=as_decimal, help="Of the cores: what share of them a front-end and its net take.")
+@click.option("--board", metavar="NAME", callback=given, help="In place of --core and --clock: one that `rescomp boards` lists.")
+@board_file_option
 @json_option
-def profile(directory: Path, cores: str, prefer: str, as_json: bool) -> None:
+def profile(directory: Path, cores: str, prefer: str, as_json: bool, **asked: Any) -> None:
     """Count what a step costs on emulated cores, layer by layer, and what it takes of flash, RAM and stack."""
     from .. import stages
     from ..printing import TerminalListener, print_profile
 
     with TerminalListener() as listener:
-        result = stages.profile(directory, names_in(cores), prefer=prefer, listener=listener)
+        result = stages.profile(directory, names_in(cores), prefer=prefer, **asked, listener=listener)
     print_result(result, as_json, print_profile)

@@ -87,11 +87,22 @@ def features_in(recordings: Iterable[IntArray], span: int, hop: int, features: F
     """Of each recording [samples, channels] the features [frames, features] of its whole frames; those of many are computed together."""
     waiting: list[IntArray] = []
     for recording in recordings:
+        if (len(recording) - span) // hop >= FRAMES_AT_A_TIME:
+            yield from _together(waiting, features)
+            waiting = []
+            yield np.concatenate([features(cut_frames(part, span, hop)) for part in _parts(recording, span, hop)])
+            continue
         waiting.append(cut_frames(recording, span, hop))
         if sum(map(len, waiting)) >= FRAMES_AT_A_TIME:
             yield from _together(waiting, features)
             waiting = []
     yield from _together(waiting, features)
+
+
+def _parts(recording: IntArray, span: int, hop: int) -> Iterator[IntArray]:
+    """Pieces of a long recording, of FRAMES_AT_A_TIME frames each, that have its frames in order."""
+    for start in range(0, (len(recording) - span) // hop + 1, FRAMES_AT_A_TIME):
+        yield recording[start * hop : (start + FRAMES_AT_A_TIME - 1) * hop + span]
 
 
 def _together(frames: list[IntArray], features: Features) -> Iterator[IntArray]:

@@ -1,7 +1,7 @@
 """What the commands show a person: progress on stderr, tables on stdout."""
 
 from .comparison import print_check, print_verification
-from .costs import print_inspection, print_profile
+from .costs import print_inspection, print_picture, print_profile
 from .devices import print_boards, print_diagnosis, print_flashed
 from .progress import TerminalListener, describe_epoch, describe_progress
 from .recognition import describe_streamed, print_evaluation, print_prediction
@@ -20,6 +20,7 @@ __all__ = [
     "print_flashed",
     "print_inspection",
     "print_migration",
+    "print_picture",
     "print_prediction",
     "print_profile",
     "print_seeds",

@@ -10,13 +10,17 @@ from ..errors import counted
 from .tables import table
 
 if TYPE_CHECKING:
-    from ..stages.inspection import Inspection, LayerReport, Reading
+    from ..stages.inspection import Inspection, LayerReport, Reading, SampleReading
     from ..stages.profiling import CoreProfile, FunctionCost, LayerCost, Profile, StreamCost
+    from ..stages.sound_costs import SoundCost
+    from ..stages.spectrogram import Picture
 
 
 def print_inspection(result: Inspection) -> None:
     """Layers, then totals."""
     click.echo(f"{result.name}: reads {result.input}, gives {result.output}")
+    if result.samples is not None:
+        click.echo(_describe_samples(result.samples))
     if result.reading is not None:
         click.echo(_describe_reading(result.reading))
     click.echo()
@@ -27,9 +31,22 @@ def print_inspection(result: Inspection) -> None:
         f"\nconst data {size['model']:,} bytes ({size['model'] / 1024:.2f} KB) = weights {size['weights']:,} "
         f"+ scales {size['scales']:,} + biases {size['biases']:,} + tables {size['tables']:,} (shared by layers)"
     )
-    stream = "" if result.ram == result.state + result.scratch else f"; a stream, as its policy says, {counted(result.ram, 'byte')}"
+    what = "a stream, as its policy says" if result.samples is None else "a listener, with the samples and features at hand"
+    stream = "" if result.ram == result.state + result.scratch else f"; {what}, {counted(result.ram, 'byte')}"
     click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes{stream}")
     click.echo(f"a step     {total:,} multiply-accumulates")
+
+
+def _describe_samples(samples: SampleReading) -> str:
+    unit = f" {samples.unit}" if samples.unit else ""
+    one = f": the integer 1 is {2.0**-samples.fraction_bits:.11g}{unit}" if samples.fraction_bits or unit else ""
+    several = f", {counted(samples.channels, 'channel')}" if samples.channels > 1 else ""
+    named = f" ({', '.join(samples.names)})" if samples.names else ""
+    return (
+        f"a sample   int16{several}{named}, {samples.sample_rate:,} a second{one}\n"
+        f"a frame    {counted(samples.span, 'sample')}, the next one begins {samples.hop:,} later; "
+        f"its {counted(samples.features, 'feature')} are a reading of the net"
+    )
 
 
 def _describe_reading(reading: Reading) -> str:
@@ -47,6 +64,12 @@ def _inspection_row(layer: LayerReport) -> tuple[str, ...]:
     return layer.graph, layer.layer, layer.op, layer.output, layer.matrix, layer.weights, bits, *counts
 
 
+def print_picture(picture: Picture) -> None:
+    """What is drawn where."""
+    rows = ", ".join(f"{name} (recording {number})" for name, number in picture.rows)
+    click.echo(f"\n{picture.output}: from above {rows}; features from {picture.low:g} (dark) to {picture.high:g} (bright)")
+
+
 def print_profile(result: Profile) -> None:
     """Each core's layers, then a line a core."""
     for core in result.cores:
@@ -57,6 +80,8 @@ def print_profile(result: Profile) -> None:
     for core in result.cores:
         if core.stream is not None:
             _print_stream_cost(core, core.stream)
+        if core.sound is not None:
+            _print_sound_cost(core, core.sound)
 
 
 def _print_stream_cost(core: CoreProfile, stream: StreamCost) -> None:
@@ -68,11 +93,23 @@ def _print_stream_cost(core: CoreProfile, stream: StreamCost) -> None:
     click.echo(table(header, [(each.function, *_counts(each)) for each in stream.functions]))
 
 
+def _print_sound_cost(core: CoreProfile, sound: SoundCost) -> None:
+    """A frame, an answer, a second, and the share of the core."""
+    answered = "an answer a frame" if sound.frames_a_step == 1 else f"an answer every {counted(sound.frames_a_step, 'frame')}"
+    click.echo(
+        f"\nsound on {core.core}: {sound.frame:,} {core.unit} a frame, {sound.answer:,} {answered}; a second of "
+        f"{sound.sample_rate:,} samples, of which a frame begins every {sound.hop:,}, takes {sound.second:,}; "
+        f"{sound.bytes:,} bytes of RAM with the samples at hand"
+    )
+    if sound.share is not None:
+        click.echo(sound.share.sentence)
+
+
 def _print_costs(core: CoreProfile) -> None:
     header = ("graph", "layer", "kernel", core.unit, "loads", "stores", "branches taken")
     rows = [(layer.graph, layer.name, layer.kernel, *_counts(layer)) for layer in core.layers]
-    counted = [layer for layer in core.layers if layer.graph not in ("head", "decide")]
-    rows.insert(len(counted), ("", "a step", "", *_counts(core)))
+    of_step = [layer for layer in core.layers if layer.graph not in ("head", "decide", "frontend")]
+    rows.insert(len(of_step), ("", "a step", "", *_counts(core)))
     click.echo(f"{core.core}\n{table(header, rows)}\n")
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .profiling import profile
     from .quantization import quantize
     from .seeds import resume_run, run_seeds
+    from .spectrogram import plot
     from .training import train_from, train_model
     from .verification import verify
 
@@ -43,6 +44,7 @@ __all__ = [
     "flash",
     "inspect",
     "migrate",
+    "plot",
     "predict",
     "profile",
     "quantize",
@@ -62,6 +64,7 @@ _HOME: Mapping[str, str] = {
     "flash": ".flashing",
     "inspect": ".inspection",
     "migrate": ".migration",
+    "plot": ".spectrogram",
     "predict": ".prediction",
     "profile": ".profiling",
     "quantize": ".quantization",

@@ -19,12 +19,13 @@ from ..graph.evaluate import evaluate as evaluate_model
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
-from ..recipe import RATES, parse_recipe
+from ..recipe import RATES, Recipe, parse_recipe
 from .artefacts import read_model, read_vectors
 from .compared_sets import TEST
 from .evidence import VectorSet
 from .figures import Figures, StreamedFigures
 from .golden_vectors import Vectors, answers
+from .hearing import Hearing
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
 from .rates import Clock
@@ -85,12 +86,13 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """scales: as of perturbed, None where nothing is to be perturbed."""
+    """scales: as of perturbed, None where nothing is to be perturbed. hearing: of a model with a front-end, else None."""
 
     stream: bool
     scales: npt.NDArray[np.float64] | None
     clock: Clock
     background: int | None
+    hearing: Hearing | None
 
 
 def evaluate(
@@ -123,14 +125,14 @@ def evaluate(
             vectors, recipe = read_vectors(directory, model), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
         if stream:
             refuse_still(model)
-        reader = Reader.of(manifest, model)
-        known = recipe.decide.rate if recipe.decide is not None else None
-        scales = reader.scales(vectors) if perturb else None
-        asked = _Asked(stream, scales, _clock(reader, vectors, known if rate is None else rate), _background(model, background))
+        reader, hearing = Reader.of(manifest, model), Hearing.of(recipe, manifest, model)
+        clock = _clock(reader, vectors, _readings_a_second(recipe, hearing, rate))
+        asked = _Asked(stream, _scales(reader, vectors) if perturb else None, clock, _background(model, background), hearing)
         if source is None:
-            subject = own_subject(recipe, manifest, reader, vectors, stream=stream, readings=perturb)
+            subject = own_subject(recipe, manifest, reader, vectors, hearing, stream=stream, readings=perturb)
         else:
-            subject = new_subject(source, recipe, overrides, manifest, reader, asked.clock.settle, stream=stream)
+            known = (manifest, reader, clock.settle, hearing)
+            subject = new_subject(source, recipe, overrides, *known, stream=stream, samples=perturb)
         found = _evaluate(subject, reader, asked, listener)
         if source is None:
             _keep(directory, model, vectors, found, listener, missing=bool(subject.missing))
@@ -145,6 +147,23 @@ def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, r
             raise InputError(f"{option} is of streams: give --stream too, or leave it out")
     if rate is not None and not RATES[0] <= rate <= RATES[1]:
         raise InputError(f"--rate takes readings a second, from {RATES[0]:g} to {RATES[1]:g}, not {rate:g}")
+
+
+def _readings_a_second(recipe: Recipe, hearing: Hearing | None, asked: float | None) -> float | None:
+    """None where nobody knows. Raises InputError where it is asked for and a front-end says it."""
+    if hearing is not None and asked is not None:
+        raise InputError(f"--rate is readings a second, of which the front-end makes {hearing.rate:g}: leave it out")
+    known = recipe.decide.rate if recipe.decide is not None else None
+    return hearing.rate if hearing is not None else known if asked is None else asked
+
+
+def _scales(reader: Reader, vectors: Vectors) -> npt.NDArray[np.float64]:
+    """Standard deviation of each channel of what the device reads: float64 [channels]."""
+    if vectors.sound is None:
+        return reader.scales(vectors)
+    sound = vectors.sound
+    samples = np.concatenate([sound.recording(row) for row in range(len(sound.samples))]).astype(np.float64)
+    return np.asarray(samples.std(axis=0))
 
 
 def _clock(reader: Reader, vectors: Vectors, rate: float | None) -> Clock:
@@ -170,7 +189,7 @@ def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listene
     accuracy = accuracy_of(model, recordings) if len(recordings) else None
     corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent and len(recordings) else None
     streamed = _streamed(subject, model, asked, listener) if asked.stream else None
-    table = {} if asked.scales is None else dict(_perturbed(subject, asked.scales, reader, listener))
+    table = {} if asked.scales is None else dict(_perturbed(subject, asked.scales, reader, asked.hearing, listener))
     sentences = tuple(remarks_on(subject, reader, accuracy, streamed))
     known = (model.name, digest(model), subject.data, subject.sha256, len(recordings))
     return Evaluation(*known, accuracy, corner, streamed, table, sentences)
@@ -206,19 +225,36 @@ def _streamed(subject: Subject, model: IntegerModel, asked: _Asked, listener: Li
 
 
 def _perturbed(
-    subject: Subject, scales: npt.NDArray[np.float64], reader: Reader, listener: Listener
+    subject: Subject, scales: npt.NDArray[np.float64], reader: Reader, hearing: Hearing | None, listener: Listener
 ) -> Iterator[tuple[Perturbation, Perturbed]]:
     readings = subject.readings
     assert readings is not None
-    for name, versions in perturbed(readings, scales, reader.is_image).items():
+    is_image = reader.is_image and hearing is None
+    least = None if is_image else _least(readings, reader, hearing)
+    for name, versions in perturbed(readings, scales, is_image).items():
         if isinstance(versions, str):
             yield name, Perturbed(TITLES[name], None, why_not=versions)
             continue
         listener.stage(f"under {TITLES[name]}")
-        made = (version() if reader.is_image else held(version(), reader.least_readings(readings.lengths)) for version in versions)
-        found = [accuracy_of(reader.model, reader.steps(one)) for one in made]
+        made = (version() if least is None else held(version(), least) for version in versions)
+        found = [accuracy_of(reader.model, reader.steps(_heard(one, reader, hearing))) for one in made]
         worst = f"channel {found.index(min(found))}" if len(found) > 1 else ""
         yield name, Perturbed(TITLES[name], min(found), worst)
+
+
+def _least(readings: Split, reader: Reader, hearing: Hearing | None) -> Int64Array:
+    """Of what the device reads, how much each recording must keep: int64 [recordings]."""
+    if hearing is None:
+        return reader.least_readings(readings.lengths)
+    return hearing.least_samples(readings.lengths, reader.readings_a_step)
+
+
+def _heard(split: Split, reader: Reader, hearing: Hearing | None) -> Split:
+    """Device integers as the net reads them: what a front-end makes of samples, else as they are."""
+    if hearing is None:
+        return split
+    heard = hearing.readings_of_integers(split)
+    return replace(heard, x=reader.integers(heard.x)[0])
 
 
 def _keep(

@@ -41,7 +41,10 @@ def load_readings(recipe: Recipe, classes: Sequence[str] = (), listener: Listene
         return recipe, load_dataset(recipe.data, classes)
     clips = load_clips(recipe.data, recipe.frontend.sample_rate, classes)
     front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
-    dataset = _features(recipe, clips, front_end, listener or Silent())
+    listener = listener or Silent()
+    for note in clips.notes:
+        listener.warning(note)
+    dataset = _features(recipe, clips, front_end, listener)
     return resolved(recipe, dataset), dataset
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..export.c import constant_bytes, translate
 from ..graph.ir import Graph, IntegerModel, Node
+from ..manifest import SampleFormat
 from ..model_directory import ModelDirectory
 from .artefacts import read_model
 
@@ -46,11 +47,25 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class SampleReading:
+    """What the device reads before a front-end: integer * 2^-fraction_bits, in `unit`. span, hop: samples of a frame, and to the next."""
+
+    sample_rate: int
+    channels: int
+    fraction_bits: int
+    unit: str
+    names: tuple[str, ...]
+    span: int
+    hop: int
+    features: int
+
+
+@dataclass(frozen=True)
 class Inspection:
     """bytes: by kind, `model` their sum, as in the generated C; state and scratch: bytes of RAM of one state.
 
     ram: bytes of RAM that a device keeps of one stream, which is more than a state where the model has a policy.
-    reading: from the manifest, None for a model in memory.
+    reading, samples: from the manifest, None for a model in memory; samples: of a model with a front-end.
     """
 
     name: str
@@ -62,19 +77,29 @@ class Inspection:
     scratch: int
     ram: int
     reading: Reading | None = None
+    samples: SampleReading | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp inspect --json`."""
-        return {"schema": 1, **asdict(self), "layers": [asdict(layer) for layer in self.layers]}
+        document = {"schema": 1, **asdict(self), "layers": [asdict(layer) for layer in self.layers]}
+        return document if self.samples is not None else {key: value for key, value in document.items() if key != "samples"}
 
 
 def inspect(path: Path) -> Inspection:
     """Describe the integer model in directory `path`. Raises InputError when it is missing or damaged."""
     directory = ModelDirectory.open(path)
-    entry = directory.manifest().input
+    manifest, model = directory.manifest(), read_model(directory)
+    entry = manifest.input
     bits, step = entry.fraction_bits, (entry.readings_a_step or 1, entry.stride or 1)
     reading = Reading(bits, 2.0**-bits, entry.unit or "", entry.channels, *step)
-    return replace(inspect_model(read_model(directory)), reading=reading)
+    return replace(inspect_model(model), reading=reading, samples=_samples(manifest.samples, model))
+
+
+def _samples(said: SampleFormat | None, model: IntegerModel) -> SampleReading | None:
+    if said is None:
+        return None
+    known = (said.sample_rate, said.channels, said.fraction_bits, said.unit, said.names)
+    return SampleReading(*known, int(model.samples.type.shape[0]), model.hop, model.features.type.size)
 
 
 def inspect_model(model: IntegerModel) -> Inspection:

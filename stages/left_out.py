@@ -28,10 +28,11 @@ def shorter_than_a_step(reader: Reader, lengths: Int64Array, one: str) -> Iterat
         yield f"{_share(short, len(lengths), one)} shorter than the {step} that the net takes as one step, and left out of what is streamed"
 
 
-def not_kept(kept: int, total: int | None) -> Iterator[str]:
-    """Of golden vectors, which are the first of so many test recordings."""
+def not_kept(kept: int, total: int | None, *, spread: bool) -> Iterator[str]:
+    """Of golden vectors, which are the first of so many test recordings, or spread over all of them."""
     if total is not None and kept < total:
-        yield f"the golden vectors are of the first {kept:,} of {counted(total, 'test recording')} (quantize.vectors): no other is asked"
+        which = f"{kept:,}" if spread else f"the first {kept:,}"
+        yield f"the golden vectors are of {which} of {counted(total, 'test recording')} (quantize.vectors): no other is asked"
 
 
 def in_no_window(readings: int, total: int) -> Iterator[str]:

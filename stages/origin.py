@@ -8,16 +8,18 @@ from importlib.util import find_spec
 from typing import Any
 
 from .. import __version__
+from ..data.clip_streams import ClipStreams
 from ..data.dataset import Dataset
-from ..data.streams import load_test_streams
+from ..data.streams import Streams, load_test_streams
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
-from ..manifest import Manifest
+from ..manifest import Manifest, SampleFormat
 from ..model_names import model_name_of
 from ..models import Net
 from ..models.recurrent.compiled import compiler_version
 from ..recipe import Recipe
 from .features import FeatureDataset, input_bits
+from .hearing import load_test_clip_streams
 from .net_readings import readings_and_stride
 
 RECORDED = ("numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite")
@@ -57,25 +59,28 @@ def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any
             "readings_a_step": readings,
             "stride": stride,
         },
-        **_samples(recipe, dataset),
+        **({"samples": _samples(recipe, dataset).model_dump(mode="json")} if isinstance(dataset, FeatureDataset) else {}),
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
         "versions": versions(recipe),
     }
 
 
-def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+def _samples(recipe: Recipe, dataset: FeatureDataset) -> SampleFormat:
     """What the device reads, where that is not what the net reads."""
-    if not isinstance(dataset, FeatureDataset):
-        return {}
-    clips = dataset.clips
-    known = {"sample_rate": clips.train.sample_rate, "channels": clips.train.channels, "fraction_bits": clips.fraction_bits}
-    return {"samples": {**known, "unit": recipe.data.unit, "names": list(clips.channels)}}
+    clips, unit = dataset.clips, recipe.data.unit
+    rate, channels = clips.train.sample_rate, clips.train.channels
+    return SampleFormat(sample_rate=rate, channels=channels, fraction_bits=clips.fraction_bits, unit=unit, names=clips.channels)
 
 
 def _test_streams(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """What names the continuous recordings beside the test recordings, where there are some."""
-    streams = load_test_streams(recipe.data, dataset.classes, dataset.facts.get("test_groups"))
+    groups = dataset.facts.get("test_groups")
+    streams: Streams | ClipStreams | None
+    if isinstance(dataset, FeatureDataset):
+        streams = load_test_clip_streams(recipe.data, dataset.classes, groups, _samples(recipe, dataset))
+    else:
+        streams = load_test_streams(recipe.data, dataset.classes, groups)
     return {} if streams is None else {"test_streams_sha256": streams.digest()}
 
 

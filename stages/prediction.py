@@ -27,6 +27,7 @@ from ..store import refuse_target, write_atomically
 from ..text_files import decimal
 from .artefacts import read_model
 from .golden_vectors import answers
+from .hearing import Hearing
 from .left_out import behind_the_window, in_no_window, shorter_than_a_step
 from .listener import Listener, Silent
 from .readings import Reader, refuse_still
@@ -78,10 +79,10 @@ def predict(
 
     A row a recording: its number, its group (file, subject) where there is one, its class, and the score of each class, the integers that
     the device gives. stream: a row a step of each continuous recording, or of each single one where there are no others, state zero before
-    it: its number, its group, the number of the step's last reading, and the decision. overrides: as of evaluate. The file is there whole
-    or not at all; one that is there already is replaced only with force. Raises InputError for data that are not of the model, for a
-    file in a model directory or the data themselves, and for groups that a spreadsheet would run as formulas; where a class is one, the
-    file has the classes' numbers.
+    it: its number, its group, the number of the step's last reading (sample, before a front-end), and the decision. overrides: as of
+    evaluate. The file is there whole or not at all; one that is there already is replaced only with force. Raises InputError for data that
+    are not of the model, for a file in a model directory or the data themselves, and for groups that a spreadsheet would run as formulas;
+    where a class is one, the file has the classes' numbers.
     """
     listener, overrides = listener or Silent(), list(overrides)
     refuse_target(output)
@@ -95,18 +96,19 @@ def predict(
         recipe = parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
     if stream:
         refuse_still(model)
-    reader = Reader.of(manifest, model)
-    found = read_new(source, recipe, overrides, manifest, reader, labelled=False)
+    reader, hearing = Reader.of(manifest, model), Hearing.of(recipe, manifest, model)
+    found = read_new(source, recipe, overrides, manifest, reader, hearing, labelled=False)
     names = model.classes or tuple(map(str, range(model.output.type.size)))
     written, numbered = _written(names)
     asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
     _refuse_formulas(asked.groups)
     doubts = tuple(doubts_about(found, source, manifest, reader))
     listener.stage(f"numpy answers {found.name}")
-    header = ("stream", "group", "reading", "class") if stream else ("recording", "group", "class", *written)
+    last = "reading" if hearing is None else "sample"
+    header = ("stream", "group", last, "class") if stream else ("recording", "group", "class", *written)
     counts: dict[str, int] = {}
     rows = []
-    for *place, decision, scores in _step_rows(asked, reader) if stream else _recording_rows(asked, reader):
+    for *place, decision, scores in _step_rows(asked, reader, hearing) if stream else _recording_rows(asked, reader):
         name = names[decision] if decision >= 0 else NO_CLASS_NAMES[decision]
         counts[name] = counts.get(name, 0) + 1
         rows.append((*place, written[decision] if decision >= 0 else name, *scores))
@@ -198,12 +200,13 @@ def _recording_rows(asked: _Questions, reader: Reader) -> Iterator[tuple[Any, ..
         yield from zip(asked.numbers[rows], asked.groups[rows], answers(scores).tolist(), scores.tolist(), strict=True)
 
 
-def _step_rows(asked: _Questions, reader: Reader) -> Iterator[tuple[Any, ...]]:
-    """(number, group, the step's last reading, decision, nothing) of each step."""
+def _step_rows(asked: _Questions, reader: Reader, hearing: Hearing | None) -> Iterator[tuple[Any, ...]]:
+    """(number, group, the step's last reading, before a front-end its last sample, decision, nothing) of each step."""
     decisions = stream_decisions(reader.model, asked.x, asked.lengths)
     for number, group, row, length in zip(asked.numbers, asked.groups, decisions, asked.lengths, strict=True):
         for step in range(int(length)):
-            yield number, group, step * reader.stride + reader.readings_a_step - 1, int(row[step]), ()
+            last = step * reader.stride + reader.readings_a_step - 1
+            yield number, group, last if hearing is None else hearing.last_sample(last), int(row[step]), ()
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..export.c_limits import check_counts
 from ..export.c_source import Source
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
+from ..graph.sound import Pcm, samples_for
 from ..model_directory import ModelDirectory
 from ..targets.cores import AVR, CORES, Core
 from ..targets.kernel_choice import Target
@@ -27,7 +28,9 @@ from ..validate.footprint import flash_bytes
 from ..validate.witness import Job
 from .artefacts import read_model, read_vectors
 from .exporting import parse_targets
+from .golden_vectors import Vectors
 from .listener import Listener, Silent
+from .sound_costs import SoundCost, core_and_clock, sound_cost
 
 STEPS = 8
 """Of the first test sequence: as many are run, and the one that costs most is shown."""
@@ -103,7 +106,7 @@ class CoreProfile:
 
     layers: of that step, in order, then those of the head, which turns state into scores, and of a decision; neither is part of
     `count`. What the layers of a step leave of `count` copies states and returns. stack: bytes that a call of any function needs below
-    its caller's stack pointer. stream: of a model with a policy of streams.
+    its caller's stack pointer. stream: of a model with a policy of streams. sound: of one with a front-end, whose layers are the last.
     """
 
     core: str
@@ -117,6 +120,7 @@ class CoreProfile:
     stack: int
     layers: tuple[LayerCost, ...]
     stream: StreamCost | None = None
+    sound: SoundCost | None = None
 
 
 @dataclass(frozen=True)
@@ -128,17 +132,28 @@ class Profile:
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp profile --json`."""
-        cores = [{key: value for key, value in asdict(core).items() if key != "stream" or value} for core in self.cores]
+        cores = [{key: value for key, value in asdict(core).items() if key not in ("stream", "sound") or value} for core in self.cores]
         return {"schema": 1, "graph_sha256": self.graph_sha256, "cores": cores}
 
 
-def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener: Listener | None = None) -> Profile:
+def profile(
+    path: Path,
+    cores: Sequence[str],
+    *,
+    prefer: str = "speed",
+    clock: float | None = None,
+    board: str | None = None,
+    board_file: Path | None = None,
+    listener: Listener | None = None,
+) -> Profile:
     """Run the model in directory `path` on each of `cores`, with the kernels chosen for `prefer` (speed or size), and count.
 
+    clock: megahertz, of which a model with a front-end takes a share. board, board_file: in place of a core and its clock; see flash.
     Nothing in the directory changes. Raises InputError for an unknown core or preference or a damaged directory, BudgetError for a
     model that a core has no room for, MissingToolError when an emulator or a compiler is not installed.
     """
     listener = listener or Silent()
+    cores, hertz = core_and_clock(board, board_file, clock, list(cores))
     if not cores:
         raise InputError(f"no core is named: choose among {', '.join(CORES)}")
     targets = parse_targets(cores, prefer)
@@ -148,17 +163,32 @@ def profile(path: Path, cores: Sequence[str], *, prefer: str = "speed", listener
     model = read_model(directory)
     for target in targets:
         check_counts(model, target.core)
-    vectors = read_vectors(directory, model)
-    job = Job(model, path, vectors.x[:1, :STEPS] if model.is_recurrent else vectors.x[:1], np.minimum(vectors.lengths[:1], STEPS))
+    samples = directory.manifest().samples
+    if hertz is not None and samples is None:
+        raise InputError(f"a share of a core is taken of samples, and {model.name} has no front-end: leave out --clock and --board")
+    job = _first_steps(model, path, read_vectors(directory, model))
     profiles = []
     for target in targets:
         listener.stage(f"profile on {target.core.name}")
-        profiles.append(profile_core(target, job))
+        profiles.append(profile_core(target, job, None if samples is None else samples.sample_rate, hertz))
     return Profile(tuple(profiles), digest(model))
 
 
-def profile_core(target: Target, job: Job) -> CoreProfile:
-    """What the first sequences of a job cost on one core; of the job nothing but the model and its inputs is read."""
+def _first_steps(model: IntegerModel, path: Path, vectors: Vectors) -> Job:
+    """The first steps of the first golden vector; of a model with a front-end as samples."""
+    steps = np.minimum(vectors.lengths[:1], STEPS)
+    job = Job(model, path, vectors.x[:1, :STEPS] if model.is_recurrent else vectors.x[:1], steps)
+    if vectors.sound is None:
+        return job
+    count = samples_for(model, int(steps[0]) if model.is_recurrent else 1)
+    return replace(job, sound=Pcm(vectors.sound.samples[:1, :count], np.array([count], np.int64)))
+
+
+def profile_core(target: Target, job: Job, sample_rate: int | None = None, clock: float | None = None) -> CoreProfile:
+    """What the first sequences of a job cost on one core; of the job nothing but the model and its inputs is read.
+
+    sample_rate: of a model with a front-end. clock: hertz, where that is known.
+    """
     core, source = target.core, translate(job.model, target)
     spans, kernels = _functions(source), [f"rescomp_{kernel}" for kernel in source.kernels]
     with workspace() as folder:
@@ -168,7 +198,11 @@ def profile_core(target: Target, job: Job) -> CoreProfile:
         flash = flash_bytes(core, job.model, folder / "c")
     dearest = _dearest(found, spans)
     layers = [layer for span in dearest for layer in _layer_costs(source.functions[spans[span.function]].layers, span)]
-    total = dearest[0].tally
+    total, heard = dearest[0].tally, {spans[span.function]: span.tally.count for span in dearest}
+    sound = None
+    if sample_rate is not None:
+        frame = heard.pop("frontend")
+        sound = sound_cost(core, job.model, sample_rate, frame, sum(heard.values()), source.listener_bytes, clock)
     return CoreProfile(
         core.name,
         "cycles" if core.family is AVR else "instructions",
@@ -178,6 +212,7 @@ def profile_core(target: Target, job: Job) -> CoreProfile:
         max(span.stack for span in (*found, *streamed)),
         tuple(layers),
         _stream_cost(source, streamed) if streamed else None,
+        sound,
     )
 
 
@@ -223,8 +258,9 @@ def _functions(source: Source) -> dict[str, str]:
         "head": f"{source.name}_scores",
         "decide": f"{source.name}_decide",
         "whole": f"{source.name}_run",
+        "frontend": f"{source.name}_frontend",
     }
-    return {names[graph]: graph for graph in source.functions}
+    return {name: graph for graph, name in names.items() if graph in source.functions}
 
 
 def _layer_costs(layers: Sequence[LayerCode], span: Span) -> list[LayerCost]:

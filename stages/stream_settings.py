@@ -47,5 +47,13 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
     reader = Reader.of(manifest, model)
     recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
     lasting = np.median(validation.lengths if reader.time_steps is None else np.minimum(validation.lengths, reader.time_steps))
-    clock = Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=int(lasting) // 2, rate=section.rate)
+    clock = Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=int(lasting) // 2, rate=_readings_a_second(recipe))
     return with_decision(model, search_decision(section, model, recordings, clock, listener))
+
+
+def _readings_a_second(recipe: Recipe) -> float | None:
+    """None where nobody knows."""
+    heard = recipe.frontend
+    if heard is not None and heard.sample_rate is not None and heard.hop is not None:
+        return heard.sample_rate / heard.hop
+    return None if recipe.decide is None else recipe.decide.rate

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.clip_streams import ClipStreams
+from ..data.new_clips import SOUND_KEYS
 from ..data.new_data import LOG_KEYS, NewData, load_new_data, section_for
 from ..data.rows import cut_recordings
 from ..data.split import Int64Array, Split
 from ..data.streams import Streams, is_log, load_test_streams
+from ..data.wav_folders import holds_sound
 from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..recipe import DataSection, Recipe, revise
 from .doubts import rounded_away, sampled_otherwise, trained_on
 from .golden_vectors import Vectors
+from .hearing import HeardData, Hearing, load_test_clip_streams, sound_section
 from .left_out import behind_the_window, in_no_window, not_kept, shorter_than_a_step
 from .readings import Reader
 
@@ -49,24 +53,26 @@ class Subject:
     doubts: tuple[str, ...] = ()
 
 
-def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vectors, *, stream: bool, readings: bool) -> Subject:
+def own_subject(
+    recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vectors, hearing: Hearing | None, *, stream: bool, readings: bool
+) -> Subject:
     """The golden vectors; with `stream` the continuous recordings too, where the model's data have them and are at hand, unchanged.
 
-    readings: whether they are wanted as device integers, too.
+    readings: whether they are wanted as device integers, too. hearing: of a model with a front-end, whose device integers are samples.
     """
     recordings = Split(vectors.x.astype(np.int16), vectors.labels.astype(np.int64), vectors.lengths.astype(np.int64))
-    own, missing = _own_streams(recipe, manifest, reader) if stream else (None, "")
+    own, missing = _own_streams(recipe, manifest, reader, hearing) if stream else (None, "")
     row = None
     if stream and own is None:
         row = recordings if reader.time_steps is None else reader.row_steps(reader.readings(vectors))
     lengths = reader.recorded(vectors) if vectors.recorded is None else vectors.recorded
-    fewer = not_kept(len(recordings), manifest.data.test_sequences)
+    fewer = not_kept(len(recordings), manifest.data.test_sequences, spread=hearing is not None)
     return Subject(
         f"{counted(len(recordings), 'test recording')} of {manifest.data.name or 'the data'}",
         vectors.sha256,
         recordings,
         row,
-        reader.readings(vectors) if readings else None,
+        _device_integers(reader, vectors) if readings else None,
         None if own is None else _as_read(reader, own)[0],
         _copies(recipe.data),
         missing=missing,
@@ -75,7 +81,14 @@ def own_subject(recipe: Recipe, manifest: Manifest, reader: Reader, vectors: Vec
     )
 
 
-def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[Streams | None, str]:
+def _device_integers(reader: Reader, vectors: Vectors) -> Split:
+    """What the device reads of the recordings behind golden vectors: samples before a front-end, else readings."""
+    if vectors.sound is None:
+        return reader.readings(vectors)
+    return Split(vectors.sound.samples.astype(np.int16), vectors.labels.astype(np.int64), vectors.sound.lengths.astype(np.int64))
+
+
+def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader, hearing: Hearing | None) -> tuple[Streams | None, str]:
     """(the continuous recordings of the model's own test data, or None; why they cannot be read, where there are some)."""
     if manifest.data.test_streams_sha256 is None:
         return None, ""
@@ -83,18 +96,30 @@ def _own_streams(recipe: Recipe, manifest: Manifest, reader: Reader) -> tuple[St
     if not Path(source).exists():
         return None, f"there is no {source} in {Path.cwd()}"
     try:
-        streams = load_test_streams(recipe.data, reader.model.classes, manifest.data.test_groups)
-        if streams is None or streams.digest() != manifest.data.test_streams_sha256:
+        found = _load_own_streams(recipe.data, reader.model.classes, manifest, hearing)
+        if found is None or found.digest() != manifest.data.test_streams_sha256:
             return None, f"{source} has changed since the training"
+        streams = hearing.streams(found) if hearing is not None and isinstance(found, ClipStreams) else found
+        assert isinstance(streams, Streams)
         reader.stream_steps(streams)
     except InputError as error:
         return None, str(error)
     return streams, ""
 
 
+def _load_own_streams(
+    data: DataSection, classes: Sequence[str], manifest: Manifest, hearing: Hearing | None
+) -> Streams | ClipStreams | None:
+    """Of samples, where the model has a front-end."""
+    groups = manifest.data.test_groups
+    if hearing is None:
+        return load_test_streams(data, classes, groups)
+    return load_test_clip_streams(data, classes, groups, hearing.samples)
+
+
 def _copies(data: DataSection) -> Fraction:
-    """How often each reading of a log lies in windows that overlap."""
-    if not is_log(data.source) or not data.window:
+    """How often each reading of a log, or sample of a WAV file, lies in windows that overlap."""
+    if not (is_log(data.source) or holds_sound(data.source.strip())) or not data.window:
         return Fraction(1)
     return max(Fraction(1), Fraction(data.window, data.stride or data.window))
 
@@ -109,13 +134,23 @@ def _left_out(reader: Reader, lengths: Int64Array, row: Split | None, streams: S
 
 
 def new_subject(
-    source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, settle: int, *, stream: bool
+    source: str,
+    recipe: Recipe,
+    overrides: Sequence[str],
+    manifest: Manifest,
+    reader: Reader,
+    settle: int,
+    hearing: Hearing | None,
+    *,
+    stream: bool,
+    samples: bool = False,
 ) -> Subject:
     """Labelled new data. stream: whether they are asked for as streams, too; without it a log must have single recordings.
 
-    settle: readings of the pieces that streams are cut into, where there are no single recordings.
+    settle: readings of the pieces that streams are cut into, where there are no single recordings. hearing: of a model with a front-end.
+    samples: whether the device integers are wanted, which are samples before a front-end.
     """
-    found = read_new(source, recipe, overrides, manifest, reader, labelled=True)
+    found = read_new(source, recipe, overrides, manifest, reader, hearing, labelled=True)
     split, sha256, cut = _single(found, source, settle, reader, stream=stream)
     integers, outside = reader.integers(split.x)
     total = split.steps.size
@@ -133,7 +168,7 @@ def new_subject(
         sha256,
         reader.steps(readings) if len(readings) else readings,
         row,
-        readings,
+        found.samples if samples and isinstance(found, HeardData) else readings,
         read,
         _copies(revise(recipe, overrides).data.model_copy(update={"source": source})),
         outside,
@@ -184,22 +219,39 @@ def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
     return long, f"{cut}; {counted(left, 'reading')} {'is' if left == 1 else 'are'} in none of them" if left else cut
 
 
-def read_new(source: str, recipe: Recipe, overrides: Sequence[str], manifest: Manifest, reader: Reader, *, labelled: bool) -> NewData:
-    """New data of a model, read as its own were. overrides: of [data]. Raises InputError where they are of another kind."""
-    said = manifest.input
+def read_new(
+    source: str,
+    recipe: Recipe,
+    overrides: Sequence[str],
+    manifest: Manifest,
+    reader: Reader,
+    hearing: Hearing | None,
+    *,
+    labelled: bool,
+) -> NewData:
+    """New data of a model, read as its own were; samples, where the model has a front-end, are its readings then. overrides: of [data].
+
+    Raises InputError where they are of another kind.
+    """
+    said, sound = manifest.input, hearing is not None and holds_sound(source)
+    known_keys, kind = (SOUND_KEYS, "WAV files") if sound else (LOG_KEYS, "CSV logs")
     keys = [override.partition("=")[0].strip() for override in overrides]
     for key in keys:
-        if key not in (f"data.{name}" for name in ("unit", *LOG_KEYS)):
-            raise InputError(f"--set {key}: of new data only {', '.join(LOG_KEYS)} and unit are read, each with data. before it")
-        if key != "data.unit" and not is_log(source):
+        if key not in (f"data.{name}" for name in ("unit", *known_keys)):
+            raise InputError(f"--set {key}: of new {kind} only {', '.join(known_keys)} and unit are read, each with data. before it")
+        if key != "data.unit" and not (sound or is_log(source)):
             raise InputError(f"{key} is for CSV logs, and {source!r} is none: leave it out, or give a .csv file or folder")
     data = revise(recipe, overrides).data
-    if data.unit != (said.unit or ""):
-        reads = said.unit or "readings without a unit"
+    unit = (said.unit or "") if hearing is None else hearing.samples.unit
+    if data.unit != unit:
+        reads = unit or "readings without a unit"
         raise InputError(f"the model reads {reads}, not {data.unit}: convert the data, or train anew")
-    channels = data.channels if "data.channels" in keys else said.channels
+    own = said.channels if hearing is None else hearing.samples.names
+    channels = data.channels if "data.channels" in keys else own
     classes = reader.model.classes or tuple(map(str, range(reader.model.output.type.size)))
-    section, grouped = section_for(source, data, channels or ()), "data.group" in keys
+    section, grouped = sound_section(source, data) if sound else section_for(source, data, channels or ()), "data.group" in keys
+    if hearing is not None:
+        return hearing.load(section, classes, labelled=labelled, grouped=grouped)
     return load_new_data(section, classes, reader.channels, labelled=labelled, grouped=grouped)
 
 
