@@ -155,7 +155,7 @@ def profile(
     listener = listener or Silent()
     cores, hertz = core_and_clock(board, board_file, clock, list(cores))
     if not cores:
-        raise InputError(f"no core is named: choose among {', '.join(CORES)}")
+        raise InputError(f"no core is named: give --core or --board, of {', '.join(CORES)}")
     targets = parse_targets(cores, prefer)
     for target in targets:
         check_counter(target.core)

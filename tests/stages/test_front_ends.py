@@ -180,8 +180,7 @@ def test_readings_are_the_features_of_each_clip_read_one_at_a_time(source):
         assert dataset.train.lengths[clip] == count
 
     class OneAtATime:
-        lengths, y, groups = dataset.clips.train.lengths, dataset.clips.train.y, None
-        held = 0
+        lengths, y, groups, spans = dataset.clips.train.lengths, dataset.clips.train.y, None, None
 
         def __len__(self):
             return len(self.y)
