@@ -15,7 +15,8 @@ from rescomp.graph.evaluate import evaluate as evaluate_model
 from rescomp.graph.sound import evaluate_frontend
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
-from rescomp.stages.artefacts import answers, read_model, read_vectors
+from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.golden_vectors import answers
 from rescomp.stages.quantization import quantize
 from rescomp.stages.sound_costs import core_and_clock
 from rescomp.stages.training import train_model
