@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..data.clip_streams import ClipStreams
 from ..data.clips import Clips
 from ..data.split import Split
-from ..data.streams import Streams
 from ..errors import InputError, counted
 from ..graph.fixed_point import LOG2_BITS, IntArray
 from ..graph.sound import Features, features_in
@@ -36,22 +34,6 @@ def feature_split(clips: Clips, front_end: FrontEnd, features: Features, what: s
     for row, made in zip(x, features_in(recordings(clips, front_end, frames), front_end.span, front_end.hop, features), strict=True):
         row[: len(made)] = np.ldexp(made.astype(np.float32), -FEATURE_BITS)
     return Split(x, clips.y, lengths.astype(np.int64), clips.groups, clips.spans)
-
-
-def feature_streams(streams: ClipStreams, front_end: FrontEnd, features: Features) -> Streams:
-    """A frame a reading of every stream that has one, with the label of its last sample; features as of feature_split.
-
-    Raises InputError where no stream has a frame.
-    """
-    long = np.array([row for row, samples in enumerate(streams.clips.lengths) if front_end.frames(int(samples))], np.int64)
-    if not len(long):
-        raise InputError(f"no stream has the {front_end.span} samples that a frame reads (frontend.length): give longer recordings")
-    kept = streams.take(long)
-    unlabelled = feature_split(kept.clips, front_end, features, streams.name)
-    y = np.zeros(unlabelled.x.shape[:2], np.int64)
-    for row, runs, frames in zip(y, kept.runs, unlabelled.lengths, strict=True):
-        row[:frames] = runs.at(np.arange(frames) * front_end.hop + front_end.span - 1)
-    return Streams(unlabelled.x, y, unlabelled.lengths, unlabelled.groups)
 
 
 def recordings(clips: Clips, front_end: FrontEnd, frames: int | None) -> Iterator[IntArray]:

@@ -15,8 +15,9 @@ from ..data.new_data import NewData
 from ..data.split import Int64Array, Split
 from ..data.streams import Streams, holds_streams
 from ..data.wav_folders import holds_sound
+from ..errors import InputError
 from ..frontend.asked import asked_front_end
-from ..frontend.clips import feature_split, feature_streams, samples_of
+from ..frontend.clips import feature_split, samples_of
 from ..frontend.description import FrontEnd
 from ..graph.ir import IntegerModel
 from ..graph.sound import Features
@@ -70,9 +71,9 @@ class Hearing:
         """Frames a second."""
         return self.front_end.sample_rate / self.front_end.hop
 
-    def last_sample(self, frame: int) -> int:
-        """Of a frame of a recording, counted from 0."""
-        return frame * self.front_end.hop + self.front_end.span - 1
+    def last_sample(self, frames: Int64Array) -> Int64Array:
+        """Of frames of a recording, both counted from 0."""
+        return np.asarray(frames * self.front_end.hop + self.front_end.span - 1)
 
     def readings(self, clips: Clips, what: str) -> Split:
         """Recordings of samples as readings, in real numbers. what: they are, for messages. Raises InputError for one without a frame."""
@@ -84,8 +85,17 @@ class Hearing:
         return self.readings(ArrayClips(split, self.front_end.sample_rate), "the recordings")
 
     def streams(self, streams: ClipStreams) -> Streams:
-        """Streams of samples as streams of readings. Raises InputError where none has a frame."""
-        return feature_streams(streams, self.front_end, self.features)
+        """A frame a reading of every stream that has one, with the label of its last sample. Raises InputError where none has a frame."""
+        front_end = self.front_end
+        long = np.array([row for row, samples in enumerate(streams.clips.lengths) if front_end.frames(int(samples))], np.int64)
+        if not len(long):
+            raise InputError(f"no stream has the {front_end.span} samples that a frame reads (frontend.length): give longer recordings")
+        kept = streams.take(long)
+        made = feature_split(kept.clips, front_end, self.features, streams.name)
+        y = np.zeros(made.x.shape[:2], np.int64)
+        for row, runs, frames in zip(y, kept.runs, made.lengths, strict=True):
+            row[:frames] = runs.at(self.last_sample(np.arange(frames)))
+        return Streams(made.x, y, made.lengths, made.groups)
 
     def least_samples(self, recorded: Int64Array, frames_a_step: int) -> Int64Array:
         """How many samples a recording of so many must keep, whatever befalls it: int64 [recordings]."""

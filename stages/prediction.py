@@ -206,7 +206,7 @@ def _step_rows(asked: _Questions, reader: Reader, hearing: Hearing | None) -> It
     for number, group, row, length in zip(asked.numbers, asked.groups, decisions, asked.lengths, strict=True):
         for step in range(int(length)):
             last = step * reader.stride + reader.readings_a_step - 1
-            yield number, group, last if hearing is None else hearing.last_sample(last), int(row[step]), ()
+            yield number, group, last if hearing is None else int(hearing.last_sample(np.array(last))), int(row[step]), ()
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
