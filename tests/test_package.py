@@ -51,6 +51,7 @@ def test_public_names():
         "flash",
         "inspect",
         "migrate",
+        "plot",
         "predict",
         "profile",
         "quantize",
