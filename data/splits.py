@@ -86,20 +86,21 @@ def _choose(share: Channels, order: Int64Array, fraction: float) -> list[int]:
     share: float64 [groups, classes], the part of each class that a group has.
     """
     taken: list[int] = []
-
-    def held(*more: int) -> Channels:
-        return np.asarray(share[[*taken, *more]].sum(axis=0))
+    held = np.zeros(share.shape[1])
 
     def keeps_training(group: int) -> bool:
-        return bool((held(group) < 1 - 1e-9).all())
+        return bool((held + share[group] < 1 - 1e-9).all())
 
     for group in map(int, order):
-        if keeps_training(group) and _distance(held(group), fraction) < _distance(held(), fraction):
+        if keeps_training(group) and _distance(held + share[group], fraction) < _distance(held, fraction):
             taken.append(group)
+            held = held + share[group]
     for label in range(share.shape[1]):
-        candidates = [int(group) for group in order if share[group, label] and keeps_training(int(group))]
-        if held()[label] == 0 and candidates:
-            taken.append(min(candidates, key=lambda group: _distance(held(group), fraction)))
+        missed = [int(group) for group in order if share[group, label]] if held[label] == 0 else []
+        candidates = list(filter(keeps_training, missed))
+        if candidates:
+            taken.append(min(candidates, key=lambda group: _distance(held + share[group], fraction)))
+            held = held + share[taken[-1]]
     return taken
 
 
