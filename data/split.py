@@ -25,7 +25,8 @@ class Split:
     y: int64 [sequences], the class. lengths: int64 [sequences], valid steps, 1..longest. groups: int64 [sequences];
     sequences of one group (a subject, a device, a recording) stay together when the split is split again. None: each is its own.
     spans: int64 [sequences, 2], where the readings of each begin and end on a line of all readings, on which continuous recordings lie
-    farther apart than any is long. None: nothing is known of what came before a sequence.
+    farther apart than any is long. None: nothing is known of what came before a sequence. held: bool [sequences], those that the source
+    itself keeps for validation; None: it says nothing.
     """
 
     x: ValueArray
@@ -33,6 +34,7 @@ class Split:
     lengths: Int64Array
     groups: Int64Array | None = None
     spans: Int64Array | None = None
+    held: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -61,8 +63,9 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> Split:
         """The sequences at `indices`, in that order; the padded time stays."""
-        groups, spans = (None if part is None else part[indices] for part in (self.groups, self.spans))
-        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], groups=groups, spans=spans)
+        known = {name: getattr(self, name) for name in ("groups", "spans", "held")}
+        chosen = {name: None if part is None else part[indices] for name, part in known.items()}
+        return dataclasses.replace(self, x=self.x[indices], y=self.y[indices], lengths=self.lengths[indices], **chosen)
 
     def digest(self) -> str:
         """SHA-256 (hex) over values, labels, lengths and groups; neither padding nor byte order nor the file's compression counts."""

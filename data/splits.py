@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,14 +23,17 @@ def validation_split(split: Split, fraction: float, seed: int) -> tuple[Split, S
     Of every class, round(fraction * its sequences) go to validation: at least one, but never the last one of training. Sequences
     with groups go by whole groups, as near to that as they allow. Raises InputError when nothing can be taken from training.
     """
-    train, validation = validation_rows(split.y, split.groups, fraction, seed)
-    return split.take(train), split.take(validation)
+    train, validation = validation_rows(split, fraction, seed)
+    return replace(split.take(train), held=None), replace(split.take(validation), held=None)
 
 
-def validation_rows(y: Int64Array, groups: Int64Array | None, fraction: float, seed: int) -> tuple[Int64Array, Int64Array]:
-    """Which sequences validation_split takes for (train, validation), of their classes and groups, int64 [sequences]."""
+def validation_rows(split: Split, fraction: float, seed: int) -> tuple[Int64Array, Int64Array]:
+    """Which sequences validation_split takes for (train, validation), int64 [sequences]."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction {fraction} is outside (0, 1)")
+    if split.held is not None:
+        return np.flatnonzero(~split.held), np.flatnonzero(split.held)
+    y, groups = split.y, split.groups
     if groups is not None:
         return _validation_groups(y, groups, fraction, seed)
     order = permutation(len(y), seed)

@@ -1,4 +1,4 @@
-"""What the user asks for: a recipe of five to eight sections, read from TOML, checked key by key, recorded in the model directory."""
+"""What the user asks for: a recipe of five to nine sections, read from TOML, checked key by key, recorded in the model directory."""
 
 from .augment_section import AugmentSection
 from .constraints import WEIGHT_CONSTRAINTS, Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, ScaleForm, Sparse, Ternary

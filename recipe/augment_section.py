@@ -37,6 +37,10 @@ class AugmentSection(RecipeSection):
     def _changes_something(self) -> Self:
         if self.snr is None and self.noise is not None:
             raise ValueError("augment.noise is what is added at augment.snr, which is unset: set both, or neither")
+        if self.snr is None and self.noise_share != type(self).model_fields["noise_share"].default:
+            raise ValueError("augment.noise_share is of clips that noise is added to, and augment.snr is unset: set both, or neither")
+        if self.snr is None and not (self.speed or self.shift or self.gain):
+            raise ValueError("[augment] changes nothing: set speed, shift, snr or gain, or leave it out")
         if self.snr is not None and self.snr[0] > self.snr[1]:
             raise ValueError(f"augment.snr runs from {self.snr[0]:g} to {self.snr[1]:g} dB: give the least first")
         return self

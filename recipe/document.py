@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from .augment_section import AugmentSection
 from .constraints import Constraint, Ternary
 from .data_section import DataSection
 from .frontend_section import FrontendSection
@@ -25,6 +26,7 @@ class Recipe(RecipeSection):
     compress: Annotated[tuple[Constraint, ...], Field(strict=False)] = (Ternary(),)
     quantize: QuantizeSection = QuantizeSection()
     frontend: FrontendSection | None = None
+    augment: AugmentSection | None = None
     decide: DecideSection | None = None
     stream: StreamSection | None = None
 

@@ -13,7 +13,7 @@ from .document import default_compress
 from .older_names import OLDER_NAMES
 from .stream_sections import OPTIONAL_SECTIONS
 
-MAY_BE_MISSING = (*OPTIONAL_SECTIONS, "frontend")
+MAY_BE_MISSING = (*OPTIONAL_SECTIONS, "frontend", "augment")
 """Sections that `section=true` asks for as they are by default, and `section=false` for none."""
 
 

@@ -67,7 +67,7 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe", named: Collection[
     for fault in (*_unread_by_the_net(recipe, named), *_unread_beside_others(recipe, named), *_unread_constraints(recipe)):
         raise InputError(f"{origin}: {fault}")
     refuse_unread_of_streams(recipe, origin)
-    for fault in _unread_behind_a_front_end(recipe) if recipe.frontend is not None else ():
+    for fault in _unread_behind_a_front_end(recipe) if recipe.frontend is not None else _unread_without_a_front_end(recipe):
         raise InputError(f"{origin}: {fault}")
 
 
@@ -121,6 +121,12 @@ def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:
         yield f"[stream] is about lost readings, and {of_frames}, of which none is lost alone: leave it out"
     if recipe.decide is not None and recipe.decide.rate is not None:
         yield "decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out"
+
+
+def _unread_without_a_front_end(recipe: Recipe) -> Iterator[str]:
+    """A sentence for what is made of samples alone."""
+    if recipe.augment is not None:
+        yield "[augment] changes samples before a front-end, and there is none: add [frontend], or leave it out"
 
 
 def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:

@@ -59,9 +59,12 @@ def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
 def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener: Listener) -> FeatureDataset:
     features, frames = feature_maker(front_end, listener), _frames_of_all(recipe, clips.train, front_end)
     train, test = (
-        _shaped(recipe, feature_split(split, front_end, features, f"the {name} split of {recipe.data.source}", frames))
+        shaped(recipe, feature_split(split, front_end, features, f"the {name} split of {recipe.data.source}", frames))
         for name, split in (("train", clips.train), ("test", clips.test))
     )
+    for note in clips.notes:
+        listener.warning(note)
+    train = replace(train, held=clips.kept_for_validation)
     known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts)
     return FeatureDataset(*known, front_end=front_end, clips=clips, frames=frames)
 
@@ -92,7 +95,8 @@ def _reads_images(recipe: Recipe) -> bool:
     return recipe.model.kind.endswith("2d")
 
 
-def _shaped(recipe: Recipe, split: Split) -> Split:
+def shaped(recipe: Recipe, split: Split) -> Split:
+    """A split of features as the net's kind reads it: frames in the place of time, or a spectrogram as an image."""
     return replace(split, x=split.x[..., None]) if _reads_images(recipe) else split
 
 

@@ -19,19 +19,32 @@ from ..recipe import Recipe, to_toml
 from ..train.checkpoint import CheckpointFile, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
-from ..train.loop import fit
+from ..train.loop import Anew, fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import Metrics
 from ..train.schedule import quantize_schedule, train_schedule
+from .augmented import augment_identity
 from .epochs import tell_best, telling_how_to_resume
 from .listener import Listener
 from .net_readings import centre_and_spread, training_data
 
 
 def fine_tune(
-    net: Net, teacher: Net, recipe: Recipe, data: Split, path: Path, metrics: Metrics, listener: Listener, *, resume: bool
+    net: Net,
+    teacher: Net,
+    recipe: Recipe,
+    data: Split,
+    anew: Anew | None,
+    path: Path,
+    metrics: Metrics,
+    listener: Listener,
+    *,
+    resume: bool,
 ) -> None:
-    """Train the compressed net on `data` under its constraints, in place; its checkpoint goes to `path`, and `metrics` are filled."""
+    """Train the compressed net on `data` under its constraints, in place; its checkpoint goes to `path`, and `metrics` are filled.
+
+    anew: gives the training part of `data` as it is in an epoch, where it changes.
+    """
     listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
     training, validation = training_data(recipe, data)
     center, spread = centre_and_spread(recipe, net, training)
@@ -52,7 +65,12 @@ def fine_tune(
             checkpoint=CheckpointFile(path / CHECKPOINT, to_toml(recipe).decode()),
             metrics=metrics,
             resume=resume,
-            identity={"compress": [entry.model_dump(mode="json") for entry in recipe.compress], "loop": recipe.train.loop},
+            identity={
+                "compress": [entry.model_dump(mode="json") for entry in recipe.compress],
+                "loop": recipe.train.loop,
+                **augment_identity(recipe),
+            },
+            anew=anew,
         )
     net.to("cpu")
     tell_best(reports, listener)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..data.dataset import Dataset, Split
-from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_split
+from ..data.split import Int64Array
+from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_rows, validation_split
 from ..data.steps import in_steps, windows
 from ..errors import InputError
 from ..models import Net, decimation
@@ -41,6 +42,13 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
     if recipe.train.validation_fraction == 0:
         return split, None
     return validation_split(split, recipe.train.validation_fraction, recipe.train.seed)
+
+
+def training_rows(recipe: Recipe, split: Split) -> Int64Array:
+    """Which sequences training_data takes for training, int64 [sequences]."""
+    if recipe.train.validation_fraction == 0:
+        return np.arange(len(split))
+    return validation_rows(split, recipe.train.validation_fraction, recipe.train.seed)[0]
 
 
 def centre_and_spread(recipe: Recipe, net: Net, training: Split) -> tuple[torch.Tensor, torch.Tensor]:

@@ -35,6 +35,7 @@ from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise
 from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.metrics import Metrics, metrics_file
 from .artefacts import describe_formats, model_files, read_model, read_vectors
+from .augmented import epoch_data
 from .decision import (
     check_thresholds,
     decide_by,
@@ -155,7 +156,8 @@ def _quantize(
         tell_limited(net, (data, _readings(steps(recipe, net, dataset.test), manifest)), listener)
     metrics = Metrics()
     if recipe.quantize.epochs:
-        fine_tune(net, teacher, recipe, data, directory.path, metrics, listener, resume=resume)
+        anew = epoch_data(recipe, net, dataset, recipe.train.epochs)
+        fine_tune(net, teacher, recipe, data, anew, directory.path, metrics, listener, resume=resume)
     for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)

@@ -32,10 +32,11 @@ from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device, device_name
 from ..train.evaluate import accuracy
-from ..train.loop import fit
+from ..train.loop import Anew, fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
+from .augmented import augment_identity, epoch_data
 from .epochs import tell_best, telling_how_to_resume
 from .features import load_readings
 from .listener import Listener, Silent
@@ -110,6 +111,7 @@ def train_held(
     if not begun:
         refuse_early(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
+    anew = epoch_data(recipe, net, dataset)
     if begun:
         refuse_other_data(directory.manifest(), recipe, dataset)
     else:
@@ -122,7 +124,7 @@ def train_held(
             listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")
     with telling_how_to_resume(f"go on with: {going_on}"):
-        reports, device = _fit(net, recipe, training, validation, directory, metrics := Metrics(), listener)
+        reports, device = _fit(net, recipe, training, validation, anew, directory, metrics := Metrics(), listener)
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, net, dataset.test))
     trained = {FLOAT_NET: encode_net(net), METRICS: metrics_file(b"", "train", metrics)}
@@ -132,7 +134,14 @@ def train_held(
 
 
 def _fit(
-    net: Net, recipe: Recipe, training: Split, validation: Split | None, directory: ModelDirectory, metrics: Metrics, listener: Listener
+    net: Net,
+    recipe: Recipe,
+    training: Split,
+    validation: Split | None,
+    anew: Anew | None,
+    directory: ModelDirectory,
+    metrics: Metrics,
+    listener: Listener,
 ) -> tuple[tuple[EpochReport, ...], torch.device]:
     """Train the net, or go on from the directory's checkpoint; it is on the CPU afterwards. Returns the epochs, and where they ran."""
     center, spread = centre_and_spread(recipe, net, training)
@@ -155,7 +164,8 @@ def _fit(
         checkpoint=CheckpointFile(directory.path / CHECKPOINT),
         metrics=metrics,
         resume=directory.has(CHECKPOINT),
-        identity={"loop": recipe.train.loop},
+        identity={"loop": recipe.train.loop, **augment_identity(recipe)},
+        anew=anew,
     )
     net.to("cpu")
     return reports, device

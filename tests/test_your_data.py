@@ -10,6 +10,7 @@ import pytest
 
 import rescomp
 from rescomp.cli import main
+from rescomp.recipe import load_recipe
 
 PAGE = (Path(rescomp.__file__).parent / "docs" / "your_data.md").read_text()
 COMMANDS = re.findall(r"^    rescomp (.+)$", PAGE, re.MULTILINE)
@@ -60,3 +61,9 @@ def test_the_log_shown_is_read(folder, monkeypatch):
     table = read_table(folder / "shown.csv")
     assert list(table.columns) == ["timestamp", "ax", "ay", "az", "label", "device"]
     assert table.lines == (2, 3)
+
+
+def test_the_recipe_of_words_is_one(tmp_path):
+    (tmp_path / "words.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])
+    recipe = load_recipe(tmp_path / "words.toml")
+    assert (recipe.data.words, recipe.augment.snr, recipe.frontend.preset) == (("yes", "no"), (5, 20), "mlperf_tiny_kws")

@@ -30,6 +30,8 @@ OnStep = Callable[[int, int], None]
 OnEpoch = Callable[[EpochReport], None]
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor, CountedSteps | None], Tensor]
 Describe = Callable[[], str | None]
+Anew = Callable[[int], Split]
+"""The training data as they are in an epoch, which counts from 1: other values of the same sequences."""
 
 
 class DivergedError(InputError):
@@ -52,6 +54,7 @@ def fit(
     metrics: Metrics | None = None,
     resume: bool = False,
     identity: Mapping[str, Any] | None = None,
+    anew: Anew | None = None,
 ) -> tuple[EpochReport, ...]:
     """Train `net` in place; returns the reports of the epochs that this call ran.
 
@@ -64,8 +67,8 @@ def fit(
     report sees each epoch after it is on disk; describe says, for it, where the constraints' schedules are. metrics: gets a line an
     epoch, of those before a resumed run too. The checkpoint is written at the start and after every epoch, so an interruption keeps
     the last complete epoch; with resume it is read instead, and the weights become bit for bit those of a run never interrupted,
-    given the same threads. identity: what else a resumed run must have in common (JSON). Everything random comes from
-    schedule.seed; torch's global generator is left as it was.
+    given the same threads. identity: what else a resumed run must have in common (JSON). anew: gives the data of an epoch in the place of
+    `train`. Everything random comes from schedule.seed; torch's global generator is left as it was.
 
     With schedule.patience the net ends with the weights of the epoch of the best validation accuracy (of equals the lowest loss, once the
     constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so long. With
@@ -87,6 +90,8 @@ def fit(
         for epoch in range(done + 1, schedule.epochs + 1):
             if run.is_over(epoch - 1):
                 break
+            if anew:
+                run.data = Batch.whole(anew(epoch))
             mean, correct = run.epoch(epoch)
             judged = watching.judge(net) if watching else None
             text, left = describe() if describe else None, clock.seconds_left(epoch)

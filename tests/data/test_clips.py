@@ -99,5 +99,5 @@ def test_images_are_no_samples(write_npz: Any) -> None:
 def test_the_rows_of_a_validation_part_are_those_that_it_takes(groups: Any) -> None:
     y = np.arange(40, dtype=np.int64) % 2
     split = Split(np.arange(40, dtype=np.int32)[:, None, None], y, np.ones(40, np.int64), groups)
-    sides = zip(validation_split(split, 0.25, 3), validation_rows(y, groups, 0.25, 3), strict=True)
+    sides = zip(validation_split(split, 0.25, 3), validation_rows(split, 0.25, 3), strict=True)
     assert all(side.x.ravel().tolist() == rows.tolist() and len(rows) for side, rows in sides)

@@ -336,3 +336,23 @@ def test_another_identity_is_not_resumed(make_net: Any, train_split: Split, sche
     fit(make_net(), train_split, schedule, checkpoint=checkpoint, identity={"compress": ["ternary"]})
     with pytest.raises(InputError, match="was made with compress"):
         fit(make_net(), train_split, schedule, checkpoint=checkpoint, resume=True, identity={"compress": ["int8"]})
+
+
+def test_data_made_anew_are_those_of_the_epoch_in_a_resumed_run_too(
+    make_net: Any, train_split: Split, schedule: Schedule, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+
+    def anew(epoch: int) -> Split:
+        asked.append(epoch)
+        return dataclasses.replace(train_split, x=train_split.x * np.float32(epoch))
+
+    whole, plain, resumed = make_net(), make_net(), make_net()
+    fit(whole, train_split, schedule, anew=anew)
+    assert asked == list(range(1, schedule.epochs + 1))
+    fit(plain, train_split, schedule)
+    checkpoint = CheckpointFile(tmp_path / "c.safetensors")
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_net(), train_split, schedule, anew=anew, checkpoint=checkpoint, on_step=Interruption(25))
+    fit(resumed, train_split, schedule, anew=anew, checkpoint=checkpoint, resume=True)
+    assert weights(whole) == weights(resumed) != weights(plain)
