@@ -93,7 +93,7 @@ def test_changed_clips_train_another_net_and_the_same_ones_the_same(spoken, tmp_
     [
         (("augment=true",), r"\[augment\] changes nothing: set speed, shift, snr or gain"),
         (("augment.noise=pink",), r"augment\.noise is what is added at augment\.snr"),
-        (("augment.noise_share=0.5",), r"augment\.noise_share is how many clips get noise"),
+        (("augment.noise_share=0.5",), r"augment\.noise_share is of clips that noise is added to"),
         (("augment.gian=6",), r"unknown key 'augment\.gian'; the nearest one is 'gain'"),
         ((*CHANGED, "frontend=false"), r"\[augment\] changes samples before a front-end, and there is none"),
     ],
