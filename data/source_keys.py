@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from ..errors import InputError
@@ -30,5 +30,24 @@ def refuse_unread_keys(data: DataSection, kind: SourceKind) -> None:
         raise InputError(f"data.split = {data.split!r} is for WAV files, and {data.source!r} is none: leave it out")
     if kind == "WAV files" and data.fraction_bits:
         raise InputError(f"data.fraction_bits is for numbers that are no integers, and {data.source!r} holds int16: leave it out")
-    if kind == "WAV files" and data.noise is not None and data.silence is None:
-        raise InputError("data.noise is what data.silence is cut out of, which is unset: set both, or neither")
+    if kind == "WAV files":
+        for fault in _unread_of_sound(data):
+            raise InputError(fault)
+
+
+def _unread_of_sound(data: DataSection) -> Iterator[str]:
+    """A sentence for each key of WAV files that another key leaves without a meaning."""
+    default = DataSection.model_fields
+    if data.noise is not None and data.silence is None:
+        yield "data.noise is what data.silence is cut out of, which is unset: set both, or neither"
+    if data.split in _OF_SOUND and data.draws_no_clips and data.split_seed != default["split_seed"].default:
+        yield f"data.split_seed draws groups, and data.split = {data.split!r} draws none: leave it out"
+    if data.split == "lists" and data.silence is None and data.test_fraction != default["test_fraction"].default:
+        yield "data.test_fraction says how much goes to test, and data.split = 'lists' names it: leave it out"
+
+
+def refuse_without_tracks(data: DataSection) -> None:
+    """Raise InputError for what is read of label tracks, where there are none."""
+    for key in ("label", "rest"):
+        if getattr(data, key) is not None:
+            raise InputError(f"data.{key} is for label tracks beside WAV files, and {data.source!r} has none: leave it out")

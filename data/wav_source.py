@@ -19,6 +19,7 @@ from .label_tracks import read_track
 from .labels import refuse_other_classes
 from .logs import class_order, cuts
 from .resampling import resampled_length, resampler
+from .source_keys import refuse_without_tracks
 from .wav import WavFile, read_header
 from .wav_clips import Excerpt, WavClips
 from .wav_folders import Side, Sound, list_sounds, noise_files
@@ -42,6 +43,8 @@ def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequ
     known: the classes that there must be, where they are for a net. Raises InputError, naming the file.
     """
     sounds = read_sounds(path, data, sample_rate)
+    if sounds.sounds[0].track is None:
+        refuse_without_tracks(data)
     excerpts = among_words(path, list(excerpts_of(sounds, data)), data)
     sided = fewer_unknown(list(_sided(sounds, excerpts, data)), data)
     sided = with_silence(sided, sounds.files[len(sounds.sounds) :], len(sounds.sounds), sounds.rate, data)
@@ -134,7 +137,7 @@ def _sides(sounds: Sounds, windows: Sequence[Excerpt], data: DataSection) -> Seq
     given = [sound.side for sound in sounds.sounds]
     if given[0] is not None:
         for key in ("split", "test_fraction", "split_seed"):
-            if getattr(data, key) != DataSection.model_fields[key].default and not (key == "split_seed" and _draws(data)):
+            if getattr(data, key) != DataSection.model_fields[key].default and (key != "split_seed" or data.draws_no_clips):
                 raise InputError(f"data.{key} splits recordings, and {sounds.source} has a folder train and a folder test: leave it out")
         return [given[window.file] or "train" for window in windows]
     if data.split == "group":
@@ -144,10 +147,6 @@ def _sides(sounds: Sounds, windows: Sequence[Excerpt], data: DataSection) -> Seq
     else:
         by_file = [side_by_hash(sound.name, data.test_fraction) for sound in sounds.sounds]
     return [by_file[window.file] for window in windows]
-
-
-def _draws(data: DataSection) -> bool:
-    return data.unknown is not None or data.silence is not None
 
 
 def _in_time(sounds: Sounds, excerpts: Sequence[Excerpt], data: DataSection) -> Iterator[SidedExcerpt]:

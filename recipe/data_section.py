@@ -61,6 +61,11 @@ class DataSection(RecipeSection):
         except ValidationError as error:
             raise InputError(explain(error, cls, "data")) from error
 
+    @property
+    def draws_no_clips(self) -> bool:
+        """Whether neither other words nor silence are drawn."""
+        return self.unknown is None and self.silence is None
+
     @field_validator("channels", "words", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:

@@ -19,7 +19,7 @@ from rescomp.data.clips import ArrayClips
 from rescomp.data.resampling import resample, resampled_length
 from rescomp.data.split import Split
 from rescomp.errors import InputError, MissingToolError
-from rescomp.recipe import DataSection
+from rescomp.recipe import DataSection, load_recipe
 from rescomp.tests.data.wav_files import tone, write_wav
 
 
@@ -311,3 +311,23 @@ def test_a_resampled_length_is_the_nearest(samples: int, rate: int, wanted: int,
     assert resampled_length(samples, rate, wanted) == length
     pytest.importorskip("soxr")
     assert resample(np.zeros((samples, 2), np.int16), rate, wanted).shape == (length, 2)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"label": "what"}, r"data\.label is for label tracks beside WAV files, and .* has none"),
+        ({"rest": "none"}, r"data\.rest is for label tracks"),
+        ({"split": "hash", "split_seed": 1}, r"data\.split_seed draws groups, and data\.split = 'hash' draws none"),
+        ({"split": "lists", "test_fraction": 0.5}, r"data\.test_fraction says how much goes to test, and data\.split = 'lists' names it"),
+    ],
+)
+def test_a_key_without_a_meaning_here_is_refused(words: Path, keys: dict[str, Any], message: str) -> None:
+    refused(words, message, **keys)
+
+
+def test_in_time_a_seed_draws_words_and_nothing_else(words: Path) -> None:
+    asked = [f"data.source={words}", "data.split=time", "data.window=2", "data.split_seed=3"]
+    with pytest.raises(InputError, match=r"data\.split = 'time' draws none"):
+        load_recipe(None, asked)
+    assert load_recipe(None, [*asked, "data.words=go", "data.unknown=0.5"]).data.split_seed == 3
