@@ -64,6 +64,6 @@ def test_the_log_shown_is_read(folder, monkeypatch):
 
 
 def test_the_recipe_of_words_is_one(tmp_path):
-    (tmp_path / "words.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])
+    (tmp_path / "words.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[-1])
     recipe = load_recipe(tmp_path / "words.toml")
     assert (recipe.data.words, recipe.augment.snr, recipe.frontend.preset) == (("yes", "no"), (5, 20), "mlperf_tiny_kws")
