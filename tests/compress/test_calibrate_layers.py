@@ -127,7 +127,7 @@ class Joined(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.a(x)
-        joined = torch.cat([y, self.b(x) * self.factor, self.c(x)], 1)
+        joined = torch.cat([y, self.c(x), self.b(x) * self.factor], 1)
         return self.e(torch.cat([joined, self.d(y)], 1).mean((2, 3)))
 
 
