@@ -13,13 +13,18 @@ import numpy as np
 import pytest
 
 from rescomp.export.c_templates import kernel_files, read_template
+from rescomp.frontend.description import FrontEnd
+from rescomp.frontend.lowering import FEATURES, frontend_graph
 from rescomp.graph import ops
 from rescomp.graph.draws import Draws
+from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import log2_table, sine_table
 from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.verify import FRAME_INPUT
 from rescomp.targets.cores import AVR, CORES
-from rescomp.validate.c_program import WARNINGS
-from rescomp.validate.emulation import build_sources, run_firmware
+from rescomp.targets.kernel_choice import Target
+from rescomp.validate.c_program import TAP_FLAG, WARNINGS, run_probe
+from rescomp.validate.emulation import build_sources, run_firmware, run_model
 from rescomp.validate.host_c import SANITIZED
 
 CHECKED_CALL = Path(__file__).parents[2] / "firmware_templates" / "platforms" / "semihosting" / "checked_call.S"
@@ -172,6 +177,19 @@ def test_definitions_of_a_front_end_compute_what_they_mean(tmp_path):
     run = host_program(tmp_path)
     for name in NAMES:
         assert differing(run, cases_of(name)) == []
+
+
+def test_a_front_end_on_an_avr_computes_what_it_means(emulated):
+    """Where int has 16 bits, and constants lie in a memory of their own."""
+    core, graph = emulated("atmega2560"), frontend_graph(FrontEnd("log_mel", 8000, 200, 80, 256, 5, 60.0, 3800.0))
+    frames = graph.nodes[0].op.stress(Draws(1), graph.inputs[0].type)[0][::12]
+    found = run_probe(
+        graph, {FRAME_INPUT: frames}, lambda model, folder, data: run_model(core, model, folder, (TAP_FLAG,), data), Target(core)
+    )
+    wanted = evaluate_graph(graph, {FRAME_INPUT: frames})
+    assert len(frames) > 10
+    assert {name for name in found if not np.array_equal(found[name], wanted[name])} == set()
+    assert {"magnitudes", "doublings", FEATURES} <= set(found)
 
 
 SOON = {name: slice(None, None, step) for name, step in zip(NAMES, (3, 2, 2), strict=True)}
