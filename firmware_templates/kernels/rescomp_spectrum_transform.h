@@ -67,20 +67,19 @@ static void transform_once(int32_t *points, rescomp_count count, rescomp_count m
 static void transform_twice(int32_t *points, rescomp_count count, rescomp_count m, const RESCOMP_FLASH int16_t *sine)
 {
     const rescomp_count half = m / 2, step = count / (2 * m), quarter = count / 2;
-    const int32_t *const end = points + count;
     const turn eighth = turn_of(sine[quarter / 2], sine[quarter / 2]);
 
-    for (int32_t *p = points; p < end; p += 4 * m) {
-        join_four(p, m, ONE, eighth, eighth);
+    for (rescomp_count i = 0; i < count; i += 4 * m) {
+        join_four(points + i, m, ONE, eighth, eighth);
     }
-    for (int32_t *p = points + half; half > 0 && p < end; p += 4 * m) {
-        join_four(p, m, MINUS_J, eighth, eighth);
+    for (rescomp_count i = half; half > 0 && i < count; i += 4 * m) {
+        join_four(points + i, m, MINUS_J, eighth, eighth);
     }
     for (rescomp_count k = half == 1 ? 2 : 1; k < m; k += k + 1 == half ? 2 : 1) {
         const turn w = turn_at(2 * k * step, quarter, sine), v = turn_of(sine[quarter - k * step], sine[k * step]);
 
-        for (int32_t *p = points + k; p < end; p += 4 * m) {
-            join_four(p, m, ANY, w, v);
+        for (rescomp_count i = k; i < count; i += 4 * m) {
+            join_four(points + i, m, ANY, w, v);
         }
     }
 }

@@ -33,8 +33,14 @@ static run run_of(uint8_t number, const rescomp_frame *frame)
 
     found.first = number == 0 ? 0 : number == 1 ? top : top + 1;
     found.pairs = number == 0 ? top : pairs <= top ? 0 : number == 1 ? 1 : pairs - found.first;
-    found.weight = frame->window + place_of(2 * found.first, length);
-    found.step = (int8_t)(place_of(2 * found.first + 1, length) - place_of(2 * found.first, length));
+    found.weight = frame->window;
+    found.step = 0;
+    if (found.pairs > 0) {
+        const rescomp_count place = place_of(2 * found.first, length);
+
+        found.weight += place;
+        found.step = (int8_t)(place_of(2 * found.first + 1, length) - place);
+    }
     return found;
 }
 
