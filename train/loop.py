@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -87,12 +88,8 @@ def fit(
         done = run.start(checkpoint, metrics, resume)
         clock = _Clock(schedule.epochs)
         reports = []
-        for epoch in range(done + 1, schedule.epochs + 1):
-            if run.is_over(epoch - 1):
-                break
-            if anew:
-                run.data = Batch.whole(anew(epoch))
-            mean, correct = run.epoch(epoch)
+        for epoch in takewhile(lambda epoch: not run.is_over(epoch - 1), range(done + 1, schedule.epochs + 1)):
+            mean, correct = run.epoch(epoch, anew)
             judged = watching.judge(net) if watching else None
             text, left = describe() if describe else None, clock.seconds_left(epoch)
             reports.append(run.report(epoch, mean, correct, judged, left, text))
@@ -162,8 +159,10 @@ class _Run:
         self._announce()
         return done
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
-        """(mean loss, accuracy) of one pass over the data in a new order."""
+    def epoch(self, epoch: int, anew: Anew | None) -> tuple[float, float]:
+        """(mean loss, accuracy) of one pass over the data, made anew where they are, in a new order."""
+        if anew:
+            self.data = Batch.whole(anew(epoch))
         self.net.train()
         loss_sum, correct = 0.0, 0
         for rows, batch in self._batches():
