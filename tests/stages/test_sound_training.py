@@ -1,11 +1,13 @@
 """Nets trained on WAV files: whose clips are validation, and clips changed anew in every epoch."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from rescomp.data.augmentation import AugmentedClips
+from rescomp.data.clip_sources import load_clips
 from rescomp.data.noise import RecordedNoise
 from rescomp.data.wav import read_header
 from rescomp.errors import InputError
@@ -14,9 +16,11 @@ from rescomp.frontend.lowering import frontend_graph
 from rescomp.graph.sound import numpy_features
 from rescomp.model_directory import FLOAT_NET, MANIFEST
 from rescomp.models import build
-from rescomp.recipe import load_recipe, refuse_unread
+from rescomp.recipe import DataSection, load_recipe, refuse_unread
+from rescomp.stages import features
 from rescomp.stages.augmented import epoch_data
 from rescomp.stages.features import load_readings
+from rescomp.stages.listener import Silent
 from rescomp.stages.net_readings import training_data
 from rescomp.stages.quantization import quantize
 from rescomp.stages.training import train_model
@@ -58,8 +62,19 @@ def test_the_listed_clips_are_the_validation_part_where_there_is_one(spoken):
     training, validation = training_data(recipe, dataset.train)
     assert (len(training), validation.groups.tolist()) == (6, [0, 2])
     assert np.array_equal(validation.x, dataset.train.x[dataset.clips.kept_for_validation])
+    assert np.array_equal(dataset.train.spans, dataset.clips.train.spans)
     plain, dataset = load_readings(recipe_of(spoken))
     assert [len(part) if part else 0 for part in training_data(plain, dataset.train)] == [8, 0]
+
+
+def test_what_was_done_to_the_samples_is_told(spoken, monkeypatch):
+    told = []
+    noted = dataclasses.replace(load_clips(DataSection(source=str(spoken), split="lists")), notes=("2 WAV files are resampled",))
+    monkeypatch.setattr(features, "load_clips", lambda *_: noted)
+    listener = Silent()
+    monkeypatch.setattr(listener, "warning", told.append, raising=False)
+    load_readings(recipe_of(spoken), listener=listener)
+    assert "2 WAV files are resampled" in told
 
 
 def test_an_epoch_s_data_are_the_features_of_the_changed_training_clips(spoken):
