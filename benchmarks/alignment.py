@@ -76,7 +76,7 @@ HEADING = """# An alignment, measured
 Written by `python benchmarks/alignment.py`; [contract.md](contract.md) says what is computed.
 
 HAR-2 as in [har2.md](har2.md), in another protocol: of each recording the first 8 s of walking are known to be walking, and turn it. The
-windows that lie in them are left out of every test below. UCI HAR, official split by subject.
+windows that lie in them, and a recording without any walking, are left out of every test below. UCI HAR, official split by subject.
 """
 NET = """
 ## A net of 1 KB

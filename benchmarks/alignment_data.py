@@ -25,7 +25,9 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Worn:
-    """One side of the data. x: int16 [windows, 128, 9]; y: 0 or 1; calibrating: windows that lie in the walking that is known."""
+    """One side of the data. x: int16 [windows, 128, 9]; y: 0 or 1. calibrating: windows that lie in the walking that is known, or in a
+    recording without any, which are not tested.
+    """
 
     x: IntArray
     y: IntArray
@@ -42,6 +44,9 @@ def read_side(pack: Arrays, side: str) -> Worn:
     walks, calibrating = {}, np.zeros(len(x), np.bool_)
     for each in np.unique(recording).tolist():
         rows = np.flatnonzero((recording == each) & (y == classes.index("walking")))
+        if not len(rows):
+            calibrating[recording == each] = True
+            continue
         walks[each], used = _first_walk(x[rows], start[rows])
         calibrating[rows[used]] = True
     two = np.isin(y, [classes.index(name) for name in MERGED]).astype(np.int64)
@@ -66,7 +71,7 @@ def reference_of(train: Worn) -> FloatArray:
 def alignments(side: Worn, op: Align) -> IntArray:
     """The calibration of each window's recording: int64 [windows, 9]."""
     found = {recording: calibrate(walk, op) for recording, walk in side.walks.items()}
-    return np.array([found[recording] for recording in side.recording.tolist()])
+    return np.array([found.get(recording, np.zeros(9, np.int64)) for recording in side.recording.tolist()])
 
 
 def turned_by(side: Worn, op: Align) -> IntArray:
