@@ -16,6 +16,7 @@ from typing import get_args
 
 import numpy as np
 from front_end_costs import CLOCKS, cost, goals, seconds, table
+from pushed_minute import WHERE, pushed, summing_net
 
 from rescomp.frontend.description import PRESETS, FrontEnd, Statistic
 from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
@@ -28,6 +29,7 @@ from rescomp.graph.verify import FRAME_INPUT
 from rescomp.targets.cores import AVR, CORES, Core
 from rescomp.targets.kernel_choice import Target
 from rescomp.validate.c_program import run_probe
+from rescomp.validate.c_vectors import PUSHED
 from rescomp.validate.emulation import run_model
 from rescomp.validate.host_c import SANITIZED, HostC
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
@@ -57,6 +59,8 @@ WITNESSES = {
     "tflite-micro": load_witness("tflite-micro"),
     "c, sanitized": HostC([*SANITIZED.flags, "-DRESCOMP_TAP"]),
 }
+SECONDS = 60
+"""Of the sound that is pushed without a break."""
 AT_A_TIME = 300
 """Frames that a witness is given."""
 
@@ -118,7 +122,11 @@ def count(core: Core, name: str) -> dict[str, int]:
     return cost(core, front_end, COUNTED[name], frame)
 
 
-def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
+def report(
+    results: Mapping[str, Mapping[str, tuple[int, int]]],
+    costs: Mapping[str, Mapping[str, Mapping[str, int]]],
+    minute: Mapping[str, tuple[int, int]],
+) -> Iterator[str]:
     """The page, line by line."""
     yield from [
         "# Front-ends, measured",
@@ -151,6 +159,22 @@ def report(results: Mapping[str, Mapping[str, tuple[int, int]]], costs: Mapping[
         yield from table(kernels, costs[name])
     yield from ["", "Goals for `log_mel`:", "", *goals(FRONT_ENDS["log_mel"], costs["log_mel"])]
     yield from ["", "## What a second costs", "", *seconds(FRONT_ENDS["log_mel"], costs["log_mel"])]
+    yield from ["", "## A minute without a break", "", *minute_lines(minute)]
+
+
+def minute_lines(minute: Mapping[str, tuple[int, int]]) -> Iterator[str]:
+    """What came of SECONDS of sound, pushed."""
+    parts = ", ".join(map(str, sorted(PUSHED)))
+    yield f"{SECONDS} seconds of sound at 16,000 samples a second, pushed to `log_mel` and a small net behind it, {parts} samples at a time"
+    yield "(over a serial line in parts of several sizes), beside the features, states and scores that numpy makes of it offline:"
+    yield from ["", "| where | values compared | differ |", "|---|---|---|"]
+    yield from (f"| {where} | {compared:,} | {differing} |" for where, (compared, differing) in minute.items())
+
+
+def pushed_minute() -> dict[str, tuple[int, int]]:
+    """By where it was pushed: values compared, and how many differ."""
+    recording = sound(5, SECONDS * 16000)[:, None]
+    return {where: pushed(summing_net(FRONT_ENDS["log_mel"]), recording, where) for where in WHERE}
 
 
 def main() -> None:
@@ -168,7 +192,7 @@ def main() -> None:
         results[witness] = known
         print(witness, results[witness], flush=True)
     costs = {name: {core: count(CORES[core], name) for core in CLOCKS} for name in COUNTED}
-    OUTPUT.write_text("\n".join([*report(results, costs), ""]), encoding="utf-8", newline="\n")
+    OUTPUT.write_text("\n".join([*report(results, costs, pushed_minute()), ""]), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,12 @@ from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected, Reshape
+from rescomp.graph.sound import Pcm, evaluate_frontend
 from rescomp.graph.verify import FRAME_INPUT
 from rescomp.graph.weights import Int8Weight
 from rescomp.validate import parity_device
+from rescomp.validate.c_program import write_export
+from rescomp.validate.c_vectors import PUSHED
 from rescomp.validate.compare import compare, expected_count
 from rescomp.validate.coverage import CoverageMeter
 from rescomp.validate.fault import locate
@@ -169,3 +172,27 @@ def test_a_board_that_hears_wrongly_is_told_by_layer_frame_and_channel(tmp_path)
         first = compare(job, reference, answer.trajectory).first
         fault = locate(job, witness, answer, reference, first, 2).fault
     assert (fault.graph, fault.layer, fault.value.channel, fault.value.step) == ("frontend", "logarithms", 3, 0)
+
+
+@pytest.mark.parametrize("where", ["c", "qemu:cortex-m4", "serial"])
+def test_a_long_recording_pushed_in_parts_of_any_size_is_the_recording(where, tmp_path, request):
+    """Three quarters of a second, once in parts of each size; benchmarks/front_ends.py pushes a minute."""
+    name, _, argument = where.partition(":")
+    if argument:
+        request.getfixturevalue("emulated")(argument)
+    model, rng = recurrent(SMALL, 1), np.random.default_rng(6)
+    recording = rng.integers(-32768, 32768, (6000, 1)) >> (np.arange(6000)[:, None] // 500 % 16)
+    rows = 1 if where == "serial" else len(PUSHED)
+    heard = evaluate_frontend(model, recording)
+    x, sound = np.stack([heard] * rows), Pcm(np.stack([recording.astype(np.int16)] * rows), np.full(rows, 6000))
+    job = Job(model, tmp_path, x, np.full(rows, len(heard)), argument, sound=sound)
+    write_export(tmp_path / "c", model)
+    if where == "serial":
+        with serial_machine(None, build_parity_firmware(None, model, tmp_path / "c", tmp_path)) as port:
+            answers = list(SerialPort(hello_seconds=3).answers(replace(job, argument=port)))
+    else:
+        answers = list(load_witness(name).answers(job))
+    for answer in answers:
+        comparison = compare(job, evaluate(model, x, job.lengths), answer.trajectory)
+        assert (comparison.compared, comparison.mismatches) == (rows * (len(heard) * 9 + 3), 0), comparison.first
+    assert sorted(PUSHED) == [1, 2, 7, 33, 61, 64]
