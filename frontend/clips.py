@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..data.clips import Clips
+from ..data.raw import MOST_PADDED, MOST_TIMES
 from ..data.split import Split
 from ..errors import InputError, counted
 from ..graph.fixed_point import LOG2_BITS, IntArray
@@ -30,10 +31,21 @@ def feature_split(clips: Clips, front_end: FrontEnd, features: Features, what: s
             f"clip {short} (counting from 0) of {what} has {counted(int(clips.lengths[short]), 'sample')}, and a frame reads "
             f"{front_end.span} (frontend.length): leave out clips as short"
         )
+    _refuse_padding(lengths, front_end.features, what)
     x = np.zeros((len(clips), int(lengths.max(initial=1)), front_end.features), np.float32)
     for row, made in zip(x, features_in(recordings(clips, front_end, frames), front_end.span, front_end.hop, features), strict=True):
         row[: len(made)] = np.ldexp(made.astype(np.float32), -FEATURE_BITS)
     return Split(x, clips.y, lengths.astype(np.int64), clips.groups, clips.spans)
+
+
+def _refuse_padding(lengths: IntArray, features: int, what: str) -> None:
+    """Raise InputError where one long clip among many short ones would take the memory."""
+    frames, longest = int(lengths.sum()), int(lengths.max(initial=0))
+    if len(lengths) * longest * features > MOST_PADDED and len(lengths) * longest > MOST_TIMES * frames:
+        raise InputError(
+            f"the longest clip of {what} has {counted(longest, 'frame')}, all {len(lengths):,} together {frames:,}, and they are held "
+            "filled up to one length: cut the long ones into pieces (data.window does it for WAV files and CSV logs)"
+        )
 
 
 def recordings(clips: Clips, front_end: FrontEnd, frames: int | None) -> Iterator[IntArray]:

@@ -117,10 +117,6 @@ def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:
         yield f"model.stride is for readings of a sensor, and {of_frames}: set frontend.hop, and leave it out"
     if recipe.train.rotation:
         yield f"train.rotation turns the axes of a sensor, and {of_frames}: leave it out"
-    if recipe.stream is not None:
-        yield f"[stream] is about lost readings, and {of_frames}, of which none is lost alone: leave it out"
-    if recipe.decide is not None and recipe.decide.rate is not None:
-        yield "decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out"
 
 
 def _unread_without_a_front_end(recipe: Recipe) -> Iterator[str]:
@@ -148,6 +144,10 @@ def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:
 def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
     """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
     model, decide = recipe.model, recipe.decide
+    if recipe.frontend is not None and recipe.stream is not None:
+        raise InputError(f"{origin}: [stream] is about lost readings, and none of a front-end's frames is lost alone: leave it out")
+    if recipe.frontend is not None and decide is not None and decide.rate is not None:
+        raise InputError(f"{origin}: decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out")
     asked = [name for name in OPTIONAL_SECTIONS if getattr(recipe, name) is not None]
     if asked and not model.is_recurrent and not model.is_own and not model.streaming:
         cure = "set model.streaming = true" if model.kind in READERS["streaming"] else "choose a net that does"

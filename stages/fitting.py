@@ -16,6 +16,9 @@ import torch
 from ..compress import calibrate, constrain, matrices
 from ..errors import BudgetError, InputError, UnsupportedError, counted
 from ..export.c import translate
+from ..frontend.clips import FEATURE_BITS
+from ..frontend.description import FrontEnd
+from ..frontend.lowering import with_front_end
 from ..graph.decide import with_decision
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
@@ -24,7 +27,7 @@ from ..lowering.lower import lower
 from ..models import build
 from ..recipe import CellStage, Constraint, Quantize, Recipe, Sparse, Ternary
 from .decision import WIDEST, decide_by, policy_by
-from .features import load_readings
+from .features import FeatureDataset, load_readings
 from .recipes import with_readout_steps
 
 STEP = 4
@@ -103,6 +106,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     """
     _refuse_what_cannot_vary(recipe)
     _, dataset = load_readings(recipe)
+    front_end = dataset.front_end if isinstance(dataset, FeatureDataset) else None
     tried = list(candidates(with_readout_steps(recipe, dataset)))
     if not tried:
         raise InputError(
@@ -110,7 +114,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
         )
     for candidate in tried:
         try:
-            size = predict_size(candidate, dataset.train.channels, len(dataset.classes))
+            size = predict_size(candidate, dataset.train.channels, len(dataset.classes), front_end)
         except UnsupportedError:  # so large that a training could leave it without an integer model
             continue
         if budget.holds(size):
@@ -182,10 +186,11 @@ def _name(constraint: Constraint) -> str:
     return f"density {constraint.density:g}" if isinstance(constraint, Sparse) else constraint.kind
 
 
-def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
+def predict_size(recipe: Recipe, channels: int, classes: int, front_end: FrontEnd | None = None) -> Size:
     """The most bytes that the recipe's model can come to, whatever its training finds: of a probe of its shape, with the largest weights.
 
-    Raises UnsupportedError when the largest weights are more than the integer contract allows, which a training could reach.
+    front_end: before it, whose constants and samples count too. Raises UnsupportedError when the largest weights are more than the integer
+    contract allows, which a training could reach.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -193,8 +198,11 @@ def predict_size(recipe: Recipe, channels: int, classes: int) -> Size:
         net = constrain(build(recipe.model, channels, classes, torch.rand(channels), spread), recipe.compress)
         for matrix in matrices(net):
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
-        calibrate(net, torch.randn(4, 8, channels * recipe.model.readings_a_step), torch.full((4,), 8), 12)
+        calibrate(
+            net, torch.randn(4, 8, channels * recipe.model.readings_a_step), torch.full((4,), 8), 12 if front_end is None else FEATURE_BITS
+        )
     model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
+    model = model if front_end is None else with_front_end(model, front_end)
     return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, TensorType((classes,), WIDEST))))
 
 

@@ -19,6 +19,7 @@ from rescomp.recipe import FrontendSection, load_recipe, parse_recipe
 from rescomp.stages.artefacts import check_whole, read_model, read_vectors
 from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
+from rescomp.stages.fitting import fit_recipe, parse_budget, predict_size
 from rescomp.stages.golden_rows import kept_rows
 from rescomp.stages.listener import Silent
 from rescomp.stages.quantization import quantize
@@ -189,6 +190,33 @@ def test_readings_are_the_features_of_each_clip_read_one_at_a_time(source):
             return dataset.clips.train.read(clip)
 
     assert np.array_equal(feature_split(OneAtATime(), front_end, features, "them").x, dataset.train.x)
+
+
+def test_a_front_end_counts_in_a_budget(source):
+    recipe, budget = recipe_of(source, "model.kind=gru"), parse_budget("const=3KB,state=1.5KB")
+    chosen, size = fit_recipe(recipe, budget)
+    front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), 8000, 1)
+    plain = predict_size(chosen, 6, 3)
+    assert size == predict_size(chosen, 6, 3, front_end)
+    assert size.const > plain.const + 2 * 100
+    assert size.state > plain.state + 2 * 201
+
+
+def test_one_long_clip_among_many_short_ones_is_refused_before_the_memory_is(source):
+    class Uneven:
+        y, groups, spans = np.zeros(5000, np.int64), None, None
+        lengths = np.r_[np.full(4999, 400), 40_000_000]
+
+        def __len__(self):
+            return 5000
+
+    with pytest.raises(InputError, match="the longest clip of them has 249,999 frames"):
+        feature_split(Uneven(), FrontEnd(length=200, hop=160, pre_emphasis=5), None, "them")
+
+
+def test_what_streams_do_is_refused_when_it_is_asked_for_later(model_directory):
+    with pytest.raises(InputError, match=r"\[stream\] is about lost readings"):
+        quantize(model_directory, overrides=["stream.gap=2"])
 
 
 def test_a_directory_says_what_it_hears(model_directory):
