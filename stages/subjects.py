@@ -234,11 +234,11 @@ def read_new(
     Raises InputError where they are of another kind.
     """
     said, sound = manifest.input, hearing is not None and holds_sound(source)
-    known_keys, kind = (SOUND_KEYS, "WAV files") if sound else (LOG_KEYS, "CSV logs")
+    known_keys = SOUND_KEYS if sound else LOG_KEYS
     keys = [override.partition("=")[0].strip() for override in overrides]
     for key in keys:
         if key not in (f"data.{name}" for name in ("unit", *known_keys)):
-            raise InputError(f"--set {key}: of new {kind} only {', '.join(known_keys)} and unit are read, each with data. before it")
+            raise InputError(f"--set {key}: of new data only {', '.join(known_keys)} and unit are read, each with data. before it")
         if key != "data.unit" and not (sound or is_log(source)):
             raise InputError(f"{key} is for CSV logs, and {source!r} is none: leave it out, or give a .csv file or folder")
     data = revise(recipe, overrides).data
