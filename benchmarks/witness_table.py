@@ -59,11 +59,14 @@ DECIDING: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
 }
 """Models that decide, and their formats; they run a stream of STREAM_STEPS too."""
 STREAM_STEPS = 1000
-READOUTS: Mapping[str, Sequence[str]] = {
-    "gru, last and mean": ("model.kind=gru", "model.hidden_size=16", "model.readout=last_mean", "model.readout_steps=8"),
-    "fastgrnn, maximum": ("model.kind=fastgrnn", "model.hidden_size=16", "model.readout=max", "model.readout_steps=8"),
+_BLOCKS = ("model.readout_steps=8", "model.hidden_size=16")
+READOUTS: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
+    "gru, last and mean": (("model.kind=gru", "model.readout=last_mean", *_BLOCKS), ("int8", "ternary, powers of two")),
+    "fastgrnn, mean": (("model.kind=fastgrnn", "model.readout=mean", *_BLOCKS), ("int8",)),
+    "fastgrnn, maximum": (("model.kind=fastgrnn", "model.readout=max", *_BLOCKS), ("int8", "ternary, powers of two")),
+    "gru, every step": (("model.kind=gru", "model.readout=every", "model.hidden_size=16"), ("int8",)),
 }
-"""Models whose classifier reads blocks of steps."""
+"""Models whose classifier reads blocks of steps, or learns at each, and their formats."""
 _CRNN = '{kind="convolution",width=16,kernel_size=5,stride=2},{kind="gru",hidden_size=16},{kind="dense",width=12}'
 STAGED: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
     "convolution, gru, dense": ((f"model.stages=[{_CRNN}]",), ("int8", "int4", "ternary")),
@@ -74,9 +77,10 @@ STAGED: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
     "three gru": (("model.kind=gru", "model.layers=3", "model.hidden_size=12"), ("int8", "ternary")),
 }
 """Nets of several parts, and their formats."""
+SPECIAL = {**DECIDING, **READOUTS, **STAGED}
+"""Models that have a section of the page of their own."""
 MODELS: Mapping[str, Sequence[str]] = {
     **{kind: (f"model.kind={kind}", "model.hidden_size=16") for kind in CELLS},
-    **READOUTS,
     "resnet1d": ("model.kind=resnet1d",),
     "resnet1d, no norm": ("model.kind=resnet1d", "model.norm=none"),
     "resnet1d, streaming": ("model.kind=resnet1d", "model.streaming=true"),
@@ -87,7 +91,7 @@ MODELS: Mapping[str, Sequence[str]] = {
     "resnet2d": ("model.kind=resnet2d", "model.widths=[8,12,16]"),
     "dscnn2d": ("model.kind=dscnn2d", "model.widths=[16]"),
     "score2d": ("model.kind=score2d", "model.widths=[16]"),
-    **{name: overrides for name, (overrides, _) in {**DECIDING, **STAGED}.items()},
+    **{name: overrides for name, (overrides, _) in SPECIAL.items()},
 }
 EPOCHS = ("train.epochs=2", "quantize.epochs=2", "train.learning_rate=0.005", "quantize.learning_rate=0.002")
 IMAGES = (16, 16, 3)
@@ -120,10 +124,8 @@ def combinations() -> Iterator[tuple[str, str, str]]:
 
 def formats(model: str) -> Collection[str]:
     """Those of a model's rows."""
-    if model in READOUTS:
-        return ("int8", "ternary, powers of two")
-    if model in DECIDING or model in STAGED:
-        return {**DECIDING, **STAGED}[model][1]
+    if model in SPECIAL:
+        return SPECIAL[model][1]
     return [name for name in FORMATS if name not in STATELESS] if model in CELLS else FORMATS
 
 
@@ -189,17 +191,12 @@ def of_decisions(path: Path, steps: int | None) -> int:
 def page(results: Mapping[str, Mapping[str, Any]], before: str) -> str:
     """The page. before: as it stands."""
     where = f"{platform.machine()}, Python {platform.python_version()}"
-    others, _, staged = before.partition(STAGED_HEADING)
-    plain, _, deciding = others.partition(HEADING)
-    parts = []
-    for models, text, kept in (
-        (set(MODELS) - {*DECIDING, *STAGED}, PAGE, plain),
-        (set(DECIDING), HEADING + DECIDING_PAGE, deciding and HEADING + deciding),
-        (set(STAGED), STAGED_HEADING + STAGED_PAGE, staged and STAGED_HEADING + staged),
-    ):
-        found = tables(results, [title for title, model, _ in combinations() if model in models], decisions=models == set(DECIDING))
-        parts.append(text.format(**found, platform=where) if found["witnesses"] else kept)
-    return "".join(parts)
+    kept, parts = before, []
+    for heading, (models, text) in reversed(tuple(SECTIONS.items())):
+        kept, found, section = kept.partition(heading) if heading else ("", "", kept)
+        rows = tables(results, [title for title, model, _ in combinations() if model in models], decisions=models == set(DECIDING))
+        parts.append(heading + text.format(**rows, platform=where) if rows["witnesses"] else found + section)
+    return "".join(reversed(parts))
 
 
 def tables(results: Mapping[str, Mapping[str, Any]], titles: Sequence[str], *, decisions: bool) -> dict[str, str]:
@@ -217,7 +214,6 @@ def tables(results: Mapping[str, Mapping[str, Any]], titles: Sequence[str], *, d
     }
 
 
-HEADING = "\n## Models that decide\n"
 PAGE = """# Who computed what, and how often it differed
 
 Every value that a model gives out, states and scores, on JapaneseVowels' 370 test recordings (100 random images for the 2-D nets), from
@@ -256,9 +252,11 @@ tflite-micro, the torch net and model_sequence.onnx take no decisions ([proof.md
 Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model "{name}"' for name in DECIDING)}` on {{platform}}.
 """
 
-STAGED_HEADING = "\n## Models of several parts\n"
-STAGED_PAGE = f"""
-Layers before and behind a cell, and three cells, on the same recordings.
+
+def _section(what: str, models: Mapping[str, Any]) -> str:
+    """The text of a section without decisions."""
+    return f"""
+{what}
 
 | witness | variant | version | models | values compared | differ |
 |---|---|---|---|---|---|
@@ -268,8 +266,25 @@ Layers before and behind a cell, and three cells, on the same recordings.
 |---|---|---|---|---|
 {{rows}}
 
-Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model "{name}"' for name in STAGED)}` on {{platform}}.
+Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model "{name}"' for name in models)}` on {{platform}}.
 """
+
+
+SECTIONS: Mapping[str, tuple[Collection[str], str]] = {
+    "": (set(MODELS) - set(SPECIAL), PAGE),
+    "\n## Models that decide\n": (set(DECIDING), DECIDING_PAGE),
+    "\n## What the classifier reads\n": (
+        set(READOUTS),
+        _section(
+            "The mean and the maximum of blocks of eight steps, and a net that learns at every step, on the same recordings.", READOUTS
+        ),
+    ),
+    "\n## Models of several parts\n": (
+        set(STAGED),
+        _section("Layers before and behind a cell, and three cells, on the same recordings.", STAGED),
+    ),
+}
+"""Of the page: the heading, which models it is of, and its text."""
 
 if __name__ == "__main__":
     main()
