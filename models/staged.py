@@ -165,5 +165,5 @@ def _check_matrix(what: str, rows: int, columns: int) -> None:
     if rows * columns > MOST_ENTRIES:
         raise InputError(
             f"the matrix of {what} has {rows:,} x {columns:,} entries, and at most {MOST_ENTRIES:,} can be exported: take fewer "
-            "channels, classes, readings a step or hidden units"
+            "channels, classes, readings a step or hidden units, or smaller kernels"
         )

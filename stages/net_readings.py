@@ -67,7 +67,8 @@ def input_shape(recipe: Recipe, dataset: Dataset) -> tuple[int, ...]:
     shape = dataset.train.x.shape[1:]
     if recipe.model.is_recurrent:
         if len(shape) != 2:
-            raise InputError(f"{recipe.model.kind} reads sequences [time, channels], and the data's samples have the shape {list(shape)}")
+            reader = "a net with cells among its stages" if recipe.model.stages else recipe.model.kind
+            raise InputError(f"{reader} reads sequences [time, channels], and the data's samples have the shape {list(shape)}")
         return shape[1:]
     return shape if len(shape) == 3 else (_time_steps(recipe, dataset), *shape[1:])
 

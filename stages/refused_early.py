@@ -46,7 +46,7 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
 
 def _refuse_unread_by(net: Net, recipe: Recipe, dataset: Dataset) -> None:
     """The same as refuse_unread, where the kind alone does not tell: for what a user's function gave, and for images."""
-    unread = ["model.time_steps"] if dataset.train.x.ndim == 4 else []
+    unread = ["model.time_steps", "model.streaming"] if dataset.train.x.ndim == 4 else []
     if recipe.model.is_own:
         of_steps = ["model.readings", "model.stride"]
         stateless = [*of_steps, *(f"train.{key}" for key in TRAIN_READERS)]
