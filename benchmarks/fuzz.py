@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fuzz_bases import make_bases
+from fuzz_bases import WITH_STATE, make_bases
 from fuzz_mutations import pick
 from fuzz_process import HANG, MEMORY, WarmParent
 from fuzz_repair import is_refused_by_digest, repair
@@ -41,7 +41,7 @@ REPAIRED = 0.95
 
 CONTAINED = ("cannot run", "AddressSanitizer")
 """Of sentences about memory that an interpreter was refused, or a sanitizer, which maps terabytes that the limits of a try do not allow."""
-RECURRENT = ("recurrent", "interrupted", "checks")
+RECURRENT = (*WITH_STATE, "interrupted", "checks")
 """Bases of nets with state."""
 VARIANTS = {True: ("step", "step without optimization", "sequence"), False: ("whole", "whole without optimization")}
 """Of onnxruntime, by whether the net has state."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+WITH_STATE = ("recurrent", "staged", "sound")
+"""Bases of models with state."""
 SMALL = ("train.epochs=2", "quantize.epochs=0", "train.threads=1", "train.validation_fraction=0.2", "train.patience=2")
 
 OWN_NET = """
@@ -52,6 +54,39 @@ gap = 2
 rail = 3
 window = 16
 """
+SOUND_KEYS = ("frontend.length=64", "frontend.hop=40", "frontend.bands=4")
+SOUND_RECIPE = """
+[data]
+source = "sound.npz"
+[frontend]
+kind = "mfcc"
+length = 64
+hop = 40
+bands = 4
+coefficients = 3
+[model]
+name = "m"
+readout = "last_mean"
+readout_steps = 3
+[[model.stages]]
+kind = "depthwise"
+kernel_size = 2
+[[model.stages]]
+kind = "mgu"
+hidden_size = 4
+[[model.stages]]
+kind = "dense"
+width = 3
+[train]
+epochs = 1
+batch_size = 8
+[[compress]]
+kind = "quantize"
+bits = 4
+[quantize]
+epochs = 1
+"""
+STAGES = "[{kind='convolution',width=4,norm='none'},{kind='gru'},{kind='depthwise'},{kind='lstm'},{kind='dense',width=4}]"
 BOARD = """
 title = "Mine"
 core = "cortex-m4"
@@ -85,8 +120,11 @@ def make_bases(work: Path) -> None:
 
     set_up_inputs(work / "inputs")
     data = f"data.source={work}/inputs/set.npz"
+    sound = (f"data.source={work}/inputs/sound.npz", *SOUND_KEYS)
     kinds = {
         "recurrent": ("model.hidden_size=8", "model.layers=2"),
+        "staged": (f"model.stages={STAGES}", "model.hidden_size=4", "model.readout=last_mean", "model.readout_steps=3", "decide=true"),
+        "sound": (*sound, "model.kind=gru", "model.hidden_size=4"),
         "whole": ("model.kind=dscnn1d", "model.widths=[8,8]"),
         "hourglass": ("model.kind=hourglass", "model.widths=[16,8]", "model.fixed_projection=true"),
     }
@@ -95,7 +133,7 @@ def make_bases(work: Path) -> None:
         stages.quantize(work / name)
         stages.export_model(work / name)
         stages.verify(work / name, "onnxruntime,tflite")
-        stages.evaluate(work / name, stream=name == "recurrent", perturb=True)
+        stages.evaluate(work / name, stream=name in WITH_STATE, perturb=True)
     make_own(work, data)
     interrupt(work / "interrupted", load_recipe(None, [data, *SMALL, "model.hidden_size=8", "train.epochs=3"]))
     checks = work / "checks"
@@ -187,6 +225,21 @@ def set_up_inputs(folder: Path) -> None:
         (folder / f"{name}.ts").write_text(
             "\n".join(["@problemName fuzz", "@timeStamps false", "@classLabel true 0 1", "@data", *series]) + "\n"
         )
+    set_up_sound(folder, rng)
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "board.toml").write_text(BOARD)
     (folder / "uart.c").write_text("/* nothing that is compiled */\n")
+
+
+def set_up_sound(folder: Path, rng: np.random.Generator) -> None:
+    """Noise of three levels at 8 kHz, and a recipe for it."""
+    x = np.rint(rng.normal(size=(12, 400, 1)) * 5000).astype(np.int16) >> (np.arange(12) % 3 * 3)[:, None, None]
+    arrays = {
+        "x_train": x,
+        "y_train": np.arange(12) % 3,
+        "x_test": x[:6],
+        "y_test": np.arange(6) % 3,
+        "lengths_test": 400 - 20 * np.arange(6),
+    }
+    np.savez(folder / "sound.npz", **arrays, sample_rate=8000, classes=np.array(["left", "right", "up"]))
+    (folder / "sound.toml").write_text(SOUND_RECIPE)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fuzz_archives import mutate_image, mutate_npz, mutate_safetensors
-from fuzz_bases import SMALL
+from fuzz_bases import SMALL, SOUND_KEYS
 from fuzz_mutations import Mutation, mutate_json, mutate_text, mutate_toml
 from fuzz_networks import mutate_onnx, mutate_tflite
 
@@ -52,8 +52,9 @@ ONNX, LAYERS = witness("onnxruntime:{v}"), witness("onnxruntime:{v}", "quick")
 TFLITE, TFLITE_LAYERS = witness("tflite:default"), witness("tflite:reference", "quick")
 TORCH, MICRO, C = witness("torch"), witness("tflite-micro"), witness("c")
 ANY = (INSPECT, CHECK, EVALUATE, EXPORT_C, EXPORT_ALL, *PACKAGES, QUANTIZE, ONNX, TORCH, FLASH)
+SOUND = tuple(word for key in SOUND_KEYS for word in ("--set", key))
 LOG = ("--set", "data.split=time", "--set", "data.window=8")
-MODELS = ("recurrent", "whole", "hourglass")
+MODELS = ("recurrent", "staged", "sound", "whole", "hourglass")
 CHECKS = tuple(
     ("check", "{d}/m", "--json", "--limits", f"{{d}}/{limits}", *more)
     for limits, more in (
@@ -90,6 +91,7 @@ def _of_a_model(base: str) -> list[Target]:
 def _of_one_kind() -> list[Target]:
     return [
         Target("whole", "net.json", mutate_json, (QUANTIZE, TORCH), 2),
+        Target("staged", "net.json", mutate_json, (QUANTIZE, TORCH, INSPECT), 4),
         Target("own", "*.json", mutate_json, (QUANTIZE, TORCH, INSPECT), 2),
         Target("interrupted", "checkpoint.safetensors", mutate_safetensors, (RESUME,), 3),
         Target("interrupted", "metrics.jsonl", mutate_text, (RESUME,), 2),
@@ -107,6 +109,7 @@ def _of_one_kind() -> list[Target]:
 
 def _of_inputs() -> list[Target]:
     recipe = ("train", "-o", "{o}", "--recipe", "{d}/recipe.toml", "--set", "train.epochs=0")
+    sound = ("train", "-o", "{o}", "--recipe", "{d}/sound.toml", "--data", "{d}/sound.npz", "--set", "train.epochs=0")
     return [
         Target("inputs", "set.npz", mutate_npz, (training("--data", "{d}/set.npz"),), 6),
         Target(
@@ -119,6 +122,8 @@ def _of_inputs() -> list[Target]:
         Target("inputs", "logs/*/*.csv", mutate_text, (training("--data", "{d}/logs", "--set", "data.window=8"),), 4),
         Target("inputs", "*.ts", mutate_text, (training("--data", "{d}/a.ts,{d}/b.ts"),), 4),
         Target("inputs", "images/*/*", mutate_image, (training("--data", "{d}/images", "--model", "dscnn2d"),), 4),
+        Target("inputs", "sound.npz", mutate_npz, (training("--data", "{d}/sound.npz", *SOUND),), 4),
         Target("inputs", "recipe.toml", mutate_toml, (recipe,), 6),
+        Target("inputs", "sound.toml", mutate_toml, (sound,), 6),
         Target("inputs", "board.toml", mutate_toml, (("boards", "--board-file", "{d}/board.toml"),), 3),
     ]
