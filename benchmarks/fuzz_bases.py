@@ -233,13 +233,8 @@ def set_up_inputs(folder: Path) -> None:
 
 def set_up_sound(folder: Path, rng: np.random.Generator) -> None:
     """Noise of three levels at 8 kHz, and a recipe for it."""
-    x = np.rint(rng.normal(size=(12, 400, 1)) * 5000).astype(np.int16) >> (np.arange(12) % 3 * 3)[:, None, None]
-    arrays = {
-        "x_train": x,
-        "y_train": np.arange(12) % 3,
-        "x_test": x[:6],
-        "y_test": np.arange(6) % 3,
-        "lengths_test": 400 - 20 * np.arange(6),
-    }
+    y, lengths = np.arange(12) % 3, 400 - 20 * np.arange(12)
+    x = np.rint(rng.normal(size=(12, 400, 1)) * 5000).astype(np.int16) >> (y * 3)[:, None, None]
+    arrays = {"x_train": x, "y_train": y, "lengths_train": lengths, "x_test": x[:6], "y_test": y[:6], "lengths_test": lengths[:6]}
     np.savez(folder / "sound.npz", **arrays, sample_rate=8000, classes=np.array(["left", "right", "up"]))
     (folder / "sound.toml").write_text(SOUND_RECIPE)

@@ -101,6 +101,19 @@ def test_images_with_int8_values(pictures, tmp_path):
     assert read_vectors(directory, model).x.shape == (12, 6, 4, 3)
 
 
+def test_listed_stages_over_images(pictures, tmp_path):
+    listed = '{kind="convolution",width=4},{kind="depthwise"},{kind="pool",size=2,function="average"},{kind="dense",width=5},{kind="pool"}'
+    path = tmp_path / "out"
+    stages.train_model(recipe(pictures, f"model.stages=[{listed}]", "train.flip=true", "train.epochs=1", "quantize.epochs=0"), path)
+    stages.quantize(path)
+    stages.export_model(path, ["onnx", "c"])
+    found = stages.verify(path, "onnxruntime,c,torch", stress="off")
+    assert found.mismatches == 0
+    assert {entry.compared for entry in found.witnesses if entry.set == "test"} == {12 * CLASSES}
+    shapes = {node.name: node.output.type.shape for node in read_model(ModelDirectory.open(path)).graphs["whole"].nodes}
+    assert [shapes[name] for name in ("depthwise2", "pool3", "dense4")] == [(6, 4, 4), (3, 2, 4), (3, 2, 5)]
+
+
 @pytest.mark.parametrize("activations", ["int16", "int8"])
 def test_dense_weights_of_the_first_and_the_last_layer(activations, sequences, tmp_path):
     scale = "power_of_two" if activations == "int8" else "multiplier"
@@ -555,6 +568,17 @@ FAILURES = [
         2,
         "resnet2d does not read model.streaming",
     ),
+    (
+        ("--set", 'model.stages=[{kind="depthwise"},{kind="gru"}]', "--data", "{pictures}"),
+        2,
+        "a net with cells among its stages reads sequences [time, channels], and the data's samples have the shape [6, 4, 3]",
+    ),
+    (
+        ("--set", 'model.stages=[{kind="depthwise"}]', "--set", "model.streaming=true", "--data", "{pictures}"),
+        2,
+        "stages, a net without state over images, does not read model.streaming",
+    ),
+    (("--set", 'model.stages=[{kind="depthwise",stride=4}]', "--data", "{pictures}"), 2, "depthwise1 divides axes of [6, 4] by 4"),
 ]
 
 

@@ -1,6 +1,8 @@
 """Nets of layers and cells through the stages: files, witnesses, streams, policies, budgets, and trainings that go on."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from rescomp import stages
 from rescomp.errors import InputError, UnsupportedError
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.policy import StreamWalk
-from rescomp.model_directory import FLOAT_NET, NET, ModelDirectory
+from rescomp.model_directory import FLOAT_NET, NET, QUANTIZED_NET, ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.fitting import Budget, describe, fit_recipe, predict_size
@@ -83,6 +85,29 @@ def test_a_resumed_training_ends_with_the_same_bytes(log, directory, tmp_path):
         stages.train_model(recipe(log, *TRAINED), path, listener=Interrupt())
     stages.train_model(None, path)
     assert all((path / name).read_bytes() == (directory / name).read_bytes() for name in (FLOAT_NET, NET))
+
+
+def test_an_interrupted_fine_tuning_towards_the_float_net_ends_with_the_same_bytes(directory, tmp_path):
+    keys = ['compress=[{kind="distill"},{kind="ternary"}]', "quantize.epochs=2"]
+    whole, stopped = (Path(shutil.copytree(directory, tmp_path / name)) for name in ("whole", "stopped"))
+    stages.quantize(whole, overrides=keys)
+    with pytest.raises(KeyboardInterrupt):
+        stages.quantize(stopped, overrides=keys, listener=Interrupt())
+    stages.quantize(stopped, resume=True)
+    files = {path.relative_to(whole) for path in whole.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(stopped) for path in stopped.rglob("*") if path.is_file()}
+    assert not [name for name in files if (whole / name).read_bytes() != (stopped / name).read_bytes()]
+    assert (whole / QUANTIZED_NET).read_bytes() != (directory / QUANTIZED_NET).read_bytes()
+
+
+def test_a_board_answers_over_the_line_and_its_core_is_counted_layer_by_layer(directory, emulated):
+    emulated("cortex-m0")
+    stages.export_model(directory, cores=["cortex-m0"])
+    found = stages.flash(directory, "qemu-cortex-m0", run_verify=True, samples=2).verification
+    assert found.mismatches == 0
+    (cost,) = stages.profile(directory, ["cortex-m0"]).cores
+    counted = {layer.name for layer in cost.layers if layer.count}
+    assert {"convolution1", "state", "h_keep", "convolution3", "dense5", "classifier"} <= counted
 
 
 def test_net_json_is_that_of_every_net(log, tmp_path, directory):
