@@ -110,8 +110,8 @@ def test_listed_stages_over_images(pictures, tmp_path):
     found = stages.verify(path, "onnxruntime,c,torch", stress="off")
     assert found.mismatches == 0
     assert {entry.compared for entry in found.witnesses if entry.set == "test"} == {12 * CLASSES}
-    shapes = {node.name: node.output.type.shape for node in read_model(ModelDirectory.open(path)).graphs["whole"].nodes}
-    assert [shapes[name] for name in ("depthwise2", "pool3", "dense4")] == [(6, 4, 4), (3, 2, 4), (3, 2, 5)]
+    types = read_model(ModelDirectory.open(path)).graphs["whole"].types()
+    assert [types[name].shape for name in ("depthwise2", "pool3", "dense4")] == [(6, 4, 4), (3, 2, 4), (3, 2, 5)]
 
 
 @pytest.mark.parametrize("activations", ["int16", "int8"])
