@@ -72,6 +72,28 @@ class SampleFormat(Stated):
     names: tuple[str, ...] = ()
 
 
+class Alignment(Stated):
+    """How the readings of a worn device are turned. axes: channels, x, y, z of the accelerometer and then of further sensors.
+
+    reference: the direction in Q14 to which a calibration turns the accelerometer's mean.
+    """
+
+    axes: tuple[Count, ...]
+    reference: tuple[int, int, int]
+
+
+class Calibrated(Stated):
+    """What a calibration is worth: fractions of so many test recordings that are answered right, with and without it.
+
+    groups: whose recordings they are, each calibrated by its first readings, of which the recordings are left out.
+    """
+
+    accuracy: Fraction
+    as_they_are: Fraction
+    recordings: Positive
+    groups: Positive
+
+
 class Versions(Stated):
     """Of everything that a model directory's bytes may depend on."""
 
@@ -122,12 +144,14 @@ class Manifest(Stated):
     data: DataOrigin
     input: InputFormat
     samples: SampleFormat | None = None
+    alignment: Alignment | None = None
     versions: Versions
     seed: Count | None = None
     threads: Positive | None = None
     device: str | None = None
     begun_from: BegunFrom | None = None
     accuracy: Accuracies = Accuracies()
+    calibrated: Calibrated | None = None
     graph_sha256: Sha256 | None = None
     vectors_sha256: Sha256 | None = None
     formats: Mapping[str, ValueFormat] | None = None

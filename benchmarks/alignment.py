@@ -57,11 +57,11 @@ def accuracy_of(path: Path) -> float:
     return found
 
 
-def check_device(path: Path, test: Worn, op: Align, turned: IntArray, reference: FloatArray) -> int:
+def check_device(path: Path, test: Worn, op: Align, turned: IntArray) -> int:
     """Scores of the model that turns by itself, on readings as they are, against those of the net on readings turned before; how many."""
     model, rows = read_model(ModelDirectory.open(path)), ~test.calibrating
     shape = (int(rows.sum()), -1, model.input.type.size)
-    worn = with_alignment(model, CHANNELS, AXES, reference)
+    worn = with_alignment(model, CHANNELS, AXES, op.reference)
     initial = np.zeros((shape[0], sum(value.type.size for value in worn.states("step"))), np.int64)
     initial[:, -9:] = alignments(test, op)[rows]
     found = evaluate(worn, test.x[rows].reshape(shape), initial=initial)
@@ -155,7 +155,7 @@ def main() -> None:
         path = train_net(options.work, "turned", seed, sides, turned)
         nets["as they are"].append(accuracy_of(plain))
         nets["turned"].append(accuracy_of(path))
-        compared += check_device(path, sides["test"], op, turned["test"], reference)
+        compared += check_device(path, sides["test"], op, turned["test"])
         print(nets, compared, flush=True)
     found = Found(nets, compared, classifiers, alike, angles(sides["train"], op))
     OUTPUT.write_text("\n".join([*report(found), ""]), encoding="utf-8", newline="\n")

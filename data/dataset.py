@@ -42,17 +42,18 @@ class Dataset:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Dataset:
+def load_dataset(data: DataSection | str, classes: Sequence[str] = (), *, grouped: bool = False) -> Dataset:
     """The data set that `data` names (a string: its source, the rest unset): bundled, .npz, `TRAIN.ts,TEST.ts`, or CSV logs.
 
     A .npz holds x_train, x_test ([sequences, time, channels], or [sequences, time] for one channel; integers stay integers),
     y_train, y_test (0..classes-1, or strings), optionally lengths_train, lengths_test, classes and group_train. CSV logs are a file
     with a label column, or a folder with a sub-folder a class; docs/your_data.md describes them. A folder of images has a sub-folder a
     class too, itself or in its sub-folders train and test. classes: of the net that the data are for: they give integer labels their
-    meaning (labels.class_numbers) where the file does not, and classes their order where the names are the same. Raises InputError,
-    naming file, split, sequence, step and channel (for CSV: file and line), when the source or a value cannot be used.
+    meaning (labels.class_numbers) where the file does not, and classes their order where the names are the same. grouped: whether
+    group_test of a .npz is read, too, and is part of the digest. Raises InputError, naming file, split, sequence, step and channel (for
+    CSV: file and line), when the source or a value cannot be used.
     """
-    raw = _read(DataSection.of(data) if isinstance(data, str) else data, classes)
+    raw = _read(DataSection.of(data) if isinstance(data, str) else data, classes, grouped)
     train, test, found = check_splits(raw, tuple(classes))
     for channel in raw.channels:
         if fault := label_fault(channel):
@@ -63,7 +64,7 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = ()) -> Datase
     return Dataset(raw.name, train, test, found, _digest(found, train, test), raw.channels, raw.facts)
 
 
-def _read(data: DataSection, known: Sequence[str]) -> RawDataset:
+def _read(data: DataSection, known: Sequence[str], grouped: bool) -> RawDataset:
     source = data.source.strip()
     if source not in names() and _is_folder(Path(source)) and holds_images(Path(source)):
         refuse_unread_keys(data, "folders of images")
@@ -77,7 +78,7 @@ def _read(data: DataSection, known: Sequence[str]) -> RawDataset:
     if source in names():
         return read_bundled(source)
     if source.lower().endswith(".npz"):
-        return read_npz(Path(source))
+        return read_npz(Path(source), grouped=grouped)
     if source.lower().endswith(".ts"):
         return read_ts_pair(*_pair(source))
     if Path(source).suffix or Path(source).exists():

@@ -30,16 +30,20 @@ STREAM_ARRAYS = ("x_stream", "y_stream", "lengths_stream", "group_stream")
 LABELS = ("y_train", "y_test", "y_stream", "classes")
 """Keys that nothing reads which does without labels."""
 _KNOWN = ("group_test", *STREAM_ARRAYS)
-"""Not read for training: the test split is not split again, and streams are for `rescomp evaluate`."""
+"""Not read for training: the test split is not split again but where its groups are calibrated, and streams are for `rescomp evaluate`."""
 
 
-def read_npz(path: Path) -> RawDataset:
-    """The data set in `path`, values unchecked. Raises InputError when the file is missing or damaged or lacks an array."""
+def read_npz(path: Path, *, grouped: bool = False) -> RawDataset:
+    """The data set in `path`, values unchecked. grouped: with the groups of the test split, too.
+
+    Raises InputError when the file is missing or damaged or lacks an array.
+    """
     arrays = load_arrays(path)
     _check_keys(path, arrays)
     classes = _class_names(path, arrays["classes"]) if "classes" in arrays else None
     facts = {SAMPLE_RATE: _sample_rate(path, arrays[SAMPLE_RATE])} if SAMPLE_RATE in arrays else {}
-    return RawDataset(path.stem, _split(path, arrays, "train"), _split(path, arrays, "test"), classes, facts=facts)
+    train, test = (_split(path, arrays, name, grouped=grouped or name == "train") for name in ("train", "test"))
+    return RawDataset(path.stem, train, test, classes, facts=facts)
 
 
 def read_npz_part(path: Path, *, labelled: bool = True) -> tuple[RawSplit, tuple[str, ...] | None] | None:
@@ -127,8 +131,8 @@ def _sample_rate(path: Path, rate: npt.NDArray[Any]) -> int:
     return int(rate.item())
 
 
-def _split(path: Path, arrays: Arrays, name: Literal["train", "test"]) -> RawSplit:
-    groups = arrays.get("group_train") if name == "train" else None
+def _split(path: Path, arrays: Arrays, name: Literal["train", "test"], *, grouped: bool) -> RawSplit:
+    groups = arrays.get(f"group_{name}") if grouped else None
     return RawSplit(str(path), name, arrays[f"x_{name}"], arrays[f"y_{name}"], _lengths(path, arrays, name), groups)
 
 

@@ -27,16 +27,17 @@ WIDEST_TURN = -(ROTATION_ONE >> 1)
 """The cosine of 120 degrees: a calibration turns by less."""
 
 
-def with_alignment(model: IntegerModel, channels: int, axes: Sequence[int], reference: FloatArray) -> IntegerModel:
+def with_alignment(model: IntegerModel, channels: int, axes: Sequence[int], reference: Sequence[int]) -> IntegerModel:
     """The model with a rotation before its step, which turns nothing until it is set.
 
     channels: of a reading, of which a step's input is one or more side by side; axes: those that are turned, three of each sensor, the
-    first sensor an accelerometer; reference: float64 [3], the direction that its mean has in the training data. Raises UnsupportedError.
+    first sensor an accelerometer; reference: the direction in Q14 that its mean has in the training data. Raises UnsupportedError.
     """
     if not model.is_recurrent or model.reads_samples or model.policy is not None:
         raise UnsupportedError("an alignment stands before a model that has steps, reads a sensor's own readings and has no [stream]")
     step, read = model.graphs["step"], model.input
-    op = Align(channels, tuple(axes), read.type.format, direction(reference))
+    x, y, z = reference
+    op = Align(channels, tuple(axes), read.type.format, (x, y, z))
     names, following_name = {read.name: f"{read.name}_aligned"}, f"{ALIGNMENT_STATE}_next"
     nodes = (replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in step.nodes)
     first = Node(ALIGNMENT_STATE, op, (read.name, ALIGNMENT_STATE), (names[read.name], following_name))

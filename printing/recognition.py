@@ -11,6 +11,7 @@ from .tables import percent, table
 
 if TYPE_CHECKING:
     from ..graph.ir import StreamPolicy
+    from ..manifest import Calibrated
     from ..stages.evaluation import Evaluation, Perturbed
     from ..stages.prediction import Prediction
     from ..stages.stream_walks import Streamed
@@ -24,6 +25,9 @@ def print_evaluation(result: Evaluation) -> None:
         rows.append(("single, from any state", percent(result.corner), ""))
     if result.streamed is not None:
         rows += _stream_rows(result.streamed)
+    if (worn := result.calibrated) is not None:
+        rows.append((f"calibrated: {_of_groups(worn)}", percent(worn.accuracy), ""))
+        rows.append(("the same, not calibrated", percent(worn.as_they_are), ""))
     own = "in the file's order" if result.streamed is not None and result.streamed.own_order is not None else ""
     click.echo(table(("right", "share", own), rows))
     if result.streamed is not None:
@@ -33,6 +37,10 @@ def print_evaluation(result: Evaluation) -> None:
         click.echo("\n" + table(("perturbation", "right", "difference", ""), found))
     for sentence in result.sentences:
         click.echo(f"\n{sentence}")
+
+
+def _of_groups(found: Calibrated) -> str:
+    return f"{counted(found.recordings, 'recording')} of {counted(found.groups, 'group')}"
 
 
 def _stream_rows(streamed: Streamed) -> list[tuple[str, str, str]]:

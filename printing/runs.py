@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from .comparison import print_verification
 from .tables import table
 
@@ -20,6 +21,11 @@ def print_summary(summary: Summary) -> None:
     """The short table at the end of `rescomp run`."""
     size = summary.bytes
     click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
+    if (found := summary.calibrated) is not None:
+        click.echo(
+            f"calibrated {found.accuracy:.2%} of {counted(found.recordings, 'recording')}, {found.as_they_are:.2%} of them without "
+            f"({counted(found.groups, 'group')}, each by its first readings)"
+        )
     click.echo(
         f"bytes      model {size['model']:,} = weights {size['weights']:,} + scales {size['scales']:,} "
         f"+ biases {size['biases']:,} + tables {size['tables']:,}   ({size['model'] / 1024:.2f} KB)\n"

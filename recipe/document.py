@@ -30,6 +30,16 @@ class Recipe(RecipeSection):
     decide: DecideSection | None = None
     stream: StreamSection | None = None
 
+    @property
+    def of_samples(self) -> FrontendSection | None:
+        """The front-end that makes features of samples; None: the net reads what the data hold."""
+        return None if self.frontend is None or self.frontend.kind == "align" else self.frontend
+
+    @property
+    def alignment(self) -> FrontendSection | None:
+        """What turns the readings of a worn device; None: nothing."""
+        return None if self.frontend is None or self.frontend.kind != "align" else self.frontend
+
     @field_validator("model", mode="before")
     @classmethod
     def _kind_alone(cls, value: Any) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .section import RecipeSection
 
 Whole = Annotated[int, Field(ge=0)]
 Hertz = Annotated[float, Field(ge=0)]
+ALIGN_KEYS = ("axes", "calibration", "calibration_readings")
+"""What kind `align` reads, and no other kind."""
 
 
 class FrontendSection(RecipeSection):
@@ -21,10 +23,15 @@ class FrontendSection(RecipeSection):
     of the transform (unset: the fewest that hold a frame). bands, low_hz, high_hz: how many, and the outer edges of the first and the
     last one. pre_emphasis: s of x[i] - x[i-1] + x[i-1] / 2^s (0: none). floor: the least logarithm, base 2. coefficients: of mfcc. norm
     `area`: each band over its width. channels: of the data, which say it themselves. statistics: which, of kind `statistics`.
+
+    kind `align` makes no features: it turns the readings of a device that is worn at an angle, and reads three keys. axes: names or numbers
+    of the channels to turn, x, y, z of the accelerometer and then of further sensors (unset: all channels, in threes). calibration: the
+    classes whose readings say how a device is worn, walking for instance (unset: all). calibration_readings: how many of them calibrate
+    each group of the test recordings (unset: 400).
     """
 
     preset: Literal["mlperf_tiny_kws", "microwakeword", "vibration"] | None = None
-    kind: Literal["log_mel", "mfcc", "spectrum", "statistics"] | None = None
+    kind: Literal["log_mel", "mfcc", "spectrum", "statistics", "align"] | None = None
     sample_rate: Whole | None = None
     length: Whole | None = None
     hop: Whole | None = None
@@ -45,9 +52,25 @@ class FrontendSection(RecipeSection):
         ]
         | None
     ) = None
+    axes: Annotated[tuple[Whole | str, ...], Field(min_length=3, strict=False)] | None = None
+    calibration: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    calibration_readings: Annotated[int, Field(ge=1, le=1 << 15)] | None = None
 
-    @field_validator("statistics", mode="before")
+    @field_validator("statistics", "axes", "calibration", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         """`mean,maximum`, as on a command line, for ["mean", "maximum"]."""
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _reads_what_is_set(self) -> Self:
+        """Of `align` here; what the others read, asked_front_end says."""
+        asked = [key for key in type(self).model_fields if getattr(self, key) is not None and key != "kind"]
+        for key in asked:
+            if self.kind == "align" and key not in ALIGN_KEYS:
+                raise ValueError(
+                    f"frontend.kind = align turns readings and makes no frames, so that it does not read frontend.{key}: leave it out"
+                )
+            if self.kind != "align" and key in ALIGN_KEYS:
+                raise ValueError(f"frontend.{key} is for frontend.kind = align, which stands behind no other front-end: leave it out")
+        return self

@@ -67,7 +67,7 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe", named: Collection[
     for fault in (*_unread_by_the_net(recipe, named), *_unread_beside_others(recipe, named), *_unread_constraints(recipe)):
         raise InputError(f"{origin}: {fault}")
     refuse_unread_of_streams(recipe, origin)
-    for fault in _unread_behind_a_front_end(recipe) if recipe.frontend is not None else _unread_without_a_front_end(recipe):
+    for fault in _unread_behind_a_front_end(recipe) if recipe.of_samples is not None else _unread_without_a_front_end(recipe):
         raise InputError(f"{origin}: {fault}")
 
 
@@ -121,6 +121,8 @@ def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:
 
 def _unread_without_a_front_end(recipe: Recipe) -> Iterator[str]:
     """A sentence for what is made of samples alone."""
+    if recipe.alignment is not None and not recipe.model.is_recurrent and not recipe.model.is_own:
+        yield f"frontend.kind = align turns what recurrent cells read step by step, and {recipe.model.kind} has none: leave [frontend] out"
     if recipe.augment is not None:
         yield "[augment] changes samples before a front-end, and there is none: add [frontend], or leave it out"
 
@@ -144,9 +146,13 @@ def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:
 def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
     """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
     model, decide = recipe.model, recipe.decide
-    if recipe.frontend is not None and recipe.stream is not None:
+    if recipe.of_samples is not None and recipe.stream is not None:
         raise InputError(f"{origin}: [stream] is about lost readings, and none of a front-end's frames is lost alone: leave it out")
-    if recipe.frontend is not None and decide is not None and decide.rate is not None:
+    if recipe.alignment is not None and recipe.stream is not None:
+        raise InputError(
+            f"{origin}: [stream] begins states anew, and frontend.kind = align keeps in one how the device is worn: leave one of them out"
+        )
+    if recipe.of_samples is not None and decide is not None and decide.rate is not None:
         raise InputError(f"{origin}: decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out")
     asked = [name for name in OPTIONAL_SECTIONS if getattr(recipe, name) is not None]
     if asked and not model.is_recurrent and not model.is_own and not model.streaming:

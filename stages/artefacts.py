@@ -13,6 +13,7 @@ from ..errors import InputError, UnsupportedError, counted
 from ..frontend.asked import asked_front_end
 from ..frontend.lowering import with_front_end
 from ..graph import serialize
+from ..graph.alignment import align_of
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
@@ -83,6 +84,7 @@ def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDir
         "input.channels": len(reading.channels) not in (0, data.channels),
         "data.channels": reading.shape is not None and reading.shape[-1:] != (data.channels,),
         "samples": (manifest.samples is None) == model.reads_samples,
+        "alignment": not _is_aligned(manifest, model),
         "frontend": recipe is not None and not _is_behind(recipe, manifest, model),
     }
     for key in (key for key, differs in wrong.items() if differs):
@@ -90,11 +92,19 @@ def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDir
         raise InputError(f"{what}; run `rescomp quantize {directory.path}` again")
 
 
+def _is_aligned(manifest: Manifest, model: IntegerModel) -> bool:
+    """Whether the model's alignment, or that it has none, is the manifest's."""
+    op, said = align_of(model), manifest.alignment
+    if op is None or said is None:
+        return op is None and said is None
+    return (op.channels, op.axes, op.reference) == (manifest.data.channels, said.axes, said.reference)
+
+
 def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
     """Whether the model's front-end, or that it has none, is the recipe's."""
-    if recipe.frontend is None or manifest.samples is None:
-        return recipe.frontend is None and not model.reads_samples
-    samples, asked = manifest.samples, recipe.frontend.model_dump(exclude_none=True)
+    if recipe.of_samples is None or manifest.samples is None:
+        return recipe.of_samples is None and not model.reads_samples
+    samples, asked = manifest.samples, recipe.of_samples.model_dump(exclude_none=True)
     try:
         front_end = asked_front_end(asked, samples.sample_rate, samples.channels)
     except InputError:
@@ -112,7 +122,9 @@ def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory)
     by_net = model.is_own and model.readings == 1 and model.stride is None  # the layers of a user's net may read more
     wrong = {
         "input.unit": reading.unit not in (None, recipe.data.unit),
-        "samples": (manifest.samples is None) != (recipe.frontend is None),
+        "samples": (manifest.samples is None) != (recipe.of_samples is None),
+        "alignment": (None if manifest.alignment is None else manifest.alignment.axes)
+        != (None if recipe.alignment is None else recipe.alignment.axes),
         "samples.unit": manifest.samples is not None and manifest.samples.unit != recipe.data.unit,
         "input.readings_a_step": not by_net and reading.readings_a_step not in (None, model.readings_a_step),
         "input.stride": not by_net and reading.stride not in (None, model.stride or model.readings_a_step),

@@ -14,17 +14,20 @@ import numpy.typing as npt
 
 from ..data.split import Int64Array, Split
 from ..errors import InputError, nearest
+from ..graph.alignment import ALIGNMENT_STATE, align_of
 from ..graph.draws import Draws
-from ..graph.evaluate import evaluate as evaluate_model
+from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
+from ..manifest import Calibrated
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
 from ..recipe import RATES, Recipe, parse_recipe
 from .artefacts import read_model, read_vectors
+from .calibrated import calibrated_accuracy
 from .compared_sets import TEST
 from .evidence import VectorSet
 from .figures import Figures, StreamedFigures
-from .golden_vectors import Vectors, answers
+from .golden_vectors import Vectors
 from .hearing import Hearing
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
@@ -32,11 +35,10 @@ from .rates import Clock
 from .readings import Reader, refuse_still
 from .remarks import remarks_on
 from .report import Report, read_report
+from .right_answers import accuracy_of
 from .stream_walks import Streamed, stream_continuous, stream_recordings
 from .subjects import Subject, new_subject, own_subject
 
-ENTRIES = 1 << 26
-"""Of the states of the recordings that are evaluated together."""
 _SEED = 20270310
 """Of the states of the corner measure."""
 
@@ -56,7 +58,7 @@ class Evaluation:
     """What evaluate found. data: what it is of, in words; recordings: how many.
 
     accuracy: right recordings, each from state zero / recordings, None where there are none. corner: the same from random states anywhere
-    in their range, None for a net without state, too. sentences: what a user should know.
+    in their range, None for a net without state, too. sentences: what a user should know. calibrated: of a model with an alignment.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Evaluation:
     streamed: Streamed | None = None
     perturbed: Mapping[Perturbation, Perturbed] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
+    calibrated: Calibrated | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp evaluate --json`."""
@@ -81,6 +84,7 @@ class Evaluation:
             "streamed": None if self.streamed is None else self.streamed.as_json(),
             "perturbed": {name: asdict(each) for name, each in self.perturbed.items()},
             "sentences": list(self.sentences),
+            **({} if self.calibrated is None else {"calibrated": self.calibrated.model_dump(mode="json")}),
         }
 
 
@@ -134,9 +138,17 @@ def evaluate(
             known = (manifest, reader, clock.settle, hearing)
             subject = new_subject(source, recipe, overrides, *known, stream=stream, samples=perturb)
         found = _evaluate(subject, reader, asked, listener)
+        found = replace(found, calibrated=manifest.calibrated if source is None else _calibrated(recipe, reader, subject))
         if source is None:
             _keep(directory, model, vectors, found, listener, missing=bool(subject.missing))
     return found
+
+
+def _calibrated(recipe: Recipe, reader: Reader, subject: Subject) -> Calibrated | None:
+    """Of new recordings of a worn device."""
+    if recipe.alignment is None or subject.readings is None or not len(subject.readings):
+        return None
+    return calibrated_accuracy(recipe.alignment, reader, subject.readings)
 
 
 def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, rate: float | None, background: str | None) -> None:
@@ -195,25 +207,18 @@ def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listene
     return Evaluation(*known, accuracy, corner, streamed, table, sentences)
 
 
-def accuracy_of(model: IntegerModel, recordings: Split, initial: Int64Array | None = None) -> float:
-    """Fraction of recordings, as the model reads them, whose largest score is their class's. initial: states, as of graph.evaluate."""
-    entries = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 1
-    size = max(1, ENTRIES // (recordings.x.shape[1] * max(1, entries)))
-    right = 0
-    for begin in range(0, len(recordings), size):
-        rows = slice(begin, begin + size)
-        trajectory = evaluate_model(
-            model, np.asarray(recordings.x[rows], np.int64), recordings.lengths[rows], None if initial is None else initial[rows]
-        )
-        right += int((answers(trajectory.scores) == recordings.y[rows]).sum())
-    return right / len(recordings)
-
-
 def anywhere(model: IntegerModel, count: int) -> Int64Array:
-    """Random states of a model, each entry anywhere in its format: int64 [count, state entries]; always the same ones."""
-    draws = Draws(_SEED)
-    formats = [(value.type.size, value.type.format) for value in model.graphs["step"].state_inputs]
-    return np.concatenate([draws.integers(format.low, format.high, (count, size)) for size, format in formats], axis=1)
+    """Random states of a model, each entry anywhere in its format: int64 [count, state entries]; always the same ones.
+
+    An alignment, which no step forgets, is none.
+    """
+    draws, kept = Draws(_SEED), ALIGNMENT_STATE if align_of(model) is not None else None
+    states = {value.name: draws.integers(*_ends(value.type), (count, value.type.size)) for value in model.graphs["step"].state_inputs}
+    return np.concatenate([np.zeros_like(each) if name == kept else each for name, each in states.items()], axis=1)
+
+
+def _ends(type: TensorType) -> tuple[int, int]:
+    return type.format.low, type.format.high
 
 
 def _streamed(subject: Subject, model: IntegerModel, asked: _Asked, listener: Listener) -> Streamed:

@@ -16,13 +16,17 @@ from ..errors import InputError, MissingToolError
 from ..frontend.asked import asked_for, asked_front_end
 from ..frontend.clips import FEATURE_BITS, feature_split, recordings
 from ..frontend.description import FrontEnd
-from ..frontend.lowering import frontend_graph
+from ..frontend.lowering import frontend_graph, with_front_end
+from ..graph.alignment import with_alignment
 from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
 from ..graph.sound import Features, Pcm
+from ..manifest import Alignment
 from ..models import decimation
 from ..recipe import FrontendSection, Recipe
 from ..validate.host_c import find_compiler
 from ..validate.host_frontend import trained_features
+from .alignment import WornDataset, load_worn
 from .listener import Listener, Silent
 
 
@@ -35,12 +39,20 @@ class FeatureDataset(Dataset):
     frames: int | None
 
 
-def load_readings(recipe: Recipe, classes: Sequence[str] = (), listener: Listener | None = None) -> tuple[Recipe, Dataset]:
-    """The data of a recipe, and the recipe with all of its front-end. classes: as of load_dataset. Raises InputError."""
-    if recipe.frontend is None:
+def load_readings(
+    recipe: Recipe, classes: Sequence[str] = (), listener: Listener | None = None, known: Alignment | None = None
+) -> tuple[Recipe, Dataset]:
+    """The data of a recipe, and the recipe with all of its front-end. classes, known: as of load_dataset and load_worn.
+
+    Raises InputError.
+    """
+    if recipe.alignment is not None:
+        worn = load_worn(recipe, recipe.alignment, classes, known, listener or Silent())
+        return resolved(recipe, worn), worn
+    if recipe.of_samples is None:
         return recipe, load_dataset(recipe.data, classes)
-    clips = load_clips(recipe.data, recipe.frontend.sample_rate, classes)
-    front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
+    clips = load_clips(recipe.data, recipe.of_samples.sample_rate, classes)
+    front_end = asked_front_end(recipe.of_samples.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
     listener = listener or Silent()
     for note in clips.notes:
         listener.warning(note)
@@ -50,9 +62,12 @@ def load_readings(recipe: Recipe, classes: Sequence[str] = (), listener: Listene
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with all of its front-end."""
-    if recipe.frontend is None or not isinstance(dataset, FeatureDataset):
+    if recipe.alignment is not None and isinstance(dataset, WornDataset):
+        turning = recipe.alignment.model_copy(update={"axes": dataset.alignment.axes})
+        return recipe.model_copy(update={"frontend": turning})
+    if recipe.of_samples is None or not isinstance(dataset, FeatureDataset):
         return recipe
-    section = FrontendSection.model_validate(asked_for(dataset.front_end, recipe.frontend.preset))
+    section = FrontendSection.model_validate(asked_for(dataset.front_end, recipe.of_samples.preset))
     return recipe.model_copy(update={"frontend": section})
 
 
@@ -104,6 +119,8 @@ def input_bits(recipe: Recipe, dataset: Dataset) -> int:
     """Fraction bits of what the net reads: of features, or as choose_fraction_bits says. Raises InputError."""
     if isinstance(dataset, FeatureDataset):
         return FEATURE_BITS
+    if isinstance(dataset, WornDataset):
+        return dataset.fraction_bits
     return choose_fraction_bits(dataset.train, recipe.data.fraction_bits)
 
 
@@ -129,3 +146,12 @@ def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:
                 "a front-end brings clips to one length for an own net, and this one has recurrent cells, which would go on through the "
                 "silence: give clips of one length, or list the net as [[model.stages]]"
             )
+
+
+def with_what_stands_before(model: IntegerModel, dataset: Dataset) -> IntegerModel:
+    """The model of a net that was trained on such data, with the front-end or the alignment that they came through."""
+    if isinstance(dataset, FeatureDataset):
+        return with_front_end(model, dataset.front_end)
+    if isinstance(dataset, WornDataset):
+        return with_alignment(model, dataset.train.channels, dataset.alignment.axes, dataset.alignment.reference)
+    return model

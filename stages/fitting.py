@@ -14,11 +14,10 @@ from typing import Any, Literal
 import torch
 
 from ..compress import calibrate, constrain, matrices
+from ..data.dataset import Dataset
 from ..errors import BudgetError, InputError, UnsupportedError, counted
 from ..export.c import translate
 from ..frontend.clips import FEATURE_BITS
-from ..frontend.description import FrontEnd
-from ..frontend.lowering import with_front_end
 from ..graph.decide import with_decision
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
@@ -27,7 +26,7 @@ from ..lowering.lower import lower
 from ..models import build
 from ..recipe import CellStage, Constraint, Quantize, Recipe, Sparse, Ternary
 from .decision import WIDEST, decide_by, policy_by
-from .features import FeatureDataset, load_readings
+from .features import FeatureDataset, load_readings, with_what_stands_before
 from .recipes import with_readout_steps
 
 STEP = 4
@@ -106,7 +105,6 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
     """
     _refuse_what_cannot_vary(recipe)
     _, dataset = load_readings(recipe)
-    front_end = dataset.front_end if isinstance(dataset, FeatureDataset) else None
     tried = list(candidates(with_readout_steps(recipe, dataset)))
     if not tried:
         raise InputError(
@@ -114,7 +112,7 @@ def fit_recipe(recipe: Recipe, budget: Budget) -> tuple[Recipe, Size]:
         )
     for candidate in tried:
         try:
-            size = predict_size(candidate, dataset.train.channels, len(dataset.classes), front_end)
+            size = predict_size(candidate, dataset.train.channels, len(dataset.classes), dataset)
         except UnsupportedError:  # so large that a training could leave it without an integer model
             continue
         if budget.holds(size):
@@ -186,11 +184,11 @@ def _name(constraint: Constraint) -> str:
     return f"density {constraint.density:g}" if isinstance(constraint, Sparse) else constraint.kind
 
 
-def predict_size(recipe: Recipe, channels: int, classes: int, front_end: FrontEnd | None = None) -> Size:
+def predict_size(recipe: Recipe, channels: int, classes: int, dataset: Dataset | None = None) -> Size:
     """The most bytes that the recipe's model can come to, whatever its training finds: of a probe of its shape, with the largest weights.
 
-    front_end: before it, whose constants and samples count too. Raises UnsupportedError when the largest weights are more than the integer
-    contract allows, which a training could reach.
+    dataset: whose front-end or alignment stands before it, and counts too. Raises UnsupportedError when the largest weights are more than
+    the integer contract allows, which a training could reach.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -199,10 +197,13 @@ def predict_size(recipe: Recipe, channels: int, classes: int, front_end: FrontEn
         for matrix in matrices(net):
             matrix.weight.data = torch.where(torch.rand_like(matrix.weight) < 0.5, -_MAGNITUDE, _MAGNITUDE)
         calibrate(
-            net, torch.randn(4, 8, channels * recipe.model.readings_a_step), torch.full((4,), 8), 12 if front_end is None else FEATURE_BITS
+            net,
+            torch.randn(4, 8, channels * recipe.model.readings_a_step),
+            torch.full((4,), 8),
+            FEATURE_BITS if isinstance(dataset, FeatureDataset) else 12,
         )
     model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
-    model = model if front_end is None else with_front_end(model, front_end)
+    model = model if dataset is None else with_what_stands_before(model, dataset)
     return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, TensorType((classes,), WIDEST))))
 
 

@@ -13,7 +13,7 @@ MOST_GOLDEN_CLIPS = 1000
 
 def kept_rows(recipe: Recipe, count: int) -> IntArray:
     """Which of so many test recordings become golden vectors: the first ones, or, of clips, as many spread over all of them."""
-    kept = recipe.quantize.vectors or (MOST_GOLDEN_CLIPS if recipe.frontend is not None else count)
-    if kept >= count or recipe.frontend is None:
+    kept = recipe.quantize.vectors or (MOST_GOLDEN_CLIPS if recipe.of_samples is not None else count)
+    if kept >= count or recipe.of_samples is None:
         return np.arange(min(kept, count))
     return np.arange(kept) * count // kept

@@ -18,6 +18,7 @@ from ..model_names import model_name_of
 from ..models import Net
 from ..models.recurrent.compiled import compiler_version
 from ..recipe import Recipe
+from .alignment import WornDataset
 from .features import FeatureDataset, input_bits
 from .hearing import load_test_clip_streams
 from .net_readings import readings_and_stride
@@ -60,6 +61,7 @@ def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any
             "stride": stride,
         },
         **({"samples": _samples(recipe, dataset).model_dump(mode="json")} if isinstance(dataset, FeatureDataset) else {}),
+        **({"alignment": dataset.alignment.model_dump(mode="json")} if isinstance(dataset, WornDataset) else {}),
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
         "versions": versions(recipe),

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..export.c import constant_bytes
 from ..export.optional_package import import_optional
+from ..manifest import Calibrated
 from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
@@ -32,7 +33,7 @@ EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")
 class Summary:
     """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time.
 
-    streamed: of the integer model in a stream, None for a net without state.
+    streamed: of the integer model in a stream, None for a net without state. calibrated: of one with an alignment.
     """
 
     accuracy_float: float
@@ -42,6 +43,7 @@ class Summary:
     seconds: float
     model_dir: Path
     streamed: StreamedFigures | None = None
+    calibrated: Calibrated | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp run --json`."""
@@ -49,6 +51,7 @@ class Summary:
             "schema": 1,
             "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
             "streamed": None if self.streamed is None else self.streamed.model_dump(mode="json"),
+            **({} if self.calibrated is None else {"calibrated": self.calibrated.model_dump(mode="json")}),
             "bytes": self.bytes,
             "witnesses": [entry.as_row() for entry in self.verification.witnesses],
             "seconds": round(self.seconds, 1),
@@ -91,7 +94,9 @@ def run(
             export_model(path, listener=listener)
             verification = verify(path, against, listener=listener)
             streamed = streamed_figures(ModelDirectory.open(path), listener)
-    return Summary(float_accuracy, integer_accuracy, constant_bytes(model), verification, time.monotonic() - start, path, streamed)
+            calibrated = ModelDirectory.open(path).manifest().calibrated
+    known = (constant_bytes(model), verification, time.monotonic() - start, path, streamed, calibrated)
+    return Summary(float_accuracy, integer_accuracy, *known)
 
 
 def streamed_figures(directory: ModelDirectory, listener: Listener) -> StreamedFigures | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from ..compress import widen_unproved
 from ..data.dataset import Dataset, Split
 from ..data.input_format import to_device_integers
 from ..errors import InputError
-from ..frontend.lowering import with_front_end
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
@@ -36,13 +36,14 @@ from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.metrics import Metrics, metrics_file
 from .artefacts import describe_formats, model_files, read_model, read_vectors
 from .augmented import epoch_data
+from .calibrated import calibrated_accuracy
 from .decision import (
     check_thresholds,
     decide_by,
     refuse_without_steps,
 )
 from .exports import EXPORTED
-from .features import FeatureDataset, load_readings, sound_of
+from .features import load_readings, sound_of, with_what_stands_before
 from .fine_tuning import compressed_net, fine_tune, read_float_net, tell_limited
 from .golden_rows import kept_rows
 from .golden_vectors import answers, decode_vectors, vector_files
@@ -94,7 +95,7 @@ def quantize(
                 f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
                 "or give it up with --force"
             )
-        recipe, dataset = load_readings(recipe, manifest.classes, listener)
+        recipe, dataset = load_readings(recipe, manifest.classes, listener, manifest.alignment)
         refuse_other_data(manifest, recipe, dataset)
         if recipe.decide is not None:
             check_thresholds(recipe.decide, len(dataset.classes))
@@ -161,10 +162,10 @@ def _quantize(
     for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
-    model = with_front_end(model, dataset.front_end) if isinstance(dataset, FeatureDataset) else model
-    model = in_streams(recipe, manifest, model, dataset.train, listener)
+    model = in_streams(recipe, manifest, with_what_stands_before(model, dataset), dataset.train, listener)
     reader = Reader.of(manifest, model)
-    test = reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0]))
+    readings = replace(dataset.test, x=reader.integers(dataset.test.x)[0])
+    test = reader.steps(readings)
     rows = kept_rows(recipe, len(test))
     files, result = _files(model, test, rows, _recorded(reader, dataset.test), sound_of(dataset, rows))
     directory.write(
@@ -175,6 +176,7 @@ def _quantize(
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
                 accuracy={"float": manifest.accuracy.float_, "integer": result},
+                **_calibrated(recipe, reader, readings),
                 graph_sha256=digest(model),
                 formats=describe_formats(model),
                 vectors_sha256=decode_vectors(files[VECTORS], model, VECTORS).sha256,
@@ -202,6 +204,12 @@ def _readings(split: Split, manifest: Manifest) -> Split:
     """A split as the device reads it: integer * 2^-fraction_bits, float32 (exact: 16 bits)."""
     bits = manifest.input.fraction_bits
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
+
+
+def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:
+    """What the manifest says of a calibration."""
+    found = None if recipe.alignment is None else calibrated_accuracy(recipe.alignment, reader, test)
+    return {} if recipe.alignment is None else {"calibrated": None if found is None else found.model_dump(mode="json")}
 
 
 def _recorded(reader: Reader, test: Split) -> IntArray | None:

@@ -31,6 +31,8 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     _refuse_unread_by(net, recipe, dataset)
     refuse_lengths(dataset, has_cells=bool(net.cells))
     refuse_without_steps(recipe, net)
+    if recipe.alignment is not None and not net.cells:
+        raise InputError(f"frontend.kind = align turns what recurrent cells read, and {recipe.model.kind} has none: leave [frontend] out")
     if recipe.decide is not None:
         check_early(recipe.decide, len(dataset.classes), net)
     _refuse_too_large(net)

@@ -53,7 +53,7 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
 
 def _readings_a_second(recipe: Recipe) -> float | None:
     """None where nobody knows."""
-    heard = recipe.frontend
+    heard = recipe.of_samples
     if heard is not None and heard.sample_rate is not None and heard.hop is not None:
         return heard.sample_rate / heard.hop
     return None if recipe.decide is None else recipe.decide.rate

@@ -98,7 +98,7 @@ def train_held(
     if begun:
         tell_of_before(directory, recipe, listener)
     of = start.manifest if start is not None else directory.manifest() if begun else None
-    recipe, dataset = load_readings(recipe, of.classes if of is not None else (), listener)
+    recipe, dataset = load_readings(recipe, of.classes if of is not None else (), listener, of.alignment if of is not None else None)
     if start is not None:
         start.check(dataset)
         for doubt in start.doubts(dataset):
@@ -119,7 +119,7 @@ def train_held(
         held.enter_context(directory.held())
         directory.begin({**new_manifest(**origin), GIT_ATTRIBUTES: NO_TEXT, RECIPE: to_toml(recipe), **parts}, force=force)
     _warn_of_lengths(net, dataset, listener)
-    if recipe.frontend is None:  # a feature's integers are as fine as it is
+    if recipe.of_samples is None:  # a feature's integers are as fine as it is
         for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
             listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..compress import constrain
 from ..errors import InputError, UnsupportedError
+from ..graph.alignment import ALIGNMENT_STATE, align_of
 from ..graph.evaluate import Trajectory
 from ..graph.fixed_point import FloatArray, IntArray
 from ..graph.formats import Format, row_dtype
@@ -25,6 +26,7 @@ from ..models.layered.plan import INPUT
 from ..recipe import parse_recipe
 from ..train.checkpoint import load_net
 from .host_frontend import trained_features
+from .torch_alignment import turned, with_alignment_kept
 from .variants import with_features
 from .witness import Answer, Job
 
@@ -58,8 +60,10 @@ def _run(job: Job, net: Net) -> Answer:
         kept = tuple(streaming_states(job.model))
         return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, kept=kept), from_zero=True)
     _check_states(net, job)
-    begin = job.states() if job.model.is_recurrent else None
-    return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, begin, every_score=job.every_score))
+    begin, op = job.states() if job.model.is_recurrent else None, align_of(job.model)
+    x = job.x if op is None else turned(job, op)
+    found = evaluate_net(net, x, job.lengths, begin, every_score=job.every_score)
+    return Answer("float64", torch.__version__, found if op is None else with_alignment_kept(found, job))
 
 
 def load_quantized(directory: ModelDirectory) -> Net:
@@ -72,9 +76,11 @@ def load_quantized(directory: ModelDirectory) -> Net:
 
 
 def _check_states(net: Net, job: Job) -> None:
-    """Raise InputError unless the net keeps what the graph does."""
+    """Raise InputError unless the net keeps what the graph does, which keeps an alignment beside it."""
     own = dict(net.state_shapes) if isinstance(net, RecurrentNet) else {}
     kept = {value.name: value.type.shape for value in job.model.graphs["step"].state_inputs} if job.model.is_recurrent else {}
+    if align_of(job.model) is not None:
+        del kept[ALIGNMENT_STATE]
     if own != kept:
         raise InputError(f"the net of {job.directory} keeps {_shown(own)}, and its graph.json {_shown(kept)}: quantize the model again")
 

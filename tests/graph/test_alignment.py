@@ -30,7 +30,7 @@ CHANNELS, AXES = 7, (0, 1, 2, 6, 4, 3)
 @pytest.fixture
 def worn(random_fastgrnn):
     """A net that reads two readings a step."""
-    return with_alignment(random_fastgrnn(np.random.default_rng(0), inputs=2 * CHANNELS, readings=2), CHANNELS, AXES, UP)
+    return with_alignment(random_fastgrnn(np.random.default_rng(0), inputs=2 * CHANNELS, readings=2), CHANNELS, AXES, direction(UP))
 
 
 def turned(vectors, axis, degrees):
@@ -255,7 +255,7 @@ def without(step):
 def test_what_cannot_be_aligned_is_refused(change, axes, message, random_fastgrnn):
     model = change(random_fastgrnn(np.random.default_rng(0), inputs=2 * CHANNELS, readings=2))
     with pytest.raises(UnsupportedError, match=message):
-        with_alignment(model, CHANNELS, axes, UP)
+        with_alignment(model, CHANNELS, axes, direction(UP))
     assert ALIGNMENT.shape == (9,)
 
 

@@ -16,6 +16,7 @@ from rescomp.frontend.lowering import frontend_graph
 from rescomp.graph.sound import evaluate_frontend, numpy_features
 from rescomp.model_directory import MANIFEST, VECTORS, ModelDirectory
 from rescomp.recipe import FrontendSection, load_recipe, parse_recipe
+from rescomp.recipe.frontend_section import ALIGN_KEYS
 from rescomp.stages.artefacts import check_whole, read_model, read_vectors
 from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
@@ -78,8 +79,8 @@ def model_directory(source, tmp_path_factory):
 
 def test_the_sections_values_are_those_of_the_description():
     section = FrontendSection.model_fields
-    assert set(section) == {each.name for each in fields(FrontEnd)} | {"preset"}
-    asked = {"kind": FrontEndKind, "window_function": WindowFunction, "norm": BandNorm}
+    assert set(section) == {each.name for each in fields(FrontEnd)} | {"preset", *ALIGN_KEYS}
+    asked = {"kind": (*FrontEndKind.__args__, "align"), "window_function": WindowFunction, "norm": BandNorm}
     for key, literal in {**asked, "preset": tuple(PRESETS)}.items():
         known = literal if isinstance(literal, tuple) else literal.__args__
         assert set(section[key].annotation.__args__[0].__args__) == set(known), key
@@ -200,9 +201,8 @@ def test_readings_are_the_features_of_each_clip_read_one_at_a_time(source):
 def test_a_front_end_counts_in_a_budget(source):
     recipe, budget = recipe_of(source, "model.kind=gru"), parse_budget("const=3KB,state=1.5KB")
     chosen, size = fit_recipe(recipe, budget)
-    front_end = asked_front_end(recipe.frontend.model_dump(exclude_none=True), 8000, 1)
     plain = predict_size(chosen, 6, 3)
-    assert size == predict_size(chosen, 6, 3, front_end)
+    assert size == predict_size(chosen, 6, 3, load_readings(recipe)[1])
     assert size.const > plain.const + 2 * 100
     assert size.state > plain.state + 2 * 201
 

@@ -1,0 +1,26 @@
+"""How many recordings an integer model answers right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..data.split import Int64Array, Split
+from ..graph.evaluate import evaluate
+from ..graph.ir import IntegerModel
+from .golden_vectors import answers
+
+ENTRIES = 1 << 26
+"""Of the states of the recordings that are evaluated together."""
+
+
+def accuracy_of(model: IntegerModel, recordings: Split, initial: Int64Array | None = None) -> float:
+    """Fraction of recordings, as the model reads them, whose largest score is their class's. initial: states, as of graph.evaluate."""
+    entries = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 1
+    size = max(1, ENTRIES // (recordings.x.shape[1] * max(1, entries)))
+    right = 0
+    for begin in range(0, len(recordings), size):
+        rows = slice(begin, begin + size)
+        first = None if initial is None else initial[rows]
+        trajectory = evaluate(model, np.asarray(recordings.x[rows], np.int64), recordings.lengths[rows], first)
+        right += int((answers(trajectory.scores) == recordings.y[rows]).sum())
+    return right / len(recordings)
