@@ -53,7 +53,10 @@ def verify(directory: Path, against: str | None, cc: str | None, cflags: str | N
 )
 @click.option("--rate", metavar="HZ", callback=as_decimal, help="Readings a second, for changes a minute and alarms an hour.")
 @click.option(
-    "--background", metavar="CLASS", help="The class that is no wake word: false accepts and rejects, and latency, of the others."
+    "--background",
+    metavar="CLASS",
+    multiple=True,
+    help="A class that is no wake word: false accepts and rejects, and latency, of the others. Several times for several.",
 )
 @json_option
 def evaluate(directory: Path, as_json: bool, **asked: Any) -> None:

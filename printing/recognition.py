@@ -68,10 +68,8 @@ def describe_streamed(streamed: Streamed) -> str:
         lines.append(f"delay: median {median}, 90 % {p90}; missed {metrics.missed}")
     if metrics.flips is not None:
         lines.append(f"decision changes in settled time: {metrics.flips}")
-    if (words := streamed.wake_words) is not None:
-        found = words.latency_median
-        latency = "" if found is None else f", latency {counted(found, 'reading')} (90 %: {words.latency_p90:,})"
-        lines.append(f"wake words: {words.rejected:,} of {words.words:,} rejected{latency}; false accepts {words.false_accepts}")
+    if streamed.wake_words is not None:
+        lines.append(f"wake words: {streamed.wake_words}")
     return "\n".join(lines)
 
 

@@ -24,6 +24,9 @@ class DecideSection(RecipeSection):
     most so many changes of the decision an hour of settled time (from half a median recording after a change on), or per 1000 readings
     where nobody knows how many a second there are. rate: readings a second. Unset without false_alarms, and where there is no validation
     part: 2 bits, 0 and 1 step.
+
+    background: the class, or the classes, that are no word to be heard. With them false_alarms are false accepts, thresholds are chosen
+    too where they are unset, and what is least is the number of words rejected.
     """
 
     smoothing: Annotated[int, Field(ge=0, le=14)] | None = None
@@ -33,6 +36,7 @@ class DecideSection(RecipeSection):
     thresholds: Annotated[tuple[float, ...], Field(min_length=1, strict=False)] | None = None
     false_alarms: Annotated[float, Field(ge=0)] | None = None
     rate: Annotated[float, Field(ge=RATES[0], le=RATES[1])] | None = None
+    background: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
 
     @field_validator("thresholds", mode="before")
     @classmethod
@@ -40,10 +44,18 @@ class DecideSection(RecipeSection):
         """A number for [number]."""
         return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
+    @field_validator("background", mode="before")
+    @classmethod
+    def _one_class(cls, value: Any) -> Any:
+        """A name for [name], and classes that are called by numbers."""
+        names = value if isinstance(value, list | tuple) else (value,)
+        return tuple(str(name) if isinstance(name, int) and not isinstance(name, bool) else name for name in names)
+
     @property
     def searched(self) -> tuple[str, ...]:
         """What false_alarms chooses."""
-        return tuple(key for key in ("smoothing", "margin", "hold") if getattr(self, key) is None)
+        keys = ("smoothing", "margin", "hold") if self.background is None else ("smoothing", "margin", "hold", "thresholds")
+        return tuple(key for key in keys if getattr(self, key) is None)
 
 
 class StreamSection(RecipeSection):

@@ -162,10 +162,20 @@ def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None
         return
     if decide.rate is not None and decide.false_alarms is None:
         raise InputError(f"{origin}: decide.rate is read beside decide.false_alarms, which is unset: set both, or neither")
-    if decide.false_alarms is not None and not decide.searched:
+    if decide.background is not None and decide.false_alarms is None:
         raise InputError(
-            f"{origin}: decide.false_alarms chooses smoothing, margin and hold, and all three are set: leave one of them out, or it"
+            f"{origin}: decide.background says what decide.false_alarms counts, which is unset: set both, or give evaluate --background"
         )
+    if decide.background is not None and recipe.train.validation_fraction == 0:
+        raise InputError(
+            f"{origin}: false accepts are counted on validation recordings, and there are none: set train.validation_fraction, 0.2 for "
+            "instance, and train, or leave decide.background out"
+        )
+    if decide.false_alarms is not None and not decide.searched:
+        chosen = (
+            "smoothing, margin and hold, and all three" if decide.background is None else "smoothing, margin, hold and thresholds, and all"
+        )
+        raise InputError(f"{origin}: decide.false_alarms chooses {chosen} are set: leave one of them out, or it")
 
 
 def _enumerated(names: Sequence[str]) -> str:

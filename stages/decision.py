@@ -32,7 +32,7 @@ DEFAULTS = DecideSection(smoothing=2, margin=0.0, hold=1)
 WIDEST = Format(0)
 """Of the scores of recurrent nets, for the largest that there are: calibration gives them fraction bits from 0 on."""
 MISSED = 0.1
-"""Share of changes missed that a user hears of."""
+"""Share of changes missed, or of words rejected, that a user hears of."""
 SMOOTHINGS, MARGINS, HOLDS = (0, 1, 2, 3, 4, 5), (0.0, 0.5, 1.0, 2.0, 4.0), (1, 4)
 """What a search goes through."""
 _ROW_STEPS = 512
@@ -78,11 +78,17 @@ def decide_by(section: DecideSection, scores: TensorType) -> Decision:
     check_thresholds(section, classes)
     thresholds = [_integer("thresholds", value, format, format.low, format.high) for value in section.thresholds or ()]
     each = tuple(np.broadcast_to(thresholds, classes).tolist()) if thresholds else ()
-    margin = _integer("margin", section.margin, format, 0, _widest(format))
+    margin = _integer("margin", section.margin, format, 0, widest_margin(format))
     return Decision(section.smoothing, margin, section.hold, section.refractory, each)
 
 
-def _widest(format: Format) -> int:
+def largest_decision(section: DecideSection, classes: int) -> Decision:
+    """The one that takes the most memory among those that may be chosen, for the largest scores that there are."""
+    chosen = {"thresholds": (0.0,)} if "thresholds" in section.searched else {}
+    return decide_by(section.model_copy(update=chosen), TensorType((classes,), WIDEST))
+
+
+def widest_margin(format: Format) -> int:
     """The largest margin between scores of that format."""
     return min(format.high - format.low, MOST_MARGIN)
 
@@ -122,10 +128,17 @@ class Stream:
         walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
         return cls(walked.scores, LabelledSteps.of(streams), walked.unread, ORDERS)
 
+    def decisions(self, model: IntegerModel, decision: Decision) -> IntArray:
+        """The decision after every step, int16 [streams, longest]."""
+        return take_decisions(with_decision(model, decision), self.scores, self.unread)
+
+    def clock(self, clock: Clock) -> Clock:
+        """Of these streams, for the clock of their recordings."""
+        return replace(clock, copies=clock.copies * self.copies)
+
     def measure(self, model: IntegerModel, decision: Decision, clock: Clock) -> StreamMetrics:
         """What the decisions are worth."""
-        decisions = take_decisions(with_decision(model, decision), self.scores, self.unread)
-        return measure_streams(decisions, self.steps, replace(clock, copies=clock.copies * self.copies))
+        return measure_streams(self.decisions(model, decision), self.steps, self.clock(clock))
 
 
 def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:
@@ -144,8 +157,8 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
     else:
         chosen, metrics = min(found, key=lambda pair: (_alarms(pair[1]), _delay(pair[1])))
         listener.warning(
-            f"no decision that was tried has at most {section.false_alarms:g} changes {_unit(clock)} on the validation recordings: the one "
-            "with the fewest is taken; train for streams (train.carry), or allow more"
+            f"no decision that was tried has at most {section.false_alarms:g} changes {alarm_unit(clock)} on the validation recordings: "
+            "the one with the fewest is taken; train for streams (train.carry), or allow more"
         )
     listener.stage(describe(chosen, metrics))
     if metrics.miss is not None and metrics.miss > MISSED:
@@ -172,7 +185,7 @@ def describe_settings(section: DecideSection) -> str:
 
 def _candidates(section: DecideSection, format: Format) -> Iterator[DecideSection]:
     """The plainest first, so that it wins where several are worth the same. format: of the scores; wider margins are left out."""
-    margins = tuple(margin for margin in MARGINS if margin * 2.0**format.fraction_bits <= _widest(format))
+    margins = tuple(margin for margin in MARGINS if margin * 2.0**format.fraction_bits <= widest_margin(format))
     known = {"smoothing": SMOOTHINGS, "margin": margins, "hold": HOLDS}
     ways = [known[key] if key in section.searched else (getattr(section, key),) for key in known]
     for values in itertools.product(*ways):
@@ -186,7 +199,8 @@ def _alarms(metrics: StreamMetrics) -> float:
     return metrics.flips.value * (60 if metrics.flips.unit == "minute" else 1)
 
 
-def _unit(clock: Clock) -> str:
+def alarm_unit(clock: Clock) -> str:
+    """In which false alarms are counted."""
     return "per 1000 readings" if clock.rate is None else "an hour"
 
 

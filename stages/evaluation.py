@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.split import Int64Array, Split
-from ..errors import InputError, nearest
+from ..errors import InputError
 from ..graph.alignment import ALIGNMENT_STATE, align_of
 from ..graph.draws import Draws
 from ..graph.formats import TensorType
@@ -38,6 +38,7 @@ from .report import Report, read_report
 from .right_answers import accuracy_of
 from .stream_walks import Streamed, stream_continuous, stream_recordings
 from .subjects import Subject, new_subject, own_subject
+from .wake_words import class_number
 
 _SEED = 20270310
 """Of the states of the corner measure."""
@@ -95,7 +96,7 @@ class _Asked:
     stream: bool
     scales: npt.NDArray[np.float64] | None
     clock: Clock
-    background: int | None
+    background: tuple[int, ...]
     hearing: Hearing | None
 
 
@@ -107,14 +108,14 @@ def evaluate(
     stream: bool = False,
     perturb: bool = False,
     rate: float | None = None,
-    background: str | None = None,
+    background: Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Evaluation:
     """Evaluate the integer model in `path` on its golden vectors, or on new labelled data `source`, which are read as its own were.
 
     overrides: change the recipe's [data] for new data, as --set does. stream: evaluate streams too: continuous recordings where the data
     have them, else single ones in a row. rate: readings a second, for rates in time
-    (None: decide.rate of the recipe). background: the class that is no wake word. perturb:
+    (None: decide.rate of the recipe). background: the classes that are no wake words. perturb:
     evaluate what sensors do to readings, too. What is found on the model's own data is kept in report.json, for `check`. Raises
     InputError for data that are not of the model's channels and classes; UnsupportedError for a stream of a net without state.
     """
@@ -131,7 +132,13 @@ def evaluate(
             refuse_still(model)
         reader, hearing = Reader.of(manifest, model), Hearing.of(recipe, manifest, model)
         clock = _clock(reader, vectors, _readings_a_second(recipe, hearing, rate))
-        asked = _Asked(stream, _scales(reader, vectors) if perturb else None, clock, _background(model, background), hearing)
+        asked = _Asked(
+            stream,
+            _scales(reader, vectors) if perturb else None,
+            clock,
+            tuple(class_number(each, model.classes, "the model has") for each in background),
+            hearing,
+        )
         if source is None:
             subject = own_subject(recipe, manifest, reader, vectors, hearing, stream=stream, readings=perturb)
         else:
@@ -151,10 +158,10 @@ def _calibrated(recipe: Recipe, reader: Reader, subject: Subject) -> Calibrated 
     return calibrated_accuracy(recipe.alignment, reader, subject.readings)
 
 
-def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, rate: float | None, background: str | None) -> None:
+def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, rate: float | None, background: Sequence[str]) -> None:
     if overrides and source is None:
         raise InputError("--set changes how new data are read: give them with --data, or leave it out")
-    for option, value in (("--rate", rate), ("--background", background)):
+    for option, value in (("--rate", rate), ("--background", background or None)):
         if value is not None and not stream:
             raise InputError(f"{option} is of streams: give --stream too, or leave it out")
     if rate is not None and not RATES[0] <= rate <= RATES[1]:
@@ -182,15 +189,6 @@ def _clock(reader: Reader, vectors: Vectors, rate: float | None) -> Clock:
     """Settled is what is as old as the median recording that the net was tested on."""
     settle = math.ceil(np.median(reader.recorded(vectors)))
     return Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=settle, rate=rate)
-
-
-def _background(model: IntegerModel, name: str | None) -> int | None:
-    if name is None:
-        return None
-    if name not in model.classes:
-        near = f"the nearest one is {nearest(name, model.classes)!r} (of {', '.join(model.classes)})" if model.classes else "it names none"
-        raise InputError(f"the model has no class {name!r}; {near}")
-    return model.classes.index(name)
 
 
 def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listener) -> Evaluation:

@@ -19,13 +19,12 @@ from ..errors import BudgetError, InputError, UnsupportedError, counted
 from ..export.c import translate
 from ..frontend.clips import FEATURE_BITS
 from ..graph.decide import with_decision
-from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
 from ..lowering.lower import lower
 from ..models import build
 from ..recipe import CellStage, Constraint, Quantize, Recipe, Sparse, Ternary
-from .decision import WIDEST, decide_by, policy_by
+from .decision import largest_decision, policy_by
 from .features import FeatureDataset, load_readings, with_what_stands_before
 from .recipes import with_readout_steps
 
@@ -204,7 +203,7 @@ def predict_size(recipe: Recipe, channels: int, classes: int, dataset: Dataset |
         )
     model = replace(lower(net.eval(), "probe", tuple(map(str, range(classes)))), policy=policy_by(recipe.stream))
     model = model if dataset is None else with_what_stands_before(model, dataset)
-    return _largest_size(model if recipe.decide is None else with_decision(model, decide_by(recipe.decide, TensorType((classes,), WIDEST))))
+    return _largest_size(model if recipe.decide is None else with_decision(model, largest_decision(recipe.decide, classes)))
 
 
 def check_budget(budget: Budget, model: IntegerModel) -> None:

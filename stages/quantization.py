@@ -53,6 +53,7 @@ from .origin import refuse_other_data, versions
 from .readings import Reader
 from .recipes import kept_recipe, read_recipe, tell_of_before
 from .stream_settings import in_streams
+from .wake_decision import check_background
 
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
@@ -90,7 +91,7 @@ def quantize(
         if resume and kept is None:
             raise InputError(f"{path} holds no interrupted fine-tuning to resume: go on with `rescomp quantize {path}`")
         recipe = kept if resume and kept is not None else _revised(directory, overrides, weights, density)
-        if kept not in (None, recipe) and not force:
+        if kept is not None and _streaming_as(recipe, kept) != kept and not force:
             raise InputError(
                 f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
                 "or give it up with --force"
@@ -99,6 +100,7 @@ def quantize(
         refuse_other_data(manifest, recipe, dataset)
         if recipe.decide is not None:
             check_thresholds(recipe.decide, len(dataset.classes))
+            check_background(recipe, dataset)
         made = manifest.accuracy.integer
         if made is not None and kept is None and not force:
             if _is_made(directory, manifest, recipe):
@@ -108,7 +110,7 @@ def quantize(
                 _decide_anew(directory, manifest, recipe, dataset, listener)
                 return made
         tell_of_before(directory, recipe, listener)
-        return _quantize(directory, manifest, recipe, dataset, listener, resume=kept == recipe and not force)
+        return _quantize(directory, manifest, recipe, dataset, listener, resume=kept is not None and not force)
 
 
 def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> bool:

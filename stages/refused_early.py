@@ -20,6 +20,7 @@ from ..train.batches import Batch
 from .decision import check_early, refuse_without_steps
 from .features import input_bits, refuse_lengths
 from .net_readings import steps
+from .wake_decision import check_background
 
 STREAMING_SAMPLES = 8
 """Samples that show whether a net can be streamed."""
@@ -35,6 +36,7 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
         raise InputError(f"frontend.kind = align turns what recurrent cells read, and {recipe.model.kind} has none: leave [frontend] out")
     if recipe.decide is not None:
         check_early(recipe.decide, len(dataset.classes), net)
+        check_background(recipe, dataset)
     _refuse_too_large(net)
     compressed = constrain(net, recipe.compress)
     use_loop(compressed, train.loop)

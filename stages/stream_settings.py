@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from ..data.dataset import Split
+from ..errors import counted
 from ..graph.decide import with_decision
 from ..graph.ir import IntegerModel
 from ..manifest import Manifest
 from ..recipe import Recipe
 from .decision import (
     DEFAULTS,
+    Stream,
     decide_by,
     describe_settings,
     policy_by,
@@ -23,6 +26,8 @@ from .listener import Listener
 from .net_readings import training_data
 from .rates import Clock
 from .readings import Reader
+from .subjects import copies_of
+from .wake_decision import search_wake_decision
 
 
 def in_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Split, listener: Listener) -> IntegerModel:
@@ -47,8 +52,13 @@ def _decided(recipe: Recipe, manifest: Manifest, model: IntegerModel, train: Spl
     reader = Reader.of(manifest, model)
     recordings = reader.row_steps(replace(validation, x=reader.integers(validation.x)[0]))
     lasting = np.median(validation.lengths if reader.time_steps is None else np.minimum(validation.lengths, reader.time_steps))
-    clock = Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=int(lasting) // 2, rate=_readings_a_second(recipe))
-    return with_decision(model, search_decision(section, model, recordings, clock, listener))
+    settle = int(lasting) // 2 if section.background is None else math.ceil(lasting)
+    rate, copies = _readings_a_second(recipe), copies_of(recipe.data)
+    clock = Clock(readings_a_step=reader.readings_a_step, stride=reader.stride, settle=settle, rate=rate, copies=copies)
+    if section.background is None:
+        return with_decision(model, search_decision(section, model, recordings, clock, listener))
+    listener.stage(f"choose {', '.join(section.searched)} of the decision on {counted(len(recordings), 'validation recording')} in a row")
+    return with_decision(model, search_wake_decision(section, model, Stream.of(model, recordings), clock, listener))
 
 
 def _readings_a_second(recipe: Recipe) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -39,7 +39,7 @@ class Streamed:
 
     decided_by: the model's graph, or the largest of its scores. policy: by which they were walked, None: the state runs on. orders: how
     many seeded ones. spread: sample standard deviation over them, by figure, of those that each order has. own_order: of the recordings
-    as their file has them, which may be sorted by class. wake_words: where a class is the background. sha256: of what the model read.
+    as their file has them, which may be sorted by class. wake_words: where some classes are the background. sha256: of what the model read.
     """
 
     of: StreamKind
@@ -86,11 +86,11 @@ class _Walked:
     def measure(self, clock: Clock) -> StreamMetrics:
         return measure_streams(self.decisions, self.steps, clock)
 
-    def wake_words(self, clock: Clock, background: int | None) -> WakeWords | None:
-        return None if background is None else measure_wake_words(self.decisions, self.steps, clock, background)
+    def wake_words(self, clock: Clock, background: Collection[int]) -> WakeWords | None:
+        return measure_wake_words(self.decisions, self.steps, clock, background) if background else None
 
 
-def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, background: int | None, listener: Listener) -> Streamed:
+def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, background: Collection[int], listener: Listener) -> Streamed:
     """Of continuous recordings, as the model reads them; put in a row where each is of one class, and not all of the same."""
     if not streams.has_changes and len(np.unique(streams.y[:, 0])) > 1:
         whole = Split(streams.x, streams.y[:, 0], streams.lengths)
@@ -101,7 +101,7 @@ def stream_continuous(model: IntegerModel, streams: Streams, clock: Clock, backg
 
 
 def stream_recordings(
-    model: IntegerModel, recordings: Split, clock: Clock, background: int | None, listener: Listener, of: StreamKind = "in a row"
+    model: IntegerModel, recordings: Split, clock: Clock, background: Collection[int], listener: Listener, of: StreamKind = "in a row"
 ) -> Streamed:
     """Of single recordings, as the model reads them, in ORDERS seeded orders whose neighbours differ in class, and in their own."""
     orders = np.concatenate([row_orders(recordings.y), np.arange(len(recordings))[None]])

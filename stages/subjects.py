@@ -74,7 +74,7 @@ def own_subject(
         row,
         _device_integers(reader, vectors) if readings else None,
         None if own is None else _as_read(reader, own)[0],
-        _copies(recipe.data),
+        copies_of(recipe.data),
         missing=missing,
         unmarked=reader.reads_several and vectors.recorded is None and (stream or readings),
         left_out=(*fewer, *_left_out(reader, lengths.astype(np.int64), row, own)),
@@ -117,7 +117,7 @@ def _load_own_streams(
     return load_test_clip_streams(data, classes, groups, hearing.samples)
 
 
-def _copies(data: DataSection) -> Fraction:
+def copies_of(data: DataSection) -> Fraction:
     """How often each reading of a log, or sample of a WAV file, lies in windows that overlap."""
     if not (is_log(data.source) or holds_sound(data.source.strip())) or not data.window:
         return Fraction(1)
@@ -170,7 +170,7 @@ def new_subject(
         row,
         found.samples if samples and isinstance(found, HeardData) else readings,
         read,
-        _copies(revise(recipe, overrides).data.model_copy(update={"source": source})),
+        copies_of(revise(recipe, overrides).data.model_copy(update={"source": source})),
         outside,
         total,
         cut=cut,

@@ -1,7 +1,8 @@
-"""What a stream's decisions are worth where one class is the background and the others are words to be heard, as docs/evaluate.md tells."""
+"""What a stream's decisions are worth where some classes are the background and the others words to be heard: see docs/evaluate.md."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.split import Int64Array, equal_runs
+from ..errors import InputError, counted, nearest
 from .labelled_steps import Integers, LabelledSteps, Mask, Segment, segments_of
 from .rates import Clock, Rate
 from .stream_metrics import quantile
@@ -16,9 +18,9 @@ from .stream_metrics import quantile
 
 @dataclass(frozen=True)
 class WakeWords:
-    """Decisions where one class is the background, and the others are words to be accepted.
+    """Decisions where some classes are the background, and the others are words to be accepted.
 
-    A call is a longest run of steps that decide one and the same word. A word (a segment of another label than the background) is accepted
+    A call is a longest run of steps that decide one and the same word. A word (a segment of another label than these) is accepted
     when a call for it begins at one of its own steps, or at one whose last reading is at most `settle` past the word's last one, before the
     next word; what was called before the word began, and goes on, accepts nothing. A call's steps that lie neither there nor in an accepted
     word are false: they count one false accept, and one more whenever they have gone on for another `settle` readings.
@@ -38,17 +40,30 @@ class WakeWords:
         """By name; the rate spelled out."""
         return {**vars(self), "false_accepts": self.false_accepts.as_json()}
 
+    def __str__(self) -> str:
+        found = self.latency_median
+        latency = "" if found is None else f", latency {counted(found, 'reading')} (90 %: {self.latency_p90:,})"
+        return f"{self.rejected:,} of {self.words:,} rejected{latency}; false accepts {self.false_accepts}"
 
-def measure_wake_words(decisions: Integers, steps: LabelledSteps, clock: Clock, background: int) -> WakeWords:
-    """Of all streams together, with the class `background` for no word. decisions: int [streams, longest]."""
-    calls = [segment for segment in segments_of(decisions, steps.lengths) if segment.label >= 0 and segment.label != background]
+
+def class_number(name: str, classes: Sequence[str], whose: str) -> int:
+    """Of a class by its name. whose: "the model has". Raises InputError where there is no such class."""
+    if name not in classes:
+        near = f"the nearest one is {nearest(name, classes)!r} (of {', '.join(classes)})" if classes else "it names none"
+        raise InputError(f"{whose} no class {name!r}; {near}")
+    return classes.index(name)
+
+
+def measure_wake_words(decisions: Integers, steps: LabelledSteps, clock: Clock, background: Collection[int]) -> WakeWords:
+    """Of all streams together, with the classes `background` for no word. decisions: int [streams, longest]."""
+    calls = [segment for segment in segments_of(decisions, steps.lengths) if segment.label >= 0 and segment.label not in background]
     readings, word_begins = steps.readings(clock), steps.begins(clock)
     begins = np.zeros(decisions.shape, bool)
     for call in calls:
         begins[call.stream, call.begin] = True
     answering = np.zeros(decisions.shape, bool)
     latencies = []
-    for word, until in _words(steps, clock, background):
+    for word, until in words_of(steps, clock, background):
         heard = _heard(decisions[word.stream, word.begin : until] == word.label, begins[word.stream, word.begin : until])
         answering[word.stream, word.begin : until] = heard
         read = int(readings[word.stream, word.begin + int(heard.argmax())] - word_begins[word.stream, word.begin])
@@ -68,10 +83,10 @@ def measure_wake_words(decisions: Integers, steps: LabelledSteps, clock: Clock, 
     )
 
 
-def _words(steps: LabelledSteps, clock: Clock, background: int) -> list[tuple[Segment, int]]:
+def words_of(steps: LabelledSteps, clock: Clock, background: Collection[int]) -> list[tuple[Segment, int]]:
     """Each word, and the step before which a call for it may begin."""
     readings, begins = steps.readings(clock), steps.begins(clock)
-    words = [segment for segment in steps.segments if segment.label != background]
+    words = [segment for segment in steps.segments if segment.label not in background]
     following = [later.begin if later.stream == word.stream else None for word, later in pairwise(words)] + [None] * bool(words)
     found = []
     for word, begin in zip(words, following, strict=True):

@@ -87,7 +87,7 @@ def test_numbers_beyond_the_scores_format_are_refused_with_the_largest_that_ther
 
 
 def test_a_search_leaves_out_margins_that_the_scores_cannot_hold(model, monkeypatch):
-    monkeypatch.setattr(decision, "_widest", lambda _: 1 << model.output.type.format.fraction_bits)
+    monkeypatch.setattr(decision, "widest_margin", lambda _: 1 << model.output.type.format.fraction_bits)
     tried = {each.margin for each in decision._candidates(DecideSection(false_alarms=1), model.output.type.format)}
     assert tried == {0.0, 0.5, 1.0}
 

@@ -129,7 +129,7 @@ def test_where_no_decision_is_made_it_is_told_and_no_window_is_advised(model_dir
 
 
 def test_continuous_recordings_of_the_test_people(from_log):
-    found = stages.evaluate(from_log, stream=True, rate=50.0, background="lie")
+    found = stages.evaluate(from_log, stream=True, rate=50.0, background=["lie"])
     directory = ModelDirectory.open(from_log)
     people = directory.manifest().data.test_groups
     assert len(people) == 2

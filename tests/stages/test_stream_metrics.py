@@ -81,16 +81,16 @@ def test_wake_words():
     assert (found.words, found.rejected, found.latency_median, found.latency_p90) == (3, 0, 10, 12)
     # before any word, 1 in the second word, and 2 after the third.
     assert found.false_accepts == Rate(3, 100 * 2 / 10 / 3600, "hour")
-    assert measure_wake_words(np.zeros_like(labels), LabelledSteps(labels, np.array([100])), Clock(), 0).rejected == 3
+    assert measure_wake_words(np.zeros_like(labels), LabelledSteps(labels, np.array([100])), Clock(), {0}).rejected == 3
 
 
 def test_a_call_that_goes_on_and_on_hears_no_word_and_counts_again_and_again():
     labels = one((0, 20), (1, 5), (0, 20), (1, 5), (0, 10))
-    stuck = measure_wake_words(np.ones_like(labels), LabelledSteps(labels, np.array([60])), Clock(settle=8), background=0)
+    stuck = measure_wake_words(np.ones_like(labels), LabelledSteps(labels, np.array([60])), Clock(settle=8), background={0})
     assert (stuck.words, stuck.rejected, stuck.latency_median) == (2, 2, None)
     assert stuck.false_accepts.events == math.ceil(60 / 8)
     lingering = one((0, 20), (1, 40))
-    found = measure_wake_words(lingering, LabelledSteps(labels, np.array([60])), Clock(settle=8), background=0)
+    found = measure_wake_words(lingering, LabelledSteps(labels, np.array([60])), Clock(settle=8), background={0})
     # the first word is heard; from 8 steps past its end the call is false: 27 steps, the second word's among them.
     assert (found.rejected, found.latency_median, found.false_accepts.events) == (1, 1, math.ceil(27 / 8))
 
@@ -101,7 +101,7 @@ def test_copies_of_the_same_time_count_once():
     five, two = (LabelledSteps(np.repeat(labels, times, axis=0), np.full(times, 80)) for times in (5, 2))
     all_five = measure_streams(np.repeat(decisions, 5, axis=0), five, Clock(settle=5, copies=Fraction(5)))
     assert all_five.flips == once.flips == Rate(2, 68 / 1000, "1000 readings")
-    words = measure_wake_words(np.repeat(decisions, 2, axis=0), two, Clock(copies=Fraction(2)), 0)
+    words = measure_wake_words(np.repeat(decisions, 2, axis=0), two, Clock(copies=Fraction(2)), {0})
     assert (words.false_accepts.events, words.false_accepts.exposure) == (1, 80 / 1000)
 
 
@@ -115,7 +115,7 @@ def test_a_recording_takes_as_many_readings_as_its_steps_have_read():
     assert (found.judged, found.delay_median) == (1, 8)
     # of the eight steps the last seven begin four readings after the change; six pairs of them, each four readings apart.
     assert found.flips == Rate(0, 6 * 4 / 60, "minute")
-    words = measure_wake_words(labels, steps, clock, background=0)
+    words = measure_wake_words(labels, steps, clock, background={0})
     assert (words.latency_median, words.false_accepts.exposure) == (8, 52 / 3600)
 
 
@@ -124,7 +124,7 @@ def test_a_call_is_late_by_readings_past_its_word_and_false_by_readings_too():
     ends = np.ones((1, 7), bool)
     for settle, rejected, false in ((8, 1, 3), (15, 1, 2), (16, 0, 1)):
         clock = Clock(readings_a_step=8, stride=4, settle=settle)
-        found = measure_wake_words(decisions, LabelledSteps(labels, np.array([7]), ends), clock, background=0)
+        found = measure_wake_words(decisions, LabelledSteps(labels, np.array([7]), ends), clock, background={0})
         assert (found.rejected, found.false_accepts.events) == (rejected, false)
 
 

@@ -107,7 +107,7 @@ def test_a_recording_of_one_class_is_walked_whole(from_log, tmp_path):
     def streamed(labels):
         y = np.repeat(np.array(labels)[:, None], 300, axis=1)
         np.savez(tmp_path / "new.npz", x_stream=x, y_stream=y, lengths_stream=lengths)
-        return stages.evaluate(from_log, source=str(tmp_path / "new.npz"), stream=True, background="lie").streamed
+        return stages.evaluate(from_log, source=str(tmp_path / "new.npz"), stream=True, background=["lie"]).streamed
 
     found = streamed([0, 0, 0])
     assert (found.of, found.orders, found.metrics.streams, found.metrics.steps) == ("continuous", 0, 3, 300)
@@ -122,7 +122,7 @@ def test_a_recording_of_one_class_is_walked_whole(from_log, tmp_path):
 def test_time_counts_once_whatever_orders_and_windows(tmp_path):
     """Windows of 8 readings that overlap by half, of a log without streams: it is split in time."""
     path = made(tmp_path / "model", write_log(tmp_path / "log.csv", "abcd"), *CSV, "data.split=time")
-    found = stages.evaluate(path, stream=True, rate=50.0, background="lie").streamed
+    found = stages.evaluate(path, stream=True, rate=50.0, background=["lie"]).streamed
     _, vectors, _ = parts(path)
     assert (found.of, found.clock.copies) == ("in a row", 10)
     assert found.wake_words.false_accepts.exposure == pytest.approx(vectors.lengths.sum() * 2 / 2 / 50 / 3600)
