@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from rescomp import stages
+from rescomp.cli import main
+from rescomp.data.dataset import load_dataset
+from rescomp.data.splits import validation_split
 from rescomp.errors import InputError
-from rescomp.graph.decide import Decision
+from rescomp.graph.decide import Decision, decision_of
+from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
-from rescomp.stages import wake_decision
+from rescomp.stages import fine_tuning, wake_decision
+from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream
 from rescomp.stages.fitting import predict_size
 from rescomp.stages.labelled_steps import LabelledSteps
@@ -18,6 +23,8 @@ from rescomp.stages.listener import Silent
 from rescomp.stages.rates import Clock, Rate
 from rescomp.stages.wake_decision import search_wake_decision
 from rescomp.stages.wake_words import measure_wake_words
+from rescomp.tests.stages.conftest import write_recordings
+from rescomp.train.loop import fit
 
 CLASSES = ("yes", "no", "unknown", "silence")
 BACKGROUND = (2, 3)
@@ -180,6 +187,7 @@ def test_several_classes_may_be_the_background():
     assert measure_wake_words(labels, steps, CLOCK, (2,)).words == 2
 
 
+SMALL = ("model.hidden_size=4", "train.epochs=1", "quantize.epochs=1", "train.threads=1")
 WAKE = ["decide.background=0", "decide.false_alarms=1000", "train.validation_fraction=0.2", "quantize.epochs=1"]
 
 
@@ -223,3 +231,26 @@ def test_thresholds_that_may_be_chosen_count_in_a_budget():
     keys = [*WAKE[1:], 'decide.background="0"']
     sizes = [predict_size(load_recipe(None, [*keys, *more]), 3, 5).const for more in ([], ["decide.background=0"])]
     assert sizes[0] == sizes[1]
+
+
+def test_no_epoch_is_lost_to_a_refusal_and_evaluate_counts_alike(tmp_path, monkeypatch, capsys):
+    """Other numbers go on from the fine-tuned net; asked the validation recordings, evaluate finds what was printed."""
+    path, resumed = tmp_path / "model", []
+    source = write_recordings(tmp_path / "data.npz", lengths_train=np.full(60, 9), lengths_test=np.full(24, 9))
+    stages.train_model(load_recipe(None, [f"data.source={source}", *SMALL, "train.validation_fraction=0.3"]), path)
+    monkeypatch.setattr(wake_decision._Tried, "hears", False)
+    asked = ["decide.background=0", "decide.rate=50.0", "decide.hold=2"]
+    with pytest.raises(InputError, match="no decision that was tried hears any word"):
+        stages.quantize(path, overrides=[*asked, "decide.false_alarms=100"])
+    assert not ModelDirectory.open(path).has("graph.json")
+    monkeypatch.undo()
+    monkeypatch.setattr(fine_tuning, "fit", lambda *parts, resume, **more: resumed.append(resume) or fit(*parts, resume=resume, **more))
+    listener = Told()
+    stages.quantize(path, overrides=[*asked, "decide.false_alarms=20000", "decide.smoothing=1"], listener=listener)
+    assert resumed == [True]
+    assert decision_of(read_model(ModelDirectory.open(path)).graphs["decide"]).hold == 2
+    (said,) = [each for each in listener.said if each.startswith("smoothing ")]
+    validation = validation_split(load_dataset(str(source)).train, 0.3, 0)[1]
+    np.savez(tmp_path / "validation.npz", x_test=validation.x, y_test=validation.y, lengths_test=validation.lengths)
+    assert main(["evaluate", str(path), "--data", str(tmp_path / "validation.npz"), "--stream", "--background", "0"]) == 0
+    assert f"wake words: {said.partition('words ')[2]}\n" in capsys.readouterr().out
