@@ -23,7 +23,7 @@ from har2 import DATA_VARIABLE
 from stream_jobs import RATE, READINGS, Job, all_jobs, judged
 
 from rescomp.data.input_format import to_device_integers
-from rescomp.data.streams import stream_frames
+from rescomp.data.streams import streams_in_steps
 from rescomp.graph.decisions import stream_scores
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory
@@ -54,7 +54,7 @@ class Walked:
     def of(cls, job: Job, work: Path, folder: Path | None) -> Walked:
         directory = ModelDirectory.open(work / f"{job.float_name}.{job.format}")
         model, (_, streams) = read_model(directory), judged(job, folder)
-        framed = stream_frames(streams, CLOCK.stride, CLOCK.stride)
+        framed = streams_in_steps(streams, CLOCK.stride, CLOCK.stride)
         x = to_device_integers(framed.x, directory.manifest().input.fraction_bits)
         scores = stream_scores(model, np.asarray(x, np.int16), framed.lengths).scores
         return cls(model, Stream(scores, LabelledSteps.of(framed)))

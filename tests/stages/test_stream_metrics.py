@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rescomp.data.streams import Streams, stream_frames
+from rescomp.data.streams import Streams, streams_in_steps
 from rescomp.graph.decide import NO_DECISION, UNKNOWN_DECISION
 from rescomp.stages.labelled_steps import LabelledSteps
 from rescomp.stages.rates import Clock, Rate, poisson_bound
@@ -132,7 +132,7 @@ def test_a_call_is_late_by_readings_past_its_word_and_false_by_readings_too():
 def test_delays_of_continuous_streams_are_counted_from_the_reading_at_which_the_label_changes(readings, stride):
     y = np.repeat([[0, 1, 2]], [41, 62, 50], axis=1)
     streams = Streams(np.arange(153, dtype=np.int32).reshape(1, 153, 1), y, np.array([153]))
-    steps = LabelledSteps.of(stream_frames(streams, readings, stride))
+    steps = LabelledSteps.of(streams_in_steps(streams, readings, stride))
     clock = Clock(readings_a_step=readings, stride=stride, settle=20)
     last = np.arange(steps.labels.shape[1]) * stride + readings - 1
     assert (steps.readings(clock)[0] == last + 1).all()
