@@ -48,6 +48,8 @@ class DecideSection(RecipeSection):
     @classmethod
     def _one_class(cls, value: Any) -> Any:
         """A name for [name], and classes that are called by numbers."""
+        if value is None:
+            return None
         names = value if isinstance(value, list | tuple) else (value,)
         return tuple(str(name) if isinstance(name, int) and not isinstance(name, bool) else name for name in names)
 

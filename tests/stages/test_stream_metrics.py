@@ -75,7 +75,7 @@ def test_wake_words():
     labels = one((0, 20), (1, 5), (0, 20), (2, 5), (0, 10), (1, 5), (0, 35))
     decisions = one((0, 4), (1, 2), (0, 17), (1, 2), (0, 22), (1, 2), (2, 1), (0, 15), (1, 1), (2, 1), (0, 33))
     found = measure_wake_words(
-        decisions, LabelledSteps(labels, np.array([100])), Clock(readings_a_step=2, stride=2, settle=8, rate=10.0), background=0
+        decisions, LabelledSteps(labels, np.array([100])), Clock(readings_a_step=2, stride=2, settle=8, rate=10.0), background={0}
     )
     # the first word after its fourth step; the second decided wrongly first, then in its fifth; the third after its end, in time.
     assert (found.words, found.rejected, found.latency_median, found.latency_p90) == (3, 0, 10, 12)
