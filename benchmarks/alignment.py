@@ -126,7 +126,8 @@ def report(found: Found) -> Iterator[str]:
         yield f"| {name} | {' | '.join(f'{value:.2%}' for value in values)} | **{np.mean(values):.2%}** |"
     gains = 100 * (np.array(found.nets["turned"]) - np.array(found.nets["as they are"]))
     yield f"| gain, points | {' | '.join(f'{gain:+.2f}' for gain in gains)} | **{gains.mean():+.2f}** |"
-    yield from (UNSHOWN for _ in range(gains.mean() < 100 * np.ptp(found.nets["as they are"])))
+    if gains.mean() < 100 * np.ptp(found.nets["as they are"]):
+        yield UNSHOWN
     yield DEVICE.format(found.compared)
     yield CLASSIFIER.format(folds=FOLDS)
     yield from (f"| {name} | {value:.2%} |" for name, value in found.classifiers.items())
