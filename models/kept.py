@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..model_directory import CELLS_FILE, NET, RECIPE, ModelDirectory
 from ..recipe import ModelSection, Recipe
 from .base import Net
-from .blueprint import Blueprint
+from .blueprint import Blueprint, CellPart
 from .factory import build, build_net
 from .layered.plan import Plan
 
@@ -52,3 +52,13 @@ def _refuse_another(blueprint: Blueprint, section: ModelSection, origin: str) ->
         if ours != theirs:
             told = f"it tells {theirs}, and the recipe makes {ours}"
             raise InputError(f"{origin} is not of the net in {RECIPE}: {told}; train the model again")
+    for part, wanted in zip(blueprint.parts, made.parts, strict=True):
+        if part != wanted:
+            told = f"its layers {_first_other(part, wanted)} are put together in another way"
+            raise InputError(f"{origin} is not of the net in {RECIPE}: {told}; train the model again")
+
+
+def _first_other(part: CellPart | Plan, wanted: CellPart | Plan) -> str:
+    """The first step of one that is not one of the other."""
+    steps = [each.steps if isinstance(each, Plan) else () for each in (part, wanted)]
+    return next((f"from {ours.name!r} on" for ours, theirs in zip(*steps, strict=False) if ours != theirs), "beside cells")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INPUT = "input"
 ATTRIBUTES = frozenset(dir(nn.ModuleDict()))
 """Names that no layer can have: it is an entry of one."""
+LARGEST_FACTOR = 2.0**64
 NORMALIZE = "normalize"
 """The step before all others: no other is called so."""
 
@@ -37,8 +38,10 @@ def check_plan(plan: Plan) -> None:
         _check_layer(layer)
     for step in plan.steps:
         check_name(step.name, "step")
-        if step.name in shapes or step.name == NORMALIZE or not set(step.inputs) <= shapes.keys() or step.factor <= 0:
+        if step.name in shapes or step.name == NORMALIZE or not set(step.inputs) <= shapes.keys():
             raise ValueError(f"step {step.name!r} does not fit the others")
+        if step.factor < 1 / LARGEST_FACTOR or max(step.factor, abs(step.gain_in), abs(step.gain_out)) > LARGEST_FACTOR:
+            raise ValueError(f"step {step.name!r} multiplies by what no layer does: at most 2^64, and a factor above 2^-64")
         if _shape_of(step, shapes, layers) != step.shape:
             raise ValueError(f"step {step.name!r} cannot give the shape {list(step.shape)}")
         shapes[step.name] = _bounded(step.shape, step.name)

@@ -23,7 +23,7 @@ from rescomp.stages.decision import decide_by, policy_by
 
 FOLDER = Path(__file__).parent
 CLASSES = ("a", "b", "c", "d", "e")
-CELLS = ("fastrnn", "fastgrnn", "gru", "lstm")
+CELLS = ("fastrnn", "fastgrnn", "gru", "lstm", "mgu")
 WEIGHTS = ("ternary", "int8", "int4")
 WINDOW, IMAGE = (24, 3), (12, 12, 3)
 _LAYERED = {
@@ -77,6 +77,11 @@ RECIPES: dict[str, tuple[str, str]] = {
     **{f"{name}, {weights}": (f'model.stages="[{stages}]"', weights) for name, stages in _STAGED.items() for weights in WEIGHTS},
     "gru, eight layers": ("model.kind=gru model.layers=8 model.hidden_size=3", "int8"),
     "convolution, gru, dense, last_mean": (f'model.stages="[{_STAGED["convolution, gru, dense"]}]" {_BLOCKS}', "int8"),
+    **{
+        f"fastgrnn, {readout}": (f"model.hidden_size=6 model.readout={readout} model.readout_steps=5", "int4")
+        for readout in ("mean", "max")
+    },
+    "mgu, every": ("model.kind=mgu model.hidden_size=6 model.readout=every", "int8"),
     "hourglass, fixed projection": (f"{_LAYERED['hourglass']} model.fixed_projection=true", "int8"),
 }
 """By name: the settings of a recipe, and its weights."""

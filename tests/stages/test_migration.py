@@ -160,6 +160,17 @@ def test_a_recipe_of_other_layers_is_refused_too(tmp_path):
         stages.migrate(directory.path)
 
 
+def test_the_same_matrices_put_together_otherwise_are_refused_too(tmp_path):
+    directory = earlier("resnet1d_int8", tmp_path / "model")
+    stages.migrate(directory.path)
+    document = json.loads(directory.read(NET))
+    step = next(step for part in document["parts"] for step in part["steps"] if step["relu"])
+    step["relu"] = False
+    directory.write({NET: json.dumps(document).encode()})
+    with pytest.raises(InputError, match=rf"net\.json is not of the net in recipe\.toml: its layers from '{step['name']}' on are put"):
+        stages.migrate(directory.path)
+
+
 def test_a_float_net_of_another_contract_is_refused_too(tmp_path):
     directory = earlier("fastgrnn_ternary", tmp_path / "model")
     directory.remove(GRAPH, WEIGHTS, VECTORS, QUANTIZED_NET)

@@ -177,6 +177,7 @@ def set_step(key: str, value: Any) -> Callable[[Any], None]:
     return lambda document: document["steps"][1].update({key: value})
 
 
+FACTORS = (("gain_in", 10**301), ("gain_out", 10**301), ("gain_out", -1e300), ("factor", 1e300), ("factor", 1e-300), ("factor", 0.0))
 DAMAGES = {
     "no steps": (without("steps"), "damaged"),
     "no layers": (without("layers"), "damaged"),
@@ -185,8 +186,8 @@ DAMAGES = {
     "a list": (lambda document: document.update(steps={}), "damaged"),
     "empty": (lambda document: document.update(steps=[]), "damaged"),
     "an unknown kind": (set_step("kind", "attention"), "damaged .*Step.kind cannot be 'attention'"),
+    **{f"{name} {value:.0g}": (set_step(name, value), "multiplies by what no layer does") for name, value in FACTORS},
     "a layer of a kind that has none": (set_step("kind", "abs"), "damaged .*does not fit the others, for abs reads 1 value"),
-    "a factor of nothing": (set_step("factor", 0.0), "damaged .*does not fit the others"),
     "a value from nowhere": (set_step("inputs", ["nowhere"]), "damaged .*does not fit the others"),
     "a later value": (set_step("inputs", ["classifier"]), "damaged .*does not fit the others"),
     "an unknown layer": (set_step("layer", "nowhere"), "damaged .*cannot give the shape"),
