@@ -10,11 +10,12 @@ import pytest
 
 from rescomp import stages
 from rescomp.errors import InputError
+from rescomp.graph.decide import Decision
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.serialize import from_npz, to_npz
 from rescomp.model_directory import MANIFEST, REPORT, VECTORS, ModelDirectory, to_json
 from rescomp.recipe import load_recipe
-from rescomp.stages import decision
+from rescomp.stages import decision, stream_settings
 from rescomp.stages.perturbations import held, perturbed, resampled
 from rescomp.tests.stages.untrained import BARE, CSV, decided, made, parts, write_log
 
@@ -119,9 +120,19 @@ def test_a_recording_of_one_class_is_walked_whole(from_log, tmp_path):
     assert found.wake_words.false_accepts.exposure == pytest.approx(600 / 1000)
 
 
-def test_time_counts_once_whatever_orders_and_windows(tmp_path):
+def test_time_counts_once_whatever_orders_and_windows(tmp_path, monkeypatch):
     """Windows of 8 readings that overlap by half, of a log without streams: it is split in time."""
-    path = made(tmp_path / "model", write_log(tmp_path / "log.csv", "abcd"), *CSV, "data.split=time")
+    clocks = []
+    monkeypatch.setattr(stream_settings, "search_decision", lambda *parts: clocks.append(parts[3]) or Decision())
+    path = made(
+        tmp_path / "model",
+        write_log(tmp_path / "log.csv", "abcd"),
+        *CSV,
+        "data.split=time",
+        "decide.false_alarms=1",
+        "train.validation_fraction=0.4",
+    )
+    assert clocks[0].copies == 2
     found = stages.evaluate(path, stream=True, rate=50.0, background=["lie"]).streamed
     _, vectors, _ = parts(path)
     assert (found.of, found.clock.copies) == ("in a row", 10)

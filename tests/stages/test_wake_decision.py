@@ -228,9 +228,9 @@ def test_a_class_that_is_not_there_is_refused_before_the_training(recordings, tm
 
 
 def test_thresholds_that_may_be_chosen_count_in_a_budget():
-    keys = [*WAKE[1:], 'decide.background="0"']
-    sizes = [predict_size(load_recipe(None, [*keys, *more]), 3, 5).const for more in ([], ["decide.background=0"])]
-    assert sizes[0] == sizes[1]
+    asked = [["decide.background=0"], ["decide.background=0", "decide.thresholds=0.5"], []]
+    chosen, given, without = (predict_size(load_recipe(None, [*WAKE[1:], *more]), 3, 5).const for more in asked)
+    assert chosen == given == without + 5 * 2
 
 
 def test_no_epoch_is_lost_to_a_refusal_and_evaluate_counts_alike(tmp_path, monkeypatch, capsys):
