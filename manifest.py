@@ -72,6 +72,10 @@ class SampleFormat(Stated):
     names: tuple[str, ...] = ()
 
 
+Q14 = Annotated[int, Field(ge=-(1 << 14), le=1 << 14)]
+"""Of a direction: 1 is 2^14."""
+
+
 class Alignment(Stated):
     """How the readings of a worn device are turned. axes: channels, x, y, z of the accelerometer and then of further sensors.
 
@@ -79,7 +83,7 @@ class Alignment(Stated):
     """
 
     axes: tuple[Count, ...]
-    reference: tuple[int, int, int]
+    reference: tuple[Q14, Q14, Q14]
 
 
 class Calibrated(Stated):

@@ -6,6 +6,7 @@ from rescomp.errors import InputError
 from rescomp.recipe import (
     OPTIONAL_SECTIONS,
     STAGE_KINDS,
+    AugmentSection,
     FrontendSection,
     Quantize,
     Recipe,
@@ -17,7 +18,7 @@ from rescomp.recipe import (
     to_toml,
 )
 
-MAY_BE_MISSING = {**OPTIONAL_SECTIONS, "frontend": FrontendSection}
+MAY_BE_MISSING = {**OPTIONAL_SECTIONS, "frontend": FrontendSection, "augment": AugmentSection}
 
 
 def test_defaults_are_ternary_fastgrnn_on_the_bundled_set():

@@ -1,5 +1,6 @@
 """Devices that are worn at an angle, from the recipe to the witnesses: what is trained on, what is kept, what a calibration is worth."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from rescomp.errors import InputError
 from rescomp.graph.alignment import align_of, calibrate
 from rescomp.graph.formats import Format
 from rescomp.graph.ops import Align
+from rescomp.manifest import parse_manifest
 from rescomp.model_directory import ModelDirectory
 from rescomp.printing.recognition import print_evaluation
 from rescomp.recipe import load_recipe
@@ -155,6 +157,13 @@ def test_a_manifest_of_another_alignment_is_refused(change, path, tmp_path):
         directory.write(directory.revised_manifest(alignment=said))
     with pytest.raises(InputError, match="alignment differs"):
         read_model(directory)
+
+
+def test_a_reference_that_no_direction_has_is_damage(path):
+    document = ModelDirectory.open(path).manifest().as_json()
+    document["alignment"]["reference"] = [1 << 40, 0, 0]
+    with pytest.raises(InputError, match="manifest.json is damaged"):
+        parse_manifest(json.dumps(document).encode(), "manifest.json")
 
 
 def test_an_alignment_counts_in_a_budget(source):
