@@ -162,7 +162,7 @@ def test_a_manifest_of_another_alignment_is_refused(change, path, tmp_path):
 def test_a_reference_that_no_direction_has_is_damage(path):
     document = ModelDirectory.open(path).manifest().as_json()
     document["alignment"]["reference"] = [1 << 40, 0, 0]
-    with pytest.raises(InputError, match="manifest.json is damaged"):
+    with pytest.raises(InputError, match=r"manifest\.json is damaged"):
         parse_manifest(json.dumps(document).encode(), "manifest.json")
 
 
