@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, counted
 
-MOST_PADDED, MOST_TIMES = 1 << 26, 16
+MOST_PADDED, MOST_TIMES_PADDED = 1 << 26, 16
 """Entries of recordings filled up to one length, and how many times what they hold, that are taken together."""
 
 
@@ -63,7 +63,7 @@ def pad_sequences(sequences: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], 
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
     readings, longest = int(lengths.sum()), int(lengths.max(initial=0))
     padded_size = len(sequences) * longest * sequences[0].shape[1]
-    if padded_size > MOST_PADDED and len(sequences) * longest > MOST_TIMES * readings:
+    if padded_size > MOST_PADDED and len(sequences) * longest > MOST_TIMES_PADDED * readings:
         raise InputError(
             f"the longest recording has {counted(longest, 'reading')}, all {len(sequences):,} together {readings:,}: filled up to one "
             f"length they would take {padded_size:,} entries; cut the long ones into pieces (data.window does it for CSV logs)"

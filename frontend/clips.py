@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..data.clips import Clips
-from ..data.raw import MOST_PADDED, MOST_TIMES
+from ..data.raw import MOST_PADDED, MOST_TIMES_PADDED
 from ..data.split import Split
 from ..errors import InputError, counted
 from ..graph.fixed_point import LOG2_BITS, IntArray
@@ -41,7 +41,7 @@ def feature_split(clips: Clips, front_end: FrontEnd, features: Features, what: s
 def _refuse_padding(lengths: IntArray, features: int, what: str) -> None:
     """Raise InputError where one long clip among many short ones would take the memory."""
     frames, longest = int(lengths.sum()), int(lengths.max(initial=0))
-    if len(lengths) * longest * features > MOST_PADDED and len(lengths) * longest > MOST_TIMES * frames:
+    if len(lengths) * longest * features > MOST_PADDED and len(lengths) * longest > MOST_TIMES_PADDED * frames:
         raise InputError(
             f"the longest clip of {what} has {counted(longest, 'frame')}, all {len(lengths):,} together {frames:,}, and they are held "
             "filled up to one length: cut the long ones into pieces (data.window does it for WAV files and CSV logs)"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from ..documents import is_count
 from .section import RecipeSection
 
 RATES = (1e-6, 1e9)
@@ -51,7 +52,7 @@ class DecideSection(RecipeSection):
         if value is None:
             return None
         names = value if isinstance(value, list | tuple) else (value,)
-        return tuple(str(name) if isinstance(name, int) and not isinstance(name, bool) else name for name in names)
+        return tuple(str(name) if is_count(name, -(1 << 63) + 1, (1 << 63) - 1) else name for name in names)
 
     @property
     def searched(self) -> tuple[str, ...]:
