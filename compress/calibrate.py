@@ -13,7 +13,7 @@ from ..models import FixedPointArithmetic, Net, Plan, Step
 from ..models.arithmetic import NORMALIZED
 from ..models.layered.kinds import LAYER_KINDS
 from ..models.layered.layered_module import LayeredModule
-from ..models.layered.plan import INPUT
+from ..models.layered.plan_check import INPUT
 from .format_owners import format_owners
 from .observation import ObservingArithmetic, int8_candidates, observe, observe_inputs, samples
 from .ranges import choose_pre_shift, fraction_bits, raise_deviation, resolved_bits

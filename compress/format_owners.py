@@ -7,7 +7,7 @@ from typing import Any
 
 from ..models import Plan, Step
 from ..models.layered.kinds import LAYER_KINDS
-from ..models.layered.plan import INPUT
+from ..models.layered.plan_check import INPUT
 
 
 def format_owners(plan: Plan) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ..models import FeedForwardNet, Net, RecurrentNet
 from ..models.arithmetic import NORMALIZED
 from ..models.fixed_point_arithmetic import WIDENED
 from ..models.kept import empty_net
-from ..models.layered.plan import INPUT
+from ..models.layered.plan_check import INPUT
 from ..recipe import parse_recipe
 from ..train.checkpoint import load_net
 from .host_frontend import trained_features

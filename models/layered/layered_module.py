@@ -12,7 +12,8 @@ from ..applied import AppliedLayer, LayerParameters, Statistics
 from ..arithmetic import NORMALIZED
 from ..matrix import Value
 from .kinds import LAYER_KINDS, LayerArithmetic
-from .plan import INPUT, Plan, Step
+from .plan import Plan, Step
+from .plan_check import INPUT
 from .traced import LayerModules
 
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...documents import fits, read_fields
-from ...graph.formats import WindowShape
+from ...graph.formats import Padding, Pair, WindowShape
 from .kinds import LAYER_KINDS
 from .plan_check import check_counts, check_plan
 
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
-INPUT = "input"
-"""The value that the first steps read: the normalised input."""
 DERIVED = re.compile(r"_(vector|map|wide|widened|operand[12]|rows|next|keep)$")
 """Ends of the names that lowering and streaming give to values of their own, beside a step's: no step of a traced net ends so."""
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ...errors import UnsupportedError
 from .kinds import LAYER_KINDS, Segments
-from .plan import DERIVED, INPUT, Layer, Plan, Step
-from .plan_check import ATTRIBUTES, NORMALIZE
+from .plan import DERIVED, Layer, Plan, Step
+from .plan_check import ATTRIBUTES, INPUT, NORMALIZE
 from .pool_factors import move_pool_factors
 from .traced import LayerModules, Traced, TracedValue
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .plan import Layer, Plan, Step
 
 INPUT = "input"
+"""The value that the first steps read: the normalised input."""
 ATTRIBUTES = frozenset(dir(nn.ModuleDict()))
 """Names that no layer can have: it is an entry of one."""
 LARGEST_FACTOR = 2.0**64

@@ -10,8 +10,9 @@ from typing import Any
 from torch import nn
 
 from ...errors import InputError, UnsupportedError, counted
+from ...graph.formats import Padding, Pair
 from .hourglass import RandomProjection
-from .plan import Padding, Pair, Step
+from .plan import Step
 from .plan_builder import Folded, PlanBuilder, TorchCall
 from .read_functions import add_flatten, add_relu
 from .read_pools import read_pool

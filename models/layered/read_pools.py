@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from ...errors import UnsupportedError
-from .plan import Padding, Pair, Step, nonnegative_values
+from ...graph.formats import Padding, Pair
+from .plan import Step, nonnegative_values
 from .plan_builder import PlanBuilder, TorchCall
 from .supported import AVERAGE_POOLS, GLOBAL_AVERAGES, GLOBAL_MAXIMA
 from .traced import TracedValue

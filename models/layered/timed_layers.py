@@ -19,7 +19,8 @@ from ..fixed_point_arithmetic import FixedPointArithmetic
 from ..matrix import Value
 from .kinds import LAYER_KINDS, LayerArithmetic
 from .layered_module import LayeredModule
-from .plan import DERIVED, INPUT, Plan, Step
+from .plan import DERIVED, Plan, Step
+from .plan_check import INPUT
 from .trace import trace_part
 
 _OF_A_PART = re.compile(r"(layers[1-8]|(convolution|depthwise|pool|dense)[0-9]+)(_|\Z)")

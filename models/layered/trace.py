@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ...errors import InputError, UnsupportedError, counted
 from .followed import follow
 from .kinds import LAYER_KINDS
-from .plan import INPUT
 from .plan_builder import PlanBuilder, TorchCall
+from .plan_check import INPUT
 from .read_axes import AskedSizes, move_axes
 from .read_functions import read_flatten, read_kind, read_product, read_relu
 from .read_modules import read_module

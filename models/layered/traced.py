@@ -15,7 +15,8 @@ from .axes import Axes, Sizes, natural_axes
 from .kinds import Segments, Shape
 
 if TYPE_CHECKING:
-    from .plan import Padding, Plan
+    from ...graph.formats import Padding
+    from .plan import Plan
 
 _AXES: Mapping[str, str] = {"b": "batch", "c": "channels", "h": "height", "w": "width or time", "f": "features"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import InputError
-from .plan import Padding, Pair
+from ...graph.formats import Padding, Pair
 
 
 def pair_of(value: Any, missing: int, over_time: bool = False) -> Pair:

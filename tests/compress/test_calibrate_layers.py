@@ -13,7 +13,7 @@ from rescomp.compress import calibrate, constrain, widen_unproved
 from rescomp.errors import UnsupportedError
 from rescomp.models import FeedForwardNet, FixedPointArithmetic, FloatArithmetic, trace
 from rescomp.models.arithmetic import NORMALIZED
-from rescomp.models.layered.plan import INPUT
+from rescomp.models.layered.plan_check import INPUT
 from rescomp.recipe import Quantize, Ternary
 
 INT16, INT8 = Quantize(), Quantize(bits=6, scale="power_of_two", activations="int8")
