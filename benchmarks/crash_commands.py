@@ -52,9 +52,9 @@ def counting_epochs() -> Iterator[dict[str, list[int]]]:
     seen: dict[str, list[int]] = {}
     original = loop._Run.epoch
 
-    def epoch(run: loop._Run, number: int) -> tuple[float, float]:
+    def epoch(run: loop._Run, number: int, anew: loop.Anew | None) -> tuple[float, float]:
         seen.setdefault(run.schedule.stage, []).append(number)
-        return original(run, number)
+        return original(run, number, anew)
 
     loop._Run.epoch = epoch  # type: ignore[method-assign]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import zip_longest
 
 import torch
@@ -53,9 +54,16 @@ def _refuse_another(blueprint: Blueprint, section: ModelSection, origin: str) ->
             told = f"it tells {theirs}, and the recipe makes {ours}"
             raise InputError(f"{origin} is not of the net in {RECIPE}: {told}; train the model again")
     for part, wanted in zip(blueprint.parts, made.parts, strict=True):
-        if part != wanted:
+        if _unseeded(part) != _unseeded(wanted):
             told = f"its layers {_first_other(part, wanted)} are put together in another way"
             raise InputError(f"{origin} is not of the net in {RECIPE}: {told}; train the model again")
+
+
+def _unseeded(part: CellPart | Plan) -> CellPart | Plan:
+    """The part whatever the seeds are of its fixed projections, which each training draws."""
+    if not isinstance(part, Plan):
+        return part
+    return replace(part, layers=tuple(replace(layer, seed=layer.seed and 1) for layer in part.layers))
 
 
 def _first_other(part: CellPart | Plan, wanted: CellPart | Plan) -> str:

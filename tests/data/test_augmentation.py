@@ -26,7 +26,8 @@ def bits(seed: int = 0) -> Any:
 
 
 def changed(samples: Any, seed: int = 0, noise: Any = None, **asked: Any) -> Any:
-    return augmented(np.asarray(samples, np.int16).reshape(-1, 1), RATE, AugmentSection(**asked), noise or MadeNoise("white"), bits(seed))
+    section = AugmentSection(**asked) if asked else AugmentSection.model_construct()  # which no recipe can hold
+    return augmented(np.asarray(samples, np.int16).reshape(-1, 1), RATE, section, noise or MadeNoise("white"), bits(seed))
 
 
 def power(x: Any) -> float:

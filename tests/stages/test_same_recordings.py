@@ -14,13 +14,13 @@ from rescomp.graph.serialize import from_npz, to_npz
 from rescomp.model_directory import MANIFEST, VECTORS, ModelDirectory, to_json
 from rescomp.stages import evaluation
 from rescomp.tests.stages.test_streamed_data import STREAMING
-from rescomp.tests.stages.untrained import CSV, made, parts, write_log
+from rescomp.tests.stages.untrained import BARE, CSV, UNTRAINED, made, parts, write_log
 
 
 @pytest.fixture(scope="module")
 def of_windows(recordings, tmp_path_factory):
     """An untrained net that streams without recurrent cells."""
-    return made(tmp_path_factory.mktemp("windows") / "model", recordings, *STREAMING)
+    return made(tmp_path_factory.mktemp("windows") / "model", recordings, *STREAMING, small=BARE)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_file_has_the_same_figures_as_golden_vectors_and_as_new_data(asked, re
     """Recordings of 4 to 9 readings: longer than the window that the net reads, and not of whole steps."""
     arrays = {key: np.maximum(array, 4) if key.startswith("lengths") else array for key, array in np.load(recordings).items()}
     np.savez(tmp_path / "data.npz", **arrays)
-    path = made(tmp_path / "model", tmp_path / "data.npz", *asked)
+    path = made(tmp_path / "model", tmp_path / "data.npz", *asked, small=BARE if STREAMING[0] in asked else UNTRAINED)
     perturb = "model.stride=3" not in asked  # which leaves readings out of the golden vectors
     own, new = (stages.evaluate(path, source=source, stream=True, perturb=perturb) for source in (None, str(tmp_path / "data.npz")))
     assert figures(own) == figures(new)
@@ -94,7 +94,7 @@ def test_what_is_shorter_than_a_step_is_said_to_be_left_out(of_windows, recordin
 
 
 def test_predict_says_what_it_leaves_out(recordings, tmp_path, capsys):
-    path = made(tmp_path / "model", recordings, *STREAMING, "model.time_steps=6")
+    path = made(tmp_path / "model", recordings, *STREAMING, "model.time_steps=6", small=BARE)
     lengths = np.load(recordings)["lengths_test"]
     for words, said in (
         ((), f"{(lengths > 6).sum()} of 24 recordings are longer than the 6 readings of the net's window"),
