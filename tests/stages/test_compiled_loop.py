@@ -9,7 +9,7 @@ from rescomp.errors import InputError, MissingToolError
 from rescomp.model_directory import CHECKPOINT, MANIFEST, RECIPE, ModelDirectory
 from rescomp.models.recurrent.compiled.recurrence import library
 from rescomp.recipe import load_recipe
-from rescomp.stages.listener import Silent
+from rescomp.tests.stages.listeners import Interrupt
 
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.loop=compiled")
 
@@ -20,14 +20,6 @@ def recipe_of(recordings, *overrides):
 
 def contents(path):
     return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
-
-
-class Interrupt(Silent):
-    """Ctrl-C after the second epoch."""
-
-    def epoch(self, report):
-        if report.epoch == 2:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +49,10 @@ def test_the_directory_says_what_trained_it(trained, finished):
 def test_the_same_command_twice_and_resumed_gives_the_same_bytes(trained, recordings, tmp_path):
     path = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
-        stages.train_model(recipe_of(recordings), path, listener=Interrupt())
+        stages.train_model(recipe_of(recordings), path, listener=Interrupt(2))
     stages.train_model(None, path)
     with pytest.raises(KeyboardInterrupt):
-        stages.quantize(path, listener=Interrupt())
+        stages.quantize(path, listener=Interrupt(2))
     stages.quantize(path, resume=True)
     again, first = contents(path), contents(trained)
     assert [name for name in again if name != "SHA256SUMS" and again[name] != first[name]] == []
@@ -69,7 +61,7 @@ def test_the_same_command_twice_and_resumed_gives_the_same_bytes(trained, record
 def test_an_interrupted_training_does_not_change_its_loop(compiler, recordings, tmp_path):
     path = tmp_path / "interrupted"
     with pytest.raises(KeyboardInterrupt):
-        stages.train_model(recipe_of(recordings), path, listener=Interrupt())
+        stages.train_model(recipe_of(recordings), path, listener=Interrupt(2))
     directory = ModelDirectory.open(path)
     directory.write({RECIPE: directory.read(RECIPE).replace(b'loop = "compiled"', b'loop = "torch"')})
     with pytest.raises(InputError, match="was made with loop = compiled, this run has torch"):

@@ -18,8 +18,8 @@ from rescomp.benchmarks.dying_disk import MODES, Dead, DyingDisk, contents
 from rescomp.errors import InputError
 from rescomp.model_directory import CHECKPOINT, RECIPE, ModelDirectory
 from rescomp.recipe import load_recipe
-from rescomp.stages.listener import Silent
 from rescomp.store import Disk, injected
+from rescomp.tests.stages.listeners import Interrupt
 
 SEED, SECONDS = 14, 120
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.threads=1")
@@ -106,15 +106,6 @@ with injected(Killing(Path({str(path)!r}), {operation})):
     whole = tmp_path / "whole"
     assert call([*command[:-4], "-o", str(whole), "--against", "onnxruntime"]).code == 0
     assert contents(path) == contents(whole)
-
-
-class Interrupt(Silent):
-    def __init__(self, epoch):
-        self.at = epoch
-
-    def epoch(self, report):
-        if report.epoch == self.at:
-            raise KeyboardInterrupt
 
 
 def test_the_old_model_stays_whole_until_the_new_one_is(model_dir):

@@ -20,23 +20,12 @@ from rescomp.stages import decision, fine_tuning, stream_settings
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.listener import Silent
 from rescomp.stages.rates import Clock
+from rescomp.tests.stages.listeners import Told
 from rescomp.validate.torch_net import load_quantized
 
 HELD = 40
 """Steps of a recording."""
-
-
-class Told(Silent):
-    def __init__(self):
-        self.said = []
-
-    def stage(self, title):
-        self.said.append(title)
-
-    def warning(self, text):
-        self.said.append(f"warning: {text}")
 
 
 @pytest.fixture

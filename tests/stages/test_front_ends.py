@@ -22,10 +22,10 @@ from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.fitting import fit_recipe, parse_budget, predict_size
 from rescomp.stages.golden_rows import kept_rows
-from rescomp.stages.listener import Silent
 from rescomp.stages.quantization import quantize
 from rescomp.stages.training import train_model
 from rescomp.stages.verification import verify
+from rescomp.tests.stages.listeners import Warned
 from rescomp.validate import host_c
 from rescomp.validate.host_frontend import compiled_features
 
@@ -157,20 +157,13 @@ def test_the_compiled_front_end_gives_numpy_s_features(asked):
 
 
 def test_without_a_compiler_numpy_computes_the_same_features_and_says_so_once(source, monkeypatch):
-    class Told(Silent):
-        def __init__(self):
-            self.said = []
-
-        def warning(self, text):
-            self.said.append(text)
-
-    told = Told()
+    told = Warned()
     _, compiled = load_readings(recipe_of(source))
     monkeypatch.setattr(host_c, "COMPILER", "no-such-compiler")
     _, plain = load_readings(recipe_of(source), (), told)
     for one, other in ((compiled.train, plain.train), (compiled.test, plain.test)):
         assert np.array_equal(one.x, other.x)
-    assert [text.partition(",")[0] for text in told.said] == ["no C compiler is installed"]
+    assert [text.partition(",")[0] for text in told.warnings] == ["no C compiler is installed"]
 
 
 def test_readings_are_the_features_of_each_clip_read_one_at_a_time(source):

@@ -9,18 +9,11 @@ from rescomp.model_directory import CHECKPOINT, FLOAT_NET, GRAPH, QUANTIZED_NET,
 from rescomp.recipe import load_recipe, parse_recipe, revise
 from rescomp.stages.listener import Silent
 from rescomp.stages.recipes import read_recipe
+from rescomp.tests.stages.listeners import Warned
 from rescomp.train.checkpoint import read_tensors, write_tensors
 
 QUICK = ("model.hidden_size=4", "train.epochs=1", "quantize.epochs=1")
 ALONE = ("train.carry=0.0", "train.loss_share=0.0")
-
-
-class Told(Silent):
-    def __init__(self):
-        self.warnings = []
-
-    def warning(self, text):
-        self.warnings.append(text)
 
 
 def age(path):
@@ -59,7 +52,7 @@ def test_a_directory_of_before_is_fine_tuned_as_it_was_trained_and_says_so(alone
     for path in paths:
         shutil.copytree(alone, path)
     age(paths[1])
-    told = Told()
+    told = Warned()
     for path in paths:
         stages.quantize(path, listener=told)
     for name in (QUANTIZED_NET, GRAPH, RECIPE):
@@ -98,7 +91,7 @@ def test_a_training_of_before_that_was_interrupted_goes_on_as_it_began(stage, al
     known = {key: value for key, value in metadata["identity"].items() if key not in ("carry", "loss_share")}
     text = metadata.get("recipe") and (cut / RECIPE).read_text()
     write_tensors(cut / CHECKPOINT, tensors, {**metadata, "identity": known, **({"recipe": text} if text else {})})
-    told = Told()
+    told = Warned()
     stages.quantize(cut, resume=True, listener=told) if stage == "quantize" else stages.train_model(None, cut, listener=told)
     name = QUANTIZED_NET if stage == "quantize" else FLOAT_NET
     assert (cut / name).read_bytes() == (whole / name).read_bytes()

@@ -18,7 +18,7 @@ from rescomp.model_directory import CHECKPOINT, ModelDirectory
 from rescomp.models import Blueprint, build_net
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
-from rescomp.stages.listener import Silent
+from rescomp.tests.stages.listeners import Interrupt, Warned
 from rescomp.validate.torch_net import load_quantized
 
 QUICK = ("train.epochs=2", "quantize.epochs=2", "train.threads=1")
@@ -48,14 +48,6 @@ def pictures(tmp_path_factory):
     return write(tmp_path_factory.mktemp("data") / "digits.npz", (6, 4, 3), integers=True)
 
 
-class Collect(Silent):
-    def __init__(self):
-        self.warnings = []
-
-    def warning(self, text):
-        self.warnings.append(text)
-
-
 def recipe(source, *overrides):
     return load_recipe(None, [f"data.source={source}", *QUICK, *overrides])
 
@@ -73,7 +65,7 @@ def assert_verified(summary, compared):
 
 
 def test_resnet1d(sequences, tmp_path):
-    listener = Collect()
+    listener = Warned()
     asked = recipe(sequences, "model.kind=resnet1d", "model.widths=[3, 4]")
     summary = stages.run(asked, tmp_path / "a", listener=listener)
     assert_verified(summary, 12 * CLASSES)
@@ -135,11 +127,6 @@ def test_a_stream(sequences, tmp_path):
 
 
 def test_an_interrupted_training_and_fine_tuning_resume_to_the_same_model(sequences, tmp_path):
-    class Interrupt(Silent):
-        def epoch(self, report):
-            if report.epoch == 1:
-                raise KeyboardInterrupt
-
     asked = recipe(
         sequences,
         "model.kind=resnet1d",
@@ -176,7 +163,7 @@ def test_only_so_many_vectors_are_kept(sequences, tmp_path):
 
 
 def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
-    listener = Collect()
+    listener = Warned()
     stages.train_model(
         recipe(sequences, "model.kind=dscnn1d", "model.widths=[3]", "model.time_steps=8"), tmp_path / "out", listener=listener
     )
@@ -186,7 +173,7 @@ def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
 
 def test_the_time_is_a_multiple_of_the_strides(tmp_path):
     source = write(tmp_path / "odd.npz", (9, 3), lengths_train=np.full(30, 7), lengths_test=np.full(12, 9))
-    listener = Collect()
+    listener = Warned()
     stages.train_model(recipe(source, "model.kind=resnet1d", "model.widths=[3, 3, 3]"), tmp_path / "out", listener=listener)
     assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
     assert listener.warnings == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
@@ -339,10 +326,6 @@ def test_the_working_directory_is_looked_in_last_and_only_while_the_module_is_im
 
 
 def test_an_own_net_goes_on_without_its_module(own, sequences, tmp_path):
-    class Interrupt(Silent):
-        def epoch(self, report):
-            raise KeyboardInterrupt
-
     asked = recipe(sequences, "model.kind=my_nets:build", "model.normalization=robust", "train.time_shift=2")
     stages.train_model(asked, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from rescomp.errors import InputError
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import DataSection
 from rescomp.tests.stages.conftest import write_recordings
-from rescomp.tests.stages.test_decision import Told
+from rescomp.tests.stages.listeners import Told
 from rescomp.tests.stages.untrained import CSV, UNTRAINED, decided, made, parts, write_log
 
 

@@ -10,21 +10,13 @@ from rescomp.errors import InputError
 from rescomp.models import build_net
 from rescomp.recipe import ModelSection, load_recipe
 from rescomp.stages import fine_tuning
-from rescomp.stages.listener import Silent
+from rescomp.tests.stages.listeners import Warned
 
 NETS = """
 from torch import nn
 def build(shape, classes):
     return nn.Sequential(nn.Conv1d(1, 2, 1), nn.BatchNorm1d(2), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(2, 2))
 """
-
-
-class Told(Silent):
-    def __init__(self):
-        self.warnings = []
-
-    def warning(self, text):
-        self.warnings.append(text)
 
 
 @pytest.fixture
@@ -58,14 +50,14 @@ def own(tmp_path, monkeypatch):
 def test_own_weights_read_what_their_author_read(own, tmp_path):
     recipe = load_recipe(None, own(), weights="int8")
     assert recipe.model.normalization == "none"
-    told = Told()
+    told = Warned()
     assert stages.train_model(recipe, tmp_path / "out", listener=told) == 1.0
     assert stages.quantize(tmp_path / "out", listener=told) == 1.0
     assert told.warnings == []
 
 
 def test_readings_past_the_first_value_are_counted(own, tmp_path):
-    told, recipe = Told(), load_recipe(None, own(scale=1500.0), weights="int8")
+    told, recipe = Warned(), load_recipe(None, own(scale=1500.0), weights="int8")
     stages.train_model(recipe, tmp_path / "out", listener=told)
     stages.quantize(tmp_path / "out", listener=told)
     assert any(text.startswith("192 of 384 readings lie outside -10922..10922") for text in told.warnings), told.warnings

@@ -15,7 +15,7 @@ from rescomp.model_directory import FLOAT_NET, NET, QUANTIZED_NET, ModelDirector
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.fitting import Budget, describe, fit_recipe, predict_size
-from rescomp.stages.listener import Silent
+from rescomp.tests.stages.listeners import Interrupt
 from rescomp.tests.stages.untrained import CSV, parts, write_log
 
 LOG = tuple(key for key in CSV if not key.startswith("model."))
@@ -71,12 +71,6 @@ def test_a_stream_begins_every_state_anew(directory):
         if since % half == 0:
             begun[since // half % 2] = t
         assert np.array_equal(walk.scores(), evaluate(model, x[:, begun[walk.answering] : t + 1]).scores[0])
-
-
-class Interrupt(Silent):
-    def epoch(self, report):
-        if report.epoch == 1:
-            raise KeyboardInterrupt
 
 
 def test_a_resumed_training_ends_with_the_same_bytes(log, directory, tmp_path):

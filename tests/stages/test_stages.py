@@ -16,6 +16,7 @@ from rescomp.model_names import is_model_name, model_name_of
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.listener import Silent
+from rescomp.tests.stages.listeners import Interrupt
 from rescomp.validate.torch_net import load_quantized
 
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.threads=1")
@@ -60,14 +61,9 @@ def test_the_same_command_twice_gives_the_same_bytes(finished, recordings, tmp_p
 
 
 def test_an_interrupted_training_resumes_to_the_same_net(recordings, tmp_path, finished):
-    class Interrupt(Silent):
-        def epoch(self, report):
-            if report.epoch == 2:
-                raise KeyboardInterrupt
-
     path = tmp_path / "interrupted"
     with pytest.raises(KeyboardInterrupt):
-        stages.train_model(load_recipe(None, [f"data.source={recordings}", *SMALL]), path, listener=Interrupt())
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", *SMALL]), path, listener=Interrupt(2))
     assert (path / CHECKPOINT).is_file()
     with pytest.raises(InputError, match=r"float\.safetensors.*rescomp train"):
         stages.quantize(path)
@@ -79,7 +75,7 @@ def test_an_interrupted_training_resumes_to_the_same_net(recordings, tmp_path, f
         stages.quantize(path, resume=True)
 
     with pytest.raises(KeyboardInterrupt):
-        stages.quantize(path, listener=Interrupt())
+        stages.quantize(path, listener=Interrupt(2))
     with pytest.raises(InputError, match="rescomp quantize"):
         stages.export_model(path)
     with pytest.raises(InputError, match="--resume goes on with the recipe kept"):

@@ -7,23 +7,15 @@ from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.exporting import export_model
-from rescomp.stages.listener import Silent
 from rescomp.stages.quantization import quantize
 from rescomp.stages.training import train_model
 from rescomp.stages.verification import verify
+from rescomp.tests.stages.listeners import Warned
 
 KINDS = {
     "statistics": ["length=32", "hop=32", "kind=statistics", "statistics=log_deviation,mean,zero_crossings"],
     "mfcc": ["length=64", "hop=32", "kind=mfcc", "bands=6", "coefficients=3", "low_hz=1", "high_hz=25", "pre_emphasis=0"],
 }
-
-
-class Told(Silent):
-    def __init__(self):
-        self.said = []
-
-    def warning(self, text):
-        self.said.append(text)
 
 
 def worn(count, seed):
@@ -41,9 +33,9 @@ def test_a_model_of_worn_sensors_is_trained_on_what_a_witness_makes_of_samples(k
     np.savez(tmp_path / "worn.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, sample_rate=50)
     asked = [f"frontend.{key}" for key in KINDS[kind]]
     quick = ["model.kind=fastgrnn", "model.hidden_size=6", "train.epochs=6", "quantize.epochs=1", "train.batch_size=6"]
-    told, path = Told(), tmp_path / "m"
+    told, path = Warned(), tmp_path / "m"
     train_model(load_recipe(None, [f"data.source={tmp_path / 'worn.npz'}", *asked, *quick]), path, listener=told)
-    assert told.said == []
+    assert told.warnings == []
     quantize(path)
     export_model(path, ["onnx"])
     found = verify(path, "onnxruntime", stress="off", stream_steps=None)

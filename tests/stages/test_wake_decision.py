@@ -19,27 +19,16 @@ from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream
 from rescomp.stages.fitting import predict_size
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.listener import Silent
 from rescomp.stages.rates import Clock, Rate
 from rescomp.stages.wake_decision import search_wake_decision
 from rescomp.stages.wake_words import measure_wake_words
 from rescomp.tests.stages.conftest import write_recordings
+from rescomp.tests.stages.listeners import Told
 from rescomp.train.loop import fit
 
 CLASSES = ("yes", "no", "unknown", "silence")
 BACKGROUND = (2, 3)
 CLOCK = Clock(settle=20, rate=10.0)
-
-
-class Told(Silent):
-    def __init__(self):
-        self.said = []
-
-    def stage(self, title):
-        self.said.append(title)
-
-    def warning(self, text):
-        self.said.append(f"warning: {text}")
 
 
 @pytest.fixture
