@@ -8,10 +8,11 @@ from pathlib import Path
 from ..errors import InputError
 from ..recipe import DataSection
 from .bundled import names
-from .clips import ArrayClips, ClipsDataset, set_digest
+from .clips import ArrayClips, ClipsDataset
 from .dataset import Dataset, load_dataset
 from .input_format import choose_fraction_bits
 from .source_keys import refuse_unread_keys
+from .split import set_digest
 from .wav_folders import holds_sound
 from .wav_source import read_wav
 
@@ -37,7 +38,7 @@ def _in_memory(dataset: Dataset, data: DataSection, sample_rate: int | None) -> 
     bits = choose_fraction_bits(dataset.train, data.fraction_bits)
     rate = _agreed_rate(data.source, dataset.facts.get("sample_rate"), sample_rate)
     train, test = ArrayClips(dataset.train, rate, bits), ArrayClips(dataset.test, rate, bits)
-    digest = set_digest(dataset.classes, train, test)
+    digest = set_digest(dataset.classes, train.digest(), test.digest())
     return ClipsDataset(dataset.name, train, test, dataset.classes, digest, dataset.channels, dataset.facts, bits)
 
 

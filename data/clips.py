@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -141,9 +140,3 @@ def digest_of(clips: Clips) -> str:
     for clip in range(len(clips)):
         total.update(clips.read(clip).astype("<i2").tobytes())
     return total.hexdigest()
-
-
-def set_digest(classes: Sequence[str], train: Clips, test: Clips) -> str:
-    """Of a ClipsDataset."""
-    content = {"classes": list(classes), "train": train.digest(), "test": test.digest()}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

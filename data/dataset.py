@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ from .logs import read_logs
 from .npz import read_npz
 from .raw import RawDataset
 from .source_keys import refuse_unread_keys
-from .split import Split
+from .split import Split, set_digest
 from .ts import read_ts_pair
 from .wav_folders import holds_sound
 
@@ -61,7 +59,7 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = (), *, groupe
     for group in (*raw.facts.get("train_groups", ()), *raw.facts.get("test_groups", ())):
         if fault := label_fault(group):
             raise InputError(f"the group {group[:80]!r} of {raw.name} {fault}: rename it")
-    return Dataset(raw.name, train, test, found, _digest(found, train, test), raw.channels, raw.facts)
+    return Dataset(raw.name, train, test, found, set_digest(found, train.digest(), test.digest()), raw.channels, raw.facts)
 
 
 def _read(data: DataSection, known: Sequence[str], grouped: bool) -> RawDataset:
@@ -98,8 +96,3 @@ def _pair(source: str) -> tuple[Path, Path]:
     if len(parts) != 2 or not all(parts):
         raise InputError(f"{source!r} does not name two .ts files: give the training and the test file as TRAIN.ts,TEST.ts")
     return Path(parts[0]), Path(parts[1])
-
-
-def _digest(classes: tuple[str, ...], train: Split, test: Split) -> str:
-    content = {"classes": list(classes), "train": train.digest(), "test": test.digest()}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -82,6 +84,12 @@ class Split:
         steps = self.steps.astype("<i4" if self.is_integer else "<f4").tobytes()
         groups = b"" if self.groups is None else self.groups.astype("<i8").tobytes()
         return header + self.lengths.astype("<i8").tobytes() + self.y.astype("<i8").tobytes() + steps + groups
+
+
+def set_digest(classes: Sequence[str], train: str, test: str) -> str:
+    """SHA-256 (hex) of a data set, over its classes and the digests of its two parts."""
+    content = {"classes": list(classes), "train": train, "test": test}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def equal_runs(row: npt.NDArray[Any]) -> list[tuple[int, int]]:

@@ -13,13 +13,14 @@ from ..errors import InputError, counted
 from ..model_names import label_fault
 from ..recipe import DataSection
 from .clip_sides import groups_of, refuse_empty_sides, side_by_hash, sides_by_group, sides_by_list
-from .clips import ClipsDataset, set_digest
+from .clips import ClipsDataset
 from .keywords import SidedExcerpt, among_words, fewer_unknown, with_silence
 from .label_tracks import read_track
 from .labels import refuse_other_classes
 from .logs import class_order, cuts
 from .resampling import resampled_length, resampler
 from .source_keys import refuse_without_tracks
+from .split import set_digest
 from .wav import WavFile, read_header
 from .wav_clips import Excerpt, WavClips
 from .wav_folders import Side, Sound, list_sounds, noise_files
@@ -54,7 +55,7 @@ def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequ
     train, test = (WavClips.of(sounds.files, [excerpt for excerpt, _ in part], classes, sounds.rate, data.channel) for part in parts)
     kept = np.array([side == "validation" for _, side in parts[0]])
     facts = {**sounds.facts, **_facts(sounds, excerpts, parts, data)}
-    digest = set_digest(classes, train, test)
+    digest = set_digest(classes, train.digest(), test.digest())
     return ClipsDataset(path.stem, train, test, classes, digest, (), facts, 0, kept if kept.any() else None, sounds.notes)
 
 
