@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, counted
+from ..graph.fixed_point import round_half_up_shift, to_fixed
 from ..store import open_file
 from .clips import Int16Array
+from .input_format import INT16_HIGH, INT16_LOW
 
 MOST_CHUNKS = 1024
 """That may stand before the samples."""
@@ -145,7 +147,7 @@ def _from_32_bits(_: WavFile, begin: int, data: bytes) -> Int16Array:  # noqa: A
 
 
 def _narrowed(values: npt.NDArray[np.int64], shift: int) -> Int16Array:
-    return np.minimum((values + (1 << (shift - 1))) >> shift, 32767).astype(np.int16)
+    return np.minimum(round_half_up_shift(values, shift), INT16_HIGH).astype(np.int16)
 
 
 def _from_float(wav: WavFile, begin: int, data: bytes) -> Int16Array:
@@ -158,8 +160,7 @@ def _from_float(wav: WavFile, begin: int, data: bytes) -> Int16Array:
 
 def to_int16(values: npt.NDArray[np.floating[Any]]) -> Int16Array:
     """Rounded half up and saturated, of any shape."""
-    rounded: Int16Array = np.clip(np.floor(values + 0.5), -32768, 32767).astype(np.int16)
-    return rounded
+    return to_fixed(values, 0, INT16_LOW, INT16_HIGH).astype(np.int16)
 
 
 _CONVERSIONS: Mapping[tuple[str, int], Callable[[WavFile, int, bytes], Int16Array]] = {

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..graph.fixed_point import round_half_up_shift
 from .clips import Int16Array, digest_of
 from .recordings import APART
 from .resampling import resample
 from .split import Int64Array
 from .wav import WavFile
 
-WHOLE_SCALE = 1 << 15
+_SCALE_BITS = 15
+WHOLE_SCALE = 1 << _SCALE_BITS
 """Of samples as they are."""
 
 
@@ -90,7 +92,7 @@ class WavClips:
         samples = self.files[file].read(begin, end)
         chosen = samples if self.channel is None else samples[:, self.channel, None]
         found = _of_length(resample(chosen, self.files[file].sample_rate, self.sample_rate), int(self.lengths[clip]))
-        return found if scale == WHOLE_SCALE else ((found.astype(np.int32) * scale + (WHOLE_SCALE >> 1)) >> 15).astype(np.int16)
+        return found if scale == WHOLE_SCALE else round_half_up_shift(found.astype(np.int64) * scale, _SCALE_BITS).astype(np.int16)
 
     def digest(self) -> str:
         """What `digest_of` says."""
