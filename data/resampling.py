@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import InputError, missing_package
@@ -24,11 +26,7 @@ def resample(samples: Int16Array, rate: int, wanted: int) -> Int16Array:
     """
     if rate == wanted:
         return samples
-    try:
-        import soxr
-    except ModuleNotFoundError as error:
-        raise missing_package(error) from error
-    found = to_int16(soxr.resample(samples.astype(np.float64), rate, wanted))
+    found = to_int16(_soxr().resample(samples.astype(np.float64), rate, wanted))
     length = resampled_length(len(samples), rate, wanted)
     return np.pad(found[:length], ((0, max(0, length - len(found))), (0, 0)))
 
@@ -37,8 +35,12 @@ def resampler(where: object, rate: int, wanted: int) -> str:
     """What brings samples from one rate to another, with its version. Raises MissingToolError, InputError for rates far apart."""
     if max(rate, wanted) > MOST_RATIO * min(rate, wanted):
         raise InputError(f"{where} has {rate} samples a second, and {wanted} are wanted: give data of a rate nearer to it")
+    return f"soxr {_soxr().__version__}"
+
+
+def _soxr() -> Any:
     try:
         import soxr
     except ModuleNotFoundError as error:
         raise missing_package(error) from error
-    return f"soxr {soxr.__version__}"
+    return soxr
