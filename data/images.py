@@ -44,7 +44,7 @@ def read_images(path: Path, data: DataSection) -> RawDataset:
     """
     if (path / "train").is_dir() and (path / "test").is_dir():
         for key in ("test_fraction", "split_seed"):
-            if getattr(data, key) != DataSection.model_fields[key].default:
+            if data.has_own(key):
                 raise InputError(f"data.{key} splits images, and {path} has a folder train and a folder test: leave it out")
         (x_train, y_train), (x_test, y_test) = _load(path / "train"), _load(path / "test")
         _check_alike(path / "test", x_train, x_test)

@@ -24,7 +24,7 @@ def refuse_unread_keys(data: DataSection, kind: SourceKind) -> None:
     """Raise InputError for a key that asks for something, and that sources of this kind do not read."""
     for key in sorted(SOURCE_KEYS):
         kinds = SOURCE_KEYS[key]
-        if kind not in kinds and getattr(data, key) != DataSection.model_fields[key].default:
+        if kind not in kinds and data.has_own(key):
             raise InputError(f"data.{key} is for {' and '.join(kinds)}, and {data.source!r} is none: leave it out")
     if kind != "WAV files" and data.split in _OF_SOUND:
         raise InputError(f"data.split = {data.split!r} is for WAV files, and {data.source!r} is none: leave it out")
@@ -37,12 +37,11 @@ def refuse_unread_keys(data: DataSection, kind: SourceKind) -> None:
 
 def _unread_of_sound(data: DataSection) -> Iterator[str]:
     """A sentence for each key of WAV files that another key leaves without a meaning."""
-    default = DataSection.model_fields
     if data.noise is not None and data.silence is None:
         yield "data.noise is what data.silence is cut out of, which is unset: set both, or neither"
-    if data.split in _OF_SOUND and data.draws_no_clips and data.split_seed != default["split_seed"].default:
+    if data.split in _OF_SOUND and data.draws_no_clips and data.has_own("split_seed"):
         yield f"data.split_seed draws groups, and data.split = {data.split!r} draws none: leave it out"
-    if data.split == "lists" and data.silence is None and data.test_fraction != default["test_fraction"].default:
+    if data.split == "lists" and data.silence is None and data.has_own("test_fraction"):
         yield "data.test_fraction says how much goes to test, and data.split = 'lists' names it: leave it out"
 
 

@@ -138,7 +138,7 @@ def _sides(sounds: Sounds, windows: Sequence[Excerpt], data: DataSection) -> Seq
     given = [sound.side for sound in sounds.sounds]
     if given[0] is not None:
         for key in ("split", "test_fraction", "split_seed"):
-            if getattr(data, key) != DataSection.model_fields[key].default and (key != "split_seed" or data.draws_no_clips):
+            if data.has_own(key) and (key != "split_seed" or data.draws_no_clips):
                 raise InputError(f"data.{key} splits recordings, and {sounds.source} has a folder train and a folder test: leave it out")
         return [given[window.file] or "train" for window in windows]
     if data.split == "group":

@@ -37,7 +37,7 @@ class AugmentSection(RecipeSection):
     def _changes_something(self) -> Self:
         if self.snr is None and self.noise is not None:
             raise ValueError("augment.noise is what is added at augment.snr, which is unset: set both, or neither")
-        if self.snr is None and self.noise_share != type(self).model_fields["noise_share"].default:
+        if self.snr is None and self.has_own("noise_share"):
             raise ValueError("augment.noise_share is of clips that noise is added to, and augment.snr is unset: set both, or neither")
         if self.snr is None and not (self.speed or self.shift or self.gain):
             raise ValueError("[augment] changes nothing: set speed, shift, snr or gain, or leave it out")

@@ -14,6 +14,10 @@ class RecipeSection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    def has_own(self, key: str) -> bool:
+        """Whether a key has another value than by default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].default)
+
     @field_validator("*")
     @classmethod
     def _is_unicode(cls, value: Any) -> Any:

@@ -51,11 +51,7 @@ def is_asked(recipe: Recipe, name: str, named: Collection[str] = ()) -> bool:
     """
     section_name, _, key = name.partition(".")
     section: RecipeSection = getattr(recipe, section_name)
-    return name in named or _has_own_value(section, key) or (key in section.model_fields_set and not _spells_out_defaults(recipe))
-
-
-def _has_own_value(section: RecipeSection, key: str) -> bool:
-    return bool(getattr(section, key) != type(section).model_fields[key].default)
+    return name in named or section.has_own(key) or (key in section.model_fields_set and not _spells_out_defaults(recipe))
 
 
 def _spells_out_defaults(recipe: Recipe) -> bool:
@@ -102,7 +98,7 @@ def _unread_constraints(recipe: Recipe) -> Iterator[str]:
     for entry in recipe.compress:
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u):
             written = "density" in entry.model_fields_set and not _spells_out_defaults(recipe)
-            if written or _has_own_value(entry, "density"):
+            if written or entry.has_own("density"):
                 yield "density in compress is read by neither matrix beside density_w and density_u: leave it out"
         if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
             yield "low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out"
