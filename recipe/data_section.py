@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ..errors import InputError
 from .messages import explain
-from .section import GivenPath, RecipeSection
+from .section import GivenPath, RecipeSection, split_names
 
 
 class DataSection(RecipeSection):
@@ -66,8 +66,4 @@ class DataSection(RecipeSection):
         """Whether neither other words nor silence are drawn."""
         return self.unknown is None and self.silence is None
 
-    @field_validator("channels", "words", mode="before")
-    @classmethod
-    def _split_names(cls, value: Any) -> Any:
-        """`ax,ay,az`, as on a command line, for ["ax", "ay", "az"]."""
-        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+    _split_names = field_validator("channels", "words", mode="before")(split_names)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from .section import RecipeSection
+from .section import RecipeSection, split_names
 
 Whole = Annotated[int, Field(ge=0)]
 Hertz = Annotated[float, Field(ge=0)]
@@ -56,11 +56,7 @@ class FrontendSection(RecipeSection):
     calibration: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     calibration_readings: Annotated[int, Field(ge=1, le=1 << 15)] | None = None
 
-    @field_validator("statistics", "axes", "calibration", mode="before")
-    @classmethod
-    def _split_names(cls, value: Any) -> Any:
-        """`mean,maximum`, as on a command line, for ["mean", "maximum"]."""
-        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+    _split_names = field_validator("statistics", "axes", "calibration", mode="before")(split_names)
 
     @model_validator(mode="after")
     def _reads_what_is_set(self) -> Self:

@@ -42,6 +42,11 @@ class RecipeSection(BaseModel):
         return value
 
 
+def split_names(value: Any) -> Any:
+    """`ax,ay,az`, as on a command line, for ["ax", "ay", "az"]; anything else as it is."""
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+
 def _named(path: str) -> str:
     if not path.strip():
         raise ValueError("an empty path names nothing: give one, or leave the key out")
