@@ -91,8 +91,8 @@ def load_clip_streams(
     """
     source = data.source.strip()
     if source not in names() and holds_sound(source):
-        sounds = read_sounds(Path(source), data.model_copy(update={"silence": None}), sample_rate, labelled=labelled)
-        return _of_files(sounds, data, classes, labelled)
+        sounds = read_sounds(Path(source), data, sample_rate, labelled=labelled)
+        return streams_of_files(sounds, data, classes, labelled=labelled)
     return _of_arrays(load_streams(data, classes, labelled=labelled, grouped=grouped), sample_rate, fraction_bits)
 
 
@@ -114,7 +114,8 @@ def _runs(y: Int64Array) -> LabelRuns:
     return LabelRuns(np.array([end for _, end in found], np.int64), np.array([y[begin] for begin, _ in found], np.int64))
 
 
-def _of_files(sounds: Sounds, data: DataSection, classes: Sequence[str], labelled: bool) -> ClipStreams:
+def streams_of_files(sounds: Sounds, data: DataSection, classes: Sequence[str], *, labelled: bool) -> ClipStreams:
+    """The streams of WAV files whose headers are read; the rest as of load_clip_streams."""
     groups = groups_of(sounds.sounds, data.group)
     numbers = [number for number, sound in enumerate(sounds.sounds) if sound.side in (None, "test")]
     tracked = {number: list(_in_rows(sounds, number, data, classes, labelled)) for number in numbers}

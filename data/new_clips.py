@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError, counted
 from ..recipe import DataSection
 from .bundled import names
-from .clip_streams import ClipStreams, has_tracks, load_clip_streams
+from .clip_streams import ClipStreams, load_clip_streams, streams_of_files
 from .clips import ArrayClips, Clips
 from .keywords import class_of
 from .labels import no_class
@@ -67,15 +67,15 @@ def load_new_clips(
 
 
 def _of_files(data: DataSection, classes: tuple[str, ...], channels: int, rate: int, *, labelled: bool) -> NewClips:
-    path, read = Path(data.source.strip()), data.model_copy(update={"silence": None})
-    sounds = read_sounds(path, read, rate, labelled=labelled)
+    path = Path(data.source.strip())
+    sounds = read_sounds(path, data, rate, labelled=labelled)
     has = sounds.files[0].channels if data.channel is None else 1
     if has != channels:
         cure = "choose one in data.channel" if has > 1 and channels == 1 else "give recordings of the same sensors"
         raise InputError(f"{path} has {counted(has, 'channel')} and the model reads {channels}: {cure}")
-    whole = _of_test(list(excerpts_of(sounds, read)) if labelled else list(_unlabelled(sounds, read)), sounds)
-    windows = [window for excerpt in whole for window in cut_to_windows(sounds, excerpt, read)]
-    streams = load_clip_streams(data, rate, 0, classes, labelled=labelled) if not labelled or has_tracks(data) else None
+    whole = _of_test(list(excerpts_of(sounds, data)) if labelled else list(_unlabelled(sounds, data)), sounds)
+    windows = [window for excerpt in whole for window in cut_to_windows(sounds, excerpt, data)]
+    streams = streams_of_files(sounds, data, classes, labelled=labelled) if not labelled or sounds.have_tracks else None
     without = "" if windows else f"{path}: no recording fills a window of {counted(data.window or 1, 'sample')}: give longer ones"
     if not windows and streams is None:
         raise InputError(without)

@@ -74,7 +74,7 @@ def noise_of(asked: str | None, data: DataSection, sample_rate: int) -> Noise:
     source = Path(data.source.strip())
     if asked is None and not (source / NOISE_FOLDER).is_dir():
         return MadeNoise("pink")
-    files = [read_header(file) for file in noise_files(source, data.model_copy(update={"noise": asked}))]
+    files = [read_header(file) for file in noise_files(source, asked)]
     for rate in sorted({file.sample_rate for file in files} - {sample_rate}):
         resampler(asked or source / NOISE_FOLDER, rate, sample_rate)
     return RecordedNoise(files, sample_rate, data.channel)

@@ -37,14 +37,19 @@ class Sounds:
     facts: dict[str, Any]
     notes: tuple[str, ...]
 
+    @property
+    def have_tracks(self) -> bool:
+        """Whether label tracks say what they are of."""
+        return self.sounds[0].track is not None
+
 
 def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequence[str] = ()) -> ClipsDataset:
     """The clips of a folder of WAV files, which are read when they are asked for. sample_rate: that they are brought to; None: their own.
 
     known: the classes that there must be, where they are for a net. Raises InputError, naming the file.
     """
-    sounds = read_sounds(path, data, sample_rate)
-    if sounds.sounds[0].track is None:
+    sounds = read_sounds(path, data, sample_rate, with_noise=data.silence is not None)
+    if not sounds.have_tracks:
         refuse_without_tracks(data)
     excerpts = among_words(path, list(excerpts_of(sounds, data)), data)
     sided = fewer_unknown(list(_sided(sounds, excerpts, data)), data)
@@ -59,11 +64,11 @@ def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequ
     return ClipsDataset(path.stem, train, test, classes, digest, (), facts, 0, kept if kept.any() else None, sounds.notes)
 
 
-def read_sounds(path: Path, data: DataSection, sample_rate: int | None, *, labelled: bool = True) -> Sounds:
-    """Headers of all WAV files of a source, and of its noise where silence is asked for. labelled: as of list_sounds."""
+def read_sounds(path: Path, data: DataSection, sample_rate: int | None, *, labelled: bool = True, with_noise: bool = False) -> Sounds:
+    """Headers of all WAV files of a source, and of its noise. labelled: as of list_sounds."""
     sounds = list_sounds(path, labelled=labelled)
     files = [read_header(sound.path) for sound in sounds]
-    files += [read_header(file) for file in noise_files(path, data)] if data.silence is not None else []
+    files += [read_header(file) for file in noise_files(path, data.noise)] if with_noise else []
     _check_channels(files, data.channel)
     rates = sorted({file.sample_rate for file in files})
     if sample_rate is None and len(rates) > 1:
@@ -176,7 +181,7 @@ def _classes(path: Path, labels: set[str], known: Sequence[str]) -> tuple[str, .
 
 def _facts(sounds: Sounds, excerpts: Sequence[Excerpt], parts: Sequence[Sequence[SidedExcerpt]], data: DataSection) -> dict[str, Any]:
     """What the manifest records beside the rates. Groups are named where streams are chosen by them."""
-    tracked = sounds.sounds[0].track is not None and data.split == "group" and sounds.sounds[0].side is None
+    tracked = sounds.have_tracks and data.split == "group" and sounds.sounds[0].side is None
     groups = [sorted({excerpt.group for excerpt, _ in part}) if tracked else [] for part in parts]
     return {
         "files": len(sounds.sounds),
