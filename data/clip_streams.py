@@ -117,7 +117,7 @@ def _runs(y: Int64Array) -> LabelRuns:
 def streams_of_files(sounds: Sounds, data: DataSection, classes: Sequence[str], *, labelled: bool) -> ClipStreams:
     """The streams of WAV files whose headers are read; the rest as of load_clip_streams."""
     groups = groups_of(sounds.sounds, data.group)
-    numbers = [number for number, sound in enumerate(sounds.sounds) if sound.side in (None, "test")]
+    numbers = [number for number, sound in enumerate(sounds.sounds) if sound.is_for_test]
     tracked = {number: list(_in_rows(sounds, number, data, classes, labelled)) for number in numbers}
     known = tuple(classes) or class_order({stretch.label for rows in tracked.values() for row in rows for stretch in row})
     excerpts, runs = [], []

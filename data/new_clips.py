@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,8 +73,8 @@ def _of_files(data: DataSection, classes: tuple[str, ...], channels: int, rate: 
     if has != channels:
         cure = "choose one in data.channel" if has > 1 and channels == 1 else "give recordings of the same sensors"
         raise InputError(f"{path} has {counted(has, 'channel')} and the model reads {channels}: {cure}")
-    whole = _of_test(list(excerpts_of(sounds, data)) if labelled else list(_unlabelled(sounds, data)), sounds)
-    windows = [window for excerpt in whole for window in cut_to_windows(sounds, excerpt, data)]
+    whole = excerpts_of(sounds, data) if labelled else _unlabelled(sounds, data)
+    windows = [window for excerpt in whole if sounds.sounds[excerpt.file].is_for_test for window in cut_to_windows(sounds, excerpt, data)]
     streams = streams_of_files(sounds, data, classes, labelled=labelled) if not labelled or sounds.have_tracks else None
     without = "" if windows else f"{path}: no recording fills a window of {counted(data.window or 1, 'sample')}: give longer ones"
     if not windows and streams is None:
@@ -83,15 +83,10 @@ def _of_files(data: DataSection, classes: tuple[str, ...], channels: int, rate: 
     return NewClips(path.stem, clips, streams, tuple(sorted({each.group for each in windows})), without, sounds.notes)
 
 
-def _unlabelled(sounds: Sounds, data: DataSection) -> list[Excerpt]:
+def _unlabelled(sounds: Sounds, data: DataSection) -> Iterator[Excerpt]:
     """Every file whole, whatever its track says."""
     plain = replace(sounds, sounds=[replace(sound, track=None, label="") for sound in sounds.sounds])
-    return list(excerpts_of(plain, data))
-
-
-def _of_test(excerpts: list[Excerpt], sounds: Sounds) -> list[Excerpt]:
-    """Those of the folder test, where the source has one beside train."""
-    return [each for each in excerpts if sounds.sounds[each.file].side in (None, "test")]
+    return excerpts_of(plain, data)
 
 
 def _clips(sounds: Sounds, excerpts: list[Excerpt], classes: tuple[str, ...], data: DataSection, *, labelled: bool) -> WavClips:

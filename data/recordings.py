@@ -149,7 +149,7 @@ def _sources(path: Path, data: DataSection) -> list[_Source]:
     if not path.is_dir():
         return [_Source(path, None, path.name)]
     folders = [entry for entry in visible(path) if entry.is_dir()]
-    loose = _csv_files(visible(path))
+    loose = csv_files(visible(path))
     if folders and loose:
         raise InputError(f"{path} holds CSV files beside sub-folders: keep one sub-folder a class, or files with a label column alone")
     if not folders and not loose:
@@ -160,13 +160,14 @@ def _sources(path: Path, data: DataSection) -> list[_Source]:
 
 
 def _class_folder(folder: Path, label: str | None) -> list[_Source]:
-    files = _csv_files(visible_below(folder))
+    files = csv_files(visible_below(folder))
     if not files:
         raise InputError(f"{folder} holds no CSV file: each sub-folder is a class with its recordings; add some or remove it")
     return [_Source(file, label, file.relative_to(folder.parent).as_posix()) for file in files]
 
 
-def _csv_files(entries: Iterable[Path]) -> list[Path]:
+def csv_files(entries: Iterable[Path]) -> list[Path]:
+    """Those among the entries of folders, by name."""
     return sorted(entry for entry in entries if entry.suffix.lower() == ".csv" and not entry.is_dir())
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from ..errors import InputError, counted
 from ..text_files import is_shown
 from .hidden import visible, visible_below
+from .recordings import csv_files
 
 Side = Literal["train", "validation", "test"]
 NOISE_FOLDER = "_background_noise_"
@@ -32,6 +33,11 @@ class Sound:
     label: str | None = None
     track: Path | None = None
     side: Side | None = None
+
+    @property
+    def is_for_test(self) -> bool:
+        """Whether it is of the folder test, or of a source that has none beside train."""
+        return self.side in (None, "test")
 
 
 def holds_sound(source: str) -> bool:
@@ -68,7 +74,7 @@ def list_sounds(path: Path, *, labelled: bool = True) -> list[Sound]:
     same name beside each. Raises InputError for what is mixed, empty, or has names that are no text.
     """
     if not path.is_dir():
-        return _with_names([Sound(path, path.name, track=_tracks(path.parent).get(_stem(path)))], labelled)
+        return _with_names([Sound(path, path.name, track=_tracks(visible(path.parent)).get(path.stem))], labelled)
     if {"train", "test"} <= _folder_names(path):
         found = [sound for side in SIDES if (path / side).is_dir() for sound in _below(path / side, path, side)]
     else:
@@ -84,34 +90,27 @@ def _folder_names(path: Path) -> set[str]:
 
 def _below(folder: Path, top: Path, side: Side | None) -> Iterator[Sound]:
     """The files of one side. folder: that holds its classes or its files; top: of the source."""
-    loose = _wav_files(visible(folder))
-    classes = [entry for entry in visible(folder) if entry.is_dir() and entry.name != NOISE_FOLDER and _holds_wav(entry)]
+    entries = visible(folder)
+    loose = _wav_files(entries)
+    classes = [entry for entry in entries if entry.is_dir() and entry.name != NOISE_FOLDER and _holds_wav(entry)]
     if loose and classes:
         raise InputError(f"{folder} holds WAV files beside sub-folders: keep one sub-folder a class, or files with label tracks alone")
-    tracks = _tracks(folder)
-    if unpaired := sorted(set(tracks) - set(map(_stem, loose))):
+    tracks = _tracks(entries)
+    if unpaired := sorted(set(tracks) - {file.stem for file in loose}):
         csv = tracks[unpaired[0]].name
         raise InputError(f"{folder} holds WAV files and CSV files, and no WAV file for {csv}: keep logs, or each track beside its WAV file")
     for file in loose:
-        yield Sound(file, _below_top(file, top), None, tracks.get(_stem(file)), side)
+        yield Sound(file, _below_top(file, top), None, tracks.get(file.stem), side)
     for entry in classes:
-        _refuse_logs(entry)
-        yield from (Sound(file, _below_top(file, top), entry.name, None, side) for file in _wav_files(visible_below(entry)))
+        files = list(visible_below(entry))
+        for log in csv_files(files):
+            raise InputError(f"{entry} holds WAV files and the CSV file {log.name}: keep recordings of one kind in a source")
+        yield from (Sound(file, _below_top(file, top), entry.name, None, side) for file in _wav_files(files))
 
 
-def _refuse_logs(folder: Path) -> None:
-    for file in visible_below(folder):
-        if file.suffix.lower() == ".csv":
-            raise InputError(f"{folder} holds WAV files and the CSV file {file.name}: keep recordings of one kind in a source")
-
-
-def _tracks(folder: Path) -> dict[str, Path]:
-    """The CSV files in a folder by their names without suffix."""
-    return {_stem(file): file for file in visible(folder) if file.suffix.lower() == ".csv" and not file.is_dir()}
-
-
-def _stem(file: Path) -> str:
-    return file.name[: -len(file.suffix)] if file.suffix else file.name
+def _tracks(entries: Iterable[Path]) -> dict[str, Path]:
+    """The CSV files among the entries of a folder by their names without suffix."""
+    return {file.stem: file for file in csv_files(entries)}
 
 
 def _below_top(file: Path, top: Path) -> str:
@@ -130,7 +129,7 @@ def _with_names(sounds: list[Sound], labelled: bool) -> list[Sound]:
             raise InputError(f"the file name {shown!r} holds a control character, or one that is no Unicode text: rename the file")
         if labelled and sound.label is None and sound.track is None:
             raise InputError(
-                f"{sound.path} has no label: put it into a folder of its class, or a label track {_stem(sound.path)}.csv beside it"
+                f"{sound.path} has no label: put it into a folder of its class, or a label track {sound.path.stem}.csv beside it"
             )
     _refuse_mixed(sounds)
     return sorted(sounds, key=lambda sound: sound.name)
