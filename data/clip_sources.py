@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..recipe import DataSection
-from .bundled import names
 from .clips import ArrayClips, ClipsDataset
 from .dataset import Dataset, load_dataset
 from .input_format import choose_fraction_bits
@@ -26,7 +25,7 @@ def load_clips(data: DataSection, sample_rate: int | None = None, classes: Seque
     say it. classes: as of load_dataset. Raises InputError for images, for two rates or none, and as load_dataset.
     """
     source = data.source.strip()
-    if source not in names() and holds_sound(source):
+    if holds_sound(source):
         refuse_unread_keys(data, "WAV files")
         return read_wav(Path(source), data, sample_rate, classes)
     return _in_memory(load_dataset(data, classes), data, sample_rate)

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..recipe import DataSection
-from .bundled import names
 from .clip_sides import groups_of
 from .clips import ArrayClips, Clips
 from .keywords import class_of
@@ -90,7 +89,7 @@ def load_clip_streams(
     label that is no class.
     """
     source = data.source.strip()
-    if source not in names() and holds_sound(source):
+    if holds_sound(source):
         sounds = read_sounds(Path(source), data, sample_rate, labelled=labelled)
         return streams_of_files(sounds, data, classes, labelled=labelled)
     return _of_arrays(load_streams(data, classes, labelled=labelled, grouped=grouped), sample_rate, fraction_bits)

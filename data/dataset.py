@@ -67,7 +67,7 @@ def _read(data: DataSection, known: Sequence[str], grouped: bool) -> RawDataset:
     if source not in names() and _is_folder(Path(source)) and holds_images(Path(source)):
         refuse_unread_keys(data, "folders of images")
         return read_images(Path(source), data)
-    if source not in names() and holds_sound(source):
+    if holds_sound(source):
         raise InputError(f"{source} holds WAV files, which a net reads through a front-end: add [frontend] to the recipe")
     if source not in names() and (source.lower().endswith(".csv") or _is_folder(Path(source))):
         refuse_unread_keys(data, "CSV logs")

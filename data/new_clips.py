@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import InputError, counted
 from ..recipe import DataSection
-from .bundled import names
 from .clip_streams import ClipStreams, load_clip_streams, streams_of_files
 from .clips import ArrayClips, Clips
 from .keywords import class_of
@@ -55,7 +54,7 @@ def load_new_clips(
     has not.
     """
     source = data.source.strip()
-    if source not in names() and holds_sound(source):
+    if holds_sound(source):
         return _of_files(data, tuple(classes), channels, sample_rate, labelled=labelled)
     found = load_new_data(data, classes, channels, labelled=labelled, grouped=grouped)
     bits = 0 if found.split is not None and found.split.is_integer else fraction_bits

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ..errors import InputError, counted
 from ..text_files import is_shown
+from .bundled import names
 from .hidden import visible, visible_below
 from .recordings import csv_files
 
@@ -41,9 +42,9 @@ class Sound:
 
 
 def holds_sound(source: str) -> bool:
-    """Whether a source is a WAV file, or a folder with some in it or in folders below."""
+    """Whether a source is a WAV file, or a folder with some in it or in folders below. A bundled set's name is no folder's."""
     path = Path(source)
-    return _holds_wav(path) if path.is_dir() else source.lower().endswith(".wav")
+    return source not in names() and (_holds_wav(path) if path.is_dir() else source.lower().endswith(".wav"))
 
 
 def _holds_wav(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from rescomp.data.clip_sources import load_clips
 from rescomp.data.clips import ArrayClips
 from rescomp.data.resampling import resample, resampled_length
 from rescomp.data.split import Split
+from rescomp.data.wav_folders import holds_sound
 from rescomp.errors import InputError, MissingToolError
 from rescomp.recipe import DataSection, load_recipe
 from rescomp.tests.data.wav_files import tone, write_wav
@@ -331,3 +332,10 @@ def test_in_time_a_seed_draws_words_and_nothing_else(words: Path) -> None:
     with pytest.raises(InputError, match=r"data\.split = 'time' draws none"):
         load_recipe(None, asked)
     assert load_recipe(None, [*asked, "data.words=go", "data.unknown=0.5"]).data.split_seed == 3
+
+
+def test_a_bundled_sets_name_is_no_folder_of_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wav(tmp_path / "japanese_vowels" / "a" / "1.wav", [1, 2])
+    monkeypatch.chdir(tmp_path)
+    assert not holds_sound("japanese_vowels")
+    assert holds_sound("./japanese_vowels")
