@@ -75,7 +75,7 @@ def hear(model: IntegerModel, sound: Pcm, x: IntArray, features: Features) -> In
     heard, rows = x.copy(), np.flatnonzero(sound.heard).tolist()
     made = features_in(map(sound.recording, rows), int(model.samples.type.shape[0]), model.hop, features)
     for row, frames in zip(rows, made, strict=True):
-        inputs = frames[: len(frames) // model.frames_an_input * model.frames_an_input].reshape(-1, *model.input.type.shape)
+        inputs = _of_whole_inputs(model, frames).reshape(-1, *model.input.type.shape)
         if model.is_recurrent:
             heard[row, : len(inputs)] = inputs
         else:
@@ -112,7 +112,11 @@ def _together(frames: list[IntArray], features: Features) -> Iterator[IntArray]:
 
 def frames_of_inputs(model: IntegerModel, recording: IntArray) -> IntArray:
     """The frames [frames, span, channels] of the whole inputs in a recording [samples, channels]."""
-    frames = cut_frames(recording, model.samples.type.shape[0], model.hop)
+    return _of_whole_inputs(model, cut_frames(recording, model.samples.type.shape[0], model.hop))
+
+
+def _of_whole_inputs(model: IntegerModel, frames: IntArray) -> IntArray:
+    """The frames, or features of frames, without those at the end that fill no input."""
     return frames[: len(frames) // model.frames_an_input * model.frames_an_input]
 
 
