@@ -44,6 +44,11 @@ class DeviationSum(Elementwise):
     def kernel(self) -> str:
         return "deviation_sum_int16"
 
+    @property
+    def doublings(self) -> Format:
+        """Of the block exponent."""
+        return Format(0, bound=self.power * (EXPONENTS - 1), nonnegative=True)
+
     def bits(self, samples: int) -> int:
         """Of what is summed up: a scaled deviation lies within +-2^bits."""
         return DEVIATION_BITS if self.power == 1 else (SQUARES_BITS - (samples - 1).bit_length()) // 2
@@ -54,8 +59,7 @@ class DeviationSum(Elementwise):
         check_frame(self.name, x)
         samples, channels = x.shape
         sums = Format(0, "int32", samples << (self.power * self.bits(samples)), nonnegative=True)
-        doublings = Format(0, bound=self.power * (EXPONENTS - 1), nonnegative=True)
-        return TensorType((channels, 1), sums), TensorType((channels,), doublings)
+        return TensorType((channels, 1), sums), TensorType((channels,), self.doublings)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         fine = deviations(inputs[0])
@@ -89,8 +93,7 @@ class DeviationSum(Elementwise):
         (x,) = inputs
         a, (samples, channels) = TfliteBlocks(b), x.shape[2:]
         sums, doublings = self._spell(a, a.rows_of_channels(widen(b, x), samples, channels), samples)
-        counted = Format(0, bound=self.power * (EXPONENTS - 1), nonnegative=True)
-        return a.vectors(sums, (channels, 1)), narrow(b, a.vectors(doublings, (channels,)), counted)
+        return a.vectors(sums, (channels, 1)), narrow(b, a.vectors(doublings, (channels,)), self.doublings)
 
     def _spell(self, a: Int32Blocks[T], x: T, samples: int) -> tuple[T, T]:
         """[rows, 1, 1, 1] each."""
