@@ -162,9 +162,10 @@ def _in_time(sounds: Sounds, excerpts: Sequence[Excerpt], data: DataSection) -> 
     for number, (excerpt, cut) in enumerate(cuts(excerpts, data.test_fraction)):
         group = str(number) if (data.stride or data.window) < data.window else ""
         middle = excerpt.begin + cut
-        for begin, end, side in ((excerpt.begin, middle, "train"), (middle, excerpt.end, "test")):
+        parts: Sequence[tuple[int, int, Side]] = ((excerpt.begin, middle, "train"), (middle, excerpt.end, "test"))
+        for begin, end, side in parts:
             if begin < end:
-                yield excerpt_of(sounds, excerpt.file, begin, end, excerpt.label, group), "train" if side == "train" else "test"
+                yield excerpt_of(sounds, excerpt.file, begin, end, excerpt.label, group), side
 
 
 def _classes(path: Path, labels: set[str], known: Sequence[str]) -> tuple[str, ...]:
