@@ -9,11 +9,10 @@ from typing import Any
 from ..documents import parse_toml
 from ..errors import InputError
 from .constraints import CONSTRAINTS
-from .document import default_compress
+from .document import Recipe, default_compress
 from .older_names import OLDER_NAMES
-from .stream_sections import OPTIONAL_SECTIONS
 
-MAY_BE_MISSING = (*OPTIONAL_SECTIONS, "frontend", "augment")
+MAY_BE_MISSING = tuple(name for name, field in Recipe.model_fields.items() if field.default is None)
 """Sections that `section=true` asks for as they are by default, and `section=false` for none."""
 
 

@@ -75,4 +75,4 @@ class StreamSection(RecipeSection):
 
 
 OPTIONAL_SECTIONS: Mapping[str, type[RecipeSection]] = {"decide": DecideSection, "stream": StreamSection}
-"""Sections that may be missing."""
+"""Of the sections that may be missing those of a net with steps."""
