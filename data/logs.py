@@ -52,9 +52,7 @@ def read_logs(path: Path, data: DataSection, known: Sequence[str] = ()) -> RawDa
     if data.stride is not None and data.window is None:
         raise InputError("data.stride needs data.window: set the number of readings in a window")
     log = read_log(path, data)
-    classes = class_order({recording.label for recording in log.recordings})
-    if len(classes) < 2:
-        raise InputError(f"{path} has one class only ({classes[0]}): a classifier needs two")
+    classes = several_classes(path, {recording.label for recording in log.recordings})
     if known:
         refuse_other_classes(path, classes, known)
     train, test = (_by_group if data.split == "group" else _by_time)(log, classes, data)
@@ -156,6 +154,14 @@ def _check_classes(log: Log, windows: Sequence[_Window], classes: Sequence[str],
 
 def _select(windows: Sequence[_Window], chosen: npt.NDArray[np.bool_]) -> list[_Window]:
     return [window for window, here in zip(windows, chosen, strict=True) if here]
+
+
+def several_classes(source: object, labels: set[str]) -> tuple[str, ...]:
+    """The classes of a source, in order. Raises InputError where there is one alone."""
+    classes = class_order(labels)
+    if len(classes) < 2:
+        raise InputError(f"{source} has one class only ({classes[0]}): a classifier needs two")
+    return classes
 
 
 def class_order(labels: set[str]) -> tuple[str, ...]:

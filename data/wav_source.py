@@ -17,7 +17,7 @@ from .clips import ClipsDataset
 from .keywords import SidedExcerpt, among_words, fewer_unknown, with_silence
 from .label_tracks import read_track
 from .labels import refuse_other_classes
-from .logs import class_order, cuts
+from .logs import cuts, several_classes
 from .resampling import resampled_length, resampler
 from .source_keys import refuse_without_tracks
 from .split import set_digest
@@ -169,9 +169,7 @@ def _in_time(sounds: Sounds, excerpts: Sequence[Excerpt], data: DataSection) -> 
 
 
 def _classes(path: Path, labels: set[str], known: Sequence[str]) -> tuple[str, ...]:
-    classes = class_order(labels)
-    if len(classes) < 2:
-        raise InputError(f"{path} has one class only ({classes[0]}): a classifier needs two")
+    classes = several_classes(path, labels)
     for label in classes:
         if fault := label_fault(label):
             raise InputError(f"{path} has the class {label[:80]!r}, whose name {fault}: rename it")
