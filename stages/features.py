@@ -77,8 +77,6 @@ def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener
         shaped(recipe, feature_split(split, front_end, features, f"the {name} split of {recipe.data.source}", frames))
         for name, split in (("train", clips.train), ("test", clips.test))
     )
-    for note in clips.notes:
-        listener.warning(note)
     train = replace(train, held=clips.kept_for_validation)
     known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts)
     return FeatureDataset(*known, front_end=front_end, clips=clips, frames=frames)
