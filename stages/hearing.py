@@ -47,7 +47,7 @@ class HeardData(NewData):
 @dataclass(frozen=True, eq=False)
 class Hearing:
     """front_end, features: what makes readings, and who computes them. samples: what it reads. frames: of every recording, for a net that
-    reads windows of one length or images, else None. shape: of what a net without recurrent cells reads.
+    reads windows of one length or images, else None. is_image: whether a net reads these frames as an image.
     """
 
     front_end: FrontEnd
