@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from keywords_page import clustered_error, page
+from verified_models import counts_of, finish
 
 from rescomp import stages
 from rescomp.data.clips import ArrayClips
@@ -32,7 +33,7 @@ from rescomp.frontend.lowering import frames_of
 from rescomp.frontend.real import real_features
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import IntegerModel
-from rescomp.model_directory import RECIPE, REPORT, ModelDirectory, write_atomically
+from rescomp.model_directory import RECIPE, ModelDirectory, write_atomically
 from rescomp.recipe import Recipe, load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.features import load_readings
@@ -158,20 +159,26 @@ def recipe_of(settings: Sequence[str], weights: str | None, source: Path, seed: 
 def answers(name: str, split: str | int, seed: int, work: Path) -> Answers:
     """Of a model that is trained and verified where it is not finished."""
     path = work / f"{name.replace(' ', '-')}-{split}-{seed}"
-    if not (path / REPORT).exists():
-        weights, settings = VARIANTS[name]
-        stages.run(recipe_of(settings, weights, data_file(work, split), seed), path, force=path.exists())
+    weights, settings = VARIANTS[name]
+    finish(recipe_of(settings, weights, data_file(work, split), seed), path)
     directory = ModelDirectory.open(path)
     accuracy, inspection = directory.manifest().accuracy, stages.inspect(path)
     with np.load(data_file(work, split)) as data:
         speakers = data["group_test"]
     right = answered_right(directory)
     assert np.mean(right) == accuracy.integer
-    evidence = json.loads((path / REPORT).read_bytes())["evidence"]
-    counts = [sum(each[key] for each in evidence) for key in ("compared", "mismatches")]
     ram = inspection.state + inspection.scratch
     return Answers(
-        name, str(split), seed, accuracy.float_, accuracy.integer, right.tolist(), speakers.tolist(), dict(inspection.bytes), ram, *counts
+        name,
+        str(split),
+        seed,
+        accuracy.float_,
+        accuracy.integer,
+        right.tolist(),
+        speakers.tolist(),
+        dict(inspection.bytes),
+        ram,
+        *counts_of(path),
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from rescomp import DISTRIBUTION
+from results_log import versions_line
 
 Found = Mapping[str, Any]
 
@@ -24,7 +21,6 @@ def clustered_error(right: Sequence[bool], speakers: Sequence[str]) -> float:
 
 def page(raw: Mapping[str, Any]) -> str:
     """The whole page; what was not measured yet is left out."""
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     models = [each for found in raw["final"].values() for each in found]
     counts = {key: sum(each[key] for each in models) for key in ("compared", "differing")}
     texts = {"final": "\n".join(final_rows(raw["final"])), "gate": gate_text(raw["gate"]), "costs": "\n".join(cost_rows(raw["costs"]))}
@@ -32,7 +28,7 @@ def page(raw: Mapping[str, Any]) -> str:
         **texts,
         compared=f"{counts['compared']:,}",
         differing=counts["differing"],
-        versions=f"{versions}, Python {platform.python_version()}",
+        versions=versions_line(),
     )
 
 

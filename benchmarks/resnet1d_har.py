@@ -10,19 +10,18 @@ Finished models under --work are not made again. The test set is read with --fin
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import json
 import os
-import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from har2_jobs import FINAL, VALIDATIONS, convert, data_file
+from results_log import versions_line
+from verified_models import counts_of, finish
 
-from rescomp import DISTRIBUTION, stages
-from rescomp.model_directory import REPORT, ModelDirectory, write_atomically
+from rescomp import stages
+from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.recipe import load_recipe
 from rescomp.stages.inspection import Inspection
 
@@ -84,18 +83,16 @@ def result(name: str, options: argparse.Namespace) -> Result:
     runs = [(FINAL, seed) for seed in SEEDS] if options.final else [(fold, 0) for fold in VALIDATIONS]
     paths = [made(name, split, seed, options) for split, seed in runs]
     accuracies = [ModelDirectory.open(path).manifest().accuracy for path in paths]
-    witnesses = [witness for path in paths for witness in json.loads((path / REPORT).read_bytes())["evidence"]]
-    counts = (sum(witness[key] for witness in witnesses) for key in ("compared", "mismatches"))
+    counts = map(sum, zip(*map(counts_of, paths), strict=True))
     return Result(name, [a.integer for a in accuracies], [a.float_ for a in accuracies], stages.inspect(paths[0]), *counts)
 
 
 def made(name: str, split: str, seed: int, options: argparse.Namespace) -> Path:
     """The model directory, trained and verified where it is not finished."""
     path = Path(options.work / f"{name}-{split}-{seed}")
-    if not (path / REPORT).exists():
-        weights, overrides = VARIANTS[name]
-        source = [f"data.source={data_file(options.work, 'har6', split)}", f"train.seed={seed}"]
-        stages.run(load_recipe(overrides=[*BASE, *overrides, *source, *options.set], weights=weights), path, force=path.exists())
+    weights, overrides = VARIANTS[name]
+    source = [f"data.source={data_file(options.work, 'har6', split)}", f"train.seed={seed}"]
+    finish(load_recipe(overrides=[*BASE, *overrides, *source, *options.set], weights=weights), path)
     return path
 
 
@@ -115,12 +112,11 @@ def row(result: Result) -> str:
 
 
 def page(rows: str, results: Sequence[Result]) -> str:
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     return PAGE.format(
         rows=rows,
         compared=f"{sum(result.compared for result in results):,}",
         differing=sum(result.differing for result in results),
-        versions=f"{versions}, Python {platform.python_version()}",
+        versions=versions_line(),
     )
 
 

@@ -12,11 +12,8 @@ may be given until the table is whole.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import importlib.util
-import json
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from results_log import versions_line
+from verified_models import counts_of
 
-from rescomp import DISTRIBUTION, stages
+from rescomp import stages
 from rescomp.manifest import Manifest
 from rescomp.model_directory import CHECKPOINT, FLOAT_NET, REPORT, ModelDirectory, write_atomically
 from rescomp.recipe import Recipe, load_recipe
@@ -181,11 +180,9 @@ def table(options: argparse.Namespace) -> str:
         path = folder(name, options)
         if not (path / REPORT).exists():
             continue
-        report = json.loads((path / REPORT).read_bytes())
-        compared += sum(witness["compared"] for witness in report["evidence"])
-        differing += sum(witness["mismatches"] for witness in report["evidence"])
+        of_one = counts_of(path)
+        compared, differing = compared + of_one[0], differing + of_one[1]
         rows.append(row(name, options.quantize_epochs, ModelDirectory.open(path).manifest(), stages.inspect(path)))
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     epochs = f"--epochs {options.epochs} --quantize-epochs {options.quantize_epochs}"
     return PAGE.format(
         epochs=options.epochs,
@@ -194,7 +191,7 @@ def table(options: argparse.Namespace) -> str:
         compared=f"{compared:,}",
         differing=differing,
         vectors=VECTORS,
-        versions=f"{versions}, Python {platform.python_version()}",
+        versions=versions_line(),
         command=f"python benchmarks/resnet8_cifar10.py --work DIRECTORY {epochs}",
     )
 

@@ -22,6 +22,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in RECORDED}}
 
 
+def versions_line() -> str:
+    """The same, for the end of a page."""
+    return ", ".join([*(f"{name} {importlib.metadata.version(name)}" for name in RECORDED), f"Python {platform.python_version()}"])
+
+
 @contextmanager
 def locked(place: Path, *, wait: bool) -> Iterator[bool]:
     """Whether this process alone may work on `place`; the lock ends with the process."""

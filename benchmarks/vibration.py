@@ -11,10 +11,8 @@ are those given here, tried on nothing: no figure chose them.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +20,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from results_log import versions_line
+from verified_models import counts_of, finish
 
-from rescomp import DISTRIBUTION, stages
-from rescomp.model_directory import REPORT, ModelDirectory, write_atomically
+from rescomp import stages
+from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.recipe import load_recipe
 
 DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
@@ -106,15 +106,12 @@ def result(question: str, value: str, name: str, seed: int, work: Path) -> Resul
     path = work / f"{question}-{value}-{name}-{seed}"
     settings = (*BASE, *INPUTS[name], f"data.source={data_file(work, question, value)}", f"train.seed={seed}")
     recipe = load_recipe(overrides=settings, weights="int8")
-    if seed == 0 and not (path / REPORT).exists():
-        stages.run(recipe, path, force=path.exists())
+    if seed == 0:
+        finish(recipe, path)
     elif not (path / "graph.json").exists():
         stages.train_model(recipe, path, force=path.exists())
         stages.quantize(path)
-    accuracy, counts = ModelDirectory.open(path).manifest().accuracy, [None, None]
-    if seed == 0:
-        evidence = json.loads((path / REPORT).read_bytes())["evidence"]
-        counts = [sum(each[key] for each in evidence) for key in ("compared", "mismatches")]
+    accuracy, counts = ModelDirectory.open(path).manifest().accuracy, counts_of(path) if seed == 0 else (None, None)
     return Result(question, value, name, seed, accuracy.float_, accuracy.integer, dict(stages.inspect(path).bytes), *counts)
 
 
@@ -159,10 +156,9 @@ Made by `python benchmarks/vibration.py --work DIRECTORY` with {versions}; every
 
 
 def page(results: Sequence[Result]) -> str:
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in (DISTRIBUTION, "torch", "numpy", "onnxruntime"))
     counts = {key: sum(getattr(each, key) or 0 for each in results) for key in ("compared", "differing")}
     tables = {question: "\n".join(table(results, question)) for question in QUESTIONS}
-    return PAGE.format(clip=CLIP, seeds=len(SEEDS), versions=f"{versions}, Python {platform.python_version()}", **tables, **counts)
+    return PAGE.format(clip=CLIP, seeds=len(SEEDS), versions=versions_line(), **tables, **counts)
 
 
 def main() -> None:
