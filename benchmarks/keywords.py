@@ -31,13 +31,13 @@ from rescomp.frontend.asked import asked_front_end
 from rescomp.frontend.clips import recordings
 from rescomp.frontend.lowering import frames_of
 from rescomp.frontend.real import real_features
-from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import RECIPE, ModelDirectory, write_atomically
 from rescomp.recipe import Recipe, load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.readings import Reader
+from rescomp.stages.right_answers import right_answers
 
 DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 OUTPUT, RAW = Path(__file__).parent.parent / "docs" / "keywords.md", Path(__file__).with_suffix(".json")
@@ -49,8 +49,6 @@ HELD_OUT = (0, 1)
 """Those that are held out in turn."""
 FINAL = "final"
 FRONT_END = ("frontend.kind=log_mel", f"frontend.sample_rate={RATE}")
-AT_A_TIME = 50
-"""Clips that numpy answers."""
 VERIFIED = 40
 """Clips that every witness runs, of each model."""
 BASE = ("train.batch_size=64", "train.input_noise=0.4", "quantize.epochs=40", f"quantize.vectors={VERIFIED}")
@@ -193,10 +191,7 @@ def answered_right(directory: ModelDirectory) -> npt.NDArray[np.bool_]:
     model, manifest = read_model(directory), directory.manifest()
     _, dataset = load_readings(parse_recipe(directory.read(RECIPE), RECIPE))
     reader = Reader.of(manifest, model)
-    read = reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0]))
-    rows = np.array_split(np.arange(len(read)), -(-len(read) // AT_A_TIME))
-    scores = [evaluate(model, np.asarray(read.x[part], np.int64), read.lengths[part]).scores for part in rows]
-    return np.concatenate(scores).argmax(axis=1) == read.y
+    return right_answers(model, reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0])))
 
 
 def pair(split: int, seed: int, work: Path) -> Pair:
