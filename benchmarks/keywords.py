@@ -160,10 +160,10 @@ def answers(name: str, split: str | int, seed: int, work: Path) -> Answers:
     weights, settings = VARIANTS[name]
     finish(recipe_of(settings, weights, data_file(work, split), seed), path)
     directory = ModelDirectory.open(path)
-    accuracy, inspection = directory.manifest().accuracy, stages.inspect(path)
+    model, accuracy, inspection = read_model(directory), directory.manifest().accuracy, stages.inspect(path)
     with np.load(data_file(work, split)) as data:
         speakers = data["group_test"]
-    right = answered_right(directory)
+    right = answered_right(directory, model)
     assert np.mean(right) == accuracy.integer
     ram = inspection.state + inspection.scratch
     return Answers(
@@ -175,6 +175,7 @@ def answers(name: str, split: str | int, seed: int, work: Path) -> Answers:
         right.tolist(),
         speakers.tolist(),
         dict(inspection.bytes),
+        frontend_bytes(model),
         ram,
         *counts_of(path),
     )
@@ -186,11 +187,10 @@ def frontend_bytes(model: IntegerModel) -> int:
     return constant_bytes(model)["model"] - constant_bytes(replace(model, graphs=rest, hop=0))["model"]
 
 
-def answered_right(directory: ModelDirectory) -> npt.NDArray[np.bool_]:
+def answered_right(directory: ModelDirectory, model: IntegerModel) -> npt.NDArray[np.bool_]:
     """Of each test clip, by numpy."""
-    model, manifest = read_model(directory), directory.manifest()
     _, dataset = load_readings(parse_recipe(directory.read(RECIPE), RECIPE))
-    reader = Reader.of(manifest, model)
+    reader = Reader.of(directory.manifest(), model)
     return right_answers(model, reader.steps(replace(dataset.test, x=reader.integers(dataset.test.x)[0])))
 
 
@@ -227,9 +227,7 @@ def costs(name: str, work: Path) -> dict[str, dict[str, int]]:
     found = {}
     for core in stages.profile(work / f"{name.replace(' ', '-')}-{FINAL}-0", COUNTED).cores:
         assert core.sound is not None
-        ram = core.ram.state + core.ram.arena + core.ram.scratch
-        flash = core.flash.code + core.flash.weights + core.flash.tables
-        found[core.core] = {"second": core.sound.second, "flash": flash, "ram": core.sound.bytes + ram, "stack": core.stack}
+        found[core.core] = {"second": core.sound.second, "flash": core.flash.total, "ram": core.sound.bytes, "stack": core.stack}
     return found
 
 

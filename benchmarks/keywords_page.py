@@ -89,7 +89,7 @@ its shared tables, and with the front-end.
 
 ## What a second of sound costs
 
-Instructions at -O2, 50 frames; flash of code and constants; RAM with listener and state; stack beside it.
+Instructions at -O2, 50 frames; flash of code and constants; RAM of the listener, which holds state and scratch; stack beside it.
 
 | net | core | instructions a second | flash bytes | RAM bytes | stack bytes |
 |---|---|---|---|---|---|
