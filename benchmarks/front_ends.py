@@ -16,7 +16,7 @@ from typing import get_args
 
 import numpy as np
 from front_end_costs import CLOCKS, cost, goals, seconds, table
-from pushed_minute import WHERE, pushed, summing_net
+from pushed_minute import WHERE, pushed
 
 from rescomp.frontend.description import PRESETS, FrontEnd, Statistic
 from rescomp.frontend.lowering import FEATURES, frames_of, frontend_graph
@@ -28,6 +28,7 @@ from rescomp.graph.ir import Graph
 from rescomp.graph.verify import FRAME_INPUT
 from rescomp.targets.cores import AVR, CORES, Core
 from rescomp.targets.kernel_choice import Target
+from rescomp.tests.frontend.summing_net import summing_net
 from rescomp.validate.c_program import run_probe
 from rescomp.validate.c_vectors import PUSHED
 from rescomp.validate.emulation import run_model
@@ -174,7 +175,7 @@ def minute_lines(minute: Mapping[str, tuple[int, int]]) -> Iterator[str]:
 def pushed_minute() -> dict[str, tuple[int, int]]:
     """By where it was pushed: values compared, and how many differ."""
     recording = sound(5, SECONDS * 16000)[:, None]
-    return {where: pushed(summing_net(FRONT_ENDS["log_mel"]), recording, where) for where in WHERE}
+    return {where: pushed(summing_net(FRONT_ENDS["log_mel"], 1), recording, where) for where in WHERE}
 
 
 def main() -> None:

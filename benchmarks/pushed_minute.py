@@ -9,15 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rescomp.frontend.description import FrontEnd
-from rescomp.frontend.lowering import with_front_end
 from rescomp.graph.evaluate import evaluate
-from rescomp.graph.fixed_point import IntArray, Requantization
-from rescomp.graph.formats import Format, TensorType
-from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops import Add, FullyConnected
+from rescomp.graph.fixed_point import IntArray
+from rescomp.graph.ir import IntegerModel
 from rescomp.graph.sound import Pcm, evaluate_frontend
-from rescomp.graph.weights import Int8Weight
 from rescomp.validate.c_program import workspace, write_export
 from rescomp.validate.c_vectors import PUSHED
 from rescomp.validate.compare import compare
@@ -26,24 +21,8 @@ from rescomp.validate.registry import load_witness
 from rescomp.validate.serial_machines import serial_machine
 from rescomp.validate.witness import Job
 
-Q10 = Format(10)
 WHERE = ("c", "qemu:cortex-m4", "serial")
 """This machine, an emulated core, and the parity firmware at the other end of a serial line."""
-
-
-def summing_net(front_end: FrontEnd) -> IntegerModel:
-    """A state of four entries, to which each frame adds."""
-    rng = np.random.default_rng(0)
-
-    def product(rows: int, columns: int) -> FullyConnected:
-        weight = Int8Weight(rng.integers(-20, 21, (rows, columns), dtype=np.int8))
-        return FullyConnected(weight, np.zeros(0, np.int32), Requantization(np.full(rows, 1 << 14), np.full(rows, 21)), Q10)
-
-    values = Value("x", TensorType((front_end.features,), Q10)), Value("h", TensorType((4,), Q10))
-    nodes = Node("a", product(4, front_end.features), ("x",), ("a",)), Node("h_next", Add(), ("a", "h"), ("h_next",))
-    step = Graph("step", values, nodes, (), {"h": "h_next"})
-    head = Graph("head", (values[1],), (Node("scores", product(3, 4), ("h",), ("scores",)),), ("scores",))
-    return with_front_end(IntegerModel("ear", {"step": step, "head": head}), front_end)
 
 
 def pushed(model: IntegerModel, recording: IntArray, where: str) -> tuple[int, int]:

@@ -14,20 +14,18 @@ from rescomp.export.c_templates import read_template
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import frames_of, frontend_graph, with_front_end
 from rescomp.graph.evaluate import evaluate, evaluate_graph
-from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.formats import TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops import Add, FullyConnected, Relu
+from rescomp.graph.ops import Relu
 from rescomp.graph.serialize import decode, digest, encode
 from rescomp.graph.sound import evaluate_frontend
 from rescomp.graph.verify import FRAME_INPUT, verify_model
-from rescomp.graph.weights import Int8Weight
 from rescomp.targets.kernel_choice import Target
+from rescomp.tests.frontend.summing_net import Q10, summing_net
 from rescomp.validate.c_program import WARNINGS, write_export
 from rescomp.validate.emulation import run_program
 from rescomp.validate.host_c import SANITIZED
 
-Q10 = Format(10)
 SMALL = FrontEnd("log_mel", 8000, 200, 80, 256, 5, 60.0, 3800.0)
 FRONT_ENDS = {
     "overlapping": (SMALL, 1),
@@ -37,22 +35,6 @@ FRONT_ENDS = {
     "mfcc": (replace(SMALL, kind="mfcc", coefficients=3, channels=2), 1),
     "statistics": (FrontEnd("statistics", 50, 40, 25, channels=3, statistics=("mean", "log_energy")), 2),
 }
-
-
-def product(rng, rows, columns):
-    weight = Int8Weight(rng.integers(-20, 21, (rows, columns), dtype=np.int8))
-    scale = Requantization(np.full(rows, 1 << 14, np.int32), np.full(rows, 21, np.int32))
-    return FullyConnected(weight, np.zeros(0, np.int32), scale, Q10)
-
-
-def recurrent(front_end, frames):
-    """A step that adds what it makes of its frames to a state, behind the front-end."""
-    rng, size = np.random.default_rng(0), front_end.features * frames
-    nodes = (Node("a", product(rng, 4, size), ("x",), ("a",)), Node("h_next", Add(), ("a", "h"), ("h_next",)))
-    values = Value("x", TensorType((size,), Q10)), Value("h", TensorType((4,), Q10))
-    step = Graph("step", values, nodes, (), {"h": "h_next"})
-    head = Graph("head", (values[1],), (Node("scores", product(rng, 3, 4), ("h",), ("scores",)),), ("scores",))
-    return with_front_end(IntegerModel("ear", {"step": step, "head": head}), front_end)
 
 
 def recording(front_end, samples=3000):
@@ -126,7 +108,7 @@ def write_sources(folder, model, samples, target=None):
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_a_recording_pushed_in_parts_of_any_size_is_the_recording(name, tmp_path):
     front_end, frames = FRONT_ENDS[name]
-    model, samples = recurrent(front_end, frames), recording(front_end)
+    model, samples = summing_net(front_end, frames), recording(front_end)
     expected = wanted(model, samples)
     assert len(expected[0]) == front_end.frames(len(samples)) // frames > 3
     assert len(np.unique(expected[1])) > 5
@@ -149,7 +131,7 @@ def pushed(samples, part):
 @pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "riscv32imc"])
 def test_a_core_that_is_pushed_a_recording_gives_what_numpy_gives(core, emulated, tmp_path):
     core, (front_end, frames) = emulated(core), FRONT_ENDS["overlapping"]
-    model, samples = recurrent(front_end, frames), recording(front_end, 1500)
+    model, samples = summing_net(front_end, frames), recording(front_end, 1500)
     sources = write_sources(tmp_path, model, samples, Target(core))
     found = written(run_program(core, sources, [f"-I{tmp_path}"], pushed(samples, 77)))
     assert all(np.array_equal(one, other) for one, other in zip(found, wanted(model, samples), strict=True))
@@ -157,7 +139,7 @@ def test_a_core_that_is_pushed_a_recording_gives_what_numpy_gives(core, emulated
 
 def test_frames_are_inputs_side_by_side():
     front_end, frames = FRONT_ENDS["frames side by side, end to end"]
-    model, samples = recurrent(front_end, frames), recording(front_end)[:2800]
+    model, samples = summing_net(front_end, frames), recording(front_end)[:2800]
     alone = evaluate_graph(frontend_graph(front_end), {FRAME_INPUT: frames_of(samples, front_end)})["features"]
     assert len(alone) % 3 == 2
     assert np.array_equal(evaluate_frontend(model, samples), alone[:-2].reshape(-1, 15))
@@ -180,7 +162,7 @@ def test_a_net_without_state_has_a_listener_that_stops_at_every_whole_input():
 
 
 def test_a_model_with_a_front_end_comes_back_as_it_was_and_has_a_digest_of_its_own():
-    model = recurrent(SMALL, 1)
+    model = summing_net(SMALL, 1)
     document, arrays = encode(model)
     again = decode(document, arrays)
     assert (again.hop, digest(again)) == (80, digest(model))
@@ -213,7 +195,7 @@ def reading_samples(step):
     ],
 )
 def test_what_is_no_pipeline_is_refused(change, message):
-    model = recurrent(SMALL, 1)
+    model = summing_net(SMALL, 1)
     verify_model(model)
     with pytest.raises(UnsupportedError, match=message):
         verify_model(change(model))

@@ -11,13 +11,12 @@ from rescomp.export.tflite import export_tflite
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import with_front_end
 from rescomp.graph.evaluate import evaluate, evaluate_graph
-from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.formats import TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops import Add, FullyConnected, Reshape
+from rescomp.graph.ops import Reshape
 from rescomp.graph.sound import Pcm, evaluate_frontend
 from rescomp.graph.verify import FRAME_INPUT
-from rescomp.graph.weights import Int8Weight
+from rescomp.tests.frontend.summing_net import Q10, product, summing_net
 from rescomp.validate import parity_device
 from rescomp.validate.c_program import write_export
 from rescomp.validate.c_vectors import PUSHED
@@ -31,24 +30,8 @@ from rescomp.validate.serial_port import SerialPort
 from rescomp.validate.stress import stress_sequences, stress_vectors
 from rescomp.validate.witness import Job
 
-Q10 = Format(10)
 SMALL = FrontEnd("log_mel", 8000, 200, 80, 256, 5, 60.0, 3800.0)
 TWO = replace(SMALL, kind="spectrum", channels=2, length=64, hop=90)
-
-
-def product(rng, rows, columns):
-    weight = Int8Weight(rng.integers(-20, 21, (rows, columns), dtype=np.int8))
-    return FullyConnected(weight, np.zeros(0, np.int32), Requantization(np.full(rows, 1 << 14), np.full(rows, 21)), Q10)
-
-
-def recurrent(front_end, frames):
-    """A step that adds what it makes of its frames to a state, behind the front-end."""
-    rng, size = np.random.default_rng(0), front_end.features * frames
-    nodes = (Node("a", product(rng, 4, size), ("x",), ("a",)), Node("h_next", Add(), ("a", "h"), ("h_next",)))
-    values = Value("x", TensorType((size,), Q10)), Value("h", TensorType((4,), Q10))
-    step = Graph("step", values, nodes, (), {"h": "h_next"})
-    head = Graph("head", (values[1],), (Node("scores", product(rng, 3, 4), ("h",), ("scores",)),), ("scores",))
-    return with_front_end(IntegerModel("ear", {"step": step, "head": head}), front_end)
 
 
 def whole(front_end, frames):
@@ -60,8 +43,8 @@ def whole(front_end, frames):
 
 
 MODELS = {
-    "a frame a step": recurrent(SMALL, 1),
-    "frames side by side, two channels": recurrent(TWO, 2),
+    "a frame a step": summing_net(SMALL, 1),
+    "frames side by side, two channels": summing_net(TWO, 2),
     "a window": whole(replace(SMALL, pre_emphasis=0), 3),
 }
 
@@ -180,7 +163,7 @@ def test_a_long_recording_pushed_in_parts_of_any_size_is_the_recording(where, tm
     name, _, argument = where.partition(":")
     if argument:
         request.getfixturevalue("emulated")(argument)
-    model, rng = recurrent(SMALL, 1), np.random.default_rng(6)
+    model, rng = summing_net(SMALL, 1), np.random.default_rng(6)
     recording = rng.integers(-32768, 32768, (6000, 1)) >> (np.arange(6000)[:, None] // 500 % 16)
     rows = 1 if where == "serial" else len(PUSHED)
     heard = evaluate_frontend(model, recording)
