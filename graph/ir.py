@@ -117,6 +117,11 @@ class IntegerModel:
         (name,) = graph.outputs
         return Value(name, graph.types()[name])
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a score: the classes, or their numbers where they have no names."""
+        return self.classes or tuple(map(str, range(self.output.type.size)))
+
     def states(self, role: str) -> tuple[Value, ...]:
         """The state inputs of the graph of that name; none where the model has no such graph."""
         return self.graphs[role].state_inputs if role in self.graphs else ()

@@ -98,7 +98,7 @@ def predict(
         refuse_still(model)
     reader, hearing = Reader.of(manifest, model), Hearing.of(recipe, manifest, model)
     found = read_new(source, recipe, overrides, manifest, reader, hearing, labelled=False)
-    names = model.classes or tuple(map(str, range(model.output.type.size)))
+    names = model.class_names
     written, numbered = _written(names)
     asked = _as_streams(found, reader) if stream else _as_recordings(found, reader)
     _refuse_formulas(asked.groups)

@@ -62,7 +62,7 @@ def plot(path: Path, output: Path) -> Picture:
     features = [_features(model, vectors, row) for row in shown]
     low, high = (int(pick([pick(each) for each in features])) for pick in (np.min, np.max))
     write_atomically(output, png(_stack([_coloured(each, low, high) for each in features])))
-    names = model.classes or tuple(map(str, range(model.output.type.size)))
+    names = model.class_names
     unit = 2.0**-model.features.type.format.fraction_bits
     return Picture(output, tuple((names[int(vectors.labels[row])], row) for row in shown), low * unit, high * unit)
 

@@ -248,11 +248,10 @@ def read_new(
         raise InputError(f"the model reads {reads}, not {data.unit}: convert the data, or train anew")
     own = said.channels if hearing is None else hearing.samples.names
     channels = data.channels if "data.channels" in keys else own
-    classes = reader.model.classes or tuple(map(str, range(reader.model.output.type.size)))
     section, grouped = sound_section(source, data) if sound else section_for(source, data, channels or ()), "data.group" in keys
     if hearing is not None:
-        return hearing.load(section, classes, labelled=labelled, grouped=grouped)
-    return load_new_data(section, classes, reader.channels, labelled=labelled, grouped=grouped)
+        return hearing.load(section, reader.model.class_names, labelled=labelled, grouped=grouped)
+    return load_new_data(section, reader.model.class_names, reader.channels, labelled=labelled, grouped=grouped)
 
 
 def _as_read(reader: Reader, streams: Streams) -> tuple[Streams, int]:
