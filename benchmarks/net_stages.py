@@ -69,12 +69,12 @@ def train_sparse_float(recipe: Recipe, float_place: Path, place: Path, listener:
         schedule = quantize_schedule(recipe.train, recipe.quantize, [sparse])
         on_step = annealing(net)
         resume = checkpoint.path.exists()
-        training = steps(recipe, dataset.train)
+        training = steps(recipe, net, dataset.train)
         fit(net, training, schedule, on_step=on_step, spread=net.std, report=listener.epoch, checkpoint=checkpoint, resume=resume)
         save_net(net, result)
         checkpoint.path.unlink()
         listener.keep()
-    return accuracy(net, steps(recipe, dataset.test))
+    return accuracy(net, steps(recipe, net, dataset.test))
 
 
 def annealing(net: RecurrentNet) -> Callable[[int, int], None]:
