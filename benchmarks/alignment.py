@@ -21,6 +21,7 @@ from alignment_classifier import FOLDS, classifier_accuracy, features_of, turned
 from alignment_data import AXES, CHANNELS, FRACTION_BITS, Worn, alignments, angles, op_of, read_side, reference_of, turned_by
 from har2_jobs import all_jobs, decode
 from net_stages import Progress, fine_tune, train_float
+from page_options import DATA_VARIABLE
 
 from rescomp.graph.alignment import with_alignment
 from rescomp.graph.evaluate import evaluate
@@ -136,11 +137,11 @@ def report(found: Found) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-folder", type=Path, default=os.environ.get("RESCOMP_BENCHMARK_DATA"))
+    parser.add_argument("--data-folder", type=Path, default=os.environ.get(DATA_VARIABLE))
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
     if options.data_folder is None:
-        raise SystemExit("where is uci_har.npz? give --data-folder FOLDER, or set RESCOMP_BENCHMARK_DATA")
+        raise SystemExit(f"where is uci_har.npz? give --data-folder FOLDER, or set {DATA_VARIABLE}")
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     pack = decode(Path(options.data_folder) / "uci_har.npz")

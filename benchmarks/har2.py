@@ -27,6 +27,7 @@ from har2_jobs import BASE, FINAL, VALIDATIONS, Job, all_jobs, convert, data_fil
 from har2_table import Record, render
 from linear_baseline import linear_baseline
 from net_stages import Progress, fine_tune, train_float, train_sparse_float
+from page_options import DATA_VARIABLE
 from results_log import append_result, locked, read_results, versions
 
 from rescomp import stages
@@ -34,8 +35,6 @@ from rescomp.data.dataset import Dataset, Split, load_dataset
 from rescomp.errors import RescompError
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import to_toml
-
-DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 
 
 def main() -> None:

@@ -9,9 +9,7 @@ Finished models under --work are not made again. The test part is read with --fi
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from keywords_page import clustered_error, page
+from page_options import page_parser
 from verified_models import counts_of, finish
 
 from rescomp import stages
@@ -39,7 +38,6 @@ from rescomp.stages.features import load_readings
 from rescomp.stages.readings import Reader
 from rescomp.stages.right_answers import right_answers
 
-DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 OUTPUT, RAW = Path(__file__).parent.parent / "docs" / "keywords.md", Path(__file__).with_suffix(".json")
 SEEDS = range(5)
 RATE = 16000
@@ -240,9 +238,7 @@ def told(found: Sequence[Answers]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--data-folder", type=Path, default=Path(os.environ.get(DATA_VARIABLE, ".")))
+    parser = page_parser(__doc__)
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--gate", action="store_true", help="train the gate's pairs, on held-out speakers")
     parser.add_argument("--final", action="store_true")

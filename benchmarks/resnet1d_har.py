@@ -10,13 +10,13 @@ Finished models under --work are not made again. The test set is read with --fin
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from har2_jobs import FINAL, VALIDATIONS, convert, data_file
+from page_options import page_parser
 from results_log import versions_line
 from verified_models import counts_of, finish
 
@@ -25,7 +25,6 @@ from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.recipe import load_recipe
 from rescomp.stages.inspection import Inspection
 
-DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 OUTPUT = Path(__file__).parent.parent / "docs" / "resnet1d_har.md"
 SEEDS = (0, 1, 2)
 BASE = (
@@ -62,9 +61,7 @@ class Result:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--data-folder", type=Path, default=Path(os.environ.get(DATA_VARIABLE, ".")))
+    parser = page_parser(__doc__)
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="other settings; give them another --work")
     parser.add_argument("--final", action="store_true")

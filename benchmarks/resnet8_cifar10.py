@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from page_options import DATA_VARIABLE, page_parser
 from results_log import versions_line
 from verified_models import counts_of
 
@@ -31,7 +31,6 @@ from rescomp.recipe import Recipe, load_recipe
 from rescomp.stages.inspection import Inspection
 from rescomp.train.metrics import EpochReport
 
-DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 OUTPUT = Path(__file__).parent.parent / "docs" / "resnet8.md"
 VECTORS = 200
 BASE = (
@@ -113,9 +112,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--data-folder", type=Path, default=Path(os.environ.get(DATA_VARIABLE, ".")))
+    parser = page_parser(__doc__)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--quantize-epochs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)

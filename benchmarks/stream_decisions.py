@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from har2 import DATA_VARIABLE
+from page_options import DATA_VARIABLE
 from stream_jobs import RATE, READINGS, Job, all_jobs, judged
 
 from rescomp.data.input_format import to_device_integers

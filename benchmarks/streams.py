@@ -17,8 +17,8 @@ import os
 from fnmatch import fnmatch
 from pathlib import Path
 
-from har2 import DATA_VARIABLE
 from net_stages import Progress, fine_tune, train_float
+from page_options import DATA_VARIABLE
 from results_log import append_result, read_results
 from stream_jobs import Job, all_jobs, recordings
 from streams_evaluation import evaluate_job

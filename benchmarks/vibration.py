@@ -10,9 +10,7 @@ are those given here, tried on nothing: no figure chose them.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from page_options import page_parser
 from results_log import versions_line
 from verified_models import counts_of, finish
 
@@ -27,7 +26,6 @@ from rescomp import stages
 from rescomp.model_directory import ModelDirectory, write_atomically
 from rescomp.recipe import load_recipe
 
-DATA_VARIABLE = "RESCOMP_BENCHMARK_DATA"
 OUTPUT, RAW = Path(__file__).parent.parent / "docs" / "vibration.md", Path(__file__).with_suffix(".json")
 SEEDS = range(3)
 CLIP = 4096
@@ -162,9 +160,7 @@ def page(results: Sequence[Result]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--data-folder", type=Path, default=Path(os.environ.get(DATA_VARIABLE, ".")))
+    parser = page_parser(__doc__)
     options = parser.parse_args()
     convert(options.data_folder, options.work)
     results = []
