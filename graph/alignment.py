@@ -67,8 +67,13 @@ def calibrate(readings: IntArray, op: Align) -> IntArray | None:
 
     None: they have no direction, or it is 120 degrees or more away from the reference.
     """
-    sums = readings[:MOST_CALIBRATED, op.axes[:3]].astype(np.int64).sum(axis=0)
-    return alignment_of(sums, op.reference)
+    return alignment_of(calibration_sums(readings, op.axes), op.reference)
+
+
+def calibration_sums(readings: IntArray, axes: Sequence[int]) -> IntArray:
+    """What a calibration adds up of readings int [readings, channels]: int64 [3], of the accelerometer. axes: as of with_alignment."""
+    sums: IntArray = readings[:MOST_CALIBRATED, list(axes[:3])].astype(np.int64).sum(axis=0)
+    return sums
 
 
 def alignment_of(sums: IntArray, reference: Sequence[int]) -> IntArray | None:

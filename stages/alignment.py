@@ -11,7 +11,7 @@ from ..data.dataset import Dataset, load_dataset
 from ..data.input_format import choose_fraction_bits, to_device_integers
 from ..data.split import Int64Array, Split
 from ..errors import InputError, counted, nearest
-from ..graph.alignment import MOST_CALIBRATED, alignment_of, direction, unit
+from ..graph.alignment import alignment_of, calibration_sums, direction, unit
 from ..graph.fixed_point import IntArray
 from ..graph.formats import Format
 from ..graph.ops import Align
@@ -46,7 +46,7 @@ def load_worn(recipe: Recipe, section: FrontendSection, classes: Sequence[str], 
             "alike: give group_train and group_test in the .npz, or logs with data.group; or leave [frontend] out"
         )
     axes, bits = asked_axes(section, dataset), choose_fraction_bits(train, recipe.data.fraction_bits)
-    sums = dict(_sums(to_device_integers(train.x, bits), train, axes[:AXES_OF_A_SENSOR], calibrating(section, train, dataset.classes)))
+    sums = dict(_sums(to_device_integers(train.x, bits), train, axes, calibrating(section, train, dataset.classes)))
     alignment = Alignment(axes=axes, reference=_reference(sums, section) if known is None else known.reference)
     if known is not None and known.axes != axes:
         raise InputError(f"the net was trained with the axes {list(known.axes)}, and frontend.axes are {list(axes)}: give the same")
@@ -102,9 +102,8 @@ def _sums(x: IntArray, split: Split, axes: Sequence[int], rows: Int64Array) -> I
     """(group, sums of the accelerometer int64 [3]) of the first readings in some recordings of each group, those without any left out."""
     assert split.groups is not None
     for group in np.unique(split.groups[rows]).tolist():
-        own = split.take(rows[split.groups[rows] == group])
-        readings = replace(own, x=x[rows[split.groups[rows] == group]][..., list(axes)]).steps
-        yield group, readings[:MOST_CALIBRATED].astype(np.int64).sum(axis=0)
+        own = rows[split.groups[rows] == group]
+        yield group, calibration_sums(np.asarray(replace(split.take(own), x=x[own]).steps, np.int64), axes)
 
 
 def _reference(sums: Mapping[int, IntArray], section: FrontendSection) -> tuple[int, int, int]:
