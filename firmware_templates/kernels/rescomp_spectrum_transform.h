@@ -84,17 +84,6 @@ static void transform_twice(int32_t *points, rescomp_count count, rescomp_count 
     }
 }
 
-/* Stages m, 2 m, .. before `end`. */
-static void transform(int32_t *points, rescomp_count count, rescomp_count m, rescomp_count end, const RESCOMP_FLASH int16_t *sine)
-{
-    for (; 4 * m <= end; m *= 4) {
-        transform_twice(points, count, m, sine);
-    }
-    if (m < end) {
-        transform_once(points, count, m, sine);
-    }
-}
-
 /* Doubles all points as often as the largest part stays below 2^14; returns how often. */
 static uint8_t scale(int32_t *points, rescomp_count count)
 {

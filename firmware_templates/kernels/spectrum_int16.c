@@ -4,6 +4,17 @@
 #include "rescomp_spectrum_transform.h"
 #include "rescomp_spectrum_split.h"
 
+/* Stages m, 2 m, .. before `end`. */
+static void transform(int32_t *points, rescomp_count count, rescomp_count m, rescomp_count end, const RESCOMP_FLASH int16_t *sine)
+{
+    for (; 4 * m <= end; m *= 4) {
+        transform_twice(points, count, m, sine);
+    }
+    if (m < end) {
+        transform_once(points, count, m, sine);
+    }
+}
+
 void rescomp_spectrum_int16(const int16_t *input, int32_t *magnitude, int16_t *doublings, rescomp_count channels, rescomp_frame frame)
 {
     const rescomp_count count = frame.size / 2;
