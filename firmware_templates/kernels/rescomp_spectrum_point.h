@@ -6,21 +6,44 @@
 #ifndef RESCOMP_SPECTRUM_POINT_H
 #define RESCOMP_SPECTRUM_POINT_H
 
+#include "rescomp_frontend.h"
 #include "rescomp_spectrum_word.h"
 #include "rescomp_spectrum_zeros.h"
 
 enum { Q15 = 15, Q14 = 14 };
+
+typedef struct {
+    int32_t re, im;
+} point;
 
 /* By what a point is multiplied: c - j s, in Q15. */
 typedef struct {
     int32_t c, s;
 } turn;
 
+static inline point point_of(int32_t re, int32_t im)
+{
+    const point made = {re, im};
+
+    return made;
+}
+
 static inline turn turn_of(int32_t c, int32_t s)
 {
     const turn made = {c, s};
 
     return made;
+}
+
+/* In memory a point is a word, its real part in the lower half. */
+static inline point point_at(const int32_t *word)
+{
+    return point_of((int16_t)((uint32_t)*word & 0xffff), *word >> 16);
+}
+
+static inline void write_point(int32_t *word, point value)
+{
+    write_halves(word, value.re, value.im);
 }
 
 /* times c - j s */

@@ -201,7 +201,7 @@ PLANTED = [
     ("", "rescomp_spectrum_zeros.h", "| 2) - 17", "| 1) - 17"),
     ("", "rescomp_spectrum_window.h", "length - i;", "length - i - 1;"),
     ("", "log2_int32.c", "fraction, ONE_BITS)", "fraction - 512, ONE_BITS)"),
-    ("cortex-m0", "rescomp_spectrum_word.h", "*word >> 16)", "(*word + 1) >> 16)"),
+    ("cortex-m0", "rescomp_spectrum_word.h", "halves[1] = (int16_t)upper", "halves[1] = (int16_t)(upper + (lower < 0))"),
     ("cortex-m3", "rescomp_leading_bit.h", "__builtin_clz(value)", "__builtin_clz(value + 1)"),
     ("cortex-m4", "rescomp_spectrum_point.h", "(1 << 14) - (int32_t)", "(1 << 14) - 1 - (int32_t)"),
     ("cortex-m4", READ, "from->before = second;", "from->before = first;"),
