@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "checked_call.h"
 #include "io.h"
 #include "rescomp_kernels.h"
 
@@ -25,17 +26,6 @@ typedef struct {
 
 static uint8_t arena[ARENA_BYTES] __attribute__((aligned(8)));
 static buffer buffers[BUFFERS];
-
-#if defined(__thumb__) || defined(__riscv)
-/* checked_call.S: calls checked_function with the arguments that it is given itself. */
-void checked_call(void);
-extern void (*checked_function)(void);
-extern uint32_t registers_changed;
-#define CHECKED(function) (checked_function = (void (*)(void))(function), (__typeof__(&(function)))checked_call)
-#else
-static uint32_t registers_changed;
-#define CHECKED(function) (function)
-#endif
 
 #include "calls.h"
 
