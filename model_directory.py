@@ -160,6 +160,10 @@ class ModelDirectory:
         """Whether a file is there."""
         return (self.path / name).is_file()
 
+    def expects(self, name: str) -> bool:
+        """Whether a file is there, or was and is listed in SHA256SUMS: `read` refuses what is lost."""
+        return self.has(name) or name in self._sums()
+
     def read(self, name: str) -> bytes:
         """A file's bytes, checked against SHA256SUMS where it is listed. Raises InputError."""
         with reading(self.path):
@@ -170,6 +174,8 @@ class ModelDirectory:
         try:
             data = read_file(path, MOST_BYTES)
         except FileNotFoundError as error:
+            if name in _BEGUN_WITH and self.has(MANIFEST):
+                raise InputError(f"{self.path} lost its {name}, which its training began with: train the model again") from error
             raise InputError(f"{self.path} has no {name}: run `{self._maker(name)}` first") from error
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
@@ -253,8 +259,10 @@ _WRITTEN: Sequence[str] = (
 _UNLISTED: Sequence[str] = (CHECKPOINT, METRICS, SUMS)
 """What changes while a net trains (metrics of an earlier rescomp too), and the list itself."""
 
+_BEGUN_WITH: Sequence[str] = (RECIPE, START, NET, CELLS_FILE)
+"""What `begin` writes, and no stage afterwards."""
 _MAKER: Mapping[str, str] = {
-    **dict.fromkeys((MANIFEST, RECIPE, START, FLOAT_NET, NET, CELLS_FILE), "train"),
+    **dict.fromkeys((MANIFEST, *_BEGUN_WITH, FLOAT_NET), "train"),
     **dict.fromkeys((GRAPH, WEIGHTS, VECTORS, QUANTIZED_NET), "quantize"),
 }
 

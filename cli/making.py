@@ -124,7 +124,11 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
 @click.command()
 @directory_argument
 @click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of [quantize], [decide], [stream] or compress."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Override a key of [quantize], [decide], [stream] or compress, or train.device.",
 )
 @weights_option
 @density_option

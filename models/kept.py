@@ -18,7 +18,7 @@ from .layered.plan import Plan
 
 def described_by(directory: ModelDirectory) -> str | None:
     """The file that tells the parts of the net, None where the recipe alone does. Raises InputError where two do."""
-    found = [name for name in (NET, CELLS_FILE) if directory.has(name)]
+    found = [name for name in (NET, CELLS_FILE) if directory.expects(name)]
     if len(found) > 1:
         raise InputError(f"{directory.path} holds {NET} and {CELLS_FILE}, and one of them tells what the net is: train the model again")
     return found[0] if found else None
@@ -41,6 +41,14 @@ def empty_net(directory: ModelDirectory, recipe: Recipe, channels: int, classes:
     return net
 
 
+def refuse_other_net(directory: ModelDirectory, net: Net) -> None:
+    """Raise InputError unless the file that tells the parts of the directory's net, where there is one, tells those of `net`."""
+    described = described_by(directory)
+    if described is not None:
+        origin = str(directory.path / described)
+        _compare(Blueprint.from_json(directory.read(described), origin), Blueprint.of(net), origin)
+
+
 def _refuse_another(blueprint: Blueprint, section: ModelSection, origin: str) -> None:
     """Raise InputError unless the recipe makes a net of these sizes. What a user's own function makes, it alone knows."""
     if section.is_own:
@@ -49,6 +57,11 @@ def _refuse_another(blueprint: Blueprint, section: ModelSection, origin: str) ->
     read = first.input_shape if isinstance(first, Plan) and not section.is_recurrent else (channels,)
     with torch.random.fork_rng(devices=[]):
         made = Blueprint.of(build_net(section, read, blueprint.classes))
+    _compare(blueprint, made, origin)
+
+
+def _compare(blueprint: Blueprint, made: Blueprint, origin: str) -> None:
+    """Raise InputError unless the two are of one net. made: of the recipe; origin: where the other one was read."""
     for ours, theirs in zip_longest(made.sizes, blueprint.sizes, fillvalue="nothing more"):
         if ours != theirs:
             told = f"it tells {theirs}, and the recipe makes {ours}"

@@ -17,7 +17,7 @@ from ..graph.alignment import align_of
 from ..graph.ir import IntegerModel
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
-from ..model_directory import FLOAT_NET, GRAPH, MANIFEST, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
+from ..model_directory import CELLS_FILE, FLOAT_NET, GRAPH, MANIFEST, NET, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
 from ..recipe import Recipe, parse_recipe
 from .golden_rows import kept_rows
 from .golden_vectors import Vectors, decode_vectors, is_possible
@@ -59,7 +59,8 @@ def check_whole(directory: ModelDirectory) -> None:
     """Raise InputError unless all that the stages until now write is there, unchanged, and none of it contradicts the rest."""
     integer = (GRAPH, WEIGHTS, VECTORS, QUANTIZED_NET)
     quantized = directory.manifest().graph_sha256 is not None or any(map(directory.has, integer))
-    directory.check((RECIPE, FLOAT_NET, *(integer if quantized else ())))
+    parts = filter(directory.expects, (NET, CELLS_FILE))
+    directory.check((RECIPE, FLOAT_NET, *parts, *(integer if quantized else ())))
     check_manifest(directory)
     if quantized:
         read_vectors(directory, read_model(directory))

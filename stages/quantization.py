@@ -31,8 +31,10 @@ from ..model_directory import (
     VECTORS,
     ModelDirectory,
 )
+from ..models import Net
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net
+from ..train.device import refuse_absent
 from ..train.metrics import Metrics, metrics_file
 from .artefacts import describe_formats, model_files, read_model, read_vectors
 from .augmented import epoch_data
@@ -55,6 +57,10 @@ from .recipes import kept_recipe, read_recipe, tell_of_before
 from .stream_settings import in_streams
 from .wake_decision import check_background
 
+_CHANGED = ("compress", "quantize", *OPTIONAL_SECTIONS)
+"""Sections of the recipe that this stage alone reads."""
+_DEVICE = "train.device"
+"""The key of [train] that may change too: it is of the machine at hand."""
 LOSS_WORTH_A_WARNING = 0.05
 """Accuracy lost between the float and the integer model."""
 
@@ -71,11 +77,11 @@ def quantize(
 ) -> float:
     """Fine-tune the net in `path` under [compress] and write its integer model; returns the integer accuracy on the test set.
 
-    overrides, weights, density: change the recipe's [compress] and [quantize] first (as --set and its fellows do). resume: go on from the
-    checkpoint of an interrupted fine-tuning, with the recipe that it keeps; without it, one that was interrupted under this very recipe
-    goes on too, and one under another is given up only with force. A model that this recipe and these versions made already stays, but
-    with force. What was there before stays as it is until the new model takes its place, and that of the earlier exports, which would be
-    of another model. Raises InputError and UnsupportedError.
+    overrides, weights, density: change the recipe's [compress], [quantize] and train.device first (as --set and its fellows do). resume:
+    go on from the checkpoint of an interrupted fine-tuning, with the recipe that it keeps; without it, one that was interrupted under this
+    very recipe goes on too, and one under another is given up only with force. A model that this recipe and these versions made already
+    stays, but with force. What was there before stays as it is until the new model takes its place, and that of the earlier exports, which
+    would be of another model. Raises InputError and UnsupportedError.
     """
     listener = listener or Silent()
     overrides = list(overrides)
@@ -96,21 +102,32 @@ def quantize(
                 f"{path} holds a fine-tuning that was interrupted, with another recipe: go on with `rescomp quantize --resume {path}`, "
                 "or give it up with --force"
             )
+        made = None if force or kept is not None else manifest.accuracy.integer
+        if made is None:
+            _refuse_absent_device(recipe, resume=resume)
         recipe, dataset = load_readings(recipe, manifest.classes, listener, manifest.alignment)
         refuse_other_data(manifest, recipe, dataset)
+        teacher = read_float_net(recipe, directory, dataset)
         if recipe.decide is not None:
             check_thresholds(recipe.decide, len(dataset.classes))
             check_background(recipe, dataset)
-        made = manifest.accuracy.integer
-        if made is not None and kept is None and not force:
+        if made is not None:
             if _is_made(directory, manifest, recipe):
                 listener.stage("the integer model of this recipe is there")
                 return made
             if _is_made(directory, manifest, _streaming_as(recipe, read_recipe(directory))):
                 _decide_anew(directory, manifest, recipe, dataset, listener)
                 return made
+            _refuse_absent_device(recipe, resume=False)
         tell_of_before(directory, recipe, listener)
-        return _quantize(directory, manifest, recipe, dataset, listener, resume=kept is not None and not force)
+        return _quantize(directory, manifest, recipe, dataset, teacher, listener, resume=kept is not None and not force)
+
+
+def _refuse_absent_device(recipe: Recipe, *, resume: bool) -> None:
+    """Raise InputError where the fine-tuning is to run on a device that is not here."""
+    if recipe.quantize.epochs:
+        anew = f"quantize with --set {_DEVICE}=cpu"
+        refuse_absent(recipe.train.device, f"go on where there is one, or {anew} --force" if resume else anew)
 
 
 def _is_made(directory: ModelDirectory, manifest: Manifest, recipe: Recipe) -> bool:
@@ -147,9 +164,8 @@ def _interrupted(directory: ModelDirectory) -> Recipe | None:
 
 
 def _quantize(
-    directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener, *, resume: bool
+    directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, teacher: Net, listener: Listener, *, resume: bool
 ) -> float:
-    teacher = read_float_net(recipe, directory, dataset)
     refuse_without_steps(recipe, teacher)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
     net = compressed_net(recipe, manifest, teacher, data)
@@ -194,9 +210,10 @@ def _quantize(
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
     """The directory's recipe with changes to the sections that this stage reads; others would contradict the float net."""
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] not in ("compress", "quantize", *OPTIONAL_SECTIONS):
-            known = ", ".join(f"[{name}]" for name in ("compress", "quantize", *OPTIONAL_SECTIONS))
-            raise InputError(f"--set {override}: quantize changes only {known}; for the rest, train anew")
+        key = override.partition("=")[0].strip()
+        if key != _DEVICE and key.split(".")[0] not in _CHANGED:
+            known = ", ".join(f"[{name}]" for name in _CHANGED)
+            raise InputError(f"--set {override}: quantize changes only {known} and {_DEVICE}; for the rest, train anew")
     recipe = revise(read_recipe(directory), overrides, weights=weights, density=density)
     refuse_unread_of_streams(recipe)
     return recipe

@@ -36,7 +36,7 @@ def has_state(directory: ModelDirectory, recipe: Recipe) -> bool:
     """Whether the net of the directory is one of recurrent cells."""
     if not recipe.model.is_own:
         return recipe.model.is_recurrent
-    return directory.has(CELLS_FILE) or (directory.has(NET) and _has_cells(directory.read(NET)))
+    return directory.has(CELLS_FILE) or (directory.expects(NET) and _has_cells(directory.read(NET)))
 
 
 def _has_cells(data: bytes) -> bool:

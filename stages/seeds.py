@@ -16,7 +16,7 @@ from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, REPORT, ModelDire
 from ..recipe import Recipe, revise, with_streams
 from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
-from .artefacts import read_model
+from .artefacts import check_whole, read_model
 from .epochs import telling_how_to_resume
 from .exporting import export_model
 from .features import load_readings, resolved
@@ -145,6 +145,7 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
         if found is None:
             found, seconds = _take_missing_stages(directory, against, listener), time.monotonic() - start
         else:
+            check_whole(directory)
             listener.stage(f"{path} is finished")
             seconds = 0.0
         accuracy, size = directory.manifest().accuracy, constant_bytes(read_model(directory))

@@ -25,12 +25,12 @@ from ..model_directory import (
     new_manifest,
 )
 from ..models import Blueprint, Net, build_net, set_normalization, use_loop
-from ..models.kept import empty_net
+from ..models.kept import empty_net, refuse_other_net
 from ..recipe import Recipe, refuse_unread, to_toml, with_streams
 from ..store import refuse_held, write_atomically
 from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.determinism import make_deterministic
-from ..train.device import choose_device, device_name
+from ..train.device import CHANGE_IT, choose_device, device_name, refuse_absent
 from ..train.evaluate import accuracy
 from ..train.loop import Anew, fit
 from ..train.memory import keep_freed_memory
@@ -95,6 +95,7 @@ def train_held(
     if begun:
         held.enter_context(ModelDirectory.open(path).held())
     recipe = recipe or _recipe_to_resume(directory)
+    refuse_absent(recipe.train.device, "go on where there is one, or train anew on another device" if begun else CHANGE_IT)
     if begun:
         tell_of_before(directory, recipe, listener)
     of = start.manifest if start is not None else directory.manifest() if begun else None
@@ -114,6 +115,7 @@ def train_held(
     anew = epoch_data(recipe, net, dataset)
     if begun:
         refuse_other_data(directory.manifest(), recipe, dataset)
+        refuse_other_net(directory, net)
     else:
         ModelDirectory.make(path, force=force, going_on=going_on)
         held.enter_context(directory.held())

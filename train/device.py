@@ -8,14 +8,21 @@ from ..errors import InputError
 from ..models import Net
 from ..recipe import Device
 
+CHANGE_IT = 'set it to "auto" or "cpu"'
+"""What to do about a GPU that is not there, before anything was begun on one."""
+
+
+def refuse_absent(wanted: Device, cure: str = CHANGE_IT) -> None:
+    """Raise InputError when a GPU is wanted and there is none. cure: what to do about it."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError(f'train.device = "cuda", and torch finds no GPU here: {cure}')
+
 
 def choose_device(net: Net, wanted: Device) -> torch.device:
     """`cpu`, `cuda`, or for `auto` the GPU if there is one and the net is no loop over time, which the processor runs faster.
 
-    Raises InputError when there is no GPU to use.
+    A GPU that is wanted is there: see refuse_absent.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError('train.device = "cuda", and torch finds no GPU here: set it to "auto" or "cpu"')
     fast = not net.cells and torch.cuda.is_available()
     return torch.device("cuda" if wanted == "cuda" or (wanted == "auto" and fast) else "cpu")
 

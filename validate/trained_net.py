@@ -24,7 +24,7 @@ class TrainedNet:
 
     def reads(self, directory: ModelDirectory, model: IntegerModel, argument: str) -> Sequence[str]:  # noqa: ARG002
         """See Witness."""
-        return (QUANTIZED_NET, *(part for part in (RECIPE, NET, CELLS_FILE) if directory.has(part)))
+        return (QUANTIZED_NET, *(part for part in (RECIPE, NET, CELLS_FILE) if directory.expects(part)))
 
     def takes_decisions(self, variant: str) -> bool:  # noqa: ARG002
         """See Witness."""

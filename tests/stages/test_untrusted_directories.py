@@ -107,6 +107,66 @@ def test_a_net_whose_formats_mean_nothing(model_dir, capsys):
     assert "unexpected" not in capsys.readouterr().err
 
 
+def other_size(data):
+    document = json.loads(data)
+    document["parts"][0]["shape"]["hidden_size"] += 1
+    return json.dumps(document).encode()
+
+
+OF_THE_FLOAT_NET = {
+    "net.json of another net": ("net.json", other_size, True),
+    "net.json changed": ("net.json", lambda data: data + b" ", False),
+    "net.json lost": ("net.json", None, False),
+    "a float net changed": ("float.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), False),
+    "a float net of another": (
+        "float.safetensors",
+        lambda data: save({"bias": np.zeros(3, np.float32)}, {"rescomp": '{"schema": 1}'}),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_THE_FLOAT_NET)
+def test_the_float_net_s_files_are_read_by_every_command_that_goes_on_with_it(case, model_dir, recordings, tmp_path, capsys):
+    """Also where nothing is made anew: the model of this recipe is there, or all but its decision is."""
+    file, change, sealed = OF_THE_FLOAT_NET[case]
+    data = None if change is None else change((model_dir / file).read_bytes())
+    if data is None:
+        (model_dir / file).unlink()
+    elif sealed:
+        replace(model_dir, file, data)
+    else:
+        (model_dir / file).write_bytes(data)
+    kept = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file() and path.name != ".lock"}
+    commands = (
+        ["quantize", str(model_dir)],
+        ["quantize", str(model_dir), "--set", "decide.hold=2"],
+        ["quantize", str(model_dir), "--force"],
+        ["migrate", str(model_dir)],
+        ["train", "--from", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "new")],
+    )
+    for command in commands:
+        refused(command, file, capsys)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_training_goes_on_with_its_own_net_alone(recordings, tmp_path, capsys, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "model"
+    command = ["train", "--data", str(recordings), "-o", str(path), "--set", "train.epochs=1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("rescomp.stages.training.fit", stop)
+        assert main(command) == 130
+    whole = (path / "net.json").read_bytes()
+    replace(path, "net.json", other_size(whole))
+    refused(["train", "--resume", "-o", str(path)], "net.json is not of the net in recipe.toml", capsys)
+    replace(path, "net.json", whole)
+    (path / "net.json").unlink()
+    refused(["train", "--resume", "-o", str(path)], "lost its net.json, which its training began with: train the model again", capsys)
+
+
 def test_an_image_that_unpacks_to_gigabytes(tmp_path, capsys):
     image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install pillow")
     for label in "ab":
