@@ -12,7 +12,7 @@ from .documents import parse_json
 from .errors import InputError
 from .strict_documents import Count, Fraction, Positive, Sha256, Stated, cause_of
 
-SCHEMA = 1
+MANIFEST_SCHEMA = 1
 """Version of manifest.json."""
 
 
@@ -167,7 +167,7 @@ class Manifest(Stated):
 
     def as_json(self) -> dict[str, Any]:
         """The document."""
-        return {"schema": SCHEMA, **self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)}
+        return {"schema": MANIFEST_SCHEMA, **self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)}
 
 
 def parse_manifest(data: bytes, name: str) -> Manifest:
@@ -177,8 +177,8 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         schema = document["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{name} is damaged, or not rescomp's ({error}): train the model again") from error
-    if schema != SCHEMA or type(schema) is not int:
-        raise InputError(f"{name} has schema {schema!r:.40}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
+    if schema != MANIFEST_SCHEMA or type(schema) is not int:
+        raise InputError(f"{name} has schema {schema!r:.40}, this rescomp reads {MANIFEST_SCHEMA}: use the rescomp that wrote it")
     try:
         return Manifest.of(document)
     except ValidationError as error:

@@ -81,7 +81,7 @@ RESERVED_NAMES = KEYWORDS.union(
     *(names.split() for names in (_LIBRARIES, _COMPILERS, _FOLDERS, _FIRMWARE, _ARDUINO, _FUNCTIONS, _SDKS, _DEVICES))
 )
 """Model names that would hide a header of somebody else's, clash with one's names, or that no file can have somewhere."""
-MOST_CHARACTERS = 127
+MOST_NAME_CHARACTERS = 127
 """Of the name of a value, a layer or a step."""
 MOST_LABEL_BYTES = 255
 """Of a class label in UTF-8."""
@@ -104,8 +104,8 @@ def model_name_of(text: str) -> str:
 
 def check_name(name: str, what: str) -> None:
     """Raise UnsupportedError, which begins with `what`, unless `name` is a lower-case C identifier of bounded length."""
-    if len(name) > MOST_CHARACTERS:
-        raise UnsupportedError(f"{what} {name[:40]!r}... has {len(name)} characters: a name has at most {MOST_CHARACTERS}")
+    if len(name) > MOST_NAME_CHARACTERS:
+        raise UnsupportedError(f"{what} {name[:40]!r}... has {len(name)} characters: a name has at most {MOST_NAME_CHARACTERS}")
     if not IDENTIFIER.match(name):
         raise UnsupportedError(f"{what} {name!r} is not a lower-case C identifier")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
+UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
 """The first two words of a block, and its last."""
 FAMILY_PRESENT = 0x2000
 PAYLOAD, BLOCK = 256, 512
@@ -21,7 +21,7 @@ def pack_uf2(image: bytes, address: int, family: int) -> bytes:
     blocks = []
     for number in range(count):
         start = number * PAYLOAD
-        header = struct.pack("<8I", *MAGIC[:2], FAMILY_PRESENT, address + start, PAYLOAD, number, count, family)
+        header = struct.pack("<8I", *UF2_MAGIC[:2], FAMILY_PRESENT, address + start, PAYLOAD, number, count, family)
         block = header + image[start : start + PAYLOAD]
-        blocks.append(block.ljust(BLOCK - 4, b"\0") + struct.pack("<I", MAGIC[2]))
+        blocks.append(block.ljust(BLOCK - 4, b"\0") + struct.pack("<I", UF2_MAGIC[2]))
     return b"".join(blocks)

@@ -12,7 +12,7 @@ from ..models import CountedSteps, FloatArithmetic, Net
 from ..models.arithmetic import NORMALIZED
 from .ranges import HIGHEST_FRACTION_BITS, fraction_bits
 
-CALIBRATION_SAMPLES, BATCH = 1024, 128
+CALIBRATION_SAMPLES, CALIBRATION_BATCH = 1024, 128
 """Of nets without state: the most samples looked at, and how many at a time."""
 MOST_PASSES, GROWTH = 16, 1.01
 """Of streams: how often they go on, at most, and as long as a range grows by more than this."""
@@ -76,7 +76,7 @@ def samples(net: Net, x: Tensor, lengths: Tensor) -> Samples:
         return [(torch.where(running[..., None], x, net.mean.to(x.dtype)), lengths)]
     count = min(len(x), CALIBRATION_SAMPLES)
     chosen = x[torch.arange(count) * len(x) // max(count, 1)]
-    return [(part, lengths) for part in torch.split(chosen, BATCH)]
+    return [(part, lengths) for part in torch.split(chosen, CALIBRATION_BATCH)]
 
 
 def observe_inputs(net: Net, observer: ObservingArithmetic, seen: Samples) -> None:

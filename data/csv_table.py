@@ -115,7 +115,7 @@ class Table:
         return f"{self.path}, line {self.lines[row]}: column {name!r}"
 
 
-MOST_CHARACTERS = 1 << 20
+MOST_LINE_CHARACTERS = 1 << 20
 """Of a line: a cell of it takes fifty times its own size."""
 
 
@@ -170,8 +170,8 @@ def _sheet(path: Path, text: str) -> _Sheet:
     declared, comment, comment_line = "", "", 0
     lines = io.StringIO(text, newline="").readlines()
     longest = max(range(len(lines)), key=lambda number: len(lines[number]))
-    if len(lines[longest]) > MOST_CHARACTERS:
-        more = f"more than {MOST_CHARACTERS:,} characters, which no reading has: its line ends may be lost, write or copy it again"
+    if len(lines[longest]) > MOST_LINE_CHARACTERS:
+        more = f"more than {MOST_LINE_CHARACTERS:,} characters, which no reading has: its line ends may be lost, write or copy it again"
         raise InputError(f"{path}, line {longest + 1}: it has {more}")
     for number, line in enumerate(lines):
         separator, stripped = _SEPARATOR.fullmatch(line.strip("\r\n")), line.strip()

@@ -17,7 +17,7 @@ from .raw import RawDataset, RawSplit
 from .split import Split
 from .splits import validation_split
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"))
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"))
 MOST_PIXELS = 1 << 22
 """Of an image; no value of a model has more entries."""
 MODES = {"L": 1, "RGB": 3}
@@ -26,7 +26,7 @@ MODES = {"L": 1, "RGB": 3}
 
 def holds_images(path: Path) -> bool:
     """Whether a folder has images in a sub-folder of it, or one further down."""
-    return any(file.suffix.lower() in SUFFIXES and file.parent != path for file in visible_below(path, 2))
+    return any(file.suffix.lower() in IMAGE_SUFFIXES and file.parent != path for file in visible_below(path, 2))
 
 
 def is_image_folder(path: Path) -> bool:
@@ -79,7 +79,7 @@ def _load(folder: Path, files: Iterable[tuple[str, Path]] | None = None) -> tupl
         _check_alike(file, images[0], images[-1])
     if not images:
         raise InputError(
-            f"{folder} holds no images in sub-folders: put those of each class ({', '.join(sorted(SUFFIXES))}) into one of its own"
+            f"{folder} holds no images in sub-folders: put those of each class ({', '.join(sorted(IMAGE_SUFFIXES))}) into one of its own"
         )
     return np.stack(images), np.array(labels)
 
@@ -90,7 +90,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.is_dir()
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.is_dir()
 
 
 def _image(file: Path) -> npt.NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from .split import Int64Array
 
 NO_CLASS = -1
 """In the place of a class that there is not."""
-SHOWN = 12
+SHOWN_CLASSES = 12
 """Classes that a message lists."""
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
@@ -61,6 +61,6 @@ def no_class(label: str | int, classes: Sequence[str], cure: str) -> str:
         return f"not one of the {counted(len(classes), 'class')}{did_you_mean(label, classes) or f': {cure}'}"
     named = names_of_integers(classes)
     if named and list(named) != list(range(len(classes))):
-        shown = f"{', '.join(classes[:SHOWN])}{', ...' if len(classes) > SHOWN else ''}"
+        shown = f"{', '.join(classes[:SHOWN_CLASSES])}{', ...' if len(classes) > SHOWN_CLASSES else ''}"
         return f"not one of the {counted(len(classes), 'class')} that integers name here ({shown}): {cure}"
     return f"outside 0..{len(classes) - 1}: {cure}"

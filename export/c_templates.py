@@ -12,7 +12,7 @@ import jinja2
 
 from .kernel_table import HEADERS
 
-SUFFIXES = {"c": ("S", "c"), "h": ("h",)}
+SOURCE_SUFFIXES = {"c": ("S", "c"), "h": ("h",)}
 """Of the files in a core's folder that replace a kernel's source or header of the same stem, the first found."""
 
 
@@ -60,7 +60,7 @@ def kernel_files(kernels: Sequence[str], folders: Sequence[str] = ()) -> dict[st
 
 def _find(name: str, folders: Sequence[str]) -> str:
     stem, _, suffix = name.rpartition(".")
-    paths = [f"arch/{folder}/{stem}.{each}" for folder in folders for each in SUFFIXES[suffix]]
+    paths = [f"arch/{folder}/{stem}.{each}" for folder in folders for each in SOURCE_SUFFIXES[suffix]]
     return next((path for path in paths if _templates().joinpath(path).is_file()), f"kernels/{name}")
 
 

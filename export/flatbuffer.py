@@ -17,7 +17,7 @@ BUFFER_ALIGNMENT = 16
 _LENGTH_BYTES = 4
 """Before the first entry of a vector."""
 FILE_IDENTIFIER = b"TFL3"
-MOST_PARTS = 1 << 22
+MOST_FLATBUFFER_PARTS = 1 << 22
 """Tables of a file, and numbers and characters in their vectors but those of weights."""
 
 
@@ -86,7 +86,7 @@ class ExtendedFlatbuffer(FlatbufferWriter):
 def check_flatbuffer(data: bytes) -> None:
     """Raise ValueError unless every table and vector of a TFLite file lies inside it (tflite-runtime follows them unchecked).
 
-    Vectors may lie in each other, so a small file can have any number of parts: at most MOST_PARTS are taken.
+    Vectors may lie in each other, so a small file can have any number of parts: at most MOST_FLATBUFFER_PARTS are taken.
     """
     schema = import_optional("tflite")
     if data[4:8] != FILE_IDENTIFIER:
@@ -95,12 +95,12 @@ def check_flatbuffer(data: bytes) -> None:
     try:
         for parts in _walk(schema.Model.GetRootAs(data)):
             count += 1 + parts
-            if count > MOST_PARTS:
+            if count > MOST_FLATBUFFER_PARTS:
                 break
     except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ValueError("it is truncated or damaged") from error
-    if count > MOST_PARTS:
-        raise ValueError(f"it has more than {MOST_PARTS:,} parts")
+    if count > MOST_FLATBUFFER_PARTS:
+        raise ValueError(f"it has more than {MOST_FLATBUFFER_PARTS:,} parts")
 
 
 def _walk(root: Any) -> Iterator[int]:

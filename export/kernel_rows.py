@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-WEIGHT_TYPES: Mapping[str, str] = {
+C_WEIGHT_TYPES: Mapping[str, str] = {
     "int8": "int8_t",
     "int4": "uint8_t",
     "ternary": "uint8_t",
@@ -50,8 +50,8 @@ class KernelRow:
         for dtype in self.activations:
             bits = int(dtype.removeprefix("int")) - 1
             words: dict[str, object] = {"dtype": dtype, "type": f"{dtype}_t", "bits": bits, "form": self.form}
-            if self.form in WEIGHT_TYPES:
-                words["weight_type"] = WEIGHT_TYPES[self.form]
+            if self.form in C_WEIGHT_TYPES:
+                words["weight_type"] = C_WEIGHT_TYPES[self.form]
             name = "_".join(filter(None, (self.op, dtype, self.form)))
             yield Kernel(name, self.parameters.format_map(words), self._source(name, words) if self.includes else "")
 

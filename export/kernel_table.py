@@ -21,8 +21,8 @@ FULLY_CONNECTED = f"{IN_OUT}, {MATRIX}, {WEIGHT}, {BY}"
 PRODUCT = f"{INPUT_PARAMETER}, {MATRIX}, {WEIGHT}, int32_t *accumulator"
 TABLE = "uint16_t *table"
 ACCUMULATORS = "const int32_t *accumulator, {type} *output, rescomp_count rows"
-WINDOWS = f"{IN_OUT}, rescomp_conv2d_shape shape"
-CONV2D = f"{WINDOWS}, {WEIGHT}, {BY}"
+KERNEL_WINDOW = f"{IN_OUT}, rescomp_conv2d_shape shape"
+CONV2D = f"{KERNEL_WINDOW}, {WEIGHT}, {BY}"
 IM2COL = f"{CONV2D}, {{type}} *patch, int32_t *accumulator"
 CHANNELS = "rescomp_count positions, rescomp_count channels"
 SAMPLED_CHANNELS = "rescomp_count samples, rescomp_count channels"
@@ -116,9 +116,9 @@ _WINDOWS: Section = (
     "output[y][x][c] = requantize(weight[..][..][c] . patch(y, x)[..][..][c]). weight: [kernel_height][kernel_width][channels].",
     KernelRow("depthwise_conv2d", "int8", BOTH, CONV2D, ("depthwise_conv2d_body",)),
     "output[y][x][c] = requantize(sum of patch(y, x)[..][..][c]), one requantization for all channels.",
-    KernelRow("average_pool", "", BOTH, f"{WINDOWS}, {BY}", ("average_pool_body",)),
+    KernelRow("average_pool", "", BOTH, f"{KERNEL_WINDOW}, {BY}", ("average_pool_body",)),
     "output[y][x][c] = max of patch(y, x)[..][..][c], of what lies inside the input; pad < kernel on every side.",
-    KernelRow("max_pool", "", BOTH, WINDOWS, ("max_pool_body",)),
+    KernelRow("max_pool", "", BOTH, KERNEL_WINDOW, ("max_pool_body",)),
 )
 _ENTRY_BY_ENTRY: Section = (
     "output = requantize(input * 2^pre_shift), row = channel. Readings side by side are as many positions. In place where input and\n"
@@ -195,26 +195,28 @@ _DECISIONS: Section = (
         "const {type} *average, const int16_t *memory, int16_t *output, rescomp_count classes, rescomp_decision_rule rule",
     ),
 )
-STEPS = "const int16_t *block_steps"
+BLOCK_STEPS = "const int16_t *block_steps"
 _BLOCKS: Section = (
     "block_steps: how many steps of its block a value holds, 1 .. length. A step after the last one begins the next block. What is kept\n"
     "may hold any bits: it is clamped first. The output may be what is kept: block_steps, sum, maximum.",
-    KernelRow("block_count", "", INT16, f"{STEPS}, {{type}} *output, int16_t length"),
+    KernelRow("block_count", "", INT16, f"{BLOCK_STEPS}, {{type}} *output, int16_t length"),
     "output = sum + input, the sum clamped to what a step less can come to, +-(block_steps - 1) * bound. block_steps * bound < 2^30.",
-    KernelRow("block_sum", "", ("int32",), f"const {{type}} *sum, const int16_t *input, {STEPS}, {{type}} *output, {COUNT}, int32_t bound"),
+    KernelRow(
+        "block_sum", "", ("int32",), f"const {{type}} *sum, const int16_t *input, {BLOCK_STEPS}, {{type}} *output, {COUNT}, int32_t bound"
+    ),
     "output = the larger of maximum, clamped to low..high, and input; input alone where a block begins, block_steps <= 1.",
     KernelRow(
         "block_maximum",
         "",
         INT16,
-        f"const {{type}} *maximum, {INPUT_PARAMETER}, {STEPS}, {{type}} *output, {COUNT}, int16_t low, int16_t high",
+        f"const {{type}} *maximum, {INPUT_PARAMETER}, {BLOCK_STEPS}, {{type}} *output, {COUNT}, int16_t low, int16_t high",
     ),
     "output = sum / block_steps, rounded half up, in low..high. length < 2^15 steps of values within +-bound <= 2^15 were summed up.",
     KernelRow(
         "block_mean",
         "",
         ("int32",),
-        f"const {{type}} *sum, {STEPS}, int16_t *output, {COUNT}, int16_t length, int32_t bound, int16_t low, int16_t high",
+        f"const {{type}} *sum, {BLOCK_STEPS}, int16_t *output, {COUNT}, int16_t length, int32_t bound, int16_t low, int16_t high",
     ),
 )
 _SIDE_BY_SIDE: Section = (

@@ -24,7 +24,7 @@ from .provenance import DIGEST, PRODUCER, provenance
 
 FILE, FILE_OF_FRONTEND = "model.tflite", "model_frontend.tflite"
 SCHEMA_VERSION = 3
-SIGNATURE = "serving_default"
+SIGNATURE_KEY = "serving_default"
 OPTIONS: Mapping[str, str] = {
     "ADD": "AddOptions",
     "CAST": "CastOptions",
@@ -256,7 +256,7 @@ def _operator(w: FlatbufferWriter, operator: _Operator, code: int) -> Offset:
 def _signature(w: FlatbufferWriter, b: _Builder) -> Offset:
     return w.table(
         "SignatureDef",
-        signature_key=w.string(SIGNATURE),
+        signature_key=w.string(SIGNATURE_KEY),
         inputs=w.named("TensorMap", b.inputs, "tensor_index"),
         outputs=w.named("TensorMap", b.outputs, "tensor_index"),
         subgraph_index=0,

@@ -10,7 +10,7 @@ from ..graph.fixed_point import LOG2_BITS, IntArray, to_fixed
 from ..graph.ir import Node
 from ..graph.ops import Concat, DeviationSum, FrameStatistics, Log2
 from ..graph.ops.deviations import DEVIATION_BITS, FINE_BITS
-from ..graph.ops.log2 import OUTPUT
+from ..graph.ops.log2 import FEATURE
 from ..graph.verify import FRAME_INPUT
 from .description import FrontEnd, Statistic
 
@@ -36,7 +36,7 @@ def statistics_nodes(front_end: FrontEnd) -> list[Node]:
 
 def _logarithm(front_end: FrontEnd, name: str, power: int) -> list[Node]:
     deviations = DeviationSum(power)
-    floor = max(front_end.floor << LOG2_BITS, OUTPUT.low)
+    floor = max(front_end.floor << LOG2_BITS, FEATURE.low)
     sums, doublings = f"{name}_sums", f"{name}_doublings"
     return [
         Node(sums, deviations, (FRAME_INPUT,), (sums, doublings)),
@@ -48,4 +48,4 @@ def offset(deviations: DeviationSum, samples: int) -> IntArray:
     """From the logarithm of a sum to that of the mean, in units of a sample: int16 [1] in Q10."""
     bits = DEVIATION_BITS - deviations.bits(samples) - FINE_BITS
     real = np.array([deviations.power * bits - np.log2(samples)])
-    return to_fixed(real, LOG2_BITS, OUTPUT.low, OUTPUT.high).astype(np.int16)
+    return to_fixed(real, LOG2_BITS, FEATURE.low, FEATURE.high).astype(np.int16)

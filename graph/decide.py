@@ -15,7 +15,7 @@ from .ops.exponential_average import MAX_SMOOTHING, average_format
 
 UNKNOWN_DECISION, NO_DECISION = UNKNOWN - FIRST, NONE - FIRST
 """Beside the classes from 0 on: the best class is below its threshold; nothing has been decided since the beginning."""
-SCORES, AVERAGE, REMEMBERED, DECISION = "scores", "decide_average", "decide_memory", "decision"
+_SCORES, AVERAGE, REMEMBERED, DECISION = "scores", "decide_average", "decide_memory", "decision"
 """Values of the graph: its data input, its two states, and its output."""
 
 
@@ -46,13 +46,13 @@ def decision_graph(decision: Decision, scores: TensorType) -> Graph:
     thresholds = np.array(decision.thresholds, np.int16)
     rule = Decide(thresholds, decision.margin, decision.hold, decision.refractory, decision.smoothing)
     nodes = (
-        Node("smooth", smooth, (AVERAGE, SCORES), (f"{AVERAGE}_next",)),
+        Node("smooth", smooth, (AVERAGE, _SCORES), (f"{AVERAGE}_next",)),
         Node("rule", rule, (f"{AVERAGE}_next", REMEMBERED), (f"{REMEMBERED}_next",)),
         Node("decided", Slice(0, 1), (f"{REMEMBERED}_next",), ("decided",)),
         Node(DECISION, BiasAdd(np.array([-FIRST], np.int16)), ("decided",), (DECISION,)),
     )
     average = Value(AVERAGE, TensorType(scores.shape, average_format(scores.format, decision.smoothing)))
-    inputs = (Value(SCORES, scores), average, Value(REMEMBERED, TensorType((MEMORY,), Format(0))))
+    inputs = (Value(_SCORES, scores), average, Value(REMEMBERED, TensorType((MEMORY,), Format(0))))
     graph = Graph("decide", inputs, nodes, (DECISION,), {AVERAGE: f"{AVERAGE}_next", REMEMBERED: f"{REMEMBERED}_next"})
     graph.types()  # refuses what the ops do not take
     return graph
@@ -76,7 +76,7 @@ def decision_of(graph: Graph) -> Decision | None:
     if not isinstance(smooth, ExponentialAverage) or not isinstance(rule, Decide):
         return None
     decision = Decision(smooth.smoothing, rule.margin, rule.hold, rule.refractory, tuple(rule.thresholds.tolist()))
-    scores = next((value.type for value in graph.inputs if value.name == SCORES), None)
+    scores = next((value.type for value in graph.inputs if value.name == _SCORES), None)
     return decision if scores is not None and _same(graph, decision_graph(decision, scores)) else None
 
 

@@ -13,7 +13,7 @@ from .fixed_point import IntArray
 from .ir import IntegerModel
 from .policy_plan import BoolArray, PolicyPlan, plan
 
-STEPS = 64
+STEPS_HELD = 64
 """Whose states are held until the head reads them together."""
 
 
@@ -65,12 +65,12 @@ def stream_scores(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Cal
 def _scores(model: IntegerModel, x: IntArray, way: PolicyPlan) -> Iterator[tuple[int, IntArray]]:
     """(the first step, scores int64 [streams, steps, *shape]) of some steps after another."""
     head, (count, longest) = model.graphs["head"], way.advances.shape
-    kept = {value.name: np.zeros((count, min(STEPS, longest), *value.type.shape), np.int64) for value in head.inputs}
+    kept = {value.name: np.zeros((count, min(STEPS_HELD, longest), *value.type.shape), np.int64) for value in head.inputs}
     for t, states in enumerate(_walk(model, x, way)):
         for name, array in kept.items():
-            array[:, t % STEPS] = states[name][way.answers[:, t], np.arange(count)]
-        if t % STEPS == STEPS - 1 or t == longest - 1:
-            steps = t % STEPS + 1
+            array[:, t % STEPS_HELD] = states[name][way.answers[:, t], np.arange(count)]
+        if t % STEPS_HELD == STEPS_HELD - 1 or t == longest - 1:
+            steps = t % STEPS_HELD + 1
             flat = {name: array[:, :steps].reshape(-1, *array.shape[2:]) for name, array in kept.items()}
             scores = evaluate_graph(head, flat)[model.output.name]
             yield t - steps + 1, scores.reshape(count, steps, *scores.shape[1:])

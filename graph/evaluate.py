@@ -13,7 +13,7 @@ from .decide import NO_DECISION
 from .fixed_point import IntArray
 from .ir import Graph, IntegerModel
 
-ENTRIES = 1 << 25
+ENTRIES_EVALUATED = 1 << 25
 """Of values evaluated at a time."""
 SAMPLES = 64
 """Samples of a net without state evaluated at a time: every patch of every window is held in memory."""
@@ -202,7 +202,7 @@ def _decided(model: IntegerModel, states: IntArray, lengths: IntArray) -> tuple[
     return decisions, decide_states
 
 
-def rows_at_a_time(graph: Graph, most: int = ENTRIES) -> int:
+def rows_at_a_time(graph: Graph, most: int = ENTRIES_EVALUATED) -> int:
     """How many samples or sequences are evaluated together, so that their values and the patches of a window are `most` entries."""
     types = graph.types()
     patches = max((node.op.patch_entries(*(types[name] for name in node.inputs)) for node in graph.nodes), default=0)

@@ -14,7 +14,7 @@ from .evaluate import evaluate_graph
 from .fixed_point import IntArray
 from .ir import IntegerModel, StreamPolicy
 
-MOST_STEPS = 4096
+MOST_POLICY_STEPS = 4096
 """Of each number of a policy."""
 
 
@@ -23,8 +23,8 @@ def check_policy(model: IntegerModel, policy: StreamPolicy) -> None:
     if not model.is_recurrent:
         raise UnsupportedError(f"{model.name} keeps no state: a policy of streams is for a model that does")
     for name, value in vars(policy).items():
-        if not 0 <= value <= MOST_STEPS:
-            raise UnsupportedError(f"a stream's {name} of {value} steps is outside 0..{MOST_STEPS}")
+        if not 0 <= value <= MOST_POLICY_STEPS:
+            raise UnsupportedError(f"a stream's {name} of {value} steps is outside 0..{MOST_POLICY_STEPS}")
 
 
 State = TypeVar("State")

@@ -24,7 +24,7 @@ from .ir import Graph, IntegerModel, Node, StreamPolicy, Value
 from .verify import verify_model
 from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
 
-SCHEMA = 1
+GRAPH_SCHEMA = 1
 """Version of graph.json."""
 MOST_NUMBER = 1 << 40
 """Either way, of the numbers in graph.json."""
@@ -40,7 +40,7 @@ def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
     """(graph.json as canonical bytes, the arrays it names)."""
     arrays: Arrays = {}
     graphs = [_encode_graph(graph, arrays) for graph in model.graphs.values()]
-    document = {"schema": SCHEMA, "contract": CONTRACT, "name": model.name, "classes": list(model.classes), "graphs": graphs}
+    document = {"schema": GRAPH_SCHEMA, "contract": CONTRACT, "name": model.name, "classes": list(model.classes), "graphs": graphs}
     if model.policy is not None:
         document["stream"] = vars(model.policy)
     if model.hop:
@@ -78,7 +78,7 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
     """The verified model from graph.json and its arrays. Raises InputError when they are damaged or of a newer version."""
     try:
         data = parse_json(document)
-        for key, known in (("schema", SCHEMA), ("contract", CONTRACT)):
+        for key, known in (("schema", GRAPH_SCHEMA), ("contract", CONTRACT)):
             if data[key] != known:
                 raise InputError(f"graph.json has {key} {data[key]}, this rescomp reads {known}: use the rescomp that wrote it")
         graphs = {graph["name"]: _decode_graph(graph, arrays) for graph in data["graphs"]}

@@ -13,7 +13,7 @@ from ..errors import UnsupportedError
 from ..graph.formats import DType, Format
 from .arithmetic import Nonlinearity, Normalizing
 from .counted_steps import CountedSteps
-from .fake_quantize import STATE, grid
+from .fake_quantize import INPUT_LIMIT
 from .fixed_point_arithmetic import FixedPointArithmetic
 from .float_arithmetic import FloatArithmetic
 from .matrix import Value
@@ -21,9 +21,6 @@ from .matrix import Value
 if TYPE_CHECKING:
     from .layered.layered_module import LayeredModule
     from .recurrent.cell import Cell
-
-_, _, INPUT_LIMIT = grid(STATE)
-"""2.67, the largest value in Q12 that ternary partial sums allow."""
 
 
 class Net(nn.Module, ABC):

@@ -28,7 +28,7 @@ from .recurrent.net_parts import CELL_SUFFIXES
 from .recurrent.readout import LAST, Readout
 from .staged import CELLS
 
-SCHEMA = 2
+NET_SCHEMA = 2
 MOST_WEIGHTS = 1 << 24
 """Entries of all matrices of a net."""
 LARGEST_INPUT = 1 << 16
@@ -97,7 +97,7 @@ class Blueprint:
     def to_json(self) -> bytes:
         """For net.json."""
         parts = [{"kind": _LAYERS, **asdict(part)} if isinstance(part, Plan) else asdict(part) for part in self.parts]
-        document = {"schema": SCHEMA, **asdict(self), "parts": parts}
+        document = {"schema": NET_SCHEMA, **asdict(self), "parts": parts}
         return (json.dumps(document, indent=1) + "\n").encode()
 
     @classmethod
@@ -121,12 +121,12 @@ def _sizes_of(plan: Plan) -> str:
 
 
 def _check_schema(schema: Any, origin: str) -> None:
-    if not is_count(schema, 1, SCHEMA):
-        raise InputError(f"{origin} has schema {schema!r:.40}, this rescomp reads 1 and {SCHEMA}: use the rescomp that wrote it")
+    if not is_count(schema, 1, NET_SCHEMA):
+        raise InputError(f"{origin} has schema {schema!r:.40}, this rescomp reads 1 and {NET_SCHEMA}: use the rescomp that wrote it")
 
 
 def _read(document: Any) -> Blueprint:
-    if document["schema"] == SCHEMA:
+    if document["schema"] == NET_SCHEMA:
         return _of(document, tuple(_part(part) for part in _bounded(document["parts"])), "parts")
     if "cells" in document:
         return _of(document, tuple(_cell(kind, shape) for kind, shape in document["cells"][: MOST_CELLS + 1]), "cells")

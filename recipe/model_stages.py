@@ -12,7 +12,7 @@ from ..model_names import CELL_KINDS, CellKind
 from .section import RecipeSection
 
 MOST_CELLS, MOST_STAGES = 8, 32
-MOST_READINGS = 4096
+MOST_READINGS_A_STEP = 4096
 """Of a step: what the strides of the layers before the first cell may come to."""
 _Size = Annotated[int, Field(ge=1, le=1024)]
 _Kernel = Annotated[int, Field(ge=1, le=64)]
@@ -103,8 +103,9 @@ def fault_of(stages: Sequence[Stage]) -> str:
         return f"model.stages holds {len(cells)} cells, and a net has at most {MOST_CELLS}: make the others larger instead"
     if not cells:
         return _fault_without_cells(stages)
-    if readings_of(front_of(stages)) > MOST_READINGS:
-        return f"the layers before the first cell divide time by {readings_of(front_of(stages))}, and at most {MOST_READINGS} are possible"
+    divided = readings_of(front_of(stages))
+    if divided > MOST_READINGS_A_STEP:
+        return f"the layers before the first cell divide time by {divided}, and at most {MOST_READINGS_A_STEP} are possible"
     for place, stage in enumerate(stages):
         if fault := _fault_beside_cells(f"model.stages.{place}", stage, after_first=place > cells[0], after_last=place > cells[-1]):
             return fault

@@ -14,25 +14,25 @@ from .section import RecipeSection
 from .stream_sections import OPTIONAL_SECTIONS
 from .training_sections import EVERY_STEP
 
-OWN = "an own net"
+OWN_NET = "an own net"
 _OVER_TIME = ("resnet1d", "dscnn1d", "score1d")
 _STEMS = ("dscnn1d", "dscnn2d", "score1d", "score2d")
 READERS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("hidden_size", "rank_w", "rank_u", "nonlinearity", "readout_steps", "readout"), (*CELL_KINDS, STAGES)),
     "layers": CELL_KINDS,
     "stages": (STAGES,),
-    **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, STAGES, OWN)),
+    **dict.fromkeys(("readings", "stride"), (*CELL_KINDS, STAGES, OWN_NET)),
     **dict.fromkeys(("widths", "blocks", "norm"), NET_KINDS),
     "kernel_size": tuple(kind for kind in NET_KINDS if kind != "hourglass"),
     **dict.fromkeys(("stem_kernel", "stem_stride"), _STEMS),
     "dt": ("score1d", "score2d"),
     "fixed_projection": ("hourglass",),
-    "streaming": (*_OVER_TIME, STAGES, OWN),
-    "time_steps": (*_OVER_TIME, "hourglass", STAGES, OWN),
-    "weights": (OWN,),
+    "streaming": (*_OVER_TIME, STAGES, OWN_NET),
+    "time_steps": (*_OVER_TIME, "hourglass", STAGES, OWN_NET),
+    "weights": (OWN_NET,),
 }
 """Who reads a key of [model]; every kind reads the others. Of stages it depends on which they are: see unread_by_stages."""
-TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, STAGES, OWN))
+TRAIN_READERS: Mapping[str, Sequence[str]] = dict.fromkeys(("carry", "loss_share"), (*CELL_KINDS, STAGES, OWN_NET))
 """The same of [train]."""
 
 
@@ -69,7 +69,7 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe", named: Collection[
 
 def _unread_by_the_net(recipe: Recipe, named: Collection[str]) -> Iterator[str]:
     """A sentence for each key of [model] and [train] that other nets read."""
-    kind = OWN if recipe.model.is_own else recipe.model.kind
+    kind = OWN_NET if recipe.model.is_own else recipe.model.kind
     for section, table in (("model", READERS), ("train", TRAIN_READERS)):
         for key, readers in table.items():
             if kind not in readers and is_asked(recipe, f"{section}.{key}", named):

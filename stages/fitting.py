@@ -52,7 +52,7 @@ RULE: Sequence[Choice] = (
 )
 """In the order of docs/har2.md, validation at equal bytes: int4 before int8 from 1 to 3 KB, int8 before ternary at 1 KB, none with a table.
 int8 at 64 units comes first, since it takes more than the 3 KB that were measured."""
-OWN: Sequence[Choice] = (
+UNDER_OWN_CONSTRAINTS: Sequence[Choice] = (
     Choice((), range(256, 15, -STEP)),
     Choice((), range(32, 3, -STEP), "piecewise_linear"),
 )
@@ -161,7 +161,7 @@ def _cells_that_vary(recipe: Recipe) -> str:
 def candidates(recipe: Recipe) -> Iterator[Recipe]:
     """All recipes that the rule considers, in its order. What the recipe says itself is kept."""
     asked = recipe.model.model_fields_set
-    for choice in OWN if "compress" in recipe.model_fields_set else RULE:
+    for choice in UNDER_OWN_CONSTRAINTS if "compress" in recipe.model_fields_set else RULE:
         for size in (size for size in choice.sizes if size >= _least(recipe)):
             free = choice.nonlinearity is not None and "nonlinearity" not in asked
             changes: dict[str, Any] = {"nonlinearity": choice.nonlinearity} if free else {}

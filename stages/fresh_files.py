@@ -17,7 +17,7 @@ from ..validate.registry import find_witness
 from ..validate.witness import CompilingWitness
 from .exports import OWNED
 
-SHOWN = 60
+SHOWN_CHARACTERS = 60
 """Characters of a line that a message quotes."""
 
 
@@ -106,7 +106,7 @@ def _quoted(line: str | None) -> str:
     if line is None:
         return "the end of the file"
     line = line.strip()
-    return repr(line if len(line) <= SHOWN else f"{line[:SHOWN]}...")
+    return repr(line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}...")
 
 
 def _onnx_version(data: bytes) -> str:

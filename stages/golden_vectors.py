@@ -20,7 +20,7 @@ from ..model_directory import VECTORS
 
 MOST_STATES = 1 << 28
 """Entries of all states of all sequences, which a comparison holds at once."""
-MOST_READINGS = 1 << 31
+MOST_READINGS_RECORDED = 1 << 31
 """Of a recording."""
 SHOWN_SEQUENCES = 16
 """Sequences whose states are stored in full; all states are stored as one SHA-256."""
@@ -153,7 +153,7 @@ def _fault_of(vectors: Vectors, model: IntegerModel) -> str:
         return "holds no SHA-256 of the states"
     if vectors.lengths.min() < 1 or (model.is_recurrent and vectors.lengths.max() > longest):
         return "holds a length that no sequence has"
-    if vectors.recorded is not None and (vectors.recorded.min() < 1 or vectors.recorded.max() > MOST_READINGS):
+    if vectors.recorded is not None and (vectors.recorded.min() < 1 or vectors.recorded.max() > MOST_READINGS_RECORDED):
         return "tells of more or fewer readings than a recording has"
     if fault := _fault_of_sound(vectors, model):
         return fault

@@ -20,7 +20,7 @@ from .evidence import Evidence
 from .listener import Listener, Silent
 from .report import read_report
 
-SCHEMA = 1
+MIGRATION_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Migration:
     def as_json(self) -> dict[str, Any]:
         """The document that --json prints."""
         changes = [{"file": each.file, "instead_of": each.instead_of, "what": each.what} for each in self.changes]
-        return {"schema": SCHEMA, "directory": str(self.path), "changes": changes}
+        return {"schema": MIGRATION_SCHEMA, "directory": str(self.path), "changes": changes}
 
 
 def migrate(path: Path, *, listener: Listener | None = None) -> Migration:
@@ -58,7 +58,7 @@ def migrate(path: Path, *, listener: Listener | None = None) -> Migration:
     with directory.held():
         check_whole(directory)
         listener.stage("compare with what this version writes")
-        changes = tuple(change for step in STEPS if (change := step(directory)) is not None)
+        changes = tuple(change for step in REWRITES if (change := step(directory)) is not None)
         if changes:
             files = {change.file: change.data for change in changes}
             gone = [change.instead_of for change in changes if change.instead_of]
@@ -99,7 +99,7 @@ def _formats(directory: ModelDirectory) -> Change | None:
     return Change(QUANTIZED_NET, "formats stand by name", now) if now != before else None
 
 
-STEPS: Sequence[Callable[[ModelDirectory], Change | None]] = (_recipe, _net, _formats)
+REWRITES: Sequence[Callable[[ModelDirectory], Change | None]] = (_recipe, _net, _formats)
 """Each compares a file with what this version writes, and reads the directory as it was."""
 
 

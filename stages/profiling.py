@@ -32,7 +32,7 @@ from .golden_vectors import Vectors
 from .listener import Listener, Silent
 from .sound_costs import SoundCost, core_and_clock, sound_cost
 
-STEPS = 8
+PROFILED_STEPS = 8
 """Of the first test sequence: as many are run, and the one that costs most is shown."""
 
 
@@ -176,8 +176,8 @@ def profile(
 
 def _first_steps(model: IntegerModel, path: Path, vectors: Vectors) -> Job:
     """The first steps of the first golden vector; of a model with a front-end as samples."""
-    steps = np.minimum(vectors.lengths[:1], STEPS)
-    job = Job(model, path, vectors.x[:1, :STEPS] if model.is_recurrent else vectors.x[:1], steps)
+    steps = np.minimum(vectors.lengths[:1], PROFILED_STEPS)
+    job = Job(model, path, vectors.x[:1, :PROFILED_STEPS] if model.is_recurrent else vectors.x[:1], steps)
     if vectors.sound is None:
         return job
     count = samples_for(model, int(steps[0]) if model.is_recurrent else 1)

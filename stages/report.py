@@ -22,7 +22,7 @@ from .evidence import Evidence, VectorSet
 from .figures import Figures
 from .questions import Question
 
-SCHEMA = 2
+REPORT_SCHEMA = 2
 """Version of report.json."""
 
 
@@ -77,7 +77,7 @@ class Report(Part):
     @classmethod
     def of(cls, model: IntegerModel, accuracy: float, evidence: Iterable[Evidence], **parts: Any) -> Self:
         """A report on `model` by this rescomp; evidence is put in the order of sets, witnesses and variants."""
-        known: dict[str, Any] = {"schema": SCHEMA, "rescomp": __version__, "contract": CONTRACT, "graph_sha256": digest(model)}
+        known: dict[str, Any] = {"schema": REPORT_SCHEMA, "rescomp": __version__, "contract": CONTRACT, "graph_sha256": digest(model)}
         return cls(**known, accuracy=Accuracy(integer=accuracy), evidence=in_order(evidence), **parts)
 
     def not_seen(self, asked: Collection[str]) -> tuple[str, ...]:
@@ -109,9 +109,9 @@ def parse_report(data: bytes, name: str, again: str) -> Report:
         schema = document["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{name} is damaged, or not rescomp's ({error}): {again} again") from error
-    if schema != SCHEMA or type(schema) is not int:
+    if schema != REPORT_SCHEMA or type(schema) is not int:
         older = "which does not say what model it is of" if schema == 1 else "of another rescomp"
-        raise InputError(f"{name} has schema {schema!r}, {older}; this rescomp reads {SCHEMA}: {again} again")
+        raise InputError(f"{name} has schema {schema!r}, {older}; this rescomp reads {REPORT_SCHEMA}: {again} again")
     try:
         return Report.model_validate_json(json.dumps(document))
     except (ValidationError, InputError) as error:

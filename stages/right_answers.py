@@ -10,7 +10,7 @@ from ..graph.evaluate import evaluate
 from ..graph.ir import IntegerModel
 from .golden_vectors import answers
 
-ENTRIES = 1 << 26
+STATE_ENTRIES_EVALUATED = 1 << 26
 """Of the states of the recordings that are evaluated together."""
 
 
@@ -25,7 +25,7 @@ def right_answers(model: IntegerModel, recordings: Split, initial: Int64Array | 
     initial: states, as of graph.evaluate.
     """
     entries = sum(value.type.size for value in model.graphs["step"].state_inputs) if model.is_recurrent else 1
-    size = max(1, ENTRIES // (recordings.x.shape[1] * max(1, entries)))
+    size = max(1, STATE_ENTRIES_EVALUATED // (recordings.x.shape[1] * max(1, entries)))
     right = np.zeros(len(recordings), np.bool_)
     for begin in range(0, len(recordings), size):
         rows = slice(begin, begin + size)

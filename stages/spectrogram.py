@@ -19,7 +19,7 @@ from ..store import read_file, refuse_target, write_atomically
 from .artefacts import read_model, read_vectors
 from .golden_vectors import Vectors
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WIDE, TALL, GAP = 6, 8, 6
 """Pixels of a frame, of a feature, and between two recordings."""
 MOST_FRAMES, MOST_RECORDINGS = 1200, 40
@@ -50,7 +50,7 @@ def plot(path: Path, output: Path) -> Picture:
     """
     refuse_target(output)
     refuse_in_a_model(output)
-    if output.exists() and not read_file(output)[: len(SIGNATURE)] == SIGNATURE:
+    if output.exists() and not read_file(output)[: len(PNG_SIGNATURE)] == PNG_SIGNATURE:
         raise InputError(f"{output} is there already and no PNG: name another file")
     directory = ModelDirectory.open(path)
     with directory.unchanging():
@@ -102,7 +102,7 @@ def png(pixels: Pixels) -> bytes:
     rows, columns, _ = pixels.shape
     lines = np.concatenate([np.zeros((rows, 1), np.uint8), pixels.reshape(rows, -1)], axis=1).tobytes()
     header = struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)
-    return SIGNATURE + b"".join(
+    return PNG_SIGNATURE + b"".join(
         _chunk(kind, data) for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
     )
 

@@ -28,7 +28,7 @@ FEWEST_STEPS = 256
 """Of the other witnesses, whatever the budget of the stress set leaves."""
 WRONG_STEPS = 64
 """With a wrong state, after which a witness is not followed further."""
-MOST_STEPS = 10_000_000
+MOST_PROOF_STEPS = 10_000_000
 MOST_HELD_ENTRIES = 1 << 28
 """Of the inputs, states and scores of all steps, which are held at once."""
 NAMING_STEPS = 1 << 12
@@ -65,7 +65,7 @@ class LongRunSet:
         read = [value for role in ("step", "decide") if role in model.graphs for value in model.graphs[role].inputs]
         entries = sum(value.type.size for value in read) + model.output.type.size
         steps = asked or max(HOST_STEPS, FEWEST_STEPS, left)
-        most = min(MOST_STEPS, MOST_HELD_ENTRIES // entries)
+        most = min(MOST_PROOF_STEPS, MOST_HELD_ENTRIES // entries)
         if steps > most and asked:
             raise InputError(f"--stream-steps {asked}: of this model {counted(most, 'step')} can be held at once: ask for at most so many")
         t = model.input.type

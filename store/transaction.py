@@ -23,7 +23,7 @@ from .regular_file import read_file
 
 STAGING = ".staging"
 JOURNAL = "journal.json"
-SCHEMA = 1
+JOURNAL_SCHEMA = 1
 """Version of the journal."""
 
 
@@ -41,7 +41,7 @@ def commit(folder: Path, files: Mapping[str, bytes], removed: Iterable[str] = ()
         for name in files:
             _check_free(folder, name)
         try:
-            _stage(folder, list(files.values()), {"schema": SCHEMA, "files": list(files), "removed": gone})
+            _stage(folder, list(files.values()), {"schema": JOURNAL_SCHEMA, "files": list(files), "removed": gone})
         except OSError as error:
             with contextlib.suppress(OSError):
                 _clear_staging(folder)
@@ -160,7 +160,7 @@ def _journal(folder: Path) -> tuple[list[str], list[str]] | None:
     try:
         journal = parse_json(read_file(path))
         files, removed = journal["files"], journal["removed"]
-        known = journal["schema"] == SCHEMA and all(isinstance(name, str) for name in (*files, *removed))
+        known = journal["schema"] == JOURNAL_SCHEMA and all(isinstance(name, str) for name in (*files, *removed))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -26,12 +26,12 @@ from ..errors import UnsupportedError
 from ..graph.fixed_point import IntArray
 from ..graph.weights import GROUP, matrix_of_codes, ternary_codes
 
-CHUNK_GROUPS = 10
+BYTE_CHUNK_GROUPS = 10
 """The most groups of a chunk unless told otherwise: tables of 320 bytes."""
 MOST_CHUNK_GROUPS = 255
 ROWS = 4
 """Of a block: as many 24-bit accumulators as AVR's registers hold beside what a look-up needs."""
-TABLE_ENTRIES = 16
+BYTE_TABLE_ENTRIES = 16
 """Of a group: half of its 32 sums."""
 ALIGNING_ENTRIES = 16
 """Room in which the kernel moves its tables to a multiple of 32 bytes, so that no look-up crosses a page of 256: up to 31 bytes, since
@@ -42,7 +42,7 @@ MOST_COLUMNS = {"int8": 340, "int16": 1024}
 Bytes = npt.NDArray[np.uint8]
 
 
-def tabled_bytes(matrix: IntArray, most_groups: int = CHUNK_GROUPS) -> Bytes:
+def tabled_bytes(matrix: IntArray, most_groups: int = BYTE_CHUNK_GROUPS) -> Bytes:
     """int8 [rows, columns], as TernaryWeight holds it, in the layout above: uint8 [tabled_byte_count(rows, columns, most_groups)].
 
     most_groups: of a chunk; more take more RAM (tabled_byte_entries) and less time.
@@ -67,19 +67,19 @@ def matrix_of_tabled_bytes(packed: Bytes, rows: int, columns: int) -> IntArray:
     return matrix_of_codes(codes)[:rows, :columns]
 
 
-def tabled_byte_count(rows: int, columns: int, most_groups: int = CHUNK_GROUPS) -> int:
+def tabled_byte_count(rows: int, columns: int, most_groups: int = BYTE_CHUNK_GROUPS) -> int:
     """Bytes of `tabled_bytes`."""
     groups = -(-columns // GROUP)
     order = _order(rows, groups, chunk_groups(columns, most_groups))
     return 1 + sum(1 + 2 * int(pair.stop - pair.start) for _, pair in order)
 
 
-def tabled_byte_entries(columns: int, most_groups: int = CHUNK_GROUPS) -> int:
+def tabled_byte_entries(columns: int, most_groups: int = BYTE_CHUNK_GROUPS) -> int:
     """Entries of 16 bits that the kernel's table needs: 16 for each group of a chunk, and what aligning them may take."""
-    return TABLE_ENTRIES * chunk_groups(columns, most_groups) + ALIGNING_ENTRIES
+    return BYTE_TABLE_ENTRIES * chunk_groups(columns, most_groups) + ALIGNING_ENTRIES
 
 
-def chunk_groups(columns: int, most_groups: int = CHUNK_GROUPS) -> int:
+def chunk_groups(columns: int, most_groups: int = BYTE_CHUNK_GROUPS) -> int:
     """Groups of a chunk, at most `most_groups`: the fewest that do not make one chunk more, and an even number if it can be."""
     if not 1 <= most_groups <= MOST_CHUNK_GROUPS:
         raise UnsupportedError(f"a chunk of the layout tabled_bytes has 1 to {MOST_CHUNK_GROUPS} groups, not {most_groups}")

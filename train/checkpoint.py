@@ -24,7 +24,7 @@ from .device import device_of
 from .early_stopping import BestEpoch
 from .metrics import Metrics
 
-SCHEMA = 1
+CHECKPOINT_SCHEMA = 1
 """Version of the files written here."""
 
 _SLOTS: Mapping[type[torch.optim.Optimizer], tuple[str, ...]] = {
@@ -183,7 +183,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: Mapping[str,
 
 def _encode(tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
     # One metadata entry: safetensors writes several in no fixed order.
-    text = json.dumps({"schema": SCHEMA, **metadata}, sort_keys=True)
+    text = json.dumps({"schema": CHECKPOINT_SCHEMA, **metadata}, sort_keys=True)
     return safetensors.torch.save(tensors, {_KEY: text})
 
 
@@ -199,8 +199,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a checkpoint of rescomp or is damaged ({error}): train anew") from error
-    if schema != SCHEMA:
-        raise InputError(f"{path} has schema {schema}, this rescomp reads {SCHEMA}: use the rescomp that wrote it")
+    if schema != CHECKPOINT_SCHEMA:
+        raise InputError(f"{path} has schema {schema}, this rescomp reads {CHECKPOINT_SCHEMA}: use the rescomp that wrote it")
     return tensors, metadata
 
 

@@ -20,7 +20,7 @@ from .parity_firmware import Uart, build_parity_firmware, choose_frame_bytes
 from .parity_protocol import SMALLEST_FRAME
 from .witness import Job
 
-STEPS = 2
+STEPS_MEASURED = 2
 """Of the first sequence: as many are run to see how deep the stack gets."""
 ROOMY = 64 * KIB * KIB
 """Bytes that a program is linked for that does not fit, to see by how much."""
@@ -130,7 +130,7 @@ def _measure_stack(job: Job, core: str, exported: Path, folder: Path) -> int | N
         return None
     name, recurrent = job.model.name, job.model.is_recurrent
     calls = [f"{name}_step", f"{name}_scores"] if recurrent else [f"{name}_run"]
-    few = replace(job, x=job.x[:1, :STEPS] if recurrent else job.x[:1], lengths=np.minimum(job.lengths[:1], STEPS))
+    few = replace(job, x=job.x[:1, :STEPS_MEASURED] if recurrent else job.x[:1], lengths=np.minimum(job.lengths[:1], STEPS_MEASURED))
     with workspace() as place:
         try:
             program = build_firmware(CORES[core], job.model, exported, (), place)

@@ -20,7 +20,7 @@ from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .stream_uses import MOST_WALK, Lengths, expected_of_stream
 from .witness import Job, UsesAnswer
 
-SEQUENCES, STEPS = 8, 5
+USED_SEQUENCES, USED_STEPS = 8, 5
 """How many are taken of a job, at most."""
 SMALL = f"{USES_PREFIX}SMALL"
 MISSING = -(1 << 31)
@@ -44,9 +44,9 @@ class Uses:
     def of(cls, job: Job, stream: Lengths) -> Uses:
         """Taken from a job's sequences, the longest first."""
         if not job.model.is_recurrent:
-            return cls(job.model, job.x[:SEQUENCES], 1, stream)
-        rows = np.argsort(-job.lengths, kind="stable")[:SEQUENCES]
-        steps = min(STEPS, int(job.lengths[rows].min()))
+            return cls(job.model, job.x[:USED_SEQUENCES], 1, stream)
+        rows = np.argsort(-job.lengths, kind="stable")[:USED_SEQUENCES]
+        steps = min(USED_STEPS, int(job.lengths[rows].min()))
         return cls(job.model, job.x[rows, :steps], steps, stream)
 
     def encode(self) -> bytes:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from ..graph.ir import Graph, IntegerModel
 from ..graph.passes import compose
 
+COMPUTED = "/computed"
+"""Ends the name of what a layer makes in such a file, where the value's own name is that of what the next layers read."""
+
 
 def composed_names(model: IntegerModel) -> dict[str, dict[str, str]]:
     """For each graph by name: every value of it, and its name in `compose(model)`. The head reads the next states."""

@@ -19,7 +19,7 @@ from ..graph.sound import Pcm, frames_of_inputs
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
 Places = Mapping[Place, BoolArray]
-ENTRIES_AT_A_TIME = 1 << 23
+ENTRIES_COVERED = 1 << 23
 """Of values that are looked at together, beside which as many truths are held."""
 
 
@@ -104,7 +104,7 @@ class CoverageMeter:
     def _heard(self, sound: Pcm) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
         """The values of the front-end, recording by recording."""
         graph, name = self._model.graphs["frontend"], self._model.samples.name
-        size = rows_at_a_time(graph, ENTRIES_AT_A_TIME)
+        size = rows_at_a_time(graph, ENTRIES_COVERED)
         for row in np.flatnonzero(sound.heard).tolist():
             frames = frames_of_inputs(self._model, sound.recording(row))
             for start in range(0, len(frames), size):
@@ -122,11 +122,11 @@ class CoverageMeter:
         """Graph by graph the values of all nodes, as the whole model is run."""
         model = self._model
         if not model.is_recurrent:
-            size = min(SAMPLES, rows_at_a_time(model.graphs["whole"], ENTRIES_AT_A_TIME))
+            size = min(SAMPLES, rows_at_a_time(model.graphs["whole"], ENTRIES_COVERED))
             for start in range(0, len(x), size):
                 yield "whole", evaluate_graph(model.graphs["whole"], {model.input.name: x[start : start + size]})
             return
-        size = rows_at_a_time(model.graphs["step"], ENTRIES_AT_A_TIME)
+        size = rows_at_a_time(model.graphs["step"], ENTRIES_COVERED)
         for start in range(0, len(x), size):
             rows = slice(start, start + size)
             yield from self._stepped(x[rows], lengths[rows], None if initial is None else initial[rows])

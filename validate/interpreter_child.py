@@ -25,8 +25,8 @@ from .interpreter_task import Array, Task, blocks, read_array, read_task
 from .interpreters import Interpreter, interpreter_of
 
 INVOKE_SECONDS = 60
-"""How long one run of a model may take: a step, or up to STEPS of them where the file holds the loop over time."""
-STEPS = 1024
+"""How long one run of a model may take: a step, or up to STEPS_OF_A_RUN of them where the file holds the loop over time."""
+STEPS_OF_A_RUN = 1024
 MEMORY_BYTES = 640 << 20
 """What the process may allocate beside four times the request."""
 OK, FAILED = b"\0", b"\1"
@@ -74,7 +74,7 @@ def _run_whole(interpreter: Interpreter, task: Task, values: Mapping[str, Array]
     """Sequences of one length in one run: of each recorded output [rows, length, *shape], then of each answer [rows, *shape]."""
     for tensor in task.inputs:
         interpreter.write(tensor, values[tensor.name])
-    signal.alarm(INVOKE_SECONDS * (1 + int(lengths[0]) // STEPS))
+    signal.alarm(INVOKE_SECONDS * (1 + int(lengths[0]) // STEPS_OF_A_RUN))
     interpreter.invoke()
     return [interpreter.read(task.output(name)) for name in (*task.recorded, *task.answers)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..documents import MOST_DEPTH
 from ..errors import InputError
 from ..export.file_metadata import fields, onnx_metadata
 from ..export.optional_package import import_optional
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
     from onnx import AttributeProto, TensorProto
 
 
-MOST_PARTS = 1 << 20
+MOST_ONNX_PARTS = 1 << 20
 """Fields and packed numbers of a file, those in each other included: one takes up to 200 bytes of memory, and may take two of the file."""
-MOST_DEPTH = 64
-"""Of messages in each other; Protocol Buffers allow 100."""
 
 
 def read_onnx(path: Path) -> bytes:
@@ -49,7 +48,7 @@ def metadata_of(data: bytes, path: Path) -> dict[str, str]:
 
 
 def _check_parts(data: bytes, message: Any) -> None:
-    """Raise ValueError for more parts than MOST_PARTS, before any of them is allocated. message: what the file is (a Descriptor)."""
+    """Raise ValueError for more parts than MOST_ONNX_PARTS, before any of them is allocated. message: what the file is (a Descriptor)."""
     count, waiting = 0, [(memoryview(data), message, 0)]
     while waiting:
         part, message, depth = waiting.pop()
@@ -62,8 +61,8 @@ def _check_parts(data: bytes, message: Any) -> None:
                 waiting.append((content, inner, depth + 1))
             numbers = len(content) if field and field.type not in (field.TYPE_STRING, field.TYPE_BYTES, field.TYPE_MESSAGE) else 0
             count += 1 + numbers
-            if count > MOST_PARTS:
-                raise ValueError(f"it has more than {MOST_PARTS:,} parts")
+            if count > MOST_ONNX_PARTS:
+                raise ValueError(f"it has more than {MOST_ONNX_PARTS:,} parts")
 
 
 def _tensors(model: Any) -> Iterator[TensorProto]:

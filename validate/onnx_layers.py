@@ -14,13 +14,10 @@ from ..export.optional_package import import_optional
 from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
-from .composed import composed_graphs, composed_names, defined_values
+from .composed import COMPUTED, composed_graphs, composed_names, defined_values
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
-
-COMPUTED = "/computed"
-"""Ends the name of what a layer makes, where the value's own name is that of what the next layers read."""
 
 
 @dataclass(frozen=True)

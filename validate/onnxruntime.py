@@ -18,12 +18,13 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.passes import compose
 from ..model_directory import ModelDirectory
+from .composed import COMPUTED
 from .declared import check_metadata
 from .interpreter_process import PROCESS, InterpreterError, Results, boundary_tensor
 from .interpreter_task import Task, Tensor
 from .interpreters import ONNX
 from .onnx_files import metadata_of, read_onnx
-from .onnx_layers import COMPUTED, FileTensor, Layers, cut_alone, cut_sequence, cut_step
+from .onnx_layers import FileTensor, Layers, cut_alone, cut_sequence, cut_step
 from .variants import beside, choose, with_features
 from .witness import Answer, Forced, Job, LayerAnswer, RunLength, op_names
 
@@ -36,7 +37,7 @@ WHOLE: Mapping[str, tuple[str, bool]] = {"whole": (STEP_FILE, True), "whole with
 """Variants: the file, and whether onnxruntime may rewrite the graph."""
 LEVELS: Mapping[bool, str] = {True: "ORT_ENABLE_ALL", False: "ORT_DISABLE_ALL"}
 """Which rewriting (GraphOptimizationLevel)."""
-MOST_ROWS, ENTRIES_AT_A_TIME = 256, 1 << 23
+ROWS_AT_A_TIME, ENTRIES_AT_A_TIME = 256, 1 << 23
 """Of what is run together: samples or sequences, and entries of their values."""
 
 
@@ -202,7 +203,7 @@ def _recurrent_trajectory(job: Job, task: Task, results: Results) -> Trajectory:
 
 
 def _task(optimize: bool, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], graph: Graph, **parts: Any) -> Task:
-    rows = min(MOST_ROWS, rows_at_a_time(graph, ENTRIES_AT_A_TIME))
+    rows = min(ROWS_AT_A_TIME, rows_at_a_time(graph, ENTRIES_AT_A_TIME))
     return Task(ONNX, LEVELS[optimize], inputs, outputs, **{"carried": {}, **parts}, rows=rows)
 
 

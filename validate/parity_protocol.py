@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import DeviceError, UnsupportedError
 
 PROTOCOL = 2
-MAGIC = b"RSCP"
+HELLO_MAGIC = b"RSCP"
 SMALLEST_FRAME, LARGEST_FRAME = 128, 1024
 """Bytes of the longest body of a frame that a firmware may announce: every hello fits the smallest."""
 HEADER_BYTES, STATUS_BYTES, DIGEST_BYTES = 5, 1, 4
@@ -85,12 +85,12 @@ class Hello:
         numbers = (self.protocol, self.api, self.contract, self.frame_bytes, self.cycle_bits, self.layers)
         sizes = (self.input_bytes, self.state_bytes, self.score_bytes)
         core, name = self.core.encode()[:CORE_CHARACTERS], self.name.encode()[:NAME_CHARACTERS]
-        return _FIXED.pack(MAGIC, *numbers, *sizes, self.graph) + bytes([len(core)]) + core + bytes([len(name)]) + name
+        return _FIXED.pack(HELLO_MAGIC, *numbers, *sizes, self.graph) + bytes([len(core)]) + core + bytes([len(name)]) + name
 
     @classmethod
     def unpack(cls, data: bytes) -> Hello | int:
         """What `pack` gave, or the number of the protocol where it is another one. Raises ValueError for anything else."""
-        if data[:4] != MAGIC or len(data) < 6:
+        if data[:4] != HELLO_MAGIC or len(data) < 6:
             raise ValueError("no hello of this protocol")
         protocol = int.from_bytes(data[4:6], "little")
         if protocol != PROTOCOL:

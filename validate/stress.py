@@ -25,7 +25,7 @@ HELD_STEPS = 24
 """Steps for which an input is held: enough for a state with a slow gate to reach its clamp."""
 MOST_HELD_STEPS = 96
 LONG_SEQUENCES, SHORT_SEQUENCES = 48, 128
-WINDOWS = 64
+STRESS_WINDOWS = 64
 """Inputs of a net without state."""
 MULTIPLY_ACCUMULATES = 1 << 30
 """What the quick inputs of a large net may cost all together; a few are taken whatever they cost."""
@@ -142,7 +142,7 @@ def _initial_states(draws: Draws, step: Graph, count: int, still: int) -> IntArr
 def _windows(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:
     """Samples of a net without state: patterns of ends, single entries, special values, random."""
     t = model.input.type
-    count = min(max(FEWEST, _affordable(WINDOWS, model.graphs["whole"], mode)), max(2, MOST_STRESS_ENTRIES // t.size))
+    count = min(max(FEWEST, _affordable(STRESS_WINDOWS, model.graphs["whole"], mode)), max(2, MOST_STRESS_ENTRIES // t.size))
     parts = [held_patterns(draws, t, count // 2), single_entries(draws, t, count // 8), special_patterns(draws, t, count // 8)]
     parts.append(draws.integers(t.format.low, t.format.high, (count - sum(len(part) for part in parts), *t.shape)))
     return np.concatenate(parts), np.ones(count, np.int64), np.zeros((count, 0), np.int64)

@@ -19,7 +19,7 @@ from .stress_patterns import held_patterns
 FEWEST_ROWS = 32
 MOST_FORCED_BYTES = 1 << 26
 """Of all forced values of a graph together, in the quick mode."""
-MOST_ROWS = 4096
+MOST_STRESS_ROWS = 4096
 """Applications of every node, in the quick mode."""
 MOST_WISHED = 1 << 17
 """Entries of all inputs of a node that is given what its op asks for, which is up to 700 rows; larger ones get the background."""
@@ -34,7 +34,7 @@ def layer_inputs(draws: Draws, graph: Graph, times: int = 1) -> dict[str, IntArr
     nodes, types = _readers(graph), graph.types()
     entries = sum(t.size for t in types.values())
     fewest = min(FEWEST_ROWS, max(1, MOST_FORCED_BYTES // (4 * entries)))
-    most = min(MOST_ROWS, max(fewest, MOST_FORCED_BYTES // (2 * entries))) * times
+    most = min(MOST_STRESS_ROWS, max(fewest, MOST_FORCED_BYTES // (2 * entries))) * times
     small = [node for node in nodes if sum(types[name].size for name in node.inputs) <= MOST_WISHED]
     wishes = [(node, _wishes(draws, node, [types[name] for name in node.inputs], times, most)) for node in small]
     plan = _Plan(graph, most)

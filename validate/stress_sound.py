@@ -13,7 +13,7 @@ from ..graph.ir import IntegerModel
 from ..graph.sound import Pcm, samples_for
 
 LOW, HIGH = -(1 << 15), (1 << 15) - 1
-MOST_STEPS = 6
+MOST_SOUND_STEPS = 6
 """Inputs of a recording, of a model with steps."""
 MOST_ENTRIES_HEARD = 1 << 20
 """Of all recordings and channels together."""
@@ -21,7 +21,7 @@ MOST_ENTRIES_HEARD = 1 << 20
 
 def stress_sound(draws: Draws, model: IntegerModel, times: int) -> Pcm:
     """So many times each kind, on every channel another one; as many as MOST_ENTRIES_HEARD allow, two at least."""
-    lengths = [samples_for(model, steps) for steps in (range(1, MOST_STEPS + 1) if model.is_recurrent else (1,))]
+    lengths = [samples_for(model, steps) for steps in (range(1, MOST_SOUND_STEPS + 1) if model.is_recurrent else (1,))]
     longest, channels = max(lengths), int(model.samples.type.shape[1])
     count = max(2, min(len(_KINDS) * times, MOST_ENTRIES_HEARD // (longest * channels)))
     kinds = list(_KINDS.values())

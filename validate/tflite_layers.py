@@ -11,11 +11,9 @@ from ..errors import InputError
 from ..export.flatbuffer import ExtendedFlatbuffer, Offset
 from ..export.optional_package import import_optional
 from ..graph.ir import IntegerModel
-from .composed import composed_graphs, composed_names, defined_values
+from .composed import COMPUTED, composed_graphs, composed_names, defined_values
 from .interpreter_task import Tensor
 
-COMPUTED = "/computed"
-"""Ends the name of what a layer makes, where the value's own tensor is what the next layers read."""
 RANK4 = "/rank4"
 """Ends the name of the tensor that layers have of a value at the border of the file, where that has another shape."""
 

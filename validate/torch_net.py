@@ -30,7 +30,7 @@ from .torch_alignment import turned, with_alignment_kept
 from .variants import with_features
 from .witness import Answer, Job
 
-BATCH = 256
+SEQUENCES_AT_A_TIME = 256
 """Sequences at a time."""
 Kept = tuple[str, int]
 """A value of a streamed model and how many of its rows are a state, as streaming_states gives them."""
@@ -126,8 +126,8 @@ def _evaluate_sequences(
 ) -> Trajectory:
     steps = torch.from_numpy(lengths.astype(np.int64))
     states, scores = [], []
-    for start in range(0, len(readings), BATCH):
-        batch = slice(start, start + BATCH)
+    for start in range(0, len(readings), SEQUENCES_AT_A_TIME):
+        batch = slice(start, start + SEQUENCES_AT_A_TIME)
         first = None if begin is None else _as_real(begin, exact.state_formats, batch)
         every = exact.states(readings[batch], steps[batch], first)
         integers = [_to_integers(every[name].numpy(), format) for name, format in exact.state_formats.items()]
@@ -145,7 +145,7 @@ def _as_real(states: Mapping[str, IntArray], formats: Mapping[str, Format], batc
 def _evaluate_windows(exact: FeedForwardNet, readings: Tensor, kept: Sequence[Kept]) -> Trajectory:
     """readings: [samples, *input shape], or [windows, steps, readings a step, channels]."""
     states, scores = [], []
-    for batch in torch.split(readings, BATCH):
+    for batch in torch.split(readings, SEQUENCES_AT_A_TIME):
         values = exact.values(batch.reshape(len(batch), *exact.plan.input_shape))
         scores.append(_to_integers(values[exact.plan.output].flatten(1).numpy(), exact.scores_format()))
         rows = [_rows_kept(exact, values, each, batch.shape[1]) for each in kept]

@@ -22,7 +22,7 @@ NONE, UNKNOWN, FIRST = 0, 1, 2
 """Codes: no decision yet, which a state of zeros holds; unknown; and of class 0, from which the classes count on."""
 MEMORY = 4
 """Entries: the code of the decision, that of the candidate, for how many steps it has stood, and the steps of rest that remain."""
-MOST_STEPS = (1 << 15) - 1
+MOST_DECISION_STEPS = (1 << 15) - 1
 MOST_CLASSES = (1 << 15) - 1 - FIRST
 MOST_MARGIN = (1 << 16) - 1
 """In a score's unit: what two int16 scores can differ by."""
@@ -73,8 +73,10 @@ class Decide(Elementwise):
         good = self.thresholds.dtype == np.int16 and self.thresholds.shape in ((0,), average.shape)
         require(good, f"decide holds one int16 threshold a class or none, not {self.thresholds.dtype} {self.thresholds.shape}")
         require(0 <= self.margin <= MOST_MARGIN, f"a margin of {self.margin} is outside 0..{MOST_MARGIN}")
-        require(1 <= self.hold <= MOST_STEPS, f"a hold of {self.hold} steps is outside 1..{MOST_STEPS}")
-        require(0 <= self.refractory <= MOST_STEPS, f"a refractory time of {self.refractory} steps is outside 0..{MOST_STEPS}")
+        require(1 <= self.hold <= MOST_DECISION_STEPS, f"a hold of {self.hold} steps is outside 1..{MOST_DECISION_STEPS}")
+        require(
+            0 <= self.refractory <= MOST_DECISION_STEPS, f"a refractory time of {self.refractory} steps is outside 0..{MOST_DECISION_STEPS}"
+        )
         return (memory,)
 
     def limits(self, classes: int) -> tuple[int, int, int, int]:
@@ -205,7 +207,7 @@ class Decide(Elementwise):
         scores = Format(int(rng.integers(0, 16)), "int8" if rng.random() < 0.3 else "int16")
         thresholds = rng.integers(-(1 << 15), 1 << 15, classes if rng.random() < 0.7 else 0).astype(np.int16)
         margin = int(rng.choice([0, 1, rng.integers(0, scores.bound), MOST_MARGIN]))
-        hold, refractory = (int(rng.choice([least, least + 1, rng.integers(least, 40), MOST_STEPS])) for least in (1, 0))
+        hold, refractory = (int(rng.choice([least, least + 1, rng.integers(least, 40), MOST_DECISION_STEPS])) for least in (1, 0))
         types = TensorType((classes,), average_format(scores, smoothing)), TensorType((MEMORY,), Format(0))
         return cls(thresholds, margin, hold, refractory, smoothing), types
 

@@ -18,9 +18,9 @@ from .int32_arithmetic import Int32Blocks, T
 from .onnx_arithmetic import OnnxBlocks
 from .tflite_arithmetic import TfliteBlocks, narrow, widen
 
-EXPONENTS = 15
+DEVIATION_EXPONENTS = 15
 """Places of the block exponent: 0 to 14 doublings, after which a deviation of 4 is as large as it can be."""
-HIDDEN_BITS = DEVIATION_BITS - EXPONENTS
+HIDDEN_BITS = DEVIATION_BITS - DEVIATION_EXPONENTS
 """Lower bits of a deviation that the exponent does not see."""
 SQUARES_BITS = 30
 """A sum of squares is at most 2^30."""
@@ -47,7 +47,7 @@ class DeviationSum(Elementwise):
     @property
     def doublings(self) -> Format:
         """Of the block exponent."""
-        return Format(0, bound=self.power * (EXPONENTS - 1), nonnegative=True)
+        return Format(0, bound=self.power * (DEVIATION_EXPONENTS - 1), nonnegative=True)
 
     def bits(self, samples: int) -> int:
         """Of what is summed up: a scaled deviation lies within +-2^bits."""
@@ -70,10 +70,10 @@ class DeviationSum(Elementwise):
         return (np.abs(scaled) ** self.power).sum(axis=1)[..., None], self.power * zeros
 
     def reached(self, *inputs: IntArray) -> Events:
-        return {"exponent": np.isin(np.arange(EXPONENTS), _exponent(np.abs(deviations(inputs[0])).max(axis=1)))}
+        return {"exponent": np.isin(np.arange(DEVIATION_EXPONENTS), _exponent(np.abs(deviations(inputs[0])).max(axis=1)))}
 
     def reachable(self, *inputs: Range) -> Events:
-        return {"exponent": np.arange(EXPONENTS) >= _exponent(largest_deviations(inputs[0])).min()}
+        return {"exponent": np.arange(DEVIATION_EXPONENTS) >= _exponent(largest_deviations(inputs[0])).min()}
 
     def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
         """See stress_frames."""
@@ -99,7 +99,7 @@ class DeviationSum(Elementwise):
         """[rows, 1, 1, 1] each."""
         fine, _ = spell_deviations(a, x, samples)
         seen = a.div(a.magnitude(fine), 1 << HIDDEN_BITS)
-        _, factor, zeros = a.normalize(a.binary("maximum", a.largest(seen), 1), EXPONENTS)
+        _, factor, zeros = a.normalize(a.binary("maximum", a.largest(seen), 1), DEVIATION_EXPONENTS)
         scaled = a.mul(fine, factor)
         if self.power == 1:
             return a.total(a.magnitude(scaled), samples), zeros
@@ -118,4 +118,4 @@ class DeviationSum(Elementwise):
 
 def _exponent(largest: IntArray) -> IntArray:
     """How often deviations up to `largest` are doubled."""
-    return leading_zeros(np.maximum(largest >> HIDDEN_BITS, 1), EXPONENTS)
+    return leading_zeros(np.maximum(largest >> HIDDEN_BITS, 1), DEVIATION_EXPONENTS)

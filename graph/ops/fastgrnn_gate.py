@@ -16,13 +16,11 @@ from ..formats import Format, TensorType
 from ..ranges import Range, for_every_first
 from .activation import Q15, UNIT_Q15
 from .base import CBuilder, CValue, OnnxBuilder, TfliteBuilder, TfliteTensor, prove_accumulator, require
+from .gated_state import TIES
 from .int32_arithmetic import Int32Arithmetic, T
 from .onnx_arithmetic import OnnxInt32
 from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
-
-TIES = 256
-"""Sums that end half way, for each entry, from which stress inputs are taken."""
 
 
 @dataclass(frozen=True)

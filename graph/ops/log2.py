@@ -23,7 +23,8 @@ BITS = 31
 INTERVAL_BITS = 5
 MOST_OFFSET = (1 << 15) - 1
 MOST_EXPONENT = 1 << 5
-OUTPUT = Format(LOG2_BITS)
+FEATURE = Format(LOG2_BITS)
+"""Of logarithms, and of the statistics that stand beside them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +54,11 @@ class Log2(Elementwise, Analysed):
         require(good and doublings.format.high <= MOST_EXPONENT, f"a log2 reads a number of doublings a channel, not {doublings}")
         good = self.offset.dtype == np.int16 and self.offset.shape == x.shape[1:] and abs(int(self.offset.min())) <= MOST_OFFSET
         require(good, f"a log2 of {x.shape[1]} bands holds as many int16 offsets above -2^15")
-        require(OUTPUT.low <= self.floor <= OUTPUT.high, f"a floor of {self.floor} is outside int16")
-        return (TensorType(x.shape, OUTPUT),)
+        require(FEATURE.low <= self.floor <= FEATURE.high, f"a floor of {self.floor} is outside int16")
+        return (TensorType(x.shape, FEATURE),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
-        return (saturate(self.unclamped(*inputs), self.floor, OUTPUT.high),)
+        return (saturate(self.unclamped(*inputs), self.floor, FEATURE.high),)
 
     def unclamped(self, x: IntArray, doublings: IntArray) -> IntArray:
         """The logarithms before they are clamped, int64."""
@@ -78,11 +79,11 @@ class Log2(Elementwise, Analysed):
 
     def reached(self, *inputs: IntArray) -> Events:
         y = self.unclamped(*inputs)
-        return {"clamp_low": any_of_channel(y < self.floor), "saturation_high": any_of_channel(y > OUTPUT.high)}
+        return {"clamp_low": any_of_channel(y < self.floor), "saturation_high": any_of_channel(y > FEATURE.high)}
 
     def reachable(self, *inputs: Range) -> Events:
         low, high = at_the_ends(self.unclamped, *inputs)
-        return {"clamp_low": any_of_channel(low < self.floor), "saturation_high": any_of_channel(high > OUTPUT.high)}
+        return {"clamp_low": any_of_channel(low < self.floor), "saturation_high": any_of_channel(high > FEATURE.high)}
 
     def stress(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
         """Each power of two and its neighbours, and the ends of every interval of the table; with doublings of every number."""
@@ -108,7 +109,7 @@ class Log2(Elementwise, Analysed):
         x, doublings = inputs
         shape, a = x.shape[2:], TfliteBlocks(b)
         counted = a.rows_of_vectors(a.vectors(widen(b, doublings), (shape[0], 1)), 1)
-        return (narrow(b, a.vectors(self._spell(a, a.rows_of_vectors(x, shape[1]), counted), shape), OUTPUT),)
+        return (narrow(b, a.vectors(self._spell(a, a.rows_of_vectors(x, shape[1]), counted), shape), FEATURE),)
 
     def _spell(self, a: Int32Blocks[T], x: T, doublings: T) -> T:
         """[rows, bands, 1, 1] of sums [rows, bands, 1, 1] and doublings [rows, 1, 1, 1]."""
@@ -121,7 +122,7 @@ class Log2(Elementwise, Analysed):
         octaves = a.sub(a.sub(BITS - 1, zeros), doublings)
         line = a.add(a.gather(table[:-1], index), rise)
         logarithm = a.add(a.add(a.mul(octaves, 1 << LOG2_BITS), line), a.constant(self.offset.reshape(1, -1, 1, 1)))
-        return a.clamp(logarithm, self.floor, OUTPUT.high)
+        return a.clamp(logarithm, self.floor, FEATURE.high)
 
     def c_call(self, b: CBuilder, inputs: tuple[CValue, ...], outputs: tuple[CValue, ...]) -> None:
         (x, doublings), (y,) = inputs, outputs

@@ -19,7 +19,7 @@ from .onnx_arithmetic import OnnxInt32
 from .saturating import Saturating
 from .tflite_arithmetic import TfliteInt32, narrow, widen
 
-TIES = 32
+PRODUCT_TIES = 32
 """Products that end half way, for each entry, in the stress inputs."""
 
 
@@ -66,7 +66,7 @@ class Mul(Saturating):
     def crafted(self, draws: Draws, *inputs: TensorType) -> tuple[IntArray, ...]:
         """Products that end half way: an odd number times 2^(shift - 1), the twos shared out between both factors."""
         a, b = inputs
-        shape = (TIES, *a.shape)
+        shape = (PRODUCT_TIES, *a.shape)
         twos = draws.integers(max(0, self.shift - 15), min(14, self.shift - 1), shape)
         return _odd_multiples(draws, a.format, twos), _odd_multiples(draws, b.format, self.shift - 1 - twos)
 

@@ -23,7 +23,7 @@ INT8, INT32, INT64 = 3, 6, 7
 """onnx.TensorProto.INT8, INT32 and INT64 (the graph does not import onnx)."""
 WIDE_OFFSET_BITS = 60
 """2^60 lifts every product of accumulator and multiplier (below 2^45) above zero, and divides by 2^MAX_SHIFT."""
-OPERATORS: Mapping[Operator, str] = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "minimum": "Min", "maximum": "Max"}
+ONNX_OPERATORS: Mapping[Operator, str] = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "minimum": "Min", "maximum": "Max"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OnnxInt32(Int32Arithmetic[str]):
 
     def binary(self, operator: Operator, x: str | int, y: str | int) -> str:
         """See Int32Arithmetic."""
-        return self.builder.node(OPERATORS[operator], self._operand(x), self._operand(y))
+        return self.builder.node(ONNX_OPERATORS[operator], self._operand(x), self._operand(y))
 
     def gather(self, table: IntArray, index: str) -> str:
         """See Int32Arithmetic."""

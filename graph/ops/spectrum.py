@@ -25,7 +25,7 @@ MOST_SHIFT = 14
 """Of a pre-emphasis."""
 MOST_DOUBLINGS = 25
 """13 before the transform, 12 in it."""
-EXPONENTS = 14
+SPECTRUM_EXPONENTS = 14
 """Places of the block exponent before the transform: 0 to 13 doublings."""
 _RANDOM = 24
 """Stress frames at random, of falling loudness."""
@@ -141,7 +141,7 @@ class Spectrum(Analysed):
     def reached(self, *inputs: IntArray) -> Events:
         frames = self.emphasised(inputs[0])
         doublings = self.block_doublings(saturate(frames, -Q15_ONE, Q15_ONE - 1) * self.weights)
-        events = {"exponent": np.isin(np.arange(EXPONENTS), doublings)}
+        events = {"exponent": np.isin(np.arange(SPECTRUM_EXPONENTS), doublings)}
         if not self.pre_emphasis:
             return events
         low, high = (frames < -Q15_ONE).any(axis=(0, 2)), (frames >= Q15_ONE).any(axis=(0, 2))
@@ -151,7 +151,7 @@ class Spectrum(Analysed):
         low, high = self._emphasised_ends(inputs[0])
         loudest = np.maximum(np.abs(low), np.abs(high)).clip(max=Q15_ONE) * self.weights
         least = int(self.block_doublings(loudest[None]).min())
-        events = {"exponent": np.arange(EXPONENTS) >= least}
+        events = {"exponent": np.arange(SPECTRUM_EXPONENTS) >= least}
         if not self.pre_emphasis:
             return events
         return {**events, "saturation_low": (low < -Q15_ONE).any(axis=1), "saturation_high": (high >= Q15_ONE).any(axis=1)}

@@ -9,18 +9,18 @@ import numpy as np
 
 from ..draws import Draws
 from ..events import Events
-from ..fixed_point import LOG2_BITS, IntArray, round_half_up_shift
-from ..formats import Format, TensorType
+from ..fixed_point import IntArray, round_half_up_shift
+from ..formats import TensorType
 from ..ranges import Range
 from .base import CBuilder, CValue, Elementwise, OnnxBuilder, TfliteBuilder, TfliteTensor, require
 from .deviations import FINE_BITS, check_frame, deviations, draw_frame, fine_mean, spell_deviations, stress_frames
 from .int32_arithmetic import Int32Blocks, T
+from .log2 import FEATURE
 from .onnx_arithmetic import OnnxBlocks
 from .tflite_arithmetic import TfliteBlocks, narrow, widen
 
-OUTPUT = Format(LOG2_BITS)
-"""The format of logarithms, beside which statistics stand. The integers are in units of a sample, or counts."""
-HIGHEST = OUTPUT.high
+HIGHEST = FEATURE.high
+"""The integers are in units of a sample, or counts, in the format of logarithms."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FrameStatistics(Elementwise):
         (x,) = inputs
         require(bool(self.chosen), "statistics are none at all: choose one")
         check_frame(self.name, x)
-        return (TensorType((x.shape[1], len(self.chosen)), OUTPUT),)
+        return (TensorType((x.shape[1], len(self.chosen)), FEATURE),)
 
     def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
         (x,) = inputs
@@ -98,7 +98,7 @@ class FrameStatistics(Elementwise):
         (x,) = inputs
         a, (samples, channels) = TfliteBlocks(b), x.shape[2:]
         found = self._spell(a, a.rows_of_channels(widen(b, x), samples, channels), samples)
-        return (narrow(b, a.vectors(found, (channels, len(self.chosen))), OUTPUT),)
+        return (narrow(b, a.vectors(found, (channels, len(self.chosen))), FEATURE),)
 
     def _spell(self, a: Int32Blocks[T], x: T, samples: int) -> T:
         """[rows, statistics, 1, 1]."""

@@ -19,7 +19,7 @@ from .int32_arithmetic import Int32Arithmetic, Int32Blocks, Operator
 from .tie_free import has_relu, quantized_product, tie_free
 from .window import POINT, Window
 
-OPERATORS: Mapping[Operator, str] = {op: op.upper() for op in ("add", "sub", "mul", "div", "minimum", "maximum")}
+TFLITE_OPERATORS: Mapping[Operator, str] = {op: op.upper() for op in ("add", "sub", "mul", "div", "minimum", "maximum")}
 SAME_PADDING, VALID_PADDING = 0, 1
 """tflite.Padding (the graph does not import tflite)."""
 MOST_JOINED = 10
@@ -38,7 +38,7 @@ class TfliteInt32(Int32Arithmetic[TfliteTensor]):
         """See Int32Arithmetic."""
         left, right = self._operand(x), self._operand(y)
         shape = tuple(max(pair) for pair in zip(left.shape, right.shape, strict=True))
-        return self.builder.operator(OPERATORS[operator], (left, right), shape, "int32")
+        return self.builder.operator(TFLITE_OPERATORS[operator], (left, right), shape, "int32")
 
     def gather(self, table: IntArray, index: TfliteTensor) -> TfliteTensor:
         """See Int32Arithmetic, for entries in [0, 2^15). In two int8 tables, because microcontroller runtimes gather int8 only."""

@@ -225,7 +225,7 @@ def test_no_truncated_file_reaches_the_interpreter(model):
 
 
 def test_a_file_of_many_parts_is_refused_before_they_are_held(model, monkeypatch):
-    monkeypatch.setattr(flatbuffer, "MOST_PARTS", 50)
+    monkeypatch.setattr(flatbuffer, "MOST_FLATBUFFER_PARTS", 50)
     with pytest.raises(ValueError, match="more than 50 parts"):
         check_flatbuffer(export_tflite(model)["model.tflite"])
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from rescomp.graph.decide import NO_DECISION, Decision, with_decision
-from rescomp.graph.decisions import STEPS, stream_decisions
+from rescomp.graph.decisions import STEPS_HELD, stream_decisions
 from rescomp.graph.evaluate import evaluate, evaluate_graph, split_state, take_decisions
 
 
 @pytest.fixture
 def walked(random_fastgrnn):
-    """A model, three streams of different lengths past a block of STEPS, and the scores after each step by way of the states."""
+    """A model, three streams of different lengths past a block of STEPS_HELD, and the scores after each step by way of the states."""
     rng = np.random.default_rng(1)
     model = random_fastgrnn(rng, inputs=3, hidden=6)
-    x, lengths = rng.integers(-2000, 2000, (3, 2 * STEPS + 5, 3)), np.array([2 * STEPS + 5, 1, STEPS + 1])
+    x, lengths = rng.integers(-2000, 2000, (3, 2 * STEPS_HELD + 5, 3)), np.array([2 * STEPS_HELD + 5, 1, STEPS_HELD + 1])
     states = evaluate(model, x, lengths).states
     scores = evaluate_graph(model.graphs["head"], split_state(model, states.reshape(-1, states.shape[2])))[model.output.name]
     return model, x, lengths, scores.reshape(3, -1, 4)
@@ -26,7 +26,7 @@ def test_it_is_the_largest_score_of_a_state_that_runs_on(walked):
     for row, length in enumerate(lengths):
         assert np.array_equal(found[row, :length], scores[row, :length].argmax(axis=1))
         assert (found[row, length:] == NO_DECISION).all()
-    assert told == [STEPS, 2 * STEPS, 2 * STEPS + 5]
+    assert told == [STEPS_HELD, 2 * STEPS_HELD, 2 * STEPS_HELD + 5]
 
 
 def test_the_graph_decide_decides_where_there_is_one(walked):

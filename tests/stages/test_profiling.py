@@ -46,7 +46,7 @@ def counted(finished, tmp_path):
         target, directory = Target(CORES[name]), ModelDirectory.open(finished)
         model = read_model(directory)
         vectors = read_vectors(directory, model)
-        job = Job(model, finished, vectors.x[:1, : profiling.STEPS], np.minimum(vectors.lengths[:1], profiling.STEPS))
+        job = Job(model, finished, vectors.x[:1, : profiling.PROFILED_STEPS], np.minimum(vectors.lengths[:1], profiling.PROFILED_STEPS))
         write_export(tmp_path / "c", model, target)
         (tmp_path / name).mkdir()
         program = build_firmware(target.core, model, tmp_path / "c", (), tmp_path / name)

@@ -208,8 +208,8 @@ def packed(count):
     ("data", "cause"),
     [
         (nested(1000), "nested more than 64 deep"),
-        (repeated(onnx_files.MOST_PARTS + 1), "more than 1,048,576 parts"),
-        (packed(onnx_files.MOST_PARTS + 1), "more than 1,048,576 parts"),
+        (repeated(onnx_files.MOST_ONNX_PARTS + 1), "more than 1,048,576 parts"),
+        (packed(onnx_files.MOST_ONNX_PARTS + 1), "more than 1,048,576 parts"),
     ],
 )
 def test_what_would_be_large_in_memory_is_refused_before_it_is_parsed(data, cause, onnx_job, monkeypatch):

@@ -26,7 +26,7 @@ FLAGS: Sequence[str] = (
 """-ffp-contract=off: every operation rounds as it is written, whatever the processor could fuse. -fno-thread-jumps: it would make one
 branch of the two halves of a clamp, which are a minimum and a maximum.
 """
-COMPILE_SECONDS = 120
+LOOP_COMPILE_SECONDS = 120
 _GO_ON = "set train.loop = torch to go on without"
 
 
@@ -88,7 +88,7 @@ def _run(command: Sequence[str], failure: str) -> bytes:
     """What a compiler's command prints. Raises RescompError saying its `failure`, with its first error."""
     name = Path(command[0]).name
     try:
-        result = subprocess.run(command, capture_output=True, timeout=COMPILE_SECONDS, check=False)
+        result = subprocess.run(command, capture_output=True, timeout=LOOP_COMPILE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RescompError(f"{name} did not run to its end ({error}): {_GO_ON}") from error
     if result.returncode:
