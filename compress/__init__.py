@@ -5,22 +5,22 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
-from typing import TypeVar, cast
-
-from torch import nn
+from typing import TypeVar
 
 from ..errors import InputError
 from ..models import FixedPointArithmetic, Matrix, Net
-from ..models.layered.layered_module import LayeredModule
-from ..recipe import Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, Sparse, Ternary
+from ..recipe import Constraint, Distill, LowRank, NamingEntry, PiecewiseLinearActivations, Quantize, Sparse, Ternary, check_storages
 from .calibrate import calibrate
 from .distill import DistillationLoss
 from .lowrank import cut_rank
-from .quantize import Bits, IntegerStorage
+from .quantize import IntegerStorage
 from .seeded import SeededStorage
+from .selection import named_matrices
 from .sparse import SparseSupport, largest_magnitudes
+from .storages import store
+from .supports import support
 from .ternary import TernaryStorage, arenas_residual, ternary_pattern
 from .widen import widen_unproved
 
@@ -38,6 +38,7 @@ __all__ = [
     "distillation",
     "largest_magnitudes",
     "matrices",
+    "named_matrices",
     "ternary_pattern",
     "widen_unproved",
 ]
@@ -51,13 +52,21 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     """A copy of `net` under the constraints, applied in order, ready for calibrate and fine-tuning.
 
     The keys of its state_dict are those of `net` with the constraints' additions: formats, factors, masks. Raises InputError unless
-    exactly one constraint says how weights are stored, none stands twice, and they can be combined.
+    every matrix is given one storage, no constraint stands twice that names no matrices, and they can be combined.
     """
-    format = _check(constraints)
+    storages = _check(constraints)
     result = copy.deepcopy(net)
+    supports = [constraint for constraint in constraints if isinstance(constraint, Sparse)]
     for constraint in constraints:
+        if constraint is storages[0]:
+            store(result, storages)
+        elif supports and constraint is supports[0]:
+            _refuse_without_cells(constraint, result)
+            support(result, supports)
         _apply(constraint, result)
-    result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated(format.activations), result.given)
+    _refuse_sparse_ternary(result)
+    activations = storages[0].activations
+    result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated(activations), result.given)
     return result
 
 
@@ -88,20 +97,27 @@ def matrices(net: Net) -> Iterator[Matrix]:
     return (module for module in net.modules() if isinstance(module, Matrix))
 
 
-def _check(constraints: Sequence[Constraint]) -> Ternary | Quantize:
-    """The one that gives the weights their format."""
-    kinds = Counter(constraint.kind for constraint in constraints)
-    if kinds["ternary"] + kinds["quantize"] != 1:
-        raise InputError("exactly one constraint must say how weights are stored: ternary or quantize")
-    if kinds["ternary"] and kinds["sparse"]:
-        raise InputError(
-            "sparse cannot stand beside ternary, whose 3:4 pattern stores exactly one zero in every four weights: "
-            "take quantize with sparse (--weights int8, for instance), or ternary alone"
-        )
-    twice = [kind for kind, count in kinds.items() if count > 1]
+def _check(constraints: Sequence[Constraint]) -> Sequence[Ternary | Quantize]:
+    """Those that give weights their format."""
+    try:
+        storages = check_storages(constraints)
+    except ValueError as error:
+        raise InputError(f"compress: {error}") from error
+    kinds = Counter(constraint.kind for constraint in constraints if constraint not in storages)
+    named = {constraint.kind for constraint in constraints if isinstance(constraint, NamingEntry) and constraint.matrices}
+    twice = [kind for kind, count in kinds.items() if count > 1 and kind not in named]
     if twice:
         raise InputError(f"compress holds {twice[0]} twice: keep one")
-    return next(constraint for constraint in constraints if isinstance(constraint, Ternary | Quantize))
+    return storages
+
+
+def _refuse_sparse_ternary(net: Net) -> None:
+    for name, every in named_matrices(net).items():
+        if any(matrix.is_sparse and isinstance(matrix.storage, TernaryStorage) for matrix in every):
+            raise InputError(
+                f"{name} cannot be sparse and ternary, whose 3:4 pattern stores exactly one zero in every four weights: "
+                "take quantize for it (--weights int8, for instance), or ternary without sparse"
+            )
 
 
 @singledispatch
@@ -110,45 +126,8 @@ def _apply(constraint: object, net: Net) -> None:  # noqa: ARG001
 
 
 @_apply.register
-def _(constraint: Ternary, net: Net) -> None:
-    _store(constraint, net, lambda: TernaryStorage(constraint.scale, per=constraint.per, arenas=constraint.arenas))
-
-
-@_apply.register
-def _(constraint: Quantize, net: Net) -> None:
-    _store(constraint, net, lambda: IntegerStorage(constraint.bits, constraint.scale))
-
-
-def _store(constraint: Ternary | Quantize, net: Net, storage: Callable[[], nn.Module]) -> None:
-    """Give every matrix its format: `storage`, or what its layer needs."""
-    if net.cells:
-        _refuse_keys_of_layers(constraint)
-    for matrix in matrices(net):
-        matrix.storage = storage()
-    for module in net.layer_modules:
-        _store_special_layers(constraint, module)
-
-
-def _store_special_layers(constraint: Ternary | Quantize, module: LayeredModule) -> None:
-    """Depthwise kernels, a few bytes a channel, stay dense integers.
-
-    So do the first and the last layers where the constraint says so. Random projections keep their signs and take the form of the
-    scales alone.
-    """
-    ends = module.plan.first_and_last() if constraint.first_and_last == "dense" else frozenset()
-    dense: Bits = 6 if constraint.activations == "int8" else 8
-    for name, layer in module.by_name.items():
-        if layer.layer.seed is not None:
-            layer.matrix.storage = SeededStorage(layer.layer.seed, constraint.scale)
-        elif layer.layer.depthwise or name in ends:
-            layer.matrix.storage = IntegerStorage(dense, constraint.scale)
-
-
-def _refuse_keys_of_layers(constraint: Ternary | Quantize) -> None:
-    if constraint.activations == "int8":
-        raise InputError('activations = "int8" is for nets without state: a recurrent state needs 16 bits')
-    if constraint.first_and_last == "dense":
-        raise InputError('first_and_last = "dense" is for nets without state: a recurrent cell has one storage')
+def _(constraint: Ternary | Quantize | Sparse, net: Net) -> None:
+    """All of a kind together, at the place of the first: see `store` and `support`."""
 
 
 def _refuse_without_cells(constraint: LowRank | Sparse | PiecewiseLinearActivations, net: Net) -> None:
@@ -163,15 +142,6 @@ def _(constraint: LowRank, net: Net) -> None:
         for projection, rank in ((cell.input, constraint.rank_w), (cell.recurrent, constraint.rank_u)):
             if rank is not None:
                 cut_rank(projection, rank)
-
-
-@_apply.register
-def _(constraint: Sparse, net: Net) -> None:
-    _refuse_without_cells(constraint, net)
-    for cell in net.cells:
-        for projection, density in ((cell.input, constraint.density_w), (cell.recurrent, constraint.density_u)):
-            for matrix in cast(list[Matrix], list(projection.factors)):
-                matrix.support = SparseSupport.of(matrix.weight, density or constraint.density, constraint)
 
 
 @_apply.register

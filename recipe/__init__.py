@@ -1,7 +1,19 @@
 """What the user asks for: a recipe of five to nine sections, read from TOML, checked key by key, recorded in the model directory."""
 
 from .augment_section import AugmentSection
-from .constraints import WEIGHT_CONSTRAINTS, Constraint, Distill, LowRank, PiecewiseLinearActivations, Quantize, ScaleForm, Sparse, Ternary
+from .constraints import (
+    WEIGHT_CONSTRAINTS,
+    Constraint,
+    Distill,
+    LowRank,
+    NamingEntry,
+    PiecewiseLinearActivations,
+    Quantize,
+    ScaleForm,
+    Sparse,
+    Ternary,
+    check_storages,
+)
 from .data_section import DataSection
 from .document import Recipe, with_streams, with_unset
 from .frontend_section import FrontendSection
@@ -51,6 +63,7 @@ __all__ = [
     "Loop",
     "LowRank",
     "ModelSection",
+    "NamingEntry",
     "PiecewiseLinearActivations",
     "PoolStage",
     "Quantize",
@@ -62,6 +75,7 @@ __all__ = [
     "StreamSection",
     "Ternary",
     "TrainSection",
+    "check_storages",
     "is_asked",
     "load_recipe",
     "older_names",

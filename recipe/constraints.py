@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from .section import RecipeSection
+from .section import RecipeSection, split_names
 
 ScaleForm = Literal["multiplier", "power_of_two"]
 
 
-class _WeightStorage(RecipeSection):
-    """Two keys of nets without state.
+class NamingEntry(RecipeSection):
+    """An entry that may be for some matrices of the net alone.
+
+    matrices: their names or patterns (with * ? []): `W`, `U` and `classifier` of a net of cells (`W_2` of the second cell), layers as
+    `rescomp inspect` calls them. The last entry that names a matrix counts; one without names is for all that no other names.
+    """
+
+    matrices: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+
+    _split_names = field_validator("matrices", mode="before")(split_names)
+
+    @property
+    def label(self) -> str:
+        """What it demands, in a word."""
+        return str(getattr(self, "kind", ""))
+
+    @property
+    def phrase(self) -> str:
+        """The label, and the matrices that are named."""
+        return self.label if self.matrices is None else f"{self.label} of {', '.join(self.matrices)}"
+
+
+class WeightStorage(NamingEntry):
+    """How weights are stored. Two keys of nets without state.
 
     activations: `int8` takes scales that are powers of two, and weights of at most six bits. first_and_last: the layers that read the
     input or give the scores; `dense`: they stay dense integers, of eight bits, or six beside int8 activations.
@@ -31,7 +53,7 @@ class _WeightStorage(RecipeSection):
         return self
 
 
-class Ternary(_WeightStorage):
+class Ternary(WeightStorage):
     """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. One scale for each row, or one for the whole tensor."""
 
     kind: Literal["ternary"] = "ternary"
@@ -40,12 +62,17 @@ class Ternary(_WeightStorage):
     arenas: bool = True
 
 
-class Quantize(_WeightStorage):
+class Quantize(WeightStorage):
     """Weights as small integers. One scale for each row."""
 
     kind: Literal["quantize"] = "quantize"
     bits: Literal[4, 6, 8] = 8
     scale: ScaleForm = "multiplier"
+
+    @property
+    def label(self) -> str:
+        """The storage."""
+        return f"int{self.bits}"
 
 
 class LowRank(RecipeSection):
@@ -56,10 +83,11 @@ class LowRank(RecipeSection):
     rank_u: Annotated[int, Field(ge=1)] | None = None
 
 
-class Sparse(RecipeSection):
+class Sparse(NamingEntry):
     """Iterative hard thresholding in the paper's stages (FastGRNN, section 3.2), after the float training that learns the weights.
 
-    density: fraction of entries kept in each matrix of the cell; density_w, density_u: of the input's and the state's instead.
+    density: fraction of entries kept in each matrix of the cells, or in those that the entry names; density_w, density_u: of the input's
+    and the state's instead.
     search: share of the fine-tuning in which the support is projected every `project_every` steps and may still move; then it is
     fixed.
     """
@@ -70,6 +98,11 @@ class Sparse(RecipeSection):
     density_u: Annotated[float, Field(gt=0, le=1)] | None = None
     search: Annotated[float, Field(ge=0, le=1)] = 0.5
     project_every: Annotated[int, Field(ge=1)] = 15
+
+    @property
+    def label(self) -> str:
+        """The density."""
+        return f"density {self.density:g}"
 
 
 class PiecewiseLinearActivations(RecipeSection):
@@ -97,6 +130,20 @@ CONSTRAINTS: Mapping[str, type[BaseModel]] = {
 Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | Distill, Field(discriminator="kind")]
 
 
+def check_storages(entries: Iterable[Constraint]) -> Sequence[Ternary | Quantize]:
+    """Those of the entries that say how weights are stored. Raises ValueError unless there is one, or several that name their matrices
+    and at most one beside them that does not, all for activations of one dtype.
+    """
+    storages = [entry for entry in entries if isinstance(entry, Ternary | Quantize)]
+    if not storages or sum(entry.matrices is None for entry in storages) > 1:
+        raise ValueError(
+            "exactly one entry must say how weights are stored, kind ternary or quantize, or each but one name the matrices that it is for"
+        )
+    if len({entry.activations for entry in storages}) > 1:
+        raise ValueError("activations is one for the whole net: set it alike in every entry that says how weights are stored")
+    return storages
+
+
 WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
     "ternary": {"kind": "ternary"},
     "int8": {"kind": "quantize", "bits": 8},
@@ -106,13 +153,24 @@ WEIGHT_CONSTRAINTS: Mapping[str, Mapping[str, Any]] = {
 """The storages of --weights, as entries of `compress`."""
 
 
-def with_storage(entry: Any, weights: str) -> Any:
-    """An entry of `compress` with its storage exchanged; one that has it already, and other constraints, stay as they are."""
-    if not isinstance(entry, dict) or entry.get("kind") not in ("ternary", "quantize"):
-        return entry
+def with_storage(entries: Sequence[Any], weights: str) -> list[Any]:
+    """`compress` with its storage exchanged, for all matrices; one that has it already, and other constraints, stay as they are."""
+    places = [i for i, entry in enumerate(entries) if _stores(entry)]
+    if not places:
+        return list(entries)
+    kept = next((i for i in places if not entries[i].get("matrices")), places[0])
+    stored = _exchanged(entries[kept], weights)
+    return [stored if i == kept else entry for i, entry in enumerate(entries) if i == kept or i not in places]
+
+
+def _stores(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("kind") in ("ternary", "quantize")
+
+
+def _exchanged(entry: dict[str, Any], weights: str) -> dict[str, Any]:
     wanted = WEIGHT_CONSTRAINTS[weights]
     if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
-        return entry
+        return {key: value for key, value in entry.items() if key != "matrices"}
     return {**wanted, **{key: entry[key] for key in ("scale", "activations", "first_and_last") if key in entry}}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from .augment_section import AugmentSection
-from .constraints import Constraint, Ternary
+from .constraints import Constraint, Ternary, check_storages
 from .data_section import DataSection
 from .frontend_section import FrontendSection
 from .model_section import ModelSection
@@ -18,7 +18,7 @@ from .training_sections import EVERY_STEP, STREAMS, QuantizeSection, TrainSectio
 
 
 class Recipe(RecipeSection):
-    """All of it. `compress` is applied in order; exactly one of its entries says how weights are stored."""
+    """All of it. `compress` is applied in order; at most one of its entries that say how weights are stored names no matrices."""
 
     data: DataSection = DataSection()
     model: ModelSection = ModelSection()
@@ -49,8 +49,7 @@ class Recipe(RecipeSection):
     @field_validator("compress")
     @classmethod
     def _one_storage(cls, entries: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
-        if sum(entry.kind in ("ternary", "quantize") for entry in entries) != 1:
-            raise ValueError("exactly one entry must say how weights are stored: kind ternary or quantize")
+        check_storages(entries)
         return entries
 
 

@@ -32,8 +32,8 @@ def load_recipe(
 
     keys: values by `section.key`, of options that stand for one key.
 
-    weights: `ternary`, `int8` or `int4` exchanges the storage in `compress` and keeps its scale form and place. density: sets
-    that of every matrix in the sparse constraint, or puts one before the storage. `overrides` come after all of these.
+    weights: `ternary`, `int8` or `int4` exchanges the storage of all matrices in `compress` and keeps its scale form and place.
+    density: sets that of every matrix in the sparse constraint, or puts one before the storage. `overrides` come after all of these.
     note: is told of keys under the names that they had earlier. Raises InputError naming file, key and nearest neighbour.
     """
     document = {} if path is None else _read_toml(path)
@@ -66,7 +66,7 @@ def _validate(document: dict[str, Any], overrides: Iterable[str], weights: str |
     overrides = list(overrides)
     by_todays_names(document, overrides, origin)
     if weights is not None:
-        document["compress"] = [with_storage(entry, weights) for entry in document.get("compress", default_compress())]
+        document["compress"] = with_storage(document.get("compress", default_compress()), weights)
     if density is not None:
         document["compress"] = with_density(document.get("compress", default_compress()), density)
     for override in overrides:

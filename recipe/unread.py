@@ -98,6 +98,8 @@ def _unread_beside_others(recipe: Recipe, named: Collection[str]) -> Iterator[st
 def _unread_constraints(recipe: Recipe) -> Iterator[str]:
     """A sentence for each entry of `compress` that does nothing, or a key of one."""
     for entry in recipe.compress:
+        if isinstance(entry, Sparse) and entry.matrices is not None and (entry.density_w, entry.density_u) != (None, None):
+            yield "density_w and density_u in compress are of every cell's W and U, and the entry names matrices: set density alone"
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u):
             written = "density" in entry.model_fields_set and not _spells_out_defaults(recipe)
             if written or entry.has_own("density"):

@@ -15,7 +15,7 @@ from ..model_directory import CHECKPOINT, FLOAT_NET, ModelDirectory
 from ..models import Net, refuse_unusable, use_loop
 from ..models.arithmetic import NORMALIZED
 from ..models.kept import empty_net
-from ..recipe import Recipe, to_toml
+from ..recipe import Constraint, NamingEntry, Recipe, to_toml
 from ..train.checkpoint import CheckpointFile, load_net
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -45,7 +45,7 @@ def fine_tune(
 
     anew: gives the training part of `data` as it is in an epoch, where it changes.
     """
-    listener.stage(f"fine-tune with {' + '.join(entry.kind for entry in recipe.compress)} weights")
+    listener.stage(f"fine-tune with {' + '.join(_phrase(entry) for entry in recipe.compress)} weights")
     training, validation = training_data(recipe, data)
     center, spread = centre_and_spread(recipe, net, training)
     device = choose_device(net, recipe.train.device)
@@ -109,6 +109,10 @@ def tell_limited(net: Net, splits: Sequence[Split], listener: Listener) -> None:
             f"{low:g}..{high:g}, which the net's first value holds "
             'with model.normalization = "none", and are limited to it: scale the data down, or let rescomp normalise it'
         )
+
+
+def _phrase(entry: Constraint) -> str:
+    return entry.phrase if isinstance(entry, NamingEntry) else entry.kind
 
 
 def _schedules(net: Net) -> str | None:

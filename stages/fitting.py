@@ -23,7 +23,7 @@ from ..graph.ir import IntegerModel
 from ..graph.ops.c_arguments import stored_scales
 from ..lowering.lower import lower
 from ..models import build
-from ..recipe import CellStage, Constraint, Quantize, Recipe, Sparse, Ternary
+from ..recipe import CellStage, Constraint, NamingEntry, Quantize, Recipe, Ternary
 from .decision import largest_decision, policy_by
 from .features import FeatureDataset, load_readings, with_what_stands_before
 from .recipes import with_readout_steps
@@ -178,9 +178,7 @@ def _least(recipe: Recipe) -> int:
 
 
 def _name(constraint: Constraint) -> str:
-    if isinstance(constraint, Quantize):
-        return f"int{constraint.bits}"
-    return f"density {constraint.density:g}" if isinstance(constraint, Sparse) else constraint.kind
+    return constraint.phrase if isinstance(constraint, NamingEntry) else constraint.kind
 
 
 def predict_size(recipe: Recipe, channels: int, classes: int, dataset: Dataset | None = None) -> Size:

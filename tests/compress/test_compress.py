@@ -34,7 +34,7 @@ def test_compress_leaves_the_float_net_alone(constraint):
 
 @pytest.mark.parametrize("constraints", [[], [Ternary(), Quantize()]])
 def test_exactly_one_weight_format(constraints):
-    with pytest.raises(InputError, match="exactly one constraint"):
+    with pytest.raises(InputError, match="exactly one entry"):
         constrain(small_net(), constraints)
 
 
@@ -47,7 +47,9 @@ def test_none_stands_twice(constraint):
 
 @pytest.mark.parametrize("format", [Ternary, Quantize])
 def test_dense_ends_are_for_nets_without_state(format):
-    with pytest.raises(InputError, match=r'^first_and_last = "dense" is for nets without state: a recurrent cell has one storage$'):
+    with pytest.raises(
+        InputError, match=r'^first_and_last = "dense" is for nets without state: beside cells let another entry name matrices$'
+    ):
         constrain(small_net(), [format(first_and_last="dense")])
 
 

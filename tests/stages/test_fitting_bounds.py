@@ -43,6 +43,9 @@ def random_recipe(rng: np.random.Generator) -> Recipe:
     format = 1 if density else 0
     overrides += [f"compress.{format}.scale=power_of_two"] if rng.integers(2) else []
     overrides += ["compress.0.per=tensor"] if ternary and rng.integers(2) else []
+    if not density and rng.integers(3) == 0:
+        named = ("bits=4,matrices='W,classifier'", "bits=8,matrices='U*'")[rng.integers(2)]
+        overrides += [f"compress=[{{kind='ternary'}},{{kind='quantize',{named}}}]"]
     return load_recipe(None, overrides, weights=weights, density=density)
 
 
