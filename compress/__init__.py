@@ -19,8 +19,8 @@ from .quantize import IntegerStorage
 from .seeded import SeededStorage
 from .selection import named_matrices
 from .sparse import SparseSupport, largest_magnitudes
-from .storages import store
-from .supports import support
+from .storages import give_storages
+from .supports import give_supports
 from .ternary import TernaryStorage, arenas_residual, ternary_pattern
 from .widen import widen_unproved
 
@@ -59,10 +59,10 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     supports = [constraint for constraint in constraints if isinstance(constraint, Sparse)]
     for constraint in constraints:
         if constraint is storages[0]:
-            store(result, storages)
+            give_storages(result, storages)
         elif supports and constraint is supports[0]:
             _refuse_without_cells(constraint, result)
-            support(result, supports)
+            give_supports(result, supports)
         _apply(constraint, result)
     _refuse_sparse_ternary(result)
     activations = storages[0].activations
@@ -127,7 +127,7 @@ def _apply(constraint: object, net: Net) -> None:  # noqa: ARG001
 
 @_apply.register
 def _(constraint: Ternary | Quantize | Sparse, net: Net) -> None:
-    """All of a kind together, at the place of the first: see `store` and `support`."""
+    """All of a kind together, at the place of the first: see `give_storages` and `give_supports`."""
 
 
 def _refuse_without_cells(constraint: LowRank | Sparse | PiecewiseLinearActivations, net: Net) -> None:

@@ -16,7 +16,7 @@ from .selection import entries_by_name, named_matrices
 from .ternary import TernaryStorage
 
 
-def store(net: Net, entries: Sequence[Ternary | Quantize]) -> None:
+def give_storages(net: Net, entries: Sequence[Ternary | Quantize]) -> None:
     """Give every matrix its format. Raises InputError for entries that leave one out, or that the net does not read."""
     if net.cells:
         for entry in entries:

@@ -10,7 +10,7 @@ from .selection import STATE_MATRIX, cell_matrices, entries_by_name
 from .sparse import SparseSupport
 
 
-def support(net: Net, entries: Sequence[Sparse]) -> None:
+def give_supports(net: Net, entries: Sequence[Sparse]) -> None:
     """Give every matrix that an entry is for its support. Raises InputError for an entry that is for none."""
     matrices = {name: factors for cell in net.cells for name, factors in cell_matrices(cell).items()}
     for name, entry in entries_by_name(entries, matrices).items():
