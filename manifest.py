@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from .documents import parse_json
 from .errors import InputError
@@ -98,6 +98,63 @@ class Calibrated(Stated):
     groups: Positive
 
 
+class RateSeen(Stated):
+    """How often something was seen: events (a mean where the same time was counted several times) in an exposure, so many units.
+
+    rate: events / exposure. bound_95: that the rate stays below in 95 of 100 cases (stages.rates).
+    """
+
+    events: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    exposure: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    unit: Literal["hour", "minute", "1000 readings"]
+    rate: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    bound_95: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class WakeWordFigures(Stated):
+    """See stages.wake_words.WakeWords. background: the classes that are no word. Latencies are missing where no word was accepted."""
+
+    background: Annotated[tuple[str, ...], Field(min_length=1)]
+    words: Count
+    rejected: Count
+    false_accepts: RateSeen
+    latency_median: Positive | None = None
+    latency_p90: Positive | None = None
+
+    @model_validator(mode="after")
+    def _no_more_than_there_are(self) -> Self:
+        if self.rejected > self.words:
+            raise ValueError(f"{self.rejected} of {self.words} words are rejected")
+        return self
+
+
+class ChangeFigures(Stated):
+    """See stages.stream_metrics.StreamMetrics. Delays are missing where they are infinite, the rest where nothing is judged or settled."""
+
+    judged: Count
+    delay_median: Positive | None = None
+    delay_p90: Positive | None = None
+    miss: Fraction | None = None
+    flips: RateSeen | None = None
+
+
+class ChosenDecision(Stated):
+    """What decide.false_alarms chose, in units of a score, and what it is worth on the validation recordings that it was chosen on.
+
+    of: continuous ones, or single ones in a row, so many. thresholds: one a class. wake_words: with decide.background, else changes.
+    """
+
+    of: Literal["continuous", "in a row"]
+    recordings: Positive
+    false_alarms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    smoothing: Count
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    hold: Positive
+    thresholds: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
+    wake_words: WakeWordFigures | None = None
+    changes: ChangeFigures | None = None
+
+
 class Versions(Stated):
     """Of everything that a model directory's bytes may depend on."""
 
@@ -156,6 +213,7 @@ class Manifest(Stated):
     begun_from: BegunFrom | None = None
     accuracy: Accuracies = Accuracies()
     calibrated: Calibrated | None = None
+    decision: ChosenDecision | None = None
     graph_sha256: Sha256 | None = None
     vectors_sha256: Sha256 | None = None
     formats: Mapping[str, ValueFormat] | None = None

@@ -113,10 +113,13 @@ def _runs(y: Int64Array) -> LabelRuns:
     return LabelRuns(np.array([end for _, end in found], np.int64), np.array([y[begin] for begin, _ in found], np.int64))
 
 
-def streams_of_files(sounds: Sounds, data: DataSection, classes: Sequence[str], *, labelled: bool) -> ClipStreams:
-    """The streams of WAV files whose headers are read; the rest as of load_clip_streams."""
+def streams_of_files(
+    sounds: Sounds, data: DataSection, classes: Sequence[str], *, labelled: bool, numbers: Sequence[int] | None = None
+) -> ClipStreams:
+    """The streams of WAV files whose headers are read; the rest as of load_clip_streams. numbers: of which files; None: those for test."""
     groups = groups_of(sounds.sounds, data.group)
-    numbers = [number for number, sound in enumerate(sounds.sounds) if sound.is_for_test]
+    if numbers is None:
+        numbers = [number for number, sound in enumerate(sounds.sounds) if sound.is_for_test]
     tracked = {number: list(_in_rows(sounds, number, data, classes, labelled)) for number in numbers}
     known = tuple(classes) or class_order({stretch.label for rows in tracked.values() for row in rows for stretch in row})
     excerpts, runs = [], []

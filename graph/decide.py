@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..errors import UnsupportedError
 from .formats import Format, TensorType
 from .ir import Graph, IntegerModel, Node, Value
 from .ops import BiasAdd, Decide, ExponentialAverage, Slice
-from .ops.decide import FIRST, MEMORY, NONE, UNKNOWN
+from .ops.decide import FIRST, MEMORY, NONE, UNKNOWN, Rules
 from .ops.exponential_average import MAX_SMOOTHING, average_format
 
 UNKNOWN_DECISION, NO_DECISION = UNKNOWN - FIRST, NONE - FIRST
@@ -43,8 +44,7 @@ def decision_graph(decision: Decision, scores: TensorType) -> Graph:
     if not all(-(1 << 15) <= threshold < 1 << 15 for threshold in decision.thresholds):
         raise UnsupportedError("a threshold of a decision is outside int16")
     smooth = ExponentialAverage(decision.smoothing, scores.format.dtype)
-    thresholds = np.array(decision.thresholds, np.int16)
-    rule = Decide(thresholds, decision.margin, decision.hold, decision.refractory, decision.smoothing)
+    rule = _rule(decision)
     nodes = (
         Node("smooth", smooth, (AVERAGE, _SCORES), (f"{AVERAGE}_next",)),
         Node("rule", rule, (f"{AVERAGE}_next", REMEMBERED), (f"{REMEMBERED}_next",)),
@@ -56,6 +56,18 @@ def decision_graph(decision: Decision, scores: TensorType) -> Graph:
     graph = Graph("decide", inputs, nodes, (DECISION,), {AVERAGE: f"{AVERAGE}_next", REMEMBERED: f"{REMEMBERED}_next"})
     graph.types()  # refuses what the ops do not take
     return graph
+
+
+def _rule(decision: Decision) -> Decide:
+    thresholds = np.array(decision.thresholds, np.int16)
+    return Decide(thresholds, decision.margin, decision.hold, decision.refractory, decision.smoothing)
+
+
+def rules_of(decisions: Sequence[Decision], classes: int) -> Rules:
+    """Their constants, a row each."""
+    each = [_rule(decision).rules(classes) for decision in decisions]
+    least = np.stack([rule.least for rule in each])
+    return Rules(least, *(np.array([getattr(rule, name) for rule in each]) for name in ("margin", "hold", "refractory")))
 
 
 def with_decision(model: IntegerModel, decision: Decision | None) -> IntegerModel:

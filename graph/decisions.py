@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .decide import NO_DECISION
-from .evaluate import evaluate_graph, rows_at_a_time, take_decisions
+from .decide import AVERAGE, NO_DECISION, Decision, rules_of, with_decision
+from .evaluate import evaluate_graph, rows_at_a_time, take_decisions, walk_decisions
 from .fixed_point import IntArray
 from .ir import IntegerModel
+from .ops.decide import FIRST, MEMORY
 from .policy_plan import BoolArray, PolicyPlan, plan
 
 STEPS_HELD = 64
@@ -60,6 +61,34 @@ def stream_scores(model: IntegerModel, x: IntArray, lengths: IntArray, tell: Cal
             scores[rows, first : first + part.shape[1]] = part
             tell(first + part.shape[1])
     return StreamScores(scores, unread)
+
+
+def smoothed_scores(model: IntegerModel, smoothing: int, scores: IntArray, unread: BoolArray | None = None) -> IntArray:
+    """The averages that a decision of that smoothing reads after every step, int32 [streams, longest, classes]; see take_decisions."""
+    smoothed = with_decision(model, Decision(smoothing))
+    following = smoothed.graphs["decide"].state[AVERAGE]
+    averages = np.zeros(scores.shape, np.int32)
+    for t, values in enumerate(walk_decisions(smoothed, scores, unread)):
+        averages[:, t] = values[following]
+    return averages
+
+
+def decisions_aside(decisions: Sequence[Decision], averages: IntArray, unread: BoolArray | None = None) -> IntArray:
+    """What each of some decisions of one smoothing takes after every step, int16 [decisions, streams, longest]: as take_decisions.
+
+    averages: of that smoothing, as smoothed_scores gives them.
+    """
+    streams, longest, classes = averages.shape
+    rules = rules_of([decision for decision in decisions for _ in range(streams)], classes)
+    memory: IntArray = np.zeros((len(decisions) * streams, MEMORY), np.int64)
+    found = np.zeros((longest, len(memory)), np.int16)
+    for t in range(longest):
+        memory = rules.step(np.tile(averages[:, t], (len(decisions), 1)), memory).memory
+        found[t] = memory[:, 0] - FIRST
+        if unread is not None:
+            lost = np.tile(unread[:, t], len(decisions))
+            memory[lost], found[t, lost] = 0, NO_DECISION
+    return np.ascontiguousarray(found.T).reshape(len(decisions), streams, longest)
 
 
 def _scores(model: IntegerModel, x: IntArray, way: PolicyPlan) -> Iterator[tuple[int, IntArray]]:

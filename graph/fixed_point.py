@@ -48,7 +48,7 @@ def round_half_up_shift(value: IntArray, shift: int | IntArray) -> IntArray:
     return (wide + (np.int64(1) << (amount - 1))) >> amount
 
 
-def saturate(value: IntArray, low: int, high: int) -> IntArray:
+def saturate(value: IntArray, low: int, high: int | IntArray) -> IntArray:
     """Clamp to the closed interval [low, high]."""
     return np.clip(value, low, high)
 

@@ -26,6 +26,8 @@ def print_summary(summary: Summary) -> None:
             f"calibrated {found.accuracy:.2%} of {counted(found.recordings, 'recording')}, {found.as_they_are:.2%} of them without "
             f"({counted(found.groups, 'group')}, each by its first readings)"
         )
+    if summary.streamed is not None and (words := summary.streamed.words) is not None:
+        click.echo(f"words      {words}")
     click.echo(
         f"bytes      model {size['model']:,} = weights {size['weights']:,} + scales {size['scales']:,} "
         f"+ biases {size['biases']:,} + tables {size['tables']:,}   ({size['model'] / 1024:.2f} KB)\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,14 @@ from .limits import CORE_SIZES, MODEL_SIZES
 from .perturbations import PERTURBATIONS, TITLES
 
 _WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash"}
+
+_OF_WORDS: Mapping[str, str] = {
+    "false_accepts": "false accepts an hour",
+    "false_accepts_bound": "false accepts an hour, 95 % bound",
+    "rejected": "words rejected",
+    "latency_median": "latency of words in readings, median",
+    "latency_p90": "latency of words in readings, 90 %",
+}
 
 
 @dataclass(frozen=True)
@@ -73,11 +82,43 @@ class Reached:
 
 
 @dataclass(frozen=True)
+class OfWords:
+    """A figure of wake words that has a limit. value: infinite where no word is heard, which has no latency. most: at most."""
+
+    name: str
+    value: float
+    most: float
+
+    @property
+    def what(self) -> str:
+        """As a person would call it."""
+        return _OF_WORDS[self.name]
+
+    @property
+    def found(self) -> float | None:
+        """The value as JSON has it."""
+        return None if self.value == math.inf else self.value
+
+    def said(self, value: float) -> str:
+        """A value as it is written."""
+        return f"{value:.2%}" if self.name == "rejected" else "none" if value == math.inf else f"{value:.4g}"
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence if it is past its limit."""
+        if self.value <= self.most:
+            return []
+        if self.value == math.inf:
+            return [f"{self.what}: no word is heard, and the limit is {self.said(self.most)}"]
+        return [f"{self.what}: {self.said(self.value)}, past the limit of {self.said(self.most)}"]
+
+
+@dataclass(frozen=True)
 class Check:
     """What check found. witnesses: evidence on the files at hand. mismatch_failures, size_failures: a sentence each.
 
     not_compared: exports at hand of which there is no evidence. not_seen: what the witnesses could not be asked, a line each.
-    reached: the figures that the limits name.
+    reached, of_words: the figures that the limits name.
     """
 
     name: str
@@ -89,12 +130,13 @@ class Check:
     not_compared: tuple[str, ...] = ()
     not_seen: tuple[str, ...] = ()
     reached: tuple[Reached, ...] = ()
+    of_words: tuple[OfWords, ...] = ()
 
     @property
     def size_failures(self) -> tuple[str, ...]:
         """Limits that were passed, and those that were not reached."""
-        passed = (failure for measure in self.measures for failure in measure.failures)
-        return *passed, *(failure for figure in self.reached for failure in figure.failures)
+        held: Sequence[Measure | Reached | OfWords] = (*self.measures, *self.reached, *self.of_words)
+        return tuple(failure for each in held for failure in each.failures)
 
     @property
     def passed(self) -> bool:
@@ -121,6 +163,7 @@ class Check:
             "graph_sha256": self.graph_sha256,
             "accuracy": {"integer": self.accuracy},
             "reached": {each.name: {"value": each.value, "least": each.least} for each in self.reached},
+            "wake_words": {each.name: {"value": each.found, "most": each.most} for each in self.of_words},
             **{name: sizes["", name] for name in MODEL_SIZES},
             "cores": {core: {name: sizes[core, name] for name in CORE_SIZES} for core in cores},
             "compared": self.compared,
@@ -145,6 +188,9 @@ class Check:
         if self.reached:
             lines += ["", "| right | now | at least |", "|---|---:|---:|"]
             lines += [f"| {each.what} | {each.value:.2%} | {each.least:.2%} |" for each in self.reached]
+        if self.of_words:
+            lines += ["", "| words | now | at most |", "|---|---:|---:|"]
+            lines += [f"| {each.what} | {each.said(each.value)} | {each.said(each.most)} |" for each in self.of_words]
         lines += ["", "| witness | set | version | values compared | differing |", "|---|---|---|---:|---:|"]
         for witness in self.witnesses:
             of = f"{witness.set}, {counted(witness.steps, 'step')}" if witness.steps else witness.set

@@ -11,11 +11,11 @@ from ..model_directory import REPORT, VECTORS, ModelDirectory
 from ..validate.host_c import HostC
 from ..validate.registry import find_witness
 from .artefacts import read_model, read_vectors
-from .check_findings import Check, Measure, Reached
+from .check_findings import Check, Measure, OfWords, Reached
 from .compared_sets import TEST
 from .evidence import Evidence, VectorSet
 from .exports import check_exports, exports_at_hand
-from .figures import STREAMED, Figures
+from .figures import STREAMED, Figures, StreamedFigures
 from .golden_vectors import Vectors
 from .inspection import inspect_model
 from .left_by_c import missing_of_c
@@ -78,8 +78,9 @@ def check(
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
     not_seen = *report.not_seen({entry.witness for entry in evidence}), *map(describe_unasked, older)
     reached = tuple(_reached(path, model, report, wanted, continuous=continuous))
+    words = tuple(_of_words(path, model, report, wanted, continuous=continuous))
     known = model.name, report.graph_sha256, report.accuracy.integer
-    return Check(*known, evidence, measures, failures, not_compared, not_seen, reached)
+    return Check(*known, evidence, measures, failures, not_compared, not_seen, reached, words)
 
 
 def _reached(path: Path, model: IntegerModel, report: Report, wanted: Limits, *, continuous: bool) -> Iterator[Reached]:
@@ -93,12 +94,41 @@ def _reached(path: Path, model: IntegerModel, report: Report, wanted: Limits, *,
         if value is None:
             raise InputError(f"evaluation.{name} has a limit, and {_why_not_known(path, name, model, figures)}")
         streamed = figures.streamed if figures is not None and name in STREAMED else None
-        if continuous and streamed is not None and streamed.of == "in a row":
-            raise InputError(
-                f"evaluation.{name} has a limit, {path / REPORT} tells it of single recordings in a row, and the model's data hold "
-                f"continuous ones: run `rescomp evaluate {path} --stream` where they can be read"
-            )
+        if streamed is not None:
+            _refuse_stand_ins(path, f"evaluation.{name}", streamed, continuous=continuous)
         yield Reached(name, value, least)
+
+
+def _refuse_stand_ins(path: Path, key: str, streamed: StreamedFigures, *, continuous: bool) -> None:
+    """Raise InputError where single recordings stood in for continuous ones."""
+    if continuous and streamed.of == "in a row":
+        raise InputError(
+            f"{key} has a limit, {path / REPORT} tells it of single recordings in a row, and the model's data hold "
+            f"continuous ones: run `rescomp evaluate {path} --stream` where they can be read"
+        )
+
+
+def _of_words(path: Path, model: IntegerModel, report: Report, wanted: Limits, *, continuous: bool) -> Iterator[OfWords]:
+    """The figures of wake words that have limits. Raises InputError where they were not asked, or are not of so many an hour."""
+    streamed = report.evaluation.streamed if report.evaluation is not None else None
+    for name, most in wanted.most_of_words.items():
+        key = f"wake_words.{name}"
+        if streamed is None or (words := streamed.words) is None:
+            raise InputError(f"{key} has a limit, and {_why_no_words(path, key, model)}")
+        _refuse_stand_ins(path, key, streamed, continuous=continuous)
+        if name.startswith("false_accepts") and words.false_accepts.unit != "hour":
+            raise InputError(
+                f"{key} is a limit of so many an hour, and {path / REPORT} tells them {words.false_accepts.each}: run `rescomp evaluate "
+                f"{path} --stream --background CLASS --rate HZ` with the readings a second"
+            )
+        yield OfWords(name, words.figure(name), most)
+
+
+def _why_no_words(path: Path, key: str, model: IntegerModel) -> str:
+    """Why report.json tells no figures of wake words, and what to do."""
+    if not model.is_recurrent:
+        return f"{model.name} keeps no state from one input to the next, so that there is none: leave {key} out of the limits"
+    return f"{path / REPORT} does not tell it: run `rescomp evaluate {path} --stream --background CLASS` first"
 
 
 def _why_not_known(path: Path, name: str, model: IntegerModel, figures: Figures | None) -> str:

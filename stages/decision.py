@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from ..data.rows import ORDERS, in_a_row, row_orders
 from ..data.split import Split
+from ..data.streams import Streams
 from ..errors import InputError, counted
 from ..graph.decide import Decision, with_decision
-from ..graph.decisions import stream_scores
+from ..graph.decisions import decisions_aside, smoothed_scores, stream_scores
 from ..graph.evaluate import take_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.formats import Format, TensorType
@@ -111,7 +112,7 @@ def replace_unset(section: DecideSection, by: DecideSection) -> DecideSection:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Validation recordings in a row: the model's scores int [streams, longest, classes] at these steps.
+    """Validation recordings, continuous or in a row: the model's scores int [streams, longest, classes] at these steps.
 
     unread: bool [streams, longest], where by the model's policy there is nothing to decide on; None: nowhere. copies: see Clock.
     """
@@ -128,9 +129,19 @@ class Stream:
         walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
         return cls(walked.scores, LabelledSteps.of(streams), walked.unread, ORDERS)
 
+    @classmethod
+    def continuous(cls, model: IntegerModel, streams: Streams) -> Stream:
+        """Of continuous recordings as the model reads them."""
+        walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
+        return cls(walked.scores, LabelledSteps.of(streams), walked.unread)
+
     def decisions(self, model: IntegerModel, decision: Decision) -> IntArray:
         """The decision after every step, int16 [streams, longest]."""
         return take_decisions(with_decision(model, decision), self.scores, self.unread)
+
+    def averages(self, model: IntegerModel, smoothing: int) -> IntArray:
+        """The smoothed scores after every step, int32 [streams, longest, classes]."""
+        return smoothed_scores(model, smoothing, self.scores, self.unread)
 
     def clock(self, clock: Clock) -> Clock:
         """Of these streams, for the clock of their recordings."""
@@ -141,16 +152,16 @@ class Stream:
         return measure_streams(self.decisions(model, decision), self.steps, self.clock(clock))
 
 
-def search_decision(section: DecideSection, model: IntegerModel, recordings: Split, clock: Clock, listener: Listener) -> Decision:
+def search_decision(
+    section: DecideSection, model: IntegerModel, stream: Stream, clock: Clock, listener: Listener
+) -> tuple[Decision, StreamMetrics]:
     """The decision with the least delay among those whose changes are few enough; the one with the fewest where none is.
 
-    recordings: of the validation part, as the model reads them.
+    Beside it what it is worth.
     """
     assert section.false_alarms is not None
-    listener.stage(f"choose {', '.join(section.searched)} of the decision on {counted(len(recordings), 'validation recording')} in a row")
-    stream = Stream.of(model, recordings)
     scores = model.output.type
-    found = [(each, stream.measure(model, decide_by(each, scores), clock)) for each in _candidates(section, scores.format)]
+    found = list(_measured(list(_candidates(section, scores.format)), model, stream, clock))
     quiet = [pair for pair in found if _alarms(pair[1]) <= section.false_alarms]
     if quiet:
         chosen, metrics = min(quiet, key=lambda pair: _delay(pair[1]))
@@ -166,7 +177,19 @@ def search_decision(section: DecideSection, model: IntegerModel, recordings: Spl
             f"this decision misses {metrics.miss:.1%} of the changes between the validation recordings, which last about "
             f"{2 * clock.settle} readings each: allow more false alarms, or take streams whose classes last longer"
         )
-    return decide_by(chosen, scores)
+    return decide_by(chosen, scores), metrics
+
+
+def _measured(
+    tried: Sequence[DecideSection], model: IntegerModel, stream: Stream, clock: Clock
+) -> Iterator[tuple[DecideSection, StreamMetrics]]:
+    """Each with what it is worth; those of one smoothing, which stand together, are taken together."""
+    for smoothing, group in itertools.groupby(tried, key=lambda section: section.smoothing):
+        sections = list(group)
+        averages = stream.averages(model, smoothing or 0)
+        decisions = decisions_aside([decide_by(each, model.output.type) for each in sections], averages, stream.unread)
+        for section, taken in zip(sections, decisions, strict=True):
+            yield section, measure_streams(taken, stream.steps, stream.clock(clock))
 
 
 def describe(section: DecideSection, metrics: StreamMetrics) -> str:

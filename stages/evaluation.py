@@ -26,7 +26,7 @@ from .artefacts import read_model, read_vectors
 from .calibrated import calibrated_accuracy
 from .compared_sets import TEST
 from .evidence import VectorSet
-from .figures import Figures, StreamedFigures
+from .figures import Figures, StreamedFigures, wake_word_figures
 from .golden_vectors import Vectors
 from .hearing import Hearing
 from .listener import Listener, Silent
@@ -115,7 +115,7 @@ def evaluate(
 
     overrides: change the recipe's [data] for new data, as --set does. stream: evaluate streams too: continuous recordings where the data
     have them, else single ones in a row. rate: readings a second, for rates in time
-    (None: decide.rate of the recipe). background: the classes that are no wake words. perturb:
+    (None: decide.rate of the recipe). background: the classes that are no wake words (none: decide.background). perturb:
     evaluate what sensors do to readings, too. What is found on the model's own data is kept in report.json, for `check`. Raises
     InputError for data that are not of the model's channels and classes; UnsupportedError for a stream of a net without state.
     """
@@ -136,7 +136,7 @@ def evaluate(
             stream,
             _scales(reader, vectors) if perturb else None,
             clock,
-            tuple(class_number(each, model.classes, "the model has") for each in background),
+            _background(model, recipe, background),
             hearing,
         )
         if source is None:
@@ -147,8 +147,15 @@ def evaluate(
         found = _evaluate(subject, reader, asked, listener)
         found = replace(found, calibrated=manifest.calibrated if source is None else _calibrated(recipe, reader, subject))
         if source is None:
-            _keep(directory, model, vectors, found, listener, missing=bool(subject.missing))
+            kept = _figures(vectors, found, [model.classes[each] for each in asked.background], missing=bool(subject.missing))
+            _keep(directory, model, vectors, kept, listener)
     return found
+
+
+def _background(model: IntegerModel, recipe: Recipe, asked: Sequence[str]) -> tuple[int, ...]:
+    """The classes that are no words: as asked, or as the decision was chosen. Raises InputError."""
+    own = recipe.decide.background if recipe.decide is not None else None
+    return tuple(class_number(each, model.classes, "the model has") for each in asked or own or ())
 
 
 def _calibrated(recipe: Recipe, reader: Reader, subject: Subject) -> Calibrated | None:
@@ -260,9 +267,7 @@ def _heard(split: Split, reader: Reader, hearing: Hearing | None) -> Split:
     return replace(heard, x=reader.integers(heard.x)[0])
 
 
-def _keep(
-    directory: ModelDirectory, model: IntegerModel, vectors: Vectors, found: Evaluation, listener: Listener, *, missing: bool
-) -> None:
+def _keep(directory: ModelDirectory, model: IntegerModel, vectors: Vectors, found: Figures, listener: Listener) -> None:
     """Put the figures into report.json, beside what verify found; a report that is not of this model gives way."""
     report = Report.of(model, vectors.accuracy, (), vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))})
     if directory.has(REPORT):
@@ -270,19 +275,20 @@ def _keep(
             report = read_report(directory, model)
         except InputError as error:
             listener.warning(f"earlier evidence is not kept: {error}")
-    figures = _figures(vectors, found, missing=missing).after(report.evaluation)
-    document = report.model_copy(update={"evaluation": figures}).as_json()
+    document = report.model_copy(update={"evaluation": found.after(report.evaluation)}).as_json()
     directory.write({REPORT: to_json(document)})
 
 
-def _figures(vectors: Vectors, found: Evaluation, *, missing: bool) -> Figures:
-    """missing: whether recordings in a row stood in for continuous ones that could not be read."""
+def _figures(vectors: Vectors, found: Evaluation, background: Sequence[str], *, missing: bool) -> Figures:
+    """background: classes that are no words. missing: whether recordings in a row stood in for continuous ones that cannot be read."""
     streamed = None
     if found.streamed is not None and not missing:
         names = ("streams", "steps", "streamed", "settled", "tail", "ends")
         figures = {name: getattr(found.streamed.metrics, name) for name in names}
         policy = found.streamed.policy
         figures["states"] = 1 if policy is None else policy.states
+        words = found.streamed.wake_words
+        figures["wake_words"] = None if words is None else wake_word_figures(words, background)
         streamed = StreamedFigures(of=found.streamed.of, sha256=found.streamed.sha256, **figures)
     table = {name: each.accuracy for name, each in found.perturbed.items() if each.accuracy is not None}
     return Figures(vectors_sha256=vectors.sha256, corner=found.corner, streamed=streamed, perturbed=table)

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+import fractions
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ..manifest import ChangeFigures, RateSeen, WakeWordFigures
 from ..strict_documents import Count, Fraction, Part, Sha256
 from .perturbations import Perturbation
+from .rates import Rate
+from .stream_metrics import StreamMetrics
+from .wake_words import WakeWords
 
 STREAMED = ("streamed", "settled", "tail", "ends")
 FIGURES = ("corner", *STREAMED)
 """Figures beside those of perturbations."""
 
 
+def _seen(said: RateSeen) -> Rate:
+    """A rate out of a document, from its events and its exposure."""
+    return Rate(fractions.Fraction(said.events), said.exposure, said.unit)
+
+
+def wake_word_figures(found: WakeWords, background: Sequence[str]) -> WakeWordFigures:
+    """As documents keep them. background: the classes that are no word, by name."""
+    known = {**vars(found), "false_accepts": found.false_accepts.as_json(), "background": tuple(background)}
+    return WakeWordFigures(**{name: value for name, value in known.items() if value is not None})
+
+
+def change_figures(found: StreamMetrics) -> ChangeFigures:
+    """As documents keep what a decision misses and how long it takes."""
+    known = {name: getattr(found, name) for name in ("judged", "delay_median", "delay_p90", "miss")}
+    known["flips"] = None if found.flips is None else found.flips.as_json()
+    return ChangeFigures(**{name: value for name, value in known.items() if value is not None})
+
+
 class StreamedFigures(Part):
     """See stream_metrics.StreamMetrics. of: see stream_walks.StreamKind. sha256: of the streams.
 
-    states: how many of them a stream steps, two by a policy with a window.
+    states: how many of them a stream steps, two by a policy with a window. wake_words: where some classes were named as the background.
     """
 
     of: Literal["continuous", "in a row", "continuous, in a row"]
@@ -30,6 +54,27 @@ class StreamedFigures(Part):
     tail: Fraction
     ends: Fraction
     states: Literal[1, 2] = 1
+    wake_words: WakeWordFigures | None = None
+
+    @property
+    def words(self) -> WakeWords | None:
+        """The wake words as measured."""
+        if (said := self.wake_words) is None:
+            return None
+        return WakeWords(said.words, said.rejected, _seen(said.false_accepts), said.latency_median, said.latency_p90)
+
+    @model_validator(mode="after")
+    def _rate_is_that_of_the_events(self) -> Self:
+        if self.wake_words is not None:
+            said = self.wake_words.false_accepts
+            seen = _seen(said)
+            if not (math.isclose(said.rate, seen.value) and math.isclose(said.bound_95, seen.bound)):
+                raise ValueError("the rate of false accepts, or its bound, is not that of so many in this exposure")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_words_where_there_are_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: part for name, part in handler(self).items() if name != "wake_words" or part is not None}
 
 
 class Figures(Part):

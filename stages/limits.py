@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "
 
 REACHED: Sequence[str] = ("accuracy", *FIGURES, *PERTURBATIONS)
 """Shares of right answers, of the golden vectors alone, in streams and perturbed: see evaluation.Evaluation."""
+WORD_FIGURES: Sequence[str] = ("false_accepts", "false_accepts_bound", "rejected", "latency_median", "latency_p90")
+"""Of wake words: false accepts an hour, the bound that they stay below, the share of words rejected, readings."""
 SizeKey = tuple[str, str]
 """A core's name, or nothing for the model wherever it runs, and what is measured."""
 
@@ -35,7 +38,7 @@ class Limits:
 
     sampled: whether a witness may have been asked for some of the test set only (`verify --samples`). stream_steps: that each of the
     witnesses, or c where none is named, must have run without a reset.
-    least: of each figure of REACHED.
+    least: of each figure of REACHED. most_of_words: of each figure of WORD_FIGURES.
     """
 
     most: Mapping[SizeKey, int] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Limits:
     witnesses: Sequence[str] = ()
     sampled: bool = False
     least: Mapping[str, float] = field(default_factory=dict)
+    most_of_words: Mapping[str, float] = field(default_factory=dict)
     stream_steps: int = 0
 
     @property
@@ -57,7 +61,7 @@ def read_limits(path: Path) -> Limits:
         document = parse_toml(_read(path))
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
-    _check_keys(path, "", document, ("limits", "growth", "parity", "evaluation"))
+    _check_keys(path, "", document, ("limits", "growth", "parity", "evaluation", "wake_words"))
     for section, table in document.items():
         _check_demands(path, section, table)
     parity = document.get("parity", {})
@@ -69,9 +73,10 @@ def read_limits(path: Path) -> Limits:
     if not is_count(steps, 1 if "stream_steps" in parity else 0):
         raise InputError(f"{path}: parity.stream_steps = {steps!r:.40} is no number of steps: a whole number from 1 on is wanted")
     most, growth = _sizes(path, "limits", document), _sizes(path, "growth", document)
-    limits = Limits(most, growth, _witnesses(path, parity), sampled, _least(path, document.get("evaluation", {})), steps)
-    if not limits.most and not limits.growth and not limits.witnesses and not limits.least and not steps:
-        more = "witnesses in [parity], or figures in [evaluation]"
+    figures = _least(path, document.get("evaluation", {})), _most_of_words(path, document.get("wake_words", {}))
+    limits = Limits(most, growth, _witnesses(path, parity), sampled, *figures, steps)
+    if not any((limits.most, limits.growth, limits.witnesses, *figures, steps)):
+        more = "witnesses in [parity], or figures in [evaluation] or [wake_words]"
         raise InputError(f"{path} demands nothing: name sizes in [limits] or [growth], {more}")
     return limits
 
@@ -104,6 +109,16 @@ def _least(path: Path, table: Any) -> dict[str, float]:
     for name, value in table.items():
         if type(value) not in (int, float) or not 0 <= value <= 1:
             raise InputError(f"{path}: evaluation.{name} = {value!r} is no share of right answers: a number from 0 to 1 is wanted")
+    return {name: float(value) for name, value in table.items()}
+
+
+def _most_of_words(path: Path, table: Any) -> dict[str, float]:
+    """The figures of [wake_words]."""
+    _check_keys(path, "wake_words", table, WORD_FIGURES)
+    for name, value in table.items():
+        most, what = (1, "share: a number from 0 to 1") if name == "rejected" else (math.inf, "limit: a number from 0 on")
+        if type(value) not in (int, float) or not 0 <= value <= most or value == math.inf:
+            raise InputError(f"{path}: wake_words.{name} = {value!r:.40} is no {what} is wanted")
     return {name: float(value) for name, value in table.items()}
 
 

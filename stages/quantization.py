@@ -20,7 +20,7 @@ from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..graph.sound import Pcm
 from ..lowering.lower import lower
-from ..manifest import Manifest
+from ..manifest import ChosenDecision, Manifest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,
@@ -150,8 +150,8 @@ def _streaming_as(recipe: Recipe, other: Recipe) -> Recipe:
 def _decide_anew(directory: ModelDirectory, manifest: Manifest, recipe: Recipe, dataset: Dataset, listener: Listener) -> None:
     """Nothing but the decision or the policy of streams is another: the net stays as it is, and so do its golden vectors."""
     listener.stage("the integer model of this recipe is there, but for what it does in streams")
-    model = in_streams(recipe, manifest, read_model(directory), dataset.train, listener)
-    revised = directory.revised_manifest(graph_sha256=digest(model), formats=describe_formats(model))
+    model, chosen = in_streams(recipe, manifest, read_model(directory), dataset, listener)
+    revised = directory.revised_manifest(graph_sha256=digest(model), formats=describe_formats(model), decision=_as_entry(chosen))
     directory.write({**model_files(model), RECIPE: to_toml(recipe), **revised}, removed=[*EXPORTED, REPORT])
 
 
@@ -180,7 +180,7 @@ def _quantize(
     for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
-    model = in_streams(recipe, manifest, with_what_stands_before(model, dataset), dataset.train, listener)
+    model, chosen = in_streams(recipe, manifest, with_what_stands_before(model, dataset), dataset, listener)
     reader = Reader.of(manifest, model)
     readings = replace(dataset.test, x=reader.integers(dataset.test.x)[0])
     test = reader.steps(readings)
@@ -195,6 +195,7 @@ def _quantize(
             **directory.revised_manifest(
                 accuracy={"float": manifest.accuracy.float_, "integer": result},
                 **_calibrated(recipe, reader, readings),
+                decision=_as_entry(chosen),
                 graph_sha256=digest(model),
                 formats=describe_formats(model),
                 vectors_sha256=decode_vectors(files[VECTORS], model, VECTORS).sha256,
@@ -223,6 +224,11 @@ def _readings(split: Split, manifest: Manifest) -> Split:
     """A split as the device reads it: integer * 2^-fraction_bits, float32 (exact: 16 bits)."""
     bits = manifest.input.fraction_bits
     return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
+
+
+def _as_entry(chosen: ChosenDecision | None) -> dict[str, Any] | None:
+    """Of the manifest."""
+    return None if chosen is None else chosen.model_dump(mode="json", exclude_none=True)
 
 
 def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:

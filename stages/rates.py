@@ -71,6 +71,11 @@ class Rate:
         """
         return poisson_bound(math.ceil(self.events)) / self.exposure
 
+    @property
+    def each(self) -> str:
+        """Its unit in words."""
+        return _SAID[self.unit][0]
+
     def as_json(self) -> dict[str, Any]:
         """Events, exposure, unit, rate and bound."""
         return {"events": plain(self.events), "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}

@@ -73,7 +73,7 @@ def own_subject(
         recordings,
         row,
         _device_integers(reader, vectors) if readings else None,
-        None if own is None else _as_read(reader, own)[0],
+        None if own is None else as_read(reader, own)[0],
         copies_of(recipe.data),
         missing=missing,
         unmarked=reader.reads_several and vectors.recorded is None and (stream or readings),
@@ -158,7 +158,7 @@ def new_subject(
     asked = found.streams if stream and reader.model.is_recurrent else None
     read = row = None
     if asked is not None:
-        read, more = _as_read(reader, asked)
+        read, more = as_read(reader, asked)
         beside = found.split is not None and not is_log(source)
         outside, total = more + outside * beside, asked.x[asked.valid].size + total * beside
     elif reader.model.is_recurrent and stream:
@@ -254,7 +254,7 @@ def read_new(
     return load_new_data(section, reader.model.class_names, reader.channels, labelled=labelled, grouped=grouped)
 
 
-def _as_read(reader: Reader, streams: Streams) -> tuple[Streams, int]:
+def as_read(reader: Reader, streams: Streams) -> tuple[Streams, int]:
     """(streams as the model reads them, how many readings do not fit)."""
     x, outside = reader.integers(streams.x)
     return reader.stream_steps(replace(streams, x=x)), outside

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..data.split import Int64Array
 from ..errors import InputError
-from ..graph.decide import AVERAGE, Decision, with_decision
-from ..graph.evaluate import walk_decisions
+from ..graph.decide import Decision
+from ..graph.decisions import decisions_aside
 from ..graph.fixed_point import IntArray
 from ..graph.formats import Format, TensorType
 from ..graph.ir import IntegerModel
@@ -64,10 +65,12 @@ class _Tried:
         return self.words.rejected, *(math.inf if each is None else each for each in latencies)
 
 
-def search_wake_decision(section: DecideSection, model: IntegerModel, stream: Stream, clock: Clock, listener: Listener) -> Decision:
+def search_wake_decision(
+    section: DecideSection, model: IntegerModel, stream: Stream, clock: Clock, listener: Listener
+) -> tuple[Decision, WakeWords]:
     """The decision that rejects the fewest words, then has the least latency, among those whose false accepts are few enough.
 
-    Raises InputError where there is none: it says what the best one has.
+    Beside it what it is worth. Raises InputError where there is none: it says what the best one has.
     """
     assert section.false_alarms is not None
     most, background, scores = section.false_alarms, background_classes(section, model.classes), model.output.type
@@ -90,7 +93,7 @@ def search_wake_decision(section: DecideSection, model: IntegerModel, stream: St
             f"the validation recordings are too few to show {most:g} false accepts {alarm_unit(clock)}: had they none at all, the 95 % "
             f"bound would be {least:.3g}; validate on more, or measure on more with `rescomp evaluate --stream --background`"
         )
-    return chosen.decision
+    return chosen.decision, chosen.words
 
 
 def _none_quiet(found: Sequence[_Tried], most: float, clock: Clock, scores: TensorType, background: Sequence[int]) -> str:
@@ -126,30 +129,35 @@ class _Search:
 
     def tried(self) -> Iterator[_Tried]:
         """Of each column the decisions up to the first that is quiet."""
-        for column in self._columns():
-            for decision in column:
-                decisions = self.stream.decisions(self.model, decision)
-                yield (tried := _Tried(decision, measure_wake_words(decisions, self.stream.steps, self.clock, self.background)))
-                if self.is_quiet(tried):
-                    break
+        base = decide_by(self.section, self.model.output.type)
+        for smoothing in SMOOTHINGS if "smoothing" in self.section.searched else (base.smoothing,):
+            averages = self.stream.averages(self.model, smoothing)
+            columns = list(self._columns(replace(base, smoothing=smoothing), averages))
+            decisions = iter(decisions_aside([each for column in columns for each in column], averages, self.stream.unread))
+            for column in columns:
+                yield from self._until_quiet(zip(column, list(itertools.islice(decisions, len(column))), strict=True))
+
+    def _until_quiet(self, column: Iterable[tuple[Decision, IntArray]]) -> Iterator[_Tried]:
+        for decision, taken in column:
+            yield (tried := _Tried(decision, measure_wake_words(taken, self.stream.steps, self.clock, self.background)))
+            if self.is_quiet(tried):
+                break
 
     def is_quiet(self, tried: _Tried) -> bool:
         """Whether its false accepts are few enough."""
         assert self.section.false_alarms is not None
         return tried.words.false_accepts.value <= self.section.false_alarms
 
-    def _columns(self) -> Iterator[Sequence[Decision]]:
-        """Decisions that differ in one level, from the lowest one on; the plainest first."""
-        base, searched, format = decide_by(self.section, self.model.output.type), self.section.searched, self.model.output.type.format
-        for smoothing in SMOOTHINGS if "smoothing" in searched else (base.smoothing,):
-            peaks = _Peaks.of(self, smoothing)
-            for hold in HOLDS if "hold" in searched else (base.hold,):
-                plain = replace(base, smoothing=smoothing, hold=hold)
-                yield [plain]
-                if "margin" in searched:
-                    yield [replace(plain, margin=margin) for margin in peaks.margins(format)]
-                if "thresholds" in searched:
-                    yield [replace(plain, thresholds=self._thresholds(level)) for level in peaks.thresholds(format)]
+    def _columns(self, base: Decision, averages: IntArray) -> Iterator[Sequence[Decision]]:
+        """Decisions of one smoothing that differ in one level, from the lowest one on; the plainest first."""
+        searched, format, peaks = self.section.searched, self.model.output.type.format, _Peaks.of(self, base.smoothing, averages)
+        for hold in HOLDS if "hold" in searched else (base.hold,):
+            plain = replace(base, hold=hold)
+            yield [plain]
+            if "margin" in searched:
+                yield [replace(plain, margin=margin) for margin in peaks.margins(format)]
+            if "thresholds" in searched:
+                yield [replace(plain, thresholds=self._thresholds(level)) for level in peaks.thresholds(format)]
 
     def _thresholds(self, level: int) -> tuple[int, ...]:
         """That of every word; nothing is below that of the background."""
@@ -168,9 +176,9 @@ class _Peaks:
     lead: Int64Array
 
     @classmethod
-    def of(cls, search: _Search, smoothing: int) -> _Peaks:
-        """Of the words of the streams."""
-        averages, background = _averages(search.model, search.stream, smoothing), list(search.background)
+    def of(cls, search: _Search, smoothing: int, averages: IntArray) -> _Peaks:
+        """Of the words of the streams. averages: of that smoothing."""
+        background = list(search.background)
         own, lead = [], []
         for word, until in words_of(search.stream.steps, search.clock, search.background):
             rows = averages[word.stream, word.begin : until].astype(np.int64)
@@ -191,13 +199,3 @@ class _Peaks:
     def _levels(peaks: Int64Array) -> list[int]:
         levels: list[int] = np.unique(peaks[[math.floor(share * len(peaks)) for share in SHARES]]).tolist()
         return levels
-
-
-def _averages(model: IntegerModel, stream: Stream, smoothing: int) -> IntArray:
-    """The smoothed scores after every step, int32 [streams, longest, classes]."""
-    smoothed = with_decision(model, Decision(smoothing))
-    following = smoothed.graphs["decide"].state[AVERAGE]
-    averages = np.zeros(stream.scores.shape, np.int32)
-    for t, values in enumerate(walk_decisions(smoothed, stream.scores, stream.unread)):
-        averages[:, t] = values[following]
-    return averages

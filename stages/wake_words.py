@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -35,6 +36,16 @@ class WakeWords:
     false_accepts: Rate
     latency_median: int | None
     latency_p90: int | None
+
+    def figure(self, name: str) -> float:
+        """One of limits.WORD_FIGURES; a latency is infinite where no word is heard, the share rejected
+        where there is no word."""
+        if name.startswith("latency"):
+            found: int | None = getattr(self, name)
+            return math.inf if found is None else found
+        if name == "rejected":
+            return self.rejected / self.words if self.words else math.inf
+        return self.false_accepts.bound if name == "false_accepts_bound" else self.false_accepts.value
 
     def as_json(self) -> dict[str, Any]:
         """By name; the rate spelled out."""

@@ -31,12 +31,56 @@ _CASES = 400
 
 
 @dataclass(frozen=True, eq=False)
+class Rules:
+    """The constants of one application to each of a batch: those of one op for all rows, or of an op each.
+
+    least: what the average of each class must reach, int64 [classes], or [batch, classes]. The others are numbers, or one a row, int64
+    [batch]. margin: in the unit of an average.
+    """
+
+    least: IntArray
+    margin: IntArray | int
+    hold: IntArray | int
+    refractory: IntArray | int
+
+    def step(self, average: IntArray, memory: IntArray) -> Steps:
+        """What each row comes to. average: [batch, classes]; memory: [batch, MEMORY]."""
+        rows, codes = np.arange(len(average)), average.shape[1] + FIRST - 1
+        limits = codes, codes, self.hold, self.refractory
+        held, candidate, count, rest = (saturate(memory[:, i], 0, most) for i, most in enumerate(limits))
+        best = average.argmax(axis=1)  # the first among equals
+        top = average[rows, best]
+        known = top >= np.broadcast_to(self.least, average.shape)[rows, best]
+        other = known & (held >= FIRST) & (held != best + FIRST)
+        better = top - average[rows, np.maximum(held - FIRST, 0)] > self.margin
+        wanted = np.where(other & ~better, held, np.where(known, best + FIRST, UNKNOWN))
+        new, again = wanted != held, wanted == candidate
+        count = np.where(new, np.minimum(np.where(again, count, 0) + 1, self.hold), 0)
+        ready = count == self.hold
+        taken, for_class = ready & (rest == 0), wanted >= FIRST
+        after = np.where(taken, wanted, held)
+        rested = np.where(taken & for_class, self.refractory, np.maximum(rest - 1, 0))
+        branches = (other & ~better, other & better, ~new, new & again, new & ~again, new & ~ready, ready & ~taken)
+        result = np.stack([after, wanted, np.where(taken, 0, count), rested], axis=1)
+        return Steps(result, best, known, (*branches, taken & for_class, taken & ~for_class))
+
+
+@dataclass(frozen=True, eq=False)
 class Steps:
-    """What one application comes to, a row a sample. reached: of the events "branch" and "threshold", bool [batch, places]."""
+    """What one application comes to, a row a sample. known: whether the best class reaches its threshold. taken: the branches, bool [batch]
+    each.
+    """
 
     memory: IntArray
-    branches: BoolArray
-    sides: BoolArray
+    best: IntArray
+    known: BoolArray
+    taken: tuple[BoolArray, ...]
+
+    def events(self, classes: int) -> Events:
+        """Of "branch" and "threshold", by place."""
+        mine = self.best[:, None] == np.arange(classes)
+        below, above = (~self.known[:, None] & mine).any(axis=0), (self.known[:, None] & mine).any(axis=0)
+        return {"branch": np.array([branch.any() for branch in self.taken]), "threshold": np.concatenate([below, above])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,40 +133,21 @@ class Decide(Elementwise):
             return np.full(classes, -(1 << 31), np.int64)
         return self.thresholds.astype(np.int64) << self.smoothing
 
-    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
-        return (self.steps(*inputs).memory,)
+    def rules(self, classes: int) -> Rules:
+        """Of each application."""
+        return Rules(self.least(classes), self.margin << self.smoothing, self.hold, self.refractory)
 
-    def steps(self, average: IntArray, memory: IntArray) -> Steps:
-        """One application to each of a batch."""
-        rows, classes = np.arange(len(average)), average.shape[1]
-        held, candidate, count, rest = (saturate(memory[:, i], 0, most) for i, most in enumerate(self.limits(classes)))
-        best = average.argmax(axis=1)  # the first among equals
-        top = average[rows, best]
-        known = top >= self.least(classes)[best]
-        other = known & (held >= FIRST) & (held != best + FIRST)
-        better = top - average[rows, np.maximum(held - FIRST, 0)] > self.margin << self.smoothing
-        wanted = np.where(other & ~better, held, np.where(known, best + FIRST, UNKNOWN))
-        new, again = wanted != held, wanted == candidate
-        count = np.where(new, np.minimum(np.where(again, count, 0) + 1, self.hold), 0)
-        ready = count == self.hold
-        taken, for_class = ready & (rest == 0), wanted >= FIRST
-        after = np.where(taken, wanted, held)
-        rested = np.where(taken & for_class, self.refractory, np.maximum(rest - 1, 0))
-        branches = [other & ~better, other & better, ~new, new & again, new & ~again, new & ~ready, ready & ~taken]
-        branches += [taken & for_class, taken & ~for_class]
-        below = ~known[:, None] & (best[:, None] == np.arange(classes))
-        above = known[:, None] & (best[:, None] == np.arange(classes))
-        result = np.stack([after, wanted, np.where(taken, 0, count), rested], axis=1)
-        return Steps(result, np.stack(branches, axis=1), np.concatenate([below, above], axis=1))
+    def evaluate(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        average, memory = inputs
+        return (self.rules(average.shape[1]).step(average, memory).memory,)
 
     def reached(self, *inputs: IntArray) -> Events:
         average, memory = inputs
-        steps, limits = self.steps(average, memory), np.array(self.limits(average.shape[1]))
+        classes = average.shape[1]
         return {
             "clamp_low": (memory < 0).any(axis=0),
-            "clamp_high": (memory > limits).any(axis=0),
-            "branch": steps.branches.any(axis=0),
-            "threshold": steps.sides.any(axis=0),
+            "clamp_high": (memory > np.array(self.limits(classes))).any(axis=0),
+            **self.rules(classes).step(average, memory).events(classes),
         }
 
     def reachable(self, *inputs: Range) -> Events:

@@ -7,6 +7,7 @@ import pytest
 
 from rescomp.errors import RescompError, UnsupportedError
 from rescomp.graph.decide import NO_DECISION, UNKNOWN_DECISION, Decision, decision_graph, decision_of, with_decision
+from rescomp.graph.decisions import decisions_aside, smoothed_scores
 from rescomp.graph.evaluate import evaluate, evaluate_graph, scores_of_every_step, take_decisions
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ops import BiasAdd, Decide, ExponentialAverage, Slice
@@ -113,6 +114,19 @@ def test_a_sequences_decisions_are_those_of_its_steps_and_zero_behind_it(model, 
     whole = lengths > 1
     assert np.array_equal(take_decisions(deciding, scores[whole, :2]), trajectory.decisions[whole, :2])
     assert evaluate(model, x, lengths).decisions is None
+
+
+def test_decisions_of_one_smoothing_that_are_taken_side_by_side_are_those_that_each_takes(model):
+    """Nothing to decide on here and there, and thresholds for some alone."""
+    rng, classes = np.random.default_rng(3), model.output.type.size
+    scores, unread = rng.integers(-60, 60, (5, 40, classes)), rng.random((5, 40)) < 0.1
+    thresholds = tuple(rng.integers(-20, 20, classes).tolist())
+    several = [Decision(2), Decision(2, 9), Decision(2, 5, 3, 2), Decision(2, 1, 1, 6, thresholds), Decision(2, 0, 2, 0, thresholds)]
+    for lost in (unread, None):
+        together = decisions_aside(several, smoothed_scores(model, 2, scores, lost), lost)
+        for decision, found in zip(several, together, strict=True):
+            assert np.array_equal(found, take_decisions(with_decision(model, decision), scores, lost))
+    assert len({found.tobytes() for found in together}) == len(several)
 
 
 def test_a_model_without_a_decision_keeps_its_digest(model):

@@ -18,7 +18,7 @@ from rescomp.cli import command_line, main
 from rescomp.errors import BudgetError, InputError, ParityError
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.check_findings import Measure
-from rescomp.stages.limits import read_limits
+from rescomp.stages.limits import WORD_FIGURES, read_limits
 from rescomp.validate.emulation import PACKAGES
 from rescomp.validate.registry import parse_witnesses
 
@@ -310,6 +310,58 @@ def test_accuracies_alone_in_streams_and_perturbed_are_limited(verified, tmp_pat
     assert f"| accuracy under noise 0.2 sd | {reached['noise']:.2%} | 0.00% |" in text
     with pytest.raises(InputError, match=r"leave evaluation.turned out of the limits where that says that it cannot be asked"):
         stages.check(verified, limits=write(limits, "[evaluation]\nturned = 0.5\n"))
+
+
+def test_figures_of_words_are_limited(verified, tmp_path, capsys):
+    path, limits = verified, tmp_path / "limits.toml"
+    limits.write_text("[wake_words]\nfalse_accepts = 1\n")
+    with pytest.raises(InputError, match=r"wake_words.false_accepts has a limit, .* --stream --background CLASS` first"):
+        stages.check(path, limits=limits)
+    stages.evaluate(path, stream=True, background=["1"])
+    with pytest.raises(
+        InputError, match=r"wake_words.false_accepts is a limit of so many an hour, .* per 1000 readings: run `.* --rate HZ`"
+    ):
+        stages.check(path, limits=limits)
+    assert main(["evaluate", str(path), "--stream", "--background", "1", "--rate", "10"]) == 0
+    printed = capsys.readouterr().out
+    words = json.loads((path / REPORT).read_text())["evaluation"]["streamed"]["wake_words"]
+    assert f"{words['rejected']} of {words['words']} rejected" in printed
+    assert words["background"] == ["1"]
+    seen = words["false_accepts"]
+    known = (seen["rate"], seen["bound_95"], words["rejected"] / words["words"], words.get("latency_median"), words.get("latency_p90"))
+    figures = {name: value for name, value in zip(WORD_FIGURES, known, strict=True) if value is not None}
+    limits.write_text("[wake_words]\n" + "".join(f"{name} = {value!r}\n" for name, value in figures.items()))
+    result = stages.check(path, limits=limits)
+    result.raise_failures()
+    assert result.as_json()["wake_words"] == {name: {"value": value, "most": value} for name, value in figures.items()}
+    asked = {name: 0.99 * (value or 1) for name, value in zip(WORD_FIGURES, known, strict=True)}
+    limits.write_text("[wake_words]\n" + "".join(f"{name} = {value!r}\n" for name, value in asked.items()))
+    failed = stages.check(path, limits=limits)
+    assert len(failed.size_failures) == sum(value != 0 for value in known)
+    assert "| words | now | at most |" in failed.as_markdown()
+    with pytest.raises(BudgetError, match=r"false accepts an hour: .*, past the limit of"):
+        failed.raise_failures()
+    report = json.loads((path / REPORT).read_text())
+    report["evaluation"]["streamed"]["wake_words"]["false_accepts"]["rate"] /= 2
+    ModelDirectory.open(path).write({REPORT: json.dumps(report).encode()})
+    with pytest.raises(InputError, match="the rate of false accepts, or its bound, is not that of so many"):
+        stages.check(path, limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rejected = 2", "wake_words.rejected = 2 is no share"),
+        ("false_accepts = -1", "wake_words.false_accepts = -1 is no limit"),
+        ("latency_median = inf", "wake_words.latency_median = inf is no limit"),
+        ("false_accept = 1", "'wake_words.false_accept'; the nearest one is 'false_accepts'"),
+        ("", r"\[wake_words\] demands nothing"),
+    ],
+)
+def test_limits_of_words_that_mean_nothing_are_refused(text, said, tmp_path):
+    (tmp_path / "limits.toml").write_text(f"[wake_words]\n{text}\n")
+    with pytest.raises(InputError, match=said):
+        read_limits(tmp_path / "limits.toml")
 
 
 def test_a_measure_says_by_how_much():

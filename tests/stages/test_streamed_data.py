@@ -123,7 +123,11 @@ def test_a_recording_of_one_class_is_walked_whole(from_log, tmp_path):
 def test_time_counts_once_whatever_orders_and_windows(tmp_path, monkeypatch):
     """Windows of 8 readings that overlap by half, of a log without streams: it is split in time."""
     clocks = []
-    monkeypatch.setattr(stream_settings, "search_decision", lambda *parts: clocks.append(parts[3]) or Decision())
+    monkeypatch.setattr(
+        stream_settings,
+        "search_decision",
+        lambda *parts: clocks.append(parts[3]) or (Decision(), parts[2].measure(parts[1], Decision(), parts[3])),
+    )
     path = made(
         tmp_path / "model",
         write_log(tmp_path / "log.csv", "abcd"),

@@ -1,6 +1,7 @@
 """The decision chosen for words to be heard: false accepts an hour as asked, the fewest words rejected."""
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from rescomp.data.dataset import load_dataset
 from rescomp.data.splits import validation_split
 from rescomp.errors import InputError
 from rescomp.graph.decide import Decision, decision_of
-from rescomp.model_directory import ModelDirectory
+from rescomp.model_directory import MANIFEST, ModelDirectory
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
 from rescomp.stages import fine_tuning, wake_decision
 from rescomp.stages.artefacts import read_model
@@ -64,8 +65,10 @@ def noisy(model, spread):
 def search(model, stream, **keys):
     listener = Told()
     keys = {"background": ("unknown", "silence"), "rate": 10.0, **keys}
-    found = search_wake_decision(DecideSection(**keys), model, stream, replace(CLOCK, rate=keys["rate"]), listener)
-    return found, measure_wake_words(stream.decisions(model, found), stream.steps, CLOCK, BACKGROUND), listener.said
+    found, worth = search_wake_decision(DecideSection(**keys), model, stream, replace(CLOCK, rate=keys["rate"]), listener)
+    measured = measure_wake_words(stream.decisions(model, found), stream.steps, CLOCK, BACKGROUND)
+    assert (worth == measured) == (keys["rate"] == CLOCK.rate)
+    return found, measured, listener.said
 
 
 def test_the_least_level_is_taken_that_keeps_the_false_accepts_out_and_it_is_exact(model):
@@ -243,3 +246,9 @@ def test_no_epoch_is_lost_to_a_refusal_and_evaluate_counts_alike(tmp_path, monke
     np.savez(tmp_path / "validation.npz", x_test=validation.x, y_test=validation.y, lengths_test=validation.lengths)
     assert main(["evaluate", str(path), "--data", str(tmp_path / "validation.npz"), "--stream", "--background", "0"]) == 0
     assert f"wake words: {said.partition('words ')[2]}\n" in capsys.readouterr().out
+    kept = json.loads((path / MANIFEST).read_text())["decision"]
+    heard = stages.evaluate(path, source=str(tmp_path / "validation.npz"), stream=True).streamed.wake_words.as_json()
+    assert kept["wake_words"] == {"background": ["0"], **{key: value for key, value in heard.items() if value is not None}}
+    assert (kept["of"], kept["recordings"], kept["smoothing"], kept["hold"]) == ("in a row", len(validation), 1, 2)
+    stages.quantize(path, overrides=["decide=false"])
+    assert "decision" not in json.loads((path / MANIFEST).read_text())
