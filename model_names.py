@@ -61,7 +61,7 @@ _FUNCTIONS = """
     icmp_unreach_net inet6_opt inet6_option inet6_rth inotify mt_isftape mtx
     posix_spawn_file_actions posix_spawnattr pthread_attr pthread_barrier pthread_barrierattr pthread_cond pthread_condattr
     pthread_mutex pthread_mutexattr pthread_rwlock pthread_rwlockattr
-    pthread_spin re_char res scr sem slk soundcard sreg svc td ut vec
+    psample_attr pthread_spin re_char res scr sem slk sof_tkn_intel_dmic sof_tkn_tone soundcard sreg svc tca td uac_ep_cs_attr ut vec
     """
 """What would name a function or a macro of C's, POSIX's or Linux's library: sem_init, for instance."""
 _SDKS = """

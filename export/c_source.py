@@ -219,6 +219,8 @@ class Source:
             numbers |= {f"{m}_SPAN": samples.shape[0], f"{m}_CHANNELS": samples.shape[1], f"{m}_HOP": self.model.hop}
             numbers |= {f"{m}_FEATURES": features.size, f"{m}_FRAMES": self.model.frames_an_input}
             numbers[f"{m}_LISTENER_BYTES"] = self.listener_bytes
+            if (sampling := self.model.sampling) is not None:
+                numbers |= {f"{m}_SAMPLE_RATE": sampling.rate, f"{m}_SAMPLE_FRACTION_BITS": sampling.fraction_bits}
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}

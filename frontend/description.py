@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from ..errors import UnsupportedError
 from ..graph.ops.deviations import FEWEST_SAMPLES, MOST_SAMPLES, MOST_SENSOR_CHANNELS
 from ..graph.ops.spectrum import MOST_CHANNELS, MOST_SHIFT
+from ..graph.verify import MOST_RATE
 
 FrontEndKind = Literal["log_mel", "mfcc", "spectrum", "statistics"]
 WindowFunction = Literal["hann", "hamming", "rectangular"]
@@ -17,7 +18,6 @@ Statistic = Literal["mean", "deviation", "minimum", "maximum", "zero_crossings",
 """Of the samples of a channel in a frame; docs/contract.md, "Statistics of a frame"."""
 TRANSFORMS = (256, 512, 1024)
 MOST_BANDS_OF_A_FRAME = 128
-MOST_RATE = 1 << 20
 _COMMON = frozenset({"kind", "sample_rate", "length", "hop", "channels", "floor"})
 _OF_SPECTRA = _COMMON | {"size", "bands", "low_hz", "high_hz", "window_function", "pre_emphasis", "norm"}
 KEYS: Mapping[FrontEndKind, frozenset[str]] = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..graph.evaluate import cut_frames
 from ..graph.fixed_point import IntArray
 from ..graph.formats import Format, TensorType
-from ..graph.ir import Graph, IntegerModel, Node, Value
+from ..graph.ir import Graph, IntegerModel, Node, Sampling, Value
 from ..graph.ops import Reshape
 from ..graph.verify import FRAME_INPUT, verify_model
 from .description import FrontEnd
@@ -28,14 +28,14 @@ def frontend_graph(front_end: FrontEnd) -> Graph:
     return graph
 
 
-def with_front_end(model: IntegerModel, front_end: FrontEnd) -> IntegerModel:
-    """The model with that front-end before it, in the place of another one.
+def with_front_end(model: IntegerModel, front_end: FrontEnd, sampling: Sampling | None = None) -> IntegerModel:
+    """The model with that front-end before it, in the place of another one. sampling: of what it reads, where it is known.
 
     Raises UnsupportedError where what it reads are no such features.
     """
     behind = {name: graph for name, graph in model.graphs.items() if name != "frontend"}
     graphs = {"frontend": frontend_graph(front_end), **behind}
-    whole = replace(model, graphs=graphs, hop=front_end.hop)
+    whole = replace(model, graphs=graphs, hop=front_end.hop, sampling=sampling)
     verify_model(whole)
     return whole
 

@@ -79,13 +79,24 @@ class StreamPolicy:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """What a sensor is to deliver to a front-end: rate, samples a second of each channel; an integer times 2^-fraction_bits is its unit.
+
+    No integer is computed from either.
+    """
+
+    rate: int
+    fraction_bits: int = 0
+
+
+@dataclass(frozen=True)
 class IntegerModel:
     """An integer model: `step` (one time step) and `head` (state to scores), or `whole` for a net without state.
 
     name: a C identifier, the prefix of everything generated. classes: one label a score, or empty.
     The head reads the state inputs of the step by name. A model with steps may have `decide` (graph/decide.py) behind its head, and a
     policy of its streams (graph/policy.py). Any model may have `frontend` before them, from a frame of samples to one of the features that
-    the others read; hop: samples from one frame to the next.
+    the others read; hop: samples from one frame to the next. sampling: of those samples; None: nobody said.
     """
 
     name: str
@@ -93,6 +104,7 @@ class IntegerModel:
     classes: tuple[str, ...] = ()
     policy: StreamPolicy | None = None
     hop: int = 0
+    sampling: Sampling | None = None
 
     @property
     def is_recurrent(self) -> bool:

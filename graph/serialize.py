@@ -20,7 +20,7 @@ from . import ops
 from .archive import OWN_BYTES, Arrays, read_archive
 from .fixed_point import Requantization
 from .formats import Format, TensorType
-from .ir import Graph, IntegerModel, Node, StreamPolicy, Value
+from .ir import Graph, IntegerModel, Node, Sampling, StreamPolicy, Value
 from .verify import verify_model
 from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
 
@@ -45,6 +45,8 @@ def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
         document["stream"] = vars(model.policy)
     if model.hop:
         document["hop"] = model.hop
+    if model.sampling is not None:
+        document["sampling"] = vars(model.sampling)
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), arrays
 
 
@@ -85,7 +87,9 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
         if len(graphs) != len(data["graphs"]):
             raise InputError("graph.json names a graph twice: export the model again")
         policy = _decode_fields(StreamPolicy, data["stream"], {}) if "stream" in data else None
-        model = IntegerModel(_text(data["name"]), graphs, tuple(map(_text, data["classes"])), policy, _count(data.get("hop", 0)))
+        sampling = _decode_fields(Sampling, data["sampling"], {}) if "sampling" in data else None
+        classes, hop = tuple(map(_text, data["classes"])), _count(data.get("hop", 0))
+        model = IntegerModel(_text(data["name"]), graphs, classes, policy, hop, sampling)
         verify_model(model)
     except RescompError:
         raise

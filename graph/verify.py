@@ -7,13 +7,15 @@ from ..model_names import check_name, label_fault
 from .any_state import prove_any_state
 from .decide import decision_of
 from .formats import MOST_ENTRIES, MOST_LAYERS, TensorType
-from .ir import Graph, IntegerModel
+from .ir import Graph, IntegerModel, Sampling
 from .policy import check_policy
 
 MOST_AXES = 3
 """Of a value."""
 FRAME_INPUT = "samples"
 """The input of a graph `frontend`."""
+MOST_RATE, MOST_BITS = 1 << 20, 15
+"""Of samples: so many a second, and fraction bits."""
 MOST_IN_ALL = 1 << 24
 """Entries of all values of a graph together, and of all weights of a model."""
 
@@ -32,7 +34,7 @@ def verify_model(model: IntegerModel) -> None:
             raise UnsupportedError(f"graph {name!r} calls itself {graph.name!r}")
         verify_graph(graph)
         prove_any_state(graph)
-    if model.reads_samples or model.hop:
+    if model.reads_samples or model.hop or model.sampling is not None:
         _verify_frontend(model)
     if model.is_recurrent:
         _verify_head(model)
@@ -60,10 +62,17 @@ def verify_runnable(model: IntegerModel) -> None:
         raise UnsupportedError(f"model {model.name!r} has steps and keeps no state between them")
 
 
+def _verify_sampling(sampling: Sampling | None) -> None:
+    if sampling is not None and not (1 <= sampling.rate <= MOST_RATE and 0 <= sampling.fraction_bits <= MOST_BITS):
+        limits = f"1..{MOST_RATE:,} and 0..{MOST_BITS}"
+        raise UnsupportedError(f"{sampling.rate:,} samples a second with {sampling.fraction_bits} fraction bits are outside {limits}")
+
+
 def _verify_frontend(model: IntegerModel) -> None:
     """It reads frames of int16 samples and gives a whole part of what the net reads, in its format."""
     if not model.reads_samples or not 1 <= model.hop <= MOST_ENTRIES:
         raise UnsupportedError(f"a hop of {model.hop} samples is outside 1..{MOST_ENTRIES:,}, or there is no frontend to make it")
+    _verify_sampling(model.sampling)
     frontend = model.graphs["frontend"]
     if len(frontend.inputs) != 1 or frontend.inputs[0].name != FRAME_INPUT or len(frontend.outputs) != 1:
         raise UnsupportedError(f"graph 'frontend' reads {FRAME_INPUT!r} and gives one value, the features of a frame")

@@ -14,7 +14,7 @@ from ..frontend.asked import asked_front_end
 from ..frontend.lowering import with_front_end
 from ..graph import serialize
 from ..graph.alignment import align_of
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, Sampling
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
 from ..model_directory import CELLS_FILE, FLOAT_NET, GRAPH, MANIFEST, NET, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
@@ -110,7 +110,9 @@ def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
         front_end = asked_front_end(asked, samples.sample_rate, samples.channels)
     except InputError:
         return False
-    return serialize.digest(with_front_end(model, front_end)) == serialize.digest(model)
+    if model.sampling not in (None, Sampling(samples.sample_rate, samples.fraction_bits)):
+        return False
+    return serialize.digest(with_front_end(model, front_end, model.sampling)) == serialize.digest(model)
 
 
 def _kept_recipe(directory: ModelDirectory) -> Recipe | None:

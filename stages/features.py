@@ -19,7 +19,7 @@ from ..frontend.description import FrontEnd
 from ..frontend.lowering import frontend_graph, with_front_end
 from ..graph.alignment import with_alignment
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, Sampling
 from ..graph.sound import Features, Pcm
 from ..manifest import Alignment
 from ..models import decimation
@@ -149,7 +149,7 @@ def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:
 def with_what_stands_before(model: IntegerModel, dataset: Dataset) -> IntegerModel:
     """The model of a net that was trained on such data, with the front-end or the alignment that they came through."""
     if isinstance(dataset, FeatureDataset):
-        return with_front_end(model, dataset.front_end)
+        return with_front_end(model, dataset.front_end, Sampling(dataset.clips.train.sample_rate, dataset.clips.fraction_bits))
     if isinstance(dataset, WornDataset):
         return with_alignment(model, dataset.train.channels, dataset.alignment.axes, dataset.alignment.reference)
     return model

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.export.c import export_c
+from rescomp.export.c import export_c, translate
 from rescomp.export.c_templates import read_template
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import frames_of, frontend_graph, with_front_end
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.formats import TensorType
-from rescomp.graph.ir import Graph, IntegerModel, Node, Value
+from rescomp.graph.ir import Graph, IntegerModel, Node, Sampling, Value
 from rescomp.graph.ops import Relu
 from rescomp.graph.serialize import decode, digest, encode
 from rescomp.graph.sound import evaluate_frontend
@@ -159,6 +159,25 @@ def test_a_net_without_state_has_a_listener_that_stops_at_every_whole_input():
     assert "#define EAR_FRAMES 4" in header
     assert "ear_run(&listener->state, listener->features, scores) before the rest is pushed" in header
     assert evaluate_frontend(model, recording(SMALL)).shape == (8, 4, 5)
+
+
+def test_the_header_says_what_a_sensor_is_to_deliver_where_that_is_known():
+    model = summing_net(SMALL, 1)
+    assert "SAMPLE_RATE" not in export_c(model)["ear.h"].decode()
+    told = replace(model, sampling=Sampling(8000, 3))
+    header = export_c(told)["ear.h"].decode()
+    assert "#define EAR_SAMPLE_RATE 8000\n#define EAR_SAMPLE_FRACTION_BITS 3\n" in header
+    assert {name: translate(told).header_numbers[f"EAR_SAMPLE_{name}"] for name in ("RATE", "FRACTION_BITS")} == {
+        "RATE": 8000,
+        "FRACTION_BITS": 3,
+    }
+    assert decode(*encode(told)).sampling == told.sampling
+    assert len({digest(model), digest(told), digest(replace(told, sampling=Sampling(8000)))}) == 3
+    for sampling in (Sampling(0), Sampling(8000, 16), Sampling((1 << 20) + 1), Sampling(8000, -1)):
+        with pytest.raises(UnsupportedError, match=r"outside 1\.\.1,048,576 and 0\.\.15"):
+            verify_model(replace(model, sampling=sampling))
+    with pytest.raises(UnsupportedError, match="no frontend"):
+        verify_model(IntegerModel("ear", {name: graph for name, graph in model.graphs.items() if name != "frontend"}, sampling=Sampling(1)))
 
 
 def test_a_model_with_a_front_end_comes_back_as_it_was_and_has_a_digest_of_its_own():

@@ -13,6 +13,7 @@ from rescomp.frontend.asked import asked_for, asked_front_end
 from rescomp.frontend.clips import feature_split
 from rescomp.frontend.description import KEYS, PRESETS, BandNorm, FrontEnd, FrontEndKind, Statistic, WindowFunction
 from rescomp.frontend.lowering import frontend_graph
+from rescomp.graph.ir import Sampling
 from rescomp.graph.sound import evaluate_frontend, numpy_features
 from rescomp.model_directory import MANIFEST, VECTORS, ModelDirectory
 from rescomp.recipe import FrontendSection, load_recipe, parse_recipe
@@ -223,6 +224,7 @@ def test_a_directory_says_what_it_hears(model_directory):
     vectors, recipe = read_vectors(directory, model), parse_recipe(directory.read("recipe.toml"), "recipe.toml")
     check_whole(directory)
     assert (model.hop, manifest.samples.sample_rate, manifest.samples.channels) == (160, 8000, 1)
+    assert model.sampling == Sampling(8000, 0)
     assert (recipe.frontend.kind, recipe.frontend.hop, recipe.frontend.sample_rate) == ("log_mel", 160, 8000)
     assert (manifest.input.fraction_bits, manifest.data.channels) == (10, 6)
     for row in range(len(vectors.x)):
@@ -279,6 +281,12 @@ def other_rate(directory):
     directory.write({MANIFEST: directory.read(MANIFEST).replace(b'"sample_rate": 8000', b'"sample_rate": 8001')})
 
 
+def other_bits(directory):
+    manifest = json.loads(directory.read(MANIFEST))
+    manifest["samples"]["fraction_bits"] = 1
+    directory.write({MANIFEST: json.dumps(manifest).encode()})
+
+
 def no_samples(directory):
     manifest = json.loads(directory.read(MANIFEST))
     del manifest["samples"]
@@ -293,6 +301,7 @@ def no_samples(directory):
         (change_samples, "numpy no longer gives what"),
         (other_hop, "is not of the model in graph.json: frontend differs"),
         (other_rate, "is not of the model in graph.json: frontend differs"),
+        (other_bits, "is not of the model in graph.json: frontend differs"),
         (no_samples, "samples differs"),
     ],
 )
