@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from keyword_alone_text import alone_text
 from results_log import versions_line
 
 Found = Mapping[str, Any]
@@ -29,7 +30,7 @@ def page(raw: Mapping[str, Any]) -> str:
         compared=f"{counts['compared']:,}",
         differing=counts["differing"],
         versions=versions_line(),
-    )
+    ) + ("\n" + alone_text(raw["alone"]) if "alone" in raw else "")
 
 
 def final_rows(final: Mapping[str, Sequence[Found]]) -> Iterator[str]:
