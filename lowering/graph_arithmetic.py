@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..graph import ops
 from ..graph.fixed_point import PREACTIVATION_BITS, Q15_ONE, Function, IntArray, Requantization, tanh_table, to_fixed
-from ..graph.formats import Format
+from ..graph.formats import DType, Format
 from ..graph.ir import Node
 from ..graph.stream import keep_node
 from ..graph.weights import Weight
@@ -25,6 +25,8 @@ from .symbol import Symbol
 
 NODE_NAMES = {"scores": "classifier", "h_next": "state", "c_next": "cell"}
 """Of nodes that are not called as the value that they make."""
+ELEMENTWISE: Mapping[str, Callable[[DType], ops.Op]] = {"abs": ops.Abs}
+"""Of the kinds of layers that do one thing to each entry."""
 MatrixIntegers = tuple[IntArray, IntArray, IntArray]
 """Of a matrix: int8 [rows, columns], mantissa and exponent int32 [rows]."""
 ProductConstants = tuple[Weight, IntArray, Requantization]
@@ -240,9 +242,9 @@ class GraphArithmetic:
         """In the format of x."""
         return self._node(step.name, step.name, ops.Relu(x.type.format.dtype), x)
 
-    def abs(self, x: Symbol, step: Step) -> Symbol:
-        """In the format of x."""
-        return self._node(step.name, step.name, ops.Abs(x.type.format.dtype), x)
+    def elementwise(self, x: Symbol, step: Step, function: Callable[[Tensor], Tensor]) -> Symbol:  # noqa: ARG002
+        """In the format of x, by the op of the step's kind."""
+        return self._node(step.name, step.name, ELEMENTWISE[step.kind](x.type.format.dtype), x)
 
     def max_pool(self, x: Symbol, step: Step) -> Symbol:
         """In the format of x."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -188,9 +189,9 @@ class FloatArithmetic(nn.Module):
         """In the format of x."""
         return torch.relu(x)
 
-    def abs(self, x: Tensor, step: Step) -> Tensor:
+    def elementwise(self, x: Tensor, step: Step, function: Callable[[Tensor], Tensor]) -> Tensor:
         """In the format of x, whose lowest integer may have no positive one."""
-        return self.requantize(torch.abs(x), step.name)
+        return self.requantize(function(x), step.name)
 
     def max_pool(self, x: Tensor, step: Step) -> Tensor:
         """In the format of x."""

@@ -9,13 +9,14 @@ from importlib import import_module
 from math import prod
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..graph.formats import MOST_ENTRIES
 from ..model_names import CELL_KINDS
-from ..recipe import CellStage, ConvolutionStage, DenseStage, DepthwiseStage, ModelSection, PoolStage, Stage, readings_of
+from ..recipe import CellStage, ConvolutionStage, DenseStage, DepthwiseStage, EntrywiseStage, ModelSection, PoolStage, Stage, readings_of
 from .layered.convolutions import NetShape, conv_norm
+from .layered.kinds import LAYER_KINDS, Entrywise
 from .layered.timed_layers import TimedLayers
 from .recurrent.cell import CellModule, CellShape
 from .recurrent.net_parts import CELL_SUFFIXES
@@ -40,6 +41,19 @@ _GLOBAL_POOLS = {
     ("average", 2): nn.AdaptiveAvgPool2d,
 }
 _Modules = list[tuple[str, nn.Module]]
+
+
+class _EachEntry(nn.Module):
+    """A kind of layer that is a function of each entry."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        entrywise = LAYER_KINDS[kind]
+        assert isinstance(entrywise, Entrywise)
+        self.function = type(entrywise).function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
 
 
 class _Numbered(NamedTuple):
@@ -115,6 +129,9 @@ def _timed(run: Sequence[_Numbered], channels: int, *, behind: bool) -> TimedLay
 def _dense_layers(run: Sequence[_Numbered], size: int) -> Iterator[tuple[str, nn.Module]]:
     """On vectors."""
     for name, stage in run:
+        if isinstance(stage, EntrywiseStage):
+            yield name, _EachEntry(stage.kind)
+            continue
         assert isinstance(stage, DenseStage)
         _check_matrix(name, stage.width, size)
         yield name, nn.Linear(size, stage.width, bias=stage.norm == "none")
@@ -128,6 +145,8 @@ def _dense_layers(run: Sequence[_Numbered], size: int) -> Iterator[tuple[str, nn
 def _layers(each: _Numbered, shape: tuple[int, ...], *, causal: bool) -> tuple[_Modules, tuple[int, ...]]:
     """(the modules of a stage that reads `shape`, channels last; the shape that it leaves)."""
     stage, axes, channels = each.stage, len(shape) - 1, shape[-1]
+    if isinstance(stage, EntrywiseStage):
+        return [(each.name, _EachEntry(stage.kind))], shape
     if not axes:
         return list(_dense_layers([each], channels)), (stage.width,)  # type: ignore[union-attr]
     if isinstance(stage, PoolStage):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -59,6 +59,15 @@ class PoolStage(RecipeSection):
     size: Annotated[int, Field(ge=2, le=64)] | None = None
 
 
+EntrywiseKind = Literal["abs"]
+
+
+class EntrywiseStage(RecipeSection):
+    """A function of each entry: the kind of layer of that name."""
+
+    kind: EntrywiseKind
+
+
 class CellStage(RecipeSection):
     """A recurrent cell. What is unset of its sizes is [model]'s."""
 
@@ -68,15 +77,21 @@ class CellStage(RecipeSection):
     rank_u: Annotated[int, Field(ge=1)] | None = None
 
 
-Stage = Annotated[ConvolutionStage | DepthwiseStage | DenseStage | PoolStage | CellStage, Field(discriminator="kind")]
+Stage = Annotated[ConvolutionStage | DepthwiseStage | DenseStage | PoolStage | EntrywiseStage | CellStage, Field(discriminator="kind")]
 STAGE_KINDS: Mapping[str, type[RecipeSection]] = {
     "convolution": ConvolutionStage,
     "depthwise": DepthwiseStage,
     "pool": PoolStage,
     "dense": DenseStage,
+    **dict.fromkeys(get_args(EntrywiseKind), EntrywiseStage),
     **dict.fromkeys(CELL_KINDS, CellStage),
 }
 """By the kind of an entry of [[model.stages]]."""
+
+
+_ANYWHERE = (DenseStage, EntrywiseStage)
+"""What may stand where no time is any more."""
+_NAMES = " and ".join(kind for kind, stage in STAGE_KINDS.items() if stage in _ANYWHERE)
 
 
 def stride_of(stage: Stage) -> int:
@@ -116,15 +131,15 @@ def _fault_without_cells(stages: Sequence[Stage]) -> str:
     """A pool over all positions leaves no time; there is one at most."""
     pools = [place for place, stage in enumerate(stages) if isinstance(stage, PoolStage) and stage.size is None]
     for place, stage in enumerate(stages[pools[0] + 1 :] if pools else (), start=pools[0] + 1 if pools else 0):
-        if not isinstance(stage, DenseStage):
-            return f"model.stages.{place} ({stage.kind}) follows a pool over all positions, after which only dense may stand: move it"
+        if not isinstance(stage, _ANYWHERE):
+            return f"model.stages.{place} ({stage.kind}) follows a pool over all positions, after which only {_NAMES} may stand: move it"
     return ""
 
 
 def _fault_beside_cells(where: str, stage: Stage, *, after_first: bool, after_last: bool) -> str:
     if isinstance(stage, PoolStage) and stage.size is None:
         return f"{where} pools all positions, which a net with cells never has at once: give it a size"
-    if after_last and not isinstance(stage, DenseStage | CellStage):
+    if after_last and not isinstance(stage, (*_ANYWHERE, CellStage)):
         return f"{where} ({stage.kind}) follows the last cell, where time is gone: put it before that cell, or take dense"
     if after_first and stride_of(stage) > 1:
         return f"{where} ({stage.kind}) divides time by {stride_of(stage)} behind a cell, where a step is one row: move it before"

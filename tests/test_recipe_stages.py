@@ -3,6 +3,8 @@
 import pytest
 
 from rescomp.errors import InputError
+from rescomp.model_names import CELL_KINDS
+from rescomp.models.layered.kinds import LAYER_KINDS, Entrywise
 from rescomp.recipe import load_recipe, parse_recipe, to_toml
 
 CRNN = (
@@ -37,8 +39,14 @@ def test_an_entry_is_changed_by_its_place():
     ("stages", "reason"),
     [
         ('{kind="convolution"},{kind="gru"}', r"model\.stages\.0\.width is missing: set it"),
-        ("{width=3}", r"model\.stages\.0: an entry of model\.stages needs a kind \(convolution, depthwise, pool, dense, fastrnn, .*\)"),
+        ("{width=3}", r"model\.stages\.0: an entry of model\.stages needs a kind \(convolution, depthwise, pool, dense, abs, .*\)"),
         ('{kind="convolve",width=3}', r"the nearest value is 'convolution' \(of convolution, depthwise, .*\)"),
+        ('{kind="average_pool"},{kind="gru"}', r"the nearest value is 'pool' \(of convolution, "),
+        (
+            '{kind="concat"},{kind="gru"}',
+            r"stages are convolution, .*, abs, fastrnn, .*; a net in which values join .* is one of your own "
+            r"\(model\.kind = package\.module:function\)",
+        ),
         ('{kind="gru",hidden=3}', r"unknown key 'model\.stages\.0\.hidden'; the nearest one is 'hidden_size'"),
         ('{kind="gru",stride=2}', r"unknown key 'model\.stages\.0\.stride'"),
         ('{kind="convolution",width=0},{kind="gru"}', r"model\.stages\.0\.width = 0: at least 1 is wanted"),
@@ -62,6 +70,18 @@ def test_what_cannot_be_is_refused(stages, reason):
     with pytest.raises(InputError, match=reason) as refused:
         loaded(stages)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", LAYER_KINDS)
+def test_a_kind_of_layer_is_a_stage_or_refused_as_none(kind):
+    """Never as a misspelt cell."""
+    stages = f'{{kind="{kind}"}},{{kind="gru"}}'
+    if isinstance(LAYER_KINDS[kind], Entrywise):
+        assert loaded(stages).model.stages[0].kind == kind
+        return
+    with pytest.raises(InputError) as refused:
+        loaded(stages)
+    assert not any(f"nearest value is '{cell}'" in str(refused.value) for cell in CELL_KINDS)
 
 
 @pytest.mark.parametrize(

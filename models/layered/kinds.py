@@ -7,12 +7,13 @@ FloatArithmetic and GraphArithmetic spell out; calibration and fixed point inher
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ..arithmetic import MapArithmetic
 from ..matrix import Value
@@ -42,8 +43,8 @@ class LayerArithmetic(MapArithmetic[Value], Protocol[Value]):
         """The larger of x and 0."""
         ...
 
-    def abs(self, x: Value, step: Step) -> Value:
-        """The magnitude of x."""
+    def elementwise(self, x: Value, step: Step, function: Callable[[Tensor], Tensor]) -> Value:
+        """The function of each entry of x, for which the graph has an op of the step's kind."""
         ...
 
     def max_pool(self, x: Value, step: Step) -> Value:
@@ -186,15 +187,24 @@ class _Relu(LayerKind):
         return arithmetic.relu(read[0], step)
 
 
-class _Abs(LayerKind):
-    transparent = homogeneous = True
+class Entrywise(LayerKind):
+    """A function of each entry of one value, in that value's format. The graph has an op of the kind's name."""
+
+    transparent = True
+    function: ClassVar[Callable[[Tensor], Tensor]]
+
+    def run(self, arithmetic: LayerArithmetic[Value], read: Sequence[Value], step: Step, layer: AppliedLayer | None) -> Value:
+        """See LayerKind."""
+        return arithmetic.elementwise(read[0], step, type(self).function)
+
+
+class _Abs(Entrywise):
+    homogeneous = True
+    function = torch.abs
     functions = (operator.abs, torch.abs, torch.abs_, torch.absolute, "abs", "abs_", "absolute", "absolute_")
 
     def is_nonnegative(self, read: Sequence[bool]) -> bool:
         return True
-
-    def run(self, arithmetic: LayerArithmetic[Value], read: Sequence[Value], step: Step, layer: AppliedLayer | None) -> Value:
-        return arithmetic.abs(read[0], step)
 
 
 class _MaxPool(LayerKind):

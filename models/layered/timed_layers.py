@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ...errors import UnsupportedError
 from ...graph.formats import KEPT_ROWS, Format
+from ...model_names import CELL_KINDS
+from ...recipe import STAGE_KINDS
 from ..applied import Statistics
 from ..arithmetic import NORMALIZED
 from ..fixed_point_arithmetic import FixedPointArithmetic
@@ -23,7 +25,8 @@ from .plan import DERIVED, Plan, Step
 from .plan_check import INPUT
 from .trace import trace_part
 
-_OF_A_PART = re.compile(r"(layers[1-8]|(convolution|depthwise|pool|dense)[0-9]+)(_|\Z)")
+_STAGES = "|".join(sorted(set(STAGE_KINDS) - set(CELL_KINDS)))
+_OF_A_PART = re.compile(rf"(layers[1-8]|({_STAGES})[0-9]+)(_|\Z)")
 """With which the names of steps and layers beside cells begin; no value of a cell or a readout does."""
 
 

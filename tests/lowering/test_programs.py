@@ -101,6 +101,25 @@ def agrees_everywhere(net, model, x, lengths, export_job):
             assert (result.compared, result.mismatches) == (expected_count(job), 0), (answer.variant, result.first)
 
 
+def test_a_function_of_each_entry_is_a_stage_wherever_layers_stand():
+    """Before, between and behind cells; without cells, also where no time is left."""
+    layers = '{kind="convolution",width=5,activation="none"},{kind="abs"}'
+    recipe = load_recipe(None, [f'model.stages=[{layers},{{kind="gru",hidden_size=4}},{{kind="abs"}},{{kind="lstm"}},{{kind="abs"}}]'])
+    net, x, lengths = fine_tuned(recipe)
+    model = lower(net, "magnitudes", tuple("abcd"))
+    assert [node.op.name for graph in model.graphs.values() for node in graph.nodes].count("abs") == 3
+    reference = evaluate(model, x.reshape(*x.shape[:2], *model.input.type.shape).astype(np.int64), lengths)
+    ours = evaluate_net(net, x, lengths)
+    np.testing.assert_array_equal(ours.states, reference.states)
+    np.testing.assert_array_equal(ours.scores, reference.scores)
+    recipe = load_recipe(None, [f'model.stages=[{layers},{{kind="pool"}},{{kind="abs"}},{{kind="dense",width=3}},{{kind="abs"}}]'])
+    still = constrain(build_net(recipe.model, (LONGEST, CHANNELS), CLASSES), recipe.compress)
+    calibrate(still, torch.from_numpy(np.ldexp(x.astype(np.float32), -BITS)), torch.from_numpy(lengths), BITS)
+    model = lower(still, "magnitudes", tuple("abcd"))
+    assert [node.op.name for node in model.graphs["whole"].nodes].count("abs") == 3
+    np.testing.assert_array_equal(evaluate_net(still.eval(), x, lengths).scores, evaluate(model, x.astype(np.int64), lengths).scores)
+
+
 CRNN = load_recipe(None, [
     'model.stages=[{kind="convolution",width=5,kernel_size=5,stride=2},{kind="depthwise",kernel_size=3},{kind="gru",hidden_size=6},'
     '{kind="convolution",width=4},{kind="lstm",hidden_size=5},{kind="dense",width=7}]'
