@@ -80,6 +80,8 @@ class _Translator:
             ("stream", "stream_init", "stream_step", "stream_scores", "stream_decide", "gap", "begin", "advance") if model.policy else ()
         )
         verbs += ("frontend", "listener", "listen", "push") if model.reads_samples else ()
+        if model.reads_samples and model.policy:
+            verbs += ("stream_listener", "stream_listen", "stream_push", "stream_hear", "stream_answer")
         verbs += ("calibration", "set_alignment", "add_calibration", "calibrate") if align_of(model) else ()
         functions = (f"{model.name}_{verb}" for verb in verbs)
         parameters = ("samples", "features") if model.reads_samples else ()

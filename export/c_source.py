@@ -24,6 +24,8 @@ _COUNTERS = 6
 """Bytes of the three counters of a stream."""
 _LISTENER_COUNTERS = 12
 """Of those of a listener."""
+_STREAM_LISTENER_COUNTERS = 20
+"""Of those of a stream's listener."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +122,18 @@ class Source:
         return self.state_bytes + self.scratch_bytes + _LISTENER_COUNTERS + -(-kept // WORD) * WORD
 
     @property
+    def stream_listener_bytes(self) -> int:
+        """Of a stream, five counters, and the samples and features at hand, of a model with a policy that reads samples."""
+        kept = self.model.samples.type.nbytes + self.model.input.type.nbytes
+        return -(-self.stream_bytes // WORD) * WORD + _STREAM_LISTENER_COUNTERS + -(-kept // WORD) * WORD
+
+    @property
     def ram_bytes(self) -> int:
         """That a device keeps of one stream: of the state with its scratch, or of what is around it: the listener of a model that reads
-        samples, the stream of one with a policy.
+        samples, the stream of one with a policy, the listener of that.
         """
+        if self.model.reads_samples and self.model.policy:
+            return self.stream_listener_bytes
         if self.model.reads_samples:
             return self.listener_bytes
         return self.stream_bytes if self.model.policy else self.state_bytes + self.scratch_bytes
@@ -219,6 +229,7 @@ class Source:
             numbers |= {f"{m}_SPAN": samples.shape[0], f"{m}_CHANNELS": samples.shape[1], f"{m}_HOP": self.model.hop}
             numbers |= {f"{m}_FEATURES": features.size, f"{m}_FRAMES": self.model.frames_an_input}
             numbers[f"{m}_LISTENER_BYTES"] = self.listener_bytes
+            numbers |= {f"{m}_STREAM_LISTENER_BYTES": self.stream_listener_bytes} if self.model.policy else {}
             if (sampling := self.model.sampling) is not None:
                 numbers |= {f"{m}_SAMPLE_RATE": sampling.rate, f"{m}_SAMPLE_FRACTION_BITS": sampling.fraction_bits}
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}

@@ -146,8 +146,10 @@ def unread_by_stages(model: ModelSection) -> Iterable[tuple[str, str]]:
 def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None:
     """Raise InputError for a decision or a policy of streams that the net cannot have, and for keys of them that nothing reads."""
     model, decide = recipe.model, recipe.decide
-    if recipe.of_samples is not None and recipe.stream is not None:
-        raise InputError(f"{origin}: [stream] is about lost readings, and none of a front-end's frames is lost alone: leave it out")
+    if recipe.of_samples is not None and recipe.stream is not None and recipe.stream.rail:
+        raise InputError(
+            f"{origin}: stream.rail counts readings that stand at an end, and features of a front-end stand at none: leave it out"
+        )
     if recipe.alignment is not None and recipe.stream is not None:
         raise InputError(
             f"{origin}: [stream] begins states anew, and frontend.kind = align keeps in one how the device is worn: leave one of them out"

@@ -147,8 +147,8 @@ def read_profile(path: Path, graph_sha256: str) -> dict[SizeKey, int]:
 def core_sizes(core: Mapping[str, Any]) -> dict[SizeKey, int]:
     """Of one core in a document of `rescomp profile --json`."""
     flash, ram = (sum(_count(core[part][name]) for name in names) for part, names in _PARTS.items())
-    if "stream" in core:
-        ram = _count(core["stream"]["bytes"])
+    for around in ("stream", "sound"):
+        ram = _count(core[around]["bytes"]) if around in core else ram
     return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + _count(core["stack"])}
 
 

@@ -201,8 +201,8 @@ def profile_core(target: Target, job: Job, sample_rate: int | None = None, clock
     total, heard = dearest[0].tally, {spans[span.function]: span.tally.count for span in dearest}
     sound = None
     if sample_rate is not None:
-        frame = heard.pop("frontend")
-        sound = sound_cost(core, job.model, sample_rate, frame, sum(heard.values()), source.listener_bytes, clock)
+        frame, answer = heard.pop("frontend"), sum(heard.values()) + (source.streamed_states - 1) * heard.get("step", 0)
+        sound = sound_cost(core, job.model, sample_rate, frame, answer, source.ram_bytes, clock)
     return CoreProfile(
         core.name,
         "cycles" if core.family is AVR else "instructions",

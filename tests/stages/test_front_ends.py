@@ -9,6 +9,7 @@ import pytest
 
 from rescomp.data.dataset import load_dataset
 from rescomp.errors import InputError
+from rescomp.export.c import translate
 from rescomp.frontend.asked import asked_for, asked_front_end
 from rescomp.frontend.clips import feature_split
 from rescomp.frontend.description import KEYS, PRESETS, BandNorm, FrontEnd, FrontEndKind, Statistic, WindowFunction
@@ -23,6 +24,9 @@ from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.fitting import fit_recipe, parse_budget, predict_size
 from rescomp.stages.golden_rows import kept_rows
+from rescomp.stages.inspection import inspect
+from rescomp.stages.limits import core_sizes
+from rescomp.stages.profiling import profile
 from rescomp.stages.quantization import quantize
 from rescomp.stages.training import train_model
 from rescomp.stages.verification import verify
@@ -115,7 +119,7 @@ def test_what_is_unset_follows_from_what_is_set():
         (["frontend.hop=-1"], "frontend.hop = -1: at least 0 is wanted"),
         (["model.stride=2"], r"model.stride is for readings of a sensor.* set frontend.hop"),
         (["train.rotation=0.1"], "train.rotation turns the axes of a sensor"),
-        (["stream.gap=2"], r"\[stream\] is about lost readings"),
+        (["stream.rail=2"], r"stream\.rail counts readings that stand at an end, and features of a front-end stand at none"),
         (["decide.false_alarms=1", "decide.rate=50"], "decide.rate is readings a second, which frontend.sample_rate and frontend.hop say"),
         (["frontend.coefficients=3"], "frontend.kind = log_mel does not read frontend.coefficients, which is for mfcc: leave it out"),
         (["frontend.sample_rate=16000"], "has 8000 samples a second and frontend.sample_rate is 16000"),
@@ -213,9 +217,19 @@ def test_one_long_clip_among_many_short_ones_is_refused_before_the_memory_is(sou
         feature_split(Uneven(), FrontEnd(length=200, hop=160, pre_emphasis=5), None, "them")
 
 
-def test_what_streams_do_is_refused_when_it_is_asked_for_later(model_directory):
-    with pytest.raises(InputError, match=r"\[stream\] is about lost readings"):
-        quantize(model_directory, overrides=["stream.gap=2"])
+def test_a_policy_of_streams_stands_behind_a_front_end_but_for_rails(model_directory, tmp_path):
+    """All of its C but what is pushed samples: tests/frontend/test_lost_samples.py."""
+    with pytest.raises(InputError, match=r"stream\.rail counts readings that stand at an end"):
+        quantize(model_directory, overrides=["stream.rail=2"])
+    path = shutil.copytree(model_directory, tmp_path / "m")
+    quantize(path, overrides=["stream.gap=2", "stream.window=4"])
+    export_model(path)
+    assert sum(each.mismatches for each in verify(path, "c", stress="off").witnesses) == 0
+    source = translate(read_model(ModelDirectory.open(path)))
+    (core,) = profile(path, ["cortex-m4"]).as_json()["cores"]
+    assert inspect(path).ram == source.stream_listener_bytes == core["sound"]["bytes"]
+    assert core_sizes(core)["cortex-m4", "ram_bytes"] == core["sound"]["bytes"] + core["stack"]
+    assert core["sound"]["answer"] > 0.95 * core["stream"]["count"]  # both states
 
 
 def test_a_directory_says_what_it_hears(model_directory):
