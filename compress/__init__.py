@@ -9,11 +9,26 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import TypeVar
 
+import torch
+from torch import nn
+
 from ..errors import InputError
 from ..models import FixedPointArithmetic, Matrix, Net
-from ..recipe import Constraint, Distill, LowRank, NamingEntry, PiecewiseLinearActivations, Quantize, Sparse, Ternary, check_storages
+from ..recipe import (
+    Constraint,
+    Distill,
+    InputGains,
+    LowRank,
+    NamingEntry,
+    PiecewiseLinearActivations,
+    Quantize,
+    Sparse,
+    Ternary,
+    check_storages,
+)
 from .calibrate import calibrate
 from .distill import DistillationLoss
+from .learned_scale import LearnedFactors
 from .lowrank import cut_rank
 from .quantize import IntegerStorage
 from .seeded import SeededStorage
@@ -27,6 +42,7 @@ from .widen import widen_unproved
 __all__ = [
     "DistillationLoss",
     "IntegerStorage",
+    "LearnedFactors",
     "SeededStorage",
     "SparseSupport",
     "TernaryStorage",
@@ -148,6 +164,11 @@ def _(constraint: LowRank, net: Net) -> None:
 def _(constraint: PiecewiseLinearActivations, net: Net) -> None:
     _refuse_without_cells(constraint, net)
     net.arithmetic.nonlinearity = "piecewise_linear"
+
+
+@_apply.register
+def _(constraint: InputGains, net: Net) -> None:  # noqa: ARG001
+    net.input_gains = nn.Parameter(torch.ones_like(net.std))
 
 
 @_apply.register

@@ -36,8 +36,8 @@ def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int, *,
     fixed, owners, seen = net.fixed, _owners(net), samples(net, x, lengths)
     inputs = _choose(fixed, owners, lambda observer: observe_inputs(net, observer, seen))
     bits = resolved_bits(net, inputs[NORMALIZED], input_fraction_bits)
-    raise_deviation(net.std, input_fraction_bits, bits)
-    fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std, input_fraction_bits, bits))
+    raise_deviation(net.std, input_fraction_bits, bits, net.largest_gain)
+    fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std / net.largest_gain, input_fraction_bits, bits))
     chosen = _choose(fixed, owners, lambda observer: observe(net, observer, seen, streams=streams))
     chosen |= {NORMALIZED: bits, **{name: format.fraction_bits for name, format in net.given.items()}}
     for module in net.layer_modules:

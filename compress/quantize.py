@@ -13,6 +13,7 @@ from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import Int4Weight, Int8Weight, Weight, smallest_storage
 from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale_up, straight_through
 from ..recipe import ScaleForm
+from .learned_scale import LearnedFactors
 
 Bits = Literal[4, 6, 8]
 _DENSE: Mapping[Bits, Callable[[IntArray], Weight]] = {8: Int8Weight, 6: Int8Weight, 4: Int4Weight}
@@ -28,13 +29,15 @@ class IntegerStorage(nn.Module):
     """Integers of `bits` bits, without the most negative one, times a scale a row in 15 bits or a power of two.
 
     8 bits: the row's largest magnitude / 127 (the power of two above). 4 bits: of that / 7 and smaller ones, which clip the largest
-    weights, the one with the least squared error; the larger among equals. 6 bits, powers of two: of that / 31 and its half.
+    weights, the one with the least squared error; the larger among equals. 6 bits, powers of two: of that / 31 and its half. learned:
+    times a factor a row, which is trained.
     """
 
-    def __init__(self, bits: Bits = 8, form: ScaleForm = "multiplier") -> None:
+    def __init__(self, bits: Bits = 8, form: ScaleForm = "multiplier", learned: LearnedFactors | None = None) -> None:
         super().__init__()
         self.bits: Bits = bits
         self.form: ScaleForm = form
+        self.learned = learned
 
     @property
     def largest(self) -> int:
@@ -50,12 +53,21 @@ class IntegerStorage(nn.Module):
 
     def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""
-        scale = self.scale(weight, least)[:, None]
-        return straight_through(self._to_integers(weight.detach().double(), scale) * scale, weight)
+        scale, exact = self.scale(weight, least)[:, None], weight.detach().double()
+        entries = self._to_integers(exact, scale)
+        result = straight_through(entries * scale, weight)
+        if self.learned is None:
+            return result
+        inside = (exact / scale).abs() <= self.largest
+        slope = torch.where(inside, entries * scale - exact, entries * scale)
+        return self.learned.trained(result, slope.to(weight.dtype), largest=self.largest)
 
     def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """float64 [rows]."""
-        return raise_scale(self._best_scale(weight), least, self.form)
+        scale = self._best_scale(weight)
+        if self.learned is not None:
+            scale = round_scale_up((scale * self.learned.factors()).clamp(min=MIN_SCALE), self.form)
+        return raise_scale(scale, least, self.form)
 
     def _best_scale(self, weight: Tensor) -> Tensor:
         exact = weight.detach().double()

@@ -28,10 +28,10 @@ def resolved_bits(net: Net, wanted: int, input_bits: int) -> int:
     return min(wanted, input_bits + _MOST_GAIN_BITS) if is_raw else wanted
 
 
-def raise_deviation(std: Tensor, input_bits: int, output_bits: int) -> None:
-    """In place: keep 1 / std within what the smallest requantization shift and the largest pre-shift can express."""
+def raise_deviation(std: Tensor, input_bits: int, output_bits: int, gain: float = 1.0) -> None:
+    """In place: keep gain / std within what the smallest requantization shift and the largest pre-shift can express."""
     gain_bits = _MOST_GAIN_BITS + input_bits - output_bits
-    std.clamp_(min=2.0**-gain_bits)
+    std.clamp_(min=gain * 2.0**-gain_bits)
 
 
 def choose_pre_shift(std: Tensor, input_bits: int, output_bits: int) -> int:

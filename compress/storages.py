@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..models import Net
 from ..models.layered.layered_module import LayeredModule
 from ..recipe import Quantize, Ternary
+from .learned_scale import LearnedFactors
 from .quantize import Bits, IntegerStorage
 from .seeded import SeededStorage
 from .selection import entries_by_name, named_matrices
@@ -27,15 +28,16 @@ def give_storages(net: Net, entries: Sequence[Ternary | Quantize]) -> None:
         if name not in owners:
             raise InputError(f"compress does not say how {name} is stored: name it too, or add an entry that names no matrices")
         for matrix in matrices[name]:
-            matrix.storage = _storage(owners[name])
+            matrix.storage = _storage(owners[name], len(matrix.weight))
     special = {name for module in net.layer_modules for name in _store_special_layers(owners, module)}
     _refuse_special_alone(entries, owners, special)
 
 
-def _storage(entry: Ternary | Quantize) -> nn.Module:
-    if isinstance(entry, Ternary):
-        return TernaryStorage(entry.scale, per=entry.per, arenas=entry.arenas)
-    return IntegerStorage(entry.bits, entry.scale)
+def _storage(entry: Ternary | Quantize, rows: int) -> nn.Module:
+    if isinstance(entry, Quantize):
+        return IntegerStorage(entry.bits, entry.scale, LearnedFactors(rows) if entry.learned else None)
+    learned = LearnedFactors(rows if entry.per == "row" else 1) if entry.learned else None
+    return TernaryStorage(entry.scale, per=entry.per, arenas=bool(entry.arenas), learned=learned)
 
 
 def _store_special_layers(owners: Mapping[str, Ternary | Quantize], module: LayeredModule) -> list[str]:
@@ -49,7 +51,8 @@ def _store_special_layers(owners: Mapping[str, Ternary | Quantize], module: Laye
         if layer.layer.seed is not None:
             layer.matrix.storage = SeededStorage(layer.layer.seed, entry.scale)
         elif layer.layer.depthwise or (entry.first_and_last == "dense" and name in first_and_last):
-            layer.matrix.storage = IntegerStorage(_dense_bits(entry), entry.scale)
+            learned = LearnedFactors(len(layer.matrix.weight)) if entry.learned else None
+            layer.matrix.storage = IntegerStorage(_dense_bits(entry), entry.scale, learned)
         if layer.layer.seed is not None or layer.layer.depthwise:
             special.append(name)
     return special

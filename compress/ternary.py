@@ -14,6 +14,7 @@ from ..graph.fixed_point import IntArray, split_scale
 from ..graph.weights import GROUP, TernaryWeight
 from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale, straight_through
 from ..recipe import ScaleForm
+from .learned_scale import LearnedFactors
 
 WARM_UP = 0.1
 """Share of the training over which the residual rises from 0 to 1."""
@@ -42,15 +43,24 @@ def arenas_residual(progress: float) -> float:
 class TernaryStorage(nn.Module):
     """One scale a row (or one for all rows) times a 3:4 ternary pattern; in training, plus lambda W when `arenas`.
 
-    scale: the mean magnitude of the row's (or all) kept weights (the least-squares choice), rounded to 15 bits or to a power of two.
+    scale: the mean magnitude of the row's (or all) kept weights (the least-squares choice), rounded to 15 bits or to a power of two;
+    learned: times a factor for each, which is trained.
     """
 
-    def __init__(self, form: ScaleForm = "multiplier", *, per: Literal["row", "tensor"] = "row", arenas: bool = True) -> None:
+    def __init__(
+        self,
+        form: ScaleForm = "multiplier",
+        *,
+        per: Literal["row", "tensor"] = "row",
+        arenas: bool = False,
+        learned: LearnedFactors | None = None,
+    ) -> None:
         super().__init__()
         self.form: ScaleForm = form
         self.per: Literal["row", "tensor"] = per
         self.arenas = arenas
         self.residual = 0.0
+        self.learned = learned
 
     def anneal(self, progress: float) -> None:
         """Set lambda."""
@@ -63,7 +73,10 @@ class TernaryStorage(nn.Module):
     def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""
         pattern = ternary_pattern(weight)
-        result = straight_through(pattern.double() * self._scale(weight, pattern, least)[:, None], weight)
+        scale = self._scale(weight, pattern, least)[:, None]
+        result = straight_through(pattern.double() * scale, weight)
+        if self.learned is not None:
+            result = self.learned.trained(result, pattern * scale.to(weight.dtype), largest=1)
         return result + self.residual * weight if self.training and self.residual else result
 
     def scale(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
@@ -80,4 +93,5 @@ class TernaryStorage(nn.Module):
         mean = magnitude / count if self.per == "row" else (magnitude.sum() / count.sum()).expand(len(weight))
         if least is not None and self.per == "tensor":
             least = least.amax().expand(len(weight))
+        mean = mean if self.learned is None else mean * self.learned.factors()
         return raise_scale(round_scale(mean.clamp(min=MIN_SCALE), self.form), least, self.form)

@@ -23,16 +23,23 @@ if TYPE_CHECKING:
     from .recurrent.cell import Cell
 
 
+LEAST_GAIN, MOST_GAIN = 0.25, 2.0
+"""Between which learned gains stay, so that the formats that calibration chose hold."""
+
+
 class Net(nn.Module, ABC):
     """Scores of sequences, windows or images.
 
-    mean, std: float [channels], centre and spread of the training data's readings; a std of 0 counts as 1. saturates: normalised inputs
-    are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of what the last product reads, in training
-    only. arithmetic: what runs the net.
+    mean, std: float [channels], centre and spread of the training data's readings; a std of 0 counts as 1. input_gains: float [channels],
+    what training multiplies the normalised input by, one for each constant that the normalisation has (None: nothing).
+
+    saturates: normalised inputs are limited to what ternary products read, INPUT_LIMIT. dropout: probability for entries of what the last
+    product reads, in training only. arithmetic: what runs the net.
     """
 
     mean: Tensor
     std: Tensor
+    input_gains: nn.Parameter | None
     arithmetic: FloatArithmetic
     saturates: bool
     dropout: float
@@ -42,6 +49,7 @@ class Net(nn.Module, ABC):
         self.arithmetic = FloatArithmetic(nonlinearity)
         self.register_buffer("mean", mean.detach().clone().float())
         self.register_buffer("std", torch.where(std == 0, torch.ones_like(std), std).detach().float())
+        self.register_parameter("input_gains", None)
         self.saturates = False
         self.dropout = 0.0
 
@@ -100,7 +108,24 @@ class Net(nn.Module, ABC):
 
     def normalize(self, x: Value, arithmetic: Normalizing[Value]) -> Value:
         """What the first cell or layer reads of readings x, channels last."""
-        return arithmetic.normalize(x, self.mean, self.std, INPUT_LIMIT if self.saturates else None)
+        return arithmetic.normalize(x, self.mean, self.deviation(), INPUT_LIMIT if self.saturates else None)
+
+    def deviation(self) -> Tensor:
+        """What the normalisation divides by: the spread over the gains, float [channels].
+
+        Channels whose centre and spread repeat, as those of readings side by side, have one gain together, so that their constants repeat.
+        In float32 whatever the net is in, so that training and the integer graph have the same.
+        """
+        if self.input_gains is None:
+            return self.std
+        n = _period(self.mean, self.std)
+        gains = self.input_gains.float().clamp(LEAST_GAIN, MOST_GAIN).view(-1, n).mean(dim=0).repeat(len(self.std) // n)
+        return (self.std.float() / gains).to(self.std.dtype)
+
+    @property
+    def largest_gain(self) -> float:
+        """The largest that a learned gain may become."""
+        return 1.0 if self.input_gains is None else MOST_GAIN
 
     def answer(
         self,
@@ -114,3 +139,10 @@ class Net(nn.Module, ABC):
         begin: the states before the first step. A net without state has one answer to each sample, and leaves nothing.
         """
         return self(x, lengths), {}
+
+
+def _period(*constants: Tensor) -> int:
+    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
+    size = len(constants[0])
+    evenly = (n for n in range(1, size + 1) if size % n == 0)
+    return next(n for n in evenly if all(torch.equal(each, each[:n].repeat(size // n)) for each in constants))

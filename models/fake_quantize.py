@@ -90,7 +90,10 @@ def normalize(x: Tensor, mean: Tensor, std: Tensor, bits: tuple[int, int], forma
     """
     step = 2.0 ** -sum(bits)
     bias = torch.floor(-mean.double() / step + 0.5) * step
-    gain = round_scale(1 / std.double(), "multiplier")
+    exact = 1 / std.double()
+    gain = round_scale(exact, "multiplier")
+    if std.requires_grad:
+        gain = gain + (exact - exact.detach())
     return requantize((x + bias.to(x.dtype)) * gain.to(x.dtype), format)
 
 

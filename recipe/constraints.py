@@ -35,12 +35,16 @@ class NamingEntry(RecipeSection):
 
 
 class WeightStorage(NamingEntry):
-    """How weights are stored. Two keys of nets without state.
+    """How weights are stored.
 
-    activations: `int8` takes scales that are powers of two, and weights of at most six bits. first_and_last: the layers that read the
-    input or give the scores; `dense`: they stay dense integers, of eight bits, or six beside int8 activations.
+    learned: the scales are trained too, each a factor on the one that the weights give (after Esser et al. 2020, LSQ).
+
+    Two keys of nets without state follow. activations: `int8` takes scales that are powers of two, and weights of at most six bits.
+    first_and_last: the layers that read the input or give the scores; `dense`: they stay dense integers, of eight bits, or six beside int8
+    activations.
     """
 
+    learned: bool = False
     activations: Literal["int16", "int8"] = "int16"
     first_and_last: Literal["alike", "dense"] = "alike"
 
@@ -54,12 +58,15 @@ class WeightStorage(NamingEntry):
 
 
 class Ternary(WeightStorage):
-    """Sherry 3:4 ternary weights, 1.25 bit each, trained with Arenas. One scale for each row, or one for the whole tensor."""
+    """Sherry 3:4 ternary weights, 1.25 bit each. One scale for each row, or one for the whole tensor.
+
+    arenas: train with the annealing residual of Sherry (unset: where no float training goes before).
+    """
 
     kind: Literal["ternary"] = "ternary"
     scale: ScaleForm = "multiplier"
     per: Literal["row", "tensor"] = "row"
-    arenas: bool = True
+    arenas: bool | None = None
 
 
 class Quantize(WeightStorage):
@@ -111,6 +118,12 @@ class PiecewiseLinearActivations(RecipeSection):
     kind: Literal["piecewise_linear"] = "piecewise_linear"
 
 
+class InputGains(RecipeSection):
+    """Fine-tune a factor for each channel of the input, which the normalisation's own factors take in: no byte more on the device."""
+
+    kind: Literal["input_gains"] = "input_gains"
+
+
 class Distill(RecipeSection):
     """Fine-tune towards the float net's scores: `share` of the loss is its softened answer at `temperature` (Hinton et al. 2015)."""
 
@@ -125,9 +138,12 @@ CONSTRAINTS: Mapping[str, type[BaseModel]] = {
     "low_rank": LowRank,
     "sparse": Sparse,
     "piecewise_linear": PiecewiseLinearActivations,
+    "input_gains": InputGains,
     "distill": Distill,
 }
-Constraint = Annotated[Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | Distill, Field(discriminator="kind")]
+Constraint = Annotated[
+    Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | InputGains | Distill, Field(discriminator="kind")
+]
 
 
 def check_storages(entries: Iterable[Constraint]) -> Sequence[Ternary | Quantize]:
@@ -171,7 +187,7 @@ def _exchanged(entry: dict[str, Any], weights: str) -> dict[str, Any]:
     wanted = WEIGHT_CONSTRAINTS[weights]
     if {"kind": entry["kind"], **({"bits": entry.get("bits", 8)} if entry["kind"] == "quantize" else {})} == wanted:
         return {key: value for key, value in entry.items() if key != "matrices"}
-    return {**wanted, **{key: entry[key] for key in ("scale", "activations", "first_and_last") if key in entry}}
+    return {**wanted, **{key: entry[key] for key in ("scale", "learned", "activations", "first_and_last") if key in entry}}
 
 
 def with_density(entries: Sequence[Any], density: float) -> list[Any]:

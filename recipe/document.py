@@ -40,6 +40,15 @@ class Recipe(RecipeSection):
         """What turns the readings of a worn device; None: nothing."""
         return None if self.frontend is None or self.frontend.kind != "align" else self.frontend
 
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """`compress`, with what it leaves to the training: Arenas where no float net is trained, or given, before."""
+        scratch = self.train.epochs == 0 and self.model.weights is None
+        return tuple(
+            entry.model_copy(update={"arenas": scratch}) if isinstance(entry, Ternary) and entry.arenas is None else entry
+            for entry in self.compress
+        )
+
     @field_validator("model", mode="before")
     @classmethod
     def _kind_alone(cls, value: Any) -> Any:

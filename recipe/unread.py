@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import InputError
 from ..model_names import CELL_KINDS
-from .constraints import Distill, LowRank, Sparse
+from .constraints import Distill, InputGains, LowRank, Quantize, Sparse, Ternary
 from .document import Recipe
 from .model_section import BLOCK_READOUTS, NET_KINDS, STAGES, ModelSection
 from .model_stages import CellStage, front_of
@@ -106,8 +106,12 @@ def _unread_constraints(recipe: Recipe) -> Iterator[str]:
                 yield "density in compress is read by neither matrix beside density_w and density_u: leave it out"
         if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
             yield "low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out"
-        if isinstance(entry, Distill) and recipe.quantize.epochs == 0:
-            yield "distill in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out"
+        if isinstance(entry, Distill | InputGains) and recipe.quantize.epochs == 0:
+            yield f"{entry.kind} in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out"
+        if isinstance(entry, Ternary | Quantize) and entry.learned and recipe.quantize.epochs == 0:
+            yield "learned in compress trains scales while the net is fine-tuned, and quantize.epochs is 0: leave it out"
+        if isinstance(entry, InputGains) and recipe.model.normalization == "none":
+            yield "input_gains in compress go into the normalisation, and model.normalization = 'none' has none: leave it out"
 
 
 def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:

@@ -89,7 +89,7 @@ def read_float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) 
 
 def compressed_net(recipe: Recipe, manifest: Manifest, float_net: Net, data: Split) -> Net:
     """A copy of the float net under the recipe's constraints, its formats calibrated on `data`."""
-    net = constrain(float_net, recipe.compress)
+    net = constrain(float_net, recipe.constraints)
     use_loop(net, recipe.train.loop)
     net.dropout = recipe.train.dropout
     streams = train_schedule(recipe.train).carry > 0

@@ -73,7 +73,12 @@ def witness_table():
     return [load_recipe(None, [*model, *module.EPOCHS, *overrides], weights=weights) for model, weights, overrides in rows]
 
 
-@pytest.mark.parametrize("recipes", [har2, resnet1d_har, resnet8_cifar10, witness_table])
+def recipes():
+    module = importlib.import_module("recipes")
+    return [module.Job(variant, 0, 0).recipe(Path("work")) for variant in module.VARIANTS]
+
+
+@pytest.mark.parametrize("recipes", [har2, recipes, resnet1d_har, resnet8_cifar10, witness_table], ids=lambda each: each.__name__)
 def test_recipes_of_the_benchmarks_can_be(recipes, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     assert all(isinstance(recipe, Recipe) for recipe in recipes())

@@ -83,7 +83,7 @@ def test_everything_together(kind, layers):
 
 
 def test_anneal_reaches_every_matrix():
-    net = constrain(small_net(rank_w=2, rank_u=2), [Ternary()])
+    net = constrain(small_net(rank_w=2, rank_u=2), [Ternary(arenas=True)])
     anneal(net, 1, 20)
     assert [matrix.storage.residual for matrix in matrices(net)] == [0.5] * 5
     anneal(net, 20, 20)

@@ -80,7 +80,7 @@ def test_arenas_rises_linearly_and_ends_at_exactly_zero():
 
 def test_residual_acts_in_training_only():
     weight = torch.randn(3, 8, requires_grad=True)
-    quantizer = TernaryStorage()
+    quantizer = TernaryStorage(arenas=True)
     quantized = quantizer(weight)
     quantizer.anneal(0.05)
     assert torch.equal(quantizer(weight), quantized + 0.5 * weight)
@@ -89,6 +89,6 @@ def test_residual_acts_in_training_only():
     assert torch.equal(quantizer.eval()(weight), quantized)
     quantizer.train().anneal(1.0)
     assert torch.equal(quantizer(weight), quantized)
-    without = TernaryStorage(arenas=False)
+    without = TernaryStorage()
     without.anneal(0.05)
     assert torch.equal(without(weight), quantized)

@@ -1,18 +1,24 @@
-"""A format for each matrix through the stages: exports, every witness, inspect, the budget's prediction, a fine-tuning that goes on."""
+"""A format for each matrix, learned scales and gains through the stages: exports, every witness, inspect, the budget's prediction, a fine-tuning that goes on."""
 
 import shutil
 
 import pytest
+from safetensors.torch import load_file
 
 from rescomp import stages
 from rescomp.errors import InputError
-from rescomp.model_directory import QUANTIZED_NET, VECTORS, WEIGHTS
+from rescomp.model_directory import QUANTIZED_NET, VECTORS, WEIGHTS, ModelDirectory
 from rescomp.recipe import load_recipe
+from rescomp.stages.artefacts import read_model
 from rescomp.stages.fitting import describe, predict_size
 from rescomp.tests.stages.listeners import Interrupt
 from rescomp.tests.stages.untrained import CSV, write_log
 
-HYBRID = 'compress=[{kind="ternary"},{kind="quantize",bits=4,matrices=["W*","classifier"]}]'
+HYBRID = (
+    'compress=[{kind="ternary",per="tensor",learned=true},{kind="quantize",bits=4,learned=true,matrices=["W*","classifier"]},'
+    '{kind="input_gains"}]'
+)
+LEARNED = ("factor", "input_gains")
 KEYS = (*CSV, "model.hidden_size=6", "model.layers=2", "model.rank_u=2", "train.epochs=1", "quantize.epochs=2", "train.threads=1", HYBRID)
 
 
@@ -40,7 +46,12 @@ def test_every_witness_runs_it_and_inspect_tells_each_format(directory, recipe, 
     assert [weights[f"{name}_product{suffix}"] for suffix in ("", "_2") for name in ("input", "recurrent")] == ["int4", "ternary"] * 2
     assert [layer.weights for layer in inspection.layers if layer.graph == "head" and layer.weights] == ["int4"]
     assert inspection.bytes["model"] <= predict_size(recipe, 3, 3).const
-    assert describe(recipe).endswith("ternary + int4 of W*, classifier, table")
+    assert describe(recipe).endswith("ternary + int4 of W*, classifier + input_gains, table")
+    moved = {name: float((tensor - 1).abs().max()) for name, tensor in load_file(path / QUANTIZED_NET).items() if name.endswith(LEARNED)}
+    assert len(moved) == 8
+    assert min(moved.values()) > 1e-3, "what is not trained proves nothing"
+    (normalize,) = [node.op for node in read_model(ModelDirectory.open(path)).graphs["step"].nodes if node.name == "normalize"]
+    assert [len(array) for array in (normalize.bias, normalize.scales[0].multiplier)] == [3, 3], "of one reading, of the two in a step"
 
 
 def test_an_interrupted_fine_tuning_ends_with_the_same_bytes(directory, tmp_path):

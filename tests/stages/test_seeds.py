@@ -123,7 +123,7 @@ def test_one_seed_has_no_spread():
 def test_early_stopping_in_both_stages(recordings, tmp_path):
     groups = tmp_path / "groups.npz"
     np.savez(groups, **np.load(recordings), group_train=np.arange(60) % 6)
-    keys = ("train.validation_fraction=0.3", "train.patience=1", "train.epochs=30", "quantize.epochs=30")
+    keys = ("train.validation_fraction=0.3", "train.patience=1", "train.epochs=30", "quantize.epochs=30", "compress.0.arenas=true")
     listener = Recorder()
     stages.train_model(load_recipe(None, [f"data.source={groups}", *SMALL, *keys]), tmp_path / "m", listener=listener)
     stages.quantize(tmp_path / "m", listener=listener)

@@ -1,0 +1,226 @@
+"""How low-bit nets are trained best: recipes compared in pairs, as integers. Writes docs/recipes.md and benchmarks/recipes.json.
+
+    export RESCOMP_BENCHMARK_DATA=FOLDER                             (holds uci_har.npz; or --data-folder FOLDER)
+    python benchmarks/recipes.py --work FOLDER [--jobs PATTERN]      trains; a finished model is skipped, an interrupted one goes on
+    python benchmarks/recipes.py --work FOLDER --table               the page and the raw figures of what is done so far
+
+HAR-2, three folds of the training subjects and two seeds in each: a net is trained on two thirds of the subjects and judged, as integers,
+on the others. Nothing reads the test set. Variants that share a float net share it. `--set train.epochs=1` tries other settings in
+directories of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+
+from har2_jobs import BASE, INT4, LINEAR, SEEDS, VALIDATIONS, convert, data_file
+from har2_table import Record
+from net_stages import Progress, fine_tune, train_float
+from page_options import page_parser
+from results_log import append_result, locked, read_results, versions_line
+
+from rescomp import stages
+from rescomp.model_directory import ModelDirectory
+from rescomp.recipe import STREAMS, Recipe, load_recipe
+
+BESIDE = Path(__file__).with_suffix(".json")
+OUTPUT = Path(__file__).parent.parent / "docs" / "recipes.md"
+TASK, DRAWS = "har2", 2
+EPOCHS = ("train.epochs=30", "quantize.epochs=30")
+_SHIFTS = 'scale="power_of_two"'
+_TERNARY = f'kind="ternary",{_SHIFTS},per="tensor"'
+_HYBRID_INT4 = f'{{kind="quantize",bits=4,{_SHIFTS},matrices=["W","classifier"]}}'
+GAINS = '{kind="input_gains"}'
+
+
+@dataclass(frozen=True)
+class Variant:
+    """hidden_size: of a FastGRNN that reads four readings a step. compress: entries, beside piecewise linear activations. beside: the
+    variant that it is compared with.
+    """
+
+    hidden_size: int
+    compress: tuple[str, ...]
+    beside: str | None = None
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "ternary, Arenas": Variant(48, (f"{{{_TERNARY},arenas=true}}",)),
+    "ternary": Variant(48, (f"{{{_TERNARY}}}",), "ternary, Arenas"),
+    "ternary, gains": Variant(48, (f"{{{_TERNARY}}}", GAINS), "ternary"),
+    "ternary, learned scales": Variant(48, (f"{{{_TERNARY},learned=true}}",), "ternary"),
+    "int4": Variant(24, (INT4,)),
+    "int4, gains": Variant(24, (INT4, GAINS), "int4"),
+    "W and classifier int4, U ternary, gains": Variant(32, (f"{{{_TERNARY}}}", _HYBRID_INT4, GAINS), "int4"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A variant on a fold, with a seed of its own."""
+
+    variant: str
+    fold: int
+    draw: int
+    settings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What --jobs selects."""
+        return f"{self.variant}/fold{self.fold}/s{self.draw}"
+
+    def recipe(self, work: Path) -> Recipe:
+        """All of it. Recordings follow each other in the training, as by default."""
+        variant = VARIANTS[self.variant]
+        streams = [f"train.{key}={value}" for key, value in STREAMS.items()]
+        model = [f"model.name={TASK}", "model.readings=4", f"model.hidden_size={variant.hidden_size}"]
+        compress = f"compress=[{','.join((*variant.compress, LINEAR))}]"
+        source = data_file(work, TASK, VALIDATIONS[self.fold])
+        seed = f"train.seed={self.fold * DRAWS + self.draw}"
+        return load_recipe(None, [*BASE, *streams, *model, *EPOCHS, f"data.source={source}", seed, compress, *self.settings])
+
+    def places(self, work: Path) -> tuple[Path, Path]:
+        """Of the float net, which jobs of one shape share, and of the fine-tuned one."""
+        shared = f"float{VARIANTS[self.variant].hidden_size}.fold{self.fold}.s{self.draw}{self._digest(self.settings)}"
+        own = f"{self._digest((*VARIANTS[self.variant].compress, self.variant))}.fold{self.fold}.s{self.draw}{self._digest(self.settings)}"
+        return work / shared, work / own.lstrip(".")
+
+    @staticmethod
+    def _digest(texts: Sequence[str]) -> str:
+        return f".{sha256(repr(texts).encode()).hexdigest()[:10]}" if texts else ""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """variant less the one beside it, in points: the mean of the pairs, its standard error, and in how many it is the better one."""
+
+    pairs: int
+    mean: float
+    error: float
+    better: int
+
+
+def main() -> None:
+    options = parse()
+    draws = product(range(DRAWS), range(SEEDS), VARIANTS)
+    every = [Job(variant, fold, draw, tuple(options.settings)) for draw, fold, variant in draws]
+    jobs = [job for job in every if fnmatch(job.name, options.jobs)]
+    if not options.table:
+        convert(options.data_folder, options.work)
+        work_off(jobs, options.work)
+    write(jobs, options)
+
+
+def parse() -> argparse.Namespace:
+    parser = page_parser(__doc__)
+    parser.add_argument("--jobs", default="*", help="pattern of names, with * ? []")
+    parser.add_argument("--table", action="store_true", help="write the page from what is done, train nothing")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="the page (default: %(default)s)")
+    parser.add_argument("--raw", type=Path, default=BESIDE, help="the figures (default: %(default)s)")
+    return parser.parse_args()
+
+
+def work_off(jobs: Sequence[Job], work: Path) -> None:
+    """Every job that is not done and that no other process is working on."""
+    for number, job in enumerate(jobs, start=1):
+        print(f"[{number}/{len(jobs)}] {job.name}", flush=True)
+        with locked(job.places(work)[1], wait=False) as free:
+            if free and key_of(job) not in recorded(work):
+                append_result(work, carry_out(job, work))
+
+
+def key_of(job: Job) -> str:
+    """Tells apart jobs of one name with other settings."""
+    return " ".join((job.name, *job.settings))
+
+
+def recorded(work: Path) -> dict[str, Record]:
+    """What is done, by key."""
+    return {str(record["key"]): record for record in read_results(work)}
+
+
+def carry_out(job: Job, work: Path) -> Record:
+    recipe, (float_place, place) = job.recipe(work), job.places(work)
+    with locked(float_place, wait=True):
+        train_float(recipe, float_place)
+    own = Progress(place)
+    fine_tune(recipe, float_place, place, own)
+    found, nbytes = ModelDirectory.open(place).manifest().accuracy, stages.inspect(place).bytes["model"]
+    print(f"  float {found.float_:.2%}  integer {found.integer:.2%}  {nbytes} bytes", flush=True)
+    figures = {"float": found.float_, "integer": found.integer, "bytes": nbytes, "seconds": round(own.seconds)}
+    return {"key": key_of(job), **asdict(job), **figures}
+
+
+def write(jobs: Sequence[Job], options: argparse.Namespace) -> None:
+    """The figures of the jobs that are done, in their order, and the page of them."""
+    done = recorded(options.work)
+    records = [done[key_of(job)] for job in jobs if key_of(job) in done]
+    if not records:
+        raise SystemExit(f"nothing is done in {options.work}: train first, without --table")
+    document = {"settings": options.settings, "versions": versions_line(), "records": records}
+    options.raw.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    options.output.write_text(page(records, document), encoding="utf-8")
+    print(options.output)
+
+
+def page(records: Sequence[Record], document: Record) -> str:
+    """docs/recipes.md."""
+    settings = " ".join(map(str, document["settings"]))
+    return "\n".join(
+        [
+            "# Recipes for low-bit nets, compared",
+            "",
+            "Written by `python benchmarks/recipes.py`; do not edit by hand.",
+            "",
+            "HAR-2, FastGRNN with four readings a step and piecewise linear activations, powers of two as scales. Three folds of the "
+            f"training subjects, {DRAWS} seeds in each: trained on two thirds of the subjects, judged on the others as the integer model, "
+            "with `train.carry`. The test set is not read. Folds differ by several points, so that differences are taken in pairs, of one "
+            "fold and seed; in brackets their standard error. Bytes are all const data of the generated C.",
+            "",
+            "| recipe | H | bytes | float | integer | less | difference, points | better in |",
+            "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
+            *(row(name, variant, records) for name, variant in VARIANTS.items() if of(name, records)),
+            "",
+            f"Fine-tuning: the integer model's accuracy after {' and '.join(EPOCHS)}{f', {settings}' if settings else ''}.",
+            f"Versions: {document['versions']}. Raw figures: `benchmarks/recipes.json`.",
+            "",
+        ]
+    )
+
+
+def row(name: str, variant: Variant, records: Sequence[Record]) -> str:
+    own = of(name, records)
+    nbytes = sorted({record["bytes"] for record in own.values()})
+    means = [f"{statistics.mean(record[key] for record in own.values()):.2%}" for key in ("float", "integer")]
+    size = f"{nbytes[0]}" if len(nbytes) == 1 else f"{nbytes[0]}-{nbytes[-1]}"
+    found = paired(own, of(variant.beside, records)) if variant.beside else None
+    compared = [variant.beside, f"{found.mean:+.2f} ({found.error:.2f})", f"{found.better} of {found.pairs}"] if found else [""] * 3
+    return f"| {' | '.join(map(str, (name, variant.hidden_size, size, *means, *compared)))} |"
+
+
+def of(name: str, records: Sequence[Record]) -> dict[tuple[int, int], Record]:
+    """The records of a variant, by fold and seed."""
+    return {(record["fold"], record["draw"]): record for record in records if record["variant"] == name}
+
+
+def paired(own: Mapping[tuple[int, int], Record], beside: Mapping[tuple[int, int], Record]) -> Paired | None:
+    """None without two pairs, which have no standard error."""
+    common = [key for key in own if key in beside]
+    differences = [100 * (own[key]["integer"] - beside[key]["integer"]) for key in common]
+    if len(differences) < 2:
+        return None
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    return Paired(len(differences), statistics.mean(differences), error, sum(difference > 0 for difference in differences))
+
+
+if __name__ == "__main__":
+    main()
