@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,8 @@ class LearnedFactors(nn.Module):
 
     def factors(self) -> Tensor:
         """float64 [rows] or [1], without a gradient."""
-        return self._limited().detach().double()
+        factors: Tensor = self._limited().detach().double()
+        return factors
 
     def trained(self, quantized: Tensor, slope: Tensor, *, largest: int) -> Tensor:
         """`quantized` [rows, columns] exactly; factors get the gradient of it, of which `slope` is d quantized / d factor.
@@ -29,8 +32,7 @@ class LearnedFactors(nn.Module):
         largest: integer of the storage. LSQ's share 1 / sqrt(columns * largest) keeps their steps beside those of the weights.
         """
         factor = self._limited()
-        share = (slope.shape[1] * largest) ** -0.5
-        moved = (factor - factor.detach()) * share
+        moved = (factor - factor.detach()) / math.sqrt(slope.shape[1] * largest)
         return quantized + slope.detach() * moved[:, None]
 
     def _limited(self) -> Tensor:
