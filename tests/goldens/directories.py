@@ -17,7 +17,7 @@ from rescomp.tests.goldens.nets import FOLDER
 DIRECTORIES = FOLDER / "directories"
 UNTRAINED = ("train.epochs=0", "quantize.epochs=0", "train.threads=1", "model.name=golden")
 _CELLS, _CONVOLUTIONS = "model.hidden_size=6", "model.widths=[4] model.blocks=1"
-KINDS = {
+EARLIER = {
     "fastgrnn_ternary": (_CELLS, "ternary"),
     "fastgrnn_low_rank": (f"{_CELLS} model.rank_w=2 model.rank_u=3 model.nonlinearity=piecewise_linear", "int4"),
     "fastgrnn_decides": (f"{_CELLS} decide.smoothing=2 decide.hold=2 stream.gap=2 stream.window=6", "ternary"),
@@ -32,7 +32,18 @@ KINDS = {
     "own_gru": ("model.kind=own_nets:gru", "ternary"),
     "own_convolutions": ("model.kind=own_nets:convolutions", "int8"),
 }
-"""By name: settings of the recipe, and weights."""
+"""By name: settings of the recipe, and weights. Written before all nets had one net.json."""
+LATER = {
+    "stages_int8": (
+        'model.stages=[{kind="convolution",width=4},{kind="gru",hidden_size=5},{kind="abs"},{kind="mgu",hidden_size=4},{kind="dense",width=4}]',
+        "int8",
+    ),
+    "mgu_int8": (f"{_CELLS} model.kind=mgu", "int8"),
+    "gru_last_and_mean_int4": (f"{_CELLS} model.kind=gru model.readout=last_mean model.readout_steps=3", "int4"),
+    "log_mel_ternary": (f"{_CELLS} frontend.length=64 frontend.hop=64 frontend.bands=6 decide.hold=2", "ternary"),
+}
+"""The same of nets that there were none of before; the last one hears."""
+KINDS = {**EARLIER, **LATER}
 OWN_NETS = """import torch
 from torch import nn
 
@@ -62,6 +73,18 @@ def write_recordings(path: Path) -> Path:
     return path
 
 
+def write_sounds(path: Path) -> Path:
+    """Three pitches in noise at 8 kHz, as many recordings of ten frames."""
+    draw, time = np.random.default_rng(12), np.arange(641)
+    arrays = {}
+    for split, count in (("train", 12), ("test", 8)):
+        y = np.arange(count) % 3
+        waves = (time * np.array([3, 9, 20])[y][:, None]) % 64 * 150 - 4800
+        arrays |= {f"x_{split}": (waves + draw.integers(-300, 300, waves.shape)).astype(np.int16), f"y_{split}": y}
+    np.savez(path, **arrays, sample_rate=8000)
+    return path
+
+
 def make(name: str, data: str, path: Path) -> None:
     """The directory of a kind, without exports."""
     settings, weights = KINDS[name]
@@ -75,11 +98,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("own_nets.py").write_text(OWN_NETS)
         write_recordings(Path("golden.npz"))
+        write_sounds(Path("sounds.npz"))
         for name in KINDS:
             if (DIRECTORIES / f"{name}.zip").exists():
                 continue
             path = Path(name)
-            make(name, "golden.npz", path)
+            make(name, "sounds.npz" if "frontend" in KINDS[name][0] else "golden.npz", path)
             shutil.make_archive(str(DIRECTORIES / name), "zip", path)
             stages.export_model(path, ["c"])
             for suffix in (".c", ".h"):

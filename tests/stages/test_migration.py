@@ -26,7 +26,7 @@ from rescomp.model_directory import (
 )
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.report import read_report
-from rescomp.tests.goldens.directories import DIRECTORIES, KINDS
+from rescomp.tests.goldens.directories import DIRECTORIES, EARLIER
 from rescomp.validate.torch_net import load_quantized
 
 WRITTEN = {NET, CELLS_FILE, QUANTIZED_NET, RECIPE, REPORT, SUMS, ".lock"}
@@ -42,7 +42,7 @@ def evidence(directory):
     return [(entry.witness, entry.set, entry.changed_files(directory, model)) for entry in read_report(directory, model).evidence]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", EARLIER)
 def test_the_model_and_what_was_compared_stay(name, tmp_path):
     directory = earlier(name, tmp_path / "model")
     stages.verify(directory.path, "torch", stress="off")
