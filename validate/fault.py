@@ -28,9 +28,10 @@ GRAPHS: Mapping[str, Sequence[str]] = {
 class Fault:
     """A layer, or where none can be asked a state, that differs from numpy.
 
-    graph: of the layer. kernel: the C function, or several, where C runs; else the op. channels: how many differ anywhere, of
-    `of_channels`. steps: in how many of the steps `first_step` to `last_step` of the sequence, the first of them `value.step`; of what has
-    no steps, in how many samples of all. value: the first that differs. computed: whether the layer was asked for by itself.
+    graph: of the layer. kernel: the C function, or several, where C runs; else the op. steps: how many differ of the steps `first_step` to
+    `last_step` of the sequence, which were looked at, the first of them `value.step`; of what has no steps, how many samples of all.
+    channels: how many differ in those, of `of_channels`. value: the first that differs. computed: whether the layer was asked for by
+    itself.
     """
 
     graph: str
@@ -46,15 +47,18 @@ class Fault:
 
     def __str__(self) -> str:
         """What stands behind the name of a witness that differs."""
-        where = f"{self.channels} of {counted(self.of_channels, 'channel')}"
+        where = f"in {self.channels} of {counted(self.of_channels, 'channel')}"
         if self.value.step is not None:
-            unit = self.value.unit
-            asked = counted(self.last_step - self.first_step + 1, unit)
-            where += f" since {unit} {self.value.step}, in {self.steps} of {asked} from {unit} {self.first_step} on"
+            where = f"{self._looked_at(self.value.unit, f', from {self.value.unit} {self.first_step} on,')}{self.value.step}, {where}"
         elif self.value.of == "sample":
-            where += f" since sample {self.value.sequence}, in {self.steps} of {counted(self.last_step + 1, 'sample')}"
+            where = f"{self._looked_at('sample')}{self.value.sequence}, {where}"
         value = f"{self.layer}[{self.value.channel}]: expected {self.value.expected}, got {self.value.got}"
-        return f"{self.layer} ({self.kernel}, graph {self.graph}), in {where}; the first is {value}"
+        return f"{self.layer} ({self.kernel}, graph {self.graph}), {where}; the first is {value}"
+
+    def _looked_at(self, unit: str, begin: str = "") -> str:
+        """How many steps or samples the counts are of: a long sequence has more, which may differ in other channels."""
+        asked = counted(self.last_step - self.first_step + 1, unit)
+        return f"of {asked} looked at{begin} {self.steps} differ{'s' if self.steps == 1 else ''}, since {unit} "
 
 
 @dataclass(frozen=True)

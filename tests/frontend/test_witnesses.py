@@ -111,7 +111,7 @@ def test_a_front_end_that_differs_is_told_by_layer_frame_and_channel(tmp_path):
     assert str(comparison.first).startswith("sequence 4, frame 0, features[3]: expected ")
     fault = locate(job, witness, answer, reference, comparison.first).fault
     assert (fault.graph, fault.layer, fault.value.channel, fault.value.unit) == ("frontend", "logarithms", 3, "frame")
-    assert "since frame 0, in " in str(fault)
+    assert "differ, since frame 0, in " in str(fault)
 
 
 def test_recordings_reach_places_of_the_front_end_that_no_feature_does(tmp_path):

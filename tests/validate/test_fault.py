@@ -83,14 +83,15 @@ def test_channels_and_steps_are_counted_over_the_steps_about_the_first_that_diff
     job, reference, answer = run()
     said = str(find(job, Wrong(differs=("gate",), since=2), reference, answer).fault)
     channels = job.model.graphs["step"].types()["gate"].shape[0]
-    start = f"gate (lookup, graph step), in 2 of {channels} channels since step 2, in 5 of 7 steps from step 0 on; the first is gate[1]: "
-    assert said.startswith(start)
+    looked_at = "of 7 steps looked at, from step 0 on, 5 differ, since step 2"
+    assert said.startswith(f"gate (lookup, graph step), {looked_at}, in 2 of {channels} channels; the first is gate[1]: ")
 
 
 def test_of_a_long_sequence_the_steps_about_the_first_that_differs_are_asked(run):
     job, reference, answer = run(longest=12)
     fault = find(job, Wrong(differs=("gate",), since=1), reference, answer, steps=6).fault
     assert (fault.first_step, fault.last_step, fault.value.step, fault.steps, fault.value.sequence) == (1, 6, 2, 5, 1)
+    assert "of 6 steps looked at, from step 1 on, 5 differ, since step 2, in 2 of " in str(fault)
 
 
 def test_where_no_layer_can_be_asked_the_states_say_how_many_channels_and_since_when(run):
@@ -98,8 +99,8 @@ def test_where_no_layer_can_be_asked_the_states_say_how_many_channels_and_since_
     fault = find(job, Silent(), reference, answer).fault
     entries = job.model.graphs["step"].state_inputs[0].type.size
     assert not fault.computed
-    start = f"h (fastgrnn_gate, graph step), in 1 of {entries} channels since step 4, in 3 of 7 steps from step 0 on; the first is h[1]: "
-    assert str(fault).startswith(start)
+    looked_at = "of 7 steps looked at, from step 0 on, 3 differ, since step 4"
+    assert str(fault).startswith(f"h (fastgrnn_gate, graph step), {looked_at}, in 1 of {entries} channels; the first is h[1]: ")
 
 
 def test_a_decision_that_differs_is_looked_for_in_the_decision_s_own_layers(random_fastgrnn, random_sequences, export_job):
@@ -144,10 +145,11 @@ def assert_found(witness, job, kernel, wrong):
         mismatch = compare(job, reference, answer.trajectory).first
         finding = locate(job, witness, answer, reference, mismatch)
         steps = int(job.lengths[mismatch.sequence])
-        where = rf"{wrong} of {channels} channels since step 0, in {steps} of {counted(steps, 'step')} from step 0 on"
+        differ = f"{steps} differ{'s' if steps == 1 else ''}"
+        where = rf"of {counted(steps, 'step')} looked at, from step 0 on, {differ}, since step 0, in {wrong} of {channels} channels"
         first = r"candidate_bias\[1\]: expected -?\d+, got -?\d+"
         assert finding.of_files
-        assert re.fullmatch(rf"candidate_bias \({kernel}, graph step\), in {where}; the first is {first}", str(finding.fault))
+        assert re.fullmatch(rf"candidate_bias \({kernel}, graph step\), {where}; the first is {first}", str(finding.fault))
         variants += 1
     assert variants
 

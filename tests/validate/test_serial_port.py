@@ -171,7 +171,7 @@ def test_a_mismatch_names_sequence_step_tensor_channel_and_values(model_director
     sequence, step, channel, expected, got = map(int, found.groups())
     assert trajectory.states[sequence, step, channel] == expected != got
     kernel = r"recurrent_product \(rescomp_fully_connected_int16_ternary, graph step\)"
-    differs = r"in 1 of 10 channels since step (\d+), in \d+ of \d+ steps? from step \d+ on"
+    differs = r"of \d+ steps? looked at, from step \d+ on, \d+ differs?, since step (\d+), in 1 of 10 channels"
     first = r"the first is recurrent_product\[(\d+)\]: expected (-?\d+), got (-?\d+)"
     found = re.search(f"the first layer that differs there is {kernel}, {differs}; {first}", said)
     assert found
