@@ -22,6 +22,7 @@ from ..recipe import (
     NamingEntry,
     PiecewiseLinearActivations,
     Quantize,
+    RotateFactors,
     Sparse,
     Ternary,
     check_storages,
@@ -31,6 +32,7 @@ from .distill import DistillationLoss
 from .learned_scale import LearnedFactors
 from .lowrank import cut_rank
 from .quantize import IntegerStorage
+from .rotate import rotate_factors
 from .seeded import SeededStorage
 from .selection import named_matrices
 from .sparse import SparseSupport, largest_magnitudes
@@ -81,6 +83,9 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
             give_supports(result, supports)
         _apply(constraint, result)
     _refuse_sparse_ternary(result)
+    for constraint in constraints:
+        if isinstance(constraint, RotateFactors):
+            rotate_factors(result, constraint)
     activations = storages[0].activations
     result.arithmetic = FixedPointArithmetic(result.arithmetic.nonlinearity, result.calibrated(activations), result.given)
     return result
@@ -169,6 +174,11 @@ def _(constraint: PiecewiseLinearActivations, net: Net) -> None:
 @_apply.register
 def _(constraint: InputGains, net: Net) -> None:  # noqa: ARG001
     net.input_gains = nn.Parameter(torch.ones_like(net.std))
+
+
+@_apply.register
+def _(constraint: RotateFactors, net: Net) -> None:
+    """Behind all others, when storages are known: see `rotate_factors`."""
 
 
 @_apply.register

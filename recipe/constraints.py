@@ -118,6 +118,16 @@ class PiecewiseLinearActivations(RecipeSection):
     kind: Literal["piecewise_linear"] = "piecewise_linear"
 
 
+class RotateFactors(RecipeSection):
+    """Turn the two factors of every product of a low rank so that their storages keep more of the product (after Gong, Lazebnik 2011: ITQ).
+
+    rounds: how often both are quantized, and a rotation taken that brings them nearest to that.
+    """
+
+    kind: Literal["rotate_factors"] = "rotate_factors"
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 60
+
+
 class InputGains(RecipeSection):
     """Fine-tune a factor for each channel of the input, which the normalisation's own factors take in: no byte more on the device."""
 
@@ -138,11 +148,12 @@ CONSTRAINTS: Mapping[str, type[BaseModel]] = {
     "low_rank": LowRank,
     "sparse": Sparse,
     "piecewise_linear": PiecewiseLinearActivations,
+    "rotate_factors": RotateFactors,
     "input_gains": InputGains,
     "distill": Distill,
 }
 Constraint = Annotated[
-    Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | InputGains | Distill, Field(discriminator="kind")
+    Ternary | Quantize | LowRank | Sparse | PiecewiseLinearActivations | RotateFactors | InputGains | Distill, Field(discriminator="kind")
 ]
 
 
