@@ -18,7 +18,10 @@ from rescomp.export.packages import ECOSYSTEMS, About, choose_recording, export_
 from rescomp.graph.decide import Decision, with_decision
 from rescomp.graph.evaluate import evaluate
 from rescomp.graph.ir import StreamPolicy
+from rescomp.model_directory import ModelDirectory
+from rescomp.stages.artefacts import read_model
 from rescomp.targets.cores import CORES
+from rescomp.tests.goldens.directories import DIRECTORIES
 from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import PACKAGES, run_program
 
@@ -374,6 +377,16 @@ def test_the_example_says_pass(format, some_model, tmp_path):
     needs("gcc", "g++", "cmake")
     package = write(tmp_path, format, some_model)
     assert says(BUILDERS[format](tmp_path, package)) == "PASS\n"
+
+
+@pytest.mark.parametrize(("format", "name"), [("arduino", "stages_int8"), ("platformio", "gru_last_and_mean_int4")])
+def test_a_net_of_stages_and_one_that_keeps_sums_of_blocks_say_pass(format, name, tmp_path):
+    """Rows of layers and int32 states among what the caller keeps."""
+    needs("gcc", "g++", "cmake")
+    shutil.unpack_archive(DIRECTORIES / f"{name}.zip", tmp_path / "model")
+    model = read_model(ModelDirectory.open(tmp_path / "model"))
+    assert {"normalize_rows", "readout_sum"} & {value.name for value in model.graphs["step"].state_inputs}
+    assert says(BUILDERS[format](tmp_path, write(tmp_path, format, model))) == "PASS\n"
 
 
 @pytest.mark.parametrize("format", FORMATS)
