@@ -59,6 +59,10 @@ DECIDING: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
 }
 """Models that decide, and their formats; they run a stream of STREAM_STEPS too."""
 STREAM_STEPS = 1000
+MGU: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
+    "mgu": (("model.kind=mgu", "model.hidden_size=16"), [name for name in FORMATS if name not in STATELESS])
+}
+"""The cell that came last."""
 _BLOCKS = ("model.readout_steps=8", "model.hidden_size=16")
 READOUTS: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
     "gru, last and mean": (("model.kind=gru", "model.readout=last_mean", *_BLOCKS), ("int8", "ternary, powers of two")),
@@ -77,7 +81,7 @@ STAGED: Mapping[str, tuple[Sequence[str], Collection[str]]] = {
     "three gru": (("model.kind=gru", "model.layers=3", "model.hidden_size=12"), ("int8", "ternary")),
 }
 """Nets of several parts, and their formats."""
-SPECIAL = {**DECIDING, **READOUTS, **STAGED}
+SPECIAL = {**DECIDING, **MGU, **READOUTS, **STAGED}
 """Models that have a section of the page of their own."""
 MODELS: Mapping[str, Sequence[str]] = {
     **{kind: (f"model.kind={kind}", "model.hidden_size=16") for kind in CELLS},
@@ -273,6 +277,7 @@ Made by `python benchmarks/witness_table.py --work DIRECTORY {" ".join(f'--model
 SECTIONS: Mapping[str, tuple[Collection[str], str]] = {
     "": (set(MODELS) - set(SPECIAL), PAGE),
     "\n## Models that decide\n": (set(DECIDING), DECIDING_PAGE),
+    "\n## A minimal gated unit\n": (set(MGU), _section("The same of a cell that came later, on the same recordings.", MGU)),
     "\n## What the classifier reads\n": (
         set(READOUTS),
         _section(
