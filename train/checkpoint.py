@@ -89,6 +89,9 @@ class TrainingState:
         _check_names(set(tensors), set(), what)
 
     def _restore_generators(self, tensors: dict[str, Tensor], what: str) -> None:
+        if ("cuda" in tensors) != self._on_gpu:
+            there, here = ("the processor", "a GPU") if self._on_gpu else ("a GPU", "the processor")
+            raise InputError(f"{what} is of a training on {there}, and this one is on {here}: go on where that one ran, or train anew")
         _check_names(set(tensors), {"batches", "torch", *(["cuda"] if self._on_gpu else [])}, what)
         try:
             if self._on_gpu:

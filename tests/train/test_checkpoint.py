@@ -55,6 +55,10 @@ BROKEN = [
     (lambda t, m: t.update({"optimizer.hidden.bias.exp_avg": torch.zeros(2)}), "holds 'optimizer.hidden.bias.exp_avg' as [2] float32"),
     (lambda t, m: t.update({"optimizer.gate.step": torch.zeros(())}), "has an unknown 'gate.step'"),
     (lambda t, m: t.pop("random.torch"), "lacks 'torch'"),
+    (
+        lambda t, m: t.update({"random.cuda": torch.zeros(16, dtype=torch.uint8)}),
+        "is of a training on a GPU, and this one is on the processor: go on where that one ran, or train anew",
+    ),
     (lambda t, m: t.update({"random.batches": torch.zeros(3, dtype=torch.uint8)}), "holds a damaged random generator: train anew"),
     (lambda t, m: m.pop("epoch"), "is not a training checkpoint: train anew"),
     (lambda t, m: m.update(identity=None), "is not a training checkpoint"),
