@@ -187,7 +187,7 @@ def test_a_mismatch_names_place_and_layer(model_dir):
     ) as error:
         result.raise_failures()
     said = str(error.value)
-    assert "the first layer that differs there is gate (rescomp_lookup_sigmoid_int16, graph step), in " in said
+    assert "the first layer that differs there is gate (rescomp_lookup_sigmoid_int16, graph step), of " in said
     assert said.endswith("(and 8 more variants differ)")
     wrong = {report.witness for report in result.witnesses if report.mismatches}
     right = {report.witness for report in result.witnesses if not report.mismatches}
