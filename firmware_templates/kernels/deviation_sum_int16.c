@@ -22,13 +22,15 @@ static inline uint8_t zeros_of(int32_t bits)
     return zeros;
 }
 
-static inline int32_t squares_of(const int16_t *input, rescomp_count samples, rescomp_count channels, int32_t mean, int32_t factor,
+/* The sum of shift((16 x - mean) 2^zeros, shift)^2. The product is below 2^20, however far its parts wrap. */
+static inline int32_t squares_of(const int16_t *input, rescomp_count samples, rescomp_count channels, int32_t mean, uint8_t zeros,
                                  uint8_t shift)
 {
+    const uint32_t factor = UINT32_C(16) << zeros, offset = (UINT32_C(1) << (shift - 1)) - ((uint32_t)mean << zeros);
     int32_t squares = 0;
 
     for (rescomp_count i = samples; i > 0; --i, input += channels) {
-        const int32_t scaled = rescomp_round_half_up_shift((*input * INT32_C(16) - mean) * factor, shift);
+        const int32_t scaled = (int32_t)((uint32_t)*input * factor + offset) >> shift;
 
         squares += scaled * scaled;
     }
@@ -41,7 +43,7 @@ void rescomp_deviation_sum_int16(const int16_t *input, int32_t *sum, int16_t *do
     for (rescomp_count channel = 0; channel < channels; ++channel, ++input) {
         const int32_t mean = rescomp_fine_mean(input, samples, channels);
         const int16_t *sample = input;
-        int32_t bits = 0, magnitudes = 0, factor;
+        int32_t bits = 0, magnitudes = 0;
         uint8_t zeros;
 
         for (rescomp_count i = samples; i > 0; --i, sample += channels) {
@@ -51,8 +53,7 @@ void rescomp_deviation_sum_int16(const int16_t *input, int32_t *sum, int16_t *do
             magnitudes += size;
         }
         zeros = zeros_of(bits);
-        factor = INT32_C(1) << zeros;
-        sum[channel] = power == 1 ? magnitudes * factor : squares_of(input, samples, channels, mean, factor, shift);
+        sum[channel] = power == 1 ? magnitudes * (INT32_C(1) << zeros) : squares_of(input, samples, channels, mean, zeros, shift);
         doublings[channel] = (int16_t)(power * zeros);
     }
 }

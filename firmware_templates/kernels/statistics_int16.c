@@ -31,7 +31,11 @@ void rescomp_statistics_int16(const int16_t *input, int16_t *output, rescomp_cou
 {
     for (rescomp_count channel = 0; channel < channels; ++channel, ++input) {
         const int32_t mean = rescomp_fine_mean(input, samples, channels);
-        const summary of = summary_of(input, samples, channels, mean);
+        summary of = {0, 0, 0, 0};
+
+        if (wanted != RESCOMP_MEAN) {
+            of = summary_of(input, samples, channels, mean);
+        }
 
         if (wanted & RESCOMP_MEAN) {
             *output++ = (int16_t)rescomp_round_half_up_shift(mean, 4);

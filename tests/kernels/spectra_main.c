@@ -40,6 +40,13 @@ static void call(const test_case *of)
         (BUFFER(int32_t, 0), BUFFER(int32_t, 4), channels, (rescomp_count)by[1], (rescomp_count)by[2], BUFFER(int16_t, 1),
          BUFFER(int16_t, 2), BUFFER(int8_t, 3));
         break;
+    case 3:
+        CHECKED(rescomp_statistics_int16)(BUFFER(int16_t, 0), BUFFER(int16_t, 4), (rescomp_count)by[1], channels, (uint8_t)by[2]);
+        break;
+    case 4:
+        CHECKED(rescomp_deviation_sum_int16)
+        (BUFFER(int16_t, 0), BUFFER(int32_t, 4), BUFFER(int16_t, 5), (rescomp_count)by[1], channels, (uint8_t)by[2], (uint8_t)by[3]);
+        break;
     default:
         CHECKED(rescomp_log2_int32)
         (BUFFER(int32_t, 0), BUFFER(int16_t, 1), BUFFER(int16_t, 4), channels, (rescomp_count)by[1], BUFFER(int16_t, 2),

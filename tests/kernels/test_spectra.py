@@ -29,7 +29,7 @@ from rescomp.validate.host_c import SANITIZED
 
 CHECKED_CALL = Path(__file__).parents[2] / "firmware_templates" / "platforms" / "semihosting" / "checked_call.S"
 MAIN = Path(__file__).with_name("spectra_main.c")
-NAMES = ("spectrum_int16", "band_sum_int32", "log2_int32")
+NAMES = ("spectrum_int16", "band_sum_int32", "log2_int32", "statistics_int16", "deviation_sum_int16")
 """In the order of the numbers in spectra_main.c."""
 INPUTS, BUFFERS = 4, 6
 CASE = np.dtype([("kernel", "<u2"), ("bytes", "<u2", BUFFERS), ("offsets", "<u2", BUFFERS), ("parameters", "<i2", 4), ("unused", "<u2")])
@@ -116,9 +116,40 @@ def log2_cases():
         yield encode("log2_int32", inputs, (wanted,), (channels, bands, op.floor), 2 * (i // 2 % 2))
 
 
+def frames_of_statistics(rng, op):
+    """(a frame [samples, channels], its number): few and many samples, odd and even channels, hostile frames in each of them."""
+    for samples, channels in ((2, 1), (3, 2), (7, 3), (40, 1), (128, 9), (250, 4), (1024, 1), (1024, 2)):
+        x = op.stress(Draws(samples), TensorType((samples, channels), Format(15)))[0]
+        x = np.concatenate([x, rng.integers(-32768, 32768, (6, samples, channels)) >> rng.integers(0, 16, (6, 1, channels))])
+        for number, row in enumerate(rng.permutation(len(x))[: 9 if samples < 1024 else 4]):
+            mixed = np.stack([np.roll(x[(row + 7 * channel) % len(x), :, channel], channel) for channel in range(channels)], axis=1)
+            yield mixed.astype(np.int16), number
+
+
+def statistics_cases():
+    rng = np.random.default_rng(3)
+    for frame, number in frames_of_statistics(rng, ops.FrameStatistics(True, True, True, True, True)):
+        wanted = int(rng.integers(1, 32)) if number % 3 else (31, 1, 14)[number // 3]
+        op = ops.FrameStatistics(*(bool(wanted >> bit & 1) for bit in range(5)))
+        parameters = frame.shape[1], frame.shape[0], wanted
+        yield encode("statistics_int16", (frame,), (op.evaluate(frame[None].astype(np.int64))[0][0].astype(np.int16),), parameters)
+
+
+def deviation_sum_cases():
+    rng = np.random.default_rng(4)
+    for frame, number in frames_of_statistics(rng, ops.DeviationSum(2)):
+        op = ops.DeviationSum(1 + number % 2)
+        sums, doublings = op.evaluate(frame[None].astype(np.int64))
+        outputs, (samples, channels) = (sums[0].astype(np.int32), doublings[0].astype(np.int16)), frame.shape
+        yield encode("deviation_sum_int16", (frame,), outputs, (channels, samples, op.power, 20 - op.bits(samples)), 2 * (number % 2))
+
+
+CASES = dict(zip(NAMES, (spectrum_cases, band_sum_cases, log2_cases, statistics_cases, deviation_sum_cases), strict=True))
+
+
 @cache
 def cases_of(name):
-    return list({"spectrum_int16": spectrum_cases, "band_sum_int32": band_sum_cases, "log2_int32": log2_cases}[name]())
+    return list(CASES[name]())
 
 
 def differing(run, cases):
@@ -192,9 +223,10 @@ def test_a_front_end_on_an_avr_computes_what_it_means(emulated):
     assert {"magnitudes", "doublings", FEATURES} <= set(found)
 
 
-SOON = {name: slice(None, None, step) for name, step in zip(NAMES, (3, 2, 2), strict=True)}
+SOON = {name: slice(None, None, step) for name, step in zip(NAMES, (3, 2, 2, 2, 2), strict=True)}
 """Of the cases, those that look for a planted error."""
 READ, TRANSFORM, SPLIT = (f"rescomp_spectrum_{part}.h" for part in ("read", "transform", "split"))
+PAIR = "rescomp_channel_pair.h"
 PLANTED = [
     ("", TRANSFORM, "raised(point_at(p), 3)", "raised(point_at(p), 2)"),
     ("", READ, "rescomp_round_half_up_shift(largest, Q15)", "(largest >> Q15)"),
@@ -206,6 +238,15 @@ PLANTED = [
     ("cortex-m4", "rescomp_spectrum_point.h", "(1 << 14) - (int32_t)", "(1 << 14) - 1 - (int32_t)"),
     ("cortex-m4", READ, "from->before = second;", "from->before = first;"),
     ("cortex-m4", SPLIT, "((1 << 13) - re)", "((1 << 13) - 1 - re)"),
+    ("cortex-m4", PAIR, "(spread->mean[0] + 15) >> 4", "(spread->mean[0] + 16) >> 4"),
+    ("cortex-m4", PAIR, "pair.second = left > 1;", "pair.second = left > 0;"),
+    (
+        "cortex-m4",
+        "deviation_sum_int16.c",
+        "half - ((uint32_t)spread.mean[1] << zeros[1])",
+        "half - ((uint32_t)spread.mean[1] << zeros[0])",
+    ),
+    ("cortex-m4", "statistics_int16.c", "half_of(spread->maximum, k)", "half_of(spread->maximum, 0)"),
     ("cortex-m55", TRANSFORM, "unless(v->is_one, y2, multiplied(y2, v->w))", "multiplied(y2, v->w)"),
     ("cortex-m55", READ, "vqsubq_s16", "vsubq_s16"),
     ("cortex-m55", "band_sum_int32.c", "next += left;", "next += left - 1;"),
