@@ -107,10 +107,10 @@ def anneal(net: Net, step: int, total: int) -> None:
         matrix.anneal(step, total)
 
 
-def distillation(teacher: Net, constraints: Sequence[Constraint], label_smoothing: float) -> DistillationLoss | None:
-    """The loss that `distill` among the constraints asks for; None without it."""
+def distillation(teachers: Sequence[Net], constraints: Sequence[Constraint], label_smoothing: float) -> DistillationLoss | None:
+    """The loss that `distill` among the constraints asks for; None without it, or without teachers."""
     wanted = [constraint for constraint in constraints if isinstance(constraint, Distill)]
-    return DistillationLoss(teacher, wanted[0], label_smoothing) if wanted else None
+    return DistillationLoss(teachers, wanted[0], label_smoothing) if wanted and teachers else None
 
 
 def matrices(net: Net) -> Iterator[Matrix]:

@@ -1,8 +1,10 @@
-"""Knowledge distillation: fine-tune towards the scores of the float net (Hinton et al. 2015)."""
+"""Knowledge distillation: train towards the scores of the float net, or of several nets (Hinton et al. 2015)."""
 
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,14 +15,14 @@ from ..recipe import Distill
 
 
 class DistillationLoss:
-    """(1 - share) cross entropy + share T^2 KL(softmax(teacher / T) || softmax(scores / T)), T the temperature.
+    """(1 - share) cross entropy + share T^2 KL(mean of softmax(teacher / T) || softmax(scores / T)), T the temperature.
 
-    teacher: the float net, which a copy keeps as it is. It sees what the net that learns sees, in evaluation mode; but it begins every
-    sequence with zeros, for its answer is to be that sequence's alone, whatever came before.
+    teachers: float nets, which copies keep as they are. They see what the net that learns sees, in evaluation mode; but they begin every
+    sequence with zeros, for their answer is to be that sequence's alone, whatever came before.
     """
 
-    def __init__(self, teacher: Net, constraint: Distill, label_smoothing: float) -> None:
-        self.teacher: Net = copy.deepcopy(teacher).eval()
+    def __init__(self, teachers: Sequence[Net], constraint: Distill, label_smoothing: float) -> None:
+        self.teachers: Sequence[Net] = [copy.deepcopy(teacher).eval() for teacher in teachers]
         self.constraint, self.label_smoothing = constraint, label_smoothing
 
     def __call__(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor, counted: CountedSteps | None = None) -> Tensor:
@@ -30,7 +32,7 @@ class DistillationLoss:
         """
         temperature, share = self.constraint.temperature, self.constraint.share
         with torch.no_grad():
-            wanted = log_softmax(self._wanted(x, lengths, counted) / temperature, dim=1)
+            wanted = self._wanted(x, lengths, counted)
         answer = log_softmax(scores / temperature, dim=1)
         if counted is None:
             distance = kl_div(answer, wanted, reduction="batchmean", log_target=True)
@@ -39,8 +41,13 @@ class DistillationLoss:
         return (1 - share) * mean_cross_entropy(scores, y, self.label_smoothing, counted) + share * distance * temperature**2
 
     def _wanted(self, x: Tensor, lengths: Tensor, counted: CountedSteps | None) -> Tensor:
-        """The teacher's scores at the counted steps."""
-        if counted is not None:
-            return self.teacher.answer(x, lengths, counted)[0]
-        scores: Tensor = self.teacher(x, lengths)
-        return scores
+        """The logarithms of the teachers' mean probabilities at the counted steps."""
+        each = [log_softmax(_scores(teacher, x, lengths, counted) / self.constraint.temperature, dim=1) for teacher in self.teachers]
+        return each[0] if len(each) == 1 else torch.stack(each).logsumexp(dim=0) - math.log(len(each))
+
+
+def _scores(teacher: Net, x: Tensor, lengths: Tensor, counted: CountedSteps | None) -> Tensor:
+    if counted is not None:
+        return teacher.answer(x, lengths, counted)[0]
+    scores: Tensor = teacher(x, lengths)
+    return scores

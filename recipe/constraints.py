@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from .section import RecipeSection, split_names
+from .section import GivenPath, RecipeSection, split_names
 
 ScaleForm = Literal["multiplier", "power_of_two"]
 
@@ -135,11 +135,17 @@ class InputGains(RecipeSection):
 
 
 class Distill(RecipeSection):
-    """Fine-tune towards the float net's scores: `share` of the loss is its softened answer at `temperature` (Hinton et al. 2015)."""
+    """Fine-tune towards the float net's scores: `share` of the loss is its softened answer at `temperature` (Hinton et al. 2015).
+
+    teachers: model directories whose float nets teach instead, by the mean of their softened answers, and in the float training too.
+    """
 
     kind: Literal["distill"] = "distill"
+    teachers: Annotated[tuple[GivenPath, ...], Field(strict=False, min_length=1)] | None = None
     temperature: Annotated[float, Field(gt=0)] = 2.0
     share: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    _split_names = field_validator("teachers", mode="before")(split_names)
 
 
 CONSTRAINTS: Mapping[str, type[BaseModel]] = {

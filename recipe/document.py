@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from .augment_section import AugmentSection
-from .constraints import Constraint, Ternary, check_storages
+from .constraints import Constraint, Distill, Ternary, check_storages
 from .data_section import DataSection
 from .frontend_section import FrontendSection
 from .model_section import ModelSection
@@ -48,6 +48,11 @@ class Recipe(RecipeSection):
             entry.model_copy(update={"arenas": scratch}) if isinstance(entry, Ternary) and entry.arenas is None else entry
             for entry in self.compress
         )
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Model directories whose float nets teach, other than the net's own."""
+        return next((entry.teachers or () for entry in self.compress if isinstance(entry, Distill)), ())
 
     @field_validator("model", mode="before")
     @classmethod

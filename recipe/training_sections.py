@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from .section import RecipeSection
 
@@ -19,14 +19,30 @@ ALONE: Mapping[str, float] = dict.fromkeys(STREAMS, 0.0)
 """What they were before there were such keys: recordings one by one, the loss on each one's last step."""
 
 
+def _angles(value: Any) -> float | tuple[float, float, float]:
+    """One number, or three about x, y and z, of which some is not 0."""
+    several = isinstance(value, list | tuple)
+    given = list(value) if several else [value]
+    if len(given) != (3 if several else 1) or not all(_is_angle(each) for each in given):
+        raise ValueError("an angle in radians is wanted, at least 0, or a list of three, about x, y and z")
+    x, *others = map(float, given)
+    return (x, others[0], others[1]) if any(others) or (several and x) else x
+
+
+def _is_angle(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
 class TrainSection(RecipeSection):
     """The float training.
 
     optimizer: AdamW, or gradient descent with Nesterov momentum 0.9. threads: of torch, pinned because the count changes the weights.
     For nets of this size one is as fast as two, and far faster when the machine is busy. input_noise: standard deviation of Gaussian
     noise on the readings, in units of each channel's spread. rotation: standard deviation in radians of the three components of a
-    rotation, drawn for each sequence and turning every three successive channels (x, y, z of one sensor), as a sensor worn a little
-    askew would. time_shift: the most steps by which a sequence is moved in time; crop: the most pixels by which an image is moved;
+    rotation, one for all or three, drawn for each sequence and turning every three successive channels (x, y, z of one sensor), as a
+    sensor worn a little askew would. time_shift: the most steps by which a sequence is moved in time, its centre in their place; recut: the
+    most readings by which a window is cut earlier or later from its continuous recording, anew in every epoch; time_warp: the most by which
+    a sequence is slower or faster, as a share. crop: the most pixels by which an image is moved;
     flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
     of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. loop: what runs the
     loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from torch's in the
@@ -45,8 +61,10 @@ class TrainSection(RecipeSection):
     optimizer: Literal["adam", "sgd"] = "adam"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     input_noise: Annotated[float, Field(ge=0)] = 0.6
-    rotation: Annotated[float, Field(ge=0)] = 0.0
+    rotation: Annotated[float | tuple[float, float, float], BeforeValidator(_angles)] = 0.0
     time_shift: Annotated[int, Field(ge=0)] = 0
+    recut: Annotated[int, Field(ge=0)] = 0
+    time_warp: Annotated[float, Field(ge=0, lt=1)] = 0.0
     crop: Annotated[int, Field(ge=0)] = 0
     flip: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

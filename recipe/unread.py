@@ -106,7 +106,8 @@ def _unread_constraints(recipe: Recipe) -> Iterator[str]:
                 yield "density in compress is read by neither matrix beside density_w and density_u: leave it out"
         if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
             yield "low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out"
-        if isinstance(entry, Distill | InputGains) and recipe.quantize.epochs == 0:
+        taught = isinstance(entry, Distill) and entry.teachers and recipe.train.epochs
+        if isinstance(entry, Distill | InputGains) and recipe.quantize.epochs == 0 and not taught:
             yield f"{entry.kind} in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out"
         if isinstance(entry, Ternary | Quantize) and entry.learned and recipe.quantize.epochs == 0:
             yield "learned in compress trains scales while the net is fine-tuned, and quantize.epochs is 0: leave it out"
@@ -119,6 +120,9 @@ def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:
     of_frames = "behind a front-end a reading is the features of a frame"
     if recipe.model.stride is not None:
         yield f"model.stride is for readings of a sensor, and {of_frames}: set frontend.hop, and leave it out"
+    for key in ("recut", "time_warp"):
+        if getattr(recipe.train, key):
+            yield f"train.{key} changes windows of readings, and {of_frames}: leave it out, and set [augment] for its samples"
     if recipe.train.rotation:
         yield f"train.rotation turns the axes of a sensor, and {of_frames}: leave it out"
 

@@ -27,11 +27,12 @@ from .augmented import augment_identity
 from .epochs import tell_best, telling_how_to_resume
 from .listener import Listener
 from .net_readings import centre_and_spread, training_data
+from .teachers import Teachers
 
 
 def fine_tune(
     net: Net,
-    teacher: Net,
+    teachers: Teachers,
     recipe: Recipe,
     data: Split,
     anew: Anew | None,
@@ -43,20 +44,22 @@ def fine_tune(
 ) -> None:
     """Train the compressed net on `data` under its constraints, in place; its checkpoint goes to `path`, and `metrics` are filled.
 
-    anew: gives the training part of `data` as it is in an epoch, where it changes.
+    teachers: whom `distill` asks, where it is among the constraints. anew: gives the training part of `data` as it is in an epoch, where
+    it changes.
     """
     listener.stage(f"fine-tune with {' + '.join(_phrase(entry) for entry in recipe.compress)} weights")
     training, validation = training_data(recipe, data)
     center, spread = centre_and_spread(recipe, net, training)
     device = choose_device(net, recipe.train.device)
-    net.to(device), teacher.to(device)
+    for each in (net, *teachers.nets):
+        each.to(device)
     with telling_how_to_resume(f"go on with: rescomp quantize --resume {path}"):
         reports = fit(
             net,
             training,
             quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
             validation=validation,
-            loss=distillation(teacher, recipe.compress, recipe.train.label_smoothing),
+            loss=distillation(teachers.nets, recipe.compress, recipe.train.label_smoothing),
             on_step=lambda done, total: anneal(net, done, total),
             spread=spread,
             center=center,
@@ -69,6 +72,7 @@ def fine_tune(
                 "compress": [entry.model_dump(mode="json") for entry in recipe.compress],
                 "loop": recipe.train.loop,
                 **augment_identity(recipe),
+                **teachers.identity,
             },
             anew=anew,
         )

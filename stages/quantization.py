@@ -35,6 +35,7 @@ from ..models import Net
 from ..recipe import OPTIONAL_SECTIONS, Recipe, refuse_unread_of_streams, revise, to_toml
 from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.device import refuse_absent
+from ..train.loop import Anew
 from ..train.metrics import Metrics, metrics_file
 from .artefacts import describe_formats, model_files, read_model, read_vectors
 from .augmented import epoch_data
@@ -55,6 +56,7 @@ from .origin import refuse_other_data, versions
 from .readings import Reader
 from .recipes import kept_recipe, read_recipe, tell_of_before
 from .stream_settings import in_streams
+from .teachers import Teachers, read_teachers
 from .wake_decision import check_background
 
 _CHANGED = ("compress", "quantize", *OPTIONAL_SECTIONS)
@@ -168,6 +170,7 @@ def _quantize(
 ) -> float:
     refuse_without_steps(recipe, teacher)
     data = _readings(steps(recipe, teacher, dataset.train), manifest)
+    teachers = read_teachers(recipe, teacher, dataset) if recipe.teachers else Teachers((teacher,))
     net = compressed_net(recipe, manifest, teacher, data)
     if recipe.decide is not None:
         decide_by(recipe.decide, TensorType((len(dataset.classes),), net.scores_format()))  # what it refuses, before the fine-tuning
@@ -175,8 +178,8 @@ def _quantize(
         tell_limited(net, (data, _readings(steps(recipe, net, dataset.test), manifest)), listener)
     metrics = Metrics()
     if recipe.quantize.epochs:
-        anew = epoch_data(recipe, net, dataset, recipe.train.epochs)
-        fine_tune(net, teacher, recipe, data, anew, directory.path, metrics, listener, resume=resume)
+        anew = _read_anew(epoch_data(recipe, net, dataset, recipe.train.epochs), manifest)
+        fine_tune(net, teachers, recipe, data, anew, directory.path, metrics, listener, resume=resume)
     for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
@@ -229,6 +232,11 @@ def _readings(split: Split, manifest: Manifest) -> Split:
 def _as_entry(chosen: ChosenDecision | None) -> dict[str, Any] | None:
     """Of the manifest."""
     return None if chosen is None else chosen.model_dump(mode="json", exclude_none=True)
+
+
+def _read_anew(anew: Anew | None, manifest: Manifest) -> Anew | None:
+    """The same of a split that is another one in every epoch."""
+    return None if anew is None else lambda epoch: _readings(anew(epoch), manifest)
 
 
 def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..compress import distillation
 from ..data.dataset import Dataset, Split
 from ..data.input_format import input_warnings
 from ..errors import InputError, counted
@@ -45,6 +46,7 @@ from .origin import describe_origin, refuse_other_data
 from .recipes import read_recipe, tell_of_before, with_readout_steps
 from .refused_early import refuse_early
 from .start import Start, begun_net, read_start
+from .teachers import Teachers, read_teachers
 
 
 def train_model(recipe: Recipe | None, path: Path, *, force: bool = False, listener: Listener | None = None) -> float:
@@ -111,6 +113,7 @@ def train_held(
     parts = {NET: Blueprint.of(net).to_json(), **(start.files if start is not None else {})}
     if not begun:
         refuse_early(recipe, net, dataset)
+    teachers = read_teachers(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
     anew = epoch_data(recipe, net, dataset)
     if begun:
@@ -126,7 +129,7 @@ def train_held(
             listener.warning(warning)
     listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")
     with telling_how_to_resume(f"go on with: {going_on}"):
-        reports, device = _fit(net, recipe, training, validation, anew, directory, metrics := Metrics(), listener)
+        reports, device = _fit(net, teachers, recipe, training, validation, anew, directory, metrics := Metrics(), listener)
     tell_best(reports, listener)
     result = accuracy(net, steps(recipe, net, dataset.test))
     trained = {FLOAT_NET: encode_net(net), METRICS: metrics_file(b"", "train", metrics)}
@@ -137,6 +140,7 @@ def train_held(
 
 def _fit(
     net: Net,
+    teachers: Teachers,
     recipe: Recipe,
     training: Split,
     validation: Split | None,
@@ -148,7 +152,8 @@ def _fit(
     """Train the net, or go on from the directory's checkpoint; it is on the CPU afterwards. Returns the epochs, and where they ran."""
     center, spread = centre_and_spread(recipe, net, training)
     device = choose_device(net, recipe.train.device)
-    net.to(device)
+    for each in (net, *teachers.nets):
+        each.to(device)
 
     def report(epoch: EpochReport) -> None:
         # to look at: the checkpoint holds them too
@@ -160,13 +165,14 @@ def _fit(
         training,
         train_schedule(recipe.train),
         validation=validation,
+        loss=distillation(teachers.nets, recipe.compress, recipe.train.label_smoothing),
         spread=spread,
         center=center,
         report=report,
         checkpoint=CheckpointFile(directory.path / CHECKPOINT),
         metrics=metrics,
         resume=directory.has(CHECKPOINT),
-        identity={"loop": recipe.train.loop, **augment_identity(recipe)},
+        identity={"loop": recipe.train.loop, **augment_identity(recipe), **teachers.identity},
         anew=anew,
     )
     net.to("cpu")

@@ -1,5 +1,7 @@
 """Recipes: defaults, overrides, errors that name the key and its nearest neighbour, and the way to TOML and back."""
 
+import json
+
 import pytest
 
 from rescomp.errors import InputError
@@ -54,6 +56,14 @@ def test_a_density_is_set_or_put_before_the_weight_format(tmp_path):
     assert revise(recipe, ["compress.1.search=0.4"], density=0.2).compress[1] == Sparse(density=0.2, search=0.4)
     with pytest.raises(InputError, match=r"compress\.0\.density = 2\.0"):
         load_recipe(density=2.0)
+
+
+def test_a_rotation_is_one_angle_or_three():
+    assert load_recipe(None, ["train.rotation=[0.3, 0, 1]"]).train.rotation == (0.3, 0.0, 1.0)
+    assert [load_recipe(None, [f"train.rotation={value}"]).train.rotation for value in (0.2, 1, [0, 0, 0])] == [0.2, 1.0, 0.0]
+    for value in ([0.1], [0.1, 0.2, -0.3], [0.1, True, 0.2], -0.1, "x", True):
+        with pytest.raises(InputError, match=r"train\.rotation = .*an angle in radians is wanted, at least 0, or a list of three"):
+            load_recipe(None, [f"train.rotation={json.dumps(value)}"])
 
 
 def test_patience_needs_a_validation_part():

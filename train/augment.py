@@ -17,15 +17,16 @@ AXES = 3
 class Augmentation:
     """noise: standard deviation of Gaussian noise on every reading, in units of `spread`, float [channels].
 
-    rotation: standard deviation in radians of the components of a rotation vector, one a sequence; it turns every three successive
-    channels. time_shift: the most steps by which a sequence begins earlier or later. crop: the most pixels by which an image is moved up,
-    down, left or right. flip: images are mirrored left to right half of the time. What moves in is `center`, float [channels] (None: 0).
+    rotation: standard deviation in radians of the components of a rotation vector, one for all or three, one vector a sequence; it turns
+    every three successive channels. time_shift: the most steps by which a sequence begins earlier or later. crop: the most pixels by which
+    an image is moved up, down, left or right. flip: images are mirrored left to right half of the time. What moves in is `center`, float
+    [channels] (None: 0).
     Raises InputError when the channels do not go in threes.
     """
 
     spread: Tensor
     noise: float = 0.0
-    rotation: float = 0.0
+    rotation: float | tuple[float, float, float] = 0.0
     time_shift: int = 0
     crop: int = 0
     flip: bool = False
@@ -44,7 +45,7 @@ class Augmentation:
         self._check_axes(x.dim())
         center = torch.zeros(x.shape[-1]) if self.center is None else self.center
         if self.rotation:
-            x = rotate(x, self.rotation * torch.randn(len(x), AXES, generator=generator))
+            x = rotate(x, torch.tensor(self.rotation) * torch.randn(len(x), AXES, generator=generator))
         if self.time_shift:
             x = move(x, _amounts(len(x), self.time_shift, generator), 1, center)
         if self.crop:

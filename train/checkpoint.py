@@ -136,7 +136,7 @@ class CheckpointFile:
             )
         for key, value in identity.items():
             made_with = found.get(key, ALONE.get(key))
-            if made_with != value:
+            if made_with != json.loads(json.dumps(value)):  # a list stands there for a tuple
                 raise InputError(
                     f"{self.path} was made with {key} = {made_with}, this run has {value}: "
                     "resume with the same recipe and data, or train anew"

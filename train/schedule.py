@@ -15,7 +15,8 @@ class Schedule:
 
     stage: the recipe's section, for reports. weight_decay: decoupled (AdamW), on matrices only. input_noise: standard deviation of
     Gaussian noise on the inputs, in units of each channel's own. rotation: that of a random rotation of every three channels, in
-    radians. time_shift, crop, flip: see Augmentation. optimizer: adam or sgd. gradient_clip: largest gradient norm, 0 for no limit. warmup:
+    radians, one about all axes or three. time_shift, crop, flip: see Augmentation. optimizer: adam or sgd. gradient_clip: largest gradient
+    norm, 0 for no limit. warmup:
     fraction of all steps in which the learning rate rises. patience: epochs without a better validation accuracy after which to stop
     and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
     any epoch's weights; earlier epochs are not among the best. carry: probability that a row of a batch begins in the state in which a
@@ -31,7 +32,7 @@ class Schedule:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     input_noise: float = 0.0
-    rotation: float = 0.0
+    rotation: float | tuple[float, float, float] = 0.0
     time_shift: int = 0
     crop: int = 0
     flip: bool = False

@@ -48,6 +48,17 @@ def test_angles_have_the_asked_spread() -> None:
     assert after[..., 2].std() == pytest.approx(0.05, rel=0.05)
 
 
+def test_three_angles_are_of_their_axes() -> None:
+    x = torch.zeros(4000, 1, 6)
+    x[..., 0], x[..., 5] = 1, 1
+    before = Batch(x, torch.ones(4000, dtype=torch.int64), torch.zeros(4000, dtype=torch.int64))
+    after = Augmentation(torch.ones(6), 0.0, (0.0, 0.04, 0.1))(before, torch.Generator().manual_seed(0)).x
+    moved = [after[:, 0, channel].std().item() for channel in (1, 2, 3, 4)]
+    assert moved == pytest.approx([0.1, 0.04, 0.04, 0], rel=0.06, abs=0.004)
+    alike = [Augmentation(torch.ones(6), 0.0, angles)(before, torch.Generator().manual_seed(0)).x for angles in (0.1, (0.1, 0.1, 0.1))]
+    assert torch.equal(*alike)
+
+
 def test_noise_in_units_of_the_spread() -> None:
     before, after = augment(0.1, 0.0)
     torch.testing.assert_close((after.x - before.x).std(dim=(0, 1)), 0.1 * torch.tensor([1.0, 2, 3, 4, 5, 6]), rtol=0.2, atol=0)
