@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,14 +69,14 @@ class Recutting:
             whole: ValueArray = self.readings[before]
             return whole
         between = self.readings[before] * (1 - share) + self.readings[np.minimum(before + 1, highs - 1)] * share
-        found: ValueArray = (np.floor(between + 0.5) if self.split.is_integer else between).astype(self.readings.dtype)  # type: ignore[assignment]
+        found: ValueArray = (np.floor(between + 0.5) if self.split.is_integer else between).astype(self.readings.dtype)
         return found
 
 
 def _stretches(split: Split, spans: Int64Array) -> tuple[ValueArray, Int64Array, Int64Array, Int64Array]:
     """(readings, begins, lows, highs) of sequences whose places are known."""
     order = np.lexsort((spans[:, 0], split.y))
-    parts: list[ValueArray] = []
+    parts: list[npt.NDArray[Any]] = []
     begins, lows, highs = (np.zeros(len(split), np.int64) for _ in range(3))
     end, total, first, label, members = -1, 0, 0, -1, list[int]()
     for place in order:
