@@ -29,15 +29,24 @@ def give_storages(net: Net, entries: Sequence[Ternary | Quantize]) -> None:
             raise InputError(f"compress does not say how {name} is stored: name it too, or add an entry that names no matrices")
         for matrix in matrices[name]:
             matrix.storage = _storage(owners[name], len(matrix.weight))
+    _refuse_packed_layers(net, owners)
     special = {name for module in net.layer_modules for name in _store_special_layers(owners, module)}
     _refuse_special_alone(entries, owners, special)
+
+
+def _refuse_packed_layers(net: Net, owners: Mapping[str, Ternary | Quantize]) -> None:
+    for module in net.layer_modules:
+        for name in module.by_name:
+            entry = owners[name]
+            if isinstance(entry, Ternary) and entry.packing == "rows":
+                raise InputError(f'packing = "rows" in compress is for cells and their classifier, and {name} is a layer: name others')
 
 
 def _storage(entry: Ternary | Quantize, rows: int) -> nn.Module:
     if isinstance(entry, Quantize):
         return IntegerStorage(entry.bits, entry.scale, LearnedFactors(rows) if entry.learned else None)
     learned = LearnedFactors(rows if entry.per == "row" else 1) if entry.learned else None
-    return TernaryStorage(entry.scale, per=entry.per, arenas=bool(entry.arenas), learned=learned)
+    return TernaryStorage(entry.scale, per=entry.per, arenas=bool(entry.arenas), learned=learned, packing=entry.packing)
 
 
 def _store_special_layers(owners: Mapping[str, Ternary | Quantize], module: LayeredModule) -> list[str]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..graph.fixed_point import IntArray, split_scale
-from ..graph.weights import GROUP, TernaryWeight
+from ..graph.weights import GROUP, TernaryRowsWeight, TernaryWeight
 from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale, straight_through
 from ..recipe import ScaleForm
 from .learned_scale import LearnedFactors
@@ -54,6 +54,7 @@ class TernaryStorage(nn.Module):
         per: Literal["row", "tensor"] = "row",
         arenas: bool = False,
         learned: LearnedFactors | None = None,
+        packing: Literal["blocks", "rows"] = "blocks",
     ) -> None:
         super().__init__()
         self.form: ScaleForm = form
@@ -61,14 +62,15 @@ class TernaryStorage(nn.Module):
         self.arenas = arenas
         self.residual = 0.0
         self.learned = learned
+        self.packing: Literal["blocks", "rows"] = packing
 
     def anneal(self, progress: float) -> None:
         """Set lambda."""
         self.residual = arenas_residual(progress) if self.arenas else 0.0
 
-    def graph_weight(self, entries: IntArray, *, sparse: bool) -> TernaryWeight:  # noqa: ARG002
-        """TernaryWeight of the integer graph."""
-        return TernaryWeight(entries)
+    def graph_weight(self, entries: IntArray, *, sparse: bool) -> TernaryWeight | TernaryRowsWeight:  # noqa: ARG002
+        """TernaryWeight of the integer graph, or what lies row after row."""
+        return TernaryWeight(entries) if self.packing == "blocks" else TernaryRowsWeight(entries)
 
     def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""

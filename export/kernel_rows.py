@@ -9,6 +9,7 @@ C_WEIGHT_TYPES: Mapping[str, str] = {
     "int8": "int8_t",
     "int4": "uint8_t",
     "ternary": "uint8_t",
+    "ternary_rows": "uint8_t",
     "ternary_tabled_words": "uint32_t",
     "ternary_tabled_bytes": "uint8_t",
     "sparse_bitmap_int8": "uint8_t",

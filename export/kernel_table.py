@@ -66,6 +66,8 @@ _FULLY_CONNECTED: Section = (
     KernelRow("fully_connected", "int4", BOTH, FULLY_CONNECTED, ("dot_int4", "fully_connected_body")),
     "The same with weights of +1 and -1, which rescomp_fully_connected_seeded_body.h draws from `seed`: they take no memory.",
     KernelRow("fully_connected", "seeded", BOTH, f"{IN_OUT}, {MATRIX}, uint32_t seed, {BY}", ("fully_connected_seeded_body",)),
+    "The same with 3:4 ternary weights of few rows, packed as rescomp_fully_connected_ternary_rows_body.h says.",
+    KernelRow("fully_connected", "ternary_rows", INT16, FULLY_CONNECTED, ("fully_connected_ternary_rows_body",)),
     "The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes.",
     KernelRow("fully_connected", "sparse_bitmap_int8", INT16, FULLY_CONNECTED),
     KernelRow("fully_connected", "sparse_bitmap_int4", INT16, FULLY_CONNECTED),

@@ -60,13 +60,15 @@ class WeightStorage(NamingEntry):
 class Ternary(WeightStorage):
     """Sherry 3:4 ternary weights, 1.25 bit each. One scale for each row, or one for the whole tensor.
 
-    arenas: train with the annealing residual of Sherry (unset: where no float training goes before).
+    arenas: train with the annealing residual of Sherry (unset: where no float training goes before). packing: how a matrix of cells lies in
+    flash, eight rows together, which is fast, or `rows` one after the other, which pads no classifier of few classes.
     """
 
     kind: Literal["ternary"] = "ternary"
     scale: ScaleForm = "multiplier"
     per: Literal["row", "tensor"] = "row"
     arenas: bool | None = None
+    packing: Literal["blocks", "rows"] = "blocks"
 
 
 class Quantize(WeightStorage):

@@ -35,6 +35,10 @@ void rescomp_fully_connected_int16_seeded(const int16_t *input, int16_t *output,
 void rescomp_fully_connected_int8_seeded(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
                                          uint32_t seed, rescomp_requantization by);
 
+/* The same with 3:4 ternary weights of few rows, packed as rescomp_fully_connected_ternary_rows_body.h says. */
+void rescomp_fully_connected_int16_ternary_rows(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
+                                                const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
 /* The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes. */
 void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, rescomp_count columns,
                                                       rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, TIE_FREE_WEIGHT, IntArray, Requantization
 from ..formats import DType, Format
-from ..weights import GROUP, LIMITS, Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight, Weight
+from ..weights import GROUP, LIMITS, Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryRowsWeight, TernaryWeight, Weight
 
 DENSE = ("int8", "int4", "ternary")
 SEEDED = ("seeded",)
+UNPADDED = ("ternary_rows",)
 SPARSE = ("sparse_bitmap_int8", "sparse_bitmap_int4", "sparse_delta_int8", "sparse_delta_int4")
 
 
@@ -53,14 +54,14 @@ def draw_tie_free(rng: np.random.Generator, rows: int, largest: int) -> Requanti
 
 
 def draw_product(
-    rng: np.random.Generator, rows: int, columns: int, storages: Sequence[str] = (*DENSE, *SEEDED, *SPARSE)
+    rng: np.random.Generator, rows: int, columns: int, storages: Sequence[str] = (*DENSE, *SEEDED, *UNPADDED, *SPARSE)
 ) -> tuple[tuple[Weight, IntArray, Requantization, Format], Format]:
     """((weight, bias, requantization, output), input): a product of int16 values, or a third of the time of int8 values.
 
-    storages: what the weight is drawn from, the sparse ones for int16 values only.
+    storages: what the weight is drawn from, the sparse and the unpadded ones for int16 values only.
     """
     dtype = draw_dtype(rng)
-    kinds = [storage for storage in storages if dtype == "int16" or storage not in SPARSE]
+    kinds = [storage for storage in storages if dtype == "int16" or storage not in (*UNPADDED, *SPARSE)]
     weight = draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns)
     if dtype == "int8" and isinstance(weight, Int8Weight):
         weight = Int8Weight(np.clip(weight.matrix, -TIE_FREE_WEIGHT, TIE_FREE_WEIGHT))
@@ -72,12 +73,14 @@ def draw_product(
 
 
 def draw_storage(rng: np.random.Generator, kind: str, rows: int, columns: int, density: float | None = None) -> Weight:
-    """A matrix in a storage by name, one of DENSE, SEEDED or SPARSE.
+    """A matrix in a storage by name, one of DENSE, SEEDED, UNPADDED or SPARSE.
 
     density: the fraction of entries that a sparse matrix keeps; None draws one, so that empty rows and long gaps come up.
     """
     if kind == "ternary":
         return TernaryWeight(draw_ternary(rng, rows, columns))
+    if kind in UNPADDED:
+        return TernaryRowsWeight(draw_ternary(rng, rows, columns))
     if kind in SEEDED:
         return SeededWeight(rows, columns, int(rng.integers(1, 1 << 32)))
     limit = LIMITS[4 if kind.endswith("int4") else 8]

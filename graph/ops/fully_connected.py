@@ -54,8 +54,9 @@ class FullyConnected(Requantizing):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         rows, columns = self.weight.matrix.shape
-        sparse = not self.weight.is_dense and self.weight.drawn_from is None and x.format.dtype == "int8"
-        require(not sparse, "fully_connected reads no sparse weights beside int8 activations: store its matrix dense")
+        of_int16 = not self.weight.is_dense and self.weight.drawn_from is None
+        unread = f"fully_connected reads no {self.weight.kind} weights beside int8 activations: store its matrix dense"
+        require(not (of_int16 and x.format.dtype == "int8"), unread)
         require(x.shape == (columns,), f"a weight of {columns} columns cannot read a value of shape {x.shape}")
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType((rows,), self.output),)

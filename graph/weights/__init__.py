@@ -6,6 +6,7 @@ from .dense import LIMITS, Int4Weight, Int8Weight
 from .seeded import SeededWeight, seeded_signs, xorshift32
 from .sparse import SparseWeight, smallest_storage
 from .ternary import BLOCK_ROWS, GROUP, TernaryWeight, matrix_of_codes, ternary_codes, unpack_ternary
+from .ternary_rows import TernaryRowsWeight, unpack_ternary_rows
 from .weight import Weight
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Int8Weight",
     "SeededWeight",
     "SparseWeight",
+    "TernaryRowsWeight",
     "TernaryWeight",
     "Weight",
     "matrix_of_codes",
@@ -23,5 +25,6 @@ __all__ = [
     "smallest_storage",
     "ternary_codes",
     "unpack_ternary",
+    "unpack_ternary_rows",
     "xorshift32",
 ]

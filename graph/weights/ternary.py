@@ -39,12 +39,7 @@ class TernaryWeight(Held):
     matrix: IntArray
 
     def __post_init__(self) -> None:
-        check_entries(self.matrix, -1, 1)
-        rows, columns = self.matrix.shape
-        full = columns - columns % GROUP
-        zeros = (self.matrix[:, :full].reshape(rows, -1, GROUP) == 0).sum(axis=2)
-        if np.any(zeros != 1) or np.any((self.matrix[:, full:] == 0).sum(axis=1) > 1):
-            raise UnsupportedError("a ternary weight must hold exactly one zero in every group of four inputs")
+        check_pattern(self.matrix)
 
     def pack(self) -> npt.NDArray[np.uint8]:
         """uint8: for each block of 8 rows, for each group of 4 columns, 5 bytes: eight 5-bit codes, row 0 in the lowest bits."""
@@ -53,6 +48,16 @@ class TernaryWeight(Held):
         words = (blocks.astype("<u8") << (5 * np.arange(BLOCK_ROWS, dtype="<u8"))).sum(axis=2, dtype="<u8")
         stream: npt.NDArray[np.uint8] = words.reshape(-1, 1).view(np.uint8).reshape(-1, 8)[:, :BLOCK_BYTES].reshape(-1)
         return stream.copy()
+
+
+def check_pattern(matrix: IntArray) -> None:
+    """Raise UnsupportedError unless an int8 matrix [rows, columns] is 3:4 ternary."""
+    check_entries(matrix, -1, 1)
+    rows, columns = matrix.shape
+    full = columns - columns % GROUP
+    zeros = (matrix[:, :full].reshape(rows, -1, GROUP) == 0).sum(axis=2)
+    if np.any(zeros != 1) or np.any((matrix[:, full:] == 0).sum(axis=1) > 1):
+        raise UnsupportedError("a ternary weight must hold exactly one zero in every group of four inputs")
 
 
 def ternary_codes(matrix: IntArray) -> npt.NDArray[np.uint8]:

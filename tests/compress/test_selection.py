@@ -70,6 +70,7 @@ def test_cells_and_layers_of_stages_are_named_side_by_side():
         ([Quantize(matrices=("W",))], "compress does not say how U is stored: name it too, or add an entry that names no matrices"),
         ([Sparse(matrices=("U",), density=0.5), *HYBRID], "U cannot be sparse and ternary"),
         ([Sparse(), *HYBRID], "U cannot be sparse and ternary"),
+        ([Ternary(packing="rows", matrices=("V",)), Quantize()], "matrices in compress: 'V' matches none"),
         ([Quantize(first_and_last="dense", matrices=("W",)), Ternary()], 'first_and_last = "dense" is for nets without state'),
     ],
 )
@@ -77,6 +78,15 @@ def test_what_cannot_be_is_refused(entries, sentence):
     with pytest.raises(InputError) as refused:
         constrain(cells(), entries)
     assert str(refused.value).startswith(sentence)
+
+
+def test_rows_one_after_the_other_are_for_cells_and_their_classifier():
+    rows = Ternary(packing="rows", matrices=("classifier",))
+    net = constrain(cells(), [Ternary(), rows])
+    assert [matrix.storage.packing for (matrix,) in named_matrices(net).values()] == ["blocks", "blocks", "rows"]
+    name = next(iter(named_matrices(layered())))
+    with pytest.raises(InputError, match=rf'^packing = "rows" in compress is for cells and their classifier, and {name} is a layer'):
+        constrain(layered(), [Ternary(packing="rows")])
 
 
 def test_densities_are_of_what_their_entries_name():

@@ -11,7 +11,7 @@ from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_storage
+from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, UNPADDED, draw_storage
 from rescomp.graph.serialize import WEIGHT_TYPES, decode, digest, encode, from_npz, to_npz
 
 
@@ -46,15 +46,15 @@ def test_ops_round_trip(name):
         assert_round_trips(single(*ops.REGISTRY[name].random(np.random.default_rng(seed))))
 
 
-@pytest.mark.parametrize("storage", [*DENSE, *SEEDED, *SPARSE])
+@pytest.mark.parametrize("storage", [*DENSE, *SEEDED, *UNPADDED, *SPARSE])
 def test_storages_round_trip(storage):
     assert_round_trips(product(storage))
 
 
 def test_each_storage_has_its_own_digest():
-    digests = {digest(product(storage)) for storage in (*DENSE, *SEEDED, *SPARSE)}
-    assert len(digests) == len(DENSE) + len(SEEDED) + len(SPARSE)
-    assert set(WEIGHT_TYPES) == {"int8", "int4", "ternary", "sparse", "seeded"}
+    digests = {digest(product(storage)) for storage in (*DENSE, *SEEDED, *UNPADDED, *SPARSE)}
+    assert len(digests) == len(DENSE) + len(SEEDED) + len(UNPADDED) + len(SPARSE)
+    assert set(WEIGHT_TYPES) == {"int8", "int4", "ternary", "ternary_rows", "sparse", "seeded"}
 
 
 def test_a_seeded_weight_is_three_numbers():

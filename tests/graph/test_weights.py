@@ -10,9 +10,12 @@ from rescomp.graph.weights import (
     Int8Weight,
     SeededWeight,
     SparseWeight,
+    TernaryRowsWeight,
     TernaryWeight,
     smallest_storage,
+    ternary_codes,
     unpack_ternary,
+    unpack_ternary_rows,
     xorshift32,
 )
 
@@ -63,6 +66,26 @@ def test_all_thirty_two_codes_are_used_and_distinct():
     assert sorted(word >> (5 * row) & 31 for word in words for row in range(8)) == list(range(32))
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (2, 48), (3, 5), (2, 7), (9, 30), (16, 64)])
+def test_few_rows_take_five_bits_for_four_columns_and_no_more(rows, columns):
+    matrix = draw_ternary(np.random.default_rng(rows + columns), rows, columns)
+    packed = TernaryRowsWeight(matrix).pack()
+    groups = -(-columns // 4)
+    assert packed.nbytes == -(-rows * groups * 5 // 8)
+    stream = int.from_bytes(packed.tobytes(), "little")
+    blocks = int.from_bytes(TernaryWeight(matrix[:1].copy()).pack()[:5].tobytes(), "little")
+    assert stream & 31 == blocks & 31, "the codes are those of blocks"
+    codes = [[stream >> 5 * (row * groups + group) & 31 for group in range(groups)] for row in range(rows)]
+    assert codes == ternary_codes(matrix)[:rows].tolist()
+    assert stream >> 5 * rows * groups == 0
+    assert np.array_equal(unpack_ternary_rows(packed, rows, columns), matrix)
+
+
+def test_a_classifier_of_two_classes_takes_fifteen_bytes_in_the_place_of_sixty():
+    matrix = draw_ternary(np.random.default_rng(0), 2, 48)
+    assert [weight(matrix).pack().nbytes for weight in (TernaryWeight, TernaryRowsWeight)] == [60, 15]
+
+
 @pytest.mark.parametrize(
     "matrix",
     [[[1, 1, 1, 1]], [[0, 0, 1, 1]], [[2, 0, 1, 1]], [[0, 1, 1, 1, 0, 0]]],
@@ -70,6 +93,8 @@ def test_all_thirty_two_codes_are_used_and_distinct():
 def test_what_is_no_ternary_weight_is_refused(matrix):
     with pytest.raises(UnsupportedError):
         TernaryWeight(np.array(matrix, np.int8))
+    with pytest.raises(UnsupportedError):
+        TernaryRowsWeight(np.array(matrix, np.int8))
 
 
 def test_int8_is_symmetric():

@@ -18,7 +18,7 @@ from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.ops.c_arguments import stored_scales
-from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, draw_requantization, draw_storage, draw_tie_free
+from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, UNPADDED, draw_requantization, draw_storage, draw_tie_free
 from rescomp.graph.ops.window import Window
 from rescomp.graph.weights import Int8Weight, SeededWeight, SparseWeight
 from rescomp.validate.host_c import SANITIZED, HostC
@@ -30,7 +30,8 @@ WORDS = (1, 2, 31, 32, 33, 63, 64, 65)
 """Columns around the words of 32 signs that a seeded kernel draws."""
 OF_NAMED_CORES = ("product_", "requantize_rows_", "im2col_")
 """Kernels into which a named core's export splits an op: test_products.py."""
-PRODUCTS = [*(("int16", weights) for weights in (*DENSE, *SEEDED, *SPARSE)), *(("int8", weights) for weights in (*DENSE, *SEEDED))]
+OF_INT16 = (*DENSE, *SEEDED, *UNPADDED, *SPARSE)
+PRODUCTS = [*(("int16", weights) for weights in OF_INT16), *(("int8", weights) for weights in (*DENSE, *SEEDED))]
 DENSE_PRODUCTS = [(dtype, weights) for dtype, weights in PRODUCTS if weights in DENSE]
 
 

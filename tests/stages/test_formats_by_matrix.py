@@ -15,8 +15,8 @@ from rescomp.tests.stages.listeners import Interrupt
 from rescomp.tests.stages.untrained import CSV, write_log
 
 HYBRID = (
-    'compress=[{kind="ternary",per="tensor",learned=true},{kind="quantize",bits=4,learned=true,matrices=["W*","classifier"]},'
-    '{kind="input_gains"}]'
+    'compress=[{kind="ternary",per="tensor",learned=true},{kind="quantize",bits=4,learned=true,matrices="W*"},'
+    '{kind="ternary",learned=true,packing="rows",matrices="classifier"},{kind="input_gains"}]'
 )
 LEARNED = ("factor", "input_gains")
 KEYS = (*CSV, "model.hidden_size=6", "model.layers=2", "model.rank_u=2", "train.epochs=1", "quantize.epochs=2", "train.threads=1", HYBRID)
@@ -44,9 +44,9 @@ def test_every_witness_runs_it_and_inspect_tells_each_format(directory, recipe, 
     inspection = stages.inspect(path)
     weights = {layer.layer: layer.weights for layer in inspection.layers if layer.weights}
     assert [weights[f"{name}_product{suffix}"] for suffix in ("", "_2") for name in ("input", "recurrent")] == ["int4", "ternary"] * 2
-    assert [layer.weights for layer in inspection.layers if layer.graph == "head" and layer.weights] == ["int4"]
+    assert [layer.weights for layer in inspection.layers if layer.graph == "head" and layer.weights] == ["ternary_rows"]
     assert inspection.bytes["model"] <= predict_size(recipe, 3, 3).const
-    assert describe(recipe).endswith("ternary + int4 of W*, classifier + input_gains, table")
+    assert describe(recipe).endswith("ternary + int4 of W* + ternary of classifier + input_gains, table")
     moved = {name: float((tensor - 1).abs().max()) for name, tensor in load_file(path / QUANTIZED_NET).items() if name.endswith(LEARNED)}
     assert len(moved) == 8
     assert min(moved.values()) > 1e-3, "what is not trained proves nothing"
