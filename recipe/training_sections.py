@@ -84,6 +84,13 @@ class TrainSection(RecipeSection):
             raise ValueError("early stopping needs a validation part: set train.validation_fraction, 0.2 for instance")
         return value
 
+    @field_validator("device")
+    @classmethod
+    def _fits_the_loop(cls, value: Device, info: ValidationInfo) -> Device:
+        if value == "cuda" and info.data.get("loop") == "compiled":
+            raise ValueError('train.loop = "compiled" runs on the processor: leave one of them out')
+        return value
+
 
 class QuantizeSection(RecipeSection):
     """The fine-tuning under the constraints, against the integer formats.

@@ -91,8 +91,6 @@ def _unread_beside_others(recipe: Recipe, named: Collection[str]) -> Iterator[st
         yield f"{blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}"
     if model.readout == "every" and recipe.train.loss_share not in (None, EVERY_STEP):
         yield "model.readout = 'every' puts the loss on every step, so that train.loss_share is 1: leave it out"
-    if recipe.train.loop == "compiled" and recipe.train.device == "cuda":
-        yield "train.loop = 'compiled' runs on the processor, and train.device = 'cuda' is a GPU: leave one of them out"
 
 
 def _unread_constraints(recipe: Recipe) -> Iterator[str]:
