@@ -8,15 +8,14 @@ from pathlib import Path
 import torch
 
 from ..compress import SparseSupport, TernaryStorage, anneal, calibrate, constrain, distillation, matrices
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Split
 from ..errors import counted
 from ..manifest import Manifest
-from ..model_directory import CHECKPOINT, FLOAT_NET, ModelDirectory
-from ..models import Net, refuse_unusable, use_loop
+from ..model_directory import CHECKPOINT, ModelDirectory
+from ..models import Net, use_loop
 from ..models.arithmetic import NORMALIZED
-from ..models.kept import empty_net
 from ..recipe import Constraint, NamingEntry, Recipe, to_toml
-from ..train.checkpoint import CheckpointFile, load_net
+from ..train.checkpoint import CheckpointFile
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
 from ..train.loop import Anew, fit
@@ -25,6 +24,7 @@ from ..train.metrics import Metrics
 from ..train.schedule import quantize_schedule, train_schedule
 from .augmented import augment_identity
 from .epochs import tell_best, telling_how_to_resume
+from .kept_nets import kept_net
 from .listener import Listener
 from .net_readings import centre_and_spread, training_data
 from .teachers import Teachers
@@ -80,13 +80,11 @@ def fine_tune(
     tell_best(reports, listener)
 
 
-def read_float_net(recipe: Recipe, directory: ModelDirectory, dataset: Dataset) -> Net:
-    """The float net of a model directory, run by the recipe's loop. Raises InputError for weights that no net can be fine-tuned from."""
+def read_float_net(recipe: Recipe, directory: ModelDirectory) -> Net:
+    """The float net of a model directory, run by the recipe's loop. Raises InputError as kept_net does."""
     make_deterministic(recipe.train.seed, recipe.train.threads)
     keep_freed_memory()
-    net = empty_net(directory, recipe, dataset.train.channels, len(dataset.classes))
-    load_net(net, directory.path / FLOAT_NET)
-    refuse_unusable(net, f"{directory.path / FLOAT_NET}", "train anew, with a lower train.learning_rate or other model.weights")
+    net = kept_net(directory, recipe)
     use_loop(net, recipe.train.loop)
     return net
 

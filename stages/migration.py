@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..model_directory import FLOAT_NET, NET, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory, to_json
+from ..model_directory import NET, QUANTIZED_NET, RECIPE, REPORT, ModelDirectory, to_json
 from ..models import Blueprint
-from ..models.kept import described_by, empty_net
+from ..models.kept import described_by
 from ..recipe import older_names, parse_recipe, to_toml
-from ..train.checkpoint import encode_net, load_net, read_tensors
+from ..train.checkpoint import encode_net, read_tensors
 from ..validate.torch_net import load_quantized
 from .artefacts import check_whole, read_model
 from .evidence import Evidence
+from .kept_nets import kept_net
 from .listener import Listener, Silent
 from .report import read_report
 
@@ -77,10 +78,8 @@ def _recipe(directory: ModelDirectory) -> Change | None:
 
 def _net(directory: ModelDirectory) -> Change | None:
     """The parts of the net. Of a version that wrote none for nets of its own cells they are the recipe's."""
-    manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
-    net = empty_net(directory, recipe, manifest.data.channels, len(manifest.classes))
-    load_net(net, directory.path / FLOAT_NET)
-    now = Blueprint.of(net).to_json()
+    recipe = parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+    now = Blueprint.of(kept_net(directory, recipe)).to_json()
     described = described_by(directory)
     if described is None:
         return Change(NET, "the parts of the net, which the recipe alone told", now)

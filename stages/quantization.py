@@ -109,7 +109,7 @@ def quantize(
             _refuse_absent_device(recipe, resume=resume)
         recipe, dataset = load_readings(recipe, manifest.classes, listener, manifest.alignment)
         refuse_other_data(manifest, recipe, dataset)
-        teacher = read_float_net(recipe, directory, dataset)
+        teacher = read_float_net(recipe, directory)
         if recipe.decide is not None:
             check_thresholds(recipe.decide, len(dataset.classes))
             check_background(recipe, dataset)

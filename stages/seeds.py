@@ -20,6 +20,7 @@ from .artefacts import check_whole, read_model
 from .epochs import telling_how_to_resume
 from .exporting import export_model
 from .features import load_readings, resolved
+from .kept_nets import kept_net
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, streamed_figures
 from .quantization import quantize
@@ -141,11 +142,13 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
     """The summary of a directory begun earlier, after the stages that it lacks."""
     start, directory = time.monotonic(), ModelDirectory.open(path)
     with directory.held():
+        if directory.manifest().accuracy.integer is not None:
+            check_whole(directory)
+            kept_net(directory, read_recipe(directory))
         found = _verification(directory, against)
         if found is None:
             found, seconds = _take_missing_stages(directory, against, listener), time.monotonic() - start
         else:
-            check_whole(directory)
             listener.stage(f"{path} is finished")
             seconds = 0.0
         accuracy, size = directory.manifest().accuracy, constant_bytes(read_model(directory))

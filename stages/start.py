@@ -14,12 +14,11 @@ from ..data.streams import is_log
 from ..errors import InputError, counted
 from ..manifest import Manifest
 from ..model_directory import FLOAT_NET, START, ModelDirectory
-from ..models import Net, refuse_unusable
-from ..models.kept import empty_net
+from ..models import Net
 from ..recipe import DataSection, Recipe, revise
-from ..train.checkpoint import load_net
 from .artefacts import check_manifest
 from .doubts import rounded_away, sampled_otherwise
+from .kept_nets import kept_net
 from .recipes import has_state, read_recipe
 
 
@@ -43,7 +42,7 @@ class Start:
 
     def net(self) -> Net:
         """The net, its normalisation included."""
-        return _loaded(self.directory, FLOAT_NET, self.recipe, self.manifest.data.channels, len(self.manifest.classes))
+        return kept_net(self.directory, self.recipe)
 
     def check(self, dataset: Dataset) -> None:
         """Raise InputError for data of other classes, channels or numbers than the net was trained on."""
@@ -98,17 +97,3 @@ def read_start(path: Path, source: str, overrides: Iterable[str], *, weights: st
         data["channels"] = manifest.input.channels
     new = recipe.model_copy(update={"model": recipe.model.model_copy(update=model), "data": kept.model_copy(update=data)})
     return Start(directory, revise(new, overrides, weights=weights, density=density), manifest, files)
-
-
-def begun_net(directory: ModelDirectory, recipe: Recipe) -> Net:
-    """The net that the training in `directory`, which has START, began with."""
-    manifest = directory.manifest()
-    return _loaded(directory, START, recipe, manifest.data.channels, len(manifest.classes))
-
-
-def _loaded(directory: ModelDirectory, name: str, recipe: Recipe, channels: int, classes: int) -> Net:
-    directory.read(name)
-    net = empty_net(directory, recipe, channels, classes)
-    load_net(net, directory.path / name)
-    refuse_unusable(net, f"{directory.path / name}", "train anew, with a lower train.learning_rate or other model.weights")
-    return net

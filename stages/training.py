@@ -40,12 +40,13 @@ from ..train.schedule import train_schedule
 from .augmented import augment_identity, epoch_data
 from .epochs import tell_best, telling_how_to_resume
 from .features import load_readings
+from .kept_nets import kept_net
 from .listener import Listener, Silent
 from .net_readings import NORMALIZATIONS, centre_and_spread, input_shape, steps, training_data
 from .origin import describe_origin, refuse_other_data
 from .recipes import read_recipe, tell_of_before, with_readout_steps
 from .refused_early import refuse_early
-from .start import Start, begun_net, read_start
+from .start import Start, read_start
 from .teachers import Teachers, read_teachers
 
 
@@ -210,7 +211,7 @@ def _first_net(recipe: Recipe, dataset: Dataset, begun: ModelDirectory | None, s
     if start is not None:
         net = start.net()
     elif begun is not None and begun.has(START):
-        net = begun_net(begun, recipe)
+        net = kept_net(begun, recipe, START)
     else:
         net = _fresh_net(recipe, dataset, begun)
     net.dropout = recipe.train.dropout

@@ -143,6 +143,7 @@ def test_the_float_net_s_files_are_read_by_every_command_that_goes_on_with_it(ca
         ["quantize", str(model_dir), "--set", "decide.hold=2"],
         ["quantize", str(model_dir), "--force"],
         ["migrate", str(model_dir)],
+        ["run", "--resume", "-o", str(model_dir), "--against", "onnxruntime"],
         ["train", "--from", str(model_dir), "--data", str(recordings), "-o", str(tmp_path / "new")],
     )
     for command in commands:
