@@ -11,10 +11,9 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..model_directory import FLOAT_NET, ModelDirectory
-from ..models import Net, refuse_unusable, use_loop
-from ..models.kept import empty_net
+from ..models import Net, use_loop
 from ..recipe import Recipe
-from ..train.checkpoint import load_net
+from .kept_nets import kept_net
 from .net_readings import readings_and_stride
 from .recipes import read_recipe
 
@@ -46,11 +45,9 @@ def _read(path: Path, recipe: Recipe, net: Net, dataset: Dataset) -> tuple[Net, 
     if tuple(manifest.classes) != tuple(dataset.classes) or manifest.data.channels != dataset.train.channels:
         raise InputError(f"{path} was trained for other classes or channels than {dataset.name} has: name a teacher for the same")
     digest = hashlib.sha256(directory.read(FLOAT_NET)).hexdigest()
-    teacher = empty_net(directory, other, dataset.train.channels, len(dataset.classes))
+    teacher = kept_net(directory, other, cure="name another teacher")
     if other.frontend != recipe.frontend or _reads(other, teacher) != _reads(recipe, net):
         raise InputError(f"{path} reads other steps, windows or features than the net that it is to teach: name one that reads the same")
-    load_net(teacher, path / FLOAT_NET)
-    refuse_unusable(teacher, f"{path / FLOAT_NET}", "name another teacher")
     use_loop(teacher, recipe.train.loop)
     return teacher, digest
 
