@@ -10,9 +10,12 @@ import numpy as np
 
 from ..graph.decide import NO_DECISION
 from ..graph.evaluate import evaluate, scores_of_every_step, take_decisions
+from ..graph.events import BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.policy import StreamPath, StreamWalk
+from ..graph.sound import samples_for
+from ..graph.sound_stream import walk_samples
 from .c_vectors import decision_values, record_dtype
 
 
@@ -28,6 +31,8 @@ MOST_WALK = 1 << 17
 """Readings drawn, all of which are held at once."""
 HOST_LENGTHS, CORE_LENGTHS = Lengths(3000, (1 << 16) - 50), Lengths(100, (1 << 8) - 50)
 """On this machine, until a counter of 16 bits would wrap; and on an emulated core, which may be a thousand times as slow."""
+LISTENED = 30
+"""Inputs of noise, behind a front-end, of which samples are lost."""
 _TAIL = 100
 """Of an outage, beside a gap and a rail: readings that are looked at."""
 _SEED = 2463534242
@@ -213,18 +218,38 @@ class _Use:
         return self.sketch
 
 
+def _noise(use: _Use) -> tuple[IntArray, BoolArray]:
+    """What use_samples pushes: int16 [samples, channels]; and which of them are lost, bool [samples]."""
+    model, parts, lost = use.model, [], []
+    channels, left = model.samples.type.shape[1], samples_for(model, LISTENED)
+    while left > 0:
+        kind, quieter = use.draw(4), use.draw(15)
+        count = min(1 + use.draw(model.frames_an_input * model.hop), left)
+        drawn = [use.draw(1 << 16) - (1 << 15) for _ in range(count * channels)] if kind else [0] * (count * channels)
+        parts.append(np.array(drawn, np.int64).reshape(count, channels) >> quieter)
+        lost.append(np.full(count, kind == 0))
+        left -= count
+    return np.concatenate(parts), np.concatenate(lost)
+
+
 def expected_of_stream(model: IntegerModel, readings: IntArray, lengths: Lengths) -> Any:
     """Scores, and the decision of a model that decides, after every reading, lost ones included, but for those that
-    an outage begins with: records, as the program writes them.
+    an outage begins with: records, as the program writes them. Behind them those of noise, of a model that reads samples.
 
     readings: int [steps, *input shape], of the last sequence.
     """
-    sketch = _Use(model, readings.astype(np.int64), lengths).use_stream()
+    use = _Use(model, readings.astype(np.int64), lengths)
+    sketch = use.use_stream()
     scores = _scores(sketch)
+    decisions = _decisions(sketch, scores) if model.decides else None
+    if model.reads_samples:
+        heard = list(walk_samples(model, *_noise(use)))
+        scores = np.concatenate([scores, np.stack([each for each, _ in heard])])
+        decisions = None if decisions is None else np.concatenate([decisions, [decision for _, decision in heard]])
     records = np.zeros(len(scores), record_dtype([model.output, *decision_values(model)]))
     records[model.output.name] = scores
     for value in decision_values(model):
-        records[value.name][:, 0] = _decisions(sketch, scores)
+        records[value.name][:, 0] = decisions
     return records
 
 

@@ -20,6 +20,8 @@ from rescomp.tests.frontend.summing_net import summing_net
 from rescomp.validate.c_program import WARNINGS, write_export
 from rescomp.validate.emulation import run_program
 from rescomp.validate.host_c import SANITIZED
+from rescomp.validate.registry import load_witness
+from rescomp.validate.witness import Job
 
 SMALL = FrontEnd("log_mel", 8000, 200, 80, 256, 5, 60.0, 3800.0)
 STREAMS = {
@@ -155,6 +157,41 @@ def test_a_core_that_loses_samples_gives_what_numpy_gives(emulated, tmp_path):
     samples, lost = recording(model)
     found = run_program(core, sources_in(tmp_path, model, samples, Target(core)), [f"-I{tmp_path}"], encoded(samples, lost, 77))
     assert np.array_equal(np.frombuffer(found, "<i2").reshape(-1, 4), wanted(model, samples, lost))
+
+
+def used(folder, right="", wrong=""):
+    """What the witness answers to the C in `folder`, in which a piece is replaced."""
+    model = model_of("two channels")
+    write_export(folder / "c", model)
+    path = folder / "c" / "ear.c"
+    text = path.read_text()
+    assert not right or text.count(right) == 1
+    path.write_text(text.replace(right, wrong) if right else text)
+    x = np.random.default_rng(2).integers(-3000, 3000, (4, 5, *model.input.type.shape)).astype(np.int16)
+    (answer,) = load_witness("c").run_uses(Job(model, folder, x, np.full(4, 5)))
+    return answer
+
+
+FAULTS = {
+    "what was lost is forgotten with a hop": ("listener->lost > PASSED ? listener->lost - PASSED : 0", "0"),
+    "all that was lost is the newest": ("listener->lost = listener->held;", "listener->lost = now;"),
+    "one frame of an input was lost": ("        listener->spoiled = 1;\n", ""),
+}
+
+
+def test_every_verification_loses_samples_and_sees_a_fault(tmp_path):
+    whole = used(tmp_path / "whole")
+    assert (whole.mismatches, whole.small) == (0, False)
+    for number, (right, wrong) in enumerate(FAULTS.values()):
+        assert used(tmp_path / f"{number}", right, wrong).mismatches > 0, right
+
+
+def test_so_does_a_core(emulated, tmp_path):
+    core, model = emulated("cortex-m0"), model_of("overlapping frames")
+    write_export(tmp_path / "c", model, Target(core))
+    x = np.random.default_rng(2).integers(-3000, 3000, (4, 5, *model.input.type.shape)).astype(np.int16)
+    (answer,) = load_witness(core.family.witness).run_uses(Job(model, tmp_path, x, np.full(4, 5), core.name))
+    assert (answer.mismatches, answer.first, answer.small) == (0, "", False)
 
 
 def test_a_model_without_a_policy_loses_nothing():
