@@ -38,6 +38,7 @@ MODELS = (
     {"weights": "int8", "hidden": 20, "table": False},
     {"weights": "int4"},
     {"weights": "sparse_delta_int4"},
+    {"weights": "ternary_rows"},
 )
 
 

@@ -24,6 +24,7 @@ FORMS = [
     {"weights": "int8", "power_of_two": True},
     {"cell": "gru", "weights": "sparse_bitmap_int4", "power_of_two": False},
     {"cell": "lstm", "weights": "sparse_delta_int8", "layers": 2},
+    {"weights": "ternary_rows", "power_of_two": False},
     {"readings": 3, "power_of_two": False},
     {"cell": "mixed", "reads": "int16", "answers": "int8"},
     {"cell": "mixed", "reads": "int8", "answers": "int16"},

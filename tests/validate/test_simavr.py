@@ -27,6 +27,7 @@ MODELS = [
     ("fastgrnn", {"weights": "ternary"}),
     ("fastgrnn", {"weights": "int8", "power_of_two": False, "low_rank": True}),
     ("gru", {"weights": "sparse_delta_int4", "power_of_two": False}),
+    ("fastgrnn", {"weights": "ternary_rows"}),
     ("int8_block", {"shape": (5, 4, 3)}),
     ("mixed", {}),
 ]
