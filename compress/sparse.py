@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +28,15 @@ class SparseSupport(nn.Module):
         self.register_buffer("mask", torch.ones(rows, columns, dtype=torch.bool))
 
     @classmethod
-    def of(cls, weight: Tensor, density: float, constraint: Sparse) -> SparseSupport:
+    def of(cls, weight: Tensor, density: float, constraint: Sparse) -> Self:
         """For one matrix, with the constraint's schedule."""
         rows, columns = weight.shape
         return cls(rows, columns, density, constraint.search, constraint.project_every)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it moves no more."""
+        return not bool(self.mask.all())
 
     def forward(self, weight: Tensor) -> Tensor:
         """`weight`, zero outside the support."""
@@ -53,8 +59,11 @@ class SparseSupport(nn.Module):
 
 def largest_magnitudes(weight: Tensor, density: float) -> Tensor:
     """bool of weight's shape: True for round(density * entries) of them, at least one; of equals the first in row order."""
-    count = max(1, math.floor(density * weight.numel() + 0.5))
-    order = weight.detach().abs().flatten().argsort(descending=True, stable=True)
-    kept = torch.zeros(weight.numel(), dtype=torch.bool)
-    kept[order[:count]] = True
-    return kept.view(weight.shape)
+    return largest(weight.detach().abs(), max(1, math.floor(density * weight.numel() + 0.5)))
+
+
+def largest(value: Tensor, count: int) -> Tensor:
+    """bool of value's shape: True for the `count` largest; of equals the first in row order."""
+    kept = torch.zeros(value.numel(), dtype=torch.bool)
+    kept[value.flatten().argsort(descending=True, stable=True)[:count]] = True
+    return kept.view(value.shape)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..models import Net
+from ..models import Matrix, Net
 from ..recipe import Sparse
+from .regrow import RegrowingSupport
 from .selection import STATE_MATRIX, cell_matrices, entries_by_name
 from .sparse import SparseSupport
 
@@ -16,4 +17,12 @@ def give_supports(net: Net, entries: Sequence[Sparse]) -> None:
     for name, entry in entries_by_name(entries, matrices).items():
         own = entry.density_u if name.startswith(STATE_MATRIX) else entry.density_w
         for matrix in matrices[name]:
-            matrix.support = SparseSupport.of(matrix.weight, own or entry.density, entry)
+            matrix.support = _support(matrix, own or entry.density, entry)
+
+
+def _support(matrix: Matrix, density: float, entry: Sparse) -> SparseSupport:
+    if not entry.regrow:
+        return SparseSupport.of(matrix.weight, density, entry)
+    support = RegrowingSupport.of(matrix.weight, density, entry)
+    support.exchanged = entry.regrow
+    return support

@@ -98,7 +98,8 @@ class Sparse(NamingEntry):
     density: fraction of entries kept in each matrix of the cells, or in those that the entry names; density_w, density_u: of the input's
     and the state's instead.
     search: share of the fine-tuning in which the support is projected every `project_every` steps and may still move; then it is
-    fixed.
+    fixed. regrow: instead the support is thinned little by little over that share, and at each projection this share of its smallest
+    entries makes room for those outside that have the largest gradients (Liu et al. 2021, GraNet).
     """
 
     kind: Literal["sparse"] = "sparse"
@@ -107,6 +108,7 @@ class Sparse(NamingEntry):
     density_u: Annotated[float, Field(gt=0, le=1)] | None = None
     search: Annotated[float, Field(ge=0, le=1)] = 0.5
     project_every: Annotated[int, Field(ge=1)] = 15
+    regrow: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @property
     def label(self) -> str:

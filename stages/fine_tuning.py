@@ -121,7 +121,7 @@ def _schedules(net: Net) -> str | None:
     """Where the constraints' schedules are, for the progress."""
     every = list(matrices(net))
     residual = [matrix.storage.residual for matrix in every if isinstance(matrix.storage, TernaryStorage) and matrix.storage.arenas]
-    fixed = [not matrix.support.mask.all() for matrix in every if isinstance(matrix.support, SparseSupport)]
+    fixed = [matrix.support.is_fixed for matrix in every if isinstance(matrix.support, SparseSupport)]
     parts = [f"lambda {residual[0]:.2f}"] if residual else []
     parts += [f"support {'fixed' if all(fixed) else 'searched'}"] if fixed else []
     parts += ["normalisation folded"] if any(module.has_norm and module.folds for module in net.layer_modules) else []
