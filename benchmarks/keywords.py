@@ -182,7 +182,7 @@ def answers(name: str, split: str | int, seed: int, work: Path) -> Answers:
 def frontend_bytes(model: IntegerModel) -> int:
     """Of const data, what the model has more than without its front-end."""
     rest = {role: graph for role, graph in model.graphs.items() if role != "frontend"}
-    return constant_bytes(model)["model"] - constant_bytes(replace(model, graphs=rest, hop=0))["model"]
+    return constant_bytes(model)["model"] - constant_bytes(replace(model, graphs=rest, hop=0, sampling=None))["model"]
 
 
 def answered_right(directory: ModelDirectory, model: IntegerModel) -> npt.NDArray[np.bool_]:
