@@ -43,15 +43,20 @@ class DataOrigin(Stated):
     test_groups: tuple[str, ...] | None = None
 
 
+_InputBits = Annotated[int, Field(ge=0, le=15)]
+_Scale = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class InputFormat(Stated):
-    """What the net reads: integers of dtype, times scale = 2^-fraction_bits, in unit. shape: of what it reads at once.
+    """What the net reads: integers of dtype, times scale = 2^-fraction_bits, in unit, or of each channel where these differ. shape: of what
+    it reads at once.
 
     Behind a front-end they are features, and SampleFormat says what the device reads.
     """
 
-    fraction_bits: Annotated[int, Field(ge=0, le=15)]
+    fraction_bits: _InputBits | tuple[_InputBits, ...]
     dtype: str | None = None
-    scale: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    scale: _Scale | tuple[_Scale, ...] | None = None
     unit: str | None = None
     channels: tuple[str, ...] = ()
     shape: tuple[Positive, ...] | None = None
@@ -60,14 +65,15 @@ class InputFormat(Stated):
 
 
 class SampleFormat(Stated):
-    """What a front-end reads: int16 samples of so many channels, sample_rate a second, times 2^-fraction_bits in unit.
+    """What a front-end reads: int16 samples of so many channels, sample_rate a second, times 2^-fraction_bits in unit; these as of
+    InputFormat.
 
     names: of the channels, where they are known.
     """
 
     sample_rate: Positive
     channels: Positive
-    fraction_bits: Annotated[int, Field(ge=0, le=15)] = 0
+    fraction_bits: _InputBits | tuple[_InputBits, ...] = 0
     unit: str = ""
     names: tuple[str, ...] = ()
 
@@ -192,7 +198,7 @@ class ValueFormat(Stated):
     """Of a value of the graph: the format as it is written there, and its scale."""
 
     format: str
-    scale: Annotated[float, Field(allow_inf_nan=False)]
+    scale: _Scale
 
 
 class Manifest(Stated):
@@ -217,6 +223,18 @@ class Manifest(Stated):
     graph_sha256: Sha256 | None = None
     vectors_sha256: Sha256 | None = None
     formats: Mapping[str, ValueFormat] | None = None
+
+    @model_validator(mode="after")
+    def _refuse_other_channels(self) -> Self:
+        for name, said, channels in (
+            ("input", self.input.fraction_bits, self.data.channels),
+            *([] if self.samples is None else [("samples", self.samples.fraction_bits, self.samples.channels)]),
+        ):
+            if isinstance(said, tuple) and (len(said) != channels or len(set(said)) < 2):
+                raise ValueError(f"{name}.fraction_bits are no different ones of {channels} channels")
+        if self.input.scale is not None and isinstance(self.input.scale, tuple) != isinstance(self.input.fraction_bits, tuple):
+            raise ValueError("input.scale is of all channels, or of each, and input.fraction_bits the other")
+        return self
 
     @classmethod
     def of(cls, entries: Mapping[str, Any]) -> Self:

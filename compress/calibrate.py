@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ..graph.formats import Format
+from ..graph.formats import Format, FractionBits
 from ..models import FixedPointArithmetic, Net, Plan, Step
 from ..models.arithmetic import NORMALIZED
+from ..models.fake_quantize import bits_of_entries
 from ..models.layered.kinds import LAYER_KINDS
 from ..models.layered.layered_module import LayeredModule
 from ..models.layered.plan_check import INPUT
@@ -24,20 +25,22 @@ MARGIN, SCORE_MARGIN = 1.25, 2.0
 
 
 @torch.no_grad()
-def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: int, *, streams: bool = False) -> None:
+def calibrate(net: Net, x: Tensor, lengths: Tensor, input_fraction_bits: FractionBits, *, streams: bool = False) -> None:
     """Choose and set the formats of a compressed net, in place.
 
-    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits; lengths: int [samples], of sequences that cells
-    read. streams: whether a net with a state will run on without a reset. int16: the finest format that holds the largest value with a
-    margin. int8: of the formats about that, the one with the least squared error. Operands of a sum get its format where nobody else
-    reads them. Values that a repeated block makes get one format for all repetitions, so that these share their biases and scales too.
-    A channel's standard deviation is raised to the least that one integer step can resolve. Raises UnsupportedError for a float net.
+    x: float [samples, *input_shape], integers of the device * 2^-input_fraction_bits, of all channels or each; lengths: int [samples], of
+    sequences that cells read. streams: whether a net with a state will run on without a reset. int16: the finest format that holds the
+    largest value with a margin. int8: of the formats about that, the one with the least squared error. Operands of a sum get its format
+    where nobody else reads them. Values that a repeated block makes get one format for all repetitions, so that these share their biases
+    and scales too. A channel's standard deviation is raised to the least that one integer step can resolve. Raises UnsupportedError for a
+    float net.
     """
     fixed, owners, seen = net.fixed, _owners(net), samples(net, x, lengths)
     inputs = _choose(fixed, owners, lambda observer: observe_inputs(net, observer, seen))
-    bits = resolved_bits(net, inputs[NORMALIZED], input_fraction_bits)
-    raise_deviation(net.std, input_fraction_bits, bits, net.largest_gain)
-    fixed.input_bits = (input_fraction_bits, choose_pre_shift(net.std / net.largest_gain, input_fraction_bits, bits))
+    read = bits_of_entries(input_fraction_bits, net.mean)
+    bits = resolved_bits(net, inputs[NORMALIZED], read)
+    raise_deviation(net.std, read, bits, net.largest_gain)
+    fixed.set_input(input_fraction_bits, choose_pre_shift(net.std / net.largest_gain, read, bits))
     chosen = _choose(fixed, owners, lambda observer: observe(net, observer, seen, streams=streams))
     chosen |= {NORMALIZED: bits, **{name: format.fraction_bits for name, format in net.given.items()}}
     for module in net.layer_modules:

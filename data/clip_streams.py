@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..graph.formats import FractionBits
 from ..recipe import DataSection
 from .clip_sides import groups_of
 from .clips import ArrayClips, Clips
@@ -76,7 +77,7 @@ class ClipStreams:
 def load_clip_streams(
     data: DataSection,
     sample_rate: int,
-    fraction_bits: int = 0,
+    fraction_bits: FractionBits = 0,
     classes: Sequence[str] = (),
     *,
     labelled: bool = True,
@@ -100,7 +101,7 @@ def has_tracks(data: DataSection) -> bool:
     return any(sound.track is not None for sound in list_sounds(Path(data.source.strip()), labelled=False))
 
 
-def _of_arrays(found: StreamSet, sample_rate: int, fraction_bits: int) -> ClipStreams:
+def _of_arrays(found: StreamSet, sample_rate: int, fraction_bits: FractionBits) -> ClipStreams:
     streams = found.streams
     runs = [_runs(row[:length]) for row, length in zip(streams.y, streams.lengths, strict=True)]
     split = Split(streams.x, np.full(len(streams), UNLABELLED), streams.lengths, streams.groups)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..graph.formats import FractionBits
 from .input_format import to_device_integers
 from .split import Int64Array, Split
 
@@ -65,7 +66,7 @@ class ArrayClips:
 
     split: Split
     sample_rate: int
-    fraction_bits: int = 0
+    fraction_bits: FractionBits = 0
 
     @property
     def y(self) -> Int64Array:
@@ -124,7 +125,7 @@ class ClipsDataset:
     digest: str
     channels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    fraction_bits: int = 0
+    fraction_bits: FractionBits = 0
     kept_for_validation: npt.NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, counted
+from ..graph.formats import FractionBits
 from ..recipe import DataSection
 from .clip_streams import ClipStreams, load_clip_streams, streams_of_files
 from .clips import ArrayClips, Clips
@@ -41,7 +42,7 @@ def load_new_clips(
     classes: Sequence[str],
     channels: int,
     sample_rate: int,
-    fraction_bits: int = 0,
+    fraction_bits: FractionBits = 0,
     *,
     labelled: bool = True,
     grouped: bool = False,

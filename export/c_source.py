@@ -232,14 +232,32 @@ class Source:
             numbers |= {f"{m}_STREAM_LISTENER_BYTES": self.stream_listener_bytes} if self.model.policy else {}
             if (sampling := self.model.sampling) is not None:
                 numbers |= {f"{m}_SAMPLE_RATE": sampling.rate, f"{m}_SAMPLE_FRACTION_BITS": sampling.fraction_bits}
+        if self.model.channel_bits:
+            read = f"{m}_SAMPLE_FRACTION_BITS" if self.model.reads_samples else f"{m}_INPUT_FRACTION_BITS"
+            numbers = {name: number for name, number in numbers.items() if name != read}
+            numbers |= {f"{read}_{channel}": bits for channel, bits in enumerate(self.model.channel_bits)}
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}
 
     @property
+    def input_channel_bits(self) -> tuple[int, ...]:
+        """Fraction bits of each channel of the input, where they differ."""
+        return () if self.model.reads_samples else self.model.channel_bits
+
+    @property
+    def formats(self) -> list[tuple[Parameter, str]]:
+        """Inputs and scores, each with what the real value of an integer is."""
+        powers = ", ".join(f"2^{bits}" for bits in self.input_channel_bits)
+        read = [f"integer / ({powers}), channel by channel"] if powers else []
+        values = (*self.inputs, self.scores)
+        return list(zip(values, [*read, *(f"integer / 2^{value.type.format.fraction_bits}" for value in values[len(read) :])], strict=True))
+
+    @property
     def summary(self) -> str:
         """What the model is, in a phrase."""
-        reads, keeps = (" and ".join(f"{each.identifier} ({each.type})" for each in side) for side in (self.inputs, self.states))
+        reads = " and ".join(f"{each.identifier} ({self.model.input_text})" for each in self.inputs)
+        keeps = " and ".join(f"{each.identifier} ({each.type})" for each in self.states)
         answers = f"scores ({self.scores.type}){' and decides' if self.decide_states else ''}"
         return f"reads {reads} a step, keeps {keeps}, answers {answers}" if keeps else f"reads {reads}, answers {answers}"
 

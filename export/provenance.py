@@ -26,7 +26,7 @@ def provenance(model: IntegerModel) -> Mapping[str, str]:
         "rescomp.model": model.name,
         DIGEST: digest(model),
         "rescomp.contract": str(CONTRACT),
-        "rescomp.input": str(model.input.type),
+        "rescomp.input": model.input_text,
     }
 
 

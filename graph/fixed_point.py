@@ -205,8 +205,8 @@ def hard_sigmoid(value: IntArray) -> IntArray:
     return saturate((value.astype(np.int64) + (1 << PREACTIVATION_BITS)) * 4, 0, Q15_ONE - 1)
 
 
-def to_fixed(real: FloatArray, fraction_bits: int, low: int, high: int) -> IntArray:
-    """Real values to integers in Q(fraction_bits): round half up, saturate. Shape kept; int64."""
+def to_fixed(real: FloatArray, fraction_bits: int | IntArray, low: int, high: int) -> IntArray:
+    """Real values to integers in Q(fraction_bits), one for all or an array: round half up, saturate. Shape kept; int64."""
     scaled = np.ldexp(np.asarray(real, dtype=np.float64), fraction_bits)
     return saturate(np.floor(scaled + 0.5), low, high).astype(np.int64)
 

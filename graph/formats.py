@@ -14,6 +14,8 @@ from ..errors import UnsupportedError
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 DType = Literal["int8", "int16", "int32"]
+FractionBits = int | tuple[int, ...]
+"""Of a reading's integers: those of all channels, or of each, where they differ."""
 MOST_ENTRIES = 1 << 22
 """Of a value, of a weight, of an image with its padding."""
 MOST_LAYERS = 4096
@@ -94,6 +96,16 @@ class TensorType:
 
     def __str__(self) -> str:
         return f"{'x'.join(map(str, self.shape))} {self.format}"
+
+
+def common_bits(bits: FractionBits) -> int:
+    """Of a format that all channels share: none where each has its own."""
+    return bits if isinstance(bits, int) else 0
+
+
+def own_bits(bits: FractionBits) -> tuple[int, ...]:
+    """Of each channel, where they differ."""
+    return () if isinstance(bits, int) else bits
 
 
 def row_dtype(formats: Iterable[Format]) -> np.dtype[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .formats import TensorType, row_dtype
+from .formats import FractionBits, TensorType, row_dtype
 from .ops.base import Op
 
 
@@ -96,7 +96,9 @@ class IntegerModel:
     name: a C identifier, the prefix of everything generated. classes: one label a score, or empty.
     The head reads the state inputs of the step by name. A model with steps may have `decide` (graph/decide.py) behind its head, and a
     policy of its streams (graph/policy.py). Any model may have `frontend` before them, from a frame of samples to one of the features that
-    the others read; hop: samples from one frame to the next. sampling: of those samples; None: nobody said.
+    the others read; hop: samples from one frame to the next. sampling: of those samples; None: nobody said. channel_bits: fraction bits of
+    the integers that the sensor gives, one for each channel of a reading or a sample, where they differ; what else tells fraction bits of
+    that, the format of the input or the sampling, has none then.
     """
 
     name: str
@@ -105,6 +107,7 @@ class IntegerModel:
     policy: StreamPolicy | None = None
     hop: int = 0
     sampling: Sampling | None = None
+    channel_bits: tuple[int, ...] = ()
 
     @property
     def is_recurrent(self) -> bool:
@@ -121,6 +124,17 @@ class IntegerModel:
         """The one value that the device reads from its sensor."""
         (value,) = self.graphs["step" if self.is_recurrent else "whole"].data_inputs
         return value
+
+    @property
+    def input_bits(self) -> FractionBits:
+        """Of what the net reads: of its input's format, or of each channel of a reading."""
+        return self.channel_bits if self.channel_bits and not self.reads_samples else self.input.type.format.fraction_bits
+
+    @property
+    def input_text(self) -> str:
+        """The type of the input, with the fraction bits of each channel where they differ."""
+        own, type = f"Q{self.input.type.format.fraction_bits}", str(self.input.type)
+        return type if isinstance(self.input_bits, int) else type.replace(own, f"Q({', '.join(map(str, self.input_bits))})", 1)
 
     @property
     def output(self) -> Value:

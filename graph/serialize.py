@@ -47,6 +47,8 @@ def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
         document["hop"] = model.hop
     if model.sampling is not None:
         document["sampling"] = vars(model.sampling)
+    if model.channel_bits:
+        document["channel_bits"] = list(model.channel_bits)
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), arrays
 
 
@@ -89,7 +91,8 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
         policy = _decode_fields(StreamPolicy, data["stream"], {}) if "stream" in data else None
         sampling = _decode_fields(Sampling, data["sampling"], {}) if "sampling" in data else None
         classes, hop = tuple(map(_text, data["classes"])), _count(data.get("hop", 0))
-        model = IntegerModel(_text(data["name"]), graphs, classes, policy, hop, sampling)
+        bits = _whole_numbers(data.get("channel_bits", []))
+        model = IntegerModel(_text(data["name"]), graphs, classes, policy, hop, sampling, bits)
         verify_model(model)
     except RescompError:
         raise

@@ -21,7 +21,7 @@ def stream(model: IntegerModel) -> IntegerModel:
     """
     if model.is_recurrent or len(model.input.type.shape) != 2:
         raise UnsupportedError(f"{model.name} does not read a window of time: only such a model can be streamed")
-    streamed = IntegerModel(model.name, _Streaming(model.graphs["whole"]).graphs(), model.classes)
+    streamed = IntegerModel(model.name, _Streaming(model.graphs["whole"]).graphs(), model.classes, channel_bits=model.channel_bits)
     verify_model(streamed)
     return streamed
 

@@ -40,6 +40,8 @@ def verify_model(model: IntegerModel) -> None:
         _verify_head(model)
     if model.decides:
         _verify_decide(model)
+    if model.channel_bits:
+        _verify_channel_bits(model)
     if model.policy is not None:
         check_policy(model, model.policy)
     for graph in model.graphs.values():
@@ -47,6 +49,19 @@ def verify_model(model: IntegerModel) -> None:
             raise UnsupportedError(f"graph {graph.name!r} keeps a state: only step and decide do")
     if model.classes:
         _verify_classes(model)
+
+
+def _verify_channel_bits(model: IntegerModel) -> None:
+    """They differ, each is one that a reading may have, and they go evenly into what is read, whose own format has none."""
+    bits = model.channel_bits
+    if not all(0 <= each <= MOST_BITS for each in bits) or len(set(bits)) == 1:
+        raise UnsupportedError(f"fraction bits of channels are within 0..{MOST_BITS} and differ, unlike {list(bits)}")
+    type = model.samples.type if model.reads_samples else model.input.type
+    if type.shape[-1] % len(bits):
+        raise UnsupportedError(f"fraction bits of {len(bits)} channels do not go evenly into readings of {type}")
+    sampled = 0 if model.sampling is None else model.sampling.fraction_bits
+    if sampled or (not model.reads_samples and type.format.fraction_bits):
+        raise UnsupportedError(f"each channel has fraction bits of its own, and what is read, {type.format}, has some too")
 
 
 def verify_runnable(model: IntegerModel) -> None:

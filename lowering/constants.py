@@ -8,7 +8,8 @@ from torch import Tensor
 from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
-from ..graph.formats import Format, TensorType
+from ..graph.formats import Format, FractionBits, TensorType
+from ..models.fake_quantize import bits_of_entries
 
 
 def infer(layer: str, op: ops.Op, *read: TensorType) -> TensorType:
@@ -25,16 +26,17 @@ def numpy_of(tensor: Tensor) -> FloatArray:
     return np.asarray(tensor.detach().numpy(), dtype=np.float64)
 
 
-def normalization(mean: Tensor, std: Tensor, bits: tuple[int, int], output: Format) -> ops.Requantize:
+def normalization(mean: Tensor, std: Tensor, bits: FractionBits, pre_shift: int, output: Format) -> ops.Requantize:
     """(x - mean) / std as ((x << pre_shift) + bias) * multiplier >> shift, with the constants of one reading of a step.
 
-    bits: fraction bits of the readings, and pre_shift.
+    bits: fraction bits of the readings, or of each channel of one.
     """
     mantissa, exponent = split_scale(1 / numpy_of(std))
-    bias = to_fixed(-numpy_of(mean), sum(bits), -(1 << 31), (1 << 31) - 1).astype(np.int32)
-    shift = (exponent + sum(bits) - output.fraction_bits).astype(np.int32)
+    finer = numpy_of(bits_of_entries(bits, mean)).astype(np.int64) + pre_shift
+    bias = to_fixed(-numpy_of(mean), finer, -(1 << 31), (1 << 31) - 1).astype(np.int32)
+    shift = (exponent + finer - output.fraction_bits).astype(np.int32)
     n = _period(bias, mantissa, shift)
-    return ops.Requantize(bits[1], bias[:n], Requantization(mantissa[:n], shift[:n]), output)
+    return ops.Requantize(pre_shift, bias[:n], Requantization(mantissa[:n], shift[:n]), output)
 
 
 def accumulator_bias(bias: FloatArray, mantissa: IntArray, exponent: IntArray, read_bits: int, limit: int) -> IntArray:

@@ -63,7 +63,8 @@ class GraphArithmetic:
 
     def normalize(self, x: Symbol, mean: Tensor, std: Tensor, largest: float | None = None) -> Symbol:  # noqa: ARG002
         """By a factor of 15 bits and a bias for each channel; limited by its format."""
-        return self.add_node(NORMALIZED, normalization(mean, std, self.fixed.input_bits, self.fixed.format(NORMALIZED)), x)
+        op = normalization(mean, std, self.fixed.input_bits, self.fixed.pre_shift, self.fixed.format(NORMALIZED))
+        return self.add_node(NORMALIZED, op, x)
 
     def product(self, x: Symbol, matrix: Matrix, name: str, bias: Tensor | None = None, read: Format | None = None) -> Symbol:  # noqa: ARG002
         """A fully connected layer: an accumulator counts row scale * 2^-read, and becomes 2^-written by the row's 15-bit multiplier."""

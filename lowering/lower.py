@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 
 from ..errors import UnsupportedError
-from ..graph.formats import Format, TensorType
+from ..graph.formats import Format, TensorType, common_bits, own_bits
 from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.stream import stream
 from ..graph.verify import verify_model
@@ -22,7 +22,8 @@ def lower(net: Net, name: str, classes: Sequence[str] = (), *, streaming: bool =
     name: a C identifier. classes: one label a score. streaming: a net over a window as one that takes a few readings at a time.
     Raises UnsupportedError where the contract cannot hold the net.
     """
-    model = IntegerModel(name, _lower_net(copy.deepcopy(net).double().eval(), net.fixed), tuple(classes))
+    graphs = _lower_net(copy.deepcopy(net).double().eval(), net.fixed)
+    model = IntegerModel(name, graphs, tuple(classes), channel_bits=own_bits(net.fixed.input_bits))
     verify_model(model)
     return stream(model) if streaming else model
 
@@ -40,15 +41,20 @@ def _(net: RecurrentNet, fixed: FixedPointArithmetic) -> dict[str, Graph]:
 @_lower_net.register
 def _(net: FeedForwardNet, fixed: FixedPointArithmetic) -> dict[str, Graph]:
     shape = net.plan.input_shape
-    arithmetic, x = GraphArithmetic(fixed, len(shape)), Symbol("input", TensorType(shape, Format(fixed.input_bits[0])))
+    arithmetic, x = GraphArithmetic(fixed, len(shape)), _input(shape, fixed)
     values = net.run(arithmetic, arithmetic.image(net.normalize(x, arithmetic)))
     scores = net.scores(arithmetic, values)
     return {"whole": Graph("whole", (Value(x.name, x.type),), tuple(arithmetic.nodes), (scores.name,))}
 
 
+def _input(shape: tuple[int, ...], fixed: FixedPointArithmetic) -> Symbol:
+    """What the device reads, in a format without fraction bits where each channel has its own."""
+    return Symbol("input", TensorType(shape, Format(common_bits(fixed.input_bits))))
+
+
 def _lower_step(net: RecurrentNet, fixed: FixedPointArithmetic) -> Graph:
     arithmetic = GraphArithmetic(fixed)
-    x = Symbol("input", TensorType(net.input_shape, Format(fixed.input_bits[0])))
+    x = _input(net.input_shape, fixed)
     states = _states(net)
     following = {name: value.name for name, value in net.step(arithmetic, x, states).items()}
     inputs = tuple(Value(symbol.name, symbol.type) for symbol in (x, *states.values()))

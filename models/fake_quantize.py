@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..graph import fixed_point
 from ..graph.fixed_point import MULTIPLIER_BITS, PREACTIVATION_BITS, Q15_ONE, Function, lookup_sigmoid, lookup_tanh, tanh_table
-from ..graph.formats import Format
+from ..graph.formats import Format, FractionBits
 from ..recipe import ScaleForm
 
 PREACTIVATION = Format(PREACTIVATION_BITS)
@@ -83,18 +83,29 @@ class _Round(torch.autograd.Function):
         return inside * gradients[0], None, None, None
 
 
-def normalize(x: Tensor, mean: Tensor, std: Tensor, bits: tuple[int, int], format: Format) -> Tensor:
+def normalize(x: Tensor, mean: Tensor, std: Tensor, bits: FractionBits, pre_shift: int, format: Format) -> Tensor:
     """R((x << pre_shift) + bias) of readings x [..., channels] in the format `format`, a 15-bit factor and a bias a channel.
 
-    bits: the fraction bits of the readings, and pre_shift.
+    bits: the fraction bits of the readings, or of each channel of one.
     """
-    step = 2.0 ** -sum(bits)
+    step = 2.0 ** -(bits + pre_shift) if isinstance(bits, int) else powers_of_two(-pre_shift - bits_of_entries(bits, mean))
     bias = torch.floor(-mean.double() / step + 0.5) * step
     exact = 1 / std.double()
     gain = round_scale(exact, "multiplier")
     if std.requires_grad:
         gain = gain + (exact - exact.detach())
     return requantize((x + bias.to(x.dtype)) * gain.to(x.dtype), format)
+
+
+def bits_of_entries(bits: FractionBits, mean: Tensor) -> Tensor:
+    """One for each entry of `mean`, which holds the channels of a reading once or several times over: int64 [entries]."""
+    own = torch.tensor([bits] if isinstance(bits, int) else bits, device=mean.device)
+    return own.repeat(len(mean) // len(own))
+
+
+def powers_of_two(exponents: Tensor) -> Tensor:
+    """Exactly those, float64; exponents: int64."""
+    return torch.tensor([2.0**exponent for exponent in exponents.tolist()], dtype=torch.float64, device=exponents.device)
 
 
 def round_to_rows(value: Tensor, step: Tensor, limit: int) -> Tensor:

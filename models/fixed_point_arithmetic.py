@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..graph.fixed_point import TERNARY_INPUT_BOUND
-from ..graph.formats import Format
+from ..graph.formats import Format, FractionBits, common_bits
 from . import fake_quantize
 from .applied import AppliedLayer
 from .arithmetic import BIAS_LIMITS, NORMALIZED, Block, Constant, Nonlinearity
@@ -32,11 +32,13 @@ class FixedPointArithmetic(FloatArithmetic):
 
     Inputs are the device's readings, integer * 2^-input_bits. values: by name, what calibration chooses fraction bits for, in the formats
     that they have before it; given: in what formats others are; what is neither is a pre-activation. The choices travel in the
-    state_dict. numbers: int64 [1 + values, 2]: one row for the readings, (fraction bits, pre_shift), then one a value, (fraction bits,
-    how many more the step that makes it computes in int16 although it is kept in int8; 0 if it computes in int8).
+    state_dict. channel_bits: int64 [channels], the fraction bits of each channel of a reading, where they differ. numbers: int64
+    [1 + values, 2]: one row for the readings, (fraction bits, pre_shift), then one a value, (fraction bits, how many more the step that
+    makes it computes in int16 although it is kept in int8; 0 if it computes in int8).
     """
 
     numbers: Tensor
+    channel_bits: Tensor | None
 
     def __init__(self, nonlinearity: Nonlinearity, values: Mapping[str, Format], given: Mapping[str, Format] | None = None) -> None:
         super().__init__(nonlinearity)
@@ -44,16 +46,22 @@ class FixedPointArithmetic(FloatArithmetic):
         self._rows = {name: row for row, name in enumerate(values, start=1)}
         rows = [(0, 0), *((format.fraction_bits, 0) for format in values.values())]
         self.register_buffer("numbers", torch.tensor(rows, dtype=torch.int64))
+        self.register_buffer("channel_bits", None)
 
     @property
-    def input_bits(self) -> tuple[int, int]:
-        """Fraction bits of the readings, and pre_shift: extra bits of the normalisation's bias."""
-        bits, pre_shift = self.numbers[0].tolist()
-        return bits, pre_shift
+    def input_bits(self) -> FractionBits:
+        """Fraction bits of the readings."""
+        return int(self.numbers[0, 0]) if self.channel_bits is None else tuple(self.channel_bits.tolist())
 
-    @input_bits.setter
-    def input_bits(self, bits: tuple[int, int]) -> None:
-        self.numbers[0] = torch.tensor(bits)
+    @property
+    def pre_shift(self) -> int:
+        """Extra bits of the normalisation's bias."""
+        return int(self.numbers[0, 1])
+
+    def set_input(self, bits: FractionBits, pre_shift: int) -> None:
+        """Choose both."""
+        self.numbers[0] = torch.tensor((common_bits(bits), pre_shift))
+        self.channel_bits = None if isinstance(bits, int) else torch.tensor(bits, device=self.numbers.device)
 
     def bits(self, name: str) -> int:
         """Fraction bits of a value."""
@@ -88,7 +96,7 @@ class FixedPointArithmetic(FloatArithmetic):
 
     def normalized(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """R((x << pre_shift) + bias), a 15-bit factor and a bias a channel."""
-        return fake_quantize.normalize(x, mean, std, self.input_bits, self.format(NORMALIZED))
+        return fake_quantize.normalize(x, mean, std, self.input_bits, self.pre_shift, self.format(NORMALIZED))
 
     def requantize(self, value: Tensor, name: str, *, relu: bool = False) -> Tensor:
         """The accumulator, rounded half up and clamped to the format of `name`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from ..errors import counted
 from .tables import table
 
 if TYPE_CHECKING:
+    from ..graph.formats import FractionBits
     from ..stages.inspection import Inspection, LayerReport, Reading, SampleReading
     from ..stages.profiling import CoreProfile, FunctionCost, LayerCost, Profile, StreamCost
     from ..stages.sound_costs import SoundCost
@@ -39,7 +41,7 @@ def print_inspection(result: Inspection) -> None:
 
 def _describe_samples(samples: SampleReading) -> str:
     unit = f" {samples.unit}" if samples.unit else ""
-    one = f": the integer 1 is {2.0**-samples.fraction_bits:.11g}{unit}" if samples.fraction_bits or unit else ""
+    one = f": {_integer_one(samples.fraction_bits, unit, samples.names)}" if samples.fraction_bits or unit else ""
     several = f", {counted(samples.channels, 'channel')}" if samples.channels > 1 else ""
     named = f" ({', '.join(samples.names)})" if samples.names else ""
     return (
@@ -55,7 +57,18 @@ def _describe_reading(reading: Reading) -> str:
     several = f"\na step     {step} side by side, the next step begins {later} later"
     beside = several if reading.readings_a_step > 1 or reading.stride > 1 else ""
     names = f", channels {', '.join(reading.channels)}" if reading.channels else ""
-    return f"a reading  int16, {counted(reading.fraction_bits, 'fraction bit')}: the integer 1 is {reading.scale:.11g}{unit}{names}{beside}"
+    bits = reading.fraction_bits
+    own = f", {counted(bits, 'fraction bit')}" if isinstance(bits, int) else ""
+    return f"a reading  int16{own}: {_integer_one(bits, unit, reading.channels)}{names if own else ''}{beside}"
+
+
+def _integer_one(bits: FractionBits, unit: str, channels: Sequence[str]) -> str:
+    """What the integer 1 is, of each channel where they differ; channels: their names, where they are known."""
+    if isinstance(bits, int):
+        return f"the integer 1 is {2.0**-bits:.11g}{unit}"
+    names = channels or [f"channel {number}" for number in range(len(bits))]
+    own = (f"{2.0**-each:.11g} of {name} ({counted(each, 'fraction bit')})" for name, each in zip(names, bits, strict=True))
+    return f"the integer 1 is{unit} {', '.join(own)}"
 
 
 def _inspection_row(layer: LayerReport) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -10,13 +10,27 @@ from ..errors import InputError
 from .messages import explain
 from .section import GivenPath, RecipeSection, split_names
 
+_MOST_BITS = 15
+
+
+def _read_bits(value: Any) -> int | tuple[int, ...] | Literal["auto"] | None:
+    """`13,13,4`, as on a command line, for [13, 13, 4]."""
+    listed = [int(part) if part.strip().isdecimal() else part for part in value.split(",")] if isinstance(value, str) else value
+    numbers = list(listed) if isinstance(listed, list | tuple) else [listed]
+    if value is None or value == "auto":
+        return cast(Literal["auto"] | None, value)
+    if not numbers or not all(type(each) is int and 0 <= each <= _MOST_BITS for each in numbers):
+        raise ValueError(f'a whole number from 0 to {_MOST_BITS} is wanted, a list of them, one for each channel, or "auto"')
+    return tuple(numbers) if isinstance(value, list | tuple | str) else value
+
 
 class DataSection(RecipeSection):
     """Where the recordings come from.
 
     source: a bundled set's name, a .npz file, `TRAIN.ts,TEST.ts`, a .csv file, or a folder of them with one sub-folder a class.
-    fraction_bits: the device reads integers in this Q format (unset: the finest that holds twice the largest training value in int16;
-    integers stay as they are). unit: of the readings, free text, recorded beside the input format.
+    fraction_bits: the device reads integers in this Q format: one for all channels, a list of one for each, or `auto`, the finest for each
+    that holds twice its largest training value in int16. Unset it is the finest for all of them, and as `auto` where some channel would
+    vary by a few steps of that alone; integers stay as they are. unit: of the readings, free text, recorded beside the input format.
 
     The rest is for CSV logs. label, group, time: columns (label unset: the folder's name, or the column `label`; group unset: the file;
     time unset: the column `timestamp` or `time`, if there is one). channels: columns to read (unset: all others that hold numbers).
@@ -34,7 +48,7 @@ class DataSection(RecipeSection):
     """
 
     source: GivenPath = "japanese_vowels"
-    fraction_bits: Annotated[int, Field(ge=0, le=15)] | None = None
+    fraction_bits: int | tuple[int, ...] | Literal["auto"] | None = None
     unit: str = ""
     label: str | None = None
     group: str | None = None
@@ -66,4 +80,5 @@ class DataSection(RecipeSection):
         """Whether neither other words nor silence are drawn."""
         return self.unknown is None and self.silence is None
 
+    _read_bits = field_validator("fraction_bits", mode="before")(_read_bits)
     _split_names = field_validator("channels", "words", mode="before")(split_names)

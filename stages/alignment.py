@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.dataset import Dataset, load_dataset
-from ..data.input_format import choose_fraction_bits, to_device_integers
+from ..data.input_format import OF_EACH, WantedBits, channel_bits, choose_fraction_bits, one_format, to_device_integers, to_real
 from ..data.split import Int64Array, Split
 from ..errors import InputError, counted, nearest
 from ..graph.alignment import alignment_of, calibration_sums, direction, unit
 from ..graph.fixed_point import IntArray
-from ..graph.formats import Format
+from ..graph.formats import Format, FractionBits, common_bits
 from ..graph.ops import Align
 from ..manifest import Alignment
 from ..recipe import FrontendSection, Recipe
@@ -26,11 +26,11 @@ AXES_OF_A_SENSOR = 3
 class WornDataset(Dataset):
     """Recordings of worn devices. train: turned by the calibration of each one's group; test: as it is. digest: of the data as they are.
 
-    fraction_bits: of the integers that are turned, which are the device's.
+    fraction_bits: of the integers that are turned, which are the device's: the same for the three axes of a sensor.
     """
 
     alignment: Alignment
-    fraction_bits: int
+    fraction_bits: FractionBits
 
 
 def load_worn(recipe: Recipe, section: FrontendSection, classes: Sequence[str], known: Alignment | None, listener: Listener) -> WornDataset:
@@ -45,20 +45,39 @@ def load_worn(recipe: Recipe, section: FrontendSection, classes: Sequence[str], 
             f"{recipe.data.source} does not say whose a recording is, and frontend.kind = align turns those of each person or device "
             "alike: give group_train and group_test in the .npz, or logs with data.group; or leave [frontend] out"
         )
-    axes, bits = asked_axes(section, dataset), choose_fraction_bits(train, recipe.data.fraction_bits)
+    axes = asked_axes(section, dataset)
+    bits = _of_sensors(choose_fraction_bits(train, recipe.data.fraction_bits), axes, train.channels, recipe.data.fraction_bits)
     sums = dict(_sums(to_device_integers(train.x, bits), train, axes, calibrating(section, train, dataset.classes)))
     alignment = Alignment(axes=axes, reference=_reference(sums, section) if known is None else known.reference)
     if known is not None and known.axes != axes:
         raise InputError(f"the net was trained with the axes {list(known.axes)}, and frontend.axes are {list(axes)}: give the same")
     found = {group: alignment_of(each, alignment.reference) for group, each in sums.items()}
     _tell_unturned(found, train.groups, listener)
-    names = (dataset.name, _turned(train, found, align_op(alignment, train.channels, bits)), dataset.test, dataset.classes, dataset.digest)
+    turned = _turned(train, found, align_op(alignment, train.channels, bits), bits)
+    names = (dataset.name, turned, dataset.test, dataset.classes, dataset.digest)
     return WornDataset(*names, dataset.channels, dataset.facts, alignment=alignment, fraction_bits=bits)
 
 
-def align_op(alignment: Alignment, channels: int, fraction_bits: int) -> Align:
+def _of_sensors(bits: FractionBits, axes: Sequence[int], channels: int, wanted: WantedBits) -> FractionBits:
+    """Fraction bits with which the three axes of each sensor are in one format, the coarsest of theirs. Raises InputError for a list in
+    which they are not.
+    """
+    chosen = list(channel_bits(bits, channels))
+    for sensor in zip(*[iter(axes)] * AXES_OF_A_SENSOR, strict=True):
+        own = {chosen[axis] for axis in sensor}
+        if len(own) > 1 and wanted not in (None, OF_EACH):
+            raise InputError(
+                f"frontend.kind = align turns the channels {list(sensor)} into each other, and data.fraction_bits gives them "
+                f"{[chosen[axis] for axis in sensor]}: give the three axes of a sensor the same"
+            )
+        for axis in sensor:
+            chosen[axis] = min(own)
+    return one_format(chosen)
+
+
+def align_op(alignment: Alignment, channels: int, fraction_bits: FractionBits) -> Align:
     """What turns the device's readings of so many channels."""
-    return Align(channels, alignment.axes, Format(fraction_bits), alignment.reference)
+    return Align(channels, alignment.axes, Format(common_bits(fraction_bits)), alignment.reference)
 
 
 def asked_axes(section: FrontendSection, dataset: Dataset) -> tuple[int, ...]:
@@ -128,14 +147,14 @@ def _tell_unturned(found: Mapping[int, IntArray | None], groups: Int64Array, lis
         )
 
 
-def _turned(split: Split, found: Mapping[int, IntArray | None], op: Align) -> Split:
+def _turned(split: Split, found: Mapping[int, IntArray | None], op: Align, bits: FractionBits) -> Split:
     """The recordings of each group turned as the device would, in the numbers that they are in."""
     assert split.groups is not None
-    x, bits = split.x.copy(), op.output.fraction_bits
+    x = split.x.copy()
     for group, alignment in found.items():
         rows = split.groups == group
         if alignment is not None:
             read = to_device_integers(split.x[rows], bits).astype(np.int64)
             turned = op.evaluate(read.reshape(len(read), -1), np.broadcast_to(alignment, (len(read), 9)))[0].reshape(read.shape)
-            x[rows] = turned if split.is_integer else np.ldexp(turned.astype(np.float32), -bits)
+            x[rows] = turned if split.is_integer else to_real(turned, bits)
     return replace(split, x=x)

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..data.input_format import scales
 from ..data.steps import steps_of
 from ..errors import InputError, UnsupportedError, counted
 from ..frontend.asked import asked_front_end
 from ..frontend.lowering import with_front_end
 from ..graph import serialize
 from ..graph.alignment import align_of
+from ..graph.formats import common_bits, own_bits
 from ..graph.ir import IntegerModel, Sampling
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
@@ -72,19 +74,21 @@ def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDir
     if recipe is not None:
         _check_recipe(manifest, recipe, directory)
     format, reading, data = model.input.type.format, manifest.input, manifest.data
+    sampled = 0 if manifest.samples is None else manifest.samples.fraction_bits
     wrong = {
         "graph_sha256": manifest.graph_sha256 != serialize.digest(model),
         "contract": manifest.contract != serialize.CONTRACT,
         "name": manifest.name != model.name,
         "classes": manifest.classes != model.classes,
         "formats": manifest.formats is not None and manifest.as_json()["formats"] != describe_formats(model),
-        "input.fraction_bits": reading.fraction_bits != format.fraction_bits,
-        "input.scale": reading.scale not in (None, 2.0**-format.fraction_bits),
+        "input.fraction_bits": reading.fraction_bits != model.input_bits,
+        "input.scale": reading.scale not in (None, scales(model.input_bits)),
         "input.dtype": reading.dtype not in (None, format.dtype),
         "input.shape": reading.shape is not None and not _is_read(reading.shape, reading.readings_a_step or 1, model),
         "input.channels": len(reading.channels) not in (0, data.channels),
         "data.channels": reading.shape is not None and reading.shape[-1:] != (data.channels,),
         "samples": (manifest.samples is None) == model.reads_samples,
+        "samples.fraction_bits": model.reads_samples and model.channel_bits != own_bits(sampled),
         "alignment": not _is_aligned(manifest, model),
         "frontend": recipe is not None and not _is_behind(recipe, manifest, model),
     }
@@ -110,7 +114,7 @@ def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
         front_end = asked_front_end(asked, samples.sample_rate, samples.channels)
     except InputError:
         return False
-    if model.sampling not in (None, Sampling(samples.sample_rate, samples.fraction_bits)):
+    if model.sampling not in (None, Sampling(samples.sample_rate, common_bits(samples.fraction_bits))):
         return False
     return serialize.digest(with_front_end(model, front_end, model.sampling)) == serialize.digest(model)
 

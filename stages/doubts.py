@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..data.images import is_image_folder
+from ..data.input_format import scaled
 from ..data.split import ValueArray
 from ..data.streams import is_log
+from ..graph.formats import FractionBits
 
 OTHER_RATE = 0.1
 """Of the sampling interval, by which a log may differ unsaid."""
@@ -34,13 +36,13 @@ def sampled_otherwise(source: str, interval: float | None, own: float | None) ->
         )
 
 
-def rounded_away(x: ValueArray, fraction_bits: int) -> Iterator[str]:
-    """x: readings, zeros among them that fill up. fraction_bits: of the input."""
+def rounded_away(x: ValueArray, fraction_bits: FractionBits) -> Iterator[str]:
+    """x: readings [..., channels], zeros among them that fill up. fraction_bits: of the input."""
     if np.issubdtype(x.dtype, np.integer):
         return
-    scaled = x.astype(np.float64) * 2.0**fraction_bits
-    if scaled.size and np.abs(scaled).max() < COARSE and (scaled != np.rint(scaled)).any():
-        low, high = (int(np.floor(value + 0.5)) for value in (scaled.min(), scaled.max()))
+    exact = scaled(x, fraction_bits)
+    if exact.size and np.abs(exact).max() < COARSE and (exact != np.rint(exact)).any():
+        low, high = (int(np.floor(value + 0.5)) for value in (exact.min(), exact.max()))
         yield (
             f"all readings are rounded to the few integers from {low} to {high}, of the 16 bits that the model reads: are the data in the "
             "unit of those that it was trained on?"

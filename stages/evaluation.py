@@ -241,7 +241,8 @@ def _perturbed(
     assert readings is not None
     is_image = reader.is_image and hearing is None
     least = None if is_image else _least(readings, reader, hearing)
-    for name, versions in perturbed(readings, scales, is_image).items():
+    bits = reader.fraction_bits if hearing is None else hearing.samples.fraction_bits
+    for name, versions in perturbed(readings, scales, is_image, bits).items():
         if isinstance(versions, str):
             yield name, Perturbed(TITLES[name], None, why_not=versions)
             continue

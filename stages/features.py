@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,9 +18,10 @@ from ..frontend.description import FrontEnd
 from ..frontend.lowering import frontend_graph, with_front_end
 from ..graph.alignment import with_alignment
 from ..graph.fixed_point import IntArray
+from ..graph.formats import FractionBits, common_bits, own_bits
 from ..graph.ir import IntegerModel, Sampling
 from ..graph.sound import Features, Pcm
-from ..manifest import Alignment
+from ..manifest import Manifest
 from ..models import decimation
 from ..recipe import FrontendSection, Recipe
 from ..validate.host_c import find_compiler
@@ -39,25 +39,34 @@ class FeatureDataset(Dataset):
     frames: int | None
 
 
-def load_readings(
-    recipe: Recipe, classes: Sequence[str] = (), listener: Listener | None = None, known: Alignment | None = None
-) -> tuple[Recipe, Dataset]:
-    """The data of a recipe, and the recipe with all of its front-end. classes, known: as of load_dataset and load_worn.
+def load_readings(recipe: Recipe, known: Manifest | None = None, listener: Listener | None = None) -> tuple[Recipe, Dataset]:
+    """The data of a recipe, and the recipe with all of its front-end.
 
-    Raises InputError.
+    known: of the model that they are for, whose classes, alignment and format of samples stay; None: they are found in the data. Raises
+    InputError.
     """
+    classes = () if known is None else known.classes
     if recipe.alignment is not None:
-        worn = load_worn(recipe, recipe.alignment, classes, known, listener or Silent())
+        turned = None if known is None else known.alignment
+        worn = load_worn(_in_format(recipe, known), recipe.alignment, classes, turned, listener or Silent())
         return resolved(recipe, worn), worn
     if recipe.of_samples is None:
         return recipe, load_dataset(recipe.data, classes)
-    clips = load_clips(recipe.data, recipe.of_samples.sample_rate, classes)
+    clips = load_clips(_in_format(recipe, known).data, recipe.of_samples.sample_rate, classes)
     front_end = asked_front_end(recipe.of_samples.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
     listener = listener or Silent()
     for note in clips.notes:
         listener.warning(note)
     dataset = _features(recipe, clips, front_end, listener)
     return resolved(recipe, dataset), dataset
+
+
+def _in_format(recipe: Recipe, known: Manifest | None) -> Recipe:
+    """The recipe with the fraction bits that the integers have which a front-end, or an alignment, reads."""
+    if known is None:
+        return recipe
+    bits = known.input.fraction_bits if known.samples is None else known.samples.fraction_bits
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"fraction_bits": bits})})
 
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -113,7 +122,7 @@ def shaped(recipe: Recipe, split: Split) -> Split:
     return replace(split, x=split.x[..., None]) if _reads_images(recipe) else split
 
 
-def input_bits(recipe: Recipe, dataset: Dataset) -> int:
+def input_bits(recipe: Recipe, dataset: Dataset) -> FractionBits:
     """Fraction bits of what the net reads: of features, or as choose_fraction_bits says. Raises InputError."""
     if isinstance(dataset, FeatureDataset):
         return FEATURE_BITS
@@ -149,7 +158,9 @@ def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:
 def with_what_stands_before(model: IntegerModel, dataset: Dataset) -> IntegerModel:
     """The model of a net that was trained on such data, with the front-end or the alignment that they came through."""
     if isinstance(dataset, FeatureDataset):
-        return with_front_end(model, dataset.front_end, Sampling(dataset.clips.train.sample_rate, dataset.clips.fraction_bits))
+        bits = dataset.clips.fraction_bits
+        sampling = Sampling(dataset.clips.train.sample_rate, common_bits(bits))
+        return with_front_end(replace(model, channel_bits=own_bits(bits)), dataset.front_end, sampling)
     if isinstance(dataset, WornDataset):
         return with_alignment(model, dataset.train.channels, dataset.alignment.axes, dataset.alignment.reference)
     return model

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data.input_format import scales
 from ..export.c import constant_bytes, translate
+from ..graph.formats import FractionBits
 from ..graph.ir import Graph, IntegerModel, Node
 from ..manifest import SampleFormat
 from ..model_directory import ModelDirectory
@@ -33,13 +35,14 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the device reads each step: integer * scale, scale 2^-fraction_bits, in `unit`. channels: their names, where known.
+    """What the device reads each step: integer * scale, scale 2^-fraction_bits, in `unit`; each channel's where they differ. channels:
+    their names, where known.
 
     readings_a_step: that many side by side, begun every `stride` readings.
     """
 
-    fraction_bits: int
-    scale: float
+    fraction_bits: FractionBits
+    scale: float | tuple[float, ...]
     unit: str
     channels: tuple[str, ...]
     readings_a_step: int = 1
@@ -48,11 +51,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class SampleReading:
-    """What the device reads before a front-end: integer * 2^-fraction_bits, in `unit`. span, hop: samples of a frame, and to the next."""
+    """What the device reads before a front-end: integer * 2^-fraction_bits, in `unit`; these as of Reading.
+
+    span, hop: samples of a frame, and to the next.
+    """
 
     sample_rate: int
     channels: int
-    fraction_bits: int
+    fraction_bits: FractionBits
     unit: str
     names: tuple[str, ...]
     span: int
@@ -91,7 +97,7 @@ def inspect(path: Path) -> Inspection:
     manifest, model = directory.manifest(), read_model(directory)
     entry = manifest.input
     bits, step = entry.fraction_bits, (entry.readings_a_step or 1, entry.stride or 1)
-    reading = Reading(bits, 2.0**-bits, entry.unit or "", entry.channels, *step)
+    reading = Reading(bits, scales(bits), entry.unit or "", entry.channels, *step)
     return replace(inspect_model(model), reading=reading, samples=_samples(manifest.samples, model))
 
 
@@ -110,7 +116,7 @@ def inspect_model(model: IntegerModel) -> Inspection:
     layers = [_report(graph, node, layer.constant_bytes) for (graph, node), layer in zip(nodes, source.layers, strict=True)]
     return Inspection(
         model.name,
-        str(model.input.type),
+        model.input_text,
         str(model.output.type),
         tuple(layers),
         constant_bytes(model),

@@ -10,6 +10,7 @@ from typing import Any
 from .. import __version__
 from ..data.clip_streams import ClipStreams
 from ..data.dataset import Dataset
+from ..data.input_format import scales
 from ..data.streams import Streams, load_test_streams
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
@@ -53,7 +54,7 @@ def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any
         "input": {
             "dtype": "int16",
             "fraction_bits": bits,
-            "scale": 2.0**-bits,
+            "scale": scales(bits),
             **({} if isinstance(dataset, FeatureDataset) else {"unit": recipe.data.unit}),
             "channels": list(dataset.channels),
             "shape": list(dataset.train.x.shape[-1:] if net.cells else net.layer_modules[0].plan.input_shape),

@@ -14,10 +14,11 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ..data.input_format import INT16_HIGH, INT16_LOW
+from ..data.input_format import INT16_HIGH, INT16_LOW, bits_along
 from ..data.split import Int64Array, Split
 from ..errors import counted
 from ..graph.draws import Draws
+from ..graph.formats import FractionBits
 
 Perturbation = Literal["rate_plus", "rate_minus", "gain_plus", "gain_minus", "offset", "noise", "dropped", "dead_channel", "turned"]
 PERTURBATIONS: tuple[Perturbation, ...] = get_args(Perturbation)
@@ -105,23 +106,26 @@ def dead(split: Split, channel: int) -> Split:
     return replace(split, x=x)
 
 
-def turned(split: Split) -> Split:
+def turned(split: Split, bits: FractionBits = 0) -> Split:
     """Every three successive channels (x, y, z of one sensor) turned by ten degrees about an axis that is drawn for each recording.
 
-    By the formula of Rodrigues: v cos a + (k x v) sin a + k (k v)(1 - cos a) for the unit vector k.
+    bits: fraction bits of the integers, of all channels or of each. By the formula of Rodrigues: v cos a + (k x v) sin a +
+    k (k v)(1 - cos a) for the unit vector k.
     """
     axis = np.stack([_normal(draws, (3,)) for draws in _draws("turned", len(split))])
     axis /= np.sqrt((axis**2).sum(axis=1, keepdims=True))
-    v = split.x.reshape(*split.x.shape[:2], -1, 3).astype(np.float64)
+    units = np.exp2(np.max(bits) - bits_along(bits, split.channels))
+    v = (split.x * units).reshape(*split.x.shape[:2], -1, 3)
     k = np.broadcast_to(axis[:, None, None, :], v.shape)
     along = (k * v).sum(axis=3, keepdims=True)
-    return replace(split, x=_limited((v * COSINE + np.cross(k, v) * SINE + k * along * (1 - COSINE)).reshape(split.x.shape)))
+    found = v * COSINE + np.cross(k, v) * SINE + k * along * (1 - COSINE)
+    return replace(split, x=_limited(found.reshape(split.x.shape) / units))
 
 
-def perturbed(split: Split, scales: Real, is_image: bool) -> dict[Perturbation, list[Callable[[], Split]] | str]:
+def perturbed(split: Split, scales: Real, is_image: bool, bits: FractionBits = 0) -> dict[Perturbation, list[Callable[[], Split]] | str]:
     """By perturbation how to make the split anew (of a dead channel: once a channel), or why that cannot be asked.
 
-    split: device integers [sequences, time, channels], or images. scales: s_c, float64 [channels].
+    split: device integers [sequences, time, channels], or images. scales: s_c, float64 [channels]. bits: their fraction bits.
     """
     time = "images have no time" if is_image else ""
     triples = counted(split.channels, "channel is no triple", "channels are no triples")
@@ -135,7 +139,7 @@ def perturbed(split: Split, scales: Real, is_image: bool) -> dict[Perturbation, 
         "noise": [lambda: noisy(split, NOISE * scales)],
         "dropped": time or [lambda: dropped(split, DROPPED)],
         "dead_channel": [partial(dead, split, channel) for channel in range(split.channels)],
-        "turned": axes or [lambda: turned(split)],
+        "turned": axes or [lambda: turned(split, bits)],
     }
     return found
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compress import widen_unproved
 from ..data.dataset import Dataset, Split
-from ..data.input_format import to_device_integers
+from ..data.input_format import to_device_integers, to_real
 from ..errors import InputError
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
@@ -107,7 +107,7 @@ def quantize(
         made = None if force or kept is not None else manifest.accuracy.integer
         if made is None:
             _refuse_absent_device(recipe, resume=resume)
-        recipe, dataset = load_readings(recipe, manifest.classes, listener, manifest.alignment)
+        recipe, dataset = load_readings(recipe, manifest, listener)
         refuse_other_data(manifest, recipe, dataset)
         teacher = read_float_net(recipe, directory)
         if recipe.decide is not None:
@@ -226,7 +226,7 @@ def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str |
 def _readings(split: Split, manifest: Manifest) -> Split:
     """A split as the device reads it: integer * 2^-fraction_bits, float32 (exact: 16 bits)."""
     bits = manifest.input.fraction_bits
-    return replace(split, x=np.ldexp(to_device_integers(split.x, bits).astype(np.float32), -bits))
+    return replace(split, x=to_real(to_device_integers(split.x, bits), bits))
 
 
 def _as_entry(chosen: ChosenDecision | None) -> dict[str, Any] | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..data.input_format import INT16_HIGH, INT16_LOW, to_device_integers
+from ..data.input_format import INT16_HIGH, INT16_LOW, scaled, to_device_integers
 from ..data.split import Int64Array, Split, ValueArray, valid_steps
 from ..data.steps import in_steps, windows
 from ..data.streams import Streams, streams_in_steps
 from ..errors import InputError, UnsupportedError
+from ..graph.formats import FractionBits
 from ..graph.ir import IntegerModel
 from ..manifest import Manifest
 from .golden_vectors import Vectors
@@ -25,7 +26,7 @@ class Reader:
     """
 
     model: IntegerModel
-    fraction_bits: int
+    fraction_bits: FractionBits
     channels: int
     readings_a_step: int
     stride: int
@@ -52,8 +53,8 @@ class Reader:
     def integers(self, x: ValueArray) -> tuple[npt.NDArray[np.int16], int]:
         """(what the device reads for x, int16 of its shape; how many entries do not fit and are limited)."""
         real = x.astype(np.float32) if np.issubdtype(x.dtype, np.integer) and self.fraction_bits else x
-        scaled = np.asarray(real, np.float64) * 2.0**self.fraction_bits
-        outside = int(((scaled < INT16_LOW - 0.5) | (scaled >= INT16_HIGH + 0.5)).sum())
+        exact = scaled(real, self.fraction_bits)
+        outside = int(((exact < INT16_LOW - 0.5) | (exact >= INT16_HIGH + 0.5)).sum())
         return to_device_integers(real, self.fraction_bits), outside
 
     def steps(self, split: Split) -> Split:

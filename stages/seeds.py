@@ -99,7 +99,7 @@ def run_seeds(
         raise InputError(f"{path} is a model directory itself: choose another one to hold those of the seeds with -o")
     recipes = [revise(recipe, [f"train.seed={seed}"]) for seed in seeds]
     listener = listener or Silent()
-    _, dataset = load_readings(recipe, (), listener)
+    _, dataset = load_readings(recipe, None, listener)
     summaries = []
     with telling_how_to_resume(f"give the same command again{', without --force,' if force else ''} to go on"):
         for seed, own in zip(seeds, recipes, strict=True):

@@ -188,7 +188,7 @@ def doubts_about(found: NewData, source: str, manifest: Manifest, reader: Reader
     """Whether new data are of the kind that the model was trained on."""
     yield from sampled_otherwise(source, found.interval, manifest.data.interval)
     parts = [part.x[part.valid] for part in (found.split, found.streams) if part is not None]
-    yield from rounded_away(np.concatenate([part.reshape(-1) for part in parts]), reader.fraction_bits)
+    yield from rounded_away(np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts]), reader.fraction_bits)
 
 
 def _single(found: NewData, source: str, settle: int, reader: Reader, *, stream: bool) -> tuple[Split, str, str]:

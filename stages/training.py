@@ -102,7 +102,7 @@ def train_held(
     if begun:
         tell_of_before(directory, recipe, listener)
     of = start.manifest if start is not None else directory.manifest() if begun else None
-    recipe, dataset = load_readings(recipe, of.classes if of is not None else (), listener, of.alignment if of is not None else None)
+    recipe, dataset = load_readings(recipe, of, listener)
     if start is not None:
         start.check(dataset)
         for doubt in start.doubts(dataset):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..compress import constrain
+from ..data.input_format import bits_along
 from ..errors import InputError, UnsupportedError
 from ..graph.alignment import ALIGNMENT_STATE, align_of
 from ..graph.evaluate import Trajectory
@@ -71,6 +72,8 @@ def load_quantized(directory: ModelDirectory) -> Net:
     manifest, recipe = directory.manifest(), parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
     directory.read(QUANTIZED_NET)
     net = constrain(empty_net(directory, recipe, manifest.data.channels, len(manifest.classes)), recipe.compress)
+    if manifest.samples is None:
+        net.fixed.set_input(manifest.input.fraction_bits, 0)  # as many as the file holds, where channels differ
     load_net(net, directory.path / QUANTIZED_NET)
     return net.eval()
 
@@ -114,7 +117,7 @@ def evaluate_net(
     values of which rows are its states. `net` is not changed.
     """
     fixed, exact = net.fixed, copy.deepcopy(net).double().eval()
-    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -fixed.input_bits[0]))
+    readings = torch.from_numpy(np.ldexp(x.astype(np.float64), -bits_along(fixed.input_bits, x.shape[-1])))
     if isinstance(exact, FeedForwardNet):
         return _evaluate_windows(exact, readings, kept)
     assert isinstance(exact, RecurrentNet)

@@ -110,7 +110,7 @@ def test_calibration_holds_what_it_saw_and_ignores_what_lies_past_the_end():
     spoiled[1, 5:] = 1e6
     calibrate(net, spoiled, lengths, 9)
     assert torch.equal(net.arithmetic.numbers, chosen)
-    assert net.arithmetic.input_bits[0] == 9
+    assert net.arithmetic.input_bits == 9
     running = torch.arange(9) < lengths[:, None]
     largest = float(((x - net.mean) / net.std)[running].abs().max())
     assert 0.5 * 10922 < largest * 2 ** net.arithmetic.bits("normalize") <= 10922
@@ -150,7 +150,7 @@ def test_extreme_deviations_stay_within_the_contract(deviation, bits):
     net = build(ModelSection(hidden_size=5), 1, 4, torch.tensor([0.0]), torch.tensor([deviation]))
     compressed = constrain(net, [Ternary()])
     calibrate(compressed, torch.full((2, 3, 1), deviation), torch.tensor([3, 2]), bits)
-    assert 0 <= compressed.arithmetic.input_bits[1] <= 6
+    assert 0 <= compressed.arithmetic.pre_shift <= 6
     assert 0 <= compressed.arithmetic.bits("normalize") <= 14
 
 
@@ -174,6 +174,6 @@ def test_the_eight_numbers_of_older_files_are_read_by_name(tmp_path):
     older = {**net.state_dict(), "arithmetic.numbers": torch.tensor([9, 4, 11, 10, 12, 8, 7, 12])}
     (tmp_path / "net.safetensors").write_bytes(save(older, {"rescomp": '{"schema": 1}'}))
     load_net(net, tmp_path / "net.safetensors")
-    assert net.arithmetic.input_bits == (9, 4)
+    assert (net.arithmetic.input_bits, net.arithmetic.pre_shift) == (9, 4)
     chosen = {name: net.arithmetic.bits(name) for name in net.arithmetic.values}
     assert chosen == {"normalize": 11, "input_factor": 10, "input_factor_2": 7, "scores": 8}

@@ -132,7 +132,7 @@ def _draw_formats(net: Net, draw: np.random.Generator) -> None:
         name: int(draw.integers(9, 13))
         for name in ("normalize", "input_factor", "recurrent_factor", "input_factor_2", "recurrent_factor_2")
     }
-    arithmetic.input_bits = (10, 4)
+    arithmetic.set_input(10, 4)
     for name, chosen in {**bits, "scores": 9}.items():
         if name in arithmetic.values:
             arithmetic.set_bits(name, chosen)

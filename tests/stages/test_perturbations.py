@@ -54,6 +54,13 @@ def test_lost_readings_close_up():
     assert found.x[2].max() <= 2010
 
 
+def test_axes_in_unlike_formats_are_turned_in_one_unit():
+    x = np.random.default_rng(1).integers(-4000, 4000, (3, 20, 3))
+    units = np.array([8, 4, 1])
+    alike, own = p.turned(split(x * units)).x, p.turned(split(x), (0, 1, 3)).x
+    assert np.abs(own * units - alike).max() <= 4
+
+
 def test_a_dead_channel_reads_nothing():
     assert p.dead(split([[[1, 2], [3, 4]]]), 1).x.tolist() == [[[1, 0], [3, 0]]]
 
