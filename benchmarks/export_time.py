@@ -37,8 +37,6 @@ MODELS: Mapping[str, tuple[str, Sequence[str]]] = {
     "hourglass": ("ternary", ("model.kind=hourglass", "model.widths=[64,16]")),
 }
 """By name: weights, and settings that both versions know."""
-FORMATS = ("onnx", "tflite", "c")
-EXPORTS: Mapping[str, Sequence[str]] = {"all": (), **{name: ("--format", name) for name in FORMATS}}
 SERVER = """
 import contextlib, json, sys, time
 from rescomp.cli import main
@@ -91,34 +89,29 @@ class Version:
         self._process.communicate()
 
 
-def ratios(before: Version, after: Version, repeats: int) -> Iterator[tuple[str, str, float, float, float]]:
-    """(model, format, seconds of the version after, median ratio, and the quarter of the ratios that is above) for each export."""
+def ratios(before: Version, after: Version, repeats: int) -> Iterator[tuple[str, float, float, float]]:
+    """(model, seconds of the version after, median of the ratios, what a quarter of them is above) for each."""
     for name in MODELS:
         paths = before.make(name), after.make(name)
-        for format, options in EXPORTS.items():
-            turns = [
-                tuple(each.seconds("export", str(path), *options) for each, path in zip((before, after), paths, strict=True))
-                for _ in range(repeats + 1)
-            ][1:]
-            found = sorted(now / then for then, now in turns)
-            yield name, format, statistics.median(now for _, now in turns), statistics.median(found), found[-(len(found) // 4) - 1]
-            print(f"{name} {format}: {statistics.median(found):.3f}", flush=True)
+        turns = [[each.seconds("export", str(path)) for each, path in zip((before, after), paths, strict=True)] for _ in range(repeats + 1)]
+        found = sorted(now / then for then, now in turns[1:])
+        print(f"{name}: {', '.join(f'{ratio:.2f}' for ratio in found)}", flush=True)
+        yield name, statistics.median(now for _, now in turns[1:]), statistics.median(found), found[-(len(found) // 4) - 1]
 
 
-def page(rows: Sequence[tuple[str, str, float, float, float]], before: str, repeats: int) -> str:
+def page(rows: Sequence[tuple[str, float, float, float]], before: str, repeats: int) -> str:
     """The page."""
-    told = "\n".join(
-        f"| {name} | {format} | {1000 * seconds:.0f} | {ratio:.2f} | {high:.2f} |" for name, format, seconds, ratio, high in rows
-    )
-    whole = [ratio for _, format, _, ratio, _ in rows if format == "all"]
+    told = "\n".join(f"| {name} | {1000 * seconds:.0f} | {ratio:.2f} | {high:.2f} |" for name, seconds, ratio, high in rows)
+    medians = [ratio for _, _, ratio, _ in rows]
+    mean = statistics.geometric_mean(medians)
     where = f"{platform.machine()}, Python {platform.python_version()}"
     return f"""# Export time
 
-What `rescomp export` takes of the processor against the version before nets were one program ({before}), in one run in which the two
-take turns: over all models {statistics.geometric_mean(whole):.2f} times as much for all formats together, {max(whole):.2f} times at most.
+What `rescomp export` takes of the processor, ONNX, TFLite and C of an untrained model, against the version before nets were one program
+({before}), in one run in which the two take turns: {mean:.2f} times as much over all models, {max(medians):.2f} at most.
 
-| model | format | ms | ratio, median | upper quarter from |
-|---|---|---|---|---|
+| model | ms | ratio, median | a quarter of the ratios is above |
+|---|---|---|---|
 {told}
 
 Made by `python benchmarks/export_time.py --work DIRECTORY --before BEFORE --repeats {repeats}` on {where}.
