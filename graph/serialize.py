@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -168,12 +169,18 @@ def _whole_numbers(value: Any) -> tuple[int, ...]:
 
 
 def _decode_fields(kind: type[Any], data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    hints = typing.get_type_hints(kind)
-    names = {field.name for field in dataclasses.fields(kind)}
-    needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
-    if not needed <= set(data) <= names:
-        raise InputError(f"graph.json gives {kind.__name__} the fields {sorted(data)} instead of {sorted(names)}")
+    hints, needed = _fields(kind)
+    if not needed <= set(data) <= hints.keys():
+        raise InputError(f"graph.json gives {kind.__name__} the fields {sorted(data)} instead of {sorted(hints)}")
     return kind(**{name: _decode_value(hints[name], value, arrays) for name, value in data.items()})
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> tuple[Mapping[str, Any], Collection[str]]:
+    """(the type of each field by name, those without a default)."""
+    fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
+    needed = frozenset(field.name for field in fields if field.default is dataclasses.MISSING)
+    return {field.name: hints[field.name] for field in fields}, needed
 
 
 def _decode_value(hint: Any, value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
