@@ -9,7 +9,7 @@ import io
 import json
 import types
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -169,14 +169,14 @@ def _whole_numbers(value: Any) -> tuple[int, ...]:
 
 
 def _decode_fields(kind: type[Any], data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    hints, needed = _fields(kind)
+    hints, needed = _fields(typing.cast(Hashable, kind))
     if not needed <= set(data) <= hints.keys():
         raise InputError(f"graph.json gives {kind.__name__} the fields {sorted(data)} instead of {sorted(hints)}")
     return kind(**{name: _decode_value(hints[name], value, arrays) for name, value in data.items()})
 
 
 @functools.cache
-def _fields(kind: type[Any]) -> tuple[Mapping[str, Any], Collection[str]]:
+def _fields(kind: Any) -> tuple[Mapping[str, Any], frozenset[str]]:
     """(the type of each field by name, those without a default)."""
     fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
     needed = frozenset(field.name for field in fields if field.default is dataclasses.MISSING)
