@@ -99,7 +99,7 @@ class Ours(nn.Module):
         super().__init__()
         net = build(ModelSection(kind=kind, hidden_size=HIDDEN, nonlinearity="piecewise_linear" if ternary else "table"), CHANNELS, CLASSES)
         if ternary:
-            net = constrain(net, [Ternary()])
+            net = constrain(net, [Ternary(arenas=True)])
             calibrate(net, torch.randn(BATCH, STEPS, CHANNELS), torch.full((BATCH,), STEPS), 12)
             anneal(net, 1, 2)
         use_loop(net, loop)
