@@ -30,7 +30,7 @@ from ..recipe import (
 from .calibrate import calibrate
 from .distill import DistillationLoss
 from .learned_scale import LearnedFactors
-from .lowrank import cut_rank
+from .lowrank import cut_layers, cut_rank, cut_ranks
 from .quantize import IntegerStorage
 from .rotate import rotate_factors
 from .seeded import SeededStorage
@@ -52,6 +52,7 @@ __all__ = [
     "arenas_residual",
     "calibrate",
     "constrain",
+    "cut_layers",
     "cut_rank",
     "distillation",
     "largest_magnitudes",
@@ -75,12 +76,15 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
     storages = _check(constraints)
     result = copy.deepcopy(net)
     supports = [constraint for constraint in constraints if isinstance(constraint, Sparse)]
+    ranks = [constraint for constraint in constraints if isinstance(constraint, LowRank)]
     for constraint in constraints:
         if constraint is storages[0]:
             give_storages(result, storages)
         elif supports and constraint is supports[0]:
             _refuse_without_cells(constraint, result)
             give_supports(result, supports)
+        elif ranks and constraint is ranks[0]:
+            cut_ranks(result, ranks)
         _apply(constraint, result)
     _refuse_sparse_ternary(result)
     for constraint in constraints:
@@ -147,22 +151,15 @@ def _apply(constraint: object, net: Net) -> None:  # noqa: ARG001
 
 
 @_apply.register
-def _(constraint: Ternary | Quantize | Sparse, net: Net) -> None:
-    """All of a kind together, at the place of the first: see `give_storages` and `give_supports`."""
+def _(constraint: Ternary | Quantize | Sparse | LowRank, net: Net) -> None:
+    """All of a kind together, at the place of the first: see `give_storages`, `give_supports` and `cut_ranks`."""
 
 
-def _refuse_without_cells(constraint: LowRank | Sparse | PiecewiseLinearActivations, net: Net) -> None:
+def _refuse_without_cells(constraint: Sparse | PiecewiseLinearActivations, net: Net) -> None:
     if not net.cells:
-        raise InputError(f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary and distill")
-
-
-@_apply.register
-def _(constraint: LowRank, net: Net) -> None:
-    _refuse_without_cells(constraint, net)
-    for cell in net.cells:
-        for projection, rank in ((cell.input, constraint.rank_w), (cell.recurrent, constraint.rank_u)):
-            if rank is not None:
-                cut_rank(projection, rank)
+        raise InputError(
+            f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary, low_rank and distill"
+        )
 
 
 @_apply.register

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 from ..errors import InputError
 from ..models import Matrix, Net, Projection
+from ..models.layered.layered_module import LayeredModule
 from ..models.recurrent.cell import Cell
 from ..models.recurrent.net import RecurrentNet
 from ..recipe import NamingEntry
@@ -23,10 +24,18 @@ def cell_matrices(cell: Cell) -> dict[str, list[Matrix]]:
     return {f"{INPUT_MATRIX}{cell.suffix}": _factors(cell.input), f"{STATE_MATRIX}{cell.suffix}": _factors(cell.recurrent)}
 
 
+def layer_matrices(module: LayeredModule) -> dict[str, list[Matrix]]:
+    """The matrix of each layer by its name; of a layer of a low rank both factors, in the order of application."""
+    found: dict[str, list[Matrix]] = {}
+    for name, layer in module.by_name.items():
+        found.setdefault(module.factor_of.get(name, name), []).append(layer.matrix)
+    return found
+
+
 def named_matrices(net: Net) -> dict[str, list[Matrix]]:
     """Every matrix of the net by the name that `compress` knows: those of cells, `classifier` behind them, and layers by their own."""
     of_cells = {name: matrices for cell in net.cells for name, matrices in cell_matrices(cell).items()}
-    of_layers = {name: [layer.matrix] for module in net.layer_modules for name, layer in module.by_name.items()}
+    of_layers = {name: each for module in net.layer_modules for name, each in layer_matrices(module).items()}
     return {**of_cells, **of_layers, **({CLASSIFIER: [net.classifier]} if isinstance(net, RecurrentNet) else {})}
 
 

@@ -84,12 +84,26 @@ class Quantize(WeightStorage):
         return f"int{self.bits}"
 
 
-class LowRank(RecipeSection):
-    """The trained matrices cut to a rank by their singular values, then fine-tuned (FastGRNN, section 3.2). Unset: left as they are."""
+class LowRank(NamingEntry):
+    """The trained matrices cut to a rank by their singular values, then fine-tuned (FastGRNN, section 3.2). Unset: left as they are.
+
+    rank, share: of layers, and of the matrices that the entry names: so many, or this share of the most that there can be. A share without
+    names is for all matrices that it makes smaller. rank_w, rank_u: of the input's and the state's matrices of cells.
+    """
 
     kind: Literal["low_rank"] = "low_rank"
+    rank: Annotated[int, Field(ge=1)] | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
     rank_w: Annotated[int, Field(ge=1)] | None = None
     rank_u: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _ranks_are_of_something(self) -> Self:
+        if self.rank is not None and (self.share is not None or self.matrices is None):
+            raise ValueError("rank in low_rank is for the matrices that it names, in the place of share: set matrices, and one of them")
+        if self.matrices is not None and (self.rank_w or self.rank_u):
+            raise ValueError("rank_w and rank_u in low_rank are for all cells: beside matrices set rank or share")
+        return self
 
 
 class Sparse(NamingEntry):

@@ -102,8 +102,8 @@ def _unread_constraints(recipe: Recipe) -> Iterator[str]:
             written = "density" in entry.model_fields_set and not _spells_out_defaults(recipe)
             if written or entry.has_own("density"):
                 yield "density in compress is read by neither matrix beside density_w and density_u: leave it out"
-        if isinstance(entry, LowRank) and entry.rank_w is None and entry.rank_u is None:
-            yield "low_rank in compress without rank_w or rank_u changes nothing: set one, or leave it out"
+        if isinstance(entry, LowRank) and not {entry.rank, entry.share, entry.rank_w, entry.rank_u} - {None}:
+            yield "low_rank in compress without rank, share, rank_w or rank_u changes nothing: set one, or leave it out"
         taught = isinstance(entry, Distill) and entry.teachers and recipe.train.epochs
         if isinstance(entry, Distill | InputGains) and recipe.quantize.epochs == 0 and not taught:
             yield f"{entry.kind} in compress acts while the net is fine-tuned, and quantize.epochs is 0: leave it out"

@@ -21,7 +21,8 @@ class LayeredModule(nn.Module):
     """The layers of a plan, and the run of its steps.
 
     dropout: probability for entries of what the last layer reads, in training only. folds: batch normalisation uses its running statistics
-    in training too, folded into the weights; without it it uses those of the batch.
+    in training too, folded into the weights; without it it uses those of the batch. factor_of: of each layer that is the first of two
+    factors of another one, of which the name.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -31,6 +32,12 @@ class LayeredModule(nn.Module):
         self.layers = nn.ModuleDict({layer.name: LayerParameters(layer, repeats=uses[layer.name] > 1) for layer in plan.layers})
         self.dropout = 0.0
         self.folds = False
+        self.factor_of: Mapping[str, str] = {}
+
+    def become(self, plan: Plan, layers: Mapping[str, LayerParameters], factor_of: Mapping[str, str]) -> None:
+        """Take another plan of the same values but for what stands between them, and all of its layers."""
+        self.plan, self.factor_of = plan, factor_of
+        self.layers = nn.ModuleDict({layer.name: layers[layer.name] for layer in plan.layers})
 
     def parameters_of(self, layer: str) -> LayerParameters:
         """Those of the layer of that name."""

@@ -15,7 +15,7 @@ from ...errors import UnsupportedError
 from ...graph.formats import KEPT_ROWS, Format
 from ...model_names import CELL_KINDS
 from ...recipe import STAGE_KINDS
-from ..applied import Statistics
+from ..applied import LayerParameters, Statistics
 from ..arithmetic import NORMALIZED
 from ..fixed_point_arithmetic import FixedPointArithmetic
 from ..matrix import Value
@@ -83,6 +83,12 @@ class TimedLayers(LayeredModule):
         layers.load(traced.modules)
         layers.read_of = module.state_dict(keep_vars=True)
         return layers
+
+    def become(self, plan: Plan, layers: Mapping[str, LayerParameters], factor_of: Mapping[str, str]) -> None:
+        """See LayeredModule."""
+        super().become(plan, layers, factor_of)
+        self.nonnegative = plan.nonnegative()
+        self.read_from(self.source)
 
     def read_from(self, source: str) -> None:
         """Say what the value is called that the layers read: what is kept of it is called after it."""

@@ -530,7 +530,7 @@ FAILURES = [
     (
         ("--model", "resnet1d", "--set", 'compress=[{kind="low_rank", rank_w=2},{kind="quantize"}]'),
         2,
-        "low_rank in compress is for recurrent cells",
+        "rank_w and rank_u of low_rank in compress are for recurrent cells",
     ),
     (("--model", "resnet1d", "--set", "model.widths=[4, 4, 4, 4]", "--set", "model.time_steps=12"), 2, "layer stage4_block1 halves time"),
     (("--model", "resnet1d", "--set", "train.crop=2"), 2, "train.crop is for images, and the data are none: leave it out"),
