@@ -186,6 +186,32 @@ class Accuracies(Stated):
     integer: Fraction | None = None
 
 
+class ClassFigures(Stated):
+    """What is told beside an accuracy, of the same recordings. balanced_accuracy: the mean recall of the classes that they are of;
+    macro_f1: the mean F1 of those that they are of or are answered as. recall: by class, of those that they are of.
+    """
+
+    balanced_accuracy: Fraction
+    macro_f1: Fraction
+    recall: Annotated[Mapping[str, Fraction], Field(min_length=1)]
+
+    @property
+    def least_recall(self) -> float:
+        """Of the class that is answered worst."""
+        return min(self.recall.values())
+
+
+class ClassFiguresOfNets(Stated):
+    """Of the float net and of the integer model."""
+
+    float_: ClassFigures | None = Field(None, alias="float")
+    integer: ClassFigures | None = None
+
+
+NOT_KNOWN = ClassFiguresOfNets()
+"""Of nets of earlier versions."""
+
+
 class BegunFrom(Stated):
     """What the training went on from: the float net of another model directory, and what it was of. graph_sha256: of its integer model."""
 
@@ -218,6 +244,7 @@ class Manifest(Stated):
     device: str | None = None
     begun_from: BegunFrom | None = None
     accuracy: Accuracies = Accuracies()
+    by_class: ClassFiguresOfNets = NOT_KNOWN
     calibrated: Calibrated | None = None
     decision: ChosenDecision | None = None
     graph_sha256: Sha256 | None = None
@@ -234,6 +261,13 @@ class Manifest(Stated):
                 raise ValueError(f"{name}.fraction_bits are no different ones of {channels} channels")
         if self.input.scale is not None and isinstance(self.input.scale, tuple) != isinstance(self.input.fraction_bits, tuple):
             raise ValueError("input.scale is of all channels, or of each, and input.fraction_bits the other")
+        return self
+
+    @model_validator(mode="after")
+    def _figures_are_of_its_classes(self) -> Self:
+        for each in (self.by_class.float_, self.by_class.integer):
+            if each is not None and not set(each.recall) <= set(self.classes):
+                raise ValueError("by_class tells of other classes than there are")
         return self
 
     @classmethod

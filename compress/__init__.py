@@ -10,7 +10,7 @@ from functools import singledispatch
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..models import FixedPointArithmetic, Matrix, Net
@@ -111,10 +111,12 @@ def anneal(net: Net, step: int, total: int) -> None:
         matrix.anneal(step, total)
 
 
-def distillation(teachers: Sequence[Net], constraints: Sequence[Constraint], label_smoothing: float) -> DistillationLoss | None:
-    """The loss that `distill` among the constraints asks for; None without it, or without teachers."""
+def distillation(
+    teachers: Sequence[Net], constraints: Sequence[Constraint], label_smoothing: float, weights: Tensor | None = None
+) -> DistillationLoss | None:
+    """The loss that `distill` among the constraints asks for; None without it, or without teachers. weights: see DistillationLoss."""
     wanted = [constraint for constraint in constraints if isinstance(constraint, Distill)]
-    return DistillationLoss(teachers, wanted[0], label_smoothing) if wanted and teachers else None
+    return DistillationLoss(teachers, wanted[0], label_smoothing, weights) if wanted and teachers else None
 
 
 def matrices(net: Net) -> Iterator[Matrix]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax
 
-from ..models import CountedSteps, Net, mean_cross_entropy
+from ..models import CountedSteps, Net, mean_cross_entropy, mean_loss
 from ..recipe import Distill
 
 
@@ -21,9 +21,10 @@ class DistillationLoss:
     sequence with zeros, for their answer is to be that sequence's alone, whatever came before.
     """
 
-    def __init__(self, teachers: Sequence[Net], constraint: Distill, label_smoothing: float) -> None:
+    def __init__(self, teachers: Sequence[Net], constraint: Distill, label_smoothing: float, weights: Tensor | None = None) -> None:
+        """weights: float [classes], by which the loss of a sequence of each is multiplied (None: by 1)."""
         self.teachers: Sequence[Net] = [copy.deepcopy(teacher).eval() for teacher in teachers]
-        self.constraint, self.label_smoothing = constraint, label_smoothing
+        self.constraint, self.label_smoothing, self.weights = constraint, label_smoothing, weights
 
     def __call__(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor, counted: CountedSteps | None = None) -> Tensor:
         """A scalar, from scores [counted, classes] of x [batch, time, channels] and the classes y [batch].
@@ -34,11 +35,17 @@ class DistillationLoss:
         with torch.no_grad():
             wanted = self._wanted(x, lengths, counted)
         answer = log_softmax(scores / temperature, dim=1)
-        if counted is None:
-            distance = kl_div(answer, wanted, reduction="batchmean", log_target=True)
-        else:
-            distance = counted.mean(kl_div(answer, wanted, reduction="none", log_target=True).sum(dim=1))
-        return (1 - share) * mean_cross_entropy(scores, y, self.label_smoothing, counted) + share * distance * temperature**2
+        distance = self._distance(answer, wanted, y, counted)
+        entropy = mean_cross_entropy(scores, y, self.label_smoothing, counted, self.weights)
+        return (1 - share) * entropy + share * distance * temperature**2
+
+    def _distance(self, answer: Tensor, wanted: Tensor, y: Tensor, counted: CountedSteps | None) -> Tensor:
+        """The mean divergence of `answer` from `wanted`, logarithms [counted, classes]."""
+        if counted is None and self.weights is None:
+            return kl_div(answer, wanted, reduction="batchmean", log_target=True)
+        each = kl_div(answer, wanted, reduction="none", log_target=True).sum(dim=1)
+        labels = y if counted is None else y[counted.sequence]
+        return mean_loss(each if self.weights is None else each * self.weights[labels], counted)
 
     def _wanted(self, x: Tensor, lengths: Tensor, counted: CountedSteps | None) -> Tensor:
         """The logarithms of the teachers' mean probabilities at the counted steps."""

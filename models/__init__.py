@@ -5,7 +5,7 @@ from __future__ import annotations
 from .applied import LayerParameters
 from .base import Net
 from .blueprint import Blueprint
-from .counted_steps import CountedSteps, mean_cross_entropy
+from .counted_steps import CountedSteps, mean_cross_entropy, mean_loss
 from .factory import NETS, build, build_net, decimation, refuse_unusable, set_normalization, use_loop
 from .fixed_point_arithmetic import FixedPointArithmetic
 from .float_arithmetic import FloatArithmetic
@@ -59,6 +59,7 @@ __all__ = [
     "build_net",
     "decimation",
     "mean_cross_entropy",
+    "mean_loss",
     "refuse_unusable",
     "set_normalization",
     "trace",

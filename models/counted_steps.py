@@ -38,8 +38,20 @@ class CountedSteps:
         return (values / self.count[self.sequence]).sum() / len(self.count)
 
 
-def mean_cross_entropy(scores: Tensor, y: Tensor, label_smoothing: float, counted: CountedSteps | None) -> Tensor:
-    """A scalar, from scores [counted, classes] of sequences of the classes y [batch]. counted None: one of each sequence."""
-    if counted is None:
+def mean_cross_entropy(
+    scores: Tensor, y: Tensor, label_smoothing: float, counted: CountedSteps | None, weights: Tensor | None = None
+) -> Tensor:
+    """A scalar, from scores [counted, classes] of sequences of the classes y [batch]. counted None: one of each sequence.
+
+    weights: float [classes], by which the loss of a sequence is multiplied (None: by 1).
+    """
+    if counted is None and weights is None:
         return cross_entropy(scores, y, label_smoothing=label_smoothing)
-    return counted.mean(cross_entropy(scores, y[counted.sequence], label_smoothing=label_smoothing, reduction="none"))
+    labels = y if counted is None else y[counted.sequence]
+    each = cross_entropy(scores, labels, label_smoothing=label_smoothing, reduction="none")
+    return mean_loss(each if weights is None else each * weights[labels], counted)
+
+
+def mean_loss(each: Tensor, counted: CountedSteps | None) -> Tensor:
+    """Of the losses [counted] of scores; see mean_cross_entropy."""
+    return each.mean() if counted is None else counted.mean(each)

@@ -1,5 +1,6 @@
 """What the commands show a person: progress on stderr, tables on stdout."""
 
+from .classes import in_brackets
 from .comparison import print_check, print_verification
 from .costs import print_inspection, print_picture, print_profile
 from .devices import print_boards, print_diagnosis, print_flashed
@@ -13,6 +14,7 @@ __all__ = [
     "describe_epoch",
     "describe_progress",
     "describe_streamed",
+    "in_brackets",
     "print_boards",
     "print_check",
     "print_diagnosis",

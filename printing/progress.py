@@ -100,7 +100,8 @@ def describe_epoch(report: EpochReport) -> str:
     if report.validation_accuracy is not None:
         best = f" (best: epoch {report.best_epoch})" if report.best_epoch is not None else ""
         row = "" if report.streamed_accuracy is None else f", in a row {report.streamed_accuracy:.1%}"
-        parts.append(f"validation {report.validation_accuracy:.1%}{row}{best}")
+        balanced = "" if report.validation is None else f", balanced {report.validation.balanced_accuracy:.1%}"
+        parts.append(f"validation {report.validation_accuracy:.1%}{balanced}{row}{best}")
     parts.append(f"rate {report.learning_rate:.1e}")
     parts += [report.schedule] if report.schedule else []
     return "  ".join([*parts, f"{_duration(report.seconds_left)} left"])

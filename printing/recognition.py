@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import counted
+from .classes import recall_table
 from .tables import percent, table
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ def print_evaluation(result: Evaluation) -> None:
     """Accuracies alone and in streams side by side, the figures of streams, what perturbations do, and what a user should know."""
     click.echo(f"{result.name} on {result.data}\n")
     rows = [("single, from state zero", percent(result.accuracy), "")]
+    if (classes := result.by_class) is not None:
+        rows.append(("the same, balanced over classes", percent(classes.balanced_accuracy), ""))
+        rows.append(("the same, macro F1", percent(classes.macro_f1), ""))
     if result.corner is not None:
         rows.append(("single, from any state", percent(result.corner), ""))
     if result.streamed is not None:
@@ -30,6 +34,8 @@ def print_evaluation(result: Evaluation) -> None:
         rows.append(("the same, not calibrated", percent(worn.as_they_are), ""))
     own = "in the file's order" if result.streamed is not None and result.streamed.own_order is not None else ""
     click.echo(table(("right", "share", own), rows))
+    if classes is not None:
+        click.echo("\n" + recall_table({"single": classes}))
     if result.streamed is not None:
         click.echo("\n" + describe_streamed(result.streamed))
     if result.perturbed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import counted
+from .classes import describe_nets
 from .comparison import print_verification
 from .tables import table
 
@@ -21,6 +22,8 @@ def print_summary(summary: Summary) -> None:
     """The short table at the end of `rescomp run`."""
     size = summary.bytes
     click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
+    if classes := describe_nets(summary.by_class):
+        click.echo(classes + "\n")
     if (found := summary.calibrated) is not None:
         click.echo(
             f"calibrated {found.accuracy:.2%} of {counted(found.recordings, 'recording')}, {found.as_they_are:.2%} of them without "

@@ -36,12 +36,14 @@ from .model_stages import (
 from .older_names import OLDER_NAMES
 from .reading import load_recipe, older_names, parse_recipe, revise, to_toml
 from .stream_sections import OPTIONAL_SECTIONS, RATES, DecideSection, StreamSection
-from .training_sections import ALONE, STREAMS, Device, Loop, QuantizeSection, TrainSection
+from .training_sections import ALONE, BEFORE, IN_STREAMS, STREAMS, Balance, Device, Loop, QuantizeSection, Select, TrainSection
 from .unread import TRAIN_READERS, is_asked, refuse_unread, refuse_unread_of_streams
 
 __all__ = [
     "ALONE",
+    "BEFORE",
     "BLOCK_READOUTS",
+    "IN_STREAMS",
     "MODEL_KINDS",
     "MOST_CELLS",
     "MOST_STAGES",
@@ -53,6 +55,7 @@ __all__ = [
     "TRAIN_READERS",
     "WEIGHT_CONSTRAINTS",
     "AugmentSection",
+    "Balance",
     "CellStage",
     "Constraint",
     "ConvolutionStage",
@@ -76,6 +79,7 @@ __all__ = [
     "Recipe",
     "RotateFactors",
     "ScaleForm",
+    "Select",
     "Sparse",
     "Stage",
     "StreamSection",

@@ -11,12 +11,20 @@ from .section import RecipeSection
 
 Loop = Literal["torch", "compiled"]
 Device = Literal["auto", "cpu", "cuda"]
+Balance = Literal["none", "weights", "batches"]
+Select = Literal[
+    "accuracy", "balanced_accuracy", "macro_f1", "loss", "streamed_accuracy", "streamed_balanced_accuracy", "streamed_macro_f1"
+]
+IN_STREAMS = "streamed_"
+"""What names of Select begin with that are of sequences in a row, without a reset, alone."""
 STREAMS: Mapping[str, float] = {"carry": 0.75, "loss_share": 0.5}
 """What keys of [train] that recurrent nets alone read are where they are unset."""
 EVERY_STEP = 1.0
 """train.loss_share of readout `every`."""
 ALONE: Mapping[str, float] = dict.fromkeys(STREAMS, 0.0)
 """What they were before there were such keys: recordings one by one, the loss on each one's last step."""
+BEFORE: Mapping[str, float | str] = {**ALONE, "balance": "none", "select": "accuracy"}
+"""The same of keys that every net reads."""
 
 
 def _angles(value: Any) -> float | tuple[float, float, float]:
@@ -44,7 +52,11 @@ class TrainSection(RecipeSection):
     most readings by which a window is cut earlier or later from its continuous recording, anew in every epoch; time_warp: the most by which
     a sequence is slower or faster, as a share. crop: the most pixels by which an image is moved;
     flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
-    of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. loop: what runs the
+    of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. select: by which
+    figure of the validation part the best epoch is the best; of a net whose states are carried the mean of the figures of recordings one
+    by one and in a row, `streamed_...` in a row alone. balance: where classes have different numbers of recordings, `weights`
+    multiplies the loss of each recording by recordings / (classes * recordings of its class), and `batches` draws every class equally
+    often, so that recordings of small ones come several times an epoch and some of large ones not at all. loop: what runs the
     loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from torch's in the
     last bits. device `auto`: a GPU where there is one, for nets without state; weights differ from one device to another.
 
@@ -70,6 +82,8 @@ class TrainSection(RecipeSection):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
+    select: Select = "accuracy"
+    balance: Balance = "none"
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     loop: Loop = "torch"

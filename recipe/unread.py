@@ -86,6 +86,8 @@ def _unread_beside_others(recipe: Recipe, named: Collection[str]) -> Iterator[st
         yield "data.stride is how far windows lie apart, and data.window is unset: set both, or neither"
     if data.split == "time" and data.draws_no_clips and is_asked(recipe, "data.split_seed", named):
         yield "data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out"
+    if recipe.train.patience is None and is_asked(recipe, "train.select", named):
+        yield "train.select says which epoch is the best, and train.patience, which keeps it, is unset: set both, or neither"
     if model.readout_steps is not None and model.readout not in BLOCK_READOUTS:
         blocks = f"model.readout_steps is the length of blocks, and model.readout = {model.readout!r} reads none"
         yield f"{blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}"

@@ -21,6 +21,7 @@ from ..errors import missing_package
 
 if TYPE_CHECKING:
     from .checking import check
+    from .class_figures import by_class
     from .diagnosis import doctor
     from .evaluation import evaluate
     from .exporting import export_model
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .verification import verify
 
 __all__ = [
+    "by_class",
     "check",
     "doctor",
     "evaluate",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _HOME: Mapping[str, str] = {
+    "by_class": ".class_figures",
     "check": ".checking",
     "doctor": ".diagnosis",
     "evaluate": ".evaluation",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BudgetError, ParityError, counted
+from ..manifest import ClassFigures
+from .class_figures import CLASS_FIGURES
 from .evidence import Evidence
 from .limits import CORE_SIZES, MODEL_SIZES
 from .perturbations import PERTURBATIONS, TITLES
@@ -72,6 +74,8 @@ class Reached:
         """As a person would call it."""
         if self.name in PERTURBATIONS:
             return f"accuracy under {TITLES[self.name]}"
+        if self.name in CLASS_FIGURES:
+            return CLASS_FIGURES[self.name]
         return "accuracy" if self.name == "accuracy" else f"accuracy ({self.name})"
 
     @property
@@ -131,6 +135,7 @@ class Check:
     not_seen: tuple[str, ...] = ()
     reached: tuple[Reached, ...] = ()
     of_words: tuple[OfWords, ...] = ()
+    by_class: ClassFigures | None = None
 
     @property
     def size_failures(self) -> tuple[str, ...]:
@@ -162,6 +167,7 @@ class Check:
             "model": self.name,
             "graph_sha256": self.graph_sha256,
             "accuracy": {"integer": self.accuracy},
+            "by_class": None if self.by_class is None else self.by_class.model_dump(mode="json"),
             "reached": {each.name: {"value": each.value, "least": each.least} for each in self.reached},
             "wake_words": {each.name: {"value": each.found, "most": each.most} for each in self.of_words},
             **{name: sizes["", name] for name in MODEL_SIZES},
@@ -197,8 +203,13 @@ class Check:
             lines.append(f"| {_escaped(witness.who)} | {of} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
         lines += [f"\nNot compared: {', '.join(self.not_compared)}."] if self.not_compared else []
         lines += ["", *(f"- not seen: {_escaped(line)}" for line in self.not_seen)] if self.not_seen else []
-        lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}. Graph: `{self.graph_sha256[:16]}`.", ""]
+        lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}{self._balanced}. Graph: `{self.graph_sha256[:16]}`.", ""]
         return "\n".join(lines)
+
+    @property
+    def _balanced(self) -> str:
+        found = self.by_class
+        return "" if found is None else f" (balanced {found.balanced_accuracy:.2%}, macro F1 {found.macro_f1:.2%})"
 
     def raise_failures(self) -> None:
         """Raise ParityError for a mismatch, BudgetError for a limit that was passed, with the first of them."""

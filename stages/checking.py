@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ..errors import InputError, counted
 from ..graph.ir import IntegerModel
+from ..manifest import ClassFigures
 from ..model_directory import REPORT, VECTORS, ModelDirectory
 from ..validate.host_c import HostC
 from ..validate.registry import find_witness
 from .artefacts import read_model, read_vectors
 from .check_findings import Check, Measure, OfWords, Reached
+from .class_figures import CLASS_FIGURES, class_figures
 from .compared_sets import TEST
 from .evidence import Evidence, VectorSet
 from .exports import check_exports, exports_at_hand
@@ -77,20 +79,25 @@ def check(
     read = {name for entry in evidence for name in entry.files}
     not_compared = tuple(place for place, names in at_hand.items() if not read & set(names))
     not_seen = *report.not_seen({entry.witness for entry in evidence}), *map(describe_unasked, older)
-    reached = tuple(_reached(path, model, report, wanted, continuous=continuous))
+    by_class = class_figures(vectors.confusion, model.class_names)
+    reached = tuple(_reached(path, model, report, by_class, wanted, continuous=continuous))
     words = tuple(_of_words(path, model, report, wanted, continuous=continuous))
     known = model.name, report.graph_sha256, report.accuracy.integer
-    return Check(*known, evidence, measures, failures, not_compared, not_seen, reached, words)
+    return Check(*known, evidence, measures, failures, not_compared, not_seen, reached, words, by_class)
 
 
-def _reached(path: Path, model: IntegerModel, report: Report, wanted: Limits, *, continuous: bool) -> Iterator[Reached]:
+def _reached(
+    path: Path, model: IntegerModel, report: Report, by_class: ClassFigures, wanted: Limits, *, continuous: bool
+) -> Iterator[Reached]:
     """The figures that have limits. continuous: whether the model's own data hold continuous recordings.
 
     Raises InputError for a figure that was not asked, or cannot be.
     """
     for name, least in wanted.least.items():
         figures = report.evaluation
-        value = report.accuracy.integer if name == "accuracy" else None if figures is None else figures.find(name)
+        value = None if figures is None else figures.find(name)
+        if name == "accuracy" or name in CLASS_FIGURES:
+            value = report.accuracy.integer if name == "accuracy" else getattr(by_class, name)
         if value is None:
             raise InputError(f"evaluation.{name} has a limit, and {_why_not_known(path, name, model, figures)}")
         streamed = figures.streamed if figures is not None and name in STREAMED else None
@@ -155,6 +162,8 @@ def _current(
     if report.accuracy.integer != vectors.accuracy:
         said = f"{directory.path / REPORT} says accuracy {report.accuracy.integer:.4%}, and {VECTORS} gives {vectors.accuracy:.4%}"
         raise InputError(f"{said}: {again}")
+    if report.by_class not in (None, class_figures(vectors.confusion, model.class_names)):
+        raise InputError(f"{directory.path / REPORT} tells other figures of the classes than {VECTORS} gives: {again}")
     for false in owed.false_of(report):
         raise InputError(f"{directory.path / REPORT} tells {false}: {again}")
     evidence = [entry for entry in report.evidence if _is_at_hand(directory, model, entry, entry.who)]

@@ -19,11 +19,12 @@ from ..graph.draws import Draws
 from ..graph.formats import TensorType
 from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
-from ..manifest import Calibrated
+from ..manifest import Calibrated, ClassFigures
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
 from ..recipe import RATES, Recipe, parse_recipe
 from .artefacts import read_model, read_vectors
 from .calibrated import calibrated_accuracy
+from .class_figures import class_figures
 from .compared_sets import TEST
 from .evidence import VectorSet
 from .figures import Figures, StreamedFigures, wake_word_figures
@@ -35,7 +36,7 @@ from .rates import Clock
 from .readings import Reader, refuse_still
 from .remarks import remarks_on
 from .report import Report, read_report
-from .right_answers import accuracy_of
+from .right_answers import accuracy_of, confusion_of
 from .stream_walks import Streamed, stream_continuous, stream_recordings
 from .subjects import Subject, new_subject, own_subject
 from .wake_words import class_number
@@ -60,6 +61,7 @@ class Evaluation:
 
     accuracy: right recordings, each from state zero / recordings, None where there are none. corner: the same from random states anywhere
     in their range, None for a net without state, too. sentences: what a user should know. calibrated: of a model with an alignment.
+    by_class: what belongs to the accuracy.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Evaluation:
     perturbed: Mapping[Perturbation, Perturbed] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
     calibrated: Calibrated | None = None
+    by_class: ClassFigures | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp evaluate --json`."""
@@ -82,6 +85,7 @@ class Evaluation:
             "graph_sha256": self.graph_sha256,
             "data": {"name": self.data, "sha256": self.data_sha256, "recordings": self.recordings},
             "accuracy": {"offline": self.accuracy, "corner": self.corner},
+            "by_class": None if self.by_class is None else self.by_class.model_dump(mode="json"),
             "streamed": None if self.streamed is None else self.streamed.as_json(),
             "perturbed": {name: asdict(each) for name, each in self.perturbed.items()},
             "sentences": list(self.sentences),
@@ -203,13 +207,15 @@ def _evaluate(subject: Subject, reader: Reader, asked: _Asked, listener: Listene
     listener.stage(f"numpy evaluates {subject.data}")
     if asked.scales is not None and not len(recordings):
         raise InputError(f"{subject.cut}: leave out --perturb, or give longer ones")
-    accuracy = accuracy_of(model, recordings) if len(recordings) else None
+    answers = confusion_of(model, recordings) if len(recordings) else None
+    accuracy = None if answers is None else answers.accuracy
     corner = accuracy_of(model, recordings, anywhere(model, len(recordings))) if model.is_recurrent and len(recordings) else None
     streamed = _streamed(subject, model, asked, listener) if asked.stream else None
     table = {} if asked.scales is None else dict(_perturbed(subject, asked.scales, reader, asked.hearing, listener))
     sentences = tuple(remarks_on(subject, reader, accuracy, streamed))
     known = (model.name, digest(model), subject.data, subject.sha256, len(recordings))
-    return Evaluation(*known, accuracy, corner, streamed, table, sentences)
+    by_class = None if answers is None else class_figures(answers, model.class_names)
+    return Evaluation(*known, accuracy, corner, streamed, table, sentences, by_class=by_class)
 
 
 def anywhere(model: IntegerModel, count: int) -> Int64Array:
@@ -270,7 +276,7 @@ def _heard(split: Split, reader: Reader, hearing: Hearing | None) -> Split:
 
 def _keep(directory: ModelDirectory, model: IntegerModel, vectors: Vectors, found: Figures, listener: Listener) -> None:
     """Put the figures into report.json, beside what verify found; a report that is not of this model gives way."""
-    report = Report.of(model, vectors.accuracy, (), vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))})
+    report = Report.of(model, vectors, (), vectors={TEST: VectorSet(sha256=vectors.sha256, sequences=len(vectors.x))})
     if directory.has(REPORT):
         try:
             report = read_report(directory, model)

@@ -15,6 +15,7 @@ from ..model_directory import CHECKPOINT, ModelDirectory
 from ..models import Net, use_loop
 from ..models.arithmetic import NORMALIZED
 from ..recipe import Constraint, NamingEntry, Recipe, to_toml
+from ..train.balance import weights_of
 from ..train.checkpoint import CheckpointFile
 from ..train.determinism import make_deterministic
 from ..train.device import choose_device
@@ -53,13 +54,15 @@ def fine_tune(
     device = choose_device(net, recipe.train.device)
     for each in (net, *teachers.nets):
         each.to(device)
+    schedule = quantize_schedule(recipe.train, recipe.quantize, recipe.compress)
+    weights = weights_of(training, schedule, device)
     with telling_how_to_resume(f"go on with: rescomp quantize --resume {path}"):
         reports = fit(
             net,
             training,
-            quantize_schedule(recipe.train, recipe.quantize, recipe.compress),
+            schedule,
             validation=validation,
-            loss=distillation(teachers.nets, recipe.compress, recipe.train.label_smoothing),
+            loss=distillation(teachers.nets, recipe.compress, recipe.train.label_smoothing, weights),
             on_step=lambda done, total: anneal(net, done, total),
             spread=spread,
             center=center,

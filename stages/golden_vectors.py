@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..data.confusion import Confusion
 from ..errors import InputError
 from ..graph import serialize
 from ..graph.archive import Arrays
@@ -63,6 +64,11 @@ class Vectors:
     def accuracy(self) -> float:
         """Fraction of the sequences whose largest score is their label's."""
         return float((answers(self.scores) == self.labels).mean())
+
+    @property
+    def confusion(self) -> Confusion:
+        """The answers by class."""
+        return Confusion.of(self.labels, answers(self.scores), self.scores.shape[1])
 
     def agrees(self, trajectory: Trajectory) -> bool:
         """Whether a trajectory of the same sequences is what was stored."""

@@ -14,6 +14,7 @@ from ..store import read_file
 from ..targets.cores import find_core
 from ..validate.host_c import HostC
 from ..validate.registry import parse_witnesses
+from .class_figures import CLASS_FIGURES
 from .figures import FIGURES
 from .perturbations import PERTURBATIONS
 
@@ -24,7 +25,7 @@ CORE_SIZES: Sequence[str] = ("flash_bytes", "ram_bytes")
 _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "ram": ("state", "arena", "scratch")}
 """What `rescomp profile --json` tells of a core's memories."""
 
-REACHED: Sequence[str] = ("accuracy", *FIGURES, *PERTURBATIONS)
+REACHED: Sequence[str] = ("accuracy", *CLASS_FIGURES, *FIGURES, *PERTURBATIONS)
 """Shares of right answers, of the golden vectors alone, in streams and perturbed: see evaluation.Evaluation."""
 WORD_FIGURES: Sequence[str] = ("false_accepts", "false_accepts_bound", "rejected", "latency_median", "latency_p90")
 """Of wake words: false accepts an hour, the bound that they stay below, the share of words rejected, readings."""

@@ -46,7 +46,9 @@ def merge(earlier: Report, now: Report, directory: ModelDirectory, model: Intege
     update |= {"coverage": coverage, "stream": stream}
     asked = [each for each in earlier.questions if not changed_files(each.witness, each.files, directory, model)]
     update["questions"] = in_order_of_witnesses([*now.questions, *(kept for each in asked for kept in answered.left_of(each, vectors))])
-    parts: dict[str, Any] = {name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "not_run")}
+    parts: dict[str, Any] = {
+        name: getattr(now, name) for name in ("rescomp", "contract", "graph_sha256", "accuracy", "by_class", "not_run")
+    }
     update["evaluation"] = now.evaluation or (earlier.evaluation if TEST in vectors else None)
     try:
         return Report(schema=2, **parts, **update)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..export.c import constant_bytes
 from ..export.optional_package import import_optional
-from ..manifest import Calibrated
+from ..manifest import NOT_KNOWN, Calibrated, ClassFiguresOfNets
 from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
@@ -33,7 +33,8 @@ EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")
 class Summary:
     """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time.
 
-    streamed: of the integer model in a stream, None for a net without state. calibrated: of one with an alignment.
+    streamed: of the integer model in a stream, None for a net without state. calibrated: of one with an alignment. by_class: what
+    belongs to the two accuracies.
     """
 
     accuracy_float: float
@@ -44,12 +45,14 @@ class Summary:
     model_dir: Path
     streamed: StreamedFigures | None = None
     calibrated: Calibrated | None = None
+    by_class: ClassFiguresOfNets = NOT_KNOWN
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp run --json`."""
         return {
             "schema": 1,
             "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
+            "by_class": self.by_class.model_dump(mode="json", by_alias=True, exclude_none=True),
             "streamed": None if self.streamed is None else self.streamed.model_dump(mode="json"),
             **({} if self.calibrated is None else {"calibrated": self.calibrated.model_dump(mode="json")}),
             "bytes": self.bytes,
@@ -94,8 +97,8 @@ def run(
             export_model(path, listener=listener)
             verification = verify(path, against, listener=listener)
             streamed = streamed_figures(ModelDirectory.open(path), listener)
-            calibrated = ModelDirectory.open(path).manifest().calibrated
-    known = (constant_bytes(model), verification, time.monotonic() - start, path, streamed, calibrated)
+            manifest = ModelDirectory.open(path).manifest()
+    known = (constant_bytes(model), verification, time.monotonic() - start, path, streamed, manifest.calibrated, manifest.by_class)
     return Summary(float_accuracy, integer_accuracy, *known)
 
 

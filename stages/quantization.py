@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..compress import widen_unproved
+from ..data.confusion import Confusion
 from ..data.dataset import Dataset, Split
 from ..data.input_format import to_device_integers, to_real
 from ..errors import InputError
@@ -40,6 +41,7 @@ from ..train.metrics import Metrics, metrics_file
 from .artefacts import describe_formats, model_files, read_model, read_vectors
 from .augmented import epoch_data
 from .calibrated import calibrated_accuracy
+from .class_figures import class_figures
 from .decision import (
     check_thresholds,
     decide_by,
@@ -188,7 +190,7 @@ def _quantize(
     readings = replace(dataset.test, x=reader.integers(dataset.test.x)[0])
     test = reader.steps(readings)
     rows = kept_rows(recipe, len(test))
-    files, result = _files(model, test, rows, _recorded(reader, dataset.test), sound_of(dataset, rows))
+    files, found = _files(model, test, rows, _recorded(reader, dataset.test), sound_of(dataset, rows))
     directory.write(
         {
             **files,
@@ -196,7 +198,8 @@ def _quantize(
             QUANTIZED_NET: encode_net(net),
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
-                accuracy={"float": manifest.accuracy.float_, "integer": result},
+                accuracy={"float": manifest.accuracy.float_, "integer": (result := found.accuracy)},
+                by_class=_by_class(manifest, found),
                 **_calibrated(recipe, reader, readings),
                 decision=_as_entry(chosen),
                 graph_sha256=digest(model),
@@ -245,6 +248,13 @@ def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:
     return {} if recipe.alignment is None else {"calibrated": None if found is None else found.model_dump(mode="json")}
 
 
+def _by_class(manifest: Manifest, found: Confusion) -> dict[str, Any]:
+    """What the manifest says of the float net and of the integer model, which answers so."""
+    integer = class_figures(found, manifest.classes).model_dump(mode="json")
+    before = manifest.by_class.float_
+    return {"integer": integer, **({} if before is None else {"float": before.model_dump(mode="json")})}
+
+
 def _recorded(reader: Reader, test: Split) -> IntArray | None:
     """See Vectors; None where steps tell it, or of images."""
     return test.lengths if reader.reads_several else None
@@ -252,8 +262,8 @@ def _recorded(reader: Reader, test: Split) -> IntArray | None:
 
 def _files(
     model: IntegerModel, test: Split, rows: IntArray, recorded: IntArray | None, sound: Pcm | None
-) -> tuple[dict[str, bytes], float]:
-    """(the integer model's files and those of its golden vectors, its accuracy on the test set as it reads it).
+) -> tuple[dict[str, bytes], Confusion]:
+    """(the integer model's files and those of its golden vectors, its answers to the test set as it reads it).
 
     rows: of the test set, which become golden vectors. sound: what these were made of.
     """
@@ -261,5 +271,4 @@ def _files(
     trajectory = evaluate(model, x, lengths)
     kept_recorded = None if recorded is None else recorded[rows]
     vectors = vector_files(x[rows], lengths[rows], test.y[rows], trajectory.take(rows), kept_recorded, sound)
-    accuracy = float((answers(trajectory.scores) == test.y).mean())
-    return {**model_files(model), **vectors}, accuracy
+    return {**model_files(model), **vectors}, Confusion.of(test.y, answers(trajectory.scores), model.output.type.size)

@@ -13,13 +13,16 @@ from ..documents import parse_json
 from ..errors import InputError
 from ..graph.ir import IntegerModel
 from ..graph.serialize import CONTRACT, digest
+from ..manifest import ClassFigures
 from ..model_directory import REPORT, ModelDirectory
 from ..strict_documents import Count, Fraction, Part, Sha256, cause_of
 from ..validate.registry import parse_witnesses
+from .class_figures import class_figures
 from .compared_sets import TEST, Set
 from .coverage_summary import CoverageSummary, StreamSummary
 from .evidence import Evidence, VectorSet
 from .figures import Figures
+from .golden_vectors import Vectors
 from .questions import Question
 
 REPORT_SCHEMA = 2
@@ -36,7 +39,8 @@ class Report(Part):
     """report.json: the evidence there is for the model whose graph has this digest.
 
     questions: what each witness was asked; none of what a rescomp before them found. not_run: default witnesses left out, and why.
-    evaluation: what `rescomp evaluate` found on the model's own data, None before it.
+    evaluation: what `rescomp evaluate` found on the model's own data, None before it. by_class: what belongs to the accuracy, None in
+    reports of earlier versions.
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -51,10 +55,11 @@ class Report(Part):
     stream: StreamSummary | None = None
     not_run: tuple[str, ...] = ()
     evaluation: Figures | None = None
+    by_class: ClassFigures | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: part for name, part in handler(self).items() if name not in ("evaluation", "questions") or part}
+        return {name: part for name, part in handler(self).items() if name not in ("evaluation", "questions", "by_class") or part}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -75,10 +80,11 @@ class Report(Part):
         return self
 
     @classmethod
-    def of(cls, model: IntegerModel, accuracy: float, evidence: Iterable[Evidence], **parts: Any) -> Self:
-        """A report on `model` by this rescomp; evidence is put in the order of sets, witnesses and variants."""
+    def of(cls, model: IntegerModel, golden: Vectors, evidence: Iterable[Evidence], **parts: Any) -> Self:
+        """A report on `model` by this rescomp; evidence is put in the order of sets, witnesses and variants. golden: its test vectors."""
         known: dict[str, Any] = {"schema": REPORT_SCHEMA, "rescomp": __version__, "contract": CONTRACT, "graph_sha256": digest(model)}
-        return cls(**known, accuracy=Accuracy(integer=accuracy), evidence=in_order(evidence), **parts)
+        known["by_class"] = class_figures(golden.confusion, model.class_names)
+        return cls(**known, accuracy=Accuracy(integer=golden.accuracy), evidence=in_order(evidence), **parts)
 
     def not_seen(self, asked: Collection[str]) -> tuple[str, ...]:
         """A line for each thing that one of the witnesses `asked` could not be asked."""

@@ -155,7 +155,9 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
         if accuracy.float_ is None or accuracy.integer is None:
             raise InputError(f"{path} does not say how accurate its nets are, so it is damaged: train the model again")
         streamed = streamed_figures(directory, listener)
-        return Summary(accuracy.float_, accuracy.integer, size, found, seconds, path, streamed, directory.manifest().calibrated)
+        manifest = directory.manifest()
+        known = size, found, seconds, path, streamed, manifest.calibrated, manifest.by_class
+        return Summary(accuracy.float_, accuracy.integer, *known)
 
 
 def _take_missing_stages(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:

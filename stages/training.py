@@ -32,12 +32,13 @@ from ..store import refuse_held, write_atomically
 from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.determinism import make_deterministic
 from ..train.device import CHANGE_IT, choose_device, device_name, refuse_absent
-from ..train.evaluate import accuracy
-from ..train.loop import Anew, fit
+from ..train.evaluate import confusion
+from ..train.loop import Anew, check_schedule, fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
 from .augmented import augment_identity, epoch_data
+from .class_figures import class_figures
 from .epochs import tell_best, telling_how_to_resume
 from .features import load_readings
 from .kept_nets import kept_net
@@ -116,6 +117,7 @@ def train_held(
         refuse_early(recipe, net, dataset)
     teachers = read_teachers(recipe, net, dataset)
     training, validation = training_data(recipe, steps(recipe, net, dataset.train))
+    check_schedule(net, training, validation, train_schedule(recipe.train))
     anew = epoch_data(recipe, net, dataset)
     if begun:
         refuse_other_data(directory.manifest(), recipe, dataset)
@@ -132,11 +134,12 @@ def train_held(
     with telling_how_to_resume(f"go on with: {going_on}"):
         reports, device = _fit(net, teachers, recipe, training, validation, anew, directory, metrics := Metrics(), listener)
     tell_best(reports, listener)
-    result = accuracy(net, steps(recipe, net, dataset.test))
+    found = confusion(net, steps(recipe, net, dataset.test))
     trained = {FLOAT_NET: encode_net(net), METRICS: metrics_file(b"", "train", metrics)}
-    manifest = directory.revised_manifest(accuracy={"float": result}, device=device_name(device))
+    by_class = {"float": class_figures(found, dataset.classes).model_dump(mode="json")}
+    manifest = directory.revised_manifest(accuracy={"float": found.accuracy}, by_class=by_class, device=device_name(device))
     directory.write({**trained, **manifest}, removed=[CHECKPOINT])
-    return result
+    return found.accuracy
 
 
 def _fit(

@@ -197,7 +197,7 @@ def _verify(directory: ModelDirectory, against: str | None, asked: VerifyRequest
         examination.question(witness, argument)
     report = Report.of(
         model,
-        vectors.accuracy,
+        vectors,
         vectors={each.name: each.vectors for each in (*sets, *stream)},
         evidence=examination.found,
         questions=in_order_of_witnesses(examination.questions),

@@ -50,11 +50,12 @@ def test_run_prints_one_json_document(data, tmp_path):
     result = rescomp("run", "--data", data, "--weights", "int8", "--json", "-o", tmp_path / "out", *QUICK)
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert set(document) == {"schema", "accuracy", "streamed", "bytes", "witnesses", "seconds", "model_dir"}
+    assert set(document) == {"schema", "accuracy", "by_class", "streamed", "bytes", "witnesses", "seconds", "model_dir"}
     assert document["schema"] == 1
     assert set(document["bytes"]) == {"weights", "scales", "biases", "tables", "model"}
     assert sum(document["bytes"].values()) == 2 * document["bytes"]["model"]
     assert all(0 <= document["accuracy"][kind] <= 1 for kind in ("float", "integer"))
+    assert all(set(document["by_class"][kind]["recall"]) == {"0", "1"} for kind in ("float", "integer"))
     assert {witness["name"] for witness in document["witnesses"]} == {"onnxruntime", "tflite", "c", "torch"}
     for witness in document["witnesses"]:
         assert set(witness) == {"name", "variant", "build", "version", "set", "sampled", "steps", "compared", "mismatches"}

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from rescomp.errors import counted
+from rescomp.manifest import ClassFigures
 from rescomp.printing import TerminalListener, describe_epoch, describe_progress, table
+from rescomp.printing.classes import recall_table
 from rescomp.train.metrics import EpochReport
 from rescomp.validate.witness import Progress
 
@@ -17,6 +19,18 @@ def test_an_epoch_says_all_of_it(seconds, text):
     assert describe_epoch(report) == line
     in_a_row = dataclasses.replace(report, streamed_accuracy=0.75)
     assert describe_epoch(in_a_row) == line.replace("80.0% (", "80.0%, in a row 75.0% (")
+
+
+def test_every_class_is_told_and_of_many_those_answered_worst():
+    few = {"float": ClassFigures(balanced_accuracy=0.75, macro_f1=0.5, recall={"b": 1.0, "a": 0.5})}
+    assert recall_table(few).splitlines() == ["recall    float", "------  -------", "b       100.00%", "a        50.00%"]
+    names = [f"c{number:02}" for number in range(20)]
+    figures = {"balanced_accuracy": 0.5, "macro_f1": 0.5}
+    first = ClassFigures(**figures, recall=dict.fromkeys(names, 0.25))
+    last = ClassFigures(**figures, recall={name: 1 - 0.03125 * number for number, name in enumerate(names)})
+    lines = recall_table({"float": first, "integer": last}).splitlines()
+    assert [line.split()[0] for line in lines[2:-1]] == names[:7:-1]
+    assert lines[-1] == "8 more are answered better, or as well"
 
 
 def test_percentages_are_aligned_as_numbers():

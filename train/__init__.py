@@ -5,7 +5,7 @@ from __future__ import annotations
 from .checkpoint import CheckpointFile, encode_net, load_net, save_net
 from .determinism import Determinism, make_deterministic
 from .early_stopping import BestEpoch
-from .evaluate import accuracy, scores
+from .evaluate import accuracy, confusion, scores
 from .loop import DivergedError, fit
 from .memory import keep_freed_memory
 from .metrics import EpochReport, Metrics, metrics_file
@@ -20,6 +20,7 @@ __all__ = [
     "Metrics",
     "Schedule",
     "accuracy",
+    "confusion",
     "encode_net",
     "fit",
     "keep_freed_memory",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from ..data.split import Split
 from ..errors import InputError
+from ..models import Net
+from .schedule import Schedule
 from .walk import Walk
 
 
@@ -27,6 +31,24 @@ class Carried:
     walk: Walk | None = None
     states: dict[str, Tensor] = field(default_factory=dict)
     rows: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+
+    @classmethod
+    def of(cls, net: torch.nn.Module, train: Split, schedule: Schedule) -> Self:
+        """No states yet. Raises InputError where the schedule asks for what a net without state has not, or for balanced batches of
+        recordings that the training walks through.
+        """
+        if not isinstance(net, Net) or not net.cells:
+            for key in ("carry", "loss_share"):
+                if getattr(schedule, key):
+                    raise InputError(f"train.{key} is for recurrent cells: leave it out for a net without state")
+            return cls()
+        walk = Walk.of(train) if schedule.carry else None
+        if walk is not None and schedule.balance == "batches":
+            raise InputError(
+                "train.balance = 'batches' draws recordings one by one, and these are walked through in the order of time: set it to "
+                "'weights', or train.carry to 0"
+            )
+        return cls(net.state_sizes, schedule.carry, schedule.batch_size, walk)
 
     def order(self, count: int, generator: torch.Generator) -> Tensor:
         """The order of an epoch of `count` sequences, int64 [count]."""

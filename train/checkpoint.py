@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..model_directory import write_atomically
 from ..models.older_formats import renewed
 from ..models.tensors import read_safetensors
-from ..recipe import ALONE
+from ..recipe import BEFORE
 from .carried import Carried
 from .device import device_of
 from .early_stopping import BestEpoch
@@ -114,7 +114,7 @@ class CheckpointFile:
 
     def save(self, state: TrainingState, epoch: int, identity: Mapping[str, Any], metrics: Metrics) -> None:
         """Write the state after `epoch` epochs. identity: what a resumed run must have in common. Raises InputError."""
-        best = {"best": {"epoch": state.best.epoch, "accuracy": state.best.accuracy, "loss": state.best.loss}} if state.best.epoch else {}
+        best = {"best": {"epoch": state.best.epoch, "accuracy": state.best.figure, "loss": state.best.loss}} if state.best.epoch else {}
         recipe = {} if self.recipe is None else {"recipe": self.recipe}
         metadata = {"epoch": epoch, "identity": dict(identity), "metrics": metrics.lines, **best, **recipe}
         write_tensors(self.path, state.tensors(), metadata)
@@ -135,7 +135,7 @@ class CheckpointFile:
                 f"{self.path} does not hold the metrics of its {epoch} epochs: it is damaged or of an older rescomp, train anew"
             )
         for key, value in identity.items():
-            made_with = found.get(key, ALONE.get(key))
+            made_with = found.get(key, BEFORE.get(key))
             if made_with != json.loads(json.dumps(value)):  # a list stands there for a tuple
                 raise InputError(
                     f"{self.path} was made with {key} = {made_with}, this run has {value}: "
@@ -151,7 +151,7 @@ class CheckpointFile:
             best.epoch = 0
             return
         try:
-            best.epoch, best.accuracy, best.loss = int(found["epoch"]), float(found["accuracy"]), float(found["loss"])
+            best.epoch, best.figure, best.loss = int(found["epoch"]), float(found["accuracy"]), float(found["loss"])
         except (TypeError, KeyError, ValueError) as error:
             raise InputError(f"{self.path} does not say which epoch was the best: train anew") from error
         if not 0 < best.epoch <= epoch:

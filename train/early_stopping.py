@@ -10,21 +10,21 @@ from torch import Tensor
 
 @dataclass
 class BestEpoch:
-    """The epoch of the highest validation accuracy so far, and the net's tensors after it. epoch 0: none yet.
+    """The epoch of the highest validation figure so far (train.select), and the net's tensors after it. epoch 0: none yet.
 
-    Of equal accuracies the lower validation loss (mean cross entropy) counts, so that slow progress on few sequences is seen; of equal
+    Of equal figures the lower validation loss (mean cross entropy) counts, so that slow progress on few sequences is seen; of equal
     losses the first.
     """
 
     epoch: int = 0
-    accuracy: float = 0.0
+    figure: float = 0.0
     loss: float = 0.0
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
-    def see(self, epoch: int, accuracy: float, loss: float, net: torch.nn.Module) -> None:
+    def see(self, epoch: int, figure: float, loss: float, net: torch.nn.Module) -> None:
         """Keep this epoch's parameters and buffers if it is better."""
-        if self.epoch == 0 or (accuracy, -loss) > (self.accuracy, -self.loss):
-            self.epoch, self.accuracy, self.loss = epoch, accuracy, loss
+        if self.epoch == 0 or (figure, -loss) > (self.figure, -self.loss):
+            self.epoch, self.figure, self.loss = epoch, figure, loss
             self.tensors = {name: value.detach().clone() for name, value in net.state_dict().items()}
 
     def is_over(self, epoch: int, patience: int) -> bool:

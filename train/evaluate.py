@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ..data.confusion import Confusion
 from ..data.rows import row_orders
 from ..data.split import Split
 from ..models import CountedSteps, Net
+from ..recipe import IN_STREAMS, Select
 from .batches import Batch, side_by_side
 from .device import device_of
+from .metrics import ClassMeans
 
 EVALUATION_BATCH = 256
 LANES = 16
@@ -43,17 +47,17 @@ def _evaluating(net: torch.nn.Module) -> Iterator[None]:
 
 def accuracy(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> float:
     """Fraction of sequences whose highest score (the first of equals) is their class."""
-    return accuracy_and_loss(net, split, batch_size)[0]
+    return confusion(net, split, batch_size).accuracy
 
 
-def accuracy_and_loss(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> tuple[float, float]:
-    """The same, and the mean cross entropy."""
-    return _right_and_loss(scores(net, split, batch_size), torch.from_numpy(split.y))
+def confusion(net: torch.nn.Module, split: Split, batch_size: int = EVALUATION_BATCH) -> Confusion:
+    """The answers to all sequences, by class."""
+    return _judged(scores(net, split, batch_size), torch.from_numpy(split.y))[0]
 
 
-def _right_and_loss(answers: Tensor, y: Tensor) -> tuple[float, float]:
-    correct = int((answers.argmax(dim=1) == y).sum())
-    return correct / len(y), float(cross_entropy(answers, y))
+def _judged(answers: Tensor, y: Tensor) -> tuple[Confusion, float]:
+    """(answers by class, mean cross entropy)."""
+    return Confusion.of(y.numpy(), answers.argmax(dim=1).numpy(), answers.shape[1]), float(cross_entropy(answers, y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,23 +74,39 @@ class Validation:
 
     def judge(self, net: torch.nn.Module) -> Judgement:
         """The net as it is now, which is not changed."""
-        offline = accuracy_and_loss(net, self.split)
+        y = torch.from_numpy(self.split.y)
+        alone, loss = _judged(scores(net, self.split), y)
         if self.order is None or not isinstance(net, Net):
-            return Judgement(offline[0], None, *offline)
-        row = _right_and_loss(_scores_in_a_row(net, self.split, self.order), torch.from_numpy(self.split.y)[self.order])
-        return Judgement(offline[0], row[0], (offline[0] + row[0]) / 2, (offline[1] + row[1]) / 2)
+            return Judgement(alone, None, loss)
+        row, row_loss = _judged(_scores_in_a_row(net, self.split, self.order), y[self.order])
+        return Judgement(alone, row, (loss + row_loss) / 2)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """accuracy: of sequences one by one; streamed: at the ends of those in a row. watched, loss: what early stopping compares, the means of
-    both ways where there are two.
+    """alone: answers to sequences one by one; streamed: at the ends of those in a row, None where states are not carried. loss: mean
+    cross entropy, of both ways where there are two.
     """
 
-    accuracy: float
-    streamed: float | None
-    watched: float
+    alone: Confusion
+    streamed: Confusion | None
     loss: float
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a report of the epoch tells, by its fields' names."""
+        told: dict[str, Any] = {"validation_accuracy": self.alone.accuracy, "validation": ClassMeans.of(self.alone)}
+        if self.streamed is not None:
+            told |= {"streamed_accuracy": self.streamed.accuracy, "streamed": ClassMeans.of(self.streamed)}
+        return told
+
+    def watched(self, select: Select) -> float:
+        """What early stopping compares, the larger the better: the mean of both ways where there are two, unless one is named."""
+        if select == "loss":
+            return -self.loss
+        alone = None if select.startswith(IN_STREAMS) else self.alone
+        each = [getattr(way, select.removeprefix(IN_STREAMS)) for way in (alone, self.streamed) if way is not None]
+        return float(sum(each) / len(each))
 
 
 def _scores_in_a_row(net: Net, split: Split, order: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
@@ -17,7 +17,9 @@ from ..data.split import Split
 from ..data.splits import normalization
 from ..errors import InputError
 from ..models import CountedSteps, Net, mean_cross_entropy
+from ..recipe import IN_STREAMS
 from .augment import Augmentation
+from .balance import balanced_order, weights_of
 from .batches import Batch
 from .carried import Carried
 from .checkpoint import CheckpointFile, TrainingState
@@ -25,7 +27,6 @@ from .device import device_of
 from .evaluate import Judgement, Validation
 from .metrics import EpochReport, Metrics
 from .schedule import Schedule
-from .walk import Walk
 
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[[EpochReport], None]
@@ -71,14 +72,17 @@ def fit(
     given the same threads. identity: what else a resumed run must have in common (JSON). anew: gives the data of an epoch in the place of
     `train`. Everything random comes from schedule.seed; torch's global generator is left as it was.
 
-    With schedule.patience the net ends with the weights of the epoch of the best validation accuracy (of equals the lowest loss, once the
-    constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so long. With
-    schedule.carry that is the mean of two accuracies, and so is the loss: of sequences one by one, and at the ends of the same in a row.
+    With schedule.patience the net ends with the weights of the epoch of the best validation figure, schedule.select (of equals the lowest
+    loss, once the constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so
+    long. With schedule.carry that is the mean of two figures, unless one is named, and so is the loss: of sequences one by one, and at the
+    ends of the same in a row.
 
     Raises DivergedError, and InputError when a file cannot be written, the checkpoint is missing, damaged or another run's, or
     patience has no validation split to watch.
     """
-    _check(schedule, validation, checkpoint, resume)
+    if resume and checkpoint is None:
+        raise ValueError("resume needs a checkpoint")
+    check_schedule(net, train, validation, schedule)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         known = {**_identity(net, train, validation, schedule), **(identity or {})} if checkpoint else {}
@@ -100,11 +104,15 @@ def fit(
     return tuple(reports)
 
 
-def _check(schedule: Schedule, validation: Split | None, checkpoint: CheckpointFile | None, resume: bool) -> None:
-    if resume and checkpoint is None:
-        raise ValueError("resume needs a checkpoint")
+def check_schedule(net: torch.nn.Module, train: Split, validation: Split | None, schedule: Schedule) -> None:
+    """Raise InputError for what `fit` would refuse of these before its first epoch."""
     if schedule.patience is not None and validation is None:
         raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
+    if schedule.select.startswith(IN_STREAMS) and not schedule.carry:
+        raise InputError(
+            f"train.select = {schedule.select!r} is of nets whose states are carried: choose {schedule.select[len(IN_STREAMS) :]!r}"
+        )
+    Carried.of(net, train, schedule)
 
 
 @dataclass
@@ -137,12 +145,13 @@ class _Run:
     ) -> None:
         self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
         self.loss = loss or self._cross_entropy
+        self.weights = weights_of(train, schedule, device_of(net))
         self.data = Batch.whole(train)
         self.augment = augment
         self.optimizer = _optimizer(net, schedule)
         self.device = device_of(net)
         self.generator = torch.Generator().manual_seed(schedule.seed)
-        self.carried = _carried(net, train, schedule)
+        self.carried = Carried.of(net, train, schedule)
         self.state = TrainingState(net, self.optimizer, self.generator, carried=self.carried)
         self.steps_an_epoch = math.ceil(len(train) / schedule.batch_size)
         self.total = self.steps_an_epoch * schedule.epochs
@@ -178,7 +187,7 @@ class _Run:
         if self.schedule.patience is None or judged is None:
             return None
         if self.step >= self.schedule.settled * self.total:
-            self.state.best.see(epoch, judged.watched, judged.loss, self.net)
+            self.state.best.see(epoch, judged.watched(self.schedule.select), judged.loss, self.net)
         return self.state.best.epoch or None
 
     def is_over(self, epoch: int) -> bool:
@@ -195,9 +204,9 @@ class _Run:
     def report(self, epoch: int, mean: float, correct: float, judged: Judgement | None, left: float, text: str | None) -> EpochReport:
         """What is told of a finished epoch, which is watched first. left: seconds; text: where the constraints' schedules are."""
         best, rate = self.watch(epoch, judged), self.schedule.rate(self.step - 1, self.total)
-        alone, in_a_row = (judged.accuracy, judged.streamed) if judged else (None, None)
         known = self.schedule.stage, epoch, self.schedule.epochs
-        return EpochReport(*known, mean, correct, alone, rate, left, best, text, in_a_row)
+        report = EpochReport(*known, mean, correct, None, rate, left, best, text)
+        return report if judged is None else replace(report, **judged.told)
 
     def store(self, report: EpochReport, checkpoint: CheckpointFile | None, metrics: Metrics) -> None:
         """Put a finished epoch on disk."""
@@ -207,10 +216,15 @@ class _Run:
 
     def _batches(self) -> Iterator[tuple[Tensor, Batch]]:
         """Which sequences they are, int64 [batch], and the batches."""
-        order = self.carried.order(len(self.data), self.generator)
+        order = self._order()
         for start in range(0, len(order), self.schedule.batch_size):
             rows = order[start : start + self.schedule.batch_size]
             yield rows, self.augment(self.data.take(rows), self.generator).to(self.device)
+
+    def _order(self) -> Tensor:
+        """Of an epoch's sequences, int64 [sequences]."""
+        order = self.carried.order(len(self.data), self.generator)
+        return balanced_order(self.data.y, self.generator) if self.schedule.balance == "batches" else order
 
     def _update(self, rows: Tensor, batch: Batch, epoch: int) -> tuple[float, Tensor]:
         """(loss, scores) of one optimizer step."""
@@ -241,7 +255,7 @@ class _Run:
         return scores, counted if self.schedule.loss_share else None
 
     def _cross_entropy(self, scores: Tensor, x: Tensor, lengths: Tensor, y: Tensor, counted: CountedSteps | None) -> Tensor:  # noqa: ARG002
-        return mean_cross_entropy(scores, y, self.schedule.label_smoothing, counted)
+        return mean_cross_entropy(scores, y, self.schedule.label_smoothing, counted, self.weights)
 
     def _announce(self) -> None:
         if self.on_step and self.total:
@@ -259,16 +273,6 @@ def _augmentation(train: Split, schedule: Schedule, spread: Tensor | None, cente
         spread = torch.from_numpy(normalization(train)[1]).float()
     moving = (schedule.time_shift, schedule.crop, schedule.flip)
     return Augmentation(spread, schedule.input_noise, schedule.rotation, *moving, center)
-
-
-def _carried(net: torch.nn.Module, train: Split, schedule: Schedule) -> Carried:
-    """No states yet. Raises InputError where the schedule asks for what a net without state has not."""
-    if isinstance(net, Net) and net.cells:
-        return Carried(net.state_sizes, schedule.carry, schedule.batch_size, Walk.of(train) if schedule.carry else None)
-    for key in ("carry", "loss_share"):
-        if getattr(schedule, key):
-            raise InputError(f"train.{key} is for recurrent cells: leave it out for a net without state")
-    return Carried()
 
 
 def _optimizer(net: torch.nn.Module, schedule: Schedule) -> torch.optim.Optimizer:

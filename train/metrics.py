@@ -5,11 +5,25 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+from ..data.confusion import Confusion
 from ..documents import parse_json
 from ..errors import InputError
 from ..model_directory import METRICS
+
+
+@dataclass(frozen=True)
+class ClassMeans:
+    """Figures in which every class counts alike; see Confusion."""
+
+    balanced_accuracy: float
+    macro_f1: float
+
+    @classmethod
+    def of(cls, found: Confusion) -> Self:
+        """Of such answers."""
+        return cls(found.balanced_accuracy, found.macro_f1)
 
 
 @dataclass(frozen=True)
@@ -19,7 +33,8 @@ class EpochReport:
     loss, accuracy: means over the training batches as they were seen (accuracy as a fraction). validation_accuracy: after the
     epoch, None without a validation split. learning_rate: of the last step. seconds_left: an estimate, for display; never stored.
     best_epoch: the one that early stopping would keep, None without it. schedule: where the constraints are, None without any.
-    streamed_accuracy: as validation_accuracy, of sequences in a row without a reset, None unless states are carried.
+    streamed_accuracy: as validation_accuracy, of sequences in a row without a reset, None unless states are carried. validation, streamed:
+    what belongs to these two accuracies.
     """
 
     stage: str
@@ -33,6 +48,8 @@ class EpochReport:
     best_epoch: int | None = None
     schedule: str | None = None
     streamed_accuracy: float | None = None
+    validation: ClassMeans | None = None
+    streamed: ClassMeans | None = None
 
     def stored(self) -> dict[str, Any]:
         """The fields that are the same in every run of the same recipe."""

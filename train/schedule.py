@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ..recipe import Constraint, QuantizeSection, Sparse, TrainSection
+from ..recipe import Balance, Constraint, QuantizeSection, Select, Sparse, TrainSection
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Schedule:
     and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
     any epoch's weights; earlier epochs are not among the best. carry: probability that a row of a batch begins in the state in which a
     row of the batch before ended; loss_share: of each sequence's steps, the last ones, that carry the loss (0: the last step alone).
-    Both are for nets with a state.
+    Both are for nets with a state. select: what figure of the validation part is compared. balance: what makes classes of different
+    numbers of sequences count alike.
     """
 
     stage: str
@@ -43,6 +44,8 @@ class Schedule:
     settled: float = 0.0
     carry: float = 0.0
     loss_share: float = 0.0
+    select: Select = "accuracy"
+    balance: Balance = "none"
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of step 0..total-1: a linear rise, then half a cosine from `learning_rate` towards 0."""
@@ -71,6 +74,8 @@ def train_schedule(train: TrainSection) -> Schedule:
         patience=train.patience,
         carry=train.carry or 0.0,
         loss_share=train.loss_share or 0.0,
+        select=train.select,
+        balance=train.balance,
     )
 
 

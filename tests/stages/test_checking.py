@@ -84,6 +84,24 @@ def test_without_limits_it_measures(verified, sizes):
     assert {witness["name"] for witness in document["witnesses"]} == {"onnxruntime", "c"}
 
 
+def test_figures_of_the_classes_are_limited_and_are_those_of_the_vectors(verified, tmp_path):
+    directory = ModelDirectory.open(verified)
+    report, by_class = json.loads((verified / REPORT).read_text()), directory.manifest().by_class.integer
+    assert report["by_class"] == by_class.model_dump()
+    assert stages.check(verified).as_json()["by_class"] == report["by_class"]
+    for name in ("balanced_accuracy", "macro_f1", "least_recall"):
+        limits = tmp_path / "limits.toml"
+        stages.check(verified, limits=write(limits, f"[evaluation]\n{name} = {getattr(by_class, name)!r}\n")).raise_failures()
+    report["by_class"]["macro_f1"] /= 2
+    directory.write({REPORT: to_json(report)})
+    with pytest.raises(InputError, match=r"tells other figures of the classes than vectors/test\.npz gives: run `rescomp verify"):
+        stages.check(verified)
+    del report["by_class"]
+    directory.write({REPORT: to_json(report)})
+    found = stages.check(verified, limits=write(limits, "[evaluation]\nleast_recall = 1.0\n"))
+    assert found.passed == (by_class.least_recall == 1)
+
+
 def test_a_size_may_equal_its_limit_and_not_be_past_it(verified, sizes, tmp_path):
     limits = write(tmp_path / "limits.toml", f"[limits]\nconst_bytes = {sizes[0]}\nram_bytes = {sizes[1]}\n")
     stages.check(verified, limits=limits).raise_failures()

@@ -276,11 +276,12 @@ def test_what_is_not_read_is_refused(words, said, model_dir, recordings, capsys)
 def test_the_table_and_the_document(model_dir, capsys):
     assert main(["evaluate", str(model_dir), "--stream", "--perturb", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"schema", "model", "graph_sha256", "data", "accuracy", "streamed", "perturbed", "sentences"}
+    assert set(document) == {"schema", "model", "graph_sha256", "data", "accuracy", "by_class", "streamed", "perturbed", "sentences"}
     assert document["perturbed"]["turned"]["why_not"] == "4 channels are no triples of axes"
     assert main(["evaluate", str(model_dir), "--stream", "--perturb", "--rate", "10", "--background", "0"]) == 0
     text = capsys.readouterr().out
     for said in (
+        f"the same, macro F1              {document['by_class']['macro_f1']:7.2%}",
         "single, from any state",
         "ends of recordings",
         "settled",

@@ -15,6 +15,7 @@ from rescomp.model_directory import CHECKPOINT, MANIFEST, SUMS, WEIGHTS, ModelDi
 from rescomp.model_names import is_model_name, model_name_of
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.class_figures import class_figures
 from rescomp.stages.listener import Silent
 from rescomp.tests.stages.listeners import Interrupt
 from rescomp.validate.torch_net import load_quantized
@@ -46,6 +47,9 @@ def test_the_manifest_records_where_the_model_comes_from(finished, recordings):
     assert {"rescomp", "python", "numpy", "torch", "safetensors", "onnx", "flatbuffers", "tflite"} == set(manifest["versions"])
     assert len(manifest["data"]["sha256"]) == len(manifest["graph_sha256"]) == 64
     assert set(manifest["accuracy"]) == {"float", "integer"}
+    vectors = read_vectors(ModelDirectory.open(finished), read_model(ModelDirectory.open(finished)))
+    assert manifest["by_class"]["integer"] == class_figures(vectors.confusion, manifest["classes"]).model_dump()
+    assert set(manifest["by_class"]["float"]["recall"]) == set(manifest["classes"])
     assert manifest["input"]["scale"] == 2.0 ** -manifest["input"]["fraction_bits"]
     assert manifest["formats"]["step.h_next"] == {"format": "int16 Q12, -10922..10922", "scale": 2.0**-12}
 
