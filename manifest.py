@@ -212,6 +212,18 @@ NOT_KNOWN = ClassFiguresOfNets()
 """Of nets of earlier versions."""
 
 
+class Warnings(Stated):
+    """Sentences on what a user should know: of the data and the float net, and of the integer model."""
+
+    train: tuple[str, ...] = ()
+    quantize: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """In the order in which they were told."""
+        return *self.train, *self.quantize
+
+
 class BegunFrom(Stated):
     """What the training went on from: the float net of another model directory, and what it was of. graph_sha256: of its integer model."""
 
@@ -245,6 +257,7 @@ class Manifest(Stated):
     begun_from: BegunFrom | None = None
     accuracy: Accuracies = Accuracies()
     by_class: ClassFiguresOfNets = NOT_KNOWN
+    warnings: Warnings = Warnings()
     calibrated: Calibrated | None = None
     decision: ChosenDecision | None = None
     graph_sha256: Sha256 | None = None

@@ -16,6 +16,7 @@ from .images import holds_images, read_images
 from .logs import read_logs
 from .npz import read_npz
 from .raw import RawDataset
+from .repeated import remarks_on_repeated
 from .source_keys import refuse_unread_keys
 from .split import Split, set_digest
 from .ts import read_ts_pair
@@ -28,7 +29,8 @@ __all__ = ["Dataset", "Split", "load_dataset"]
 class Dataset:
     """A training and a test split of the same classes and channels. digest: SHA-256 (hex) over classes and both splits' content.
 
-    channels: their names where the source gives them. facts: what else the manifest records of the source.
+    channels: their names where the source gives them. facts: what else the manifest records of the source. notes: sentences on what a user
+    should look at in it.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Dataset:
     digest: str
     channels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def load_dataset(data: DataSection | str, classes: Sequence[str] = (), *, grouped: bool = False) -> Dataset:
@@ -59,7 +62,8 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = (), *, groupe
     for group in (*raw.facts.get("train_groups", ()), *raw.facts.get("test_groups", ())):
         if fault := label_fault(group):
             raise InputError(f"the group {group[:80]!r} of {raw.name} {fault}: rename it")
-    return Dataset(raw.name, train, test, found, set_digest(found, train.digest(), test.digest()), raw.channels, raw.facts)
+    notes = (*raw.notes, *remarks_on_repeated(train, test, "test"))
+    return Dataset(raw.name, train, test, found, set_digest(found, train.digest(), test.digest()), raw.channels, raw.facts, notes)
 
 
 def _read(data: DataSection, known: Sequence[str], grouped: bool) -> RawDataset:

@@ -14,6 +14,7 @@ from ..errors import InputError, counted
 from ..recipe import DataSection
 from ..text_files import whole_number
 from .labels import refuse_other_classes
+from .paces import remarks_on_paces
 from .raw import RawDataset, RawSplit, pad_sequences
 from .recordings import Log, Recording, read_log
 from .splits import held_out
@@ -57,7 +58,8 @@ def read_logs(path: Path, data: DataSection, known: Sequence[str] = ()) -> RawDa
         refuse_other_classes(path, classes, known)
     train, test = (_by_group if data.split == "group" else _by_time)(log, classes, data)
     splits = _raw(log, "train", train), _raw(log, "test", test)
-    return RawDataset(path.stem, *splits, classes, log.channels, _facts(log, data, train, test))
+    notes = tuple(remarks_on_paces(log.paces, log.interval, data.gap))
+    return RawDataset(path.stem, *splits, classes, log.channels, _facts(log, data, train, test), notes)
 
 
 def read_windows(path: Path, data: DataSection, *, labelled: bool, grouped: bool) -> tuple[RawSplit | None, Log]:

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..recipe import DataSection
+from ..text_files import escaped
 from .csv_table import FloatColumn, Table, read_table
 from .hidden import visible, visible_below
+from .paces import Pace
 
 DEFAULT_LABEL = "label"
 """The column of labels when data.label is unset."""
@@ -43,7 +45,7 @@ class Recording:
 @dataclass(frozen=True, eq=False)
 class Log:
     """All recordings of a source, in order. integer: every channel holds integers, the device's own readings. interval: the median step of
-    the times, in their own unit; None without any.
+    the times, in their own unit; None without any. paces: of each file with times.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Log:
     integer: bool
     recordings: tuple[Recording, ...]
     interval: float | None = None
+    paces: tuple[Pace, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +106,18 @@ def read_log(path: Path, data: DataSection, *, labelled: bool = True, grouped: b
     sources = _sources(path, data)
     recordings: list[Recording] = []
     intervals: list[FloatColumn] = []
+    paces: list[Pace] = []
     integer = True
     for source, table, columns in _tables(sources, data, labelled, grouped):
         begin = recordings[-1].begin + APART if recordings else 0
         recordings += _cut(table, columns, source, data.gap, begin)
-        intervals += _intervals(table, columns, source, data.gap)
+        steps, gaps = _steps_and_gaps(table, columns, source, data.gap)
+        intervals.append(steps)
+        if columns.time:
+            paces.append(Pace(escaped(source.path.name), float(np.median(steps)) if len(steps) else None, gaps))
         integer = integer and all(table.is_integer(name) for name in columns.channels)
     interval = float(np.median(np.concatenate(intervals))) if any(map(len, intervals)) else None
-    return Log(path, len(sources), columns.channels, integer, tuple(recordings), interval)
+    return Log(path, len(sources), columns.channels, integer, tuple(recordings), interval, tuple(paces))
 
 
 def has_labelled_readings(path: Path, data: DataSection) -> bool:
@@ -236,13 +243,14 @@ def _times(table: Table, columns: _Columns) -> FloatColumn | None:
     return table.times(columns.time) if columns.time else None
 
 
-def _intervals(table: Table, columns: _Columns, source: _Source, gap: float) -> Iterator[FloatColumn]:
-    """Steps of time between neighbouring readings of each group, without gaps and those that do not go forward."""
-    times = _times(table, columns)
-    if times is not None:
-        for part in _parts(_groups(table, columns, source), np.zeros(len(table), np.str_), times, gap):
-            steps = np.diff(times[part])
-            yield steps[steps > 0]
+def _steps_and_gaps(table: Table, columns: _Columns, source: _Source, gap: float) -> tuple[FloatColumn, int]:
+    """(steps of time between neighbouring readings of each group, without gaps and those that do not go forward; how many gaps)."""
+    times, groups = _times(table, columns), _groups(table, columns, source)
+    if times is None:
+        return np.zeros(0), 0
+    parts = list(_parts(groups, np.zeros(len(table), np.str_), times, gap))
+    steps = np.concatenate([np.diff(times[part]) for part in parts])
+    return steps[steps > 0], len(parts) - len(np.unique(groups))
 
 
 def _parts(

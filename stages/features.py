@@ -10,6 +10,7 @@ from ..data.clip_sources import load_clips
 from ..data.clips import Clips, ClipsDataset
 from ..data.dataset import Dataset, load_dataset
 from ..data.input_format import choose_fraction_bits
+from ..data.repeated import remarks_on_repeated
 from ..data.split import Split
 from ..errors import InputError, MissingToolError
 from ..frontend.asked import asked_for, asked_front_end
@@ -87,7 +88,8 @@ def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener
         for name, split in (("train", clips.train), ("test", clips.test))
     )
     train = replace(train, held=clips.kept_for_validation)
-    known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts)
+    notes = tuple(remarks_on_repeated(train, test, "test"))
+    known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts, notes)
     return FeatureDataset(*known, front_end=front_end, clips=clips, frames=frames)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class Listener(Protocol):
     def warning(self, text: str) -> None:
         """Something that a user should look at; the stage goes on."""
         ...
+
+
+def tell(sentences: Iterable[str], listener: Listener) -> tuple[str, ...]:
+    """Tell each as a warning; returns them."""
+    told = tuple(sentences)
+    for sentence in told:
+        listener.warning(sentence)
+    return told
 
 
 class Silent:

@@ -34,7 +34,7 @@ class Summary:
     """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time.
 
     streamed: of the integer model in a stream, None for a net without state. calibrated: of one with an alignment. by_class: what
-    belongs to the two accuracies.
+    belongs to the two accuracies. warnings: the manifest's, all of them.
     """
 
     accuracy_float: float
@@ -46,6 +46,7 @@ class Summary:
     streamed: StreamedFigures | None = None
     calibrated: Calibrated | None = None
     by_class: ClassFiguresOfNets = NOT_KNOWN
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp run --json`."""
@@ -56,6 +57,7 @@ class Summary:
             "streamed": None if self.streamed is None else self.streamed.model_dump(mode="json"),
             **({} if self.calibrated is None else {"calibrated": self.calibrated.model_dump(mode="json")}),
             "bytes": self.bytes,
+            "warnings": list(self.warnings),
             "witnesses": [entry.as_row() for entry in self.verification.witnesses],
             "seconds": round(self.seconds, 1),
             "model_dir": str(self.model_dir),
@@ -98,8 +100,9 @@ def run(
             verification = verify(path, against, listener=listener)
             streamed = streamed_figures(ModelDirectory.open(path), listener)
             manifest = ModelDirectory.open(path).manifest()
-    known = (constant_bytes(model), verification, time.monotonic() - start, path, streamed, manifest.calibrated, manifest.by_class)
-    return Summary(float_accuracy, integer_accuracy, *known)
+    known = constant_bytes(model), verification, time.monotonic() - start, path
+    of_manifest = manifest.calibrated, manifest.by_class, manifest.warnings.all
+    return Summary(float_accuracy, integer_accuracy, *known, streamed, *of_manifest)
 
 
 def streamed_figures(directory: ModelDirectory, listener: Listener) -> StreamedFigures | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,9 @@ from .features import load_readings, sound_of, with_what_stands_before
 from .fine_tuning import compressed_net, fine_tune, read_float_net, tell_limited
 from .golden_rows import kept_rows
 from .golden_vectors import answers, decode_vectors, vector_files
-from .listener import Listener, Silent
+from .listener import Listener, Silent, tell
 from .net_readings import steps
+from .net_remarks import remarks_on_classes, remarks_on_integers
 from .origin import refuse_other_data, versions
 from .readings import Reader
 from .recipes import kept_recipe, read_recipe, tell_of_before
@@ -65,8 +66,6 @@ _CHANGED = ("compress", "quantize", *OPTIONAL_SECTIONS)
 """Sections of the recipe that this stage alone reads."""
 _DEVICE = "train.device"
 """The key of [train] that may change too: it is of the machine at hand."""
-LOSS_WORTH_A_WARNING = 0.05
-"""Accuracy lost between the float and the integer model."""
 
 
 def quantize(
@@ -191,6 +190,7 @@ def _quantize(
     test = reader.steps(readings)
     rows = kept_rows(recipe, len(test))
     files, found = _files(model, test, rows, _recorded(reader, dataset.test), sound_of(dataset, rows))
+    told = tell(_remarks(recipe, manifest, found), listener)
     directory.write(
         {
             **files,
@@ -198,8 +198,9 @@ def _quantize(
             QUANTIZED_NET: encode_net(net),
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
-                accuracy={"float": manifest.accuracy.float_, "integer": (result := found.accuracy)},
+                accuracy={"float": manifest.accuracy.float_, "integer": found.accuracy},
                 by_class=_by_class(manifest, found),
+                warnings={"train": manifest.warnings.train, "quantize": told},
                 **_calibrated(recipe, reader, readings),
                 decision=_as_entry(chosen),
                 graph_sha256=digest(model),
@@ -209,9 +210,7 @@ def _quantize(
         },
         removed=[*EXPORTED, REPORT, CHECKPOINT],
     )
-    if result < (manifest.accuracy.float_ or 0) - LOSS_WORTH_A_WARNING:
-        listener.warning(f"integer accuracy {result:.2%} is far below the float net's: train longer, or use int8 weights")
-    return result
+    return found.accuracy
 
 
 def _revised(directory: ModelDirectory, overrides: Sequence[str], weights: str | None, density: float | None) -> Recipe:
@@ -246,6 +245,13 @@ def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:
     """What the manifest says of a calibration."""
     found = None if recipe.alignment is None else calibrated_accuracy(recipe.alignment, reader, test)
     return {} if recipe.alignment is None else {"calibrated": None if found is None else found.model_dump(mode="json")}
+
+
+def _remarks(recipe: Recipe, manifest: Manifest, found: Confusion) -> Iterator[str]:
+    """On the integer model, which answers so."""
+    yield from remarks_on_integers(manifest.accuracy.float_ or 0.0, found.accuracy, int(found.recordings.sum()))
+    figures = class_figures(found, manifest.classes)
+    yield from remarks_on_classes(found, figures, "integer model", balanced=recipe.train.balance != "none")
 
 
 def _by_class(manifest: Manifest, found: Confusion) -> dict[str, Any]:

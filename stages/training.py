@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -39,11 +39,13 @@ from ..train.metrics import EpochReport, Metrics, metrics_file
 from ..train.schedule import train_schedule
 from .augmented import augment_identity, epoch_data
 from .class_figures import class_figures
+from .data_remarks import remarks_on_data
 from .epochs import tell_best, telling_how_to_resume
 from .features import load_readings
 from .kept_nets import kept_net
-from .listener import Listener, Silent
+from .listener import Listener, Silent, tell
 from .net_readings import NORMALIZATIONS, centre_and_spread, input_shape, steps, training_data
+from .net_remarks import remarks_on_classes, remarks_on_training
 from .origin import describe_origin, refuse_other_data
 from .recipes import read_recipe, tell_of_before, with_readout_steps
 from .refused_early import refuse_early
@@ -130,15 +132,45 @@ def train_held(
     if recipe.of_samples is None:  # a feature's integers are as fine as it is
         for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
             listener.warning(warning)
+    told = tell(remarks_on_data(recipe, dataset), listener)
     listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")
     with telling_how_to_resume(f"go on with: {going_on}"):
         reports, device = _fit(net, teachers, recipe, training, validation, anew, directory, metrics := Metrics(), listener)
     tell_best(reports, listener)
-    found = confusion(net, steps(recipe, net, dataset.test))
-    trained = {FLOAT_NET: encode_net(net), METRICS: metrics_file(b"", "train", metrics)}
-    by_class = {"float": class_figures(found, dataset.classes).model_dump(mode="json")}
-    manifest = directory.revised_manifest(accuracy={"float": found.accuracy}, by_class=by_class, device=device_name(device))
-    directory.write({**trained, **manifest}, removed=[CHECKPOINT])
+    finished = {METRICS: metrics_file(b"", "train", metrics)}
+    return _finish(net, recipe, dataset, training, validation, told, directory, finished, device, listener)
+
+
+def _finish(
+    net: Net,
+    recipe: Recipe,
+    dataset: Dataset,
+    training: Split,
+    validation: Split | None,
+    told: Sequence[str],
+    directory: ModelDirectory,
+    files: Mapping[str, bytes],
+    device: torch.device,
+    listener: Listener,
+) -> float:
+    """Ask the trained net the test set, and write it, `files`, what was found and the sentences `told` before; returns the accuracy."""
+    test = steps(recipe, net, dataset.test)
+    found = confusion(net, test)
+    figures = class_figures(found, dataset.classes)
+    sentences = tell(
+        (
+            *remarks_on_training(net, training, *((test, "test") if validation is None else (validation, "validation"))),
+            *remarks_on_classes(found, figures, "float net", balanced=recipe.train.balance != "none"),
+        ),
+        listener,
+    )
+    manifest = directory.revised_manifest(
+        accuracy={"float": found.accuracy},
+        by_class={"float": figures.model_dump(mode="json")},
+        warnings={"train": [*told, *sentences]},
+        device=device_name(device),
+    )
+    directory.write({FLOAT_NET: encode_net(net), **files, **manifest}, removed=[CHECKPOINT])
     return found.accuracy
 
 

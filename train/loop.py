@@ -109,9 +109,8 @@ def check_schedule(net: torch.nn.Module, train: Split, validation: Split | None,
     if schedule.patience is not None and validation is None:
         raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
     if schedule.select.startswith(IN_STREAMS) and not schedule.carry:
-        raise InputError(
-            f"train.select = {schedule.select!r} is of nets whose states are carried: choose {schedule.select[len(IN_STREAMS) :]!r}"
-        )
+        alone = schedule.select.removeprefix(IN_STREAMS)
+        raise InputError(f"train.select = {schedule.select!r} is for nets whose states are carried (train.carry): choose {alone!r}")
     Carried.of(net, train, schedule)
 
 

@@ -27,7 +27,7 @@ def test_the_best_accuracy_then_the_lowest_loss_then_the_first(make_net: Any) ->
     assert not best.is_over(9, 1)
     for epoch, watched in enumerate(((0.5, 1.0), (0.7, 2.0), (0.7, 1.5), (0.7, 1.5), (0.6, 0.1)), start=1):
         best.see(epoch, *watched, net)
-    assert (best.epoch, best.accuracy, best.loss) == (3, 0.7, 1.5)
+    assert (best.epoch, best.figure, best.loss) == (3, 0.7, 1.5)
     assert [best.is_over(epoch, 2) for epoch in (4, 5)] == [False, True]
 
 
