@@ -18,6 +18,7 @@ from .constraints import (
 )
 from .data_section import DataSection
 from .document import Recipe, with_streams, with_unset
+from .following import HELD_SHARE, SHORT, DataSize, following
 from .frontend_section import FrontendSection
 from .model_section import BLOCK_READOUTS, MODEL_KINDS, ModelSection
 from .model_stages import (
@@ -43,6 +44,7 @@ __all__ = [
     "ALONE",
     "BEFORE",
     "BLOCK_READOUTS",
+    "HELD_SHARE",
     "IN_STREAMS",
     "MODEL_KINDS",
     "MOST_CELLS",
@@ -50,6 +52,7 @@ __all__ = [
     "OLDER_NAMES",
     "OPTIONAL_SECTIONS",
     "RATES",
+    "SHORT",
     "STAGE_KINDS",
     "STREAMS",
     "TRAIN_READERS",
@@ -60,6 +63,7 @@ __all__ = [
     "Constraint",
     "ConvolutionStage",
     "DataSection",
+    "DataSize",
     "DecideSection",
     "DenseStage",
     "DepthwiseStage",
@@ -86,6 +90,7 @@ __all__ = [
     "Ternary",
     "TrainSection",
     "check_storages",
+    "following",
     "is_asked",
     "load_recipe",
     "older_names",

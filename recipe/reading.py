@@ -48,8 +48,8 @@ def load_recipe(
 
 
 def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None) -> Recipe:
-    """The same on top of a resolved recipe."""
-    return _validate(recipe.model_dump(mode="json"), overrides, weights, density, "the recipe")
+    """The same on top of a recipe; what it leaves unset stays unset."""
+    return _validate(recipe.model_dump(mode="json", exclude_unset=True), overrides, weights, density, "the recipe")
 
 
 def parse_recipe(data: bytes, origin: str) -> Recipe:

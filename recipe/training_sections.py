@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .section import RecipeSection
 
@@ -42,7 +42,8 @@ def _is_angle(value: Any) -> bool:
 
 
 class TrainSection(RecipeSection):
-    """The float training.
+    """The float training. What is unset of epochs, batch_size, input_noise, validation_fraction, patience and loop follows the data
+    (recipe/following.py); the values here are those for a few hundred short recordings.
 
     optimizer: AdamW, or gradient descent with Nesterov momentum 0.9. threads: of torch, pinned because the count changes the weights.
     For nets of this size one is as fast as two, and far faster when the machine is busy. input_noise: standard deviation of Gaussian
@@ -52,13 +53,13 @@ class TrainSection(RecipeSection):
     most readings by which a window is cut earlier or later from its continuous recording, anew in every epoch; time_warp: the most by which
     a sequence is slower or faster, as a share. crop: the most pixels by which an image is moved;
     flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
-    of the best epoch are kept (unset: train all epochs and keep the last one's). It holds for the fine-tuning too. select: by which
-    figure of the validation part the best epoch is the best; of a net whose states are carried the mean of the figures of recordings one
-    by one and in a row, `streamed_...` in a row alone. balance: where classes have different numbers of recordings, `weights`
-    multiplies the loss of each recording by recordings / (classes * recordings of its class), and `batches` draws every class equally
-    often, so that recordings of small ones come several times an epoch and some of large ones not at all. loop: what runs the
-    loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from torch's in the
-    last bits. device `auto`: a GPU where there is one, for nets without state; weights differ from one device to another.
+    of the best epoch are kept (unset, and without validation: train all epochs and keep the last one's). It holds for the fine-tuning
+    too. select: by which figure of the validation part the best epoch is the best; of a net whose states are carried the mean of the
+    figures of recordings one by one and in a row, `streamed_...` in a row alone. balance: where classes have different numbers of
+    recordings, `weights` multiplies the loss of each recording by recordings / (classes * recordings of its class), and `batches` draws
+    every class equally often, so that recordings of small ones come several times an epoch and some of large ones not at all. loop: what
+    runs the loop over time; `compiled`: C that gcc compiles for this machine, several times as fast, with weights that differ from
+    torch's in the last bits. device `auto`: a GPU where there is one, for nets without state; weights differ from one device to another.
 
     Recurrent cells alone read two keys, and the fine-tuning reads them too. carry: probability that a row of a batch begins in the state
     in which a row of the batch before ended (rows permuted; no gradient flows there), as on a device that runs on without a reset, and
@@ -91,12 +92,13 @@ class TrainSection(RecipeSection):
     carry: Annotated[float, Field(ge=0, le=1)] | None = None
     loss_share: Annotated[float, Field(ge=0, le=1)] | None = None
 
-    @field_validator("patience")
-    @classmethod
-    def _needs_validation(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and info.data.get("validation_fraction") == 0:
-            raise ValueError("early stopping needs a validation part: set train.validation_fraction, 0.2 for instance")
-        return value
+    @model_validator(mode="after")
+    def _patience_needs_validation(self) -> Self:
+        if self.patience is not None and self.validation_fraction == 0 and "validation_fraction" in self.model_fields_set:
+            raise ValueError(
+                f"train.patience = {self.patience}: early stopping needs a validation part: set train.validation_fraction, 0.2 for instance"
+            )
+        return self
 
     @field_validator("device")
     @classmethod

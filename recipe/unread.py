@@ -51,10 +51,11 @@ def is_asked(recipe: Recipe, name: str, named: Collection[str] = ()) -> bool:
     """
     section_name, _, key = name.partition(".")
     section: RecipeSection = getattr(recipe, section_name)
-    return name in named or section.has_own(key) or (key in section.model_fields_set and not _spells_out_defaults(recipe))
+    return name in named or section.has_own(key) or (key in section.model_fields_set and not spells_out_defaults(recipe))
 
 
-def _spells_out_defaults(recipe: Recipe) -> bool:
+def spells_out_defaults(recipe: Recipe) -> bool:
+    """Whether it is one that rescomp wrote: unset is then what it leaves out, and not what nobody has asked for."""
     return recipe.train.model_fields_set >= SPELLED_OUT
 
 
@@ -86,8 +87,6 @@ def _unread_beside_others(recipe: Recipe, named: Collection[str]) -> Iterator[st
         yield "data.stride is how far windows lie apart, and data.window is unset: set both, or neither"
     if data.split == "time" and data.draws_no_clips and is_asked(recipe, "data.split_seed", named):
         yield "data.split_seed draws the groups that go to test, and data.split = 'time' draws none: leave it out"
-    if recipe.train.patience is None and is_asked(recipe, "train.select", named):
-        yield "train.select says which epoch is the best, and train.patience, which keeps it, is unset: set both, or neither"
     if model.readout_steps is not None and model.readout not in BLOCK_READOUTS:
         blocks = f"model.readout_steps is the length of blocks, and model.readout = {model.readout!r} reads none"
         yield f"{blocks}: leave it out, or choose {_enumerated(BLOCK_READOUTS)}"
@@ -101,7 +100,7 @@ def _unread_constraints(recipe: Recipe) -> Iterator[str]:
         if isinstance(entry, Sparse) and entry.matrices is not None and (entry.density_w, entry.density_u) != (None, None):
             yield "density_w and density_u in compress are of every cell's W and U, and the entry names matrices: set density alone"
         if isinstance(entry, Sparse) and None not in (entry.density_w, entry.density_u):
-            written = "density" in entry.model_fields_set and not _spells_out_defaults(recipe)
+            written = "density" in entry.model_fields_set and not spells_out_defaults(recipe)
             if written or entry.has_own("density"):
                 yield "density in compress is read by neither matrix beside density_w and density_u: leave it out"
         if isinstance(entry, LowRank) and not {entry.rank, entry.share, entry.rank_w, entry.rank_u} - {None}:

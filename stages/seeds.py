@@ -17,6 +17,7 @@ from ..recipe import Recipe, revise, with_streams
 from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import check_whole, read_model
+from .defaults import with_defaults
 from .epochs import telling_how_to_resume
 from .exporting import export_model
 from .features import load_readings, resolved
@@ -133,9 +134,11 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
-    recipe = resolved(recipe, dataset)
+    recipe, kept = with_defaults(resolved(recipe, dataset), dataset), read_recipe(directory)
     own = with_streams(with_readout_steps(recipe, dataset)) if has_state(directory, recipe) else recipe
-    return read_recipe(directory) == own and directory.manifest().data.sha256 == dataset.digest
+    if "loop" not in recipe.train.model_fields_set:  # it follows the machine too
+        own = own.model_copy(update={"train": own.train.model_copy(update={"loop": kept.train.loop})})
+    return kept == own and directory.manifest().data.sha256 == dataset.digest
 
 
 def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:

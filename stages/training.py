@@ -40,6 +40,7 @@ from ..train.schedule import train_schedule
 from .augmented import augment_identity, epoch_data
 from .class_figures import class_figures
 from .data_remarks import remarks_on_data
+from .defaults import with_defaults, with_loop
 from .epochs import tell_best, telling_how_to_resume
 from .features import load_readings
 from .kept_nets import kept_net
@@ -110,8 +111,9 @@ def train_held(
         start.check(dataset)
         for doubt in start.doubts(dataset):
             listener.warning(doubt)
-    recipe = with_readout_steps(recipe, dataset)
+    recipe = with_readout_steps(recipe if begun else with_defaults(recipe, dataset), dataset)
     net = _first_net(recipe, dataset, directory if begun else None, start)
+    recipe = recipe if begun else with_loop(recipe, net, dataset)
     origin = {**describe_origin(recipe, net, dataset), **(start.origin if start is not None else {})}
     recipe = with_streams(recipe) if net.cells else recipe
     parts = {NET: Blueprint.of(net).to_json(), **(start.files if start is not None else {})}

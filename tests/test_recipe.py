@@ -69,7 +69,7 @@ def test_a_rotation_is_one_angle_or_three():
 def test_patience_needs_a_validation_part():
     assert load_recipe(None, ["train.patience=5", "train.validation_fraction=0.2"]).train.patience == 5
     with pytest.raises(InputError, match=r"train\.patience = 5: early stopping needs a validation part: set train\.validation_fraction"):
-        load_recipe(None, ["train.patience=5"])
+        load_recipe(None, ["train.patience=5", "train.validation_fraction=0"])
 
 
 def test_channels_as_on_a_command_line():

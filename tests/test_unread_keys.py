@@ -75,7 +75,6 @@ def test_the_recipe_of_a_model_directory_is_one_to_start_from(tmp_path, path):
         (["model.stages=[{kind='gru'}]", "model.layers=1"], "stages does not read model.layers"),
         (["model.stages=[{kind='gru',hidden_size=4}]", "model.hidden_size=32"], "does not read model.hidden_size, as each of its cells"),
         (["data.split=time", "data.split_seed=0"], "data.split_seed draws the groups"),
-        (["train.select=macro_f1"], "train.select says which epoch is the best, and train.patience, which keeps it, is unset"),
         (["compress=[{kind='ternary'},{kind='sparse',density_w=0.2,density_u=0.2,density=0.3}]"], "density in compress is read by neither"),
     ],
 )

@@ -1,0 +1,52 @@
+"""What a recipe leaves unset, by the data and the net that it is for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..compress import constrain
+from ..data.dataset import Dataset
+from ..data.splits import validation_rows
+from ..data.steps import steps_of
+from ..errors import InputError, RescompError
+from ..models import Net, RecurrentNet, use_loop
+from ..recipe import HELD_SHARE, SHORT, DataSize, Recipe, following
+
+
+def with_defaults(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with the defaults that follow the data, but for train.loop, which follows the net too."""
+    return following(recipe, size_of(recipe, dataset))
+
+
+def size_of(recipe: Recipe, dataset: Dataset) -> DataSize:
+    """How much there is to train on."""
+    split, model = dataset.train, recipe.model
+    steps = steps_of(split.lengths, model.readings_a_step, model.stride or model.readings_a_step)
+    held = split.held is not None and bool(split.held.any())
+    groups = 0 if split.groups is None or not _can_be_held(recipe, dataset) else len(np.unique(split.groups))
+    return DataSize(len(split), int(np.maximum(steps, 1).sum()), groups, held)
+
+
+def _can_be_held(recipe: Recipe, dataset: Dataset) -> bool:
+    """Whether whole groups can be held apart without taking a class's last one."""
+    try:
+        validation_rows(dataset.train, HELD_SHARE, recipe.train.seed)
+    except InputError:
+        return False
+    return True
+
+
+def with_loop(recipe: Recipe, net: Net, dataset: Dataset) -> Recipe:
+    """The recipe with train.loop: unset, the compiled one for much data and a net that it knows, where there is a compiler.
+
+    The net is run by it.
+    """
+    if "loop" in recipe.train.model_fields_set or not isinstance(net, RecurrentNet) or size_of(recipe, dataset).steps <= SHORT:
+        return recipe
+    try:
+        use_loop(net, "compiled")
+        use_loop(constrain(net, recipe.compress), "compiled")
+    except RescompError:
+        use_loop(net, "torch")
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"loop": "compiled"})})

@@ -1,0 +1,51 @@
+"""Defaults that follow the data."""
+
+import pytest
+
+from rescomp.recipe import DataSize, Recipe, following, load_recipe, parse_recipe, to_toml
+
+HAR = DataSize(8035, 8035 * 128, groups=23)
+
+
+def chosen(recipe, size):
+    found = following(recipe, size)
+    train, quantize = found.train, found.quantize
+    of_train = (train.epochs, train.batch_size, train.input_noise, train.validation_fraction, train.patience)
+    return of_train, (quantize.epochs, quantize.learning_rate)
+
+
+@pytest.mark.parametrize("size", [DataSize(270, 4274), DataSize(60, 300), DataSize(1, 1)])
+def test_few_short_recordings_keep_the_sections_own_defaults(size):
+    assert following(Recipe(), size) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("size", "train", "quantize"),
+    [
+        (HAR, (16, 98, 0.11, 0.2, 8), (16, 0.0051)),
+        (DataSize(3650, 3650 * 49), (37, 66, 0.16, 0.0, None), (37, 0.0059)),
+        (DataSize(100_000, 4_900_000, held=True), (10, 346, 0.031, 0.2, 5), (10, 0.0031)),
+        (DataSize(10_000_000, 1 << 40), (10, 512, 0.0031, 0.0, None), (10, 0.0012)),
+        (DataSize(270, 4274, groups=5), (60, 18, 0.6, 0.2, 30), (60, 0.01)),
+        (DataSize(270, 4274, groups=4), (60, 18, 0.6, 0.0, None), (60, 0.01)),
+    ],
+)
+def test_more_and_longer_ones_have_larger_batches_less_noise_and_fewer_epochs(size, train, quantize):
+    assert chosen(Recipe(), size) == (train, quantize)
+
+
+def test_what_is_given_wins_also_where_it_is_the_default(tmp_path):
+    given = ["train.epochs=60", "train.batch_size=18", "train.input_noise=0.6", "quantize.epochs=60", "quantize.learning_rate=0.01"]
+    assert chosen(load_recipe(None, [*given, "train.validation_fraction=0"]), HAR) == ((60, 18, 0.6, 0.0, None), (60, 0.01))
+    (tmp_path / "recipe.toml").write_text("[train]\nbatch_size = 18\nvalidation_fraction = 0.1\n")
+    assert chosen(load_recipe(tmp_path / "recipe.toml"), HAR)[0] == (16, 18, 0.11, 0.1, 8)
+    assert chosen(load_recipe(None, ["train.patience=3"]), HAR)[0] == (16, 98, 0.11, 0.2, 3)
+
+
+def test_what_rescomp_wrote_is_taken_by_its_word():
+    """A directory of an earlier version, which had no default early stopping, and one of this version."""
+    before = parse_recipe(to_toml(load_recipe(None, ["train.validation_fraction=0.2"])), "recipe.toml")
+    assert following(before, HAR) == before
+    resolved = following(Recipe(), HAR)
+    again = parse_recipe(to_toml(resolved), "recipe.toml")
+    assert following(again, DataSize(50, 500)) == again == resolved
