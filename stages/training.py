@@ -33,9 +33,10 @@ from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.determinism import make_deterministic
 from ..train.device import CHANGE_IT, choose_device, device_name, refuse_absent
 from ..train.evaluate import confusion
-from ..train.loop import Anew, check_schedule, fit
+from ..train.loop import Anew, fit
 from ..train.memory import keep_freed_memory
 from ..train.metrics import EpochReport, Metrics, metrics_file
+from ..train.refused import check_schedule
 from ..train.schedule import train_schedule
 from .augmented import augment_identity, epoch_data
 from .class_figures import class_figures

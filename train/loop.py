@@ -17,7 +17,6 @@ from ..data.split import Split
 from ..data.splits import normalization
 from ..errors import InputError
 from ..models import CountedSteps, Net, mean_cross_entropy
-from ..recipe import IN_STREAMS
 from .augment import Augmentation
 from .balance import balanced_order, weights_of
 from .batches import Batch
@@ -26,6 +25,7 @@ from .checkpoint import CheckpointFile, TrainingState
 from .device import device_of
 from .evaluate import Judgement, Validation
 from .metrics import EpochReport, Metrics
+from .refused import check_schedule
 from .schedule import Schedule
 
 OnStep = Callable[[int, int], None]
@@ -102,21 +102,6 @@ def fit(
                 report(reports[-1])
         run.end()
     return tuple(reports)
-
-
-def check_schedule(net: torch.nn.Module, train: Split, validation: Split | None, schedule: Schedule) -> None:
-    """Raise InputError for what `fit` would refuse of these before its first epoch."""
-    if schedule.patience is not None and validation is None:
-        raise InputError("train.patience watches a validation part, and there is none: set train.validation_fraction, 0.2 for instance")
-    if schedule.select != "accuracy" and schedule.patience is None:
-        raise InputError(
-            f"train.select = {schedule.select!r} says which epoch is the best, which train.patience keeps, and it is unset: set it, and "
-            "train.validation_fraction, or leave train.select out"
-        )
-    if schedule.select.startswith(IN_STREAMS) and not schedule.carry:
-        alone = schedule.select.removeprefix(IN_STREAMS)
-        raise InputError(f"train.select = {schedule.select!r} is for nets whose states are carried (train.carry): choose {alone!r}")
-    Carried.of(net, train, schedule)
 
 
 @dataclass
