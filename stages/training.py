@@ -29,6 +29,7 @@ from ..models import Blueprint, Net, build_net, set_normalization, use_loop
 from ..models.kept import empty_net, refuse_other_net
 from ..recipe import Recipe, refuse_unread, to_toml, with_streams
 from ..store import refuse_held, write_atomically
+from ..train.balance import weights_of
 from ..train.checkpoint import CheckpointFile, encode_net
 from ..train.determinism import make_deterministic
 from ..train.device import CHANGE_IT, choose_device, device_name, refuse_absent
@@ -190,7 +191,7 @@ def _fit(
 ) -> tuple[tuple[EpochReport, ...], torch.device]:
     """Train the net, or go on from the directory's checkpoint; it is on the CPU afterwards. Returns the epochs, and where they ran."""
     center, spread = centre_and_spread(recipe, net, training)
-    device = choose_device(net, recipe.train.device)
+    device, schedule = choose_device(net, recipe.train.device), train_schedule(recipe.train)
     for each in (net, *teachers.nets):
         each.to(device)
 
@@ -202,9 +203,9 @@ def _fit(
     reports = fit(
         net,
         training,
-        train_schedule(recipe.train),
+        schedule,
         validation=validation,
-        loss=distillation(teachers.nets, recipe.compress, recipe.train.label_smoothing),
+        loss=distillation(teachers.nets, recipe.compress, recipe.train.label_smoothing, weights_of(training, schedule, device)),
         spread=spread,
         center=center,
         report=report,
