@@ -41,7 +41,8 @@ def with_loop(recipe: Recipe, net: Net, dataset: Dataset) -> Recipe:
 
     The net is run by it.
     """
-    if "loop" in recipe.train.model_fields_set or not isinstance(net, RecurrentNet) or size_of(recipe, dataset).steps <= SHORT:
+    chosen = "loop" in recipe.train.model_fields_set or recipe.train.device == "cuda"
+    if chosen or not isinstance(net, RecurrentNet) or size_of(recipe, dataset).steps <= SHORT:
         return recipe
     try:
         use_loop(net, "compiled")

@@ -65,7 +65,8 @@ def test_much_data_is_walked_through_by_the_compiled_loop_where_there_is_a_compi
     found = []
     monkeypatch.setattr("rescomp.stages.defaults.use_loop", lambda net, loop: found.append(loop))
     assert with_loop(recipe, net, dataset).train.loop == "compiled"
-    assert with_loop(revise(recipe, ["train.loop=torch"]), net, dataset).train.loop == "torch"
+    for asked in ("train.loop=torch", "train.device=cuda"):
+        assert with_loop(revise(recipe, [asked]), net, dataset).train.loop == "torch"
     assert found == ["compiled", "compiled"]
 
     def without_compiler(net, loop):
