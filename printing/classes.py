@@ -9,7 +9,7 @@ from .tables import percent, table
 if TYPE_CHECKING:
     from ..manifest import ClassFigures, ClassFiguresOfNets
 
-MOST_CLASSES = 12
+CLASSES_SHOWN = 12
 """That are told one by one, those answered worst where there are more."""
 
 
@@ -33,7 +33,7 @@ def describe_nets(found: ClassFiguresOfNets) -> str:
 def recall_table(nets: dict[str, ClassFigures]) -> str:
     """By class, of each net; of many classes those that the last net answers worst."""
     last = list(nets.values())[-1].recall
-    shown = list(last) if len(last) <= MOST_CLASSES else sorted(last, key=lambda name: last[name])[:MOST_CLASSES]
+    shown = list(last) if len(last) <= CLASSES_SHOWN else sorted(last, key=lambda name: last[name])[:CLASSES_SHOWN]
     rows = [(name, *(percent(net.recall.get(name)) for net in nets.values())) for name in shown]
     text = table(("recall", *nets), rows)
     return text if len(shown) == len(last) else f"{text}\n{len(last) - len(shown)} more are answered better, or as well"

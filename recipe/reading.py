@@ -49,7 +49,16 @@ def load_recipe(
 
 def revise(recipe: Recipe, overrides: Iterable[str] = (), *, weights: str | None = None, density: float | None = None) -> Recipe:
     """The same on top of a recipe; what it leaves unset stays unset."""
-    return _validate(recipe.model_dump(mode="json", exclude_unset=True), overrides, weights, density, "the recipe")
+    return _validate(_given(recipe), overrides, weights, density, "the recipe")
+
+
+def _given(recipe: Recipe) -> dict[str, Any]:
+    """The document of what somebody has set: what is not there may follow the data still."""
+    document = recipe.model_dump(mode="json", exclude_unset=True)
+    lists = (document.get("compress", ()), recipe.compress), (document.get("model", {}).get("stages") or (), recipe.model.stages or ())
+    for entry, made in (pair for entries in lists for pair in zip(*entries, strict=False)):
+        entry["kind"] = made.kind
+    return document
 
 
 def parse_recipe(data: bytes, origin: str) -> Recipe:

@@ -14,7 +14,7 @@ from ..manifest import ClassFigures
 from ..models import Net
 from ..train.evaluate import accuracy
 
-PARTED = 0.1
+LEARNT_BY_HEART = 0.1
 """Accuracy lost between the recordings that a net learnt from and those that were held apart, that is told."""
 ASKED = 4096
 """Training recordings that are asked, at most, evenly over all."""
@@ -26,7 +26,7 @@ def remarks_on_training(net: Net, train: Split, held: Split, which: str) -> Iter
     """Whether it learnt its recordings by heart. held: what was held apart, as the net reads it; which: `validation` or `test`."""
     asked = train.take(np.arange(0, len(train), math.ceil(len(train) / ASKED)))
     known, new = accuracy(net, asked), accuracy(net, held)
-    if known - new >= max(PARTED, 2 * math.sqrt(new * (1 - new) / len(held))):
+    if known - new >= max(LEARNT_BY_HEART, 2 * math.sqrt(new * (1 - new) / len(held))):
         yield (
             f"{known:.1%} of the training recordings are answered right, and {new:.1%} of the {which} recordings: the net knows what it "
             "learnt from better than what is new; more recordings, more train.input_noise or train.dropout, or a smaller net may help"

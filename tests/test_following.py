@@ -2,7 +2,18 @@
 
 import pytest
 
-from rescomp.recipe import DataSize, Recipe, following, load_recipe, parse_recipe, to_toml
+from rescomp.recipe import (
+    DataSize,
+    Quantize,
+    Recipe,
+    Sparse,
+    following,
+    load_recipe,
+    parse_recipe,
+    refuse_unread,
+    revise,
+    to_toml,
+)
 
 HAR = DataSize(8035, 8035 * 128, groups=23)
 
@@ -49,3 +60,13 @@ def test_what_rescomp_wrote_is_taken_by_its_word():
     resolved = following(Recipe(), HAR)
     again = parse_recipe(to_toml(resolved), "recipe.toml")
     assert following(again, DataSize(50, 500)) == again == resolved
+
+
+def test_what_is_revised_leaves_unset_what_was_and_keeps_its_entries():
+    recipe = load_recipe(None, ["train.epochs=3", "model.stages=[{kind='gru'}]"], weights="int4", density=0.5)
+    changed = recipe.model_copy(update={"compress": (Sparse(density_w=0.25, density_u=0.5), Quantize(bits=4))})
+    for each in (recipe, changed):
+        revised = revise(each, ["train.seed=2"])
+        assert revised == each.model_copy(update={"train": each.train.model_copy(update={"seed": 2})})
+        assert chosen(revised, HAR) == ((3, 98, 0.11, 0.2, 5), (16, 0.0051))
+        refuse_unread(revised)
