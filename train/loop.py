@@ -72,13 +72,10 @@ def fit(
     given the same threads. identity: what else a resumed run must have in common (JSON). anew: gives the data of an epoch in the place of
     `train`. Everything random comes from schedule.seed; torch's global generator is left as it was.
 
-    With schedule.patience the net ends with the weights of the epoch of the best validation figure, schedule.select (of equals the lowest
+    With schedule.patience the net ends with the weights of the epoch of the best validation figure (schedule.select; of equals the lowest
     loss, once the constraints are settled), on_step(total, total) is called for them, and training stops when it has not improved for so
-    long. With schedule.carry that is the mean of two figures, unless one is named, and so is the loss: of sequences one by one, and at the
-    ends of the same in a row.
-
-    Raises DivergedError, and InputError when a file cannot be written, the checkpoint is missing, damaged or another run's, or
-    patience has no validation split to watch.
+    long. Figure and loss are Judgement's. Raises DivergedError, and InputError when a file cannot be written, the checkpoint is missing,
+    damaged or another run's, and for what check_schedule refuses.
     """
     if resume and checkpoint is None:
         raise ValueError("resume needs a checkpoint")
