@@ -36,6 +36,7 @@ ALONE = ("train.carry=0", "train.loss_share=0")
 """Recordings one by one from a state of zeros, as all nets were trained before streams."""
 BASE = (
     "train.batch_size=100",
+    "train.validation_fraction=0",
     "train.learning_rate=0.01",
     "train.label_smoothing=0.1",
     "train.input_noise=0.1",

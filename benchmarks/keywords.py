@@ -49,7 +49,14 @@ FINAL = "final"
 FRONT_END = ("frontend.kind=log_mel", f"frontend.sample_rate={RATE}")
 VERIFIED = 40
 """Clips that every witness runs, of each model."""
-BASE = ("train.batch_size=64", "train.input_noise=0.4", "quantize.epochs=40", f"quantize.vectors={VERIFIED}")
+BASE = (
+    "train.batch_size=64",
+    "train.input_noise=0.4",
+    "train.validation_fraction=0",
+    "quantize.epochs=40",
+    "quantize.learning_rate=0.01",
+    f"quantize.vectors={VERIFIED}",
+)
 CELLS = (*BASE, "train.loop=compiled", "model.kind=fastgrnn", "train.time_shift=4", "train.epochs=60")
 LAYERS = (
     *BASE,

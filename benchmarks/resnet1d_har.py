@@ -32,6 +32,7 @@ BASE = (
     "model.name=har6",
     "model.normalization=robust",
     "train.batch_size=100",
+    "train.validation_fraction=0",
     "train.learning_rate=0.01",
     "train.weight_decay=0.01",
     "train.rotation=0.1",

@@ -38,6 +38,7 @@ BASE = (
     "model.hidden_size=24",
     "train.loop=compiled",
     "train.batch_size=32",
+    "train.validation_fraction=0",
     "train.epochs=30",
     "train.learning_rate=0.005",
     "train.input_noise=0.3",

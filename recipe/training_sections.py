@@ -53,7 +53,7 @@ class TrainSection(RecipeSection):
     most readings by which a window is cut earlier or later from its continuous recording, anew in every epoch; time_warp: the most by which
     a sequence is slower or faster, as a share. crop: the most pixels by which an image is moved;
     flip: images are mirrored half of the time. patience: stop after this many epochs without a better validation accuracy; the weights
-    of the best epoch are kept (unset, and without validation: train all epochs and keep the last one's). It holds for the fine-tuning
+    of the best epoch are kept (0, or unset without validation: train all epochs and keep the last one's). It holds for the fine-tuning
     too. select: by which figure of the validation part the best epoch is the best; of a net whose states are carried the mean of the
     figures of recordings one by one and in a row, `streamed_...` in a row alone. balance: where classes have different numbers of
     recordings, `weights` multiplies the loss of each recording by recordings / (classes * recordings of its class), and `batches` draws
@@ -82,7 +82,7 @@ class TrainSection(RecipeSection):
     flip: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    patience: Annotated[int, Field(ge=1)] | None = None
+    patience: Annotated[int, Field(ge=0)] | None = None
     select: Select = "accuracy"
     balance: Balance = "none"
     seed: Annotated[int, Field(ge=0)] = 0
@@ -94,7 +94,7 @@ class TrainSection(RecipeSection):
 
     @model_validator(mode="after")
     def _patience_needs_validation(self) -> Self:
-        if self.patience is not None and self.validation_fraction == 0 and "validation_fraction" in self.model_fields_set:
+        if self.patience and self.validation_fraction == 0 and "validation_fraction" in self.model_fields_set:
             raise ValueError(
                 f"train.patience = {self.patience}: early stopping needs a validation part: set train.validation_fraction, 0.2 for instance"
             )

@@ -14,6 +14,7 @@ from rescomp.recipe import (
     revise,
     to_toml,
 )
+from rescomp.train import train_schedule
 
 HAR = DataSize(8035, 8035 * 128, groups=23)
 
@@ -51,6 +52,8 @@ def test_what_is_given_wins_also_where_it_is_the_default(tmp_path):
     (tmp_path / "recipe.toml").write_text("[train]\nbatch_size = 18\nvalidation_fraction = 0.1\n")
     assert chosen(load_recipe(tmp_path / "recipe.toml"), HAR)[0] == (16, 18, 0.11, 0.1, 8)
     assert chosen(load_recipe(None, ["train.patience=3"]), HAR)[0] == (16, 98, 0.11, 0.2, 3)
+    assert chosen(load_recipe(None, ["train.patience=0"]), HAR)[0] == (16, 98, 0.11, 0.2, 0)
+    assert train_schedule(load_recipe(None, ["train.patience=0"]).train).patience is None
 
 
 def test_what_rescomp_wrote_is_taken_by_its_word():

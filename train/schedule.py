@@ -71,7 +71,7 @@ def train_schedule(train: TrainSection) -> Schedule:
         train.crop,
         train.flip,
         train.optimizer,
-        patience=train.patience,
+        patience=train.patience or None,
         carry=train.carry or 0.0,
         loss_share=train.loss_share or 0.0,
         select=train.select,
