@@ -187,18 +187,11 @@ class Accuracies(Stated):
 
 
 class ClassFigures(Stated):
-    """What is told beside an accuracy, of the same recordings. balanced_accuracy: the mean recall of the classes that they are of;
-    macro_f1: the mean F1 of those that they are of or are answered as. recall: by class, of those that they are of.
-    """
+    """Beside an accuracy, of the same recordings; see data.confusion. recall: by class, of those that they are of."""
 
     balanced_accuracy: Fraction
     macro_f1: Fraction
     recall: Annotated[Mapping[str, Fraction], Field(min_length=1)]
-
-    @property
-    def least_recall(self) -> float:
-        """Of the class that is answered worst."""
-        return min(self.recall.values())
 
 
 class ClassFiguresOfNets(Stated):
@@ -218,10 +211,8 @@ class Warnings(Stated):
     train: tuple[str, ...] = ()
     quantize: tuple[str, ...] = ()
 
-    @property
-    def all(self) -> tuple[str, ...]:
-        """In the order in which they were told."""
-        return *self.train, *self.quantize
+
+NOTHING_TOLD = Warnings()
 
 
 class BegunFrom(Stated):
@@ -257,7 +248,7 @@ class Manifest(Stated):
     begun_from: BegunFrom | None = None
     accuracy: Accuracies = Accuracies()
     by_class: ClassFiguresOfNets = NOT_KNOWN
-    warnings: Warnings = Warnings()
+    warnings: Warnings = NOTHING_TOLD
     calibrated: Calibrated | None = None
     decision: ChosenDecision | None = None
     graph_sha256: Sha256 | None = None

@@ -138,9 +138,9 @@ def _figures(summary: Summary) -> Record:
         "integer": summary.accuracy_integer,
         "balanced": found.balanced_accuracy,
         "macro_f1": found.macro_f1,
-        "least_recall": found.least_recall,
+        "least_recall": min(found.recall.values()),
         "bytes": summary.bytes["model"],
-        "warnings": list(summary.warnings),
+        "warnings": [*summary.warnings.train, *summary.warnings.quantize],
     }
 
 

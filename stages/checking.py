@@ -13,7 +13,7 @@ from ..validate.host_c import HostC
 from ..validate.registry import find_witness
 from .artefacts import read_model, read_vectors
 from .check_findings import Check, Measure, OfWords, Reached
-from .class_figures import CLASS_FIGURES, class_figures
+from .class_figures import CLASS_FIGURES, class_figure, class_figures
 from .compared_sets import TEST
 from .evidence import Evidence, VectorSet
 from .exports import check_exports, exports_at_hand
@@ -97,7 +97,7 @@ def _reached(
         figures = report.evaluation
         value = None if figures is None else figures.find(name)
         if name == "accuracy" or name in CLASS_FIGURES:
-            value = report.accuracy.integer if name == "accuracy" else getattr(by_class, name)
+            value = report.accuracy.integer if name == "accuracy" else class_figure(by_class, name)
         if value is None:
             raise InputError(f"evaluation.{name} has a limit, and {_why_not_known(path, name, model, figures)}")
         streamed = figures.streamed if figures is not None and name in STREAMED else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..export.c import constant_bytes
 from ..export.optional_package import import_optional
-from ..manifest import NOT_KNOWN, Calibrated, ClassFiguresOfNets
+from ..manifest import NOT_KNOWN, NOTHING_TOLD, Calibrated, ClassFiguresOfNets, Warnings
 from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
@@ -34,7 +34,7 @@ class Summary:
     """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time.
 
     streamed: of the integer model in a stream, None for a net without state. calibrated: of one with an alignment. by_class: what
-    belongs to the two accuracies. warnings: the manifest's, all of them.
+    belongs to the two accuracies. warnings: the manifest's.
     """
 
     accuracy_float: float
@@ -46,7 +46,7 @@ class Summary:
     streamed: StreamedFigures | None = None
     calibrated: Calibrated | None = None
     by_class: ClassFiguresOfNets = NOT_KNOWN
-    warnings: tuple[str, ...] = ()
+    warnings: Warnings = NOTHING_TOLD
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rescomp run --json`."""
@@ -57,7 +57,7 @@ class Summary:
             "streamed": None if self.streamed is None else self.streamed.model_dump(mode="json"),
             **({} if self.calibrated is None else {"calibrated": self.calibrated.model_dump(mode="json")}),
             "bytes": self.bytes,
-            "warnings": list(self.warnings),
+            "warnings": [*self.warnings.train, *self.warnings.quantize],
             "witnesses": [entry.as_row() for entry in self.verification.witnesses],
             "seconds": round(self.seconds, 1),
             "model_dir": str(self.model_dir),
@@ -101,7 +101,7 @@ def run(
             streamed = streamed_figures(ModelDirectory.open(path), listener)
             manifest = ModelDirectory.open(path).manifest()
     known = constant_bytes(model), verification, time.monotonic() - start, path
-    of_manifest = manifest.calibrated, manifest.by_class, manifest.warnings.all
+    of_manifest = manifest.calibrated, manifest.by_class, manifest.warnings
     return Summary(float_accuracy, integer_accuracy, *known, streamed, *of_manifest)
 
 

@@ -159,7 +159,7 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
             raise InputError(f"{path} does not say how accurate its nets are, so it is damaged: train the model again")
         streamed = streamed_figures(directory, listener)
         manifest = directory.manifest()
-        known = size, found, seconds, path, streamed, manifest.calibrated, manifest.by_class, manifest.warnings.all
+        known = size, found, seconds, path, streamed, manifest.calibrated, manifest.by_class, manifest.warnings
         return Summary(accuracy.float_, accuracy.integer, *known)
 
 

@@ -172,4 +172,4 @@ def test_what_is_said_is_in_the_manifest(tmp_path):
     assert kept["train"][-1].startswith("the float net never answers 1 (of 3 recordings) right")
     assert kept["quantize"] == ["the integer model never answers 1 (of 3 recordings) right" + kept["train"][-1].partition("right")[2]]
     assert [text for text in listener.warnings if text in (*kept["train"], *kept["quantize"])] == [*kept["train"], *kept["quantize"]]
-    assert Warnings.model_validate_json(json.dumps(kept)).all == (*kept["train"], *kept["quantize"])
+    assert Warnings.model_validate_json(json.dumps(kept)) == Warnings(train=tuple(kept["train"]), quantize=tuple(kept["quantize"]))
