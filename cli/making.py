@@ -96,6 +96,7 @@ def train_command(output: Path, force: bool, resume: bool, begun_from: Path | No
     """Train the float net (makes a model directory)."""
     from .. import stages
     from ..printing import TerminalListener, in_brackets
+    from ..stages.class_figures import by_class
 
     if resume and (force or begun_from is not None or any(_is_given(value) for value in asked.values())):
         raise click.UsageError("--resume goes on with the recipe in the model directory: give it no option but -o")
@@ -104,12 +105,13 @@ def train_command(output: Path, force: bool, resume: bool, begun_from: Path | No
         return
     with TerminalListener() as listener:
         accuracy = stages.train_model(None if resume else recipe_of(**asked), output, force=force, listener=listener)
-    click.echo(f"float accuracy {accuracy:.2%}{in_brackets(stages.by_class(output).float_)}; next: rescomp quantize {output}")
+    click.echo(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
 
 
 def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bool, **asked: Any) -> None:
     from .. import stages
     from ..printing import TerminalListener, in_brackets
+    from ..stages.class_figures import by_class
 
     kept = {name: asked.pop(name) for name in ("recipe_file", "kind", "rank_w", "rank_u")}
     if source is None or any(_is_given(value) for value in kept.values()):
@@ -118,7 +120,7 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
         )
     with TerminalListener() as listener:
         accuracy = stages.train_from(begun_from, source, output, force=force, listener=listener, **asked)
-    click.echo(f"float accuracy {accuracy:.2%}{in_brackets(stages.by_class(output).float_)}; next: rescomp quantize {output}")
+    click.echo(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
 
 
 @click.command()
@@ -138,10 +140,11 @@ def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None
     """Fine-tune under the constraints and lower to the integer graph."""
     from .. import stages
     from ..printing import TerminalListener, in_brackets
+    from ..stages.class_figures import by_class
 
     with TerminalListener() as listener:
         accuracy = stages.quantize(directory, **changes, resume=resume, force=force, listener=listener)
-    click.echo(f"integer accuracy {accuracy:.2%}{in_brackets(stages.by_class(directory).integer)}; next: rescomp export {directory}")
+    click.echo(f"integer accuracy {accuracy:.2%}{in_brackets(by_class(directory).integer)}; next: rescomp export {directory}")
 
 
 def recipe_of(

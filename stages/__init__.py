@@ -21,7 +21,6 @@ from ..errors import missing_package
 
 if TYPE_CHECKING:
     from .checking import check
-    from .class_figures import by_class
     from .diagnosis import doctor
     from .evaluation import evaluate
     from .exporting import export_model
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from .verification import verify
 
 __all__ = [
-    "by_class",
     "check",
     "doctor",
     "evaluate",
@@ -59,7 +57,6 @@ __all__ = [
 ]
 
 _HOME: Mapping[str, str] = {
-    "by_class": ".class_figures",
     "check": ".checking",
     "doctor": ".diagnosis",
     "evaluate": ".evaluation",

@@ -59,9 +59,8 @@ class Perturbed:
 class Evaluation:
     """What evaluate found. data: what it is of, in words; recordings: how many.
 
-    accuracy: right recordings, each from state zero / recordings, None where there are none. corner: the same from random states anywhere
-    in their range, None for a net without state, too. sentences: what a user should know. calibrated: of a model with an
-    alignment. by_class: what belongs to the accuracy.
+    accuracy, by_class: of right recordings, each from state zero; None where there are none. corner: the same accuracy from random states
+    anywhere in their range, None for a net without state, too. sentences: what a user should know. calibrated: of one with an alignment.
     """
 
     name: str
