@@ -116,16 +116,28 @@ class Source:
         return kept + _COUNTERS + self.inputs[0].type.nbytes + self.stream_padding
 
     @property
+    def heard_padding(self) -> int:
+        """Bytes behind the samples and features at hand of whoever is pushed samples, so that no compiler adds any."""
+        return -(self.model.samples.type.nbytes + self.model.input.type.nbytes) % WORD
+
+    @property
+    def _heard_bytes(self) -> int:
+        return self.model.samples.type.nbytes + self.model.input.type.nbytes + self.heard_padding
+
+    @property
+    def stream_listener_padding(self) -> int:
+        """Bytes between a stream and the counters of what listens to it."""
+        return -self.stream_bytes % WORD
+
+    @property
     def listener_bytes(self) -> int:
         """Of a state with its scratch, three counters, and the samples and features at hand, of a model that reads samples."""
-        kept = self.model.samples.type.nbytes + self.model.input.type.nbytes
-        return self.state_bytes + self.scratch_bytes + _LISTENER_COUNTERS + -(-kept // WORD) * WORD
+        return self.state_bytes + self.scratch_bytes + _LISTENER_COUNTERS + self._heard_bytes
 
     @property
     def stream_listener_bytes(self) -> int:
         """Of a stream, five counters, and the samples and features at hand, of a model with a policy that reads samples."""
-        kept = self.model.samples.type.nbytes + self.model.input.type.nbytes
-        return -(-self.stream_bytes // WORD) * WORD + _STREAM_LISTENER_COUNTERS + -(-kept // WORD) * WORD
+        return self.stream_bytes + self.stream_listener_padding + _STREAM_LISTENER_COUNTERS + self._heard_bytes
 
     @property
     def ram_bytes(self) -> int:

@@ -198,3 +198,15 @@ def test_a_model_without_a_policy_loses_nothing():
     model = replace(model_of("overlapping frames"), policy=None)
     assert "ear_stream" not in export_c(model)["ear.h"].decode()
     assert "EAR_STREAM_LISTENER_BYTES" not in translate(model).header_numbers
+
+
+@pytest.mark.parametrize("policy", [True, False])
+def test_an_avr_which_pads_nothing_has_listeners_of_the_size_that_is_announced(policy, emulated, tmp_path):
+    core = emulated("atmega2560")
+    for name in STREAMS:
+        model = model_of(name) if policy else replace(model_of(name), policy=None)
+        for target in (None, Target(core)):
+            folder = tmp_path / f"{name}-{target is None}"
+            write_export(folder, model, target)
+            command = ["avr-gcc", "-mmcu=atmega2560", "-std=gnu11", *WARNINGS, "-fsyntax-only", "ear.c"]
+            subprocess.run(command, cwd=folder, check=True, timeout=60)

@@ -98,6 +98,7 @@ typedef struct {
     uint32_t frames; /* of the input at hand */
     int16_t samples[GOLDEN_SPAN * GOLDEN_CHANNELS];
     int16_t features[GOLDEN_FEATURES * GOLDEN_FRAMES];
+    uint8_t padding[2];
 } golden_listener;
 #define GOLDEN_LISTENER_BYTES 704
 
