@@ -56,15 +56,15 @@ def is_wav(path: Path) -> bool:
     return path.suffix.lower() == ".wav" and not path.is_dir()
 
 
-def noise_files(path: Path, named: str | None) -> list[Path]:
+def noise_files(path: Path, named: str | None, key: str) -> list[Path]:
     """What silence and noise are cut out of: a file or folder that is named, or the folder _background_noise_ of a source.
 
-    Raises InputError where there is none.
+    key: of the recipe, that names it. Raises InputError where there is none.
     """
     folder = Path(named) if named is not None else path / NOISE_FOLDER
     files = [folder] if is_wav(folder) else _wav_files(visible_below(folder)) if folder.is_dir() else []
     if not files:
-        raise InputError(f"{folder} holds no WAV file of noise: add some, or name a file or a folder in data.noise")
+        raise InputError(f"{folder} holds no WAV file of noise: add some, or name a file or a folder in {key}")
     return files
 
 

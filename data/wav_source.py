@@ -68,7 +68,7 @@ def read_sounds(path: Path, data: DataSection, sample_rate: int | None, *, label
     """Headers of all WAV files of a source, and of its noise. labelled: as of list_sounds."""
     sounds = list_sounds(path, labelled=labelled)
     files = [read_header(sound.path) for sound in sounds]
-    files += [read_header(file) for file in noise_files(path, data.noise)] if with_noise else []
+    files += [read_header(file) for file in noise_files(path, data.noise, "data.noise")] if with_noise else []
     _check_channels(files, data.channel)
     rates = sorted({file.sample_rate for file in files})
     if sample_rate is None and len(rates) > 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..data.augmentation import AugmentedClips
 from ..data.dataset import Dataset
 from ..data.noise import noise_of
@@ -30,8 +32,10 @@ def epoch_data(recipe: Recipe, net: Net, dataset: Dataset, epochs_before: int = 
     if recipe.augment is None or not isinstance(dataset, FeatureDataset):
         return None
     asked, front_end, rows = recipe.augment, dataset.front_end, training_rows(recipe, dataset.train)
-    clips, features = dataset.clips.train.take(rows), feature_maker(front_end, Silent())
-    noise = noise_of(asked.noise, recipe.data, clips.sample_rate)
+    every = dataset.clips.train
+    clips, features = every.take(rows), feature_maker(front_end, Silent())
+    held_out = every.take(np.setdiff1d(np.arange(len(every)), rows))
+    noise = noise_of(asked.noise, recipe.data, clips.sample_rate, (held_out, dataset.clips.test))
 
     def anew(epoch: int) -> Split:
         changed = AugmentedClips(clips, rows, asked, noise, recipe.train.seed, epochs_before + epoch)

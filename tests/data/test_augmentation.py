@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rescomp.data.augmentation import AugmentedClips, augmented, faster, moved, with_noise
+from rescomp.data.clip_sources import load_clips
 from rescomp.data.clips import ArrayClips
 from rescomp.data.noise import MadeNoise, RecordedNoise, noise_of
 from rescomp.data.split import Split
@@ -176,3 +177,21 @@ def test_contradictions_are_refused(asked: dict[str, Any], message: str) -> None
 
 def test_one_number_is_both_ends_of_the_ratio() -> None:
     assert AugmentSection(snr=10.0).snr == (10.0, 10.0)
+
+
+def test_no_sample_that_silence_of_the_test_part_is_cut_out_of_is_added_to_a_training_clip(tmp_path: Path) -> None:
+    for label in ("yes", "no"):
+        for speaker in range(6):
+            write_wav(tmp_path / label / f"s{speaker}_nohash_0.wav", tone(20, speaker), RATE)
+    hum = tmp_path / "_background_noise_" / "hum.wav"
+    write_wav(hum, np.arange(1000)[:, None], RATE)  # each sample tells its place
+    data = DataSection(source=str(tmp_path), silence=1.0, test_fraction=0.3)
+    clips = load_clips(data, RATE)
+    test, whole = clips.test, noise_of(None, data, RATE)
+    silent = np.flatnonzero(test.y == clips.classes.index("silence"))
+    first = min(int(begin) for file, begin, *_ in test.places[silent])  # type: ignore[attr-defined]
+    assert max(whole.piece(20, 1, bits(seed)).max() for seed in range(100)) >= first
+    noise = noise_of(None, data, RATE, (test,))
+    assert 600 < max(noise.piece(20, 1, bits(seed)).max() for seed in range(100)) < first
+    with pytest.raises(InputError, match="all noise in .*s0_nohash_0.wav is of validation or test clips: name other noise in augment.noise"):
+        noise_of(str(tmp_path / "yes" / "s0_nohash_0.wav"), data, RATE, (load_clips(data, RATE).train, test))
