@@ -41,7 +41,7 @@ class FrontendSection(RecipeSection):
     high_hz: Hertz | None = None
     window_function: Literal["hann", "hamming", "rectangular"] | None = None
     pre_emphasis: Whole | None = None
-    floor: int | None = None
+    floor: Annotated[int, Field(ge=-32, le=31)] | None = None
     coefficients: Whole | None = None
     norm: Literal["peak", "area"] | None = None
     channels: Whole | None = None
