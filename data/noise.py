@@ -99,8 +99,8 @@ def noise_of(asked: str | None, data: DataSection, sample_rate: int, held_out: S
 def _ends(files: Sequence[WavFile], held_out: Sequence[Clips]) -> dict[Path, int]:
     """Of files that held-out clips are cut out of: the first sample that is theirs."""
     first: dict[Path, int] = {}
-    for clips in held_out:
-        for number, begin in clips.places[:, :2].tolist() if isinstance(clips, WavClips) else ():
+    for clips in [each for each in held_out if isinstance(each, WavClips)]:
+        for number, begin in clips.places[:, :2].tolist():
             path = clips.files[number].path.resolve()
             first[path] = min(begin, first.get(path, begin))
     return {file.path: first[file.path.resolve()] for file in files if file.path.resolve() in first}

@@ -117,6 +117,7 @@ def test_what_is_unset_follows_from_what_is_set():
         (["frontend.band=3"], "unknown key 'frontend.band'; the nearest one is 'bands'"),
         (["frontend.kind=log_mels"], "the nearest value is 'log_mel'"),
         (["frontend.hop=-1"], "frontend.hop = -1: at least 0 is wanted"),
+        (["frontend.floor=-33"], "frontend.floor = -33: at least -32 is wanted"),
         (["model.stride=2"], r"model.stride is for readings of a sensor.* set frontend.hop"),
         (["train.rotation=0.1"], "train.rotation turns the axes of a sensor"),
         (["stream.rail=2"], r"stream\.rail counts readings that stand at an end, and features of a front-end stand at none"),
