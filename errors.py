@@ -73,6 +73,9 @@ _BRING: Mapping[str, str] = {
     "tflite": _TFLITE,
     "PIL": "pillow",
     "serial": "pyserial",
+    "optuna": "optuna sqlalchemy",
+    "sqlalchemy": "optuna sqlalchemy",
+    "psycopg": "'psycopg[binary]'",
 }
 """By module: the packages, as an index of packages names them, that one needs together."""
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 DECIMAL = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A number as readings are written, a regular expression. float() alone also takes 1_000, other scripts' digits, nan and inf."""
 _DECIMAL, _WHOLE = re.compile(DECIMAL), re.compile(r"[0-9]{1,18}")
+_BYTES, _UNITS = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(B|KB)\s*"), {"B": 1, "KB": 1024}
+_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):.*@|([?&][A-Za-z_]*password=)[^&]*", re.DOTALL)
+"""Of a URL, as far as it may go: up to the last @, and in its query."""
 _MARKS: Mapping[bytes, str] = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -65,6 +68,17 @@ def decimal(text: str) -> float | None:
 def whole_number(text: str) -> int | None:
     """The same for a whole number without a sign."""
     return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def byte_count(text: str) -> int | None:
+    """Bytes as `2KB`, `1.5 KB` or `512B`, KB being 1024 of them; None where it says none."""
+    found = _BYTES.fullmatch(text)
+    return int(float(found[1]) * _UNITS[found[2]]) if found else None
+
+
+def without_passwords(text: str) -> str:
+    """One argument of a command line with `***` for a password in it, where it is a URL."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***", text)
 
 
 def _line(data: bytes, position: int) -> int:

@@ -36,20 +36,28 @@ _RECIPE_OPTIONS = (
     weights_option,
     density_option,
     click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the recipe."),
-    click.option("-o", "--output", type=PATH, default=DEFAULT_DIRECTORY, show_default=True, help="Model directory."),
-    click.option("--force", is_flag=True, help="Replace an existing model directory."),
 )
 
 
-def _recipe_options(command: AnyCommand) -> AnyCommand:
-    """The options of the commands that make a model directory."""
-    for option in reversed(_RECIPE_OPTIONS):
-        command = option(command)
-    return command
+def recipe_options(output: str, what: str, *more: Callable[[Any], Any]) -> Callable[[AnyCommand], AnyCommand]:
+    """The options of the commands that start from a recipe. output, what: the directory by default, and what it is."""
+    directory = click.option("-o", "--output", type=PATH, default=output, show_default=True, help=what)
+
+    def with_options(command: AnyCommand) -> AnyCommand:
+        for option in reversed((*_RECIPE_OPTIONS, directory, *more)):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+_model_options = recipe_options(
+    DEFAULT_DIRECTORY, "Model directory.", click.option("--force", is_flag=True, help="Replace an existing model directory.")
+)
 
 
 @click.command()
-@_recipe_options
+@_model_options
 @against_option
 @json_option
 @click.option("--seeds", metavar="SEED,SEED,...", help="One model each, in OUTPUT/seed-<seed>; finished ones are not made again.")
@@ -89,7 +97,7 @@ def run(
 
 
 @click.command("train")
-@_recipe_options
+@_model_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with the recipe kept there.")
 @click.option("--from", "begun_from", type=PATH, metavar="DIRECTORY", help="Go on with this model's float net and new --data.")
 def train_command(output: Path, force: bool, resume: bool, begun_from: Path | None, **asked: Any) -> None:

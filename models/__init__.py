@@ -6,7 +6,7 @@ from .applied import LayerParameters
 from .base import Net
 from .blueprint import Blueprint
 from .counted_steps import CountedSteps, mean_cross_entropy, mean_loss
-from .factory import NETS, build, build_net, decimation, refuse_unusable, set_normalization, use_loop
+from .factory import NETS, build, build_net, decimation, refuse_unusable, scaled_widths, set_normalization, use_loop, widths_of
 from .fixed_point_arithmetic import FixedPointArithmetic
 from .float_arithmetic import FloatArithmetic
 from .layered.convolutions import NetShape
@@ -61,7 +61,9 @@ __all__ = [
     "mean_cross_entropy",
     "mean_loss",
     "refuse_unusable",
+    "scaled_widths",
     "set_normalization",
     "trace",
     "use_loop",
+    "widths_of",
 ]

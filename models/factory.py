@@ -39,6 +39,8 @@ WIDTHS: Mapping[str, tuple[int, ...]] = {
     "hourglass": (128, 16),
 }
 """model.widths where it is unset."""
+SIXTEENTHS = 16
+"""Of its widths by default, in which the size of a net is told."""
 _AXES = {2: "(time, channels)", 3: "(height, width, channels)"}
 
 
@@ -107,6 +109,16 @@ def build(section: ModelSection, channels: int, classes: int, mean: Tensor | Non
     return net
 
 
+def widths_of(section: ModelSection) -> tuple[int, ...]:
+    """model.widths of a net without state, by default where it is unset."""
+    return section.widths or WIDTHS[section.kind]
+
+
+def scaled_widths(kind: str, sixteenths: int) -> tuple[int, ...]:
+    """So many sixteenths of the widths that a kind has by default, at least 1."""
+    return tuple(max(1, width * sixteenths // SIXTEENTHS) for width in WIDTHS[kind])
+
+
 def _module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
     """The torch module of a net without state."""
     if section.is_own:
@@ -135,7 +147,7 @@ def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) ->
     return NetShape(
         input_shape,
         classes,
-        section.widths or WIDTHS[section.kind],
+        widths_of(section),
         section.blocks or (1 if family == "resnet" else 4),
         section.kernel_size,
         section.stem_kernel or (),

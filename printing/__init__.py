@@ -7,6 +7,7 @@ from .devices import print_boards, print_diagnosis, print_flashed
 from .progress import TerminalListener, describe_epoch, describe_progress
 from .recognition import describe_streamed, print_evaluation, print_prediction
 from .runs import print_migration, print_seeds, print_summary
+from .searches import print_search
 from .tables import table
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "print_picture",
     "print_prediction",
     "print_profile",
+    "print_search",
     "print_seeds",
     "print_summary",
     "print_verification",

@@ -20,7 +20,7 @@ from .data_section import DataSection
 from .document import Recipe, with_streams, with_unset
 from .following import HELD_SHARE, SHORT, DataSize, following
 from .frontend_section import FrontendSection
-from .model_section import BLOCK_READOUTS, MODEL_KINDS, ModelSection
+from .model_section import BLOCK_READOUTS, MODEL_KINDS, NET_KINDS, ModelSection
 from .model_stages import (
     MOST_CELLS,
     MOST_STAGES,
@@ -36,9 +36,10 @@ from .model_stages import (
 )
 from .older_names import OLDER_NAMES
 from .reading import load_recipe, older_names, parse_recipe, revise, to_toml
+from .search_section import SEARCH_COSTS, SearchSection
 from .stream_sections import OPTIONAL_SECTIONS, RATES, DecideSection, StreamSection
 from .training_sections import ALONE, BEFORE, IN_STREAMS, STREAMS, Balance, Device, Loop, QuantizeSection, Select, TrainSection
-from .unread import TRAIN_READERS, is_asked, refuse_unread, refuse_unread_of_streams
+from .unread import READERS, TRAIN_READERS, is_asked, refuse_search, refuse_unread, refuse_unread_of_streams, unread_by_stages
 
 __all__ = [
     "ALONE",
@@ -49,10 +50,13 @@ __all__ = [
     "MODEL_KINDS",
     "MOST_CELLS",
     "MOST_STAGES",
+    "NET_KINDS",
     "OLDER_NAMES",
     "OPTIONAL_SECTIONS",
     "RATES",
     "SHORT",
+    "READERS",
+    "SEARCH_COSTS",
     "STAGE_KINDS",
     "STREAMS",
     "TRAIN_READERS",
@@ -84,6 +88,7 @@ __all__ = [
     "RotateFactors",
     "ScaleForm",
     "Select",
+    "SearchSection",
     "Sparse",
     "Stage",
     "StreamSection",
@@ -96,10 +101,12 @@ __all__ = [
     "older_names",
     "parse_recipe",
     "readings_of",
+    "refuse_search",
     "refuse_unread",
     "refuse_unread_of_streams",
     "revise",
     "to_toml",
+    "unread_by_stages",
     "with_streams",
     "with_unset",
 ]

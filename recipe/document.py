@@ -12,6 +12,7 @@ from .constraints import Constraint, Distill, Ternary, check_storages
 from .data_section import DataSection
 from .frontend_section import FrontendSection
 from .model_section import ModelSection
+from .search_section import SearchSection
 from .section import RecipeSection
 from .stream_sections import DecideSection, StreamSection
 from .training_sections import EVERY_STEP, STREAMS, QuantizeSection, TrainSection
@@ -29,6 +30,7 @@ class Recipe(RecipeSection):
     augment: AugmentSection | None = None
     decide: DecideSection | None = None
     stream: StreamSection | None = None
+    search: SearchSection | None = None
 
     @property
     def of_samples(self) -> FrontendSection | None:

@@ -68,6 +68,12 @@ def refuse_unread(recipe: Recipe, origin: str = "the recipe", named: Collection[
         raise InputError(f"{origin}: {fault}")
 
 
+def refuse_search(recipe: Recipe) -> None:
+    """Raise InputError for a [search], where one model is made."""
+    if recipe.search is not None:
+        raise InputError("[search] is read by `rescomp search` alone: give the recipe to it, or leave [search] out")
+
+
 def _unread_by_the_net(recipe: Recipe, named: Collection[str]) -> Iterator[str]:
     """A sentence for each key of [model] and [train] that other nets read."""
     kind = OWN_NET if recipe.model.is_own else recipe.model.kind

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .prediction import predict
     from .profiling import profile
     from .quantization import quantize
+    from .searching import search
     from .seeds import resume_run, run_seeds
     from .spectrogram import plot
     from .training import train_from, train_model
@@ -51,6 +52,7 @@ __all__ = [
     "resume_run",
     "run",
     "run_seeds",
+    "search",
     "train_from",
     "train_model",
     "verify",
@@ -71,6 +73,7 @@ _HOME: Mapping[str, str] = {
     "resume_run": ".seeds",
     "run": ".pipeline",
     "run_seeds": ".seeds",
+    "search": ".searching",
     "train_model": ".training",
     "train_from": ".training",
     "verify": ".verification",

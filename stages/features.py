@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -38,6 +39,14 @@ class FeatureDataset(Dataset):
     front_end: FrontEnd
     clips: ClipsDataset
     frames: int | None
+
+
+class LoadReadings(Protocol):
+    """What gives a recipe's data: load_readings, or something that leaves part of them out."""
+
+    def __call__(self, recipe: Recipe, known: Manifest | None = None, listener: Listener | None = None) -> tuple[Recipe, Dataset]:
+        """See load_readings."""
+        ...
 
 
 def load_readings(recipe: Recipe, known: Manifest | None = None, listener: Listener | None = None) -> tuple[Recipe, Dataset]:

@@ -48,7 +48,7 @@ from .decision import (
     refuse_without_steps,
 )
 from .exports import EXPORTED
-from .features import load_readings, sound_of, with_what_stands_before
+from .features import LoadReadings, load_readings, sound_of, with_what_stands_before
 from .fine_tuning import compressed_net, fine_tune, read_float_net, tell_limited
 from .golden_rows import kept_rows
 from .golden_vectors import answers, decode_vectors, vector_files
@@ -77,6 +77,7 @@ def quantize(
     resume: bool = False,
     force: bool = False,
     listener: Listener | None = None,
+    load: LoadReadings = load_readings,
 ) -> float:
     """Fine-tune the net in `path` under [compress] and write its integer model; returns the integer accuracy on the test set.
 
@@ -84,7 +85,7 @@ def quantize(
     go on from the checkpoint of an interrupted fine-tuning, with the recipe that it keeps; without it, one that was interrupted under this
     very recipe goes on too, and one under another is given up only with force. A model that this recipe and these versions made already
     stays, but with force. What was there before stays as it is until the new model takes its place, and that of the earlier exports, which
-    would be of another model. Raises InputError and UnsupportedError.
+    would be of another model. load: what gives the data. Raises InputError and UnsupportedError.
     """
     listener = listener or Silent()
     overrides = list(overrides)
@@ -108,7 +109,7 @@ def quantize(
         made = None if force or kept is not None else manifest.accuracy.integer
         if made is None:
             _refuse_absent_device(recipe, resume=resume)
-        recipe, dataset = load_readings(recipe, manifest, listener)
+        recipe, dataset = load(recipe, manifest, listener)
         refuse_other_data(manifest, recipe, dataset)
         teacher = read_float_net(recipe, directory)
         if recipe.decide is not None:

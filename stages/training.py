@@ -27,7 +27,7 @@ from ..model_directory import (
 )
 from ..models import Blueprint, Net, build_net, set_normalization, use_loop
 from ..models.kept import empty_net, refuse_other_net
-from ..recipe import Recipe, refuse_unread, to_toml, with_streams
+from ..recipe import Recipe, refuse_search, refuse_unread, to_toml, with_streams
 from ..store import refuse_held, write_atomically
 from ..train.balance import weights_of
 from ..train.checkpoint import CheckpointFile, encode_net
@@ -44,7 +44,7 @@ from .class_figures import class_figures
 from .data_remarks import remarks_on_data
 from .defaults import with_defaults, with_loop
 from .epochs import tell_best, telling_how_to_resume
-from .features import load_readings
+from .features import LoadReadings, load_readings
 from .kept_nets import kept_net
 from .listener import Listener, Silent, tell
 from .net_readings import NORMALIZATIONS, centre_and_spread, input_shape, steps, training_data
@@ -90,14 +90,23 @@ def train_from(
 
 
 def train_held(
-    recipe: Recipe | None, path: Path, held: ExitStack, going_on: str, *, force: bool, listener: Listener, start: Start | None = None
+    recipe: Recipe | None,
+    path: Path,
+    held: ExitStack,
+    going_on: str,
+    *,
+    force: bool,
+    listener: Listener,
+    start: Start | None = None,
+    load: LoadReadings = load_readings,
 ) -> float:
     """`train`, in a directory that no other stage works on until `held` is closed.
 
-    going_on: the command to go on with. start: what to begin with instead of a fresh net.
+    going_on: the command to go on with. start: what to begin with instead of a fresh net. load: what gives the data.
     """
     if recipe is not None:
         refuse_unread(recipe)
+        refuse_search(recipe)
     directory = ModelDirectory(path)
     begun = recipe is None
     refuse_held(path)
@@ -108,7 +117,7 @@ def train_held(
     if begun:
         tell_of_before(directory, recipe, listener)
     of = start.manifest if start is not None else directory.manifest() if begun else None
-    recipe, dataset = load_readings(recipe, of, listener)
+    recipe, dataset = load(recipe, of, listener)
     if start is not None:
         start.check(dataset)
         for doubt in start.doubts(dataset):

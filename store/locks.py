@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..text_files import without_passwords
 from .disk import disk
 from .regular_file import MOST_BYTES, read_file
 
@@ -41,9 +42,9 @@ class Holder:
 
     @classmethod
     def of_this_process(cls) -> Holder:
-        """With the command line as a user types it."""
+        """With the command line as a user types it, but for passwords."""
         name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-        return cls(os.getpid(), " ".join([name, *sys.argv[1:]]))
+        return cls(os.getpid(), " ".join([name, *map(without_passwords, sys.argv[1:])]))
 
     def encode(self) -> bytes:
         """Two lines: process number and command."""

@@ -58,6 +58,7 @@ def test_public_names():
         "resume_run",
         "run",
         "run_seeds",
+        "search",
         "train_from",
         "train_model",
         "verify",

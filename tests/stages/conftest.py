@@ -31,6 +31,16 @@ def recordings(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def images(tmp_path_factory) -> Path:
+    """Three classes of 8 x 8 images in three colours."""
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{split}": rng.normal(size=(24, 8, 8, 3)).astype(np.float32) for split in ("train", "test")}
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    np.savez(path, **arrays, **{f"y_{split}": np.arange(24) % 3 for split in ("train", "test")})
+    return path
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory, recordings) -> Path:
     """A model directory that went through every stage but verify."""
     path = tmp_path_factory.mktemp("models") / "finished"

@@ -12,6 +12,7 @@ from rescomp.graph.decide import with_decision
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import Recipe, load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
+from rescomp.stages.features import load_readings
 from rescomp.stages.fitting import Budget, Size, candidates, check_budget, fit_recipe, parse_budget, predict_size
 
 
@@ -130,3 +131,21 @@ def test_run_with_fit(recordings, tmp_path, capsys):
 
 def test_sizes_read_well():
     assert str(Size(10, 20)) == "const 10 B, state 20 B"
+
+
+def test_widths_of_a_residual_net_are_chosen_for_windows_frames_and_images(recordings, images):
+    for source, asked, kind in ((recordings, ["model.kind=resnet1d"], "resnet1d"), (images, [], "resnet2d")):
+        chosen, size = fit_recipe(load_recipe(None, [f"data.source={source}", *asked]), Budget(6000))
+        order = list(candidates(load_recipe(None, [f"data.source={source}", f"model.kind={kind}"])))
+        place = [(recipe.model.widths, recipe.compress) for recipe in order].index((chosen.model.widths, chosen.compress))
+        assert chosen.model.kind == kind
+        assert size.const <= 6000
+        with pytest.raises(BudgetError, match=f"no net fits const 60 B: the closest, {kind} of widths"):
+            fit_recipe(load_recipe(None, [f"data.source={source}", *asked]), Budget(60))
+        _, dataset = load_readings(chosen)
+        assert predict_size(order[place - 1], dataset.train.channels, 3, dataset).const > 6000 >= size.const
+
+
+def test_widths_beside_fit_are_refused(recordings):
+    with pytest.raises(InputError, match=r"--fit chooses model\.widths: leave it out"):
+        fit_recipe(load_recipe(None, [f"data.source={recordings}", "model.kind=resnet1d", "model.widths=[8]"]), Budget(8192))

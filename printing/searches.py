@@ -1,0 +1,37 @@
+"""What search found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import counted
+from .tables import percent, table
+
+if TYPE_CHECKING:
+    from ..search.front import Scored
+    from ..stages.searching import SearchResult
+
+
+def print_search(result: SearchResult) -> None:
+    """The front, the best first, and how many trials came to what."""
+    costs = list(result.front[0].costs) if result.front else []
+    names = [f"{name} ({result.asked.core})" if name == "instructions" else name for name in costs]
+    header = ("trial", result.asked.metric.replace("_", " "), "of seeds", *names, "candidate")
+    rows = [
+        (str(each.trial), percent(each.metric), _of_seeds(each), *(f"{each.costs[name]:,}" for name in costs), _named(each))
+        for each in result.front
+    ]
+    click.echo("\n" + table(header, rows))
+    click.echo(f"\non validation recordings; of seeds: the mean over {1 + result.asked.repeats}")
+    click.echo("; ".join(f"{counted(count, 'trial')} {outcome}" for outcome, count in result.outcomes.items()))
+    click.echo(f"{result.path}/front/ holds the recipes: rescomp run --recipe {result.path}/front/trial-N.toml -o DIRECTORY")
+
+
+def _of_seeds(each: Scored) -> str:
+    return percent(each.mean if each.repeated else None)
+
+
+def _named(each: Scored) -> str:
+    return " ".join(f"{key.removeprefix('model.')}={value}" for key, value in each.chosen.items())

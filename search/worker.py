@@ -1,0 +1,69 @@
+"""A worker on an Optuna study: one trial at a time, of which nothing is lost or counted twice, whatever ends the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
+    from optuna import Trial
+    from optuna.trial import FrozenTrial
+
+OUTCOME = "outcome"
+"""The attribute of a trial that has ended: what it came to."""
+_WAIT = 1.0
+"""Seconds between two looks at what other workers do."""
+
+
+def ended(study: OptunaStudy, *outcomes: str) -> list[FrozenTrial]:
+    """The trials that came to one of the outcomes."""
+    return [each for each in study.get_trials(deepcopy=False) if each.state.is_finished() and each.user_attrs.get(OUTCOME) in outcomes]
+
+
+def in_state(study: OptunaStudy, *names: str) -> list[FrozenTrial]:
+    """The trials in one of Optuna's states: WAITING, RUNNING, COMPLETE, PRUNED, FAIL."""
+    return [each for each in study.get_trials(deepcopy=False) if each.state.name in names]
+
+
+def run_one(study: OptunaStudy, objective: Callable[[Trial], float | Sequence[float]]) -> None:
+    """Take the next trial through `objective`. What breaks it off, Ctrl-C for instance, puts it back into the queue, and is raised."""
+    taken: list[int] = []
+
+    def noted(trial: Trial) -> float | Sequence[float]:
+        taken.append(trial.number)
+        return objective(trial)
+
+    try:
+        study.optimize(noted, n_trials=1)
+    except BaseException:
+        if not taken:
+            raise
+        left = study.get_trials(deepcopy=False)[taken[0]]
+        if left.state.name != "FAIL":
+            raise
+        if not _is_taken_over(study, left):
+            _queue_again(study, left)
+            raise
+
+
+def wait_for_others(study: OptunaStudy) -> None:
+    """A moment; a trial whose worker has given no sign of life for too long is put back into the queue."""
+    from optuna.storages import fail_stale_trials
+
+    time.sleep(_WAIT)
+    fail_stale_trials(study)
+
+
+def _queue_again(study: OptunaStudy, trial: FrozenTrial) -> None:
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+
+    RetryHeartbeatStaleTrialCallback()(study, trial)
+
+
+def _is_taken_over(study: OptunaStudy, trial: FrozenTrial) -> bool:
+    """Whether another worker took this one for dead, as where the machine slept, and put the trial back into the queue."""
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+
+    return any(trial.number in RetryHeartbeatStaleTrialCallback.retry_history(each) for each in study.get_trials(deepcopy=False))

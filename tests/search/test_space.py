@@ -1,0 +1,79 @@
+"""What candidates are drawn from: the space by default, less what the recipe sets, with what [search.space] lists."""
+
+import random
+
+import pytest
+
+from rescomp.errors import InputError
+from rescomp.recipe import load_recipe, parse_recipe, to_toml
+from rescomp.search.space import Space
+from rescomp.stages.fitting import candidates
+
+
+def space(*overrides, images=False):
+    return Space(load_recipe(None, overrides), images=images)
+
+
+def keys(found):
+    return {each.key for each in found.dimensions}
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_every_candidate_is_a_recipe_that_is_read_back(images):
+    drawn, kinds, refused = random.Random(0), set(), 0
+    found = space(images=images)
+    for _ in range(60):
+        chosen = found.draw(lambda dimension: drawn.choice(dimension.values))
+        try:
+            recipe = found.recipe(chosen)
+        except InputError:  # values that do not go together: the sampler is told so
+            refused += 1
+            continue
+        kinds.add(recipe.model.kind)
+        assert parse_recipe(to_toml(recipe), "itself") == recipe
+        assert ("model.hidden_size" in chosen) == ("model.widths" not in chosen) == recipe.model.is_recurrent
+        assert recipe.search is None
+    assert len(kinds) > 2
+    assert refused < 6
+
+
+def test_what_the_recipe_sets_is_not_drawn():
+    assert "model.kind" not in keys(space("model.kind=gru"))
+    assert not {"weights", "weights.U", "density"} & keys(space("compress.0.scale=power_of_two"))
+    fixed = space("model.hidden_size=12", "model.kind=gru")
+    assert "model.hidden_size" not in keys(fixed)
+    assert fixed.recipe({"weights": "int4"}).model.hidden_size == 12
+
+
+def test_listed_values_take_the_place_of_those_by_default():
+    found = space("model.kind=gru", 'search.space={"model.hidden_size" = [5, 7], "train.learning_rate" = [0.01, 0.1]}')
+    (sizes,) = (each.values for each in found.dimensions if each.key == "model.hidden_size")
+    assert sizes == (5, 7)
+    chosen = found.draw(lambda dimension: dimension.values[-1])
+    assert (found.recipe(chosen).model.hidden_size, found.recipe(chosen).train.learning_rate) == (7, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ('{"data.window" = [1, 2]}', "every candidate reads the same data"),
+        ('{"train.seed" = [1, 2]}', "the finalists are trained with several"),
+        ('{"model.hiden_size" = [4]}', r"unknown key 'model.hiden_size'; the nearest one is 'hidden_size'"),
+        ('{"model.hidden_size" = [4, "many"]}', "a whole number is wanted"),
+        ('{"weights" = ["int5"]}', "the nearest value is 'int"),
+        ('{"density" = [2.0]}', "a density is above 0"),
+        ('{"model.kind" = ["gru"]}', "which the recipe sets: leave one of them out"),
+        ('{"compress.nothing" = [1]}', "no entry of compress has the key nothing"),
+    ],
+)
+def test_keys_and_values_that_no_candidate_can_have_are_refused(listed, said):
+    with pytest.raises(InputError, match=said):
+        space("model.kind=fastgrnn", f"search.space={listed}")
+
+
+def test_the_choice_of_fit_is_a_candidate():
+    found = space("model.kind=gru")
+    for fitted in list(candidates(load_recipe(None, ["model.kind=gru"])))[::5]:
+        chosen = found.values_of(fitted)
+        assert found.recipe(chosen).model == fitted.model
+        assert found.recipe(chosen).compress == fitted.compress

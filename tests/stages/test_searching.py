@@ -1,0 +1,74 @@
+"""search, from the command line: candidates trained for an epoch, a front whose recipes are models by hand, the same command again."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("optuna")
+
+from rescomp import stages
+from rescomp.cli import main
+from rescomp.errors import InputError
+from rescomp.graph.serialize import digest
+from rescomp.model_directory import ModelDirectory
+from rescomp.recipe import load_recipe
+from rescomp.stages.artefacts import read_model
+from rescomp.stages.features import load_readings
+from rescomp.stages.withheld import withheld
+
+SPACE = 'search.space={"model.hidden_size" = [4, 8], "weights" = ["int8", "int4"]}'
+ASKED = (
+    *("model.kind=fastgrnn", "model.rank_w=2", "model.rank_u=2", "model.readings=1", "model.nonlinearity=table"),
+    *("train.epochs=1", "quantize.epochs=1", "search.const=2KB", "search.trials=2", "search.finalists=1", "search.repeats=1", SPACE),
+)
+
+
+def test_a_front_is_found_again_and_made_by_hand_to_the_byte(recordings, tmp_path, capsys):
+    command = [
+        "search",
+        "--data",
+        str(recordings),
+        "-o",
+        str(tmp_path / "s"),
+        "--json",
+        *(part for key in ASKED for part in ("--set", key)),
+    ]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == json.loads((tmp_path / "s" / "front.json").read_text())
+    assert (tmp_path / "s" / "front.svg").read_text().startswith("<svg")
+    best = found["front"][0]
+    assert best["costs"]["const"] <= 2048
+    assert len(best["repeated"]) == 1
+    stages.train_model(load_recipe(tmp_path / "s" / best["recipe"]), tmp_path / "m")
+    stages.quantize(tmp_path / "m")
+    assert digest(read_model(ModelDirectory.open(tmp_path / "m"))) == best["graph_sha256"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert main([*command[:-2], "--set", "search.const=3KB"]) == 2
+    assert "holds a search of another recipe" in capsys.readouterr().err
+
+
+def test_the_test_set_is_withheld_from_candidates(recordings):
+    recipe = load_recipe(None, [f"data.source={recordings}", "train.validation_fraction=0.2"])
+    _, dataset = load_readings(recipe)
+    judged = withheld(recipe, dataset)
+    known = {row.tobytes() for row in dataset.train.x}
+    assert len(judged.test) == 12
+    assert all(row.tobytes() in known for row in judged.test.x)
+    assert np.array_equal(judged.train.x, dataset.train.x)
+
+
+def test_a_search_without_validation_or_in_a_model_is_refused(recordings, model_dir, tmp_path):
+    with pytest.raises(InputError, match="a search judges candidates on validation recordings"):
+        stages.search(load_recipe(None, [f"data.source={recordings}", "train.validation_fraction=0"]), tmp_path / "s")
+    with pytest.raises(InputError, match="is not empty and holds no search"):
+        stages.search(load_recipe(None, [f"data.source={recordings}"]), model_dir)
+    with pytest.raises(InputError, match=r"search\.instructions are those of a step on search\.core"):
+        load_recipe(None, ["search.instructions=5"])
+
+
+def test_a_section_for_searches_is_refused_where_nothing_reads_it(recordings, tmp_path):
+    with pytest.raises(InputError, match=r"\[search\] is read by `rescomp search` alone"):
+        stages.train_model(load_recipe(None, [f"data.source={recordings}", "search.const=2KB"]), tmp_path / "m")
