@@ -16,7 +16,7 @@ from .asking import check, evaluate, predict, verify
 from .devices import boards_command, doctor, flash
 from .making import quantize, run, train_command
 from .output import say
-from .searching import search
+from .searching import search_command
 from .writing import export_command, inspect, migrate, profile
 
 _EXIT_CODES = """
@@ -24,7 +24,7 @@ Exit codes: 0 ok, 1 unexpected, 2 bad usage, recipe, data or artefact, 3 parity 
 5 unsupported, 6 device or port, 7 missing tool, 130 interrupted.
 """
 _COMMANDS = (
-    *(run, train_command, quantize, search),
+    *(run, train_command, quantize, search_command),
     *(verify, check, evaluate, predict),
     *(export_command, inspect, migrate, profile),
     *(boards_command, flash, doctor),

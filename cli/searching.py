@@ -12,18 +12,18 @@ from .options import given, json_option
 from .output import print_result
 
 
-@click.command()
+@click.command("search")
 @recipe_options("rescomp-search", "Directory of the search; the same command goes on with it.")
 @click.option(
     "--storage", metavar="URL", callback=given, help="A database that workers share: postgresql://USER@HOST/NAME (sqlite in OUTPUT)."
 )
 @json_option
-def search(output: Path, storage: str | None, as_json: bool, **asked: Any) -> None:
+def search_command(output: Path, storage: str | None, as_json: bool, **asked: Any) -> None:
     """Look for the best recipes within limits ([search] in the recipe, --set search.const=2KB), judged on validation recordings."""
     from .. import stages
     from ..printing import TerminalListener, print_search
 
     recipe = recipe_of(**asked)
     with TerminalListener() as listener:
-        result = stages.search(recipe, output, storage=storage, listener=listener)
+        result = stages.search_recipes(recipe, output, storage=storage, listener=listener)
     print_result(result, as_json, print_search)

@@ -96,12 +96,12 @@ class Space:
         for refused, why in _REFUSED.items():
             if key == refused or key.startswith(f"{refused}."):
                 raise InputError(f"search.space lists {key}, and {why}: leave it out")
-        if key.partition(".")[0] in ("model", "train", "quantize") and "." in key and is_asked(recipe, key):
-            raise InputError(f"search.space lists {key}, which the recipe sets: leave one of them out")
         known = next((each for each in DEFAULT_SPACE if each.key == key), None)
         dimension = Dimension(key, values) if known is None else replace(known, values=values)
         for value in values:
             self._check(dimension, value)
+        if key.partition(".")[0] in ("model", "train", "quantize") and is_asked(recipe, key):
+            raise InputError(f"search.space lists {key}, which the recipe sets: leave one of them out")
         return dimension
 
     def _check(self, dimension: Dimension, value: Any) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .prediction import predict
     from .profiling import profile
     from .quantization import quantize
-    from .searching import search
+    from .searching import search_recipes
     from .seeds import resume_run, run_seeds
     from .spectrogram import plot
     from .training import train_from, train_model
@@ -52,7 +52,7 @@ __all__ = [
     "resume_run",
     "run",
     "run_seeds",
-    "search",
+    "search_recipes",
     "train_from",
     "train_model",
     "verify",
@@ -73,7 +73,7 @@ _HOME: Mapping[str, str] = {
     "resume_run": ".seeds",
     "run": ".pipeline",
     "run_seeds": ".seeds",
-    "search": ".searching",
+    "search_recipes": ".searching",
     "train_model": ".training",
     "train_from": ".training",
     "verify": ".verification",

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import InputError, RescompError, UnsupportedError
 from ..export.c import translate
 from ..graph.serialize import digest as graph_digest
+from ..manifest import ClassFigures
 from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, ModelDirectory
 from ..models import build_net
 from ..recipe import Recipe, SearchSection
@@ -17,7 +18,7 @@ from ..search.study import CandidateError, Trained
 from ..store import recover
 from ..targets.kernel_choice import Target
 from ..train.loop import DivergedError
-from ..train.metrics import EpochReport
+from ..train.metrics import ClassMeans, EpochReport
 from .artefacts import read_model
 from .listener import Listener, Silent
 from .net_readings import input_shape
@@ -61,7 +62,7 @@ class Candidates:
         path = self.folder / digest
         rungs = [math.ceil(share * recipe.train.epochs) for share in self.asked.rungs]
         try:
-            self._train(recipe, path, AtRungs(self.listener, rungs, passes))
+            self._train(recipe, path, AtRungs(self.listener, rungs, self.asked.metric, passes))
         except NotPassedError:
             return None
         except (DivergedError, UnsupportedError) as error:
@@ -86,22 +87,28 @@ class Candidates:
         costs = {"const": source.constant_bytes, "state": source.ram_bytes}
         if self.target is not None:
             costs["instructions"] = count_instructions(model, self.target)
-        metric = manifest.accuracy.integer
-        if metric is None:
+        told = manifest.accuracy if self.asked.metric == "accuracy" else manifest.by_class
+        if told.integer is None:
             raise InputError(f"{path} does not say how accurate its net is, so it is damaged: remove it, and give the command again")
-        return Trained(metric, costs, graph_digest(model))
+        return Trained(_figure(self.asked.metric, told.integer), costs, graph_digest(model))
+
+
+def _figure(metric: str, told: float | ClassFigures | ClassMeans) -> float:
+    """The figure that a search goes by: the accuracy itself, or one of those that are told beside it."""
+    return told if isinstance(told, float) else float(getattr(told, metric))
 
 
 class AtRungs(Silent):
     """Raises NotPassedError after the first epoch of the float training whose candidate does not pass. rungs: numbers of epochs."""
 
-    def __init__(self, told: Listener, rungs: Sequence[int], passes: Callable[[int, float], bool]) -> None:
-        self.told, self.rungs, self.passes = told, rungs, passes
+    def __init__(self, told: Listener, rungs: Sequence[int], metric: str, passes: Callable[[int, float], bool]) -> None:
+        self.told, self.rungs, self.metric, self.passes = told, rungs, metric, passes
 
     def epoch(self, report: EpochReport) -> None:
         """An epoch has ended, and is on disk."""
         self.told.epoch(report)
-        if report.stage != "train" or report.validation_accuracy is None or report.epoch not in self.rungs:
+        found = report.validation_accuracy if self.metric == "accuracy" else report.validation
+        if report.stage != "train" or found is None or report.epoch not in self.rungs:
             return
-        if not self.passes(self.rungs.index(report.epoch), report.validation_accuracy):
+        if not self.passes(self.rungs.index(report.epoch), _figure(self.metric, found)):
             raise NotPassedError(f"epoch {report.epoch}")

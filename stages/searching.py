@@ -70,7 +70,7 @@ def recipe_name(candidate: Scored) -> str:
     return f"{FRONT_FOLDER}/trial-{candidate.trial}.toml"
 
 
-def search(recipe: Recipe, path: Path, *, storage: str | None = None, listener: Listener | None = None) -> SearchResult:
+def search_recipes(recipe: Recipe, path: Path, *, storage: str | None = None, listener: Listener | None = None) -> SearchResult:
     """Search for recipes within the limits of [search], in the directory `path`; the same call goes on with what is there.
 
     storage: URL of a database that any number of workers share, each with a directory of its own; None: a file in `path`. The test set

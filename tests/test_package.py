@@ -58,7 +58,7 @@ def test_public_names():
         "resume_run",
         "run",
         "run_seeds",
-        "search",
+        "search_recipes",
         "train_from",
         "train_model",
         "verify",

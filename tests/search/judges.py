@@ -46,6 +46,7 @@ if __name__ == "__main__":
         folder,
         f"search.trials={trials}",
         judge=MadeUp(float(pause)),
+        guess={"model.hidden_size": 8},
         url=url[0] if url else None,
         told=lambda text: print(text, flush=True),
     ).run()

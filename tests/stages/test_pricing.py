@@ -5,7 +5,7 @@ import pytest
 from rescomp import stages
 from rescomp.export.c import constant_bytes, translate
 from rescomp.model_directory import ModelDirectory
-from rescomp.recipe import load_recipe, parse_recipe
+from rescomp.recipe import load_recipe, parse_recipe, revise
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.net_readings import input_shape
@@ -37,12 +37,13 @@ def test_nets_without_state_take_what_was_predicted(request, tmp_path, data, kin
     assert predicted.const - largest_size(model).const <= 2 * sum(node.op.name == "add" for node in model.graphs["whole"].nodes)
 
 
-def test_the_instructions_of_a_probe_are_those_of_the_trained_net(model_dir, emulated):
+def test_the_instructions_of_a_probe_are_nearly_those_of_the_trained_net(model_dir, emulated):
     """What a step executes depends on the shape, and where values are limited a little on the weights."""
     target = Target(emulated("cortex-m0"), "speed")
     directory = ModelDirectory.open(model_dir)
     recipe, dataset = load_readings(parse_recipe(directory.read("recipe.toml"), "a recipe"))
     counted = count_instructions(probe(recipe, input_shape(recipe, dataset), 3, dataset), target)
     trained = stages.profile(model_dir, ["cortex-m0"]).cores[0].count
-    print(counted, trained)
-    assert counted == trained
+    assert abs(counted - trained) < 0.02 * trained
+    larger = revise(recipe, ["model.hidden_size=9"])
+    assert count_instructions(probe(larger, input_shape(larger, dataset), 3, dataset), target) > 1.02 * trained

@@ -62,9 +62,9 @@ def test_the_test_set_is_withheld_from_candidates(recordings):
 
 def test_a_search_without_validation_or_in_a_model_is_refused(recordings, model_dir, tmp_path):
     with pytest.raises(InputError, match="a search judges candidates on validation recordings"):
-        stages.search(load_recipe(None, [f"data.source={recordings}", "train.validation_fraction=0"]), tmp_path / "s")
+        stages.search_recipes(load_recipe(None, [f"data.source={recordings}", "train.validation_fraction=0"]), tmp_path / "s")
     with pytest.raises(InputError, match="is not empty and holds no search"):
-        stages.search(load_recipe(None, [f"data.source={recordings}"]), model_dir)
+        stages.search_recipes(load_recipe(None, [f"data.source={recordings}"]), model_dir)
     with pytest.raises(InputError, match=r"search\.instructions are those of a step on search\.core"):
         load_recipe(None, ["search.instructions=5"])
 
