@@ -1,6 +1,6 @@
 """The stages: each one documented function that reads and writes files in a model directory, and a command of the same name.
 
-The names `train` and `export` are packages', so that their functions are `train_model` and `export_model`.
+The names `train`, `export` and `search` are packages', so that their functions are `train_model`, `export_model` and `search_recipes`.
 
     from pathlib import Path
     from rescomp import stages
