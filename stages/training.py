@@ -141,10 +141,7 @@ def train_held(
         ModelDirectory.make(path, force=force, going_on=going_on)
         held.enter_context(directory.held())
         directory.begin({**new_manifest(**origin), GIT_ATTRIBUTES: NO_TEXT, RECIPE: to_toml(recipe), **parts}, force=force)
-    _warn_of_lengths(net, dataset, listener)
-    if recipe.of_samples is None:  # a feature's integers are as fine as it is
-        for warning in input_warnings(dataset.train, origin["input"]["fraction_bits"]):
-            listener.warning(warning)
+    _warn_of_readings(recipe, net, dataset, origin["input"]["fraction_bits"], listener)
     told = tell(remarks_on_data(recipe, dataset), listener)
     listener.stage(f"train float net on {dataset.name} ({counted(len(training), 'sequence')}{_named_channels(dataset)})")
     with telling_how_to_resume(f"go on with: {going_on}"):
@@ -239,6 +236,14 @@ def _recipe_to_resume(directory: ModelDirectory) -> Recipe:
 def _named_channels(dataset: Dataset) -> str:
     """The channels, so that a column of numbers that is none is noticed."""
     return f" of {', '.join(dataset.channels)}" if dataset.channels else ""
+
+
+def _warn_of_readings(recipe: Recipe, net: Net, dataset: Dataset, fraction_bits: int, listener: Listener) -> None:
+    """Say what the net does not see of them, by their length or the integers that they become."""
+    _warn_of_lengths(net, dataset, listener)
+    if recipe.of_samples is None:  # a feature's integers are as fine as it is
+        for warning in input_warnings(dataset.train, fraction_bits):
+            listener.warning(warning)
 
 
 def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:
