@@ -130,7 +130,8 @@ def main() -> None:
     rows = list(ratios(versions[0], versions[1], options.repeats))
     for version in versions:
         version.close()
-    revision = subprocess.run(["git", "-C", options.before, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    asked = ["git", "-C", options.before, "rev-parse", "--short", "HEAD"]
+    revision = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60)
     options.output.write_text(page(rows, revision.stdout.strip(), options.repeats))
     print(f"wrote {options.output}")
 

@@ -99,7 +99,7 @@ its shared tables, and with the front-end.
 {differing} differ.
 
 **Integer features against real ones.** The same float net (FastGRNN, 64 units), the same seeds, held-out speakers of the training part:
-{gate}.
+{gate}. Half a point was the goal.
 
 ## What a second of sound costs
 
