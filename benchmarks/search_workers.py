@@ -9,8 +9,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from rescomp.search.storage import Storage
+from rescomp.search.storage import StudyStorage
 
 TRIALS = 6
 ASKED = [
@@ -29,7 +30,7 @@ def trials(url: str, folder: Path) -> list[object]:
     """Of the study of the newest name in the storage."""
     import optuna
 
-    storage = Storage(url, folder).rdb
+    storage = StudyStorage(url, folder).rdb
     names = [each.study_name for each in storage.get_all_studies() if not each.study_name.endswith("-seeds")]
     return optuna.load_study(study_name=names[-1], storage=storage).get_trials() if names else []
 
@@ -47,8 +48,10 @@ def main() -> None:
         first.wait()
         third = worker(url, folder / "third")
         codes = second.wait(), third.wait()
+        if any(codes):
+            print((folder / "second.log").read_text()[-400:], (folder / "third.log").read_text()[-400:])
         every = trials(url, folder)
-        logs = b"".join(path.read_bytes() for path in folder.glob("*.log"))
+        written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     counted = [each for each in every if each.state.name != "FAIL" and each.user_attrs.get("outcome") in ("trained", "stopped at a rung")]
     lost = [each for each in every if each.state.name == "FAIL"]
     digests = [each.user_attrs["digest"] for each in counted]
@@ -56,7 +59,10 @@ def main() -> None:
     for each in lost:
         again = each.user_attrs.get("digest") in digests
         print(f"trial {each.number}, of the worker that was killed: {'finished by another' if again else 'lost'}")
-    print(f"unfinished: {sum(not each.state.is_finished() for each in every)}; lines of the workers: {len(logs.splitlines())}")
+    print(f"unfinished: {sum(not each.state.is_finished() for each in every)}")
+    password = (urlsplit(url).password or "").encode()
+    if password:
+        print(f"files and logs with the password: {sum(password in each for each in written)} of {len(written)}")
 
 
 if __name__ == "__main__":

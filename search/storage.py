@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ STUDY = "study.db"
 """In the directory of a search, where no other storage is named."""
 HEARTBEAT, GRACE = 10, 60
 """Seconds from one sign of life of a worker to the next, and without one until its candidate is given to another."""
+_TRIES = 5
+"""To open a storage whose tables another worker is making."""
 _JOURNAL = "a journal has no heartbeats, so that the candidate of a worker that was killed would be lost"
 _DRIVERS = {"postgresql": "postgresql+psycopg"}
 
@@ -33,7 +36,20 @@ class StudyStorage:
             self._secrets = _secrets_in(address, url or "")
             self.shown = address.set(query={}).render_as_string(hide_password=True) if url else str(folder / STUDY)
             with self.telling():
-                self.rdb = self._open(address, heartbeat, grace)
+                self.rdb = self._open_or_again(address, heartbeat, grace)
+
+    def _open_or_again(self, address: Any, heartbeat: int, grace: int) -> RDBStorage:
+        """Of workers that begin at once one makes the tables; the others look again."""
+        from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+        for _ in range(_TRIES - 1):
+            try:
+                return self._open(address, heartbeat, grace)
+            except (IntegrityError, ProgrammingError, OperationalError) as error:
+                if "exists" not in str(error):
+                    raise
+            time.sleep(1)
+        return self._open(address, heartbeat, grace)
 
     def _open(self, address: Any, heartbeat: int, grace: int) -> RDBStorage:
         from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
