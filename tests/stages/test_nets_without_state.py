@@ -64,12 +64,16 @@ def assert_verified(summary, compared):
     assert summary.bytes["model"] > 0
 
 
+def left_out(listener: Warned) -> list[str]:
+    return [each for each in listener.warnings if each.endswith("left out")]
+
+
 def test_resnet1d(sequences, tmp_path):
     listener = Warned()
     asked = recipe(sequences, "model.kind=resnet1d", "model.widths=[3, 4]")
     summary = stages.run(asked, tmp_path / "a", listener=listener)
     assert_verified(summary, 12 * CLASSES)
-    assert listener.warnings == []
+    assert not left_out(listener)
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["input"]["shape"] == [10, 3]
     assert json.loads((tmp_path / "a" / "net.json").read_text())["parts"][0]["input_shape"] == [10, 3]
@@ -167,7 +171,7 @@ def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
     stages.train_model(
         recipe(sequences, "model.kind=dscnn1d", "model.widths=[3]", "model.time_steps=8"), tmp_path / "out", listener=listener
     )
-    assert listener.warnings == ["42 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
+    assert left_out(listener) == ["42 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
     assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
 
 
@@ -176,7 +180,7 @@ def test_the_time_is_a_multiple_of_the_strides(tmp_path):
     listener = Warned()
     stages.train_model(recipe(source, "model.kind=resnet1d", "model.widths=[3, 3, 3]"), tmp_path / "out", listener=listener)
     assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
-    assert listener.warnings == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
+    assert left_out(listener) == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
 
 
 NETS = """
@@ -507,7 +511,6 @@ def test_own_nets_that_are_refused_before_the_training(overrides, error, message
 FAILURES = [
     (("--model", "renset1d"), 2, "the nearest value is 'resnet1d'"),
     (("--model", "my_nets:unsupported"), 5, "layer '1' (GELU) is not supported: use nn.ReLU"),
-    (("--model", "resnet1d", "--fit", "const=2KB"), 2, "--fit chooses the hidden size of recurrent cells: for resnet1d set model.widths"),
     (("--model", "resnet1d", "--set", "train.loop=compiled"), 2, "is for recurrent cells: leave it out for a net without state"),
     (
         ("--model", "resnet1d", "--weights", "int8", "--set", "compress.0.activations=int8", "--set", "compress.0.scale=power_of_two"),
