@@ -268,7 +268,7 @@ class Source:
     @property
     def summary(self) -> str:
         """What the model is, in a phrase."""
-        reads = " and ".join(f"{each.identifier} ({self.model.input_text})" for each in self.inputs)
+        reads = " and ".join(f"{each.identifier} ({self.model.type_text(each.type)})" for each in self.inputs)
         keeps = " and ".join(f"{each.identifier} ({each.type})" for each in self.states)
         answers = f"scores ({self.scores.type}){' and decides' if self.decide_states else ''}"
         return f"reads {reads} a step, keeps {keeps}, answers {answers}" if keeps else f"reads {reads}, answers {answers}"

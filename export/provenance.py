@@ -26,7 +26,7 @@ def provenance(model: IntegerModel) -> Mapping[str, str]:
         "rescomp.model": model.name,
         DIGEST: digest(model),
         "rescomp.contract": str(CONTRACT),
-        "rescomp.input": model.input_text,
+        "rescomp.input": model.type_text(model.input.type),
     }
 
 

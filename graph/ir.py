@@ -130,11 +130,11 @@ class IntegerModel:
         """Of what the net reads: of its input's format, or of each channel of a reading."""
         return self.channel_bits if self.channel_bits and not self.reads_samples else self.input.type.format.fraction_bits
 
-    @property
-    def input_text(self) -> str:
-        """The type of the input, with the fraction bits of each channel where they differ."""
-        own, type = f"Q{self.input.type.format.fraction_bits}", str(self.input.type)
-        return type if isinstance(self.input_bits, int) else type.replace(own, f"Q({', '.join(map(str, self.input_bits))})", 1)
+    def type_text(self, type: TensorType) -> str:
+        """The type of an input, with the fraction bits of each channel where they differ."""
+        if not self.channel_bits or self.reads_samples:
+            return str(type)
+        return str(type).replace(f"Q{type.format.fraction_bits}", f"Q({', '.join(map(str, self.channel_bits))})", 1)
 
     @property
     def output(self) -> Value:

@@ -116,7 +116,7 @@ def inspect_model(model: IntegerModel) -> Inspection:
     layers = [_report(graph, node, layer.constant_bytes) for (graph, node), layer in zip(nodes, source.layers, strict=True)]
     return Inspection(
         model.name,
-        model.input_text,
+        model.type_text(model.input.type),
         str(model.output.type),
         tuple(layers),
         constant_bytes(model),

@@ -12,6 +12,7 @@ from rescomp.recipe import (
     FrontendSection,
     Quantize,
     Recipe,
+    SearchSection,
     Sparse,
     Ternary,
     load_recipe,
@@ -20,7 +21,7 @@ from rescomp.recipe import (
     to_toml,
 )
 
-MAY_BE_MISSING = {**OPTIONAL_SECTIONS, "frontend": FrontendSection, "augment": AugmentSection}
+MAY_BE_MISSING = {**OPTIONAL_SECTIONS, "frontend": FrontendSection, "augment": AugmentSection, "search": SearchSection}
 
 
 def test_defaults_are_ternary_fastgrnn_on_the_bundled_set():

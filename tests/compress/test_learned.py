@@ -87,7 +87,7 @@ def test_gains_are_trained_through_the_rounding_and_keep_within_what_was_calibra
     torch.testing.assert_close(net.input_gains.grad, exact, rtol=0.02, atol=0.5)
     plain = constrain(build(ModelSection(hidden_size=4, readings=2), 3, 2, net.mean[:3], net.std[:3]), [Quantize()])
     calibrate(plain, x, torch.full((6,), 9), 9)
-    assert net.fixed.input_bits[1] == min(6, plain.fixed.input_bits[1] + 1), "room for the largest gain"
+    assert net.fixed.pre_shift == min(6, plain.fixed.pre_shift + 1), "room for the largest gain"
 
 
 def test_arenas_are_for_what_no_float_net_precedes():

@@ -452,6 +452,6 @@ def test_a_float_net_is_refused():
 def test_sparse_is_for_cells():
     net = build_net(ModelSection(kind="resnet1d", widths=(3,)), (8, 3), CLASSES)
     with pytest.raises(
-        InputError, match="sparse in compress is for recurrent cells: a net without state takes quantize, ternary and distill"
+        InputError, match="sparse in compress is for recurrent cells: a net without state takes quantize, ternary, low_rank and distill"
     ):
         constrain(net, [Sparse(), Quantize()])

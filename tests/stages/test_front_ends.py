@@ -166,7 +166,7 @@ def test_without_a_compiler_numpy_computes_the_same_features_and_says_so_once(so
     told = Warned()
     _, compiled = load_readings(recipe_of(source))
     monkeypatch.setattr(host_c, "COMPILER", "no-such-compiler")
-    _, plain = load_readings(recipe_of(source), (), told)
+    _, plain = load_readings(recipe_of(source), None, told)
     for one, other in ((compiled.train, plain.train), (compiled.test, plain.test)):
         assert np.array_equal(one.x, other.x)
     assert [text.partition(",")[0] for text in told.warnings] == ["no C compiler is installed"]

@@ -69,7 +69,7 @@ def test_a_file_has_the_same_figures_as_golden_vectors_and_as_new_data(asked, re
 
 def test_a_sensor_s_noise_is_that_of_the_model_whatever_the_new_data(of_windows, recordings, tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(evaluation, "perturbed", lambda readings, scales, _: given.append((readings, scales)) or {})
+    monkeypatch.setattr(evaluation, "perturbed", lambda readings, scales, *_: given.append((readings, scales)) or {})
     own = dict(np.load(recordings))
     np.savez(tmp_path / "fewer.npz", **{key: array[:5] if key.endswith("test") else array for key, array in own.items()})
     for source in (None, str(recordings), str(tmp_path / "fewer.npz")):
