@@ -64,8 +64,9 @@ def assert_verified(summary, compared):
     assert summary.bytes["model"] > 0
 
 
-def left_out(listener: Warned) -> list[str]:
-    return [each for each in listener.warnings if each.endswith("left out")]
+def beside_its_data(listener: Warned) -> list[str]:
+    """Warnings but for those of what the drawn recordings are: whose, and how many classes are never right after so short a training."""
+    return [each for each in listener.warnings if not each.startswith("nothing says whose") and "classes count" not in each]
 
 
 def test_resnet1d(sequences, tmp_path):
@@ -73,7 +74,7 @@ def test_resnet1d(sequences, tmp_path):
     asked = recipe(sequences, "model.kind=resnet1d", "model.widths=[3, 4]")
     summary = stages.run(asked, tmp_path / "a", listener=listener)
     assert_verified(summary, 12 * CLASSES)
-    assert not left_out(listener)
+    assert not beside_its_data(listener)
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["input"]["shape"] == [10, 3]
     assert json.loads((tmp_path / "a" / "net.json").read_text())["parts"][0]["input_shape"] == [10, 3]
@@ -171,7 +172,7 @@ def test_longer_recordings_are_cut_with_a_warning(sequences, tmp_path):
     stages.train_model(
         recipe(sequences, "model.kind=dscnn1d", "model.widths=[3]", "model.time_steps=8"), tmp_path / "out", listener=listener
     )
-    assert left_out(listener) == ["42 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
+    assert beside_its_data(listener) == ["42 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
     assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
 
 
@@ -180,7 +181,7 @@ def test_the_time_is_a_multiple_of_the_strides(tmp_path):
     listener = Warned()
     stages.train_model(recipe(source, "model.kind=resnet1d", "model.widths=[3, 3, 3]"), tmp_path / "out", listener=listener)
     assert json.loads((tmp_path / "out" / "net.json").read_text())["parts"][0]["input_shape"] == [8, 3]
-    assert left_out(listener) == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
+    assert beside_its_data(listener) == ["12 recordings are longer than the 8 steps that the net reads: what lies behind is left out"]
 
 
 NETS = """

@@ -53,7 +53,7 @@ def test_own_weights_read_what_their_author_read(own, tmp_path):
     told = Warned()
     assert stages.train_model(recipe, tmp_path / "out", listener=told) == 1.0
     assert stages.quantize(tmp_path / "out", listener=told) == 1.0
-    assert not [each for each in told.warnings if "16-bit" in each or "falls" in each]
+    assert [each[:24] for each in told.warnings] == ["24 of 24 test recordings", "nothing says whose the t"]
 
 
 def test_readings_past_the_first_value_are_counted(own, tmp_path):
