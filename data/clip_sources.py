@@ -38,7 +38,8 @@ def _in_memory(dataset: Dataset, data: DataSection, sample_rate: int | None) -> 
     rate = _agreed_rate(data.source, dataset.facts.get("sample_rate"), sample_rate)
     train, test = ArrayClips(dataset.train, rate, bits), ArrayClips(dataset.test, rate, bits)
     digest = set_digest(dataset.classes, train.digest(), test.digest())
-    return ClipsDataset(dataset.name, train, test, dataset.classes, digest, dataset.channels, dataset.facts, bits)
+    known = (dataset.name, train, test, dataset.classes, digest, dataset.channels, dataset.facts, bits)
+    return ClipsDataset(*known, remarks=dataset.notes)
 
 
 def _agreed_rate(source: str, own: int | None, asked: int | None) -> int:

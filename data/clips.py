@@ -115,7 +115,8 @@ class ClipsDataset:
     """A data set whose splits are clips of one sampling rate; the rest as of a Dataset.
 
     fraction_bits: of the int16 samples. kept_for_validation: bool [training clips], which ones the source itself gives to validation; None
-    where it says nothing. notes: what was done to the samples that a user should know, a sentence each.
+    where it says nothing. notes: what was done to the samples that a user should know, a sentence each. remarks: the notes of a Dataset
+    that the clips were.
     """
 
     name: str
@@ -128,6 +129,7 @@ class ClipsDataset:
     fraction_bits: FractionBits = 0
     kept_for_validation: npt.NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def digest_of(clips: Clips) -> str:

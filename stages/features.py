@@ -97,7 +97,7 @@ def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener
         for name, split in (("train", clips.train), ("test", clips.test))
     )
     train = replace(train, held=clips.kept_for_validation)
-    notes = tuple(remarks_on_repeated(train, test, "test"))
+    notes = tuple(dict.fromkeys((*clips.remarks, *remarks_on_repeated(train, test, "test"))))
     known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts, notes)
     return FeatureDataset(*known, front_end=front_end, clips=clips, frames=frames)
 

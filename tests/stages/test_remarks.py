@@ -15,6 +15,7 @@ from rescomp.model_directory import MANIFEST
 from rescomp.recipe import DataSection, load_recipe
 from rescomp.stages.class_figures import class_figures
 from rescomp.stages.data_remarks import remarks_on_data
+from rescomp.stages.features import load_readings
 from rescomp.stages.net_remarks import remarks_on_classes, remarks_on_integers, remarks_on_training
 from rescomp.tests.stages.conftest import write_recordings
 from rescomp.tests.stages.listeners import Warned
@@ -108,11 +109,15 @@ def test_gaps_in_time_and_logs_of_another_rate_are_told(tmp_path):
     assert load_dataset(section).notes == ()
     log("2.csv", steady[:15] + [time + 400 for time in steady[15:30]] + [time + 300 for time in steady[30:]])
     log("3.csv", [2 * time for time in steady])
-    assert load_dataset(section).notes == (
+    told = load_dataset(section).notes
+    assert told == (
         "the times of 1 log (2.csv) have 2 gaps, steps back or of more than 3 median steps (data.gap): recordings end there",
         "the readings of 1 log of 3 are at another rate: those of 3.csv are 20 apart in time, and the median is 10: resample them, unless "
         "their times are in another unit",
     )
+    framed = ["frontend.kind=statistics", "frontend.statistics=mean", "frontend.sample_rate=100", "frontend.length=2", "frontend.hop=1"]
+    _, dataset = load_readings(load_recipe(None, [f"data.source={folder}", "data.window=5", *framed]))
+    assert dataset.notes == told, "the same where the net reads a front-end's features"
 
 
 class Knows(torch.nn.Module):
