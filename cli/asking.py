@@ -89,7 +89,7 @@ def predict(directory: Path, source: str, output: Path, as_json: bool, **asked: 
 
 @click.command()
 @directory_argument
-@click.option("--limits", type=PATH, help="TOML file: [limits], [limits.CORE], [growth], [parity], [evaluation].")
+@click.option("--limits", type=PATH, help="TOML file: [limits], [limits.CORE], [growth], [parity], [evaluation], [wake_words].")
 @click.option("--baseline", type=PATH, help="What an earlier version's `check --json` printed.")
 @click.option("--profile", "profile_document", type=PATH, help="What `profile --json` printed, instead of measuring cores anew.")
 @click.option("--core", "cores", default="", help="Measure these cores too, beside those that have limits.")
