@@ -92,7 +92,7 @@ def convert(source: Path, work: Path, keyword: str, strangers: Sequence[str]) ->
     if all(data_file(work, keyword, fold).exists() for fold in range(FOLDS)):
         return
     with np.load(source / "gsc_v1_9words.npz") as pack:
-        found = {key: pack[key] for key in pack.files if not key.endswith("_test") and "test" not in key}
+        found = {key: pack[key] for key in pack.files if "test" not in key}
     words = found["classes"].tolist()
     if {keyword, *strangers} - set(words) or keyword in strangers:
         raise SystemExit(f"the keyword and the strangers are different ones of {', '.join(words)}")

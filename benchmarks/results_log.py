@@ -24,7 +24,8 @@ def versions() -> dict[str, str]:
 
 def versions_line() -> str:
     """The same, for the end of a page."""
-    return ", ".join([*(f"{name} {importlib.metadata.version(name)}" for name in RECORDED), f"Python {platform.python_version()}"])
+    found = versions()
+    return ", ".join([*(f"{name} {found[name]}" for name in RECORDED), f"Python {found['python']}"])
 
 
 @contextmanager

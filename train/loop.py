@@ -131,11 +131,11 @@ class _Run:
     ) -> None:
         self.net, self.schedule, self.on_step, self.identity = net, schedule, on_step, identity
         self.loss = loss or self._cross_entropy
-        self.weights = weights_of(train, schedule, device_of(net))
         self.data = Batch.whole(train)
         self.augment = augment
         self.optimizer = _optimizer(net, schedule)
         self.device = device_of(net)
+        self.weights = weights_of(train, schedule, self.device)
         self.generator = torch.Generator().manual_seed(schedule.seed)
         self.carried = Carried.of(net, train, schedule)
         self.state = TrainingState(net, self.optimizer, self.generator, carried=self.carried)

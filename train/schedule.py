@@ -16,13 +16,12 @@ class Schedule:
     stage: the recipe's section, for reports. weight_decay: decoupled (AdamW), on matrices only. input_noise: standard deviation of
     Gaussian noise on the inputs, in units of each channel's own. rotation: that of a random rotation of every three channels, in
     radians, one about all axes or three. time_shift, crop, flip: see Augmentation. optimizer: adam or sgd. gradient_clip: largest gradient
-    norm, 0 for no limit. warmup:
-    fraction of all steps in which the learning rate rises. patience: epochs without a better validation accuracy after which to stop
-    and go back to the best one's weights, None to train on to the end. settled: fraction of all steps after which the constraints allow
-    any epoch's weights; earlier epochs are not among the best. carry: probability that a row of a batch begins in the state in which a
-    row of the batch before ended; loss_share: of each sequence's steps, the last ones, that carry the loss (0: the last step alone).
-    Both are for nets with a state. select: what figure of the validation part is compared. balance: what makes classes of different
-    numbers of sequences count alike.
+    norm, 0 for no limit. warmup: fraction of all steps in which the learning rate rises. patience: epochs without a better figure of the
+    validation part (select) after which to stop and go back to the best one's weights, None to train on to the end. settled: fraction of
+    all steps after which the constraints allow any epoch's weights; earlier epochs are not among the best. carry: probability that a row
+    of a batch begins in the state in which a row of the batch before ended; loss_share: of each sequence's steps, the last ones, that
+    carry the loss (0: the last step alone). Both are for nets with a state. balance: what makes classes of different numbers of sequences
+    count alike.
     """
 
     stage: str
