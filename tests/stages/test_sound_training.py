@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from rescomp.stages.listener import Silent
 from rescomp.stages.net_readings import training_data
 from rescomp.stages.quantization import quantize
 from rescomp.stages.training import train_model
+from rescomp.stages.withheld import withheld
 from rescomp.tests.data.wav_files import write_wav
 
 RATE = 8000
@@ -88,6 +90,18 @@ def test_an_epoch_s_data_are_the_features_of_the_changed_training_clips(spoken):
     assert (anew(2).y.tolist(), anew(2).groups.tolist()) == (made.y.tolist(), made.groups.tolist())
     assert not np.array_equal(anew(1).x, anew(2).x)
     assert not np.array_equal(anew(2).x, dataset.train.x[rows])
+
+
+def test_a_candidate_of_a_search_hears_the_noise_that_its_recipe_does(spoken, tmp_path):
+    """Test silence is of files that no validation silence is of; a search, which sees none of it, adds none of it either."""
+    source = shutil.copytree(spoken, tmp_path / "spoken")
+    for seed in range(3):
+        noise = np.random.default_rng(seed).normal(size=4000) * 500
+        write_wav(source / "_background_noise_" / f"{seed}.wav", np.round(noise), RATE)
+    recipe, dataset = load_readings(recipe_of(source, *CHANGED, "data.silence=0.5", "train.validation_fraction=0.4"))
+    net = build(recipe.model, 6, 3)
+    trained, candidate = (epoch_data(recipe, net, each) for each in (dataset, withheld(recipe, dataset)))
+    assert all(np.array_equal(trained(epoch).x, candidate(epoch).x) for epoch in range(1, 5))
 
 
 def test_changed_clips_train_another_net_and_the_same_ones_the_same(spoken, tmp_path):
