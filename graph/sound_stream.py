@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .evaluate import cut_frames
 from .events import BoolArray
 from .fixed_point import IntArray
 from .ir import IntegerModel
@@ -16,9 +15,8 @@ from .sound import evaluate_frontend, frames_of_inputs
 
 def lost_inputs(model: IntegerModel, lost: BoolArray) -> BoolArray:
     """Which inputs read a sample that was lost: bool [inputs], of samples bool [samples]. Frames lie as if none were."""
-    frames = cut_frames(lost[:, None].astype(np.int8), model.samples.type.shape[0], model.hop)
-    whole = len(frames) // model.frames_an_input * model.frames_an_input
-    of_inputs: BoolArray = frames[:whole].reshape(-1, model.frames_an_input * frames.shape[1]).any(axis=1)
+    frames = frames_of_inputs(model, lost[:, None].astype(np.int8))
+    of_inputs: BoolArray = frames.reshape(-1, model.frames_an_input * frames.shape[1]).any(axis=1)
     return of_inputs
 
 
@@ -28,7 +26,6 @@ def walk_samples(model: IntegerModel, samples: IntArray, lost: BoolArray) -> Ite
     samples: int [samples, channels]; lost: bool [samples], those that are not read. An input that reads a lost sample is a lost reading of
     the model's policy.
     """
-    assert len(frames_of_inputs(model, samples)) // model.frames_an_input == len(lost_inputs(model, lost))
     walk = StreamWalk(model)
     heard = np.where(lost[:, None], 0, samples)
     for features, gap in zip(evaluate_frontend(model, heard), lost_inputs(model, lost), strict=True):
