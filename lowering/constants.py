@@ -9,7 +9,7 @@ from ..errors import UnsupportedError
 from ..graph import ops
 from ..graph.fixed_point import FloatArray, IntArray, Requantization, split_scale, to_fixed
 from ..graph.formats import Format, FractionBits, TensorType
-from ..models.fake_quantize import bits_of_entries
+from ..models.fake_quantize import bits_of_entries, period
 
 
 def infer(layer: str, op: ops.Op, *read: TensorType) -> TensorType:
@@ -35,7 +35,7 @@ def normalization(mean: Tensor, std: Tensor, bits: FractionBits, pre_shift: int,
     finer = numpy_of(bits_of_entries(bits, mean)).astype(np.int64) + pre_shift
     bias = to_fixed(-numpy_of(mean), finer, -(1 << 31), (1 << 31) - 1).astype(np.int32)
     shift = (exponent + finer - output.fraction_bits).astype(np.int32)
-    n = _period(bias, mantissa, shift)
+    n = period(bias.tolist(), mantissa.tolist(), shift.tolist())
     return ops.Requantize(pre_shift, bias[:n], Requantization(mantissa[:n], shift[:n]), output)
 
 
@@ -54,10 +54,3 @@ def scaling(factor: float, read: Format, written: Format) -> Requantization:
 def rescaling(factor: float, read: Format, written: Format) -> ops.Requantize:
     """The op that multiplies by `factor`."""
     return ops.Requantize(0, np.zeros(1, np.int32), scaling(factor, read, written), written, read.dtype)
-
-
-def _period(*constants: IntArray) -> int:
-    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
-    size = len(constants[0])
-    evenly = (n for n in range(1, size + 1) if size % n == 0)
-    return next(n for n in evenly if all(np.array_equal(each, np.resize(each[:n], size)) for each in constants))

@@ -13,7 +13,7 @@ from ..errors import UnsupportedError
 from ..graph.formats import DType, Format
 from .arithmetic import Nonlinearity, Normalizing
 from .counted_steps import CountedSteps
-from .fake_quantize import INPUT_LIMIT
+from .fake_quantize import INPUT_LIMIT, period
 from .fixed_point_arithmetic import FixedPointArithmetic
 from .float_arithmetic import FloatArithmetic
 from .matrix import Value
@@ -118,7 +118,7 @@ class Net(nn.Module, ABC):
         """
         if self.input_gains is None:
             return self.std
-        n = _period(self.mean, self.std)
+        n = period(self.mean.tolist(), self.std.tolist())
         gains = self.input_gains.float().clamp(LEAST_GAIN, MOST_GAIN).view(-1, n).mean(dim=0).repeat(len(self.std) // n)
         return (self.std.float() / gains).to(self.std.dtype)
 
@@ -139,10 +139,3 @@ class Net(nn.Module, ABC):
         begin: the states before the first step. A net without state has one answer to each sample, and leaves nothing.
         """
         return self(x, lengths), {}
-
-
-def _period(*constants: Tensor) -> int:
-    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
-    size = len(constants[0])
-    evenly = (n for n in range(1, size + 1) if size % n == 0)
-    return next(n for n in evenly if all(torch.equal(each, each[:n].repeat(size // n)) for each in constants))

@@ -91,9 +91,7 @@ def normalize(x: Tensor, mean: Tensor, std: Tensor, bits: FractionBits, pre_shif
     step = 2.0 ** -(bits + pre_shift) if isinstance(bits, int) else powers_of_two(-pre_shift - bits_of_entries(bits, mean))
     bias = torch.floor(-mean.double() / step + 0.5) * step
     exact = 1 / std.double()
-    gain = round_scale(exact, "multiplier")
-    if std.requires_grad:
-        gain = gain + (exact - exact.detach())
+    gain = straight_through(round_scale(exact, "multiplier"), exact)
     return requantize((x + bias.to(x.dtype)) * gain.to(x.dtype), format)
 
 
@@ -101,6 +99,13 @@ def bits_of_entries(bits: FractionBits, mean: Tensor) -> Tensor:
     """One for each entry of `mean`, which holds the channels of a reading once or several times over: int64 [entries]."""
     own = torch.tensor([bits] if isinstance(bits, int) else bits, device=mean.device)
     return own.repeat(len(mean) // len(own))
+
+
+def period(*constants: list[float]) -> int:
+    """The least number of entries of which each of `constants`, all of one length, is a whole number of copies."""
+    size = len(constants[0])
+    evenly = (n for n in range(1, size + 1) if size % n == 0)
+    return next(n for n in evenly if all(each == each[:n] * (size // n) for each in constants))
 
 
 def powers_of_two(exponents: Tensor) -> Tensor:
@@ -244,5 +249,5 @@ def _power_of_two(exponent: Tensor) -> Tensor:
 
 
 def straight_through(quantized: Tensor, weight: Tensor) -> Tensor:
-    """`quantized` in the forward pass, exactly; the gradient goes to `weight` unchanged. Both [rows, columns]."""
+    """`quantized` in the forward pass, exactly; the gradient goes to `weight` unchanged. Both of one shape."""
     return quantized.to(weight.dtype) + (weight - weight.detach())
