@@ -45,7 +45,7 @@ class DistillationLoss:
             return kl_div(answer, wanted, reduction="batchmean", log_target=True)
         each = kl_div(answer, wanted, reduction="none", log_target=True).sum(dim=1)
         labels = y if counted is None else y[counted.sequence]
-        return mean_loss(each if self.weights is None else each * self.weights[labels], counted)
+        return mean_loss(each, labels, counted, self.weights)
 
     def _wanted(self, x: Tensor, lengths: Tensor, counted: CountedSteps | None) -> Tensor:
         """The logarithms of the teachers' mean probabilities at the counted steps."""

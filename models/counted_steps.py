@@ -48,10 +48,10 @@ def mean_cross_entropy(
     if counted is None and weights is None:
         return cross_entropy(scores, y, label_smoothing=label_smoothing)
     labels = y if counted is None else y[counted.sequence]
-    each = cross_entropy(scores, labels, label_smoothing=label_smoothing, reduction="none")
-    return mean_loss(each if weights is None else each * weights[labels], counted)
+    return mean_loss(cross_entropy(scores, labels, label_smoothing=label_smoothing, reduction="none"), labels, counted, weights)
 
 
-def mean_loss(each: Tensor, counted: CountedSteps | None) -> Tensor:
-    """Of the losses [counted] of scores; see mean_cross_entropy."""
+def mean_loss(each: Tensor, labels: Tensor, counted: CountedSteps | None, weights: Tensor | None) -> Tensor:
+    """Of the losses [counted] of scores of the classes `labels` [counted]; see mean_cross_entropy."""
+    each = each if weights is None else each * weights[labels]
     return each.mean() if counted is None else counted.mean(each)
