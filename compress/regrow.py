@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from ..recipe import Sparse
 from .sparse import SparseSupport, largest, largest_magnitudes
 
 
@@ -26,6 +28,13 @@ class RegrowingSupport(SparseSupport):
         super().__init__(rows, columns, density, search, project_every)
         self.register_buffer("changed", torch.tensor(-1))
         self.register_buffer("settled", torch.tensor(False))
+
+    @classmethod
+    def of(cls, weight: Tensor, density: float, constraint: Sparse) -> Self:
+        """See SparseSupport."""
+        support = super().of(weight, density, constraint)
+        support.exchanged = constraint.regrow
+        return support
 
     @property
     def is_fixed(self) -> bool:

@@ -40,13 +40,13 @@ class SparseSupport(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """`weight`, zero outside the support."""
-        searching = not self.training and bool(self.mask.all())
+        searching = not self.training and not self.is_fixed
         return weight * (largest_magnitudes(weight, self.density) if searching else self.mask)
 
     @torch.no_grad()
     def anneal(self, weight: Tensor, step: int, total: int) -> None:
         """Project, or fix the support. Does nothing at the steps between, and nothing more when called twice."""
-        if not self.mask.all():
+        if self.is_fixed:
             return
         fix = step >= math.floor(self.search * total)
         if not fix and step % self.project_every:

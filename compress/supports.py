@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..models import Matrix, Net
+from ..models import Net
 from ..recipe import Sparse
 from .regrow import RegrowingSupport
 from .selection import STATE_MATRIX, cell_matrices, entries_by_name
@@ -16,13 +16,6 @@ def give_supports(net: Net, entries: Sequence[Sparse]) -> None:
     matrices = {name: factors for cell in net.cells for name, factors in cell_matrices(cell).items()}
     for name, entry in entries_by_name(entries, matrices).items():
         own = entry.density_u if name.startswith(STATE_MATRIX) else entry.density_w
+        kind = RegrowingSupport if entry.regrow else SparseSupport
         for matrix in matrices[name]:
-            matrix.support = _support(matrix, own or entry.density, entry)
-
-
-def _support(matrix: Matrix, density: float, entry: Sparse) -> SparseSupport:
-    if not entry.regrow:
-        return SparseSupport.of(matrix.weight, density, entry)
-    support = RegrowingSupport.of(matrix.weight, density, entry)
-    support.exchanged = entry.regrow
-    return support
+            matrix.support = kind.of(matrix.weight, own or entry.density, entry)

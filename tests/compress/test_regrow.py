@@ -19,7 +19,6 @@ def matrix_of():
     torch.manual_seed(0)
     matrix = Matrix(6, 8)
     matrix.support = RegrowingSupport.of(matrix.weight, 0.25, ENTRY)
-    matrix.support.exchanged = ENTRY.regrow
     return matrix
 
 
