@@ -49,10 +49,10 @@ def _ranks(net: Net, entries: Sequence[LowRank]) -> dict[str, int]:
     whole = {name: layer for module in net.layer_modules for name, layer in module.by_name.items()}
     found: dict[str, int] = {}
     for name, entry in entries_by_name(entries, named).items():
-        is_fixed = name in whole and (whole[name].layer.depthwise or whole[name].layer.seed is not None)
-        if is_fixed and entry.matrices is not None:
+        is_special = name in whole and whole[name].layer.is_special
+        if is_special and entry.matrices is not None:
             raise InputError(f"low_rank: {name} is a depthwise kernel or a random projection, which has no factors: name other matrices")
-        rank = None if is_fixed else _rank(entry, name, named[name], is_cell=name in cells)
+        rank = None if is_special else _rank(entry, name, named[name], is_cell=name in cells)
         found |= {} if rank is None else {name: rank}
     if not found:
         raise InputError("low_rank in compress changes nothing of this net: name matrices of it, or leave it out")

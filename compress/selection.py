@@ -28,7 +28,7 @@ def layer_matrices(module: LayeredModule) -> dict[str, list[Matrix]]:
     """The matrix of each layer by its name; of a layer of a low rank both factors, in the order of application."""
     found: dict[str, list[Matrix]] = {}
     for name, layer in module.by_name.items():
-        found.setdefault(module.factor_of.get(name, name), []).append(layer.matrix)
+        found.setdefault(module.whole(name), []).append(layer.matrix)
     return found
 
 

@@ -37,7 +37,7 @@ def give_storages(net: Net, entries: Sequence[Ternary | Quantize]) -> None:
 def _refuse_packed_layers(net: Net, owners: Mapping[str, Ternary | Quantize]) -> None:
     for module in net.layer_modules:
         for name in module.by_name:
-            entry = owners[module.factor_of.get(name, name)]
+            entry = owners[module.whole(name)]
             if isinstance(entry, Ternary) and entry.packing == "rows":
                 raise InputError(f'packing = "rows" in compress is for cells and their classifier, and {name} is a layer: name others')
 
@@ -53,17 +53,17 @@ def _store_special_layers(owners: Mapping[str, Ternary | Quantize], module: Laye
     """Depthwise kernels, a few bytes a channel, stay dense integers; random projections keep their signs and take the form of the scales
     alone: the names of these, whatever their entry says. So do the first and the last layers, where it says so.
     """
-    first_and_last = {module.factor_of.get(name, name) for name in module.plan.first_and_last()}
+    first_and_last = set(map(module.whole, module.plan.first_and_last()))
     special = []
     for own, layer in module.by_name.items():
-        name = module.factor_of.get(own, own)
+        name = module.whole(own)
         entry = owners[name]
         if layer.layer.seed is not None:
             layer.matrix.storage = SeededStorage(layer.layer.seed, entry.scale)
         elif layer.layer.depthwise or (entry.first_and_last == "dense" and name in first_and_last):
             learned = LearnedFactors(len(layer.matrix.weight)) if entry.learned else None
             layer.matrix.storage = IntegerStorage(_dense_bits(entry), entry.scale, learned)
-        if layer.layer.seed is not None or layer.layer.depthwise:
+        if layer.layer.is_special:
             special.append(name)
     return special
 

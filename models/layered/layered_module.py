@@ -39,6 +39,10 @@ class LayeredModule(nn.Module):
         self.plan, self.factor_of = plan, factor_of
         self.layers = nn.ModuleDict({layer.name: layers[layer.name] for layer in plan.layers})
 
+    def whole(self, layer: str) -> str:
+        """The layer of which that one is a factor, or is all: the name under which an entry of `compress` has it."""
+        return self.factor_of.get(layer, layer)
+
     def parameters_of(self, layer: str) -> LayerParameters:
         """Those of the layer of that name."""
         return cast(LayerParameters, self.layers[layer])

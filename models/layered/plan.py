@@ -34,6 +34,11 @@ class Layer:
     scaled: bool = False
     seed: int | None = None
 
+    @property
+    def is_special(self) -> bool:
+        """Whether its matrix has one storage whatever is asked for: a depthwise kernel, or a random projection."""
+        return self.depthwise or self.seed is not None
+
 
 @dataclass(frozen=True)
 class Step:
