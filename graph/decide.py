@@ -63,11 +63,11 @@ def _rule(decision: Decision) -> Decide:
     return Decide(thresholds, decision.margin, decision.hold, decision.refractory, decision.smoothing)
 
 
-def rules_of(decisions: Sequence[Decision], classes: int) -> Rules:
-    """Their constants, a row each."""
+def rules_of(decisions: Sequence[Decision], classes: int, rows: int) -> Rules:
+    """Their constants, so many rows each."""
     each = [_rule(decision).rules(classes) for decision in decisions]
-    least = np.stack([rule.least for rule in each])
-    return Rules(least, *(np.array([getattr(rule, name) for rule in each]) for name in ("margin", "hold", "refractory")))
+    columns = ("least", "margin", "hold", "refractory")
+    return Rules(*(np.repeat([getattr(rule, name) for rule in each], rows, axis=0) for name in columns))
 
 
 def with_decision(model: IntegerModel, decision: Decision | None) -> IntegerModel:

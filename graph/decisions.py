@@ -79,7 +79,7 @@ def decisions_aside(decisions: Sequence[Decision], averages: IntArray, unread: B
     averages: of that smoothing, as smoothed_scores gives them.
     """
     streams, longest, classes = averages.shape
-    rules = rules_of([decision for decision in decisions for _ in range(streams)], classes)
+    rules = rules_of(decisions, classes, streams)
     memory: IntArray = np.zeros((len(decisions) * streams, MEMORY), np.int64)
     found = np.zeros((longest, len(memory)), np.int16)
     for t in range(longest):
