@@ -253,14 +253,9 @@ class Source:
         return numbers | {tap.macro: tap.index for tap in self.taps}
 
     @property
-    def input_channel_bits(self) -> tuple[int, ...]:
-        """Fraction bits of each channel of the input, where they differ."""
-        return () if self.model.reads_samples else self.model.channel_bits
-
-    @property
     def formats(self) -> list[tuple[Parameter, str]]:
         """Inputs and scores, each with what the real value of an integer is."""
-        powers = ", ".join(f"2^{bits}" for bits in self.input_channel_bits)
+        powers = ", ".join(f"2^{bits}" for bits in self.model.input_channel_bits)
         read = [f"integer / ({powers}), channel by channel"] if powers else []
         values = (*self.inputs, self.scores)
         return list(zip(values, [*read, *(f"integer / 2^{value.type.format.fraction_bits}" for value in values[len(read) :])], strict=True))

@@ -126,15 +126,20 @@ class IntegerModel:
         return value
 
     @property
+    def input_channel_bits(self) -> tuple[int, ...]:
+        """Fraction bits of each channel of what the net reads, where they differ."""
+        return () if self.reads_samples else self.channel_bits
+
+    @property
     def input_bits(self) -> FractionBits:
         """Of what the net reads: of its input's format, or of each channel of a reading."""
-        return self.channel_bits if self.channel_bits and not self.reads_samples else self.input.type.format.fraction_bits
+        return self.input_channel_bits or self.input.type.format.fraction_bits
 
     def type_text(self, type: TensorType) -> str:
         """The type of an input, with the fraction bits of each channel where they differ."""
-        if not self.channel_bits or self.reads_samples:
+        if not self.input_channel_bits:
             return str(type)
-        return str(type).replace(f"Q{type.format.fraction_bits}", f"Q({', '.join(map(str, self.channel_bits))})", 1)
+        return str(type).replace(f"Q{type.format.fraction_bits}", f"Q({', '.join(map(str, self.input_channel_bits))})", 1)
 
     @property
     def output(self) -> Value:
