@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .. import __version__
 from ..graph.alignment import ALIGNMENT_STATE, align_of
 from ..graph.decide import NO_DECISION, UNKNOWN_DECISION, decision_of
+from ..graph.formats import FractionBits
 from ..graph.ir import IntegerModel
 from ..graph.ops import Align
 from ..graph.serialize import CONTRACT, digest
@@ -228,9 +229,10 @@ class Source:
         m = self.macro
         numbers = {f"{m}_CONTRACT_VERSION": self.contract_version, f"{m}_API_VERSION": self.api_version}
         numbers |= {f"{m}_{each.macro}_SIZE": each.type.size for each in self.inputs} | {f"{m}_CLASSES": self.scores.type.size}
-        for prefix, type in (*((f"{m}_{each.macro}", each.type) for each in self.inputs), (f"{m}_SCORE", self.scores.type)):
-            numbers[f"{prefix}_FRACTION_BITS"] = type.format.fraction_bits
-            numbers[f"{prefix}_LOW"], numbers[f"{prefix}_HIGH"] = type.format.low, type.format.high
+        read = [(f"{m}_{each.macro}", each.type.format, self.model.input_channel_bits) for each in self.inputs]
+        for prefix, format, channel_bits in (*read, (f"{m}_SCORE", self.scores.type.format, ())):
+            numbers |= _fraction_bits(prefix, channel_bits or format.fraction_bits)
+            numbers |= {f"{prefix}_LOW": format.low, f"{prefix}_HIGH": format.high}
         numbers |= {f"{m}_UNKNOWN": UNKNOWN_DECISION, f"{m}_NO_DECISION": NO_DECISION} if self.decide_states else {}
         if self.model.policy:
             policy = self.model.policy
@@ -242,12 +244,9 @@ class Source:
             numbers |= {f"{m}_FEATURES": features.size, f"{m}_FRAMES": self.model.frames_an_input}
             numbers[f"{m}_LISTENER_BYTES"] = self.listener_bytes
             numbers |= {f"{m}_STREAM_LISTENER_BYTES": self.stream_listener_bytes} if self.model.policy else {}
-            if (sampling := self.model.sampling) is not None:
-                numbers |= {f"{m}_SAMPLE_RATE": sampling.rate, f"{m}_SAMPLE_FRACTION_BITS": sampling.fraction_bits}
-        if self.model.channel_bits:
-            read = f"{m}_SAMPLE_FRACTION_BITS" if self.model.reads_samples else f"{m}_INPUT_FRACTION_BITS"
-            numbers = {name: number for name, number in numbers.items() if name != read}
-            numbers |= {f"{read}_{channel}": bits for channel, bits in enumerate(self.model.channel_bits)}
+            sampling = self.model.sampling
+            numbers |= {f"{m}_SAMPLE_RATE": sampling.rate} if sampling else {}
+            numbers |= _fraction_bits(f"{m}_SAMPLE", self.model.channel_bits or (sampling.fraction_bits if sampling else ()))
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}
@@ -282,6 +281,13 @@ class Source:
     def quoted_classes(self) -> list[str]:
         """The class labels as C string literals in plain ASCII."""
         return [_quote(label) for label in self.model.classes]
+
+
+def _fraction_bits(prefix: str, bits: FractionBits) -> dict[str, int]:
+    """The macro for fraction bits, or those of each channel."""
+    if isinstance(bits, int):
+        return {f"{prefix}_FRACTION_BITS": bits}
+    return {f"{prefix}_FRACTION_BITS_{channel}": each for channel, each in enumerate(bits)}
 
 
 def _quote(label: str) -> str:
