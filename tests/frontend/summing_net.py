@@ -1,6 +1,8 @@
-"""A net behind a front-end whose state adds up what it makes of its frames."""
+"""A net behind a front-end whose state adds up what it makes of its frames, and a program around its C."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
 from rescomp.graph.ops import Add, FullyConnected
 from rescomp.graph.weights import Int8Weight
+from rescomp.targets.kernel_choice import Target
+from rescomp.validate.c_program import write_export
 
 Q10 = Format(10)
 
@@ -29,3 +33,11 @@ def summing_net(front_end: FrontEnd, frames: int) -> IntegerModel:
     step = Graph("step", values, nodes, (), {"h": "h_next"})
     head = Graph("head", (values[1],), (Node("scores", product(rng, 3, 4), ("h",), ("scores",)),), ("scores",))
     return with_front_end(IntegerModel("ear", {"step": step, "head": head}), front_end)
+
+
+def write_sources(folder: Path, model: IntegerModel, main: str, target: Target | None = None) -> list[Path]:
+    """The C of the model and a program that calls it: what is to be compiled."""
+    write_export(folder, model, target)
+    (folder / "main.c").write_text(main)
+    kernels = sorted(path for path in (folder / "rescomp").iterdir() if path.suffix in {".c", ".S"})
+    return [folder / "main.c", folder / f"{model.name}.c", *kernels]

@@ -16,7 +16,7 @@ from rescomp.graph.ir import StreamPolicy
 from rescomp.graph.sound import evaluate_frontend
 from rescomp.graph.sound_stream import lost_inputs, walk_samples
 from rescomp.targets.kernel_choice import Target
-from rescomp.tests.frontend.summing_net import summing_net
+from rescomp.tests.frontend.summing_net import summing_net, write_sources
 from rescomp.validate.c_program import WARNINGS, write_export
 from rescomp.validate.emulation import run_program
 from rescomp.validate.host_c import SANITIZED
@@ -104,12 +104,6 @@ def encoded(samples, lost, most):
     return np.array(most, "<u2").tobytes() + lost.astype("u1").tobytes() + samples.astype("<i2").tobytes()
 
 
-def sources_in(folder, model, samples, target=None):
-    write_export(folder, model, target)
-    (folder / "main.c").write_text(MAIN.format(samples=len(samples)))
-    return [folder / "main.c", folder / "ear.c", *sorted(path for path in (folder / "rescomp").iterdir() if path.suffix in {".c", ".S"})]
-
-
 def test_an_input_that_reads_a_lost_sample_is_a_lost_reading_and_the_others_are_those_of_the_whole_recording():
     """By hand, of a net that adds up: two inputs are held, a third begins anew."""
     model = model_of("overlapping frames")
@@ -146,7 +140,8 @@ def test_samples_and_losses_pushed_in_parts_of_any_size_give_what_numpy_gives(na
     for file in ("io.h", "host/io.c"):
         (tmp_path / Path(file).name).write_text(read_template(f"platforms/{file}"))
     command = ["gcc", "-std=c99", *WARNINGS, *SANITIZED.flags, f"-I{tmp_path}", "-o", "program"]
-    subprocess.run([*command, *map(str, sources_in(tmp_path, model, samples)), "io.c"], cwd=tmp_path, check=True, timeout=120)
+    sources = map(str, write_sources(tmp_path, model, MAIN.format(samples=len(samples))))
+    subprocess.run([*command, *sources, "io.c"], cwd=tmp_path, check=True, timeout=120)
     for most in (1, 7, 331, 65535):
         run = subprocess.run([tmp_path / "program"], input=encoded(samples, lost, most), capture_output=True, check=True, timeout=120)
         assert np.array_equal(np.frombuffer(run.stdout, "<i2").reshape(-1, 4), expected), most
@@ -155,7 +150,8 @@ def test_samples_and_losses_pushed_in_parts_of_any_size_give_what_numpy_gives(na
 def test_a_core_that_loses_samples_gives_what_numpy_gives(emulated, tmp_path):
     core, model = emulated("cortex-m4"), model_of("overlapping frames")
     samples, lost = recording(model)
-    found = run_program(core, sources_in(tmp_path, model, samples, Target(core)), [f"-I{tmp_path}"], encoded(samples, lost, 77))
+    sources = write_sources(tmp_path, model, MAIN.format(samples=len(samples)), Target(core))
+    found = run_program(core, sources, [f"-I{tmp_path}"], encoded(samples, lost, 77))
     assert np.array_equal(np.frombuffer(found, "<i2").reshape(-1, 4), wanted(model, samples, lost))
 
 

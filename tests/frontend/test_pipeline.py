@@ -21,8 +21,8 @@ from rescomp.graph.serialize import decode, digest, encode
 from rescomp.graph.sound import evaluate_frontend
 from rescomp.graph.verify import FRAME_INPUT, verify_model
 from rescomp.targets.kernel_choice import Target
-from rescomp.tests.frontend.summing_net import Q10, summing_net
-from rescomp.validate.c_program import WARNINGS, write_export
+from rescomp.tests.frontend.summing_net import Q10, summing_net, write_sources
+from rescomp.validate.c_program import WARNINGS
 from rescomp.validate.emulation import run_program
 from rescomp.validate.host_c import SANITIZED
 
@@ -98,13 +98,6 @@ def written(output):
     return rows[:, :4], rows[:, 4:]
 
 
-def write_sources(folder, model, samples, target=None):
-    write_export(folder, model, target)
-    (folder / "main.c").write_text(MAIN.format(samples=len(samples)))
-    kernels = sorted(path for path in (folder / "rescomp").iterdir() if path.suffix in {".c", ".S"})
-    return [folder / "main.c", folder / "ear.c", *kernels]
-
-
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_a_recording_pushed_in_parts_of_any_size_is_the_recording(name, tmp_path):
     front_end, frames = FRONT_ENDS[name]
@@ -114,7 +107,7 @@ def test_a_recording_pushed_in_parts_of_any_size_is_the_recording(name, tmp_path
     assert len(np.unique(expected[1])) > 5
     for name in ("io.h", "host/io.c"):
         (tmp_path / Path(name).name).write_text(read_template(f"platforms/{name}"))
-    sources = map(str, write_sources(tmp_path, model, samples))
+    sources = map(str, write_sources(tmp_path, model, MAIN.format(samples=len(samples))))
     command = ["gcc", "-std=c99", *WARNINGS, *SANITIZED.flags, f"-I{tmp_path}", "-o", "program", *sources, "io.c"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     for part in (1, 7, 331, 3000):
@@ -132,7 +125,7 @@ def pushed(samples, part):
 def test_a_core_that_is_pushed_a_recording_gives_what_numpy_gives(core, emulated, tmp_path):
     core, (front_end, frames) = emulated(core), FRONT_ENDS["overlapping"]
     model, samples = summing_net(front_end, frames), recording(front_end, 1500)
-    sources = write_sources(tmp_path, model, samples, Target(core))
+    sources = write_sources(tmp_path, model, MAIN.format(samples=len(samples)), Target(core))
     found = written(run_program(core, sources, [f"-I{tmp_path}"], pushed(samples, 77)))
     assert all(np.array_equal(one, other) for one, other in zip(found, wanted(model, samples), strict=True))
 
