@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -118,7 +117,7 @@ def cut_rank(projection: Projection, rank: int) -> None:
 
     Raises InputError when the rank is larger than the product's, or the matrices have been given a support or a storage before.
     """
-    matrices = cast(list[Matrix], list(projection.factors))
+    matrices = [matrix for _, matrix in projection.layers]
     _refuse_late(matrices)
     _refuse_large(rank, f"the {projection.name} matrix", [size for matrix in matrices for size in matrix.weight.shape])
     projection.factors = nn.ModuleList(_matrix(values) for values in _factors(_product(matrices), rank))

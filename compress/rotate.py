@@ -33,7 +33,7 @@ def rotate(product: Projection, rounds: int) -> float:
 
     A round quantizes both and takes the rotation that brings them nearest to that (Procrustes). The best one counts, or none at all.
     """
-    inner, outer = cast(list[Matrix], list(product.factors))
+    (_, inner), (_, outer) = product.layers
     a, b = outer.weight.double(), inner.weight.double()
     rotation = best = torch.eye(len(b), dtype=torch.float64, device=b.device)
     least = torch.inf

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from ..errors import InputError
-from ..models import Matrix, Net, Projection
+from ..models import Matrix, Net
 from ..models.layered.layered_module import LayeredModule
 from ..models.recurrent.cell import Cell
 from ..models.recurrent.net import RecurrentNet
@@ -21,7 +21,8 @@ Entry = TypeVar("Entry", bound=NamingEntry)
 
 def cell_matrices(cell: Cell) -> dict[str, list[Matrix]]:
     """The matrices of a cell by name, W and U with its suffix; of a product of a low rank both factors."""
-    return {f"{INPUT_MATRIX}{cell.suffix}": _factors(cell.input), f"{STATE_MATRIX}{cell.suffix}": _factors(cell.recurrent)}
+    projections = {f"{INPUT_MATRIX}{cell.suffix}": cell.input, f"{STATE_MATRIX}{cell.suffix}": cell.recurrent}
+    return {name: [matrix for _, matrix in projection.layers] for name, projection in projections.items()}
 
 
 def layer_matrices(module: LayeredModule) -> dict[str, list[Matrix]]:
@@ -62,10 +63,6 @@ def entries_by_name(entries: Sequence[Entry], names: Collection[str]) -> dict[st
         if number not in owners.values():
             raise InputError(f"compress: other entries take every matrix that {entry.phrase} is for: leave it out, or name others")
     return {name: entries[owners[name]] for name in names if name in owners}
-
-
-def _factors(projection: Projection) -> list[Matrix]:
-    return cast(list[Matrix], list(projection.factors))
 
 
 def _listed(names: Collection[str]) -> str:
