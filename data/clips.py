@@ -116,7 +116,7 @@ class ClipsDataset:
 
     fraction_bits: of the int16 samples. kept_for_validation: bool [training clips], which ones the source itself gives to validation; None
     where it says nothing. notes: what was done to the samples that a user should know, a sentence each. remarks: the notes of a Dataset
-    that the clips were. withheld: clips that a search keeps from its candidates, whose noise is none of theirs either; None: none.
+    that the clips were. withheld: the test clips that a search keeps from its candidates, where others stand in their place; None: none.
     """
 
     name: str
@@ -133,9 +133,9 @@ class ClipsDataset:
     withheld: Clips | None = None
 
     @property
-    def never_trained_on(self) -> tuple[Clips, ...]:
-        """The test clips, and those that are withheld."""
-        return (self.test,) if self.withheld is None else (self.test, self.withheld)
+    def tested_on(self) -> Clips:
+        """The test clips of the data, whatever stands in their place: nothing is trained or decided on what they are cut out of."""
+        return self.test if self.withheld is None else self.withheld
 
 
 def digest_of(clips: Clips) -> str:

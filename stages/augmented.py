@@ -35,7 +35,7 @@ def epoch_data(recipe: Recipe, net: Net, dataset: Dataset, epochs_before: int = 
     every = dataset.clips.train
     clips, features = every.take(rows), feature_maker(front_end, Silent())
     held_out = every.take(np.setdiff1d(np.arange(len(every)), rows))
-    noise = noise_of(asked.noise, recipe.data, clips.sample_rate, (held_out, *dataset.clips.never_trained_on))
+    noise = noise_of(asked.noise, recipe.data, clips.sample_rate, (held_out, dataset.clips.tested_on))
 
     def anew(epoch: int) -> Split:
         changed = AugmentedClips(clips, rows, asked, noise, recipe.train.seed, epochs_before + epoch)

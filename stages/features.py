@@ -158,7 +158,7 @@ def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:
     """Raise InputError where an own net turns out to have cells, and clips were brought to one length for it."""
     if not isinstance(dataset, FeatureDataset) or dataset.frames is None or not has_cells:
         return
-    for split in (dataset.clips.train, dataset.clips.test):
+    for split in (dataset.clips.train, dataset.clips.tested_on):
         if any(dataset.front_end.frames(int(samples)) != dataset.frames for samples in split.lengths):
             raise InputError(
                 "a front-end brings clips to one length for an own net, and this one has recurrent cells, which would go on through the "

@@ -52,7 +52,7 @@ def validation_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, 
 
 def _of_files(recipe: Recipe, dataset: FeatureDataset, train: WavClips, kept: Int64Array, trained: Int64Array) -> ClipStreams | None:
     """Of the files whose clips are all of the validation part."""
-    test = dataset.clips.test
+    test = dataset.clips.tested_on
     elsewhere = {*_files_of(train, trained), *(_files_of(test, np.arange(len(test))) if isinstance(test, WavClips) else ())}
     sounds = read_sounds(Path(recipe.data.source.strip()), recipe.data, train.sample_rate)
     files = sorted(set(_files_of(train, kept)) - elsewhere)

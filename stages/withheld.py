@@ -19,7 +19,7 @@ def withheld(recipe: Recipe, dataset: Dataset) -> Dataset:
     rows = np.setdiff1d(np.arange(len(dataset.train)), training_rows(recipe, dataset.train))
     judged = replace(dataset, test=replace(dataset.train.take(rows), held=None))
     if isinstance(judged, FeatureDataset):
-        clips = replace(judged.clips, test=judged.clips.train.take(rows), withheld=judged.clips.test)
+        clips = replace(judged.clips, test=judged.clips.train.take(rows), withheld=judged.clips.tested_on)
         judged = replace(judged, clips=clips)
     return judged
 

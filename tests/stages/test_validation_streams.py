@@ -8,9 +8,11 @@ import pytest
 from rescomp import stages
 from rescomp.model_directory import MANIFEST, ModelDirectory
 from rescomp.recipe import load_recipe
+from rescomp.stages.artefacts import read_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.net_readings import training_data
 from rescomp.stages.validation_streams import validation_streams
+from rescomp.stages.withheld import withheld
 from rescomp.tests.data.wav_files import write_wav
 from rescomp.tests.stages.listeners import Told
 from rescomp.tests.stages.untrained import BARE, CSV, made, parts, write_log
@@ -70,6 +72,14 @@ def test_it_is_chosen_on_long_files_of_the_validation_part_and_kept(heard, track
     assert kept["wake_words"] == {"background": ["quiet"], **words}
     frames = sum(((2 + file) * RATE - 201) // 160 + 1 for file in files)
     assert words["false_accepts"]["exposure"] == pytest.approx(frames * 160 / RATE / 3600)
+
+
+def test_a_candidate_of_a_search_chooses_on_the_files_that_its_recipe_does(heard, tracked):
+    recipe, dataset = load_readings(load_recipe(None, [f"data.source={tracked}", *BARE, *HEARD, "decide.false_alarms=9e9"]))
+    directory = ModelDirectory.open(heard[0])
+    manifest, model = directory.manifest(), read_model(directory)
+    own, found = (validation_streams(recipe, manifest, model, each) for each in (dataset, withheld(recipe, dataset)))
+    assert np.array_equal(found.x, own.x)
 
 
 def _held(recipe, dataset):
