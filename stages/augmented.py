@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..data.augmentation import AugmentedClips
 from ..data.dataset import Dataset
 from ..data.noise import noise_of
@@ -18,7 +16,7 @@ from ..recipe import Recipe
 from ..train.loop import Anew
 from .features import FeatureDataset, feature_maker, shaped
 from .listener import Silent
-from .net_readings import steps, training_rows
+from .net_readings import rows_of_parts, steps
 
 
 def epoch_data(recipe: Recipe, net: Net, dataset: Dataset, epochs_before: int = 0) -> Anew | None:
@@ -31,11 +29,10 @@ def epoch_data(recipe: Recipe, net: Net, dataset: Dataset, epochs_before: int = 
         return _cut_again(recipe, net, dataset, epochs_before)
     if recipe.augment is None or not isinstance(dataset, FeatureDataset):
         return None
-    asked, front_end, rows = recipe.augment, dataset.front_end, training_rows(recipe, dataset.train)
+    asked, front_end, (rows, held_out) = recipe.augment, dataset.front_end, rows_of_parts(recipe, dataset.train)
     every = dataset.clips.train
     clips, features = every.take(rows), feature_maker(front_end, Silent())
-    held_out = every.take(np.setdiff1d(np.arange(len(every)), rows))
-    noise = noise_of(asked.noise, recipe.data, clips.sample_rate, (held_out, dataset.clips.tested_on))
+    noise = noise_of(asked.noise, recipe.data, clips.sample_rate, (every.take(held_out), dataset.clips.tested_on))
 
     def anew(epoch: int) -> Split:
         changed = AugmentedClips(clips, rows, asked, noise, recipe.train.seed, epochs_before + epoch)
@@ -50,7 +47,7 @@ def _cut_again(recipe: Recipe, net: Net, dataset: Dataset, epochs_before: int) -
     key = "recut" if train.recut else "time_warp"
     if dataset.train.x.ndim != 3:
         raise InputError(f"train.{key} is for sequences, and the data are none: leave it out")
-    recutting = Recutting.of(dataset.train.take(training_rows(recipe, dataset.train)))
+    recutting = Recutting.of(dataset.train.take(rows_of_parts(recipe, dataset.train)[0]))
     if train.recut and not recutting.moves:
         raise InputError(
             "train.recut cuts windows again from continuous recordings, and these data have none that overlap or touch: give logs with "

@@ -9,10 +9,10 @@ import numpy as np
 from ..data.bundled import names
 from ..data.dataset import Dataset, Split
 from ..data.repeated import remarks_on_repeated
-from ..data.splits import validation_rows
 from ..data.streams import is_log
 from ..errors import counted
 from ..recipe import Recipe
+from .net_readings import training_data
 
 UNEQUAL = 5
 """Times as many recordings as the smallest class has, of the largest, from which on classes are said to be unbalanced."""
@@ -21,12 +21,12 @@ UNEQUAL = 5
 def remarks_on_data(recipe: Recipe, dataset: Dataset) -> Iterator[str]:
     """Of recordings that are there twice, of whom they are, of classes, and of what their source says."""
     yield from dataset.notes
-    split, fraction = dataset.train, recipe.train.validation_fraction
+    split = dataset.train
     if split.groups is None and split.held is None and recipe.data.source not in names():
         yield _without_groups(recipe)
     parts = {"test": dataset.test}
-    if fraction:
-        train, held = (split.take(rows) for rows in validation_rows(split, fraction, recipe.train.seed))
+    train, held = training_data(recipe, split)
+    if held is not None:
         yield from remarks_on_repeated(train, held, "validation")
         parts["validation"] = held
     for name, part in parts.items():

@@ -44,11 +44,11 @@ def training_data(recipe: Recipe, split: Split) -> tuple[Split, Split | None]:
     return validation_split(split, recipe.train.validation_fraction, recipe.train.seed)
 
 
-def training_rows(recipe: Recipe, split: Split) -> Int64Array:
-    """Which sequences training_data takes for training, int64 [sequences]."""
+def rows_of_parts(recipe: Recipe, split: Split) -> tuple[Int64Array, Int64Array]:
+    """Which sequences training_data takes for (training, validation), int64 [sequences]; of the second there may be none."""
     if recipe.train.validation_fraction == 0:
-        return np.arange(len(split))
-    return validation_rows(split, recipe.train.validation_fraction, recipe.train.seed)[0]
+        return np.arange(len(split)), np.arange(0)
+    return validation_rows(split, recipe.train.validation_fraction, recipe.train.seed)
 
 
 def centre_and_spread(recipe: Recipe, net: Net, training: Split) -> tuple[torch.Tensor, torch.Tensor]:

@@ -19,7 +19,7 @@ from ..manifest import Manifest
 from ..recipe import Recipe
 from .features import FeatureDataset
 from .hearing import Hearing
-from .net_readings import training_rows
+from .net_readings import rows_of_parts
 from .readings import Reader
 from .subjects import as_read
 
@@ -30,7 +30,7 @@ def validation_streams(recipe: Recipe, manifest: Manifest, model: IntegerModel, 
     Of WAV files with label tracks each that lies in the validation part whole; of CSV logs those of the validation groups. An archive's
     streams stand beside its test recordings; recordings that an alignment turned are no longer those of the source.
     """
-    kept = np.setdiff1d(np.arange(len(dataset.train)), trained := training_rows(recipe, dataset.train))
+    trained, kept = rows_of_parts(recipe, dataset.train)
     reader = Reader.of(manifest, model)
     found: Streams | ClipStreams | None
     if recipe.alignment is not None:

@@ -20,7 +20,7 @@ from ..graph.ir import IntegerModel
 from ..recipe import DecideSection, Recipe
 from .decision import HOLDS, MISSED, SMOOTHINGS, Stream, alarm_unit, decide_by, widest_margin
 from .listener import Listener
-from .net_readings import training_rows
+from .net_readings import rows_of_parts
 from .rates import Clock, poisson_bound
 from .wake_words import WakeWords, class_number, measure_wake_words, words_of
 
@@ -33,7 +33,7 @@ def check_background(recipe: Recipe, dataset: Dataset) -> None:
     if recipe.decide is None or recipe.decide.background is None:
         return
     background = background_classes(recipe.decide, dataset.classes)
-    is_background = np.isin(np.delete(dataset.train.y, training_rows(recipe, dataset.train)), background)
+    is_background = np.isin(dataset.train.y[rows_of_parts(recipe, dataset.train)[1]], background)
     for count, what in ((is_background.sum(), "the background"), ((~is_background).sum(), "a word")):
         if not count:
             raise InputError(

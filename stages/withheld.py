@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from ..data.dataset import Dataset
 from ..manifest import Manifest
 from ..recipe import Recipe
 from .features import FeatureDataset, load_readings
 from .listener import Listener
-from .net_readings import training_rows
+from .net_readings import rows_of_parts
 
 
 def withheld(recipe: Recipe, dataset: Dataset) -> Dataset:
     """The data as a candidate of a search sees them. What it is trained on is what `rescomp run` trains it on."""
-    rows = np.setdiff1d(np.arange(len(dataset.train)), training_rows(recipe, dataset.train))
+    _, rows = rows_of_parts(recipe, dataset.train)
     judged = replace(dataset, test=replace(dataset.train.take(rows), held=None))
     if isinstance(judged, FeatureDataset):
         clips = replace(judged.clips, test=judged.clips.train.take(rows), withheld=judged.clips.tested_on)
