@@ -29,7 +29,7 @@ from ..recipe import FrontendSection, Recipe
 from ..validate.host_c import find_compiler
 from ..validate.host_frontend import trained_features
 from .alignment import WornDataset, load_worn
-from .listener import Listener, Silent
+from .listener import Listener, Silent, tell
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,8 +65,7 @@ def load_readings(recipe: Recipe, known: Manifest | None = None, listener: Liste
     clips = load_clips(_in_format(recipe, known).data, recipe.of_samples.sample_rate, classes)
     front_end = asked_front_end(recipe.of_samples.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
     listener = listener or Silent()
-    for note in clips.notes:
-        listener.warning(note)
+    tell(clips.notes, listener)
     dataset = _features(recipe, clips, front_end, listener)
     return resolved(recipe, dataset), dataset
 

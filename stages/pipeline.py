@@ -20,7 +20,7 @@ from .evaluation import evaluate
 from .exporting import export_model
 from .figures import StreamedFigures
 from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
-from .listener import Listener, Silent
+from .listener import Listener, Silent, tell
 from .quantization import quantize
 from .report import read_report
 from .training import train_held
@@ -112,8 +112,7 @@ def streamed_figures(directory: ModelDirectory, listener: Listener) -> StreamedF
         return None
     known = read_report(directory, model).evaluation
     if known is None or known.streamed is None:
-        for sentence in evaluate(directory.path, stream=True, listener=listener).sentences:
-            listener.warning(sentence)
+        tell(evaluate(directory.path, stream=True, listener=listener).sentences, listener)
         known = read_report(directory, model).evaluation
     return known.streamed if known is not None else None
 

@@ -120,8 +120,7 @@ def train_held(
     recipe, dataset = load(recipe, of, listener)
     if start is not None:
         start.check(dataset)
-        for doubt in start.doubts(dataset):
-            listener.warning(doubt)
+        tell(start.doubts(dataset), listener)
     recipe = with_readout_steps(recipe if begun else with_defaults(recipe, dataset), dataset)
     net = _first_net(recipe, dataset, directory if begun else None, start)
     recipe = recipe if begun else with_loop(recipe, net, dataset)
@@ -242,8 +241,7 @@ def _warn_of_readings(recipe: Recipe, net: Net, dataset: Dataset, fraction_bits:
     """Say what the net does not see of them, by their length or the integers that they become."""
     _warn_of_lengths(net, dataset, listener)
     if recipe.of_samples is None:  # a feature's integers are as fine as it is
-        for warning in input_warnings(dataset.train, fraction_bits):
-            listener.warning(warning)
+        tell(input_warnings(dataset.train, fraction_bits), listener)
 
 
 def _warn_of_lengths(net: Net, dataset: Dataset, listener: Listener) -> None:

@@ -16,8 +16,7 @@ from rescomp.model_names import is_model_name, model_name_of
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.class_figures import class_figures
-from rescomp.stages.listener import Silent
-from rescomp.tests.stages.listeners import Interrupt
+from rescomp.tests.stages.listeners import Interrupt, Warned
 from rescomp.validate.torch_net import load_quantized
 
 SMALL = ("model.hidden_size=8", "train.epochs=4", "quantize.epochs=3", "train.threads=1")
@@ -247,20 +246,17 @@ def test_a_failed_training_leaves_no_directory(recordings, tmp_path):
 
 
 def test_warnings(tmp_path):
-    texts = []
-
-    class Collect(Silent):
-        def warning(self, text):
-            texts.append(text)
-
-    rng = np.random.default_rng(0)
+    told, rng = Warned(), np.random.default_rng(0)
     y = np.arange(40) % 2
     x = np.stack([rng.normal(size=(40, 5)) * 1000, rng.normal(size=(40, 5)) * 1e-3], axis=2).astype(np.float32)
     np.savez(tmp_path / "mixed.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    stages.train_model(load_recipe(None, [f"data.source={tmp_path / 'mixed.npz'}", *SMALL]), tmp_path / "out", listener=Collect())
-    assert len(texts) == 3
-    assert "40 of 40 test recordings are among those for training" in texts[0]
-    assert "nothing says whose" in texts[1]
+    asked = [f"data.source={tmp_path / 'mixed.npz'}", *SMALL, "data.fraction_bits=3"]
+    stages.train_model(load_recipe(None, asked), tmp_path / "out", listener=told)
+    assert len(told.warnings) == 4
+    assert "channel 1" in told.warnings[0]
+    assert "40 of 40 test recordings are among those for training" in told.warnings[1]
+    assert "nothing says whose" in told.warnings[2]
+    assert told.warnings[3].startswith("the float net never answers")
 
 
 @pytest.mark.parametrize(
