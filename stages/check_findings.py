@@ -13,16 +13,9 @@ from .class_figures import CLASS_FIGURES
 from .evidence import Evidence
 from .limits import CORE_SIZES, MODEL_SIZES
 from .perturbations import PERTURBATIONS, TITLES
+from .wake_words import WORD_FIGURES
 
 _WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash"}
-
-_OF_WORDS: Mapping[str, str] = {
-    "false_accepts": "false accepts an hour",
-    "false_accepts_bound": "false accepts an hour, 95 % bound",
-    "rejected": "words rejected",
-    "latency_median": "latency of words in readings, median",
-    "latency_p90": "latency of words in readings, 90 %",
-}
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,7 @@ class OfWords:
     @property
     def what(self) -> str:
         """As a person would call it."""
-        return _OF_WORDS[self.name]
+        return WORD_FIGURES[self.name]
 
     @property
     def found(self) -> float | None:

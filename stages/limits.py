@@ -17,6 +17,7 @@ from ..validate.registry import parse_witnesses
 from .class_figures import CLASS_FIGURES
 from .figures import FIGURES
 from .perturbations import PERTURBATIONS
+from .wake_words import WORD_FIGURES
 
 MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
 """Of a model wherever it runs: constants; what is kept of a stream."""
@@ -27,8 +28,6 @@ _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "
 
 REACHED: Sequence[str] = ("accuracy", *CLASS_FIGURES, *FIGURES, *PERTURBATIONS)
 """Shares of right answers, of the golden vectors alone, in streams and perturbed: see evaluation.Evaluation."""
-WORD_FIGURES: Sequence[str] = ("false_accepts", "false_accepts_bound", "rejected", "latency_median", "latency_p90")
-"""Of wake words: false accepts an hour, the bound that they stay below, the share of words rejected, readings."""
 SizeKey = tuple[str, str]
 """A core's name, or nothing for the model wherever it runs, and what is measured."""
 
@@ -115,7 +114,7 @@ def _least(path: Path, table: Any) -> dict[str, float]:
 
 def _most_of_words(path: Path, table: Any) -> dict[str, float]:
     """The figures of [wake_words]."""
-    _check_keys(path, "wake_words", table, WORD_FIGURES)
+    _check_keys(path, "wake_words", table, tuple(WORD_FIGURES))
     for name, value in table.items():
         most, what = (1, "share: a number from 0 to 1") if name == "rejected" else (math.inf, "limit: a number from 0 on")
         if type(value) not in (int, float) or not 0 <= value <= most or value == math.inf:

@@ -21,7 +21,7 @@ from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..graph.sound import Pcm
 from ..lowering.lower import lower
-from ..manifest import ChosenDecision, Manifest
+from ..manifest import ChosenDecision, ClassFigures, Manifest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,
@@ -191,7 +191,8 @@ def _quantize(
     test = reader.steps(readings)
     rows = kept_rows(recipe, len(test))
     files, found = _files(model, test, rows, _recorded(reader, dataset.test), sound_of(dataset, rows))
-    told = tell(_remarks(recipe, manifest, found), listener)
+    figures = class_figures(found, manifest.classes)
+    told = tell(_remarks(recipe, manifest, found, figures), listener)
     directory.write(
         {
             **files,
@@ -200,7 +201,7 @@ def _quantize(
             METRICS: metrics_file(directory.read(METRICS), "quantize", metrics),
             **directory.revised_manifest(
                 accuracy={"float": manifest.accuracy.float_, "integer": found.accuracy},
-                by_class=_by_class(manifest, found),
+                by_class=_by_class(manifest, figures),
                 warnings={"train": manifest.warnings.train, "quantize": told},
                 **_calibrated(recipe, reader, readings),
                 decision=_as_entry(chosen),
@@ -248,18 +249,16 @@ def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:
     return {} if recipe.alignment is None else {"calibrated": None if found is None else found.model_dump(mode="json")}
 
 
-def _remarks(recipe: Recipe, manifest: Manifest, found: Confusion) -> Iterator[str]:
+def _remarks(recipe: Recipe, manifest: Manifest, found: Confusion, figures: ClassFigures) -> Iterator[str]:
     """On the integer model, which answers so."""
     yield from remarks_on_integers(manifest.accuracy.float_ or 0.0, found.accuracy, int(found.recordings.sum()))
-    figures = class_figures(found, manifest.classes)
     yield from remarks_on_classes(found, figures, "integer model", balanced=recipe.train.balance != "none")
 
 
-def _by_class(manifest: Manifest, found: Confusion) -> dict[str, Any]:
-    """What the manifest says of the float net and of the integer model, which answers so."""
-    integer = class_figures(found, manifest.classes).model_dump(mode="json")
-    before = manifest.by_class.float_
-    return {"integer": integer, **({} if before is None else {"float": before.model_dump(mode="json")})}
+def _by_class(manifest: Manifest, integer: ClassFigures) -> dict[str, Any]:
+    """What the manifest says of the float net, as before, and of the integer model."""
+    nets = manifest.by_class.model_copy(update={"integer": integer})
+    return nets.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _recorded(reader: Reader, test: Split) -> IntArray | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,15 @@ from ..errors import InputError, counted, nearest
 from .labelled_steps import Integers, LabelledSteps, Mask, Segment, segments_of
 from .rates import Clock, Rate
 from .stream_metrics import quantile
+
+WORD_FIGURES: Mapping[str, str] = {
+    "false_accepts": "false accepts an hour",
+    "false_accepts_bound": "false accepts an hour, 95 % bound",
+    "rejected": "words rejected",
+    "latency_median": "latency of words in readings, median",
+    "latency_p90": "latency of words in readings, 90 %",
+}
+"""That limits may bound, as a person would call them."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,7 @@ class WakeWords:
     latency_p90: int | None
 
     def figure(self, name: str) -> float:
-        """One of limits.WORD_FIGURES; a latency is infinite where no word is heard, the share rejected
-        where there is no word."""
+        """One of WORD_FIGURES; a latency is infinite where no word is heard, the share rejected where there is no word."""
         if name.startswith("latency"):
             found: int | None = getattr(self, name)
             return math.inf if found is None else found

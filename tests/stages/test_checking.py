@@ -19,7 +19,8 @@ from rescomp.errors import BudgetError, InputError, ParityError
 from rescomp.model_directory import REPORT, ModelDirectory, to_json
 from rescomp.stages.check_findings import Measure
 from rescomp.stages.class_figures import class_figure
-from rescomp.stages.limits import WORD_FIGURES, read_limits
+from rescomp.stages.limits import read_limits
+from rescomp.stages.wake_words import WORD_FIGURES
 from rescomp.validate.emulation import PACKAGES
 from rescomp.validate.registry import parse_witnesses
 
