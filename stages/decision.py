@@ -125,9 +125,7 @@ class Stream:
     @classmethod
     def of(cls, model: IntegerModel, recordings: Split) -> Stream:
         """Of recordings as the model reads them, in seeded orders; the state runs on from one to the next, as the model's policy says."""
-        streams = in_a_row(recordings, row_orders(recordings.y), _ROW_STEPS)
-        walked = stream_scores(model, np.asarray(streams.x, np.int16), streams.lengths)
-        return cls(walked.scores, LabelledSteps.of(streams), walked.unread, ORDERS)
+        return replace(cls.continuous(model, in_a_row(recordings, row_orders(recordings.y), _ROW_STEPS)), copies=ORDERS)
 
     @classmethod
     def continuous(cls, model: IntegerModel, streams: Streams) -> Stream:

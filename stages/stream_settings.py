@@ -99,7 +99,7 @@ class _Heard:
     def said(self) -> str:
         """In words."""
         if self.is_continuous:
-            return f"{counted(self.recordings, 'continuous validation recording')}"
+            return counted(self.recordings, "continuous validation recording")
         return f"{counted(self.recordings, 'validation recording')} in a row"
 
 
