@@ -22,6 +22,8 @@ _WANTED: Mapping[str, str] = {
     "string_type": "a string is wanted",
     "model_type": "a section with keys is wanted",
     "tuple_type": "a list is wanted",
+    "dict_type": "a table of keys is wanted",
+    "mapping_type": "a table of keys is wanted",
     "model_attributes_type": "a table with a kind is wanted",
     "too_short": "a list of at least {min_length} is wanted",
     "too_long": "a list of at most {max_length} is wanted, not of {actual_length}",
