@@ -76,6 +76,10 @@ class AugmentedClips:
         bits = np.random.PCG64([self.seed, self.epoch, int(self.rows[clip])])
         return augmented(self.clips.read(clip), self.sample_rate, self.asked, self.noise, bits)
 
+    def told(self, clip: int) -> str:
+        """As of the clip that it was."""
+        return self.clips.told(clip)
+
     def digest(self) -> str:
         """What `digest_of` says."""
         return digest_of(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,9 +55,21 @@ class Clips(Protocol):
         """The samples of one clip, int16 [lengths[clip], channels]. Raises InputError when its file cannot be read any more."""
         ...
 
+    def told(self, clip: int) -> str:
+        """What a message calls a clip."""
+        ...
+
     def digest(self) -> str:
         """What `digest_of` says."""
         ...
+
+
+CheckClips = Callable[[Clips, Clips, Sequence[str]], None]
+"""Who may refuse training clips, test clips and classes before a sample is read."""
+
+
+def any_clips(*_: object) -> None:
+    """Refuses none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +116,10 @@ class ArrayClips:
     def read(self, clip: int) -> Int16Array:
         """The samples of one clip."""
         return to_device_integers(self.split.x[clip, : self.lengths[clip]], self.fraction_bits)
+
+    def told(self, clip: int) -> str:
+        """By its number."""
+        return f"clip {clip} (counting from 0)"
 
     def digest(self) -> str:
         """What `digest_of` says."""

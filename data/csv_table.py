@@ -131,8 +131,10 @@ class _Sheet:
     comment_line: int
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, *, may_be_empty: bool = False) -> Table:
     """The table in `path`: UTF-8, a header line, columns separated by ',', ';' or tabs. Raises InputError for anything else.
+
+    may_be_empty: whether there may be no row below the header.
 
     Above the header may stand `sep=;` and comments that begin with `#`; of these the last is the header where a reading follows it.
     Delimiters at the ends of lines, behind the last column, mean nothing.
@@ -149,9 +151,10 @@ def read_table(path: Path) -> Table:
             raise InputError(f"{path}, line {line}: {counted(len(row), 'cell')} instead of {width}: {hint}")
         lines.append(line)
         cells.append(row[:width])
-    if not lines:
+    if not lines and not may_be_empty:
         raise InputError(f"{path}, line {line}: there is no reading below the header line: the log may be cut off")
-    return Table(path, dict(zip(header[:width], zip(*cells, strict=True), strict=True)), tuple(lines), header_line)
+    columns = zip(*cells, strict=True) if lines else [()] * width
+    return Table(path, dict(zip(header[:width], columns, strict=True)), tuple(lines), header_line)
 
 
 def _text(path: Path) -> str:

@@ -30,12 +30,14 @@ class Stretch:
 
 
 def read_track(path: Path, wav: WavFile, data: DataSection) -> list[Stretch]:
-    """The stretches of a file in order, those of data.rest between them.
+    """The stretches of a file in order, those of data.rest between them; a track without a line leaves all of it to data.rest.
 
     Raises InputError with file and line for a place that is no number, that does not end behind its start, that lies beyond the end of
-    the file or in another stretch.
+    the file or in another stretch, and for a track without a line where data.rest is unset.
     """
-    table = read_table(path)
+    table = read_table(path, may_be_empty=True)
+    if not len(table) and data.rest is None:
+        raise InputError(f"{table.top}: no line below it labels a stretch: add one, or name in data.rest the class of what no line covers")
     stretches = sorted(_stretches(table, wav, data.label or DEFAULT_LABEL), key=lambda stretch: (stretch.begin, stretch.line))
     for before, after in pairwise(stretches):
         if after.begin < before.end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,22 +19,29 @@ def windows(split: Split, time_steps: int) -> Split:
     return dataclasses.replace(split, x=x, lengths=np.full(len(split), time_steps, np.int64))
 
 
-def in_steps(split: Split, readings: int, stride: int, by: str = "model.readings") -> Split:
+def in_steps(split: Split, readings: int, stride: int, by: str = "model.readings", one: str = "reading") -> Split:
     """The split with `readings` successive readings as one step [sequences, steps, readings * channels], one begun every `stride` readings.
 
-    Readings past the last whole step are left out. by: what makes steps so long. Raises InputError when a sequence is
-    shorter than a step.
+    Readings past the last whole step are left out. by: what makes steps so long; one: what a reading is called. Raises InputError when a
+    sequence is shorter than a step.
     """
     if readings == 1 and stride == 1:
         return split
-    if split.lengths.min() < readings:
-        sequence = int(np.argmax(split.lengths < readings))
-        raise InputError(
-            f"sequence {sequence} has {counted(split.lengths[sequence], 'reading')}, and the net takes {readings} as one step "
-            f"({by}): leave it, and others as short, out of the file"
-        )
+    refuse_shorter(split.lengths, readings, by, one)
     x, lengths = side_by_side(split.x, split.lengths, readings, stride)
     return dataclasses.replace(split, x=x, lengths=lengths)
+
+
+def refuse_shorter(
+    lengths: Int64Array, readings: int, by: str, one: str = "reading", told: Callable[[int], str] = "sequence {}".format
+) -> None:
+    """Raise InputError where one is shorter than a step. by, one: as of in_steps; told: what a message calls the sequence at a row."""
+    if len(lengths) and lengths.min() < readings:
+        row = int(np.argmax(lengths < readings))
+        raise InputError(
+            f"{told(row)} has {counted(lengths[row], one)}, and the net takes {readings} as one step ({by}): leave it, and others as "
+            "short, out of the data"
+        )
 
 
 def steps_of(lengths: Int64Array, readings: int, stride: int) -> Int64Array:

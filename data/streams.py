@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..recipe import DataSection
 from .bundled import names
 from .check import checked_groups, checked_values, shape_of
@@ -142,14 +142,15 @@ def load_test_streams(data: DataSection, classes: Sequence[str], test_groups: Se
     return streams if len(streams) else None
 
 
-def streams_in_steps(streams: Streams, readings: int, stride: int) -> Streams:
+def streams_in_steps(streams: Streams, readings: int, stride: int, one: str = "reading") -> Streams:
     """The streams with `readings` successive readings as one step [streams, steps, readings * channels], one begun every `stride` readings.
 
-    A step has the label of its last reading. Streams shorter than a step are left out; raises InputError when that leaves none.
+    A step has the label of its last reading. one: what a reading is called. Streams shorter than a step are left out; raises InputError
+    when that leaves none.
     """
     long = np.flatnonzero(streams.lengths >= readings)
     if not long.size:
-        raise InputError(f"no stream has {readings} readings, which the net takes as one step: give longer recordings")
+        raise InputError(f"no stream has {counted(readings, one)}, which the net takes as one step: give longer recordings")
     if (readings, stride) == (1, 1):
         return streams
     kept = streams.take(long)

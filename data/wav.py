@@ -24,6 +24,8 @@ MOST_WAV_CHANNELS = 64
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_END = bytes.fromhex("000000001000800000aa00389b71")
 """Of the sub-formats of WAVE_FORMAT_EXTENSIBLE that are a code of two bytes and this."""
+_UNKNOWN = 0xFFFFFFFF
+"""A length, of who wrote to a pipe and could not go back to tell it; others leave 0."""
 _OTHER_CODES: Mapping[int, str] = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "ADPCM", 0x50: "MPEG", 0x55: "MP3"}
 _MOST_FORMAT = 1024
 
@@ -81,7 +83,8 @@ def _parse(path: Path, file: BinaryIO, size: int) -> WavFile:
         elif name == b"data":
             if form is None:
                 raise InputError(f"{path} has its samples before their format: it is damaged, write it again")
-            return _described(path, form, begin, length, size)
+            unfinished = length == _UNKNOWN or (length == 0 and _has_unknown_length(top, begin))
+            return _described(path, form, begin, None if unfinished else length, size)
     raise InputError(f"{path} holds no samples (no data chunk): it is truncated, write or copy it again")
 
 
@@ -98,7 +101,14 @@ def _chunks(path: Path, file: BinaryIO, size: int) -> Iterator[tuple[bytes, int,
     raise InputError(f"{path} has more than {MOST_CHUNKS:,} chunks before its samples: it is damaged, write it again")
 
 
-def _described(path: Path, form: bytes, begin: int, length: int, size: int) -> WavFile:
+def _has_unknown_length(top: bytes, begin: int) -> bool:
+    """Whether the first twelve bytes say nothing of the file's length, or that it ends where its samples begin."""
+    length = int(struct.unpack("<I", top[4:8])[0])
+    return length in (0, _UNKNOWN) or length + 8 == begin
+
+
+def _described(path: Path, form: bytes, begin: int, length: int | None, size: int) -> WavFile:
+    """length: bytes of samples; None: nobody knew, and they go on to the end of the file, as far as they are whole."""
     if len(form) < 16:
         raise InputError(f"{path} tells its format in {len(form)} bytes, fewer than 16: it is damaged, write it again")
     code, channels, rate, _, frame, bits = struct.unpack("<HHIIHH", form[:16])
@@ -108,11 +118,19 @@ def _described(path: Path, form: bytes, begin: int, length: int, size: int) -> W
     width, rest = divmod(frame, channels) if channels else (0, 1)
     if code not in (_PCM, _FLOAT) or (rest == 0 and width == (bits + 7) // 8 and (coding, width) not in _CONVERSIONS):
         raise InputError(f"{path} is coded as {_named(code, bits)}: store it as PCM of 8, 16, 24 or 32 bits, or as floating-point WAV")
+    if channels > MOST_WAV_CHANNELS and rest == 0 and width == (bits + 7) // 8:
+        raise InputError(
+            f"{path} has {channels:,} channels, and rescomp reads WAV files of at most {MOST_WAV_CHANNELS}: store those that the device has"
+        )
     if not 1 <= channels <= MOST_WAV_CHANNELS or rest or width != (bits + 7) // 8 or not rate:
         said = f"{counted(channels, 'channel')}, {bits} bits, {frame} bytes a sample, {rate} samples a second"
         raise InputError(f"{path} has a format that contradicts itself ({said}): it is damaged, write it again")
+    length = (size - begin) // frame * frame if length is None else length
     if length > size - begin:
-        raise InputError(f"{path} says that it has {length:,} bytes of samples and has {size - begin:,}: it is truncated, copy it again")
+        raise InputError(
+            f"{path} says that it has {length:,} bytes of samples and has {size - begin:,}: it is truncated, or was written to a pipe: "
+            "copy it again, or write it to a file"
+        )
     if length < frame or length % frame:
         what = f"{length:,} bytes of samples, no whole number of {frame}" if length else "no samples"
         raise InputError(f"{path} has {what}: record it again, or move it away")

@@ -94,6 +94,12 @@ class WavClips:
         found = _of_length(resample(chosen, self.files[file].sample_rate, self.sample_rate), int(self.lengths[clip]))
         return found if scale == WHOLE_SCALE else round_half_up_shift(found.astype(np.int64) * scale, _SCALE_BITS).astype(np.int16)
 
+    def told(self, clip: int) -> str:
+        """By its file, and by its samples there where these are not all."""
+        file, begin, end, _ = map(int, self.places[clip])
+        wav = self.files[file]
+        return str(wav.path) if end - begin == wav.samples else f"the clip of samples {begin:,} to {end:,} of {wav.path}"
+
     def digest(self) -> str:
         """What `digest_of` says."""
         return digest_of(self)

@@ -13,7 +13,7 @@ from ..errors import InputError, counted
 from ..model_names import label_fault
 from ..recipe import DataSection
 from .clip_sides import groups_of, refuse_empty_sides, side_by_hash, sides_by_group, sides_by_list
-from .clips import ClipsDataset
+from .clips import CheckClips, ClipsDataset, any_clips
 from .keywords import SidedExcerpt, among_words, fewer_unknown, with_silence
 from .label_tracks import read_track
 from .labels import refuse_other_classes
@@ -43,10 +43,13 @@ class Sounds:
         return self.sounds[0].track is not None
 
 
-def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequence[str] = ()) -> ClipsDataset:
+def read_wav(
+    path: Path, data: DataSection, sample_rate: int | None, known: Sequence[str] = (), check: CheckClips = any_clips
+) -> ClipsDataset:
     """The clips of a folder of WAV files, which are read when they are asked for. sample_rate: that they are brought to; None: their own.
 
-    known: the classes that there must be, where they are for a net. Raises InputError, naming the file.
+    known: the classes that there must be, where they are for a net. check: is asked when all headers are read, and no sample. Raises
+    InputError, naming the file.
     """
     sounds = read_sounds(path, data, sample_rate, with_noise=data.silence is not None)
     if not sounds.have_tracks:
@@ -58,6 +61,7 @@ def read_wav(path: Path, data: DataSection, sample_rate: int | None, known: Sequ
     refuse_empty_sides(path, [excerpt.label for excerpt, _ in sided], [side for _, side in sided], classes)
     parts = [[each for each in sided if (each[1] == "test") == test] for test in (False, True)]
     train, test = (WavClips.of(sounds.files, [excerpt for excerpt, _ in part], classes, sounds.rate, data.channel) for part in parts)
+    check(train, test, classes)
     kept = np.array([side == "validation" for _, side in parts[0]])
     facts = {**sounds.facts, **_facts(sounds, excerpts, parts, data)}
     digest = set_digest(classes, train.digest(), test.digest())

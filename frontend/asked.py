@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError, UnsupportedError, counted
-from .description import KEYS, OWN_FLOOR, PRESETS, TRANSFORMS, FrontEnd, FrontEndKind
+from .description import KEYS, OWN_FLOOR, PRESETS, TRANSFORMS, FrontEnd, FrontEndKind, most_channels
 
 COEFFICIENTS = 10
 """Of an mfcc that leaves it unset, where it has as many bands."""
@@ -24,6 +24,11 @@ def asked_front_end(asked: Mapping[str, Any], sample_rate: int, channels: int) -
             raise InputError(f"the data have {said}, and frontend.{key} is {given[key]}: set it to {found}, or leave it out")
     base = FrontEnd() if preset is None else PRESETS[preset]
     kind: FrontEndKind = given.get("kind", base.kind)
+    if channels > most_channels(kind):
+        raise InputError(
+            f"the data have {channels} channels, and a front-end of frontend.kind = {kind} reads at most {most_channels(kind)}: choose "
+            "some in data.channel (WAV files) or data.channels (logs)"
+        )
     for key in given.keys() - KEYS[kind]:
         readers = ", ".join(name for name, keys in KEYS.items() if key in keys)
         raise InputError(f"frontend.kind = {kind} does not read frontend.{key}, which is for {readers}: leave it out")
@@ -46,7 +51,7 @@ def _unset(base: FrontEnd, kind: FrontEndKind, given: Mapping[str, Any], sample_
     if "high_hz" in KEYS[kind]:
         found["high_hz"] = min(base.high_hz, sample_rate / 2)
     if "size" in KEYS[kind] and "length" in given:
-        found["size"] = next((size for size in TRANSFORMS if size >= given["length"]), base.size)
+        found["size"] = next((size for size in TRANSFORMS if size >= given["length"]), max(TRANSFORMS))
     if kind == "mfcc":
         found["coefficients"] = base.coefficients or min(COEFFICIENTS, given.get("bands", base.bands))
     if kind != base.kind and "floor" not in given:

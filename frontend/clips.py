@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.clips import Clips
 from ..data.raw import MOST_PADDED, MOST_TIMES_PADDED
-from ..data.split import Split
+from ..data.split import Int64Array, Split
 from ..errors import InputError, counted
 from ..graph.fixed_point import LOG2_BITS, IntArray
 from ..graph.sound import Features, features_in
@@ -24,18 +24,25 @@ def feature_split(clips: Clips, front_end: FrontEnd, features: Features, what: s
     features: who computes them. what: these clips are, for messages. frames: of every clip, which is filled up with silence or cut for it;
     None: as many as it has. One clip is read at a time. Raises InputError for a clip shorter than a frame.
     """
-    lengths = np.array([front_end.frames(int(samples)) for samples in clips.lengths]) if frames is None else np.full(len(clips), frames)
-    if len(lengths) and lengths.min() < 1:
-        short = int(np.argmax(lengths < 1))
-        raise InputError(
-            f"clip {short} (counting from 0) of {what} has {counted(int(clips.lengths[short]), 'sample')}, and a frame reads "
-            f"{front_end.span} (frontend.length): leave out clips as short"
-        )
-    _refuse_padding(lengths, front_end.features, what)
+    lengths = frames_of_each(clips, front_end, what, frames)
     x = np.zeros((len(clips), int(lengths.max(initial=1)), front_end.features), np.float32)
     for row, made in zip(x, features_in(recordings(clips, front_end, frames), front_end.span, front_end.hop, features), strict=True):
         row[: len(made)] = np.ldexp(made.astype(np.float32), -FEATURE_BITS)
-    return Split(x, clips.y, lengths.astype(np.int64), clips.groups, clips.spans)
+    return Split(x, clips.y, lengths, clips.groups, clips.spans)
+
+
+def frames_of_each(clips: Clips, front_end: FrontEnd, what: str, frames: int | None = None) -> Int64Array:
+    """How many frames each clip has, int64 [clips], as of feature_split. Nothing is read. Raises InputError as feature_split does."""
+    found = [front_end.frames(int(samples)) for samples in clips.lengths] if frames is None else [frames] * len(clips)
+    lengths = np.array(found, np.int64)
+    if len(lengths) and lengths.min() < 1:
+        short = int(np.argmax(lengths < 1))
+        raise InputError(
+            f"{clips.told(short)} of {what} has {counted(int(clips.lengths[short]), 'sample')}, and a frame reads {front_end.span} "
+            "(frontend.length): leave out clips as short"
+        )
+    _refuse_padding(lengths, front_end.features, what)
+    return lengths
 
 
 def _refuse_padding(lengths: IntArray, features: int, what: str) -> None:

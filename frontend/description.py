@@ -33,12 +33,12 @@ OWN_FLOOR = -33
 
 def _one_of(key: str, value: object, known: tuple[object, ...]) -> None:
     if value not in known:
-        raise UnsupportedError(f"frontend.{key} = {value!r} is none of {', '.join(map(str, known))}")
+        raise UnsupportedError(f"frontend.{key} = {value!r} is none of {', '.join(map(str, known))}: set one of them")
 
 
-def _between(key: str, value: int, low: int, high: int) -> None:
+def _between(key: str, value: int, low: int, high: int, why: str = "") -> None:
     if not low <= value <= high:
-        raise UnsupportedError(f"frontend.{key} = {value} is outside {low}..{high}")
+        raise UnsupportedError(f"frontend.{key} = {value} is outside {low}..{high}{why}; set one within")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class FrontEnd:
         _between("sample_rate", self.sample_rate, 1, MOST_RATE)
         _between("hop", self.hop, 1, MOST_RATE)
         _between("floor", self.floor, -32, 31)
-        _between("channels", self.channels, 1, MOST_CHANNELS if self.takes_spectra else MOST_SENSOR_CHANNELS)
+        _between("channels", self.channels, 1, most_channels(self.kind))
         if self.takes_spectra:
             self._check_spectra()
         if self.kind == "mfcc":
@@ -92,8 +92,8 @@ class FrontEnd:
         _one_of("window_function", self.window_function, get_args(WindowFunction))
         _one_of("norm", self.norm, get_args(BandNorm))
         _one_of("size", self.size, TRANSFORMS)
-        _between("length", self.length, 2, self.size)
-        _between("bands", self.bands, 1, min(MOST_BANDS_OF_A_FRAME, self.size // 2 - 1))
+        _between("length", self.length, 2, self.size, f": a transform has {', '.join(map(str, TRANSFORMS))} points (frontend.size)")
+        _between("bands", self.bands, 1, min(MOST_BANDS_OF_A_FRAME, self.size // 2 - 1), f" at a frontend.size of {self.size}")
         _between("pre_emphasis", self.pre_emphasis, 0, MOST_SHIFT)
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise UnsupportedError(
@@ -105,7 +105,7 @@ class FrontEnd:
         _between("length", self.length, FEWEST_SAMPLES, MOST_SAMPLES)
         if not self.statistics or len(set(self.statistics)) < len(self.statistics):
             raise UnsupportedError(
-                f"frontend.statistics lists which of {', '.join(get_args(Statistic))} are features, at least one and none twice"
+                f"frontend.statistics lists which of {', '.join(get_args(Statistic))} are features, at least one and none twice: set it"
             )
         for name in self.statistics:
             _one_of("statistics", name, get_args(Statistic))
@@ -129,6 +129,11 @@ class FrontEnd:
     def frames(self, samples: int) -> int:
         """How many whole frames a recording of so many samples has."""
         return max(0, (samples - self.span) // self.hop + 1)
+
+
+def most_channels(kind: FrontEndKind) -> int:
+    """That a front-end of a kind reads."""
+    return MOST_SENSOR_CHANNELS if kind == "statistics" else MOST_CHANNELS
 
 
 PRESETS: Mapping[str, FrontEnd] = {

@@ -14,6 +14,7 @@ from ..frontend.clips import feature_split
 from ..models import Net
 from ..recipe import Recipe
 from ..train.loop import Anew
+from .clip_frames import name_of
 from .features import FeatureDataset, feature_maker, shaped
 from .listener import Silent
 from .net_readings import rows_of_parts, steps
@@ -36,7 +37,7 @@ def epoch_data(recipe: Recipe, net: Net, dataset: Dataset, epochs_before: int = 
 
     def anew(epoch: int) -> Split:
         changed = AugmentedClips(clips, rows, asked, noise, recipe.train.seed, epochs_before + epoch)
-        made = feature_split(changed, front_end, features, f"the train split of {recipe.data.source}", dataset.frames)
+        made = feature_split(changed, front_end, features, name_of(recipe, "train"), dataset.frames)
         return steps(recipe, net, shaped(recipe, made))
 
     return anew

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from ..data.clip_sources import load_clips
-from ..data.clips import Clips, ClipsDataset
+from ..data.clips import ClipsDataset
 from ..data.dataset import Dataset, load_dataset
 from ..data.input_format import choose_fraction_bits
 from ..data.repeated import remarks_on_repeated
 from ..data.split import Split
 from ..errors import InputError, MissingToolError
-from ..frontend.asked import asked_for, asked_front_end
+from ..frontend.asked import asked_for
 from ..frontend.clips import FEATURE_BITS, feature_split, recordings
 from ..frontend.description import FrontEnd
 from ..frontend.lowering import frontend_graph, with_front_end
@@ -24,11 +25,11 @@ from ..graph.formats import FractionBits, common_bits, own_bits
 from ..graph.ir import IntegerModel, Sampling
 from ..graph.sound import Features, Pcm
 from ..manifest import Manifest
-from ..models import decimation
 from ..recipe import FrontendSection, Recipe
 from ..validate.host_c import find_compiler
 from ..validate.host_frontend import trained_features
 from .alignment import WornDataset, load_worn
+from .clip_frames import frames_of_all, front_end_for, name_of, reads_images, refuse_clips, refuse_impossible
 from .listener import Listener, Silent, tell
 
 
@@ -62,8 +63,9 @@ def load_readings(recipe: Recipe, known: Manifest | None = None, listener: Liste
         return resolved(recipe, worn), worn
     if recipe.of_samples is None:
         return recipe, load_dataset(recipe.data, classes)
-    clips = load_clips(_in_format(recipe, known).data, recipe.of_samples.sample_rate, classes)
-    front_end = asked_front_end(recipe.of_samples.model_dump(exclude_none=True), clips.train.sample_rate, clips.train.channels)
+    refuse_impossible(recipe)
+    clips = load_clips(_in_format(recipe, known).data, recipe.of_samples.sample_rate, classes, partial(refuse_clips, recipe))
+    front_end = front_end_for(recipe, clips.train)
     listener = listener or Silent()
     tell(clips.notes, listener)
     dataset = _features(recipe, clips, front_end, listener)
@@ -90,9 +92,9 @@ def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
 
 
 def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener: Listener) -> FeatureDataset:
-    features, frames = feature_maker(front_end, listener), _frames_of_all(recipe, clips.train, front_end)
+    features, frames = feature_maker(front_end, listener), frames_of_all(recipe, clips.train, front_end)
     train, test = (
-        shaped(recipe, feature_split(split, front_end, features, f"the {name} split of {recipe.data.source}", frames))
+        shaped(recipe, feature_split(split, front_end, features, name_of(recipe, name), frames))
         for name, split in (("train", clips.train), ("test", clips.test))
     )
     train = replace(train, held=clips.kept_for_validation)
@@ -110,26 +112,9 @@ def feature_maker(front_end: FrontEnd, listener: Listener) -> Features:
     return trained_features(frontend_graph(front_end))
 
 
-def _frames_of_all(recipe: Recipe, train: Clips, front_end: FrontEnd) -> int | None:
-    """Of every clip, for a net that reads windows of one length: model.time_steps, or as many as the longest training clip has, up to a
-    multiple of what the net's strides divide. None for recurrent cells.
-    """
-    if recipe.model.is_recurrent:
-        return None
-    if recipe.model.time_steps is not None:
-        return recipe.model.time_steps
-    multiple = 1 if _reads_images(recipe) else decimation(recipe.model)
-    return -(-max(1, front_end.frames(int(train.lengths.max()))) // multiple) * multiple
-
-
-def _reads_images(recipe: Recipe) -> bool:
-    """Whether the net reads a spectrogram as an image, [frames, features, 1]."""
-    return recipe.model.kind.endswith("2d")
-
-
 def shaped(recipe: Recipe, split: Split) -> Split:
     """A split of features as the net's kind reads it: frames in the place of time, or a spectrogram as an image."""
-    return replace(split, x=split.x[..., None]) if _reads_images(recipe) else split
+    return replace(split, x=split.x[..., None]) if reads_images(recipe) else split
 
 
 def input_bits(recipe: Recipe, dataset: Dataset) -> FractionBits:

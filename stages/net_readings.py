@@ -27,7 +27,7 @@ def steps(recipe: Recipe, net: Net, split: Split) -> Split:
     """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
     if net.cells:
         by = "model.readings" if net.readings is None else "its first layers"
-        return in_steps(split, *readings_and_stride(recipe, net), by)
+        return in_steps(split, *readings_and_stride(recipe, net), by, "reading" if recipe.of_samples is None else "frame")
     return split if net.time_steps is None else windows(split, net.time_steps)
 
 

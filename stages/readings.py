@@ -11,7 +11,7 @@ from ..data.input_format import INT16_HIGH, INT16_LOW, scaled, to_device_integer
 from ..data.split import Int64Array, Split, ValueArray, valid_steps
 from ..data.steps import in_steps, windows
 from ..data.streams import Streams, streams_in_steps
-from ..errors import InputError, UnsupportedError
+from ..errors import InputError, UnsupportedError, counted
 from ..graph.formats import FractionBits
 from ..graph.ir import IntegerModel
 from ..manifest import Manifest
@@ -46,6 +46,11 @@ class Reader:
         return cls(model, said.fraction_bits, manifest.data.channels, readings, stride, steps)
 
     @property
+    def one(self) -> str:
+        """What a reading is called: one of a sensor, or the features of a frame."""
+        return "frame" if self.model.reads_samples else "reading"
+
+    @property
     def is_image(self) -> bool:
         """Whether it reads images."""
         return len(self.model.input.type.shape) == 3
@@ -64,7 +69,7 @@ class Reader:
             return split
         if self.time_steps is None:
             by = "model.readings" if len(self.model.input.type.shape) == 1 else "its first layers"
-            return self._shaped(in_steps(split, self.readings_a_step, self.stride, by))
+            return self._shaped(in_steps(split, self.readings_a_step, self.stride, by, self.one))
         whole = windows(split, self.time_steps)
         return self._in_steps(whole) if self.model.is_recurrent else whole
 
@@ -93,7 +98,9 @@ class Reader:
         """
         long = np.flatnonzero(split.lengths >= self.readings_a_step)
         if not long.size:
-            raise InputError(f"no recording has the {self.readings_a_step} readings that the net takes as one step: give longer ones")
+            raise InputError(
+                f"no recording has the {counted(self.readings_a_step, self.one)} that the net takes as one step: give longer ones"
+            )
         return self._shaped(in_steps(split.take(long), self.readings_a_step, self.stride))
 
     def _shaped(self, stepped: Split) -> Split:
@@ -108,7 +115,7 @@ class Reader:
 
     def stream_steps(self, streams: Streams) -> Streams:
         """Streams of device integers as the model reads them: x [streams, steps, *input shape]."""
-        stepped = streams_in_steps(streams, self.readings_a_step, self.stride)
+        stepped = streams_in_steps(streams, self.readings_a_step, self.stride, self.one)
         return replace(stepped, x=stepped.x.reshape(*stepped.x.shape[:2], *self.model.input.type.shape))
 
     def readings(self, vectors: Vectors) -> Split:

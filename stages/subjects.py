@@ -211,8 +211,8 @@ def _pieces(streams: Streams, size: int, reader: Reader) -> tuple[Split, str]:
     long = pieces.take(np.flatnonzero(pieces.lengths >= least))
     if not len(long):
         return long, (
-            f"no stretch of one class has the {least} readings that the net takes as one step, so that there is no figure of single "
-            "recordings"
+            f"no stretch of one class has the {counted(least, reader.one)} that the net takes as one step, so that there is no figure of "
+            "single recordings"
         )
     cut = f"the single recordings are stretches of one class of the streams, cut to {counted(size, 'reading')} where they have more"
     left = int(streams.lengths.sum() - long.lengths.sum())

@@ -76,7 +76,7 @@ def search_wake_decision(
     most, background, scores = section.false_alarms, background_classes(section, model.classes), model.output.type
     search = _Search(section, model, stream, stream.clock(clock), background)
     if not words_of(stream.steps, search.clock, background):
-        raise InputError("no validation recording of a word has the readings of a step, so that none can be heard: give longer ones")
+        raise InputError("no validation recording of a word is as long as a step of the net, so that none can be heard: give longer ones")
     found = list(search.tried())
     chosen = min((tried for tried in found if tried.hears and search.is_quiet(tried)), key=lambda tried: tried.worth, default=None)
     if chosen is None:

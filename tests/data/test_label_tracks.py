@@ -56,6 +56,11 @@ def test_what_no_line_covers_may_be_a_class(tracked: Any) -> None:
     assert {(first % 1000, size) for label, first, size in places(data.train) if label == 0} == {(25, 25), (100, 20)}
 
 
+def test_a_track_without_a_line_leaves_the_whole_recording_to_the_rest(tracked: Any) -> None:
+    data = tracked("start,end,label\n", rest="nothing", split_seed=1)
+    assert (0, 0, 120) in places(data.train) + places(data.test)
+
+
 def test_stretches_are_cut_into_windows(tracked: Any) -> None:
     data = tracked(window=20, stride=10)
     assert {(label, first % 1000) for label, first, _ in places(data.train)} == {(0, 0), (1, 50), (1, 60), (1, 70), (1, 80)}
@@ -73,6 +78,8 @@ def test_one_long_recording_is_split_in_time(tmp_path: Path) -> None:
 
 
 FAULTY = {
+    "start,end,label\n": r"r1\.csv, line 1: no line below it labels a stretch: add one, or name in data\.rest",
+    "start,end,label\n0.5,0.25,on\n": "it ends at 0.25, not behind its start at 0.5",
     "start,end,label\n0,0.5,on\n0.4,1,off\n": r"r1\.csv, line 3: it begins before line 2 ends",
     "start,end,label\n0.4,1,off\n0,0.5,on\n": r"r1\.csv, line 2: it begins before line 3 ends",
     "start,end,label\n0,1.21,on\n": r"r1\.csv, line 2: it ends at 1\.21, and .*r1\.wav has 1\.2 seconds",

@@ -56,6 +56,20 @@ def test_other_chunks_are_passed_over_those_of_odd_length_with_their_padding(fil
     assert read_header(file(content)).read().ravel().tolist() == [7, 8]
 
 
+@pytest.mark.parametrize("file_length", [b"\0" * 4, b"\xff" * 4, struct.pack("<I", 36)], ids=["0", "all ones", "up to the samples"])
+@pytest.mark.parametrize("length", [b"\0" * 4, b"\xff" * 4], ids=["0", "all ones"])
+def test_what_was_written_to_a_pipe_is_read_to_the_end_of_the_file(file: Any, file_length: bytes, length: bytes) -> None:
+    whole = wav([[1, 2], [3, 4], [5, 6]])
+    piped = whole[:4] + file_length + whole[8:40] + length + whole[44:]
+    assert read_header(file(piped)).read().tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert read_header(file(piped[:-1])).read().tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_data_chunk_of_no_bytes_before_others_holds_no_samples(file: Any) -> None:
+    with pytest.raises(InputError, match="has no samples"):
+        read_header(file(riff(format_chunk(), chunk(b"data", b""), chunk(b"LIST", b"abcd"))))
+
+
 WHOLE = wav([1, 2, 3])
 FAULTY = {
     "nothing": (b"", "is no WAV file"),
@@ -66,7 +80,8 @@ FAULTY = {
     "header alone": (WHOLE[:12], "no data chunk"),
     "half a chunk's name": (WHOLE[:40], "no data chunk"),
     "truncated": (WHOLE[:-1], "says that it has 6 bytes of samples and has 5: it is truncated"),
-    "of a stream, never finished": (WHOLE.replace(struct.pack("<I", 6), b"\xff" * 4), "is truncated"),
+    "of a pipe, by who guessed a length": (WHOLE.replace(struct.pack("<I", 6), struct.pack("<I", 0x7FFFF000)), "or was written to a pipe"),
+    "of a pipe, without a sample": (WHOLE[:40] + b"\xff" * 4 + b"\1", "has no samples"),
     "no samples": (wav([]), "has no samples"),
     "half a sample": (coded(b"abc"), "3 bytes of samples, no whole number of 2"),
     "less than a sample of all channels": (coded(b"ab", channels=2), "2 bytes of samples, no whole number of 4"),
@@ -81,7 +96,7 @@ FAULTY = {
     "64-bit integers": (coded(b"12345678", 1, 64), "is coded as PCM of 64 bits"),
     "16-bit floats": (coded(b"ab", 3, 16), "is coded as floating-point numbers of 16 bits"),
     "no channel": (coded(b"ab", channels=0), "has a format that contradicts itself"),
-    "too many channels": (coded(b"ab" * 65, channels=65), "has a format that contradicts itself"),
+    "too many channels": (coded(b"ab" * 65, channels=65), "has 65 channels, and rescomp reads WAV files of at most 64"),
     "no rate": (coded(b"ab", rate=0), "has a format that contradicts itself"),
     "bits of another width": (
         riff(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8000, 0, 4, 16)), chunk(b"data", b"abcd")),
