@@ -16,6 +16,10 @@ C_WEIGHT_TYPES: Mapping[str, str] = {
     "sparse_bitmap_int4": "uint8_t",
     "sparse_delta_int8": "uint8_t",
     "sparse_delta_int4": "uint8_t",
+    "sparse_kernels_int8": "uint8_t",
+    "sparse_kernels_int4": "uint8_t",
+    "sparse_rows_int8": "uint8_t",
+    "sparse_rows_int4": "uint8_t",
 }
 """Storages in the names of kernels, and what an array of them consists of in C."""
 ACTIVATION: Mapping[str, str] = {"ACTIVATION": "{type}"}

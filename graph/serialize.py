@@ -23,7 +23,17 @@ from .fixed_point import Requantization
 from .formats import Format, TensorType
 from .ir import Graph, IntegerModel, Node, Sampling, StreamPolicy, Value
 from .verify import verify_model
-from .weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryRowsWeight, TernaryWeight, Weight
+from .weights import (
+    Int4Weight,
+    Int8Weight,
+    SeededWeight,
+    SparseKernelsWeight,
+    SparseRowsWeight,
+    SparseWeight,
+    TernaryRowsWeight,
+    TernaryWeight,
+    Weight,
+)
 
 GRAPH_SCHEMA = 1
 """Version of graph.json."""
@@ -33,7 +43,17 @@ CONTRACT = 1
 """Version of the integer contract: raised when any op's result changes by one bit."""
 
 WEIGHT_TYPES: Mapping[str, type[Weight]] = {
-    weight.kind: weight for weight in (Int8Weight, Int4Weight, SparseWeight, TernaryWeight, TernaryRowsWeight, SeededWeight)
+    weight.kind: weight
+    for weight in (
+        Int8Weight,
+        Int4Weight,
+        SparseWeight,
+        SparseKernelsWeight,
+        SparseRowsWeight,
+        TernaryWeight,
+        TernaryRowsWeight,
+        SeededWeight,
+    )
 }
 
 

@@ -259,9 +259,9 @@ def draw_normalization(rng, channels, power_of_two):
     return Requantize(4, bias, draw_scale(rng, channels, 1, 1 << 18, power_of_two), STATE)
 
 
-def draw_product(rng, rows, columns, output, weights="int8", power_of_two=False, bias=False):
+def draw_product(rng, rows, columns, output, weights="int8", power_of_two=False, bias=False, positions=1):
     """The weight, bias, requantization and output of a random product, as fully_connected and conv2d take them."""
-    weight = draw_storage(rng, weights, rows, columns, density=0.5)
+    weight = draw_storage(rng, weights, rows, columns, density=0.5, positions=positions)
     magnitude = max(float(np.sqrt(np.mean(weight.matrix.astype(float) ** 2))), 0.3) * 5000
     biases = rng.integers(-5000, 5000, rows, dtype=np.int32) if bias else np.zeros(0, np.int32)
     return weight, biases, draw_scale(rng, rows, columns, magnitude, power_of_two), output
@@ -428,7 +428,7 @@ def build_block(rng, weights="int8", power_of_two=True, size=(5, 4), channels=4)
     """A verified net without state: two 3x3 convolutions, ReLUs, and the sum of their outputs."""
 
     def convolution():
-        product = draw_product(rng, channels, 9 * channels, Format(10, bound=10922), weights, power_of_two, bias=True)
+        product = draw_product(rng, channels, 9 * channels, Format(10, bound=10922), weights, power_of_two, bias=True, positions=9)
         return Conv2d(*product, kernel_size=(3, 3), padding=(1, 1, 1, 1))
 
     nodes = (

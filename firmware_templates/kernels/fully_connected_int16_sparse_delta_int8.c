@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-#include "rescomp_kernels.h"
-#include "rescomp_sparse.h"
-
-void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16_t *output, rescomp_count columns,
-                                                     rescomp_count rows,
-                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by)
-{
-    rescomp_sparse_delta(input, output, columns, rows, weight, &by, rescomp_sparse_int8);
-}
+#define RESCOMP_KERNEL rescomp_fully_connected_int16_sparse_delta_int8
+#define RESCOMP_ACTIVATION int16_t
+#define RESCOMP_VALUE rescomp_sparse_int8
+#include "rescomp_fully_connected_sparse_delta_body.h"

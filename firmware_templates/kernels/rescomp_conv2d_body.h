@@ -4,25 +4,7 @@
  * reads (rescomp_dot_<weights>.h).
  */
 #include "rescomp_kernels.h"
-#include "rescomp_window.h"
-
-/* One output channel at one position: in each row of the patch, columns and channels are contiguous on both sides. */
-static int32_t patch_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH RESCOMP_WEIGHT *weight,
-                         const rescomp_conv2d_shape *shape, rescomp_window at)
-{
-    const rescomp_count count = rescomp_window_run(at, shape);
-    int32_t sum = 0;
-
-    if (count == 0) {
-        return 0;
-    }
-    for (rescomp_count i = at.top; i < at.bottom; ++i) {
-        const RESCOMP_ACTIVATION *const source = input + rescomp_window_source(at, shape, i);
-
-        sum += rescomp_dot(source, weight, rescomp_window_kernel(at, shape, i), count);
-    }
-    return sum;
-}
+#include "rescomp_patch_dot.h"
 
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
                     const RESCOMP_FLASH RESCOMP_WEIGHT *weight, rescomp_requantization by)
@@ -34,7 +16,7 @@ void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output,
             const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
 
             for (rescomp_count row = 0; row < shape.output.channels; ++row) {
-                const int32_t sum = patch_dot(input, weight + (int32_t)row * row_bytes, &shape, at);
+                const int32_t sum = rescomp_patch_dot(input, weight + (int32_t)row * row_bytes, &shape, at);
 
                 *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(sum, &by, row);
             }

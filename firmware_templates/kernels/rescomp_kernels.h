@@ -43,15 +43,33 @@ void rescomp_fully_connected_int16_ternary_rows(const int16_t *input, int16_t *o
 void rescomp_fully_connected_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, rescomp_count columns,
                                                       rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                                                       rescomp_requantization by);
+void rescomp_fully_connected_int8_sparse_bitmap_int8(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 void rescomp_fully_connected_int16_sparse_bitmap_int4(const int16_t *input, int16_t *output, rescomp_count columns,
                                                       rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                                                       rescomp_requantization by);
+void rescomp_fully_connected_int8_sparse_bitmap_int4(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 void rescomp_fully_connected_int16_sparse_delta_int8(const int16_t *input, int16_t *output, rescomp_count columns,
                                                      rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                                                      rescomp_requantization by);
+void rescomp_fully_connected_int8_sparse_delta_int8(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                                    const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 void rescomp_fully_connected_int16_sparse_delta_int4(const int16_t *input, int16_t *output, rescomp_count columns,
                                                      rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
                                                      rescomp_requantization by);
+void rescomp_fully_connected_int8_sparse_delta_int4(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                                    const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int16_sparse_rows_int8(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                    rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
+                                                    rescomp_requantization by);
+void rescomp_fully_connected_int8_sparse_rows_int8(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_fully_connected_int16_sparse_rows_int4(const int16_t *input, int16_t *output, rescomp_count columns,
+                                                    rescomp_count rows, const RESCOMP_FLASH uint8_t *weight,
+                                                    rescomp_requantization by);
+void rescomp_fully_connected_int8_sparse_rows_int4(const int8_t *input, int8_t *output, rescomp_count columns, rescomp_count rows,
+                                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /*
  * The products of named cores: accumulator[row] = weight[row] . input, for rescomp_requantize_rows_*. The accumulator has room for
@@ -196,6 +214,40 @@ void rescomp_conv2d_int16_ternary(const int16_t *input, int16_t *output, rescomp
                                   const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 void rescomp_conv2d_int8_ternary(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
                                  const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+
+/* The same with only the weights that are not zero, or whole kernels or rows, in the streams that rescomp_sparse.h describes. */
+void rescomp_conv2d_int16_sparse_bitmap_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                             const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_bitmap_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_bitmap_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                             const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_bitmap_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_delta_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_delta_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                           const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_delta_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                            const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_delta_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                           const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_kernels_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_kernels_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                             const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_kernels_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                              const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_kernels_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                             const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_rows_int8(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                           const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_rows_int8(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                          const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int16_sparse_rows_int4(const int16_t *input, int16_t *output, rescomp_conv2d_shape shape,
+                                           const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
+void rescomp_conv2d_int8_sparse_rows_int4(const int8_t *input, int8_t *output, rescomp_conv2d_shape shape,
+                                          const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by);
 
 /*
  * The same for named cores, by rescomp_product_* and rescomp_requantize_rows_*: patches are put together in `patch` (room for one)

@@ -12,6 +12,11 @@
  * counted row after row through the whole matrix, as bytes to be added up; a byte of 255 is followed by another one. After the
  * skip comes the byte that holds the entry's value, except where an int4 value came with the entry before. After the last entry
  * stands the skip past the end of the matrix.
+ *
+ * Kernels: for each row (an output channel) ceil(channels / 8) bytes, whose bit c % 8 of byte c / 8 is set where the kernel that
+ * reads channel c is stored. After the bitmaps of all rows, all values of these kernels, the zeros among them too.
+ *
+ * Rows: ceil(rows / 8) bytes, whose bit r % 8 of byte r / 8 is set where row r is stored. Then these rows, as dense weights are.
  */
 #ifndef RESCOMP_SPARSE_H
 #define RESCOMP_SPARSE_H
@@ -35,8 +40,7 @@ static inline rescomp_sparse_reader rescomp_sparse_reader_at(const RESCOMP_FLASH
     return reader;
 }
 
-typedef int8_t rescomp_sparse_value(rescomp_sparse_reader *reader);
-
+/* The next value of a stream. */
 static inline int8_t rescomp_sparse_int8(rescomp_sparse_reader *reader)
 {
     return (int8_t)*reader->next++;
@@ -65,48 +69,21 @@ static inline int32_t rescomp_sparse_skip(rescomp_sparse_reader *reader)
     return zeros;
 }
 
-/* The matrix-vector products of both indices, for either kind of value; `value` is known where they are inlined. */
-static inline void rescomp_sparse_bitmap(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
-                                         const RESCOMP_FLASH uint8_t *bitmap, const rescomp_requantization *by,
-                                         rescomp_sparse_value *value)
+/* The value at a place of values that follow one another. */
+static inline int8_t rescomp_sparse_int8_at(const RESCOMP_FLASH uint8_t *values, uint32_t place)
 {
-    const rescomp_count row_bytes = (rescomp_count)((columns + 7u) / 8);
-    rescomp_sparse_reader values = rescomp_sparse_reader_at(bitmap + (uint32_t)rows * row_bytes);
-
-    for (rescomp_count row = 0; row < rows; ++row) {
-        int32_t sum = 0;
-
-        for (rescomp_count byte = 0; byte < row_bytes; ++byte) {
-            const int16_t *entry = input + byte * 8u;
-
-            for (unsigned places = *bitmap++; places != 0; places >>= 1) {
-                if (places & 1) {
-                    sum += (int32_t)*entry * value(&values);
-                }
-                ++entry;
-            }
-        }
-        output[row] = rescomp_requantize(sum, by, row);
-    }
+    return (int8_t)values[place];
 }
 
-static inline void rescomp_sparse_delta(const int16_t *input, int16_t *output, rescomp_count columns, rescomp_count rows,
-                                        const RESCOMP_FLASH uint8_t *stream, const rescomp_requantization *by,
-                                        rescomp_sparse_value *value)
+static inline int8_t rescomp_sparse_int4_at(const RESCOMP_FLASH uint8_t *values, uint32_t place)
 {
-    rescomp_sparse_reader reader = rescomp_sparse_reader_at(stream);
-    int32_t column = rescomp_sparse_skip(&reader);
+    return rescomp_int4_of((unsigned)values[place / 2] >> (place % 2 * 4));
+}
 
-    for (rescomp_count row = 0; row < rows; ++row) {
-        int32_t sum = 0;
-
-        while (column < (int32_t)columns) {
-            sum += (int32_t)input[column] * value(&reader);
-            column += 1 + rescomp_sparse_skip(&reader);
-        }
-        column -= (int32_t)columns;
-        output[row] = rescomp_requantize(sum, by, row);
-    }
+/* Whether the bit of `place` is set. */
+static inline int rescomp_sparse_bit(const RESCOMP_FLASH uint8_t *bitmap, rescomp_count place)
+{
+    return (bitmap[place / 8] >> (place % 8)) & 1;
 }
 
 #endif

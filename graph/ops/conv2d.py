@@ -11,11 +11,12 @@ from ..events import BoolArray
 from ..fixed_point import IntArray, exact_matmul
 from ..formats import TensorType
 from ..ranges import Range
+from ..weights import SparseKernelsWeight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, ProductOp, TfliteBuilder, TfliteTensor, require
 from .convolution import Convolution
-from .drawing import DENSE, draw_product
-from .product import prove_product
+from .drawing import DENSE, SPARSE, WHOLE_KERNELS, WHOLE_ROWS, draw_product
+from .product import prove_product, prove_read
 from .requantizing import biased, padded_lanes, product_ends
 from .window import Window
 
@@ -41,11 +42,13 @@ class Conv2d(Convolution):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        require(self.weight.is_dense, f"conv2d reads no {self.weight.kind} weights: store its matrix dense, as int8 or int4")
+        prove_read(self.name, self.weight, x.format)
         rows, columns = self.weight.matrix.shape
         shape = self.window.output_shape(self.name, x.shape, rows)
         patch = self.area * x.shape[-1]
         require(columns == patch, f"a weight of {columns} columns cannot read patches of {patch} entries")
+        kernel = self.weight.positions if isinstance(self.weight, SparseKernelsWeight) else self.area
+        require(kernel == self.area, f"kernels of {kernel} entries cannot be those of a window of {self.area} positions")
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType(shape, self.output),)
 
@@ -87,5 +90,7 @@ class Conv2d(Convolution):
     def random(cls, rng: np.random.Generator) -> tuple[Self, tuple[TensorType, ...]]:
         window, shape = Window.random(rng)
         rows, patch = int(rng.integers(3, 8)), window.kernel_size[0] * window.kernel_size[1] * shape[-1]
-        product, format = draw_product(rng, rows, patch, DENSE)
+        product, format = draw_product(
+            rng, rows, patch, (*DENSE, *SPARSE, *WHOLE_KERNELS, *WHOLE_ROWS), window.kernel_size[0] * window.kernel_size[1]
+        )
         return cls(*product, window.kernel_size, window.stride, window.padding), (TensorType(shape, format),)

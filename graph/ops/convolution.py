@@ -61,6 +61,6 @@ class Convolution(Convolving):
         return (np.concatenate([decisive, *telling_combinations(draws, inputs)]),)
 
     def multiply_accumulates(self, *inputs: TensorType) -> int:
-        """Every entry of the weight at every position."""
+        """Every entry that is stored of the weight, at every position."""
         height, width = self.window.output_size(inputs[0].shape)
-        return height * width * self.weight.matrix.size
+        return height * width * self.weight.products

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from ..fixed_point import MAX_SHIFT, MIN_SHIFT, MULTIPLIER_BITS, TERNARY_INPUT_BOUND, TIE_FREE_WEIGHT, IntArray, Requantization
 from ..formats import DType, Format
-from ..weights import GROUP, LIMITS, Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryRowsWeight, TernaryWeight, Weight
+from ..weights import (
+    GROUP,
+    LIMITS,
+    Int4Weight,
+    Int8Weight,
+    SeededWeight,
+    SparseKernelsWeight,
+    SparseRowsWeight,
+    SparseWeight,
+    TernaryRowsWeight,
+    TernaryWeight,
+    Weight,
+)
 
 DENSE = ("int8", "int4", "ternary")
 SEEDED = ("seeded",)
 UNPADDED = ("ternary_rows",)
 SPARSE = ("sparse_bitmap_int8", "sparse_bitmap_int4", "sparse_delta_int8", "sparse_delta_int4")
+WHOLE_ROWS = ("sparse_rows_int8", "sparse_rows_int4")
+WHOLE_KERNELS = ("sparse_kernels_int8", "sparse_kernels_int4")
+"""Of convolutions alone."""
 
 
 def draw_dtype(rng: np.random.Generator) -> DType:
@@ -54,17 +71,21 @@ def draw_tie_free(rng: np.random.Generator, rows: int, largest: int) -> Requanti
 
 
 def draw_product(
-    rng: np.random.Generator, rows: int, columns: int, storages: Sequence[str] = (*DENSE, *SEEDED, *UNPADDED, *SPARSE)
+    rng: np.random.Generator,
+    rows: int,
+    columns: int,
+    storages: Sequence[str] = (*DENSE, *SEEDED, *UNPADDED, *SPARSE, *WHOLE_ROWS),
+    positions: int = 1,
 ) -> tuple[tuple[Weight, IntArray, Requantization, Format], Format]:
     """((weight, bias, requantization, output), input): a product of int16 values, or a third of the time of int8 values.
 
-    storages: what the weight is drawn from, the sparse and the unpadded ones for int16 values only.
+    storages: what the weight is drawn from, the unpadded ones for int16 values only. positions: of a kernel, see draw_storage.
     """
     dtype = draw_dtype(rng)
-    kinds = [storage for storage in storages if dtype == "int16" or storage not in (*UNPADDED, *SPARSE)]
-    weight = draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns)
-    if dtype == "int8" and isinstance(weight, Int8Weight):
-        weight = Int8Weight(np.clip(weight.matrix, -TIE_FREE_WEIGHT, TIE_FREE_WEIGHT))
+    kinds = [storage for storage in storages if dtype == "int16" or storage not in UNPADDED]
+    weight = draw_storage(rng, kinds[rng.integers(len(kinds))], rows, columns, positions=positions)
+    if dtype == "int8" and isinstance(weight, Int8Weight | SparseWeight | SparseKernelsWeight | SparseRowsWeight):
+        weight = replace(weight, matrix=np.clip(weight.matrix, -TIE_FREE_WEIGHT, TIE_FREE_WEIGHT))
     x = draw_format(rng, ternary_input=weight.storage == "ternary", dtype=dtype)
     largest = int(np.abs(weight.matrix.astype(np.int64)).sum(axis=1).max()) * x.bound
     bias = rng.integers(-largest, largest + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
@@ -72,10 +93,11 @@ def draw_product(
     return (weight, bias, requantization, draw_format(rng, dtype=dtype)), x
 
 
-def draw_storage(rng: np.random.Generator, kind: str, rows: int, columns: int, density: float | None = None) -> Weight:
-    """A matrix in a storage by name, one of DENSE, SEEDED, UNPADDED or SPARSE.
+def draw_storage(rng: np.random.Generator, kind: str, rows: int, columns: int, density: float | None = None, positions: int = 1) -> Weight:
+    """A matrix in a storage by name, one of DENSE, SEEDED, UNPADDED, SPARSE, WHOLE_ROWS or WHOLE_KERNELS.
 
-    density: the fraction of entries that a sparse matrix keeps; None draws one, so that empty rows and long gaps come up.
+    density: the fraction of entries, rows or kernels that a sparse matrix keeps; None draws one, so that empty rows and long gaps come up.
+    positions: entries of a kernel, which divide the columns.
     """
     if kind == "ternary":
         return TernaryWeight(draw_ternary(rng, rows, columns))
@@ -88,8 +110,15 @@ def draw_storage(rng: np.random.Generator, kind: str, rows: int, columns: int, d
     if kind in DENSE:
         return Int8Weight(matrix) if kind == "int8" else Int4Weight(matrix)
     kept = rng.choice([0.0, 0.01, 0.1, 0.5, 1.0]) if density is None else density
+    bits: Literal[4, 8] = 4 if limit == LIMITS[4] else 8
+    if kind in WHOLE_ROWS:
+        matrix[rng.random(rows) >= kept] = 0
+        return SparseRowsWeight(matrix, bits)
+    if kind in WHOLE_KERNELS:
+        matrix *= (rng.random((rows, 1, columns // positions)) < kept).repeat(positions, axis=1).reshape(rows, columns)
+        return SparseKernelsWeight(matrix, bits, positions)
     matrix[rng.random((rows, columns)) >= kept] = 0
-    return SparseWeight(matrix, 4 if limit == LIMITS[4] else 8, "bitmap" if "bitmap" in kind else "delta")
+    return SparseWeight(matrix, bits, "bitmap" if "bitmap" in kind else "delta")
 
 
 def draw_ternary(rng: np.random.Generator, rows: int, columns: int) -> IntArray:

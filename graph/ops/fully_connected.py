@@ -17,7 +17,7 @@ from ..weights import Weight
 from . import onnx_arithmetic, tflite_arithmetic
 from .base import CBuilder, CValue, OnnxBuilder, ProductOp, TfliteBuilder, TfliteTensor, require
 from .drawing import draw_product
-from .product import prove_product
+from .product import prove_product, prove_read
 from .requantizing import Requantizing, biased, decisive_inputs, in_turn, padded_lanes, product_ends, product_lattice, product_rows
 
 
@@ -54,9 +54,7 @@ class FullyConnected(Requantizing):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
         rows, columns = self.weight.matrix.shape
-        of_int16 = not self.weight.is_dense and self.weight.drawn_from is None
-        unread = f"fully_connected reads no {self.weight.kind} weights beside int8 activations: store its matrix dense"
-        require(not (of_int16 and x.format.dtype == "int8"), unread)
+        prove_read(self.name, self.weight, x.format)
         require(x.shape == (columns,), f"a weight of {columns} columns cannot read a value of shape {x.shape}")
         prove_product(self.weight, self.bias, self.requantization, x.format, self.output)
         return (TensorType((rows,), self.output),)

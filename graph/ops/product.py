@@ -38,6 +38,13 @@ def prove_product(weight: Weight, bias: IntArray, requantization: Requantization
         prove_tie_free(int(np.abs(weight.matrix.astype(np.int64)).max()), largest, requantization)
 
 
+def prove_read(op: str, weight: Weight, x: Format) -> None:
+    """Raise unless the kernels of the op of that name multiply values in format `x` by such a weight."""
+    require(op in weight.read_by, f"{op} reads no {weight.kind} weights: store its matrix dense, as int8 or int4")
+    unread = f"{op} reads no {weight.kind} weights beside {x.dtype} activations: store its matrix dense"
+    require(x.dtype in weight.activations, unread)
+
+
 def largest_accumulator(weight: Weight, bias: IntArray, x: Format) -> int:
     """The magnitude that no sum of a row of `weight` times values in format `x`, plus `bias`, exceeds."""
     largest = np.abs(weight.matrix.astype(np.int64)).sum(axis=1) * x.bound

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...errors import UnsupportedError
 from ..fixed_point import IntArray
+from ..formats import DType
 from .weight import CoreForm
 
 WORD_SIGNS = 32
@@ -29,6 +30,8 @@ class SeededWeight:
     bits: ClassVar[float] = 0.0
     lanes: ClassVar[int] = WORD_SIGNS
     is_dense: ClassVar[bool] = False
+    read_by: ClassVar[Sequence[str]] = ("fully_connected",)
+    activations: ClassVar[Sequence[DType]] = ("int16", "int8")
     other_forms: ClassVar[Sequence[CoreForm]] = ()
     layout: ClassVar[str] = "+-1 from a seed"
 

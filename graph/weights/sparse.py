@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ...errors import UnsupportedError
 from ..fixed_point import IntArray
-from .dense import LIMITS, Int4Weight, Int8Weight, nibbles
-from .weight import Held, Weight, check_entries
+from .dense import LIMITS, nibbles
+from .weight import Held, check_entries
 
 LONGEST_SKIP = 255
 """A byte of this value in a delta index passes 255 zeros and stores no entry."""
@@ -58,7 +58,7 @@ class SparseWeight(Held):
         if self.index == "delta":
             return _delta_stream(self.matrix, values, self.bits)
         bitmap = np.packbits(self.matrix != 0, axis=1, bitorder="little").reshape(-1)
-        return np.concatenate([bitmap, _value_bytes(values, self.bits)])
+        return np.concatenate([bitmap, value_bytes(values, self.bits)])
 
     @property
     def products(self) -> int:
@@ -75,14 +75,7 @@ class SparseWeight(Held):
         return min(dense, rows * -(-columns // 8) + values, delta)
 
 
-def smallest_storage(matrix: IntArray, bits: Literal[4, 8]) -> Weight:
-    """The storage of int8 [rows, columns] that packs into the fewest bytes: dense, bitmap or delta, the first among equals."""
-    dense = Int8Weight(matrix) if bits == 8 else Int4Weight(matrix)
-    candidates: tuple[Weight, ...] = (dense, SparseWeight(matrix, bits, "bitmap"), SparseWeight(matrix, bits, "delta"))
-    return min(candidates, key=lambda weight: weight.pack().nbytes)
-
-
-def _value_bytes(values: IntArray, bits: int) -> npt.NDArray[np.uint8]:
+def value_bytes(values: IntArray, bits: int) -> npt.NDArray[np.uint8]:
     """The entries one after the other: a byte each, or two to a byte with half a byte of padding after an odd last one."""
     if bits == 4:
         return nibbles(np.pad(values, (0, values.size % 2)))
@@ -93,7 +86,7 @@ def _delta_stream(matrix: IntArray, values: IntArray, bits: int) -> npt.NDArray[
     """For each entry its skip and, where it begins one, its byte of values; at the end the skip past the last place."""
     places = np.append(np.flatnonzero(matrix), matrix.size)
     skips = np.diff(places, prepend=-1) - 1
-    stored, per_byte = _value_bytes(values, bits), 8 // bits
+    stored, per_byte = value_bytes(values, bits), 8 // bits
     stream = bytearray()
     for entry, skip in enumerate(skips.tolist()):
         longest, rest = divmod(skip, LONGEST_SKIP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..fixed_point import IntArray
+from ..formats import DType
 from .ternary import GROUP, check_pattern, matrix_of_codes, ternary_codes
 from .weight import Held
 
@@ -25,6 +27,8 @@ class TernaryRowsWeight(Held):
     bits: ClassVar[float] = 1.25
     lanes: ClassVar[int] = GROUP
     is_dense: ClassVar[bool] = False
+    read_by: ClassVar[Sequence[str]] = ("fully_connected",)
+    activations: ClassVar[Sequence[DType]] = ("int16",)
     layout: ClassVar[str] = "3:4 ternary, row after row, padded to 4 columns in 5 bits (rescomp_fully_connected_ternary_rows_body.h)"
 
     matrix: IntArray

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...errors import UnsupportedError
 from ..fixed_point import IntArray
+from ..formats import DType
 
 CoreForm = Literal["int8", "tables"]
 """How a core may read a smaller storage: as int8, or by tables of partial sums."""
@@ -23,7 +24,11 @@ class Weight(Protocol):
     """Its name in graph.json."""
 
     is_dense: ClassVar[bool]
-    """Whether every entry is stored in its place, so that convolutions and the products of cores read it."""
+    """Whether every entry is stored in its place, so that the products of cores read it."""
+    read_by: ClassVar[Sequence[str]]
+    """Names of the ops whose kernels read it."""
+    activations: ClassVar[Sequence[DType]]
+    """What the values are that these kernels multiply it by."""
     other_forms: ClassVar[Sequence[CoreForm]]
     """How else than in its own layout a core may multiply by it."""
 
@@ -77,6 +82,8 @@ class Held:
 
     matrix: IntArray
     is_dense: ClassVar[bool] = True
+    read_by: ClassVar[Sequence[str]] = ("fully_connected", "conv2d")
+    activations: ClassVar[Sequence[DType]] = ("int16", "int8")
     other_forms: ClassVar[Sequence[CoreForm]] = ()
     drawn_from: ClassVar[int | None] = None
 

@@ -8,7 +8,7 @@ from rescomp.errors import UnsupportedError
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization, tanh_table
 from rescomp.graph.formats import Format, TensorType, image_shape
-from rescomp.graph.weights import Int4Weight, Int8Weight, SeededWeight, SparseWeight, TernaryWeight
+from rescomp.graph.weights import Int4Weight, Int8Weight, SeededWeight, SparseKernelsWeight, SparseWeight, TernaryRowsWeight, TernaryWeight
 
 
 def extreme_inputs(types, rng, batch=6):
@@ -189,9 +189,19 @@ def product(matrix, power=1, multiplier=1 << 14):
         (update(), tuple(TensorType((2, 4), t.format) for t in update_inputs()), "reads vectors, not a state of shape"),
         (update(), (update_inputs()[0], *vectors(Format(11), STATE)), "add needs equal formats"),
         (
-            ops.Conv2d(SparseWeight(np.ones((1, 4), np.int8), 8, "delta"), NO_BIAS, scale(1), INT16, (1, 1)),
-            (TensorType((1, 1, 4), INT16),),
-            "no sparse weights: store its matrix dense",
+            ops.FullyConnected(SparseKernelsWeight(np.ones((1, 4), np.int8), 8, 2), NO_BIAS, scale(1), INT16),
+            vectors(INT16),
+            "fully_connected reads no sparse_kernels weights: store its matrix dense",
+        ),
+        (
+            ops.Conv2d(SparseKernelsWeight(np.ones((1, 4), np.int8), 8, 4), NO_BIAS, scale(1), INT16, (1, 2)),
+            (TensorType((1, 3, 2), INT16),),
+            "kernels of 4 entries cannot be those of a window of 2 positions",
+        ),
+        (
+            ops.FullyConnected(TernaryRowsWeight(np.array([[1, 1, 0, 1]], np.int8)), NO_BIAS, scale(1), INT8),
+            vectors(INT8),
+            "no ternary_rows weights beside int8 activations: store its matrix dense",
         ),
         (
             ops.Conv2d(SeededWeight(1, 4, 1), NO_BIAS, scale(1), INT16, (1, 1)),

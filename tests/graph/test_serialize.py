@@ -11,8 +11,10 @@ from rescomp.graph.evaluate import evaluate_graph
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, UNPADDED, draw_storage
+from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, UNPADDED, WHOLE_KERNELS, WHOLE_ROWS, draw_storage
 from rescomp.graph.serialize import WEIGHT_TYPES, decode, digest, encode, from_npz, to_npz
+
+STORAGES = (*DENSE, *SEEDED, *UNPADDED, *SPARSE, *WHOLE_ROWS, *WHOLE_KERNELS)
 
 
 def single(op, types):
@@ -23,8 +25,11 @@ def single(op, types):
 
 
 def product(storage):
-    weight = draw_storage(np.random.default_rng(0), storage, 5, 9, density=0.4)
+    weight = draw_storage(np.random.default_rng(0), storage, 5, 9, density=0.4, positions=3)
     scale = Requantization(np.full(5, 1 << 14, np.int32), np.full(5, 20, np.int32))
+    if storage in WHOLE_KERNELS:
+        op = ops.Conv2d(weight, np.zeros(0, np.int32), scale, Format(8), (1, 3))
+        return single(op, (TensorType((3, 3), Format(8, bound=10922)),))
     return single(ops.FullyConnected(weight, np.zeros(0, np.int32), scale, Format(8)), (TensorType((9,), Format(8, bound=10922)),))
 
 
@@ -46,15 +51,15 @@ def test_ops_round_trip(name):
         assert_round_trips(single(*ops.REGISTRY[name].random(np.random.default_rng(seed))))
 
 
-@pytest.mark.parametrize("storage", [*DENSE, *SEEDED, *UNPADDED, *SPARSE])
+@pytest.mark.parametrize("storage", STORAGES)
 def test_storages_round_trip(storage):
     assert_round_trips(product(storage))
 
 
 def test_each_storage_has_its_own_digest():
-    digests = {digest(product(storage)) for storage in (*DENSE, *SEEDED, *UNPADDED, *SPARSE)}
-    assert len(digests) == len(DENSE) + len(SEEDED) + len(UNPADDED) + len(SPARSE)
-    assert set(WEIGHT_TYPES) == {"int8", "int4", "ternary", "ternary_rows", "sparse", "seeded"}
+    digests = {digest(product(storage)) for storage in STORAGES}
+    assert len(digests) == len(STORAGES)
+    assert set(WEIGHT_TYPES) == {"int8", "int4", "ternary", "ternary_rows", "sparse", "sparse_kernels", "sparse_rows", "seeded"}
 
 
 def test_a_seeded_weight_is_three_numbers():

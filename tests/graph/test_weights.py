@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 from rescomp.errors import UnsupportedError
-from rescomp.graph.ops.drawing import SPARSE, draw_storage, draw_ternary
+from rescomp.graph.ops.drawing import SPARSE, WHOLE_KERNELS, WHOLE_ROWS, draw_storage, draw_ternary
 from rescomp.graph.weights import (
     Int4Weight,
     Int8Weight,
     SeededWeight,
+    SparseKernelsWeight,
+    SparseRowsWeight,
     SparseWeight,
     TernaryRowsWeight,
     TernaryWeight,
+    Zeros,
     smallest_storage,
     ternary_codes,
     unpack_ternary,
@@ -108,6 +111,18 @@ def test_int8_is_symmetric():
         SparseWeight(np.array([[8]], np.int8), 4, "bitmap")
 
 
+def test_whole_zeros_are_of_whole_kernels_and_of_known_bits():
+    matrix = np.ones((1, 4), np.int8)
+    for storage in (lambda: SparseKernelsWeight(matrix, 8, 3), lambda: SparseKernelsWeight(matrix, 8, 0)):
+        with pytest.raises(UnsupportedError, match="do not fill rows of 4 entries"):
+            storage()
+    for storage in (lambda: SparseKernelsWeight(matrix, 6, 2), lambda: SparseRowsWeight(matrix, 5)):
+        with pytest.raises(UnsupportedError, match=r"storage has \d bits: 4 or 8"):
+            storage()
+    with pytest.raises(UnsupportedError, match=r"outside \[-7, 7\]"):
+        SparseRowsWeight(9 * matrix, 4)
+
+
 @pytest.mark.parametrize(("bits", "index"), [(2, "bitmap"), (8, "coordinates"), (8.5, "delta")])
 def test_unknown_sparse_storages_are_refused(bits, index):
     with pytest.raises(UnsupportedError, match="4 or 8, bitmap or delta"):
@@ -158,19 +173,51 @@ def read_delta(packed: bytes, rows: int, columns: int, bits: int) -> list[list[i
         place += 1
 
 
+def read_kernels(packed: bytes, rows: int, columns: int, bits: int, positions: int) -> list[list[int]]:
+    channels = columns // positions
+    row_bytes, place = (channels + 7) // 8, 0
+    matrix, values = [[0] * columns for _ in range(rows)], packed[rows * ((channels + 7) // 8) :]
+    for row in range(rows):
+        for channel in range(channels):
+            if packed[row * row_bytes + channel // 8] >> channel % 8 & 1:
+                for position in range(positions):
+                    byte = values[place] if bits == 8 else values[place // 2] >> 4 * (place % 2) & 15
+                    matrix[row][position * channels + channel] = signed(byte, bits)
+                    place += 1
+    assert len(values) == (place * bits + 7) // 8
+    return matrix
+
+
+def read_rows(packed: bytes, rows: int, columns: int, bits: int) -> list[list[int]]:
+    start, matrix = (rows + 7) // 8, []
+    for row in range(rows):
+        if packed[row // 8] >> row % 8 & 1:
+            end = start + (columns if bits == 8 else (columns + 1) // 2)
+            matrix.append([signed(byte, 8) for byte in packed[start:end]] if bits == 8 else read_int4(packed[start:end], 1, columns)[0])
+            start = end
+        else:
+            matrix.append([0] * columns)
+    assert start == len(packed)
+    return matrix
+
+
 def read(weight) -> list[list[int]]:
     packed, shape = weight.pack().tobytes(), weight.matrix.shape
     if weight.storage == "int4":
         return read_int4(packed, *shape)
+    if weight.kind == "sparse_kernels":
+        return read_kernels(packed, *shape, weight.bits, weight.positions)
+    if weight.kind == "sparse_rows":
+        return read_rows(packed, *shape, weight.bits)
     return (read_bitmap if weight.index == "bitmap" else read_delta)(packed, *shape, weight.bits)
 
 
-@pytest.mark.parametrize("storage", ["int4", *SPARSE])
+@pytest.mark.parametrize("storage", ["int4", *SPARSE, *WHOLE_ROWS, *WHOLE_KERNELS])
 @pytest.mark.parametrize("rows", [1, 2, 9, 40])
 @pytest.mark.parametrize("columns", [1, 2, 7, 8, 9, 40, 600])
 def test_the_streams_are_those_of_the_contract(storage, rows, columns):
     for seed in range(5):
-        weight = draw_storage(np.random.default_rng(seed), storage, rows, columns)
+        weight = draw_storage(np.random.default_rng(seed), storage, rows, columns, positions=3 if columns % 3 == 0 else 1)
         assert read(weight) == weight.matrix.tolist()
         assert weight.pack().dtype == np.uint8
 
@@ -182,7 +229,13 @@ def test_streams_by_hand():
     assert SparseWeight(matrix, 8, "delta").pack().tolist() == [1, 3, 5, 255, 0, 2, 3]
     assert SparseWeight(matrix, 4, "delta").pack().tolist() == [1, 0xF3, 5, 0, 0x02, 3]
     assert Int4Weight(matrix[:, :3].copy()).pack().tolist() == [0x30, 0, 0, 0, 2, 0]
+    assert SparseKernelsWeight(matrix, 8, 2).pack().tolist() == [0b10, 0b10, 0b01, 3, 0, 0, 255, 2, 0]
+    assert SparseKernelsWeight(matrix, 4, 4).pack().tolist() == [1, 1, 1, 0x30, 0x00, 0x00, 0xF0, 0x02, 0x00]
+    assert SparseRowsWeight(matrix[1:], 8).pack().tolist() == [0b11, 0, 0, 0, 255, 2, 0, 0, 0]
+    assert SparseRowsWeight(matrix[:, :3].copy(), 4).pack().tolist() == [0b101, 0x30, 0, 2, 0]
     nothing = np.zeros((3, 170), np.int8)
+    assert SparseKernelsWeight(nothing, 8, 5).pack().tolist() == [0] * 15
+    assert SparseRowsWeight(nothing, 4).pack().tolist() == [0]
     assert SparseWeight(nothing, 8, "delta").pack().tolist() == [255, 255, 0]
     assert SparseWeight(nothing[:, 1:], 4, "delta").pack().tolist() == [255, 252]
 
@@ -214,6 +267,21 @@ def test_dense_wins_ties_then_the_bitmap():
     assert smallest_storage(line, 8).storage == "sparse_bitmap_int8"
     with pytest.raises(UnsupportedError, match=r"outside \[-7, 7\]"):
         smallest_storage(np.array([[9]], np.int8), 4)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "channel"])
+def test_zeros_that_are_whole_take_storages_of_their_own(bits, granularity):
+    """Which one is taken does not depend on where the zeros happen to lie: only those are tried that `zeros` allows."""
+    rng, zeros = np.random.default_rng(1), Zeros(granularity, 9)
+    matrix = rng.integers(1, 8, (12, 9, 20), dtype=np.int8)
+    matrix[3:] = 0
+    weight = smallest_storage(matrix.reshape(12, 180), bits, zeros)
+    assert weight.kind == {"weight": "sparse", "kernel": "sparse_kernels", "channel": "sparse_rows"}[granularity]
+    matrix[:, 0, :] = 1  # a weight in each kernel
+    assert smallest_storage(matrix.reshape(12, 180), bits, zeros).storage == f"sparse_bitmap_int{bits}"
+    assert smallest_storage(np.ones((3, 9), np.int8), bits, zeros).storage == f"int{bits}"
+    assert smallest_storage(np.eye(9, dtype=np.int8), bits, Zeros(granularity, 1)).kind == "sparse"
 
 
 def test_the_words_behind_a_seed():

@@ -18,26 +18,36 @@ from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.ir import Graph, Node, Value
 from rescomp.graph.ops.activation import UNIT_Q15
 from rescomp.graph.ops.c_arguments import stored_scales
-from rescomp.graph.ops.drawing import DENSE, SEEDED, SPARSE, UNPADDED, draw_requantization, draw_storage, draw_tie_free
+from rescomp.graph.ops.drawing import (
+    DENSE,
+    SEEDED,
+    SPARSE,
+    UNPADDED,
+    WHOLE_KERNELS,
+    WHOLE_ROWS,
+    draw_requantization,
+    draw_storage,
+    draw_tie_free,
+)
 from rescomp.graph.ops.window import Window
 from rescomp.graph.weights import Int8Weight, SeededWeight, SparseWeight
 from rescomp.validate.host_c import SANITIZED, HostC
 
 KERNELS = Path(__file__).parents[2] / "firmware_templates" / "kernels"
 GUARDS = {"int16": 0x5AA5 - 0x8000, "int8": 0x5A}
-ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
+EDGE_ROWS, COLUMNS = (1, 7, 8, 9, 16, 17), range(1, 10)
 WORDS = (1, 2, 31, 32, 33, 63, 64, 65)
 """Columns around the words of 32 signs that a seeded kernel draws."""
 OF_NAMED_CORES = ("product_", "requantize_rows_", "im2col_")
 """Kernels into which a named core's export splits an op: test_products.py."""
-OF_INT16 = (*DENSE, *SEEDED, *UNPADDED, *SPARSE)
-PRODUCTS = [*(("int16", weights) for weights in OF_INT16), *(("int8", weights) for weights in (*DENSE, *SEEDED))]
-DENSE_PRODUCTS = [(dtype, weights) for dtype, weights in PRODUCTS if weights in DENSE]
+OF_BOTH = (*DENSE, *SEEDED, *SPARSE, *WHOLE_ROWS)
+PRODUCTS = [*(("int16", weights) for weights in (*OF_BOTH, *UNPADDED)), *(("int8", weights) for weights in OF_BOTH)]
+CONVOLUTIONS = list(itertools.product(("int16", "int8"), (*DENSE, *SPARSE, *WHOLE_ROWS, *WHOLE_KERNELS)))
 
 
 def edge_rows(weights):
     """Only the ternary kernel works on several rows at once."""
-    return ROWS if weights == "ternary" else (1, 2, 5)
+    return EDGE_ROWS if weights == "ternary" else (1, 2, 5)
 
 
 def edge_columns(weights):
@@ -109,9 +119,9 @@ def extremes(rng, count, bound=32767):
     yield rng.integers(-bound, high + 1, count)
 
 
-def product(rng, dtype, weights, rows, columns, power_of_two):
+def product(rng, dtype, weights, rows, columns, power_of_two, positions=1):
     """A random product; in a third of them all rows have one scale."""
-    weight = draw_storage(rng, weights, rows, columns)
+    weight = draw_storage(rng, weights, rows, columns, positions=positions)
     if dtype == "int8":
         return int8_product(rng, weight)
     shift = rng.integers(15, 19, rows) + {"ternary": 0, "seeded": 0, "int4": 2}.get(weights.rpartition("_")[2], 6)
@@ -139,7 +149,7 @@ def requantize_by(bias, requantization, output):
 
 
 def int8_product(rng, weight):
-    if weight.storage == "int8":
+    if weight.storage.endswith("int8"):
         weight = replace(weight, matrix=weight.matrix // 5)
     rows, reach = len(weight.matrix), 128 * int(np.abs(weight.matrix.astype(int)).sum(axis=1).max())
     bias = rng.integers(-reach, reach + 1, rows, dtype=np.int32) if rng.random() < 0.5 else np.zeros(0, np.int32)
@@ -320,15 +330,15 @@ def test_products_read_nothing_past_their_buffers(dtype, weights):
     assert_equal_under_sanitizers(graph, {f"x{n}": np.stack(list(extremes(rng, n, bound))) for n in inputs})
 
 
-@pytest.mark.parametrize(("dtype", "weights"), DENSE_PRODUCTS)
+@pytest.mark.parametrize(("dtype", "weights"), CONVOLUTIONS)
 def test_convolutions_read_nothing_past_their_buffers(dtype, weights):
     """Sizes, strides and paddings in one program, paddings wider than the kernel and larger than the image among them."""
     rng, bound = np.random.default_rng(5), min(10922, largest(dtype))
     instances = []
     for i, (shape, window) in enumerate(edge_windows(rng)):
-        rows, columns = int(rng.choice(ROWS)), window.kernel_size[0] * window.kernel_size[1] * shape[-1]
-        dense = product(rng, dtype, weights, rows, columns, bool(i % 3))
-        op = ops.Conv2d(dense.weight, dense.bias, dense.requantization, dense.output, window.kernel_size, window.stride, window.padding)
+        rows, area = int(rng.choice(EDGE_ROWS)), window.kernel_size[0] * window.kernel_size[1]
+        plain = product(rng, dtype, weights, rows, area * shape[-1], bool(i % 3), area)
+        op = ops.Conv2d(plain.weight, plain.bias, plain.requantization, plain.output, window.kernel_size, window.stride, window.padding)
         instances.append((op, TensorType(shape, Format(5, dtype, bound=bound))))
     assert_windows_equal_under_sanitizers(rng, instances)
 
@@ -422,7 +432,7 @@ def assert_equal_under_sanitizers(graph, samples):
 
 
 def test_every_op_has_its_kernel_and_every_kernel_its_declaration():
-    wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(60)} - {""}
+    wanted = {cls.random(np.random.default_rng(seed))[0].kernel for cls in ops.REGISTRY.values() for seed in range(400)} - {""}
     defined = {path.stem for path in KERNELS.glob("*.c")}
     headers = [(KERNELS / name).read_text() for name in HEADERS]
     declared = {name for text in headers for name in re.findall(r"^void rescomp_(\w+)\(", text, re.MULTILINE)}

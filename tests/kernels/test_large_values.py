@@ -69,12 +69,16 @@ def window(op, shape, dtype="int16"):
 
 def convolution(rng, format, shape, kernel, stride, padding, rows=3, dtype="int16"):
     columns = kernel[0] * kernel[1] * shape[-1]
-    weight = TernaryWeight(draw_ternary(rng, rows, columns)) if format == "ternary" else draw_storage(rng, format, rows, columns)
+    weight = (
+        TernaryWeight(draw_ternary(rng, rows, columns))
+        if format == "ternary"
+        else draw_storage(rng, format, rows, columns, 0.3, kernel[0] * kernel[1])
+    )
     if dtype == "int8" and format == "int8":
         weight = Int8Weight(np.clip(weight.matrix, -31, 31))
     by = (shifts if dtype == "int8" else scales)(rows, 6)
     output = Format(4, dtype)
-    x = Format(4, dtype) if dtype == "int8" else Format(8, bound=10000)
+    x = Format(4, dtype) if dtype == "int8" else SMALL if format.startswith("sparse") else Format(8, bound=10000)
     return ops.Conv2d(weight, np.zeros(0, np.int32), by, output, kernel, stride, padding), (TensorType(shape, x),)
 
 
@@ -89,6 +93,9 @@ def cases():
         found[f"width of {format}"] = convolution(rng, format, (MANY, 1), (1, 5), (1, 1), (0, 0, 2, 2))
         found[f"height of {format}"] = convolution(rng, format, (SIGNED, 2, 1), (3, 2), (1, 1), (0, 0, 0, 0), dtype="int8")
         found[f"channels of {format}"] = convolution(rng, format, (2, 1, 3), (1, 1), (1, 1), (0, 0, 0, 0), rows=SIGNED)
+    for format in ("sparse_bitmap_int4", "sparse_delta_int4", "sparse_kernels_int4", "sparse_rows_int4"):
+        found[f"width of {format}"] = convolution(rng, format, (MANY, 1), (1, 5), (1, 1), (0, 0, 2, 2))
+        found[f"places of {format}"] = convolution(rng, format, (1, 3, SIGNED), (1, 2), (1, 1), (0, 0, 1, 0), rows=5)
     return found
 
 

@@ -101,10 +101,40 @@ def test_sparse_stream(planted, weights, bytes_of_index):
 
 @pytest.mark.parametrize(
     ("pattern", "replacement"),
-    [(r"1 \+ rescomp_sparse_skip", "rescomp_sparse_skip"), (r"pair >> 4", "pair >> 3")],
+    [(r"reader->pending \^= 1", "reader->pending = 1"), (r"pair >> 4", "pair >> 3")],
 )
 def test_sparse_decoder(planted, pattern, replacement):
     assert planted("rescomp/rescomp_sparse.h", pattern, replacement, weights="sparse_delta_int4", hidden=70) > 0
+
+
+def test_sparse_skips(planted):
+    name, pattern = "rescomp/rescomp_fully_connected_sparse_delta_body.h", r"1 \+ rescomp_sparse_skip"
+    assert planted(name, pattern, "rescomp_sparse_skip", weights="sparse_delta_int4", hidden=70) > 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "name", "pattern", "replacement"),
+    [
+        ("sparse_delta_int8", "sparse_patch", r"\(int32_t\)at->left \* ", "(int32_t)at->left + "),
+        ("sparse_delta_int8", "sparse_patch", r"line < at->bottom", "line <= at->bottom"),
+        ("sparse_bitmap_int4", "sparse_patch", r"line->first \+= lines->kernel", "line->first += lines->input"),
+        ("sparse_bitmap_int4", "conv2d_sparse_bitmap_body", r"\+\+place", "place += 2"),
+        ("sparse_kernels_int8", "conv2d_sparse_kernels_body", r"place \+= entries", "place += entries - 1"),
+        ("sparse_kernels_int4", "conv2d_sparse_kernels_body", r" \+ at.left", ""),
+        ("sparse_rows_int4", "conv2d_sparse_rows_body", r"7u", "8u"),
+    ],
+)
+def test_sparse_windows(random_block, tmp_path, weights, name, pattern, replacement):
+    rng = np.random.default_rng(3)
+    model = random_block(rng, weights=weights, channels=8, size=(4, 5))
+    x, lengths = rng.integers(-9000, 9000, (6, 4, 5, 8)), np.ones(6, np.int64)
+    write_export(tmp_path / "c", model)
+    assert mismatches(model, tmp_path, x, lengths) == 0
+    path = tmp_path / "c" / "rescomp" / f"rescomp_{name}.h"
+    text, count = re.subn(pattern, replacement, path.read_text(), count=1)
+    assert count == 1
+    path.write_text(text)
+    assert mismatches(model, tmp_path, x, lengths) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_conv2d_int16_sparse_kernels_int4
+#define RESCOMP_ACTIVATION int16_t
+#define RESCOMP_VALUE_AT rescomp_sparse_int4_at
+#include "rescomp_conv2d_sparse_kernels_body.h"

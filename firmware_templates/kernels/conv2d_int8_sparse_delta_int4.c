@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: 0BSD */
+#define RESCOMP_KERNEL rescomp_conv2d_int8_sparse_delta_int4
+#define RESCOMP_ACTIVATION int8_t
+#define RESCOMP_VALUE rescomp_sparse_int4
+#include "rescomp_conv2d_sparse_delta_body.h"
