@@ -46,7 +46,8 @@ class SparseKernelsWeight(Held):
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
         """[rows, channels]: which kernels are stored."""
-        return np.any(self._by_position, axis=1)
+        kept: npt.NDArray[np.bool_] = (self._by_position != 0).any(axis=1)
+        return kept
 
     @property
     def layout(self) -> str:
@@ -95,7 +96,8 @@ class SparseRowsWeight(Held):
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
         """[rows]: which are stored."""
-        return np.any(self.matrix, axis=1)
+        kept: npt.NDArray[np.bool_] = (self.matrix != 0).any(axis=1)
+        return kept
 
     @property
     def layout(self) -> str:
