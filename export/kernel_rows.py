@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,3 +66,13 @@ class KernelRow:
         defines = {"KERNEL": f"rescomp_{name}", **{key: text.format_map(words) for key, text in self.defines.items()}}
         lines = ["/* SPDX-License-Identifier: 0BSD */", *(f"#define RESCOMP_{key} {text}".rstrip() for key, text in defines.items())]
         return "\n".join([*lines, *(f'#include "rescomp_{stem}.h"' for stem in self.includes), ""])
+
+
+def sparse(op: str, activations: Sequence[str], parameters: str, *indices: str) -> Iterator[KernelRow]:
+    """With weights in the streams of rescomp_sparse.h, whose values a function reads; stored rows are read as dense ones."""
+    for index, bits in itertools.product(indices, (8, 4)):
+        value = f"rescomp_sparse_int{bits}"
+        read = {"rows": {}, "kernels": {"VALUE_AT": f"{value}_at"}}.get(index, {"VALUE": value})
+        dense = (f"dot_int{bits}",) if index == "rows" else ()
+        includes = (*dense, f"{op}_sparse_{index}_body")
+        yield KernelRow(op, f"sparse_{index}_int{bits}", activations, parameters, includes, {**ACTIVATION, **read})

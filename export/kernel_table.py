@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .kernel_rows import ACTIVATION, Kernel, KernelRow
+from .kernel_rows import ACTIVATION, Kernel, KernelRow, sparse
 
 BOTH, INT16 = ("int16", "int8"), ("int16",)
 
@@ -56,17 +56,6 @@ def _requantize(source: str, target: str) -> KernelRow:
     return KernelRow("requantize", "" if source == target else target, (source,), parameters, ("requantize_body",), defines)
 
 
-def _sparse(op: str, index: str, bits: int, parameters: str) -> KernelRow:
-    """With weights whose places an index tells."""
-    value = {"VALUE_AT": f"rescomp_sparse_int{bits}_at"} if index == "kernels" else {"VALUE": f"rescomp_sparse_int{bits}"}
-    return KernelRow(op, f"sparse_{index}_int{bits}", BOTH, parameters, (f"{op}_sparse_{index}_body",), {**ACTIVATION, **value})
-
-
-def _sparse_rows(op: str, bits: int, parameters: str) -> KernelRow:
-    """With weights of which whole rows are stored."""
-    return KernelRow(op, f"sparse_rows_int{bits}", BOTH, parameters, (f"dot_int{bits}", f"{op}_sparse_rows_body"))
-
-
 Section = Sequence[str | KernelRow]
 _FULLY_CONNECTED: Section = (
     "output[row] = requantize(weight[row] . input). weight: int8, row after row.",
@@ -80,8 +69,7 @@ _FULLY_CONNECTED: Section = (
     "The same with 3:4 ternary weights of few rows, packed as rescomp_fully_connected_ternary_rows_body.h says.",
     KernelRow("fully_connected", "ternary_rows", INT16, FULLY_CONNECTED, ("fully_connected_ternary_rows_body",)),
     "The same with only the weights that are not zero, in the streams that rescomp_sparse.h describes.",
-    *(_sparse("fully_connected", index, bits, FULLY_CONNECTED) for index in ("bitmap", "delta") for bits in (8, 4)),
-    *(_sparse_rows("fully_connected", bits, FULLY_CONNECTED) for bits in (8, 4)),
+    *sparse("fully_connected", BOTH, FULLY_CONNECTED, "bitmap", "delta", "rows"),
 )
 _PRODUCTS: Section = (
     "The products of named cores: accumulator[row] = weight[row] . input, for rescomp_requantize_rows_*. The accumulator has room for\n"
@@ -118,8 +106,7 @@ _WINDOWS: Section = (
     "The same with 3:4 ternary weights over patches in that order, packed as rescomp_ternary.h says. |input| <= 10922.",
     KernelRow("conv2d", "ternary", BOTH, CONV2D, ("conv2d_ternary_body",)),
     "The same with only the weights that are not zero, or whole kernels or rows, in the streams that rescomp_sparse.h describes.",
-    *(_sparse("conv2d", index, bits, CONV2D) for index in ("bitmap", "delta", "kernels") for bits in (8, 4)),
-    *(_sparse_rows("conv2d", bits, CONV2D) for bits in (8, 4)),
+    *sparse("conv2d", BOTH, CONV2D, "bitmap", "delta", "kernels", "rows"),
     "The same for named cores, by rescomp_product_* and rescomp_requantize_rows_*: patches are put together in `patch` (room for one)\n"
     "where they do not lie in one piece in the input. patch, accumulator and table are scratch of the caller's, as the products need it.",
     KernelRow("im2col", "int8", BOTH, IM2COL, ("im2col_body",), PATCHES),
