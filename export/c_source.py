@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import __version__
-from ..graph.alignment import ALIGNMENT_STATE, align_of
+from ..graph.alignment import ALIGNMENT_STATE, MOST_CALIBRATED, align_of
 from ..graph.decide import NO_DECISION, UNKNOWN_DECISION, decision_of
 from ..graph.formats import FractionBits
 from ..graph.ir import IntegerModel
@@ -46,6 +46,7 @@ class Source:
     decide_states: tuple[Parameter, ...] = ()
     wide: bool = False
     api_version: int = API_VERSION
+    most_calibrated: int = MOST_CALIBRATED
     contract_version: int = CONTRACT
     rescomp_version: str = __version__
 
@@ -234,6 +235,7 @@ class Source:
             numbers |= _fraction_bits(prefix, channel_bits or format.fraction_bits)
             numbers |= {f"{prefix}_LOW": format.low, f"{prefix}_HIGH": format.high}
         numbers |= {f"{m}_UNKNOWN": UNKNOWN_DECISION, f"{m}_NO_DECISION": NO_DECISION} if self.decide_states else {}
+        numbers |= {f"{m}_MOST_CALIBRATED": self.most_calibrated} if self.align else {}
         if self.model.policy:
             policy = self.model.policy
             numbers |= {f"{m}_GAP": policy.gap, f"{m}_RAIL": policy.rail, f"{m}_HALF_WINDOW": policy.half_window}

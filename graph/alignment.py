@@ -6,7 +6,7 @@ What calibration means is here; the generated C does the same. docs/contract.md,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import isqrt
 
 import numpy as np
@@ -76,8 +76,31 @@ def calibration_sums(readings: IntArray, axes: Sequence[int]) -> IntArray:
     return sums
 
 
+@dataclass
+class Calibration:
+    """What <model>_calibration holds: sums int64 [3], which wrap to 32 bits, of so many readings. Any bits may stand in it."""
+
+    sums: IntArray = field(default_factory=lambda: np.zeros(3, np.int64))
+    readings: int = 0
+
+    def add(self, readings: IntArray, axes: Sequence[int]) -> None:
+        """More readings int [readings, channels], as far as there is room for them. axes: as of with_alignment."""
+        taken = readings[: max(0, MOST_CALIBRATED - self.readings)]
+        self.sums = (self.sums + calibration_sums(taken, axes)).astype(np.int32).astype(np.int64)
+        self.readings += len(taken)
+
+
+def set_alignment(rotation: IntArray) -> IntArray:
+    """The alignment int64 [9] that <model>_set_alignment makes of a rotation int [9] in Q14, each entry clamped to +-1."""
+    alignment: IntArray = saturate(rotation.astype(np.int64), -ROTATION_ONE, ROTATION_ONE) - IDENTITY
+    return alignment
+
+
 def alignment_of(sums: IntArray, reference: Sequence[int]) -> IntArray | None:
-    """The alignment that turns the direction of three sums within +-2^30 to the reference, by the least rotation that does."""
+    """The alignment that turns the direction of three sums of 32 bits to the reference, by the least rotation that does.
+
+    sums: int64 [3]. None: they have no direction, or it is 120 degrees or more away from the reference.
+    """
     u, g = unit(sums), np.array(reference, np.int64)
     if u is None:
         return None
@@ -89,12 +112,11 @@ def alignment_of(sums: IntArray, reference: Sequence[int]) -> IntArray | None:
     squares = (np.outer(v, v) + divisor // 2) // divisor
     cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
     rotation = cosine * np.eye(3, dtype=np.int64) + cross + squares
-    alignment: IntArray = saturate(rotation.reshape(9), -ROTATION_ONE, ROTATION_ONE) - IDENTITY
-    return alignment
+    return set_alignment(rotation.reshape(9))
 
 
 def unit(vector: IntArray) -> IntArray | None:
-    """A vector of three within +-2^30 as a direction in Q14, int64 [3]; None: it is zero.
+    """A vector of three, of 32 bits, as a direction in Q14, int64 [3]; None: it is zero.
 
     Its largest entry is brought to 2^12 .. 2^13, the latter by rounding; twice the length is the root of 4 times the squares.
     """

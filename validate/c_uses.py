@@ -11,12 +11,15 @@ import numpy as np
 from ..errors import BudgetError
 from ..export.c import translate
 from ..export.c_source import Source
+from ..graph.alignment import align_of
 from ..graph.evaluate import evaluate, evaluate_graph, scores_of_every_step, split_state, walk_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..targets.kernel_choice import PREFERENCES, Target
+from .alignment_calls import AlignmentCalls
 from .c_program import USES_PREFIX
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
+from .called import Calls
 from .stream_uses import MOST_WALK, Lengths, expected_of_stream
 from .witness import Job, UsesAnswer
 
@@ -49,16 +52,21 @@ class Uses:
         steps = min(USED_STEPS, int(job.lengths[rows].min()))
         return cls(job.model, job.x[rows, :steps], steps, stream)
 
-    def encode(self) -> bytes:
+    def calls(self, *, small: bool) -> list[Calls]:
+        """What the program is told to call beside all this, in order."""
+        return [AlignmentCalls(self.model, self.x[-1], small=small)] if align_of(self.model) else []
+
+    def encode(self, calls: Sequence[Calls]) -> bytes:
         """As the program reads it."""
-        return np.array([len(self.x)], "<u4").tobytes() + self.x.astype(stored_dtype(self.model.input.type)).tobytes()
+        sequences = np.array([len(self.x)], "<u4").tobytes() + self.x.astype(stored_dtype(self.model.input.type)).tobytes()
+        return sequences + b"".join(each.encode() for each in calls)
 
     @property
     def flags(self) -> tuple[str, ...]:
         """For the compiler."""
         return (f"{USES_PREFIX}STEPS={self.steps}", f"{USES_PREFIX}WALK={self.stream.walk}", f"{USES_PREFIX}OUTAGE={self.stream.outage}")
 
-    def expected(self, *, small: bool) -> Iterator[tuple[str, Any]]:
+    def expected(self, calls: Sequence[Calls], *, small: bool) -> Iterator[tuple[str, Any]]:
         """(what it is, array) for all that the program writes behind the header."""
         forth, classes = evaluate(self.model, self.x), self.model.output.type.size
         score, answer = stored_dtype(self.model.output.type), np.dtype("<u2")
@@ -87,6 +95,8 @@ class Uses:
                         yield f"the decision of {who} after step {t}, and its state", decided[k][t][i]
         for record in self._decided_on_any_bits() if decided else ():
             yield "the decision on any bits, and its state", record
+        for each in calls:
+            yield from each.expected
         if self.model.policy is not None and not small:
             for number, record in enumerate(expected_of_stream(self.model, self.x[-1], self.stream)):
                 yield f"a stream after reading {number}, lost ones counted", record
@@ -134,15 +144,18 @@ def ask_uses(
     the C was exported, for whatever preference.
     """
     uses = Uses.of(job, replace(stream, walk=max(stream.walk, min(job.stream_steps, MOST_WALK))))
+    small, calls = False, uses.calls(small=False)
     try:
-        small, output = False, run(uses.flags, uses.encode())
+        output = run(uses.flags, uses.encode(calls))
     except BudgetError:
-        small, output = True, run((*uses.flags, SMALL), uses.encode())
+        small, calls = True, uses.calls(small=True)
+        output = run((*uses.flags, SMALL), uses.encode(calls))
     sources = [translate(job.model)] if target is None else [translate(job.model, Target(target.core, prefer)) for prefer in PREFERENCES]
-    return min((_compare(uses, source, output, variant, version, small=small) for source in sources), key=lambda answer: answer.mismatches)
+    answers = (_compare(uses, calls, source, output, variant, version, small=small) for source in sources)
+    return min(answers, key=lambda answer: answer.mismatches)
 
 
-def _compare(uses: Uses, source: Source, output: bytes, variant: str, version: str, *, small: bool) -> UsesAnswer:
+def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, variant: str, version: str, *, small: bool) -> UsesAnswer:
     numbers, plain = source.header_numbers, translate(uses.model).header_numbers
     parts: list[tuple[str, Any]] = [(name, np.array(numbers.get(name, MISSING), "<i4")) for name in plain]
     parts.append((f"sizeof({source.name}_state)", np.array(source.state_bytes + source.scratch_bytes, "<i4")))
@@ -150,7 +163,7 @@ def _compare(uses: Uses, source: Source, output: bytes, variant: str, version: s
     for i, label in enumerate(() if small else source.model.classes):
         text = label.encode()
         parts.append((f"{source.name}_class_names[{i}]", np.frombuffer(len(text).to_bytes(2, "little") + text, "u1")))
-    parts += uses.expected(small=small)
+    parts += uses.expected(calls, small=small)
     check_length(output, sum(array.nbytes for _, array in parts))
     mismatches, first, start = 0, "", 0
     for name, array in parts:

@@ -1,0 +1,55 @@
+"""Calls of generated C beside step and scores, for a program that makes them one after the other, and what numpy expects of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..graph.evaluate import evaluate_graph
+from ..graph.fixed_point import IntArray
+from ..graph.ir import IntegerModel
+
+StateValues = Mapping[str, IntArray]
+"""Of a step or a decision: by the name of its input int64 [1, *shape]."""
+
+
+class Calls:
+    """Each is read as uint8 what is called, uint8 for which of several, uint32 how often or how many, and what it is given."""
+
+    def __init__(self) -> None:
+        self.expected: list[tuple[str, Any]] = []
+        self._encoded: list[bytes] = []
+
+    def encode(self) -> bytes:
+        """How many, then each of them."""
+        return np.array(len(self._encoded), "<u4").tobytes() + b"".join(self._encoded)
+
+    def call(self, what: int, which: int, often: int = 1, given: Iterable[Any] = ()) -> None:
+        """One more. given: arrays in the dtypes in which the program reads them."""
+        head = bytes([what, which]) + np.array(often, "<u4").tobytes()
+        self._encoded.append(head + b"".join(array.tobytes() for array in given))
+
+    def expect(self, what: str, array: Any) -> None:
+        """The call is followed by an array in the dtype in which the program writes it. what: of which call, in words."""
+        self.expected.append((f"{what}, in call {len(self._encoded)}", array))
+
+
+def zero_state(model: IntegerModel, role: str = "step") -> StateValues:
+    """What init gives."""
+    return {value.name: np.zeros((1, *value.type.shape), np.int64) for value in model.graphs[role].state_inputs}
+
+
+def stepped(model: IntegerModel, state: StateValues, x: IntArray) -> StateValues:
+    """The state after a step on x, int [*input shape]."""
+    step = model.graphs["step"]
+    values = evaluate_graph(step, {model.input.name: x[None].astype(np.int64), **state})
+    return {name: values[following] for name, following in step.state.items()}
+
+
+def scored(model: IntegerModel, state: StateValues) -> IntArray:
+    """The scores of a state, int64 [*shape]."""
+    head = model.graphs["head"]
+    scores: IntArray = evaluate_graph(head, {value.name: state[value.name] for value in head.inputs})[model.output.name][0]
+    return scores
