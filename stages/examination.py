@@ -140,6 +140,8 @@ class Examination:
             if answer.small:
                 of_streams = ", nor for its streams" if self.model.policy else ""
                 self._note(asked, f"its header ({answer.variant}): there is no memory for two states at once and class names{of_streams}")
+            if answer.unheard:
+                self._note(asked, f"its header ({answer.variant}): there is no memory for two listeners in turns")
             who = f"{asked.name} ({answer.variant}), used as its header says,"
             yield Evidence(
                 witness=asked.name,

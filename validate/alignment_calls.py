@@ -11,8 +11,8 @@ from ..graph.draws import Draws
 from ..graph.fixed_point import FloatArray, IntArray, round_half_up_shift
 from ..graph.ir import IntegerModel
 from ..graph.ops.align import IDENTITY, ROTATION_BITS, ROTATION_ONE
-from .c_vectors import record_dtype, stored_dtype
-from .called import Calls, StateValues, scored, stepped, zero_state
+from .c_vectors import stored_dtype
+from .called import Calls, StateValues, record_of, scored, stepped, zero_state
 
 DRAWN_SUMS, DRAWN_ROTATIONS = 120, 12
 """Calibrations from sums of every size, and rotations of any bits."""
@@ -156,13 +156,13 @@ class AlignmentCalls(Calls):
 
     @property
     def _readings_an_input(self) -> int:
-        return self._readings[0].size // self._op.channels
+        return int(self._readings[0].size) // self._op.channels
 
     def _held(self, number: int) -> IntArray:
         """An input at an end of its format, low or high, but for one axis, so that axes are told from each other."""
         format = self._model.input.type.format
-        held = np.full_like(self._readings[0], (format.low, format.high)[number])
-        held.reshape(-1, self._op.channels)[:, self._op.axes[number]] //= 3
+        held: IntArray = np.full_like(self._readings[0], (format.low, format.high)[number])
+        held.reshape(-1, self._op.channels)[:, self._op.axes[number]] = (format.low, format.high)[number] // 3
         return held
 
     def _reading(self, number: int) -> IntArray:
@@ -216,10 +216,7 @@ class AlignmentCalls(Calls):
         self.call(what, which, often, given)
         words = what.name.lower()
         for number, state in enumerate(self._states):
-            record = np.zeros((), record_dtype(self._model.graphs["step"].state_inputs))
-            for name, array in state.items():
-                record[name] = array[0]
-            self.expect(f"state {number} of an alignment after {words}", record)
+            self.expect(f"state {number} of an alignment after {words}", record_of(self._model.states("step"), state))
         for number, calibration in enumerate(self._calibrations):
             told = np.array((calibration.sums, calibration.readings), _CALIBRATION)
             self.expect(f"calibration {number} after {words}", told)

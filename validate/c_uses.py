@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import BudgetError
+from ..errors import BudgetError, DeviceError
 from ..export.c import translate
 from ..export.c_source import Source
 from ..graph.alignment import align_of
@@ -20,6 +20,7 @@ from .alignment_calls import AlignmentCalls
 from .c_program import USES_PREFIX
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .called import Calls
+from .listener_calls import LEAST_BLOCK, LISTENERS, ListenerCalls, StreamListenerCalls, block_samples
 from .stream_uses import MOST_WALK, Lengths, expected_of_stream
 from .witness import Job, UsesAnswer
 
@@ -28,6 +29,18 @@ USED_SEQUENCES, USED_STEPS = 8, 5
 SMALL = f"{USES_PREFIX}SMALL"
 MISSING = -(1 << 31)
 """USES_MISSING of the program: a number that the header does not have, of a layer that a core's kernels join with the next."""
+NO_STACK = "the stack ran into"
+"""What libsimavr's host says of a program that links and needs more memory."""
+
+
+class Room(NamedTuple):
+    """small: without a second state, class names and streams. heard: with what is pushed samples, of a model that reads them."""
+
+    small: bool
+    heard: bool
+
+
+ROOMS = (Room(small=False, heard=True), Room(small=False, heard=False), Room(small=True, heard=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +65,36 @@ class Uses:
         steps = min(USED_STEPS, int(job.lengths[rows].min()))
         return cls(job.model, job.x[rows, :steps], steps, stream)
 
-    def calls(self, *, small: bool) -> list[Calls]:
+    @property
+    def rooms(self) -> Sequence[Room]:
+        """What is tried, until the core has memory for it."""
+        return ROOMS if self.model.reads_samples else ROOMS[1:]
+
+    def calls(self, room: Room) -> list[Calls]:
         """What the program is told to call beside all this, in order."""
-        return [AlignmentCalls(self.model, self.x[-1], small=small)] if align_of(self.model) else []
+        if align_of(self.model):
+            return [AlignmentCalls(self.model, self.x[-1], small=room.small)]
+        found: list[Calls] = []
+        if room.heard:
+            found.append(ListenerCalls(self.model, self.stream.pushes))
+        if room.heard and self.model.policy is not None:
+            found.append(StreamListenerCalls(self.model, self.stream.pushes, self.stream.listeners))
+        return found
 
     def encode(self, calls: Sequence[Calls]) -> bytes:
         """As the program reads it."""
         sequences = np.array([len(self.x)], "<u4").tobytes() + self.x.astype(stored_dtype(self.model.input.type)).tobytes()
         return sequences + b"".join(each.encode() for each in calls)
 
-    @property
-    def flags(self) -> tuple[str, ...]:
+    def flags(self, room: Room) -> list[str]:
         """For the compiler."""
-        return (f"{USES_PREFIX}STEPS={self.steps}", f"{USES_PREFIX}WALK={self.stream.walk}", f"{USES_PREFIX}OUTAGE={self.stream.outage}")
+        numbers = {"STEPS": self.steps, "WALK": self.stream.walk, "OUTAGE": self.stream.outage}
+        if self.model.reads_samples:
+            heard = (self.stream.listeners, block_samples(self.model)) if room.heard else (1, LEAST_BLOCK)
+            numbers |= dict(zip(("STREAM_LISTENERS", "BLOCK"), heard, strict=True)) | ({"LISTENERS": LISTENERS} if room.heard else {})
+        return [*(f"{USES_PREFIX}{name}={number}" for name, number in numbers.items()), *([SMALL] if room.small else [])]
 
-    def expected(self, calls: Sequence[Calls], *, small: bool) -> Iterator[tuple[str, Any]]:
+    def expected(self, *, small: bool) -> Iterator[tuple[str, Any]]:
         """(what it is, array) for all that the program writes behind the header."""
         forth, classes = evaluate(self.model, self.x), self.model.output.type.size
         score, answer = stored_dtype(self.model.output.type), np.dtype("<u2")
@@ -95,8 +123,6 @@ class Uses:
                         yield f"the decision of {who} after step {t}, and its state", decided[k][t][i]
         for record in self._decided_on_any_bits() if decided else ():
             yield "the decision on any bits, and its state", record
-        for each in calls:
-            yield from each.expected
         if self.model.policy is not None and not small:
             for number, record in enumerate(expected_of_stream(self.model, self.x[-1], self.stream)):
                 yield f"a stream after reading {number}, lost ones counted", record
@@ -144,26 +170,37 @@ def ask_uses(
     the C was exported, for whatever preference.
     """
     uses = Uses.of(job, replace(stream, walk=max(stream.walk, min(job.stream_steps, MOST_WALK))))
-    small, calls = False, uses.calls(small=False)
-    try:
-        output = run(uses.flags, uses.encode(calls))
-    except BudgetError:
-        small, calls = True, uses.calls(small=True)
-        output = run((*uses.flags, SMALL), uses.encode(calls))
+    room, calls, output = _run_in_room(uses, run)
     sources = [translate(job.model)] if target is None else [translate(job.model, Target(target.core, prefer)) for prefer in PREFERENCES]
-    answers = (_compare(uses, calls, source, output, variant, version, small=small) for source in sources)
+    answers = (_compare(uses, calls, source, output, variant, version, room) for source in sources)
     return min(answers, key=lambda answer: answer.mismatches)
 
 
-def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, variant: str, version: str, *, small: bool) -> UsesAnswer:
+def _run_in_room(uses: Uses, run: Callable[[Sequence[str], bytes], bytes]) -> tuple[Room, Sequence[Calls], bytes]:
+    """What fits, what it was told to call, and what it wrote."""
+    for room in uses.rooms[:-1]:
+        calls = uses.calls(room)
+        try:
+            return room, calls, run(uses.flags(room), uses.encode(calls))
+        except BudgetError:
+            continue
+        except DeviceError as error:
+            if NO_STACK not in str(error):
+                raise
+    calls = uses.calls(uses.rooms[-1])
+    return uses.rooms[-1], calls, run(uses.flags(uses.rooms[-1]), uses.encode(calls))
+
+
+def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, variant: str, version: str, room: Room) -> UsesAnswer:
     numbers, plain = source.header_numbers, translate(uses.model).header_numbers
     parts: list[tuple[str, Any]] = [(name, np.array(numbers.get(name, MISSING), "<i4")) for name in plain]
     parts.append((f"sizeof({source.name}_state)", np.array(source.state_bytes + source.scratch_bytes, "<i4")))
     parts.append((f"{source.macro}_GRAPH_SHA256", np.frombuffer(source.sha256.encode(), "u1")))
-    for i, label in enumerate(() if small else source.model.classes):
+    for i, label in enumerate(() if room.small else source.model.classes):
         text = label.encode()
         parts.append((f"{source.name}_class_names[{i}]", np.frombuffer(len(text).to_bytes(2, "little") + text, "u1")))
-    parts += uses.expected(calls, small=small)
+    parts += uses.expected(small=room.small)
+    parts += [part for each in calls for part in each.expected]
     check_length(output, sum(array.nbytes for _, array in parts))
     mismatches, first, start = 0, "", 0
     for name, array in parts:
@@ -172,7 +209,7 @@ def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, 
         if found.tobytes() != array.tobytes():
             mismatches += 1
             first = first or _difference(name, found, array)
-    return UsesAnswer(variant, version, len(parts), mismatches, first, small)
+    return UsesAnswer(variant, version, len(parts), mismatches, first, room.small, unheard=uses.model.reads_samples and not room.heard)
 
 
 def _difference(name: str, found: Any, wanted: Any) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..graph.evaluate import evaluate_graph
 from ..graph.fixed_point import IntArray
-from ..graph.ir import IntegerModel
+from ..graph.ir import IntegerModel, Value
+from .c_vectors import record_dtype
 
 StateValues = Mapping[str, IntArray]
 """Of a step or a decision: by the name of its input int64 [1, *shape]."""
@@ -53,3 +54,19 @@ def scored(model: IntegerModel, state: StateValues) -> IntArray:
     head = model.graphs["head"]
     scores: IntArray = evaluate_graph(head, {value.name: state[value.name] for value in head.inputs})[model.output.name][0]
     return scores
+
+
+def decided(model: IntegerModel, deciding: StateValues, scores: IntArray) -> tuple[int, StateValues]:
+    """The decision after scores int64 [*shape], and what it keeps."""
+    graph = model.graphs["decide"]
+    ((read,), (given,)) = graph.data_inputs, graph.outputs
+    values = evaluate_graph(graph, {read.name: scores[None], **deciding})
+    return int(values[given][0, 0]), {name: values[following] for name, following in graph.state.items()}
+
+
+def record_of(values: Sequence[Value], arrays: StateValues) -> Any:
+    """Values one behind the other, as a program writes them."""
+    record = np.zeros((), record_dtype(values))
+    for value in values:
+        record[value.name] = arrays[value.name][0]
+    return record

@@ -114,7 +114,7 @@ class LayerAnswer:
 class UsesAnswer:
     """What came of using an export as its header says: how many things were compared, how many differ, and the first as a clause.
 
-    small: without two states at once and class names, for which the core has no memory.
+    small: without two states at once and class names, for which the core has no memory; unheard: without listeners that are pushed samples.
     """
 
     variant: str
@@ -123,6 +123,7 @@ class UsesAnswer:
     mismatches: int
     first: str
     small: bool
+    unheard: bool = False
 
 
 RunLength = Literal["far", "as budgeted", "not"]
