@@ -21,7 +21,8 @@ from .c_program import USES_PREFIX
 from .c_vectors import check_length, decision_values, record_dtype, stored_dtype
 from .called import Calls
 from .listener_calls import LEAST_BLOCK, LISTENERS, ListenerCalls, StreamListenerCalls, block_samples
-from .stream_uses import MOST_WALK, Lengths, expected_of_stream
+from .stream_uses import expected_of_stream
+from .use_lengths import MOST_WALK, Lengths
 from .witness import Job, UsesAnswer
 
 USED_SEQUENCES, USED_STEPS = 8, 5

@@ -18,7 +18,7 @@ from .c_program import TAP_FLAG, run_probe
 from .c_uses import ask_uses
 from .c_vectors import decode_trajectory, encode_vectors
 from .emulation import check_tools, export_folder, run_model, source_on, target_of, tool_versions
-from .stream_uses import CORE_LENGTHS
+from .use_lengths import CORE_LENGTHS
 from .variants import compiled_files
 from .witness import Answer, Forced, Job, LayerAnswer, RunLength, UsesAnswer
 

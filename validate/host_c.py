@@ -32,7 +32,7 @@ from .c_program import (
 )
 from .c_uses import ask_uses
 from .c_vectors import decode_trajectory, encode_vectors
-from .stream_uses import HOST_LENGTHS
+from .use_lengths import HOST_LENGTHS
 from .variants import compiled_files, refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, RunLength, UsesAnswer
 

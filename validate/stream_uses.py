@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,25 +16,8 @@ from ..graph.policy import StreamPath, StreamWalk
 from ..graph.sound import samples_for
 from ..graph.sound_stream import walk_samples
 from .c_vectors import decision_values, record_dtype
+from .use_lengths import Lengths
 
-
-@dataclass(frozen=True)
-class Lengths:
-    """How many readings the seed draws at least, and how many of an outage pass before it is looked at.
-
-    listeners: of streams, that are pushed samples in turns. pushes: to listeners of each kind.
-    """
-
-    walk: int
-    outage: int
-    listeners: int
-    pushes: int
-
-
-MOST_WALK = 1 << 17
-"""Readings drawn, all of which are held at once."""
-HOST_LENGTHS, CORE_LENGTHS = Lengths(3000, (1 << 16) - 50, 2, 120), Lengths(100, (1 << 8) - 50, 1, 50)
-"""On this machine, until a counter of 16 bits would wrap; and on an emulated core, which may be a thousand times as slow."""
 LISTENED = 30
 """Inputs of noise, behind a front-end, of which samples are lost."""
 _TAIL = 100
