@@ -57,7 +57,10 @@ weights_option = click.option(
     "--weights", type=click.Choice(["ternary", "int8", "int6", "int4"]), help="How weights are stored (the scale form is kept)."
 )
 density_option = click.option(
-    "--density", metavar="FLOAT", callback=as_decimal, help="Fraction of weights kept in the cell's matrices (sparse)."
+    "--density",
+    metavar="FLOAT",
+    callback=as_decimal,
+    help="Fraction of weights kept (sparse): of cells, else of layers.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 directory_argument = click.argument("directory", type=PATH, default=DEFAULT_DIRECTORY)

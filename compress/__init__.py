@@ -81,7 +81,6 @@ def constrain(net: AnyNet, constraints: Sequence[Constraint]) -> AnyNet:
         if constraint is storages[0]:
             give_storages(result, storages)
         elif supports and constraint is supports[0]:
-            _refuse_without_cells(constraint, result)
             give_supports(result, supports)
         elif ranks and constraint is ranks[0]:
             cut_ranks(result, ranks)
@@ -157,16 +156,13 @@ def _(constraint: Ternary | Quantize | Sparse | LowRank, net: Net) -> None:
     """All of a kind together, at the place of the first: see `give_storages`, `give_supports` and `cut_ranks`."""
 
 
-def _refuse_without_cells(constraint: Sparse | PiecewiseLinearActivations, net: Net) -> None:
-    if not net.cells:
-        raise InputError(
-            f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary, low_rank and distill"
-        )
-
-
 @_apply.register
 def _(constraint: PiecewiseLinearActivations, net: Net) -> None:
-    _refuse_without_cells(constraint, net)
+    if not net.cells:
+        raise InputError(
+            f"{constraint.kind} in compress is for recurrent cells: a net without state takes quantize, ternary, low_rank, "
+            "sparse and distill"
+        )
     net.arithmetic.nonlinearity = "piecewise_linear"
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..graph.fixed_point import IntArray, split_scale
-from ..graph.weights import Int4Weight, Int8Weight, Weight, smallest_storage
+from ..graph.weights import Int4Weight, Int8Weight, Weight, Zeros, smallest_storage
 from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale_up, straight_through
 from ..recipe import ScaleForm
 from .learned_scale import LearnedFactors
@@ -47,9 +47,9 @@ class IntegerStorage(nn.Module):
     def anneal(self, progress: float) -> None:
         """Nothing changes."""
 
-    def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:
+    def graph_weight(self, entries: IntArray, zeros: Zeros | None) -> Weight:
         """Dense, or what takes the fewest bytes."""
-        return smallest_storage(entries, 4 if self.bits == 4 else 8) if sparse else _DENSE[self.bits](entries)
+        return _DENSE[self.bits](entries) if zeros is None else smallest_storage(entries, 4 if self.bits == 4 else 8, zeros)
 
     def forward(self, weight: Tensor, least: Tensor | None = None) -> Tensor:
         """The fake-quantized matrix [rows, columns]; gradients pass straight through."""

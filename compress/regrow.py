@@ -8,8 +8,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ..graph.weights import Zeros
 from ..recipe import Sparse
-from .sparse import SparseSupport, largest, largest_magnitudes
+from .sparse import EACH, SparseSupport, largest, largest_magnitudes, spread, summed
 
 
 class RegrowingSupport(SparseSupport):
@@ -24,15 +25,15 @@ class RegrowingSupport(SparseSupport):
     settled: Tensor
     exchanged = 0.0
 
-    def __init__(self, rows: int, columns: int, density: float, search: float, project_every: int) -> None:
-        super().__init__(rows, columns, density, search, project_every)
+    def __init__(self, rows: int, columns: int, density: float, search: float, project_every: int, zeros: Zeros = EACH) -> None:
+        super().__init__(rows, columns, density, search, project_every, zeros)
         self.register_buffer("changed", torch.tensor(-1))
         self.register_buffer("settled", torch.tensor(False))
 
     @classmethod
-    def of(cls, weight: Tensor, density: float, constraint: Sparse) -> Self:
+    def of(cls, weight: Tensor, density: float, constraint: Sparse, positions: int = 1) -> Self:
         """See SparseSupport."""
-        support = super().of(weight, density, constraint)
+        support = super().of(weight, density, constraint, positions)
         support.exchanged = constraint.regrow
         return support
 
@@ -44,7 +45,8 @@ class RegrowingSupport(SparseSupport):
     def forward(self, weight: Tensor) -> Tensor:
         """`weight`, zero outside the support; in evaluation mode outside the largest magnitudes of it."""
         if self.settled or not self.training:
-            return weight * (self.mask if self.settled else self.mask & largest_magnitudes(weight * self.mask, self.density))
+            kept = self.mask if self.settled else self.mask & largest_magnitudes(weight * self.mask, self.density, self.zeros)
+            return weight * kept
         return weight * self.mask + (weight - weight.detach()) * ~self.mask
 
     @torch.no_grad()
@@ -56,7 +58,7 @@ class RegrowingSupport(SparseSupport):
         fix = step >= math.floor(self.search * total)
         if step == int(self.changed) or (not fix and step % self.project_every):
             return
-        kept = largest_magnitudes(weight, self.density if fix else self._density(step, total))
+        kept = largest_magnitudes(weight, self.density if fix else self._density(step, total), self.zeros)
         grown = torch.zeros_like(kept)
         if not fix and weight.grad is not None:
             kept, grown = self._exchanged(weight, weight.grad, kept)
@@ -70,6 +72,10 @@ class RegrowingSupport(SparseSupport):
 
     def _exchanged(self, weight: Tensor, gradient: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """(`kept` without its smallest entries, as many others of the largest gradients): bool of its shape."""
-        count = int(kept.sum())
-        few = min(round(self.exchanged * count), kept.numel() - count)
-        return largest(torch.where(kept, weight.abs(), -1.0), count - few), largest(torch.where(kept, -1.0, gradient.abs()), few)
+        inside = summed(kept.int(), self.zeros) > 0
+        count = int(inside.sum())
+        few = min(round(self.exchanged * count), inside.numel() - count)
+        magnitude, slope = (summed(each.abs(), self.zeros) for each in (weight, gradient))
+        still = largest(torch.where(inside, magnitude, -1.0), count - few)
+        grown = largest(torch.where(inside, -1.0, slope), few)
+        return spread(still, weight, self.zeros), spread(grown, weight, self.zeros)

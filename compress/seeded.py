@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import UnsupportedError
 from ..graph.fixed_point import IntArray, split_scale
-from ..graph.weights import SeededWeight, seeded_signs
+from ..graph.weights import SeededWeight, Zeros, seeded_signs
 from ..models.fake_quantize import raise_scale, round_scale
 from ..recipe import ScaleForm
 
@@ -27,7 +27,7 @@ class SeededStorage(nn.Module):
     def anneal(self, progress: float) -> None:
         """Nothing changes."""
 
-    def graph_weight(self, entries: IntArray, *, sparse: bool) -> SeededWeight:  # noqa: ARG002
+    def graph_weight(self, entries: IntArray, zeros: Zeros | None) -> SeededWeight:  # noqa: ARG002
         """SeededWeight of the integer graph."""
         rows, columns = entries.shape
         return SeededWeight(rows, columns, self.seed)

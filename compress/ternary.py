@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..graph.fixed_point import IntArray, split_scale
-from ..graph.weights import GROUP, TernaryRowsWeight, TernaryWeight
+from ..graph.weights import GROUP, TernaryRowsWeight, TernaryWeight, Zeros
 from ..models.fake_quantize import MIN_SCALE, raise_scale, round_scale, straight_through
 from ..recipe import ScaleForm
 from .learned_scale import LearnedFactors
@@ -68,7 +68,7 @@ class TernaryStorage(nn.Module):
         """Set lambda."""
         self.residual = arenas_residual(progress) if self.arenas else 0.0
 
-    def graph_weight(self, entries: IntArray, *, sparse: bool) -> TernaryWeight | TernaryRowsWeight:  # noqa: ARG002
+    def graph_weight(self, entries: IntArray, zeros: Zeros | None) -> TernaryWeight | TernaryRowsWeight:  # noqa: ARG002
         """TernaryWeight of the integer graph, or what lies row after row."""
         return TernaryWeight(entries) if self.packing == "blocks" else TernaryRowsWeight(entries)
 

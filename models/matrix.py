@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, UnsupportedError
 from ..graph.fixed_point import IntArray
-from ..graph.weights import Weight, seeded_signs
+from ..graph.weights import Weight, Zeros, seeded_signs
 
 INITIAL_WEIGHT = 0.1
 """Standard deviation of fresh weights (FastGRNN's released code)."""
@@ -41,8 +41,8 @@ class Storage(Protocol):
         """(int8 [rows, columns], mantissa int32 [rows], exponent int32 [rows]): integer * mantissa * 2^-exponent."""
         ...
 
-    def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:
-        """The storage in the integer graph of what `integers` gave. sparse: many entries are zero."""
+    def graph_weight(self, entries: IntArray, zeros: Zeros | None) -> Weight:
+        """The storage in the integer graph of what `integers` gave. zeros: how its many zeros lie; None: it has no more than by chance."""
         ...
 
     def anneal(self, progress: float) -> None:
@@ -52,6 +52,9 @@ class Storage(Protocol):
 
 class Support(Protocol):
     """Which entries of a matrix may differ from zero, as an nn.Module; what it finds is part of its state_dict."""
+
+    zeros: Zeros | None
+    """How the others lie; None: there are none."""
 
     def __call__(self, weight: Tensor) -> Tensor:
         """`weight` [rows, columns] with zeros outside the support, and no gradient there."""
@@ -77,7 +80,7 @@ class FloatStorage(nn.Module):
         """Refused."""
         raise UnsupportedError(_FLOAT)
 
-    def graph_weight(self, entries: IntArray, *, sparse: bool) -> Weight:  # noqa: ARG002
+    def graph_weight(self, entries: IntArray, zeros: Zeros | None) -> Weight:  # noqa: ARG002
         """Refused."""
         raise UnsupportedError(_FLOAT)
 
@@ -87,6 +90,8 @@ class FloatStorage(nn.Module):
 
 class FullSupport(nn.Module):
     """Every entry."""
+
+    zeros = None
 
     def forward(self, weight: Tensor) -> Tensor:
         """The same."""
@@ -123,9 +128,13 @@ class Matrix(nn.Module):
         return cast(Storage, self.storage)
 
     @property
+    def _support(self) -> Support:
+        return cast(Support, self.support)
+
+    @property
     def is_sparse(self) -> bool:
         """Whether its support is not all of it."""
-        return not isinstance(self.support, FullSupport)
+        return self._support.zeros is not None
 
     def forward(self, gain: Tensor | None = None, least: Tensor | None = None) -> Tensor:
         """[rows, columns]. gain: [rows], multiplies the rows before they are stored, as a folded batch normalisation does.
@@ -144,7 +153,7 @@ class Matrix(nn.Module):
 
     def graph_weight(self, entries: IntArray) -> Weight:
         """The storage in the integer graph of what `integers` gave."""
-        return self._stored.graph_weight(entries, sparse=self.is_sparse)
+        return self._stored.graph_weight(entries, self._support.zeros)
 
     def _supported(self, gain: Tensor | None) -> Tensor:
         weight: Tensor = self.support(self.weight)
@@ -152,7 +161,7 @@ class Matrix(nn.Module):
 
     def anneal(self, step: int, total: int) -> None:
         """Move support and storage to where `step` of `total` steps are done."""
-        cast(Support, self.support).anneal(self.weight, step, total)
+        self._support.anneal(self.weight, step, total)
         self._stored.anneal(step / total)
 
 

@@ -109,8 +109,10 @@ class LowRank(NamingEntry):
 class Sparse(NamingEntry):
     """Iterative hard thresholding in the paper's stages (FastGRNN, section 3.2), after the float training that learns the weights.
 
-    density: fraction of entries kept in each matrix of the cells, or in those that the entry names; density_w, density_u: of the input's
-    and the state's instead.
+    density: fraction of entries kept in each matrix of the cells, in each layer of a net without cells, or in those that the entry names;
+    density_w, density_u: of the input's and the state's instead.
+    granularity: what of a layer is kept or left out together: single weights, kernels (of one output and one input channel: nine weights
+    of a 3x3 convolution), or output channels.
     search: share of the fine-tuning in which the support is projected every `project_every` steps and may still move; then it is
     fixed. regrow: instead the support is thinned little by little over that share, and at each projection this share of its smallest
     entries makes room for those outside that have the largest gradients (Liu et al. 2021, GraNet).
@@ -118,6 +120,7 @@ class Sparse(NamingEntry):
 
     kind: Literal["sparse"] = "sparse"
     density: Annotated[float, Field(gt=0, le=1)] = 0.3
+    granularity: Literal["weight", "kernel", "channel"] = "weight"
     density_w: Annotated[float, Field(gt=0, le=1)] | None = None
     density_u: Annotated[float, Field(gt=0, le=1)] | None = None
     search: Annotated[float, Field(ge=0, le=1)] = 0.5

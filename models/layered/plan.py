@@ -109,9 +109,11 @@ class Plan:
 
     def first_and_last(self) -> frozenset[str]:
         """The layers that nothing but the input feeds, and those that feed no other layer."""
-        first = _foremost(self.steps, lambda step: step.inputs)
-        last = _foremost(reversed(self.steps), lambda step: [user.name for user in self.users(step.name)])
-        return first | last
+        return _foremost(self.steps, lambda step: step.inputs) | self.last()
+
+    def last(self) -> frozenset[str]:
+        """The layers that feed no other layer: what they give is the scores, or becomes them without weights."""
+        return _foremost(reversed(self.steps), lambda step: [user.name for user in self.users(step.name)])
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Plan:

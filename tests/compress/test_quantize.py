@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rescomp.compress import IntegerStorage
-from rescomp.graph.weights import Int4Weight, Int8Weight, smallest_storage
+from rescomp.graph.weights import Int4Weight, Int8Weight, Zeros, smallest_storage
 
 
 @pytest.mark.parametrize("form", ["multiplier", "power_of_two"])
@@ -16,7 +16,7 @@ def test_forward_is_exactly_the_integers(bits, form):
     weight = torch.randn(20, 11, generator=torch.Generator().manual_seed(5))
     quantizer = IntegerStorage(bits, form)
     entries, mantissa, exponent = quantizer.integers(weight)
-    assert type(quantizer.graph_weight(entries, sparse=False)) is {8: Int8Weight, 4: Int4Weight}[bits]
+    assert type(quantizer.graph_weight(entries, None)) is {8: Int8Weight, 4: Int4Weight}[bits]
     scale = np.ldexp(mantissa.astype(float), -exponent)
     np.testing.assert_array_equal(scale, quantizer.scale(weight))
     np.testing.assert_array_equal(quantizer(weight.double()), entries * scale[:, None])
@@ -65,6 +65,6 @@ def test_a_row_of_zeros_has_a_scale(bits):
 def test_a_sparse_matrix_takes_the_smallest_storage(bits):
     entries = np.zeros((20, 30), np.int8)
     entries[3, ::7] = 5
-    weight = IntegerStorage(bits).graph_weight(entries, sparse=True)
+    weight = IntegerStorage(bits).graph_weight(entries, Zeros())
     assert type(weight) is type(smallest_storage(entries, bits))
-    assert weight.pack().nbytes < IntegerStorage(bits).graph_weight(entries, sparse=False).pack().nbytes
+    assert weight.pack().nbytes < IntegerStorage(bits).graph_weight(entries, None).pack().nbytes

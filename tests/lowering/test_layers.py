@@ -23,7 +23,7 @@ from rescomp.models import trace as plan_of
 from rescomp.models.arithmetic import NORMALIZED
 from rescomp.models.layered.plan import DERIVED
 from rescomp.models.layered.resnet import resnet
-from rescomp.recipe import ModelSection, Quantize, Sparse, Ternary
+from rescomp.recipe import ModelSection, PiecewiseLinearActivations, Quantize, Ternary
 from rescomp.validate.torch_net import evaluate_net
 
 CLASSES, BITS = 4, 10
@@ -449,9 +449,10 @@ def test_a_float_net_is_refused():
         evaluate_net(net, readings((8, 3), 2), np.zeros(0))
 
 
-def test_sparse_is_for_cells():
+def test_piecewise_linear_is_for_cells():
     net = build_net(ModelSection(kind="resnet1d", widths=(3,)), (8, 3), CLASSES)
     with pytest.raises(
-        InputError, match="sparse in compress is for recurrent cells: a net without state takes quantize, ternary, low_rank and distill"
+        InputError,
+        match="piecewise_linear in compress is for recurrent cells: a net without state takes quantize, ternary, low_rank, sparse",
     ):
-        constrain(net, [Sparse(), Quantize()])
+        constrain(net, [PiecewiseLinearActivations(), Quantize()])

@@ -530,7 +530,12 @@ FAILURES = [
         "for nets without state: a recurrent state needs 16 bits",
     ),
     (("--model", "resnet2d"), 2, "resnet2d reads samples of (height, width, channels), and the data's are (time, channels)"),
-    (("--model", "resnet1d", "--weights", "int8", "--density", "0.5"), 2, "sparse in compress is for recurrent cells"),
+    (
+        ("--model", "resnet1d", "--set", 'compress=[{kind="sparse", density_u=0.2},{kind="quantize"}]'),
+        2,
+        "density_w and density_u of sparse in compress are for recurrent cells: set density",
+    ),
+    (("--model", "resnet1d", "--weights", "ternary", "--density", "0.5"), 2, "cannot be sparse and ternary"),
     (
         ("--model", "resnet1d", "--set", 'compress=[{kind="low_rank", rank_w=2},{kind="quantize"}]'),
         2,
