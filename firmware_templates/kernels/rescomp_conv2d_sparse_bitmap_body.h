@@ -6,45 +6,48 @@
 #include "rescomp_kernels.h"
 #include "rescomp_sparse_patch.h"
 
-/* One output channel at one position, whose first line is `line`. */
-static int32_t sparse_dot(rescomp_sparse_line line, const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH uint8_t *bitmap,
-                          int32_t columns, rescomp_sparse_reader *values, const rescomp_window *at,
-                          const rescomp_conv2d_shape *shape, const rescomp_sparse_lines *lines)
+/* One output channel. */
+static rescomp_sparse_sums sparse_dot(const rescomp_sparse_block *block, const RESCOMP_ACTIVATION *input,
+                                      const RESCOMP_FLASH uint8_t *bitmap, int32_t columns, rescomp_sparse_reader *values)
 {
-    int32_t sum = 0;
+    rescomp_sparse_line line = rescomp_sparse_first_line(block);
+    rescomp_sparse_sums sums = {0, 0, 0, 0};
+    rescomp_sparse_reader reader = *values;
 
     for (int32_t first = 0; first < columns; first += 8) {
         int32_t place = first;
 
         for (unsigned places = *bitmap++; places != 0; places >>= 1) {
             if (places & 1) {
-                sum += (int32_t)rescomp_sparse_entry(&line, place, input, at, shape, lines) * RESCOMP_VALUE(values);
+                rescomp_sparse_next(&sums, &line, block, input, place, RESCOMP_VALUE(&reader));
             }
             ++place;
         }
     }
-    return sum;
+    *values = reader;
+    return sums;
 }
 
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
                     const RESCOMP_FLASH uint8_t *weight, rescomp_requantization by)
 {
-    const rescomp_sparse_lines lines = rescomp_sparse_lines_of(&shape);
-    const int32_t columns = (int32_t)shape.kernel.y * lines.kernel;
+    const int32_t columns = (int32_t)shape.kernel.y * (int32_t)shape.kernel.x * (int32_t)shape.input.channels;
     const int32_t row_bytes = (columns + 7) / 8;
 
     for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
-            const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
-            const rescomp_sparse_line first = rescomp_sparse_line_at(&at, &shape, &lines);
+        for (rescomp_count out_x = 0; out_x < shape.output.width;) {
+            const rescomp_sparse_block block = rescomp_sparse_block_at(&shape, out_y, out_x);
+            const RESCOMP_FLASH uint8_t *bitmap = weight;
             rescomp_sparse_reader values = rescomp_sparse_reader_at(weight + (int32_t)shape.output.channels * row_bytes);
 
             for (rescomp_count row = 0; row < shape.output.channels; ++row) {
-                const int32_t sum =
-                    sparse_dot(first, input, weight + (int32_t)row * row_bytes, columns, &values, &at, &shape, &lines);
+                const rescomp_sparse_sums sums = sparse_dot(&block, input, bitmap, columns, &values);
 
-                *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(sum, &by, row);
+                bitmap += row_bytes;
+                rescomp_sparse_store(sums, &block, output, row, shape.output.channels, &by);
             }
+            output += block.count * shape.output.channels;
+            out_x = (rescomp_count)(out_x + block.count);
         }
     }
 }

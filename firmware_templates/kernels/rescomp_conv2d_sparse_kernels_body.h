@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * The definition of RESCOMP_KERNEL, a convolution of values of type RESCOMP_ACTIVATION and of stored kernels (rescomp_sparse.h), whose
- * values RESCOMP_VALUE_AT reads.
+ * The definition of RESCOMP_KERNEL, a convolution of values of type RESCOMP_ACTIVATION and of stored kernels
+ * (rescomp_sparse.h), whose values RESCOMP_VALUE_AT reads.
  */
 #include "rescomp_kernels.h"
-#include "rescomp_sparse.h"
-#include "rescomp_window.h"
+#include "rescomp_sparse_patch.h"
 
-/* One kernel at one position; input points to its channel. Its first value is at `place`. */
-static int32_t kernel_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH uint8_t *values, uint32_t place,
-                          const rescomp_conv2d_shape *shape, rescomp_window at)
+/* One kernel, whose values begin at `place`; source: the entry of its channel that the first value is for. */
+static void kernel_dot(rescomp_sparse_sums *sums, const rescomp_sparse_block *block, const RESCOMP_ACTIVATION *input,
+                       const RESCOMP_FLASH uint8_t *values, uint32_t place, int32_t source, const rescomp_conv2d_shape *shape)
 {
-    const rescomp_count count = rescomp_window_run(at, shape);
-    int32_t sum = 0;
+    const int32_t channels = (int32_t)shape->input.channels;
+    rescomp_sparse_sums sum = *sums;
 
-    if (count == 0) {
-        return 0;
-    }
-    for (rescomp_count i = at.top; i < at.bottom; ++i) {
-        const RESCOMP_ACTIVATION *const source = input + rescomp_window_source(at, shape, i);
-        uint32_t next = place + (uint32_t)i * shape->kernel.x + at.left;
-
-        for (rescomp_count k = 0; k < count; k = (rescomp_count)(k + shape->input.channels)) {
-            sum += (int32_t)source[k] * RESCOMP_VALUE_AT(values, next);
-            ++next;
+    source += (int32_t)block->top * block->input_line;
+    place += (uint32_t)block->top * shape->kernel.x;
+    for (rescomp_count line = block->top; line < block->bottom; ++line) {
+        for (int32_t within = 0; within < block->kernel_line; within += channels) {
+            rescomp_sparse_add(&sum, block, input, source + within, within, RESCOMP_VALUE_AT(values, place));
+            ++place;
         }
+        source += block->input_line;
     }
-    return sum;
+    *sums = sum;
 }
 
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
@@ -37,27 +33,29 @@ void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output,
     const uint32_t entries = (uint32_t)shape.kernel.y * shape.kernel.x;
 
     for (rescomp_count out_y = 0; out_y < shape.output.height; ++out_y) {
-        for (rescomp_count out_x = 0; out_x < shape.output.width; ++out_x) {
-            const rescomp_window at = rescomp_place_window(&shape, out_y, out_x);
+        for (rescomp_count out_x = 0; out_x < shape.output.width;) {
+            const rescomp_sparse_block block = rescomp_sparse_block_at(&shape, out_y, out_x);
             const RESCOMP_FLASH uint8_t *bitmap = weight;
             uint32_t place = 0;
 
             for (rescomp_count row = 0; row < shape.output.channels; ++row) {
-                int32_t sum = 0;
+                rescomp_sparse_sums sums = {0, 0, 0, 0};
 
                 for (rescomp_count byte = 0; byte < row_bytes; ++byte) {
-                    const RESCOMP_ACTIVATION *channel = input + byte * 8u;
+                    int32_t source = block.source + (int32_t)byte * 8;
 
                     for (unsigned kernels = *bitmap++; kernels != 0; kernels >>= 1) {
                         if (kernels & 1) {
-                            sum += kernel_dot(channel, values, place, &shape, at);
+                            kernel_dot(&sums, &block, input, values, place, source, &shape);
                             place += entries;
                         }
-                        ++channel;
+                        ++source;
                     }
                 }
-                *output++ = (RESCOMP_ACTIVATION)rescomp_requantize(sum, &by, row);
+                rescomp_sparse_store(sums, &block, output, row, shape.output.channels, &by);
             }
+            output += block.count * shape.output.channels;
+            out_x = (rescomp_count)(out_x + block.count);
         }
     }
 }

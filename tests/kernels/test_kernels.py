@@ -335,7 +335,7 @@ def test_convolutions_read_nothing_past_their_buffers(dtype, weights):
     """Sizes, strides and paddings in one program, paddings wider than the kernel and larger than the image among them."""
     rng, bound = np.random.default_rng(5), min(10922, largest(dtype))
     instances = []
-    for i, (shape, window) in enumerate(edge_windows(rng)):
+    for i, (shape, window) in enumerate([*edge_windows(rng), *WIDE]):
         rows, area = int(rng.choice(EDGE_ROWS)), window.kernel_size[0] * window.kernel_size[1]
         plain = product(rng, dtype, weights, rows, area * shape[-1], bool(i % 3), area)
         op = ops.Conv2d(plain.weight, plain.bias, plain.requantization, plain.output, window.kernel_size, window.stride, window.padding)
@@ -355,6 +355,10 @@ def edge_windows(rng, count=16):
             found.append((tuple(shape), window))
     assert len(found) > 10
     return found
+
+
+WIDE = [((2, 14, 3), Window((3, 3), (1, 1), (1, 1, 1, 1))), ((1, 19, 2), Window((1, 2), (1, 2), (0, 0, 1, 0)))]
+"""Where four positions side by side reach no padding: kernels of sparse weights take so many at once."""
 
 
 def of_each_channel(rng, dtype, shape, window):

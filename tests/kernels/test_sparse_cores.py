@@ -16,11 +16,11 @@ from rescomp.validate.simavr import Simavr
 
 ROWS = 5
 WINDOWS = [
-    ((6, 5, 3), Window((3, 3), (1, 1), (1, 1, 1, 1))),
-    ((5, 7, 9), Window((2, 3), (2, 1), (0, 3, 1, 0))),
-    ((7, 4), Window((1, 4), (1, 2), (0, 0, 4, 1))),
+    ((4, 11, 2), Window((3, 3), (1, 1), (1, 1, 1, 1))),
+    ((3, 13, 9), Window((2, 3), (2, 1), (0, 3, 1, 0))),
+    ((19, 4), Window((1, 4), (1, 2), (0, 0, 5, 1))),
 ]
-"""The last over time; a padding wider than what is read of it, and channels past a byte of bitmap."""
+"""The last over time; a padding wider than what is read of it, channels past a byte of bitmap, and four positions that reach no padding."""
 
 
 def layers(rng):

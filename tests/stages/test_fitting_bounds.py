@@ -15,9 +15,10 @@ from rescomp.errors import UnsupportedError
 from rescomp.export.c import translate
 from rescomp.graph.weights import SparseWeight, smallest_storage
 from rescomp.lowering.lower import lower
-from rescomp.models import build
+from rescomp.models import build, build_net
 from rescomp.recipe import Recipe, load_recipe
 from rescomp.stages.fitting import RULE, candidates, predict_size
+from rescomp.stages.pricing import largest_size, probe
 
 ROOT = Path(rescomp.__file__).parent
 CHANNELS, CLASSES = 5, 3
@@ -86,6 +87,33 @@ def test_no_weights_make_more_than_was_predicted(seed: int, how: str) -> None:
     const, state = made(recipe, how)
     assert const <= predicted.const
     assert state == predicted.state
+
+
+LAYERED = {
+    "resnet1d": ("model.widths=[6,9]", (14, CHANNELS)),
+    "resnet2d": ("model.widths=[9]", (7, 6, CHANNELS)),
+    "dscnn1d": ("model.widths=[10]", (14, CHANNELS)),
+}
+
+
+@pytest.mark.parametrize("how", ["apart", "equal", "zero", "together"])
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "channel"])
+@pytest.mark.parametrize("kind", LAYERED)
+def test_no_weights_of_sparse_layers_make_more_than_was_predicted(kind: str, granularity: str, how: str) -> None:
+    width, shape = LAYERED[kind]
+    generator = torch.Generator().manual_seed(3)
+    for bits, density in ((8, 0.1), (4, 0.1), (8, 0.45), (4, 0.45), (4, 0.9)):
+        thin = f"{{kind='sparse',density={density},granularity='{granularity}'}}"
+        recipe = load_recipe(None, [f"model.kind={kind}", width, f"compress=[{thin},{{kind='quantize',bits={bits}}}]"])
+        predicted = largest_size(probe(recipe, shape, CLASSES))
+        net = constrain(build_net(recipe.model, shape, CLASSES, torch.rand(CHANNELS), torch.rand(CHANNELS) + 0.01), recipe.compress)
+        for matrix in matrices(net):
+            matrix.weight.data = fill(matrix.weight, how, generator)
+        anneal(net, 1, 1)
+        calibrate(net, torch.randn(3, *shape), torch.full((3,), shape[0]), 10)
+        source = translate(lower(net.eval(), "made", tuple(map(str, range(CLASSES)))))
+        assert source.constant_bytes <= predicted.const
+        assert source.state_bytes + source.scratch_bytes == predicted.state
 
 
 def test_the_prediction_is_reached() -> None:

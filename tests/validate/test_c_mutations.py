@@ -115,19 +115,21 @@ def test_sparse_skips(planted):
 @pytest.mark.parametrize(
     ("weights", "name", "pattern", "replacement"),
     [
-        ("sparse_delta_int8", "sparse_patch", r"\(int32_t\)at->left \* ", "(int32_t)at->left + "),
-        ("sparse_delta_int8", "sparse_patch", r"line < at->bottom", "line <= at->bottom"),
-        ("sparse_bitmap_int4", "sparse_patch", r"line->first \+= lines->kernel", "line->first += lines->input"),
+        ("sparse_delta_int8", "sparse_patch", r"\(int32_t\)at.left \* ", "(int32_t)at.left + "),
+        ("sparse_delta_int8", "sparse_patch", r"line < block->bottom", "line <= block->bottom"),
+        ("sparse_bitmap_int4", "sparse_patch", r"input_line - block->kernel_line", "input_line"),
         ("sparse_bitmap_int4", "conv2d_sparse_bitmap_body", r"\+\+place", "place += 2"),
         ("sparse_kernels_int8", "conv2d_sparse_kernels_body", r"place \+= entries", "place += entries - 1"),
-        ("sparse_kernels_int4", "conv2d_sparse_kernels_body", r" \+ at.left", ""),
+        ("sparse_kernels_int4", "conv2d_sparse_kernels_body", r"block->top \* shape->kernel.x", "block->top * 2"),
+        ("sparse_kernels_int4", "sparse_patch", r"entry\[3 \* step\]", "entry[2 * step]"),
+        ("sparse_delta_int4", "sparse_patch", r"source \+ 2 \* step, place", "source + step, place"),
         ("sparse_rows_int4", "conv2d_sparse_rows_body", r"7u", "8u"),
     ],
 )
 def test_sparse_windows(random_block, tmp_path, weights, name, pattern, replacement):
     rng = np.random.default_rng(3)
-    model = random_block(rng, weights=weights, channels=8, size=(4, 5))
-    x, lengths = rng.integers(-9000, 9000, (6, 4, 5, 8)), np.ones(6, np.int64)
+    model = random_block(rng, weights=weights, channels=8, size=(3, 11))
+    x, lengths = rng.integers(-9000, 9000, (6, 3, 11, 8)), np.ones(6, np.int64)
     write_export(tmp_path / "c", model)
     assert mismatches(model, tmp_path, x, lengths) == 0
     path = tmp_path / "c" / "rescomp" / f"rescomp_{name}.h"
