@@ -195,6 +195,9 @@ def _run_in_room(uses: Uses, run: Callable[[Sequence[str], bytes], bytes]) -> tu
 def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, variant: str, version: str, room: Room) -> UsesAnswer:
     numbers, plain = source.header_numbers, translate(uses.model).header_numbers
     parts: list[tuple[str, Any]] = [(name, np.array(numbers.get(name, MISSING), "<i4")) for name in plain]
+    if uses.model.channel_bits:
+        read = "SAMPLE" if uses.model.reads_samples else "INPUT"
+        parts.append((f"{source.macro}_{read}_FRACTION_BITS_OF_CHANNELS", np.array(uses.model.channel_bits, "<i4")))
     parts.append((f"sizeof({source.name}_state)", np.array(source.state_bytes + source.scratch_bytes, "<i4")))
     parts.append((f"{source.macro}_GRAPH_SHA256", np.frombuffer(source.sha256.encode(), "u1")))
     for i, label in enumerate(() if room.small else source.model.classes):

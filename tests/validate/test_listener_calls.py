@@ -24,6 +24,7 @@ MODELS = {
     "plain": summing_net(SMALL, 1),
     "decides": with_decision(summing_net(TWO, 2), Decision(1, 3, 2)),
     "with gaps": summing_net(replace(SMALL, hop=300), 1),
+    "channels": replace(summing_net(TWO, 2), channel_bits=(13, 3)),
     "streams": replace(with_decision(summing_net(TWO, 2), Decision(1, 3, 2)), policy=StreamPolicy(gap=1, half_window=3)),
 }
 
@@ -32,10 +33,10 @@ MODELS = {
 def used(tmp_path):
     """A function (model, right, wrong, core) -> what the witness answers to the C in which a piece is replaced."""
 
-    def use(name="decides", right="", wrong="", core=None):
+    def use(name="decides", right="", wrong="", core=None, file="ear.c"):
         model = MODELS[name]
         write_export(tmp_path / "c", model, Target(core) if core else None)
-        path = tmp_path / "c" / "ear.c"
+        path = tmp_path / "c" / file
         text = path.read_text()
         assert not right or text.count(right) == 1
         path.write_text(text.replace(right, wrong) if right else text)
@@ -54,10 +55,19 @@ def test_generated_c_is_pushed_as_numpy_is(name, used):
     assert (answer.mismatches, answer.first, answer.small, answer.unheard) == (0, "", False, False)
 
 
-@pytest.mark.parametrize(("name", "core"), [("streams", "cortex-m0"), ("decides", "atmega2560"), ("plain", "riscv32imc")])
+@pytest.mark.parametrize(
+    ("name", "core"),
+    [("streams", "cortex-m0"), ("decides", "atmega2560"), ("plain", "riscv32imc"), ("channels", "cortex-m4"), ("channels", "atmega2560")],
+)
 def test_so_is_a_core(name, core, used, emulated):
     answer = used(name, core=emulated(core))
     assert (answer.mismatches, answer.first, answer.unheard) == (0, "", False)
+
+
+def test_fraction_bits_of_channels_are_compiled_and_compared(used):
+    """As numbers, and as the entries of an array."""
+    answer = used("channels", "OF_CHANNELS {13, 3}", "OF_CHANNELS {13, 2}", file="ear.h")
+    assert (answer.mismatches, answer.first) == (1, "EAR_SAMPLE_FRACTION_BITS_OF_CHANNELS is [13, 2] instead of [13, 3]")
 
 
 def test_a_core_without_memory_for_two_listeners_says_so(used, emulated):
