@@ -162,8 +162,8 @@ def commands(every: Sequence[Target]) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def warm_up(fuzzer: Fuzzer) -> None:
-    """Run in the parent what compiles nothing: templates are parsed and classes built once, not in every fork."""
-    for base, command in commands(fuzzer.targets):
+    """Run in the parent each command that compiles nothing, of one base: templates are parsed and classes built once, not in every fork."""
+    for command, base in {command: base for base, command in commands(fuzzer.targets)}.items():
         if "c" not in command or "verify" not in command:
             with tempfile.TemporaryDirectory(dir=fuzzer.work / "sandboxes") as sandbox:
                 lay_out(fuzzer.work / base, Path(sandbox))

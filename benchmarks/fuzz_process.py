@@ -46,6 +46,7 @@ class WarmParent:
 
     def __init__(self) -> None:
         _import_everything()
+        c_program.object_folder()  # one for all forks
         self.settle()
 
     def settle(self) -> None:

@@ -1,5 +1,6 @@
 """Shared by all tests: the witnesses, and small integer models with random weights."""
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -46,14 +47,24 @@ from rescomp.models.recurrent.compiled import build as shared_objects
 from rescomp.models.recurrent.compiled.recurrence import library
 from rescomp.store import Disk, injected
 from rescomp.targets.cores import find_core
+from rescomp.validate import c_program
 from rescomp.validate.emulation import check_tools
 from rescomp.validate.onnxruntime import OnnxruntimeWitness
 from rescomp.validate.registry import load_witness
 from rescomp.validate.tflite import RESOLVERS, TfliteWitness
 from rescomp.validate.witness import Job
 
+gc.disable()
+"""Until all tests are collected: nothing of them is garbage, and it is walked through again and again."""
+
 SLOWEST = 10
 """Files that CI names with the time that their tests took."""
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -94,6 +105,17 @@ class FastDisk(Disk):
 @pytest.fixture(scope="session", autouse=True)
 def _fast_disk():
     with injected(FastDisk()):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _objects_of_all_processes(tmp_path_factory):
+    """Kernels are compiled once for all processes of pytest: object files are found by the bytes that they are made of and the command."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "objects"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(c_program, "object_folder", lambda: folder)
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -128,7 +129,7 @@ def build_program(
     What no model changes, and what was built of the same files by the same command, is compiled once in this process. Raises InputError
     with the compiler's first lines when it refuses.
     """
-    kept = Path(_object_folder().name) / f"{_name_program(compiler, folder, sources, link, linker or ())}.program"
+    kept = Path(_folder("programs").name) / f"{_name_program(compiler, folder, sources, link, linker or ())}.program"
     if not kept.exists():
         _build_program(compiler, folder, program, sources, link, linker)
         shutil.copy2(folder / program, kept)
@@ -168,18 +169,38 @@ def _compile_alone(compiler: Sequence[str], folder: Path, source: Path) -> Path:
 
 def _object(compiler: tuple[str, ...], source: Path) -> Path:
     """The object file of a source that includes only headers beside it: found by its text, theirs, and the command."""
-    texts = [read_file(path) for path in (source, *sorted(source.parent.glob("*.h")))]
+    texts = [read_file(path) for path in (source, *_headers(source))]
     key = hashlib.sha256(b"\0".join((*(word.encode() for word in compiler if not word.startswith("-I")), *texts))).hexdigest()
-    folder = Path(_object_folder().name)
+    folder = object_folder()
     target = folder / f"{key}.o"
     if not target.exists():
-        _compile((*compiler, "-c", "-o", str(target), str(source)), folder)
+        made = folder / f"{key}-{os.getpid()}.o"
+        _compile((*compiler, "-c", "-o", str(made), str(source)), folder)
+        made.replace(target)  # whole, for another process that shares the folder
     return target
 
 
+def _headers(source: Path) -> list[Path]:
+    """Those beside it that it may include: whose names it, or one that it may include, holds."""
+    beside = {path.name.encode(): path for path in source.parent.glob("*.h")}
+    found: dict[bytes, Path] = {}
+    unread = [source]
+    while unread:
+        text = read_file(unread.pop()).replace(b"\\\n", b"")
+        named = {name: path for name, path in beside.items() if name in text and name not in found}
+        found |= named
+        unread += named.values()
+    return [found[name] for name in sorted(found)]
+
+
+def object_folder() -> Path:
+    """Where the object files lie that no model changes, as long as this process lives."""
+    return Path(_folder("objects").name)
+
+
 @cache
-def _object_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="rescomp-objects-")
+def _folder(kind: str) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix=f"rescomp-{kind}-")
 
 
 def _compile(command: Sequence[str], folder: Path) -> None:

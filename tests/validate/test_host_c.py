@@ -1,7 +1,9 @@
 """The witness c: what it says when tools, files or programs fail. That it agrees is in test_witnesses.py."""
 
 import errno
+import re
 import shutil
+import subprocess
 import tempfile
 
 import numpy as np
@@ -153,6 +155,29 @@ def test_a_compiler_without_room_is_not_a_fault_of_rescomp(said, tmp_path):
     (tmp_path / "a.c").write_text("int a;\n")
     with pytest.raises(InputError, match=r"^cannot write temporary files \(.*\): free space there, or set TMPDIR"):
         c_program.build_program([str(compiler)], tmp_path, "a.out", [tmp_path / "a.c"])
+
+
+@pytest.mark.parametrize(("header", "compiled"), [("direct.h", 2), ("behind.h", 2), ("strange.h", 1)])
+def test_a_kernel_is_compiled_again_when_a_header_that_it_reads_is_another(header, compiled, tmp_path):
+    folder, compiler = tmp_path / "rescomp", tmp_path / "cc"
+    folder.mkdir()
+    compiler.write_text(f'#!/bin/sh\nfor word; do [ "$word" = -c ] && echo >>{tmp_path}/compiled; done\nexec gcc "$@"\n')
+    compiler.chmod(0o755)
+    (tmp_path / "main.c").write_text("int kernel(void);\nint main(void) { return kernel(); }\n")
+    (folder / "kernel.c").write_text('#include "direct.h"\nint kernel(void) { return DIRECT + BEHIND; }\n')
+    texts = {
+        "direct.h": '#include \\\n"behind.h"\n#define DIRECT 1\n',
+        "behind.h": "#define BEHIND 2\n",
+        "strange.h": "#define STRANGE 3\n",
+    }
+    returned = []
+    for number in ("0", "7"):
+        for name, text in texts.items():
+            (folder / name).write_text(re.sub(r"(?<= )\d", number, text) if name == header else text)
+        c_program.build_program([str(compiler), f"-I{tmp_path}"], tmp_path, "a.out", [tmp_path / "main.c", folder / "kernel.c"])
+        returned.append(subprocess.run([tmp_path / "a.out"], check=False, timeout=60).returncode)
+    assert len((tmp_path / "compiled").read_text().splitlines()) == compiled
+    assert returned == {"direct.h": [2, 9], "behind.h": [1, 8], "strange.h": [3, 3]}[header]
 
 
 @pytest.mark.timeout(30)
