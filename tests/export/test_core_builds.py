@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def output(*command, **options):
     return result.stdout
 
 
-@pytest.fixture(params=CORES)
+@pytest.fixture(scope="module", params=CORES)
 def core(request):
     core = CORES[request.param]
     if shutil.which(core.family.compiler) is None and os.environ.get("CI") != "true":
@@ -56,33 +57,40 @@ def core(request):
     return core
 
 
-@pytest.fixture
-def sources(core, random_fastgrnn, random_block, tmp_path):
+@pytest.fixture(scope="module")
+def sources(core, random_fastgrnn, random_block, tmp_path_factory):
     """The folder of the C of several models for the core, by speed and by size, beside one rescomp/ with the kernels of all."""
+    folder = tmp_path_factory.mktemp(core.name)
     rng = np.random.default_rng(0)
     models = [random_fastgrnn(rng, **form) for form in MODELS] + [random_block(rng, weights=weights) for weights in ("ternary", "int8")]
     models.append(probe_model(frontend_graph(FrontEnd())))
     for i, (model, prefer) in enumerate(itertools.product(models, PREFERENCES)):
         for name, data in export_c(replace(model, name=f"{model.name}{i}"), Target(core, prefer)).items():
-            path = tmp_path / name
+            path = folder / name
             path.parent.mkdir(exist_ok=True)
             assert name in ("README.md", "LICENSE") or not path.exists() or path.read_bytes() == data
             path.write_bytes(data)
-    return tmp_path
+    return folder
 
 
-def compiled(core, folder, *flags):
-    """The object files, each of its own build folder."""
-    names = [str(path.relative_to(folder)) for pattern in ("*.c", "rescomp/*.c", "rescomp/*.S") for path in folder.glob(pattern)]
-    output(core.family.compiler, *core.flags, *WARNINGS, *flags, "-c", *names, cwd=folder)
+MODELS_C, KERNELS_C, ASSEMBLY = "*.c", "rescomp/*.c", "rescomp/*.S"
+
+
+def listed(folder, *patterns):
+    return [str(path) for pattern in patterns for path in folder.glob(pattern)]
+
+
+def compiled(core, sources, folder, *flags):
+    """The object files of all sources, in a build folder."""
+    output(core.family.compiler, *core.flags, *WARNINGS, *flags, "-c", *listed(sources, MODELS_C, KERNELS_C, ASSEMBLY), cwd=folder)
     return [str(path) for path in sorted(folder.glob("*.o"))]
 
 
-def test_no_warning_no_library_no_float(core, sources):
+def test_no_warning_no_library_no_float(core, sources, tmp_path):
     """-Os and -O3; no symbol is undefined but memcpy and the like, no global can be written, no instruction is of floating point."""
     float_code = re.compile(FLOAT[core.family.name])
     for flags in (("-std=gnu99", "-Os"), ("-std=gnu11", "-O3")):
-        objects = compiled(core, sources, *flags)
+        objects = compiled(core, sources, tmp_path, *flags)
         symbols = [line.split() for line in output(f"{core.family.prefix}nm", *objects).splitlines()]
         undefined = {fields[1] for fields in symbols if len(fields) == 2 and fields[0] == "U"}
         foreign = {name for name in undefined if not name.startswith("rescomp_")} - LIBRARY - {"__stop_rescomp_constants_past_64_KB"}
@@ -91,10 +99,10 @@ def test_no_warning_no_library_no_float(core, sources):
         assert not float_code.search(output(f"{core.family.prefix}objdump", "-dr", *objects))
 
 
-def test_nothing_calls_itself(core, sources):
+def test_nothing_calls_itself(core, sources, tmp_path):
     """No function reaches itself: the deepest stack is bounded. From the relocations of calls, an object file and section a function."""
     calls, caller = {}, set()
-    for name in compiled(core, sources, "-std=gnu99", "-O1", "-ffunction-sections", "-fno-inline"):
+    for name in compiled(core, sources, tmp_path, "-std=gnu99", "-O1", "-ffunction-sections", "-fno-inline"):
         symbols = (line.split() for line in output(f"{core.family.prefix}objdump", "-t", name).splitlines())
         functions = {fields[-1] for fields in symbols if "F" in fields[2:-1] or fields[1:2] == ["F"]}  # not labels of assembly
         for line in output(f"{core.family.prefix}objdump", "-dr", name).splitlines():
@@ -124,14 +132,14 @@ def need(tool):
         pytest.skip(f"needs {tool}: apt-get install {tool}")
 
 
-def test_clang_compiles_and_assembles_it(core, sources):
+def test_clang_compiles_and_assembles_it(core, sources, tmp_path):
+    """A standard changes what is read, not what is made of it: machine code is made of one of two."""
     if core.family.name not in CLANG:
         pytest.skip("AVR is GCC's")
     need("clang")
-    flags = [flag for flag in core.flags if not flag.startswith("--specs")]
-    names = [str(path.relative_to(sources)) for pattern in ("*.c", "rescomp/*.c", "rescomp/*.S") for path in sources.glob(pattern)]
-    for standard in ("c99", "c17"):
-        output("clang", *CLANG[core.family.name], *flags, *WARNINGS, f"-std={standard}", "-Os", "-c", *names, cwd=sources)
+    flags = ["clang", *CLANG[core.family.name], *(flag for flag in core.flags if not flag.startswith("--specs")), *WARNINGS]
+    output(*flags, "-std=c17", "-fsyntax-only", *listed(sources, MODELS_C, KERNELS_C), cwd=tmp_path)
+    output(*flags, "-std=c99", "-Os", "-c", *listed(sources, MODELS_C, KERNELS_C, ASSEMBLY), cwd=tmp_path)
 
 
 ARM = "--target=arm-none-eabi", "-isystem", "/usr/include/newlib"
@@ -194,8 +202,12 @@ def test_cppcheck_finds_nothing(plain):
     output("cppcheck", "-q", "--std=c99", "--enable=warning,performance,portability", "--error-exitcode=3", ".", cwd=plain)
 
 
-def test_a_tap_compiles(core, sources):
-    compiled(core, sources, "-std=gnu99", "-O2", "-DRESCOMP_TAP")
+def test_a_tap_compiles(core, sources, tmp_path):
+    """Models alone have one: kernels are compiled without it above."""
+    assert not [name for name in listed(sources, "rescomp/*") if "RESCOMP_TAP" in Path(name).read_text()]
+    tapped = listed(sources, MODELS_C)
+    assert all("RESCOMP_TAP" in Path(name).read_text() for name in tapped)
+    output(core.family.compiler, *core.flags, *WARNINGS, "-std=gnu99", "-O2", "-DRESCOMP_TAP", "-c", *tapped, cwd=tmp_path)
 
 
 def test_assembly_begins_and_ends_its_functions_by_the_macros_of_its_architecture():
