@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -25,10 +25,12 @@ FRAMES_A_PUSH = 2
 """At most, on average: of a hop that is short beside a frame there are more."""
 STALE = 0x5A5A
 """Every sample of a frame in which nothing was pushed yet."""
-HOSTILE_COUNTERS = (0, 1, 0x5A5A5A5A, (1 << 32) - 1)
+HOSTILE_COUNTERS = (0, 1, 1 << 16, 0x5A5A5A5A, (1 << 32) - 1)
 """Beside those about each counter's own limit."""
 LEAST_BLOCK = 65
 """Samples that are pushed at a time where a frame and a hop are fewer."""
+MOST_COUNT = (1 << 31) + (1 << 16)
+"""Samples that are pushed at a time: no number of 16 bits, nor of 32 with a sign."""
 _PUSHED = np.dtype([("taken", "<u4"), ("stepped", "u1")])
 
 
@@ -41,6 +43,7 @@ class ListenerCall(IntEnum):
     LOSE = 3
     TELL = 4
     FRONTEND = 5
+    PUSH_MOST = 6
 
 
 def block_samples(model: IntegerModel) -> int:
@@ -68,6 +71,7 @@ class ListenerCalls(Calls):
 
     def _call_all(self, pushes: int) -> None:
         """Parts of every size that matters to each listener in turn; beginnings and counters of any bits in the middle of frames."""
+        self._orders = [self._hostile(limit) for limit in self._limits]
         last, left, sizes = len(self._listening) - 1, pushes * FRAMES_A_PUSH * self._model.hop, self._sizes()
         for which in range(last + 1):
             self._listen(which)
@@ -75,13 +79,15 @@ class ListenerCalls(Calls):
             if left <= 0:
                 break
             which, size = number % (last + 1), next(sizes)
-            if number % 7 == 3:
+            if number % 5 == 3:
                 self._bits(which)
             elif number % 23 == 17:
                 self._listen(which)
             elif number % 11 == 5:
                 self._frontend(which)
             left -= self._push_all(which, size)
+        for which in range(last + 1):
+            self._push_most(which)
 
     def _sizes(self) -> Iterator[int]:
         """Nothing, one, about what a program may count in, and about a hop, a frame and both, in drawn orders without an end."""
@@ -119,14 +125,30 @@ class ListenerCalls(Calls):
 
     def _bits(self, which: int) -> None:
         """Counters that something else has written, each about its limit or of any bits; often an input is nearly whole."""
-        given = []
-        for name, limit in zip(self.counters, self._limits, strict=True):
-            values = np.array([*HOSTILE_COUNTERS, max(limit, 1) - 1, max(limit, 1) - 1, limit, limit + 1])
-            value = int(self._draws.choice(values, ()))
+        self._set_counters(which, [next(order) for order in self._orders])
+
+    def _hostile(self, limit: int) -> Iterator[int]:
+        """Values of a counter in drawn orders without an end."""
+        values = np.unique([*HOSTILE_COUNTERS, max(limit, 1) - 1, limit, limit + 1])
+        while True:
+            yield from values[self._draws.order((len(values),))].tolist()
+
+    def _set_counters(self, which: int, values: Sequence[int]) -> None:
+        for name, value in zip(self.counters, values, strict=True):
             setattr(self._listening[which], name, value)
-            given.append(np.array(value, "<u4"))
+        given = [np.array(value, "<u4") for value in values]
         self.call(ListenerCall.BITS, which, given=given)
         self._tell_counters(which, "bits in its counters")
+
+    def _push_most(self, which: int) -> None:
+        """More samples than 31 bits count, of which the last frame of an input is read: nothing is touched behind it."""
+        *_, frames = self._limits[:3]
+        self._set_counters(which, [0, 0, frames - 1, *[0] * (len(self.counters) - 3)])
+        samples = self._drawn_samples(int(self._model.samples.type.shape[0]))
+        taken, stepped = self._listening[which].push(samples)
+        self.call(ListenerCall.PUSH_MOST, which, MOST_COUNT, given=(samples.astype("<i2"),))
+        self._tell_push(which, "a push of most", taken, stepped=stepped)
+        self._tell(which)
 
     @property
     def _limits(self) -> tuple[int, ...]:
@@ -177,6 +199,14 @@ class StreamListenerCalls(ListenerCalls):
     @property
     def _limits(self) -> tuple[int, ...]:
         return *super()._limits, int(self._model.samples.type.shape[0]), 1
+
+    def _push_most(self, which: int) -> None:
+        """So many that are lost, too."""
+        super()._push_most(which)
+        taken, stepped = self._listening[which].lose(MOST_COUNT)
+        self.call(ListenerCall.LOSE, which, MOST_COUNT)
+        self._tell_push(which, "a loss of most", taken, stepped=stepped)
+        self._tell(which)
 
     def _push_all(self, which: int, count: int) -> int:
         """A quarter of all parts is lost."""

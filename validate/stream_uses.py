@@ -161,7 +161,7 @@ class _Use:
             self.feed(0)
 
     def use_any_bits(self) -> None:
-        for bits in (2 * self.sketch.policy.half_window, 0x5A5A, 0xFFFF):
+        for bits in (2 * self.sketch.policy.half_window, 0x0100, 0x5A5A, 0xFFFF):
             self.use_bits(bits)
         for _ in self.readings:
             self.use_bits(self.draw(1 << 16))
