@@ -20,21 +20,21 @@ def give_supports(net: Net, entries: Sequence[Sparse]) -> None:
     """
     matrices, cells = named_matrices(net), {name for cell in net.cells for name in cell_matrices(cell)}
     owners = {name: entry for name, entry in entries_by_name(entries, matrices).items() if entry.matrices or not net.cells or name in cells}
-    kept = _kept_whole(net)
+    positions = _positions(net)
     for entry in entries:
         own = [name for name, owner in owners.items() if owner is entry]
         _refuse(entry, own, cells, has_cells=bool(net.cells))
-        if all(_is_left(entry, name, kept) for name in own):
+        thinned = [name for name in own if name not in _left_alone(net, entry)]
+        if not thinned:
             raise InputError(
                 f"{entry.phrase} in compress changes nothing of this net: depthwise kernels and random projections stay as they are, "
                 'and classes under granularity = "channel": name other matrices'
             )
-    positions = _positions(net)
-    for name, entry in owners.items():
-        own_density = (entry.density_u if name.startswith(STATE_MATRIX) else entry.density_w) if name in cells else None
-        kind = RegrowingSupport if entry.regrow else SparseSupport
-        for matrix in [] if _is_left(entry, name, kept) else matrices[name]:
-            matrix.support = kind.of(matrix.weight, own_density or entry.density, entry, positions.get(id(matrix), 1))
+        for name in thinned:
+            own_density = (entry.density_u if name.startswith(STATE_MATRIX) else entry.density_w) if name in cells else None
+            kind = RegrowingSupport if entry.regrow else SparseSupport
+            for matrix in matrices[name]:
+                matrix.support = kind.of(matrix.weight, own_density or entry.density, entry, positions.get(id(matrix), 1))
 
 
 def _refuse(entry: Sparse, own: Sequence[str], cells: set[str], *, has_cells: bool) -> None:
@@ -44,23 +44,17 @@ def _refuse(entry: Sparse, own: Sequence[str], cells: set[str], *, has_cells: bo
     without = [name for name in own if name in cells or (has_cells and name == CLASSIFIER)]
     if entry.granularity != "weight" and without:
         raise InputError(
-            f"granularity = {entry.granularity!r} of sparse in compress is for layers, and {without[0]} has no kernels or channels "
+            f'granularity = "{entry.granularity}" of sparse in compress is for layers, and {without[0]} has no kernels or channels '
             "to be left out whole: name layers in matrices, or leave granularity out"
         )
 
 
-def _kept_whole(net: Net) -> dict[str, bool]:
-    """The layers that some entry leaves as they are, by name: whether every one does, and not only one for whole channels."""
-    found: dict[str, bool] = {}
-    for module in net.layer_modules:
-        found |= {module.whole(name): True for name, layer in module.by_name.items() if layer.layer.is_special}
-        for name in () if net.cells else module.plan.last():
-            found.setdefault(module.whole(name), False)
+def _left_alone(net: Net, entry: Sparse) -> set[str]:
+    """The layers that the entry leaves as they are, by name."""
+    found = {module.whole(name) for module in net.layer_modules for name, layer in module.by_name.items() if layer.layer.is_special}
+    if entry.granularity == "channel" and not net.cells:
+        found |= {module.whole(name) for module in net.layer_modules for name in module.plan.last()}
     return found
-
-
-def _is_left(entry: Sparse, name: str, kept: dict[str, bool]) -> bool:
-    return name in kept and (kept[name] or entry.granularity == "channel")
 
 
 def _positions(net: Net) -> dict[int, int]:

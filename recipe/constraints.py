@@ -129,8 +129,8 @@ class Sparse(NamingEntry):
 
     @property
     def label(self) -> str:
-        """The density."""
-        return f"density {self.density:g}"
+        """The density, and of what where not of single weights."""
+        return f"density {self.density:g}" + ("" if self.granularity == "weight" else f" by {self.granularity}")
 
 
 class PiecewiseLinearActivations(RecipeSection):

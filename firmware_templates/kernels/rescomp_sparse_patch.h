@@ -55,24 +55,24 @@ typedef struct {
 
 /* The product with the entry at `source`, which counts where `place` of its line lies inside for the position. */
 static inline int32_t rescomp_sparse_inside(const rescomp_sparse_block *block, uint8_t position, const RESCOMP_ACTIVATION *input,
-                                            int32_t source, int32_t place, int32_t weight)
+                                            int32_t source, int32_t place, int8_t weight)
 {
-    return (uint32_t)(place - block->first[position]) < (uint32_t)block->run[position] ? input[source] * weight : 0;
+    return (uint32_t)(place - block->first[position]) < (uint32_t)block->run[position] ? (int32_t)input[source] * weight : 0;
 }
 
 /* One weight, at `place` of its line, times the entry at `source` of the input and those of the positions beside it. */
 static inline void rescomp_sparse_add(rescomp_sparse_sums *sums, const rescomp_sparse_block *block, const RESCOMP_ACTIVATION *input,
-                                      int32_t source, int32_t place, int32_t weight)
+                                      int32_t source, int32_t place, int8_t weight)
 {
     const int32_t step = block->step;
 
     if (block->whole) {
         const RESCOMP_ACTIVATION *const entry = input + source;
 
-        sums->a += entry[0] * weight;
-        sums->b += entry[step] * weight;
-        sums->c += entry[2 * step] * weight;
-        sums->d += entry[3 * step] * weight;
+        sums->a += (int32_t)entry[0] * weight;
+        sums->b += (int32_t)entry[step] * weight;
+        sums->c += (int32_t)entry[2 * step] * weight;
+        sums->d += (int32_t)entry[3 * step] * weight;
     } else {
         sums->a += rescomp_sparse_inside(block, 0, input, source, place, weight);
         sums->b += rescomp_sparse_inside(block, 1, input, source + step, place, weight);
@@ -105,7 +105,7 @@ static inline rescomp_sparse_line rescomp_sparse_first_line(const rescomp_sparse
 
 /* The weight at `place` of its row. */
 static inline void rescomp_sparse_next(rescomp_sparse_sums *sums, rescomp_sparse_line *line, const rescomp_sparse_block *block,
-                                       const RESCOMP_ACTIVATION *input, int32_t place, int32_t weight)
+                                       const RESCOMP_ACTIVATION *input, int32_t place, int8_t weight)
 {
     while (place >= line->end) {
         line->start = line->end;

@@ -162,10 +162,10 @@ def test_what_cannot_be_thinned_is_refused():
         (
             net,
             [Sparse(granularity="channel", matrices=(scores,))],
-            f"density 0.3 of {scores} in compress changes nothing of this net: depthwise",
+            f"density 0.3 by channel of {scores} in compress changes nothing of this net: depthwise",
         ),
         (separable, [Sparse(matrices=(kernel,))], "changes nothing of this net: depthwise kernels and random projections stay as they are"),
-        (with_cell, [Sparse(granularity="kernel")], "granularity = 'kernel' of sparse in compress is for layers, and W has no kernels"),
+        (with_cell, [Sparse(granularity="kernel")], 'granularity = "kernel" of sparse in compress is for layers, and W has no kernels'),
         (with_cell, [Sparse(granularity="channel", matrices=("*",))], "is for layers, and W has no kernels or channels"),
         (net, [Sparse(matrices=("nothing*",))], "matches none of this net's matrices"),
         (net, [Ternary(matrices=(scores,)), Sparse()], "cannot be sparse and ternary"),
