@@ -87,7 +87,7 @@ def _check_depth(value: Any) -> None:
 def _check_text(value: Any) -> None:
     """Of a text, or of an object's keys. Lines may end, and columns be aligned."""
     for text in (value,) if isinstance(value, str) else value if isinstance(value, dict) else ():
-        if not all(is_shown(each) or each in "\n\t" for each in text):
+        if not is_shown(text.replace("\n", "").replace("\t", "")):
             raise ValueError(f"the text {text[:80]!r} holds a control character, or one that is no Unicode text")
 
 

@@ -201,7 +201,7 @@ class ModelDirectory:
         present = {file.relative_to(self.path).as_posix() for file in (self.path / folder).rglob("*") if file.is_file()}
         names = sorted(present.union(name for name in self._sums() if name.startswith(f"{folder}/")))
         for name in names:
-            if not all(map(is_shown, name)):
+            if not is_shown(name):
                 raise InputError(f"{self.path} holds {name!r}, whose name is no text of one line: remove it, rescomp did not write it")
         return names
 

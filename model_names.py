@@ -112,7 +112,7 @@ def check_name(name: str, what: str) -> None:
 
 def label_fault(label: str) -> str:
     """Why a text cannot be a class label, to stand behind it; nothing where it can. C gets all but harmless ASCII as octal escapes."""
-    if not all(map(is_shown, label)):
+    if not is_shown(label):
         return "holds a control character, or one that is no Unicode text"
     if len(label.encode()) > MOST_LABEL_BYTES:
         return f"takes {len(label.encode())} bytes, and a label at most {MOST_LABEL_BYTES}"

@@ -19,7 +19,7 @@ Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 def check_texts(value: Any) -> None:
     """Raise ValueError where a value of a document holds, in itself or in what it lists, a text that a terminal would not show as it is."""
-    if isinstance(value, str) and not all(map(is_shown, value)):
+    if isinstance(value, str) and not is_shown(value):
         raise ValueError(f"{value[:40]!r} holds a character that is not printable")
     if isinstance(value, Mapping):
         check_texts([*value.keys(), *value.values()])

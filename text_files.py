@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Mapping
 
 DECIMAL = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -22,20 +21,20 @@ _MARKS: Mapping[bytes, str] = {
 """Byte order marks of other encodings; UTF-32's begins as UTF-16's does, so it is looked for first."""
 
 
-_UNSHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's control characters, halves of pairs, and separators of lines and paragraphs."""
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What turns the direction of what stands behind it, so that a line shows another text than it holds."""
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Unicode's control characters (Cc), halves of pairs (Cs), and separators of lines and paragraphs (Zl, Zp); and what turns the direction
+of what stands behind it, so that a line shows another text than it holds.
+"""
 
 
-def is_shown(character: str) -> bool:
-    """Whether a terminal shows a character, rather than doing what it says."""
-    return unicodedata.category(character) not in _UNSHOWN and character not in _TURNING
+def is_shown(text: str) -> bool:
+    """Whether a terminal shows every character, rather than doing what it says."""
+    return _UNSHOWN.search(text) is None
 
 
 def escaped(text: str) -> str:
     """A text of whatever origin, as a terminal may show it: what is_shown refuses becomes an escape of Python's, but for line ends."""
-    return "".join(each if is_shown(each) or each == "\n" else ascii(each)[1:-1] for each in text)
+    return _UNSHOWN.sub(lambda found: found[0] if found[0] == "\n" else ascii(found[0])[1:-1], text)
 
 
 class TextError(ValueError):

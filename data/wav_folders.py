@@ -125,7 +125,7 @@ def _wav_files(entries: Iterable[Path]) -> list[Path]:
 def _with_names(sounds: list[Sound], labelled: bool) -> list[Sound]:
     """The sounds by name. Raises InputError for names that cannot be shown, and for sounds without a label."""
     for sound in sounds:
-        if not all(map(is_shown, sound.name)):
+        if not is_shown(sound.name):
             shown = os.fsencode(sound.name).decode("ascii", "backslashreplace")
             raise InputError(f"the file name {shown!r} holds a control character, or one that is no Unicode text: rename the file")
         if labelled and sound.label is None and sound.track is None:

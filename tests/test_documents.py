@@ -1,8 +1,20 @@
 """JSON and TOML that somebody else wrote: what Python's parsers would take, and every other part would stumble over, is refused."""
 
+import sys
+import unicodedata
+
 import pytest
 
 from rescomp.documents import MOST_DEPTH, MOST_DOCUMENT_BYTES, is_count, parse_json, parse_toml
+from rescomp.text_files import escaped, is_shown
+
+
+def test_every_character_is_shown_but_what_unicode_has_for_control_and_what_turns_lines():
+    unshown = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
+    for each in map(chr, range(sys.maxunicode + 1)):
+        shown = unicodedata.category(each) not in {"Cc", "Cs", "Zl", "Zp"} and each not in unshown
+        assert is_shown(each) == is_shown(f"a{each}b") == shown, ascii(each)
+        assert escaped(each) == (each if shown or each == "\n" else ascii(each)[1:-1])
 
 
 @pytest.mark.parametrize(
