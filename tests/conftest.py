@@ -61,6 +61,13 @@ SLOWEST = 10
 """Files that CI names with the time that their tests took."""
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests that may take longer than the others come first: at the end one process alone would be at them."""
+    limits = (item.get_closest_marker("timeout") for item in items)
+    longer = [limit is not None and limit.args[0] > float(config.getini("timeout")) for limit in limits]
+    items[:] = [item for first in (True, False) for item, is_longer in zip(items, longer, strict=True) if is_longer == first]
+
+
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
