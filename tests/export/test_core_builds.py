@@ -41,6 +41,7 @@ MODELS = (
     {"weights": "sparse_delta_int4"},
     {"weights": "ternary_rows"},
 )
+BLOCKS = ("ternary", "int8", "sparse_bitmap_int8", "sparse_delta_int4", "sparse_kernels_int4", "sparse_rows_int8")
 
 
 def output(*command, **options):
@@ -62,7 +63,7 @@ def sources(core, random_fastgrnn, random_block, tmp_path_factory):
     """The folder of the C of several models for the core, by speed and by size, beside one rescomp/ with the kernels of all."""
     folder = tmp_path_factory.mktemp(core.name)
     rng = np.random.default_rng(0)
-    models = [random_fastgrnn(rng, **form) for form in MODELS] + [random_block(rng, weights=weights) for weights in ("ternary", "int8")]
+    models = [*(random_fastgrnn(rng, **form) for form in MODELS), *(random_block(rng, weights=weights) for weights in BLOCKS)]
     models.append(probe_model(frontend_graph(FrontEnd())))
     for i, (model, prefer) in enumerate(itertools.product(models, PREFERENCES)):
         for name, data in export_c(replace(model, name=f"{model.name}{i}"), Target(core, prefer)).items():

@@ -27,6 +27,7 @@ FORMS = [
     ("gru", {"layers": 2, "low_rank": True}),
     ("lstm", {"weights": "sparse_bitmap_int4"}),
     ("block", {}),
+    ("block", {"weights": "sparse_kernels_int4", "size": (3, 10)}),
     ("int8_block", {"shape": (5, 4, 3)}),
     ("int8_block", {"shape": (7, 6)}),
     ("mixed", {"reads": "int8"}),

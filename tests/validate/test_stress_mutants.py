@@ -140,6 +140,7 @@ MODELS = {
     "gru": ("gru", {"power_of_two": False}),
     "lstm": ("lstm", {"low_rank": True}),
     "block": ("block", {"size": (3, 4), "channels": 2, "power_of_two": False}),
+    "block of sparse rows": ("block", {"size": (2, 2), "channels": 2, "weights": "sparse_rows_int8", "power_of_two": False}),
     "int8_block": ("int8_block", {}),
     "int8_block over time": ("int8_block", {"shape": (5, 2)}),
     "mixed": ("mixed", {}),
