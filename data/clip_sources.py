@@ -19,15 +19,20 @@ from .wav_source import read_wav
 
 
 def load_clips(
-    data: DataSection, sample_rate: int | None = None, classes: Sequence[str] = (), check: CheckClips = any_clips
+    data: DataSection,
+    sample_rate: int | None = None,
+    classes: Sequence[str] = (),
+    check: CheckClips = any_clips,
+    *,
+    grouped: bool = False,
 ) -> ClipsDataset:
     """The clips that `data` names.
 
     A WAV file or a folder of them (read_wav), out of which samples are read when they are asked for; or a bundled set, .npz,
     TRAIN.ts,TEST.ts or CSV logs, whose readings are the samples: integers as they are, other numbers in the format of data.fraction_bits.
     sample_rate: samples a second, to which WAV files are brought, and which a .npz may say itself as `sample_rate`; None: the source has to
-    say it. classes: as of load_dataset. check: is asked before a sample of WAV files is read, and before anything is made of other samples.
-    Raises InputError for images, for two rates or none, and as load_dataset.
+    say it. classes, grouped: as of load_dataset. check: is asked before a sample of WAV files is read, and before anything is made of
+    other samples. Raises InputError for images, for two rates or none, and as load_dataset.
     """
     source = data.source.strip()
     if holds_sound(source):
@@ -37,7 +42,7 @@ def load_clips(
         raise _of_images(source)
     if sample_rate is None and not source.lower().endswith(".npz"):
         raise _without_rate(source)
-    return _in_memory(load_dataset(data, classes), data, sample_rate, check)
+    return _in_memory(load_dataset(data, classes, grouped=grouped), data, sample_rate, check)
 
 
 def _in_memory(dataset: Dataset, data: DataSection, sample_rate: int | None, check: CheckClips) -> ClipsDataset:
@@ -46,7 +51,7 @@ def _in_memory(dataset: Dataset, data: DataSection, sample_rate: int | None, che
     bits = choose_fraction_bits(dataset.train, data.fraction_bits)
     rate = _agreed_rate(data.source, dataset.facts.get("sample_rate"), sample_rate)
     train, test = ArrayClips(dataset.train, rate, bits), ArrayClips(dataset.test, rate, bits)
-    check(train, test, dataset.classes)
+    check(train, test, dataset.classes, dataset.channels)
     digest = set_digest(dataset.classes, train.digest(), test.digest())
     known = (dataset.name, train, test, dataset.classes, digest, dataset.channels, dataset.facts, bits)
     return ClipsDataset(*known, remarks=dataset.notes)

@@ -64,8 +64,8 @@ class Clips(Protocol):
         ...
 
 
-CheckClips = Callable[[Clips, Clips, Sequence[str]], None]
-"""Who may refuse training clips, test clips and classes before a sample is read."""
+CheckClips = Callable[[Clips, Clips, Sequence[str], Sequence[str]], None]
+"""Who may refuse training clips, test clips, classes and names of channels before a sample is read."""
 
 
 def any_clips(*_: object) -> None:

@@ -139,7 +139,7 @@ def read_table(path: Path, *, may_be_empty: bool = False) -> Table:
     Above the header may stand `sep=;` and comments that begin with `#`; of these the last is the header where a reading follows it.
     Delimiters at the ends of lines, behind the last column, mean nothing.
     """
-    sheet = _sheet(path, _text(path))
+    sheet = _sheet(path, _text(path, "a header line" if may_be_empty else "a log with a header line and readings"))
     header_line, header, rows = _header(sheet, _rows(sheet))
     width = max(position + 1 for position, name in enumerate(header) if name)
     _check_header(f"{path}, line {header_line}", header[:width])
@@ -157,7 +157,7 @@ def read_table(path: Path, *, may_be_empty: bool = False) -> Table:
     return Table(path, dict(zip(header[:width], columns, strict=True)), tuple(lines), header_line)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, wanted: str) -> str:
     try:
         text = decode_text(read_file(path))
     except OSError as error:
@@ -165,7 +165,7 @@ def _text(path: Path) -> str:
     except TextError as error:
         raise InputError(f"{path}, line {error.line}: {error}") from error
     if not text.strip():
-        raise InputError(f"{path}, line 1: the file is empty: give a log with a header line and readings, or remove it")
+        raise InputError(f"{path}, line 1: the file is empty: give {wanted}, or remove it")
     return text
 
 

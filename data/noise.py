@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..recipe import DataSection
 from .clips import Clips
 from .resampling import resample, resampler
+from .turned_clips import TurnedClips
 from .wav import WavFile, read_header
 from .wav_clips import WavClips
 from .wav_folders import NOISE_FOLDER, noise_files
@@ -99,7 +100,8 @@ def noise_of(asked: str | None, data: DataSection, sample_rate: int, held_out: S
 def _ends(files: Sequence[WavFile], held_out: Sequence[Clips]) -> dict[Path, int]:
     """Of files that held-out clips are cut out of: the first sample that is theirs."""
     first: dict[Path, int] = {}
-    for clips in [each for each in held_out if isinstance(each, WavClips)]:
+    plain = [each.clips if isinstance(each, TurnedClips) else each for each in held_out]
+    for clips in [each for each in plain if isinstance(each, WavClips)]:
         for number, begin in clips.places[:, :2].tolist():
             path = clips.files[number].path.resolve()
             first[path] = min(begin, first.get(path, begin))

@@ -61,7 +61,7 @@ def read_wav(
     refuse_empty_sides(path, [excerpt.label for excerpt, _ in sided], [side for _, side in sided], classes)
     parts = [[each for each in sided if (each[1] == "test") == test] for test in (False, True)]
     train, test = (WavClips.of(sounds.files, [excerpt for excerpt, _ in part], classes, sounds.rate, data.channel) for part in parts)
-    check(train, test, classes)
+    check(train, test, classes, ())
     kept = np.array([side == "validation" for _, side in parts[0]])
     facts = {**sounds.facts, **_facts(sounds, excerpts, parts, data)}
     digest = set_digest(classes, train.digest(), test.digest())

@@ -247,8 +247,8 @@ def _aligned(size: int, alignment: int) -> int:
 
 
 def _crossing_states(graph: Graph, lives: _Lifetimes) -> list[str]:
-    """Next states that lie in the OLD value of a state: saved first, because that state may be overwritten."""
-    return sorted({after for before, after in graph.state.items() if lives.base(after) in graph.state and after != before})
+    """Next states that lie in the OLD value of another state: saved first, because that state may be overwritten."""
+    return sorted({after for before, after in graph.state.items() if lives.base(after) in graph.state.keys() - {before}})
 
 
 def _state_copies(graph: Graph, places: Mapping[str, Location], types: Mapping[str, TensorType], staged: Sequence[str]) -> list[BufferCopy]:

@@ -14,12 +14,14 @@ import numpy as np
 from ..errors import UnsupportedError
 from .fixed_point import FloatArray, IntArray, round_half_up_shift, saturate
 from .ir import Graph, IntegerModel, Node, Value
-from .ops import Align
+from .ops import Align, Reshape
 from .ops.align import ALIGNMENT, IDENTITY, ROTATION_BITS, ROTATION_ONE
-from .verify import verify_model
+from .verify import FRAME_INPUT, verify_model
 
 ALIGNMENT_STATE = "alignment"
 """The state's name, and that of the layer."""
+FOLLOWING = f"{ALIGNMENT_STATE}_next"
+"""What replaces it behind a step."""
 MOST_CALIBRATED = 1 << 15
 """Readings that a calibration adds up: three sums of them stay within +-2^30."""
 LENGTH_BITS = 13
@@ -28,31 +30,55 @@ WIDEST_TURN = -(ROTATION_ONE >> 1)
 
 
 def with_alignment(model: IntegerModel, channels: int, axes: Sequence[int], reference: Sequence[int]) -> IntegerModel:
-    """The model with a rotation before its step, which turns nothing until it is set.
+    """The model with a rotation before its step, or before its front-end, which turns nothing until it is set.
 
-    channels: of a reading, of which a step's input is one or more side by side; axes: those that are turned, three of each sensor, the
-    first sensor an accelerometer; reference: the direction in Q14 that its mean has in the training data. Raises UnsupportedError.
+    channels: of a reading or a sample, of which a step's input or a frame is one or more; axes: those that are turned, three of each
+    sensor, the first sensor an accelerometer; reference: the direction in Q14 that its mean has in the training data. Raises
+    UnsupportedError.
     """
-    if not model.is_recurrent or model.reads_samples or model.policy is not None:
-        raise UnsupportedError("an alignment stands before a model that has steps, reads a sensor's own readings and has no [stream]")
-    step, read = model.graphs["step"], model.input
+    if not model.is_recurrent or model.policy is not None:
+        raise UnsupportedError("an alignment stands before a model that has steps, and that has no [stream]")
+    read = model.samples if model.reads_samples else model.input
     x, y, z = reference
     op = Align(channels, tuple(axes), read.type.format, (x, y, z))
-    names, following_name = {read.name: f"{read.name}_aligned"}, f"{ALIGNMENT_STATE}_next"
-    nodes = (replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in step.nodes)
-    first = Node(ALIGNMENT_STATE, op, (read.name, ALIGNMENT_STATE), (names[read.name], following_name))
-    following = {**step.state, ALIGNMENT_STATE: following_name}
-    inputs = (*step.inputs, Value(ALIGNMENT_STATE, ALIGNMENT))
-    graph = Graph("step", inputs, (first, *nodes), (*step.outputs, following_name), following)
-    aligned = replace(model, graphs={**model.graphs, "step": graph})
+    turned = {"frontend": turned_frontend(op, model.graphs["frontend"])} if model.reads_samples else {}
+    step = _keeping(model.graphs["step"]) if turned else _turning(model.graphs["step"], read.name, op, FOLLOWING)
+    aligned = replace(model, graphs={**model.graphs, **turned, "step": step})
     verify_model(aligned)
     return aligned
 
 
+def turned_frontend(op: Align, frontend: Graph) -> Graph:
+    """A graph `frontend` behind an alignment, whose state it reads and leaves as it is."""
+    return _turning(frontend, FRAME_INPUT, op, ALIGNMENT_STATE)
+
+
+def _turning(graph: Graph, read: str, op: Align, following: str) -> Graph:
+    """The graph with an alignment of what it reads. following: what replaces the state; where that is itself, the graph only reads it."""
+    turned, kept = f"{read}_aligned", FOLLOWING if following == FOLLOWING else f"{ALIGNMENT_STATE}_used"
+    nodes = (replace(node, inputs=tuple(turned if name == read else name for name in node.inputs)) for node in graph.nodes)
+    first = Node(ALIGNMENT_STATE, op, (read, ALIGNMENT_STATE), (turned, kept))
+    outputs = (*graph.outputs, *([kept] if following == kept else []))
+    return _with_state(graph, (first, *nodes), outputs, following)
+
+
+def _keeping(step: Graph) -> Graph:
+    """The step with the state that the front-end reads, which it leaves as it is."""
+    view = Node(ALIGNMENT_STATE, Reshape(ALIGNMENT.shape), (ALIGNMENT_STATE,), (FOLLOWING,))
+    return _with_state(step, (view, *step.nodes), (*step.outputs, FOLLOWING), FOLLOWING)
+
+
+def _with_state(graph: Graph, nodes: tuple[Node, ...], outputs: tuple[str, ...], following: str) -> Graph:
+    inputs, state = (*graph.inputs, Value(ALIGNMENT_STATE, ALIGNMENT)), {**graph.state, ALIGNMENT_STATE: following}
+    return Graph(graph.name, inputs, nodes, outputs, state)
+
+
 def align_of(model: IntegerModel) -> Align | None:
-    """The alignment before the model's step; None: there is none."""
-    nodes = model.graphs["step"].nodes if model.is_recurrent else ()
-    reads = (model.input.name, ALIGNMENT_STATE) if nodes else ()
+    """The alignment before the model's step or front-end; None: there is none."""
+    if not model.is_recurrent:
+        return None
+    nodes, read = (model.graphs["frontend"].nodes, model.samples) if model.reads_samples else (model.graphs["step"].nodes, model.input)
+    reads = (read.name, ALIGNMENT_STATE)
     return next((node.op for node in nodes if isinstance(node.op, Align) and node.inputs == reads), None)
 
 

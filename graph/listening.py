@@ -6,7 +6,7 @@ import numpy as np
 
 from .fixed_point import IntArray
 from .ir import IntegerModel
-from .sound import numpy_features
+from .sound import NOTHING, FrameStates, numpy_features
 
 
 class Listening:
@@ -69,7 +69,12 @@ class Listening:
         self.held, self.skip = self._kept, self._hop + self._kept - self._span
 
     def _put_features(self) -> None:
-        self.features[self.frames] = self._features_of(self.samples[None])[0].reshape(-1)
+        self.features[self.frames] = self._features_of(self.samples[None], self.kept)[0].reshape(-1)
+
+    @property
+    def kept(self) -> FrameStates:
+        """What the front-end reads of a state, int64 [1, *shape] by name: nothing where nobody keeps one."""
+        return NOTHING
 
     def _answer(self) -> None:
         self.frames = 0

@@ -45,7 +45,7 @@ def verify_model(model: IntegerModel) -> None:
     if model.policy is not None:
         check_policy(model, model.policy)
     for graph in model.graphs.values():
-        if graph.name not in ("step", "decide") and graph.state:
+        if graph.name not in ("step", "decide", "frontend") and graph.state:
             raise UnsupportedError(f"graph {graph.name!r} keeps a state: only step and decide do")
     if model.classes:
         _verify_classes(model)
@@ -89,8 +89,12 @@ def _verify_frontend(model: IntegerModel) -> None:
         raise UnsupportedError(f"a hop of {model.hop} samples is outside 1..{MOST_ENTRIES:,}, or there is no frontend to make it")
     _verify_sampling(model.sampling)
     frontend = model.graphs["frontend"]
-    if len(frontend.inputs) != 1 or frontend.inputs[0].name != FRAME_INPUT or len(frontend.outputs) != 1:
+    if [value.name for value in frontend.data_inputs] != [FRAME_INPUT] or len(frontend.outputs) != 1:
         raise UnsupportedError(f"graph 'frontend' reads {FRAME_INPUT!r} and gives one value, the features of a frame")
+    kept = {value.name: value.type for value in model.states("step")}
+    for value in frontend.state_inputs:
+        if frontend.state[value.name] != value.name or kept.get(value.name) != value.type:
+            raise UnsupportedError(f"graph 'frontend' reads {value.name!r}, which is no state of the step with that type, or replaces it")
     samples, features = model.samples.type, model.features.type
     if samples.format.dtype != "int16" or len(samples.shape) != 2:
         raise UnsupportedError(f"graph 'frontend' reads int16 [samples, channels], not {samples}")

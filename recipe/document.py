@@ -39,8 +39,8 @@ class Recipe(RecipeSection):
 
     @property
     def alignment(self) -> FrontendSection | None:
-        """What turns the readings of a worn device; None: nothing."""
-        return None if self.frontend is None or self.frontend.kind != "align" else self.frontend
+        """What turns the readings, or the samples, of a worn device; None: nothing."""
+        return self.frontend if self.frontend is not None and (self.frontend.kind == "align" or self.frontend.align) else None
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,7 +11,7 @@ from .section import RecipeSection, split_names
 Whole = Annotated[int, Field(ge=0)]
 Hertz = Annotated[float, Field(ge=0)]
 ALIGN_KEYS = ("axes", "calibration", "calibration_readings")
-"""What kind `align` reads, and no other kind."""
+"""What kind `align` reads, and other kinds beside `align`."""
 
 
 class FrontendSection(RecipeSection):
@@ -24,7 +24,8 @@ class FrontendSection(RecipeSection):
     last one. pre_emphasis: s of x[i] - x[i-1] + x[i-1] / 2^s (0: none). floor: the least logarithm, base 2. coefficients: of mfcc. norm
     `area`: each band over its width. channels: of the data, which say it themselves. statistics: which, of kind `statistics`.
 
-    kind `align` makes no features: it turns the readings of a device that is worn at an angle, and reads three keys. axes: names or numbers
+    kind `align` makes no features: it turns the readings of a device that is worn at an angle, and reads three keys. align: whether the
+    samples of such a device are turned so before features are made of them, by the same keys. axes: names or numbers
     of the channels to turn, x, y, z of the accelerometer and then of further sensors (unset: all channels, in threes). calibration: the
     classes whose readings say how a device is worn, walking for instance (unset: all). calibration_readings: how many of them calibrate
     each group of the test recordings (unset: 400).
@@ -52,6 +53,7 @@ class FrontendSection(RecipeSection):
         ]
         | None
     ) = None
+    align: bool | None = None
     axes: Annotated[tuple[Whole | str, ...], Field(min_length=3, strict=False)] | None = None
     calibration: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     calibration_readings: Annotated[int, Field(ge=1, le=1 << 15)] | None = None
@@ -67,6 +69,16 @@ class FrontendSection(RecipeSection):
                 raise ValueError(
                     f"frontend.kind = align turns readings and makes no frames, so that it does not read frontend.{key}: leave it out"
                 )
-            if self.kind != "align" and key in ALIGN_KEYS:
-                raise ValueError(f"frontend.{key} is for frontend.kind = align, which stands behind no other front-end: leave it out")
+            if self.kind != "align" and not self.align and key in ALIGN_KEYS:
+                raise ValueError(f"frontend.{key} is for an alignment: set frontend.align = true before this front-end, or leave it out")
         return self
+
+    @property
+    def of_a_front_end(self) -> dict[str, Any]:
+        """The keys that are set, but for those of an alignment."""
+        return self.model_dump(exclude_none=True, exclude={"align", *ALIGN_KEYS})
+
+    @property
+    def of_an_alignment(self) -> dict[str, Any]:
+        """Those of an alignment that are set."""
+        return self.model_dump(exclude_none=True, include={"align", *ALIGN_KEYS})

@@ -128,6 +128,11 @@ def _unread_behind_a_front_end(recipe: Recipe) -> Iterator[str]:
     for key in ("recut", "time_warp"):
         if getattr(recipe.train, key):
             yield f"train.{key} changes windows of readings, and {of_frames}: leave it out, and set [augment] for its samples"
+    if recipe.alignment is not None and not recipe.model.is_recurrent and not recipe.model.is_own:
+        yield (
+            f"frontend.align keeps a rotation in the state of recurrent cells, and {recipe.model.kind} has none: choose a net with "
+            "cells, or leave it out"
+        )
     if recipe.train.rotation:
         yield f"train.rotation turns the axes of a sensor, and {of_frames}: leave it out"
 
@@ -165,7 +170,7 @@ def refuse_unread_of_streams(recipe: Recipe, origin: str = "the recipe") -> None
         )
     if recipe.alignment is not None and recipe.stream is not None:
         raise InputError(
-            f"{origin}: [stream] begins states anew, and frontend.kind = align keeps in one how the device is worn: leave one of them out"
+            f"{origin}: [stream] begins states anew, and an alignment keeps in one how the device is worn: leave one of them out"
         )
     if recipe.of_samples is not None and decide is not None and decide.rate is not None:
         raise InputError(f"{origin}: decide.rate is readings a second, which frontend.sample_rate and frontend.hop say: leave it out")

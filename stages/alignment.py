@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..data.clips import Clips
 from ..data.dataset import Dataset, load_dataset
 from ..data.input_format import OF_EACH, WantedBits, channel_bits, choose_fraction_bits, one_format, to_device_integers, to_real
 from ..data.split import Int64Array, Split
@@ -45,20 +46,19 @@ def load_worn(recipe: Recipe, section: FrontendSection, classes: Sequence[str], 
             f"{recipe.data.source} does not say whose a recording is, and frontend.kind = align turns those of each person or device "
             "alike: give group_train and group_test in the .npz, or logs with data.group; or leave [frontend] out"
         )
-    axes = asked_axes(section, dataset)
-    bits = _of_sensors(choose_fraction_bits(train, recipe.data.fraction_bits), axes, train.channels, recipe.data.fraction_bits)
+    axes = asked_axes(section, train.channels, dataset.channels)
+    bits = in_sensors(choose_fraction_bits(train, recipe.data.fraction_bits), axes, train.channels, recipe.data.fraction_bits)
     sums = dict(_sums(to_device_integers(train.x, bits), train, axes, calibrating(section, train, dataset.classes)))
-    alignment = Alignment(axes=axes, reference=_reference(sums, section) if known is None else known.reference)
-    if known is not None and known.axes != axes:
-        raise InputError(f"the net was trained with the axes {list(known.axes)}, and frontend.axes are {list(axes)}: give the same")
+    alignment = Alignment(axes=axes, reference=reference_of(sums, section) if known is None else known.reference)
+    refuse_other_axes(known, axes)
     found = {group: alignment_of(each, alignment.reference) for group, each in sums.items()}
-    _tell_unturned(found, train.groups, listener)
+    tell_unturned(found, train.groups, listener)
     turned = _turned(train, found, align_op(alignment, train.channels, bits), bits)
     names = (dataset.name, turned, dataset.test, dataset.classes, dataset.digest)
     return WornDataset(*names, dataset.channels, dataset.facts, dataset.notes, alignment=alignment, fraction_bits=bits)
 
 
-def _of_sensors(bits: FractionBits, axes: Sequence[int], channels: int, wanted: WantedBits) -> FractionBits:
+def in_sensors(bits: FractionBits, axes: Sequence[int], channels: int, wanted: WantedBits) -> FractionBits:
     """Fraction bits with which the three axes of each sensor are in one format, the coarsest of theirs. Raises InputError for a list in
     which they are not.
     """
@@ -67,7 +67,7 @@ def _of_sensors(bits: FractionBits, axes: Sequence[int], channels: int, wanted: 
         own = {chosen[axis] for axis in sensor}
         if len(own) > 1 and wanted not in (None, OF_EACH):
             raise InputError(
-                f"frontend.kind = align turns the channels {list(sensor)} into each other, and data.fraction_bits gives them "
+                f"an alignment turns the channels {list(sensor)} into each other, and data.fraction_bits gives them "
                 f"{[chosen[axis] for axis in sensor]}: give the three axes of a sensor the same"
             )
         for axis in sensor:
@@ -80,34 +80,37 @@ def align_op(alignment: Alignment, channels: int, fraction_bits: FractionBits) -
     return Align(channels, alignment.axes, Format(common_bits(fraction_bits)), alignment.reference)
 
 
-def asked_axes(section: FrontendSection, dataset: Dataset) -> tuple[int, ...]:
-    """frontend.axes as numbers of channels; where it is unset all of them. Raises InputError."""
-    count = dataset.train.channels
+def refuse_other_axes(known: Alignment | None, axes: Sequence[int]) -> None:
+    """Raise InputError where a net that goes on was trained with others."""
+    if known is not None and known.axes != axes:
+        raise InputError(f"the net was trained with the axes {list(known.axes)}, and frontend.axes are {list(axes)}: give the same")
+
+
+def asked_axes(section: FrontendSection, count: int, names: Sequence[str]) -> tuple[int, ...]:
+    """frontend.axes as numbers of channels; where it is unset all of them. names: of the `count` channels, or none. Raises InputError."""
     if section.axes is None:
         if count % AXES_OF_A_SENSOR:
             raise InputError(
-                f"frontend.kind = align turns channels in threes (x, y, z of one sensor), and there are {count}: name those to turn in "
-                "frontend.axes"
+                f"an alignment turns channels in threes (x, y, z of one sensor), and there are {count}: name those to turn in frontend.axes"
             )
         return tuple(range(count))
-    axes = tuple(_channel(each, dataset) for each in section.axes)
+    axes = tuple(_channel(each, count, names) for each in section.axes)
     if len(axes) % AXES_OF_A_SENSOR or len(set(axes)) < len(axes):
         raise InputError(f"frontend.axes names x, y, z of each sensor, three channels each and none twice, not {list(section.axes)}")
     return axes
 
 
-def _channel(asked: int | str, dataset: Dataset) -> int:
+def _channel(asked: int | str, count: int, names: Sequence[str]) -> int:
     """The number of a channel by its name or its number."""
-    if asked in dataset.channels:
-        return dataset.channels.index(str(asked))
-    count = dataset.train.channels
+    if asked in names:
+        return names.index(str(asked))
     if str(asked).isdecimal() and int(asked) < count:
         return int(asked)
-    near = f"the nearest one is {nearest(str(asked), dataset.channels)!r}, or " if dataset.channels else ""
+    near = f"the nearest one is {nearest(str(asked), names)!r}, or " if names else ""
     raise InputError(f"frontend.axes: the data have no channel {asked!r}; {near}give a number from 0 to {count - 1}")
 
 
-def calibrating(section: FrontendSection, split: Split, classes: Sequence[str]) -> Int64Array:
+def calibrating(section: FrontendSection, split: Split | Clips, classes: Sequence[str]) -> Int64Array:
     """Which recordings are of the classes in frontend.calibration, int64 rows; where it is unset all of them. Raises InputError."""
     if section.calibration is None:
         return np.arange(len(split))
@@ -125,7 +128,7 @@ def _sums(x: IntArray, split: Split, axes: Sequence[int], rows: Int64Array) -> I
         yield group, calibration_sums(np.asarray(replace(split.take(own), x=x[own]).steps, np.int64), axes)
 
 
-def _reference(sums: Mapping[int, IntArray], section: FrontendSection) -> tuple[int, int, int]:
+def reference_of(sums: Mapping[int, IntArray], section: FrontendSection) -> tuple[int, int, int]:
     """The mean of the groups' directions, as a direction in Q14."""
     found = [each for each in map(unit, sums.values()) if each is not None]
     total = np.sum(found, axis=0) if found else np.zeros(3)
@@ -137,7 +140,8 @@ def _reference(sums: Mapping[int, IntArray], section: FrontendSection) -> tuple[
     return direction(total.astype(np.float64))
 
 
-def _tell_unturned(found: Mapping[int, IntArray | None], groups: Int64Array, listener: Listener) -> None:
+def tell_unturned(found: Mapping[int, IntArray | None], groups: Int64Array, listener: Listener) -> None:
+    """Say of how many groups the recordings stay as they are. found: the alignments of groups that have readings to calibrate by."""
     every = set(groups.tolist())
     left = sum(found.get(group) is None for group in every)
     if left:

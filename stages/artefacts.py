@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from ..data.input_format import scales
 from ..data.steps import steps_of
 from ..errors import InputError, UnsupportedError, counted
 from ..frontend.asked import asked_front_end
+from ..frontend.description import FrontEnd
 from ..frontend.lowering import with_front_end
 from ..graph import serialize
-from ..graph.alignment import align_of
+from ..graph.alignment import align_of, turned_frontend
 from ..graph.formats import common_bits, own_bits
 from ..graph.ir import IntegerModel, Sampling
 from ..graph.verify import verify_runnable
@@ -102,21 +104,30 @@ def _is_aligned(manifest: Manifest, model: IntegerModel) -> bool:
     op, said = align_of(model), manifest.alignment
     if op is None or said is None:
         return op is None and said is None
-    return (op.channels, op.axes, op.reference) == (manifest.data.channels, said.axes, said.reference)
+    channels = manifest.data.channels if manifest.samples is None else manifest.samples.channels
+    return (op.channels, op.axes, op.reference) == (channels, said.axes, said.reference)
 
 
 def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
     """Whether the model's front-end, or that it has none, is the recipe's."""
     if recipe.of_samples is None or manifest.samples is None:
         return recipe.of_samples is None and not model.reads_samples
-    samples, asked = manifest.samples, recipe.of_samples.model_dump(exclude_none=True)
+    samples, asked = manifest.samples, recipe.of_samples.of_a_front_end
     try:
         front_end = asked_front_end(asked, samples.sample_rate, samples.channels)
     except InputError:
         return False
     if model.sampling not in (None, Sampling(samples.sample_rate, common_bits(samples.fraction_bits))):
         return False
-    return serialize.digest(with_front_end(model, front_end, model.sampling)) == serialize.digest(model)
+    return serialize.digest(_behind_another(model, front_end)) == serialize.digest(model)
+
+
+def _behind_another(model: IntegerModel, front_end: FrontEnd) -> IntegerModel:
+    """The model with that front-end, behind the alignment that it has."""
+    other, op = with_front_end(model, front_end, model.sampling), align_of(model)
+    if op is None:
+        return other
+    return replace(other, graphs={**other.graphs, "frontend": turned_frontend(op, other.graphs["frontend"])})
 
 
 def _kept_recipe(directory: ModelDirectory) -> Recipe | None:

@@ -17,6 +17,7 @@ from ..frontend.lowering import frontend_graph
 from ..graph.verify import MOST_RATE
 from ..models import build_net, decimation
 from ..recipe import Recipe
+from .worn_clips import refuse_unworn
 
 
 def refuse_impossible(recipe: Recipe) -> None:
@@ -24,11 +25,14 @@ def refuse_impossible(recipe: Recipe) -> None:
     assert recipe.of_samples is not None
     asked = recipe.of_samples
     rate = asked.sample_rate or (MOST_RATE if asked.preset is None else PRESETS[asked.preset].sample_rate)
-    asked_front_end(asked.model_dump(exclude_none=True), rate, asked.channels or 1)
+    asked_front_end(asked.of_a_front_end, rate, asked.channels or 1)
 
 
-def refuse_clips(recipe: Recipe, train: Clips, test: Clips, classes: Sequence[str]) -> None:
-    """Raise what training would when these clips were read and their features computed, as far as lengths, rate and channels tell it."""
+def refuse_clips(recipe: Recipe, train: Clips, test: Clips, classes: Sequence[str], names: Sequence[str]) -> None:
+    """Raise what training would when these clips were read and their features computed, as far as lengths, rate and channels tell it.
+
+    names: of the channels, where they have some.
+    """
     front_end = front_end_for(recipe, train)
     frontend_graph(front_end)
     frames = frames_of_all(recipe, train, front_end)
@@ -37,6 +41,8 @@ def refuse_clips(recipe: Recipe, train: Clips, test: Clips, classes: Sequence[st
         lengths = frames_of_each(clips, front_end, what, frames)
         if recipe.model.is_recurrent:
             refuse_shorter(lengths, recipe.model.readings_a_step, "model.readings", "frame", clips.told)
+    if recipe.alignment is not None:
+        refuse_unworn(recipe.alignment, recipe.data.source, train, names, classes)
     if recipe.augment is not None:
         noise_of(recipe.augment.noise, recipe.data, train.sample_rate, (test,))
     if not recipe.model.is_own:
@@ -55,7 +61,7 @@ def front_end_for(recipe: Recipe, clips: Clips) -> FrontEnd:
     """The front-end of a recipe for such clips. Raises InputError."""
     if recipe.of_samples is None:
         raise InputError("the recipe has no front-end: add [frontend]")
-    return asked_front_end(recipe.of_samples.model_dump(exclude_none=True), clips.sample_rate, clips.channels)
+    return asked_front_end(recipe.of_samples.of_a_front_end, clips.sample_rate, clips.channels)
 
 
 def name_of(recipe: Recipe, split: str) -> str:

@@ -23,7 +23,7 @@ from ..manifest import Calibrated, ClassFigures
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
 from ..recipe import RATES, Recipe, parse_recipe
 from .artefacts import read_model, read_vectors
-from .calibrated import calibrated_accuracy
+from .calibration_worth import of_new_recordings
 from .class_figures import class_figures
 from .compared_sets import TEST
 from .evidence import VectorSet
@@ -148,7 +148,7 @@ def evaluate(
             known = (manifest, reader, clock.settle, hearing)
             subject = new_subject(source, recipe, overrides, *known, stream=stream, samples=perturb)
         found = _evaluate(subject, reader, asked, listener)
-        found = replace(found, calibrated=manifest.calibrated if source is None else _calibrated(recipe, reader, subject))
+        found = replace(found, calibrated=manifest.calibrated if source is None else of_new_recordings(recipe, reader, hearing, subject))
         if source is None:
             kept = _figures(vectors, found, [model.classes[each] for each in asked.background], missing=bool(subject.missing))
             _keep(directory, model, vectors, kept, listener)
@@ -159,13 +159,6 @@ def _background(model: IntegerModel, recipe: Recipe, asked: Sequence[str]) -> tu
     """The classes that are no words: as asked, or as the decision was chosen. Raises InputError."""
     own = recipe.decide.background if recipe.decide is not None else None
     return tuple(class_number(each, model.classes, "the model has") for each in asked or own or ())
-
-
-def _calibrated(recipe: Recipe, reader: Reader, subject: Subject) -> Calibrated | None:
-    """Of new recordings of a worn device."""
-    if recipe.alignment is None or subject.readings is None or not len(subject.readings):
-        return None
-    return calibrated_accuracy(recipe.alignment, reader, subject.readings)
 
 
 def _refuse_unread(source: str | None, overrides: Sequence[str], stream: bool, rate: float | None, background: Sequence[str]) -> None:

@@ -24,22 +24,27 @@ from ..graph.fixed_point import IntArray
 from ..graph.formats import FractionBits, common_bits, own_bits
 from ..graph.ir import IntegerModel, Sampling
 from ..graph.sound import Features, Pcm
-from ..manifest import Manifest
+from ..manifest import Alignment, Manifest
 from ..recipe import FrontendSection, Recipe
 from ..validate.host_c import find_compiler
 from ..validate.host_frontend import trained_features
 from .alignment import WornDataset, load_worn
 from .clip_frames import frames_of_all, front_end_for, name_of, reads_images, refuse_clips, refuse_impossible
 from .listener import Listener, Silent, tell
+from .worn_clips import with_turned_clips
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureDataset(Dataset):
-    """Features as readings. clips: what they were made of. frames: of every clip, None where each has its own."""
+    """Features as readings. clips: what they were made of. frames: of every clip, None where each has its own.
+
+    alignment: by which the training clips were turned, each by the calibration of its group; None: they are as they were.
+    """
 
     front_end: FrontEnd
     clips: ClipsDataset
     frames: int | None
+    alignment: Alignment | None = None
 
 
 class LoadReadings(Protocol):
@@ -57,18 +62,21 @@ def load_readings(recipe: Recipe, known: Manifest | None = None, listener: Liste
     InputError.
     """
     classes = () if known is None else known.classes
-    if recipe.alignment is not None:
-        turned = None if known is None else known.alignment
+    turned = None if known is None else known.alignment
+    if recipe.alignment is not None and recipe.of_samples is None:
         worn = load_worn(_in_format(recipe, known), recipe.alignment, classes, turned, listener or Silent())
         return resolved(recipe, worn), worn
     if recipe.of_samples is None:
         return recipe, load_dataset(recipe.data, classes)
     refuse_impossible(recipe)
-    clips = load_clips(_in_format(recipe, known).data, recipe.of_samples.sample_rate, classes, partial(refuse_clips, recipe))
-    front_end = front_end_for(recipe, clips.train)
-    listener = listener or Silent()
+    data, listener = _in_format(recipe, known).data, listener or Silent()
+    worn_alike = recipe.alignment is not None
+    clips = load_clips(data, recipe.of_samples.sample_rate, classes, partial(refuse_clips, recipe), grouped=worn_alike)
+    front_end, alignment = front_end_for(recipe, clips.train), None
     tell(clips.notes, listener)
-    dataset = _features(recipe, clips, front_end, listener)
+    if recipe.alignment is not None:
+        clips, alignment = with_turned_clips(clips, recipe.alignment, data.fraction_bits, turned, listener)
+    dataset = replace(_features(recipe, clips, front_end, listener), alignment=alignment)
     return resolved(recipe, dataset), dataset
 
 
@@ -87,7 +95,10 @@ def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
         return recipe.model_copy(update={"frontend": turning})
     if recipe.of_samples is None or not isinstance(dataset, FeatureDataset):
         return recipe
-    section = FrontendSection.model_validate(asked_for(dataset.front_end, recipe.of_samples.preset))
+    asked = asked_for(dataset.front_end, recipe.of_samples.preset)
+    if dataset.alignment is not None:
+        asked |= {**recipe.of_samples.of_an_alignment, "axes": dataset.alignment.axes}
+    section = FrontendSection.model_validate(asked)
     return recipe.model_copy(update={"frontend": section})
 
 
@@ -155,7 +166,9 @@ def with_what_stands_before(model: IntegerModel, dataset: Dataset) -> IntegerMod
     if isinstance(dataset, FeatureDataset):
         bits = dataset.clips.fraction_bits
         sampling = Sampling(dataset.clips.train.sample_rate, common_bits(bits))
-        return with_front_end(replace(model, channel_bits=own_bits(bits)), dataset.front_end, sampling)
+        model = with_front_end(replace(model, channel_bits=own_bits(bits)), dataset.front_end, sampling)
+        worn = dataset.alignment
+        return model if worn is None else with_alignment(model, dataset.clips.train.channels, worn.axes, worn.reference)
     if isinstance(dataset, WornDataset):
         return with_alignment(model, dataset.train.channels, dataset.alignment.axes, dataset.alignment.reference)
     return model

@@ -61,9 +61,7 @@ class Hearing:
         """None for a model without a front-end. What was read of the directory was checked against each other."""
         if manifest.samples is None or recipe.of_samples is None:
             return None
-        front_end = asked_front_end(
-            recipe.of_samples.model_dump(exclude_none=True), manifest.samples.sample_rate, manifest.samples.channels
-        )
+        front_end = asked_front_end(recipe.of_samples.of_a_front_end, manifest.samples.sample_rate, manifest.samples.channels)
         shape = manifest.input.shape or model.input.type.shape
         frames = shape[0] if len(shape) > 1 else None
         return cls(front_end, trained_features(model.graphs["frontend"]), manifest.samples, frames, len(shape) == 3)

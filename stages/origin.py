@@ -14,7 +14,7 @@ from ..data.input_format import scales
 from ..data.streams import Streams, load_test_streams
 from ..errors import InputError
 from ..graph.serialize import CONTRACT
-from ..manifest import Manifest, SampleFormat
+from ..manifest import Alignment, Manifest, SampleFormat
 from ..model_names import model_name_of
 from ..models import Net
 from ..models.recurrent.compiled import compiler_version
@@ -62,11 +62,16 @@ def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any
             "stride": stride,
         },
         **({"samples": _samples(recipe, dataset).model_dump(mode="json")} if isinstance(dataset, FeatureDataset) else {}),
-        **({"alignment": dataset.alignment.model_dump(mode="json")} if isinstance(dataset, WornDataset) else {}),
+        **({"alignment": worn.model_dump(mode="json")} if (worn := alignment_in(dataset)) else {}),
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
         "versions": versions(recipe),
     }
+
+
+def alignment_in(dataset: Dataset) -> Alignment | None:
+    """By which the recordings of the training were turned."""
+    return dataset.alignment if isinstance(dataset, WornDataset | FeatureDataset) else None
 
 
 def _samples(recipe: Recipe, dataset: FeatureDataset) -> SampleFormat:

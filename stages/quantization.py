@@ -40,7 +40,7 @@ from ..train.loop import Anew
 from ..train.metrics import Metrics, metrics_file
 from .artefacts import describe_formats, model_files, read_model, read_vectors
 from .augmented import epoch_data
-from .calibrated import calibrated_accuracy
+from .calibration_worth import of_test_recordings
 from .class_figures import class_figures
 from .decision import (
     check_thresholds,
@@ -203,7 +203,7 @@ def _quantize(
                 accuracy={"float": manifest.accuracy.float_, "integer": found.accuracy},
                 by_class=_by_class(manifest, figures),
                 warnings={"train": manifest.warnings.train, "quantize": told},
-                **_calibrated(recipe, reader, readings),
+                **_calibrated(recipe, manifest, reader, dataset, readings),
                 decision=_as_entry(chosen),
                 graph_sha256=digest(model),
                 formats=describe_formats(model),
@@ -243,10 +243,12 @@ def _read_anew(anew: Anew | None, manifest: Manifest) -> Anew | None:
     return None if anew is None else lambda epoch: _readings(anew(epoch), manifest)
 
 
-def _calibrated(recipe: Recipe, reader: Reader, test: Split) -> dict[str, Any]:
+def _calibrated(recipe: Recipe, manifest: Manifest, reader: Reader, dataset: Dataset, test: Split) -> dict[str, Any]:
     """What the manifest says of a calibration."""
-    found = None if recipe.alignment is None else calibrated_accuracy(recipe.alignment, reader, test)
-    return {} if recipe.alignment is None else {"calibrated": None if found is None else found.model_dump(mode="json")}
+    if recipe.alignment is None:
+        return {}
+    found = of_test_recordings(recipe, manifest, reader, dataset, test)
+    return {"calibrated": None if found is None else found.model_dump(mode="json")}
 
 
 def _remarks(recipe: Recipe, manifest: Manifest, found: Confusion, figures: ClassFigures) -> Iterator[str]:

@@ -33,7 +33,7 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     refuse_lengths(dataset, has_cells=bool(net.cells))
     refuse_without_steps(recipe, net)
     if recipe.alignment is not None and not net.cells:
-        raise InputError(f"frontend.kind = align turns what recurrent cells read, and {recipe.model.kind} has none: leave [frontend] out")
+        raise InputError(f"an alignment turns what recurrent cells read, and {recipe.model.kind} has none: leave it out of [frontend]")
     if recipe.decide is not None:
         check_early(recipe.decide, len(dataset.classes), net)
         check_background(recipe, dataset)

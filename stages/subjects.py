@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.clip_streams import ClipStreams
+from ..data.clips import Clips
 from ..data.new_clips import SOUND_KEYS
 from ..data.new_data import LOG_KEYS, NewData, load_new_data, section_for
 from ..data.rows import cut_recordings
@@ -35,6 +36,7 @@ class Subject:
     the input's format, and all. missing: continuous recordings that the model's own data have and that cannot be read now: why not.
     unmarked: it cannot be known how many readings the recordings have. cut: a sentence, where the recordings are pieces of streams; there
     may be none. left_out: sentences of what the model does not read of the recordings, or of the streams. doubts: sentences about new data.
+    clips: new samples of the recordings, one by one, before a front-end.
     """
 
     data: str
@@ -51,6 +53,7 @@ class Subject:
     cut: str = ""
     left_out: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    clips: Clips | None = None
 
 
 def own_subject(
@@ -175,6 +178,7 @@ def new_subject(
         total,
         cut=cut,
         left_out=(*_left_out(reader, split.lengths, row, asked), *_unread_of_a_log(found)),
+        clips=found.clips if isinstance(found, HeardData) and found.split is not None else None,
         doubts=(*trained_on(source, recipe.data.source), *doubts_about(found, source, manifest, reader)),
     )
 

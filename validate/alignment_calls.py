@@ -16,6 +16,8 @@ from .called import Calls, StateValues, record_of, scored, stepped, zero_state
 
 DRAWN_SUMS, DRAWN_ROTATIONS = 120, 12
 """Calibrations from sums of every size, and rotations of any bits."""
+SAMPLES_AT_ONCE = 2
+"""That are added to a calibration in one call, of a model that reads samples."""
 _SEED = 20261130
 _INT16, _INT32 = np.iinfo(np.int16), np.iinfo(np.int32)
 _CALIBRATION = np.dtype([("sums", "<i4", 3), ("readings", "<u4")])
@@ -42,6 +44,7 @@ class AlignmentCalls(Calls):
         op = align_of(model)
         assert op is not None
         self._model, self._op, self._readings, self._draws = model, op, readings, Draws(_SEED)
+        self._worn = Draws(_SEED).integers(-3000, 3000, (len(readings), SAMPLES_AT_ONCE, op.channels)) if model.reads_samples else readings
         count = 1 if small else 2
         self._states: list[StateValues] = [zero_state(model) for _ in range(count)]
         self._calibrations = [Calibration() for _ in range(count)]
@@ -68,15 +71,15 @@ class AlignmentCalls(Calls):
     def _walk(self, which: int, other: int) -> None:
         """Readings are added to one calibration, calibrated after the first and after all, twice, with steps of both states between."""
         self._set_calibration(which, np.zeros(3, np.int64), 0)
-        for number, x in enumerate(self._readings):
-            self._add(which, x)
+        for number, (x, worn) in enumerate(zip(self._readings, self._worn, strict=True)):
+            self._add(which, worn)
             if number == 0:
                 self._calibrate(which)
                 self._step(other, x)
         self._calibrate(which)
         self._steps(which)
         self._calibrate(which)
-        self._add(which, self._readings[-1], 3)
+        self._add(which, self._worn[-1], 3)
         self._calibrate(which)
         self._steps(which)
 
@@ -95,12 +98,12 @@ class AlignmentCalls(Calls):
 
     def _add_whatever_is_read(self, which: int) -> None:
         """Free fall, readings that stand at an end or are all alike, and sums of any bits, which wrap."""
-        held = [self._held(0), self._held(1), *(np.full_like(self._readings[0], value) for value in (0, 1, -1))]
-        for x in held:
+        held = [self._held(0), self._held(1), *(np.full_like(self._worn[0], value) for value in (0, 1, -1))]
+        for number, x in enumerate(held):
             self._set_calibration(which, np.zeros(3, np.int64), 0)
             self._add(which, x, 5)
             self._calibrate(which)
-            self._step(which, x)
+            self._step(which, self._reading(number) if self._model.reads_samples else x)
         for end in (_INT32.min, _INT32.max):
             for x in held[:2]:
                 self._set_calibration(which, np.full(3, end), 0)
@@ -156,12 +159,12 @@ class AlignmentCalls(Calls):
 
     @property
     def _readings_an_input(self) -> int:
-        return int(self._readings[0].size) // self._op.channels
+        return int(self._worn[0].size) // self._op.channels
 
     def _held(self, number: int) -> IntArray:
         """An input at an end of its format, low or high, but for one axis, so that axes are told from each other."""
-        format = self._model.input.type.format
-        held: IntArray = np.full_like(self._readings[0], (format.low, format.high)[number])
+        format = self._op.output
+        held: IntArray = np.full_like(self._worn[0], (format.low, format.high)[number])
         held.reshape(-1, self._op.channels)[:, self._op.axes[number]] = (format.low, format.high)[number] // 3
         return held
 
@@ -192,7 +195,7 @@ class AlignmentCalls(Calls):
     def _add(self, which: int, x: IntArray, often: int = 1) -> None:
         readings = np.tile(x.reshape(-1, self._op.channels), (often, 1))
         self._calibrations[which].add(readings, self._op.axes)
-        self._tell(AlignmentCall.ADD_CALIBRATION, which, often, given=(x.astype(stored_dtype(self._model.input.type)),))
+        self._tell(AlignmentCall.ADD_CALIBRATION, which, often, given=(x.astype("<i2"),))
 
     def _calibrate(self, which: int) -> None:
         alignment = alignment_of(self._calibrations[which].sums, self._op.reference)

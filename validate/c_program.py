@@ -23,6 +23,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..store import read_file
 from ..targets.kernel_choice import Target, graph_on
+from .alignment_calls import SAMPLES_AT_ONCE
 from .c_vectors import MOST_PUSHED, decode_values, encode_samples
 
 WARNINGS: Sequence[str] = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wpedantic")
@@ -36,6 +37,8 @@ Program = Literal["main", "layers", "uses", "stream"]
 a stream of a model with a policy.
 """
 TAP_FLAG, USES_PREFIX = "-DRESCOMP_TAP", "-DUSES_"
+READ_AT_ONCE = {"most_pushed": MOST_PUSHED, "samples_at_once": SAMPLES_AT_ONCE}
+"""Of samples, by what the programs call them."""
 FIXED = frozenset({"io.c", "reset.c", "start.c"})
 """Files of a platform that do not depend on the model."""
 _OVERFLOWS: Sequence[tuple[str, str]] = (
@@ -80,7 +83,7 @@ def _no_room(cause: str) -> InputError:
 def write_program(folder: Path, model: IntegerModel, platform: Mapping[str, str], program: Program = "main") -> list[Path]:
     """Write a main function, io.h, held.h and the platform's files (name to text); returns the sources among them."""
     texts = {
-        f"{program}.c": render(f"platforms/{program}.c.j2", source=translate(model), most_pushed=MOST_PUSHED),
+        f"{program}.c": render(f"platforms/{program}.c.j2", source=translate(model), **READ_AT_ONCE),
         **{name: read_template(f"platforms/{name}") for name in ("io.h", "held.h")},
         **platform,
     }

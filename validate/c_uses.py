@@ -73,9 +73,7 @@ class Uses:
 
     def calls(self, room: Room) -> list[Calls]:
         """What the program is told to call beside all this, in order."""
-        if align_of(self.model):
-            return [AlignmentCalls(self.model, self.x[-1], small=room.small)]
-        found: list[Calls] = []
+        found: list[Calls] = [AlignmentCalls(self.model, self.x[-1], small=room.small)] if align_of(self.model) else []
         if room.heard:
             found.append(ListenerCalls(self.model, self.stream.pushes))
         if room.heard and self.model.policy is not None:

@@ -35,7 +35,7 @@ def _sequences(job: Job) -> Iterator[bytes]:
     states = _encode_states(job) if job.model.is_recurrent else [b""] * len(x)
     for i, row in enumerate(x):
         if job.sound is not None and heard[i]:
-            yield _pushed(job.sound, i, recurrent=job.model.is_recurrent)
+            yield _pushed(job.sound, i, states[i] if job.model.is_recurrent else None)
         elif job.model.is_recurrent:
             yield steps[i].tobytes() + states[i] + row[: job.lengths[i]].tobytes()
         else:
@@ -47,9 +47,9 @@ def pushed_at_once(row: int) -> int:
     return PUSHED[row % len(PUSHED)]
 
 
-def _pushed(sound: Pcm, row: int, *, recurrent: bool) -> bytes:
-    """A recording of samples, from state zero."""
-    asked = bytes([HEARD]) if recurrent else b""
+def _pushed(sound: Pcm, row: int, begin: bytes | None) -> bytes:
+    """A recording of samples. begin: what is asked, and the state, as of _encode_states; None: of a model without one."""
+    asked = b"" if begin is None else bytes([begin[0] | HEARD]) + begin[1:]
     recording = sound.recording(row).astype("<i2")
     return np.array(len(recording), "<u4").tobytes() + asked + bytes([pushed_at_once(row)]) + recording.tobytes()
 

@@ -188,7 +188,8 @@ class LayerReference:
         """What the call leaves in its caller's buffers: the next states by the state's name, or the outputs."""
         after = {**self.of(role, graph), **self.forced[role]}
         outputs = {} if role == "step" else {name: name for name in graph.outputs}
-        return {name: after[following] for name, following in {**graph.state, **outputs}.items()}
+        replaced = {name: following for name, following in graph.state.items() if name != following}
+        return {name: after[following] for name, following in {**replaced, **outputs}.items()}
 
 
 def compare_layers(reference: LayerReference, answer: LayerAnswer) -> Comparison:

@@ -14,7 +14,7 @@ from ..graph.events import KINDS, BoolArray
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.ranges import Range
-from ..graph.sound import Pcm, frames_of_inputs
+from ..graph.sound import Pcm, frontend_inputs
 
 Place = tuple[str, str, str]
 """(graph, node, kind)."""
@@ -99,16 +99,16 @@ class CoverageMeter:
 
     def vectors(self, x: IntArray, lengths: IntArray, initial: IntArray | None = None, sound: Pcm | None = None) -> Coverage:
         """What a run of the whole model reaches: x, lengths and initial as `evaluate` reads them. sound: of which x was made."""
-        return self._reached(chain(self._walked(x, lengths, initial), () if sound is None else self._heard(sound)))
+        return self._reached(chain(self._walked(x, lengths, initial), () if sound is None else self._heard(sound, initial)))
 
-    def _heard(self, sound: Pcm) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
+    def _heard(self, sound: Pcm, initial: IntArray | None) -> Iterator[tuple[str, Mapping[str, IntArray]]]:
         """The values of the front-end, recording by recording."""
-        graph, name = self._model.graphs["frontend"], self._model.samples.name
+        graph = self._model.graphs["frontend"]
         size = rows_at_a_time(graph, ENTRIES_COVERED)
         for row in np.flatnonzero(sound.heard).tolist():
-            frames = frames_of_inputs(self._model, sound.recording(row))
-            for start in range(0, len(frames), size):
-                yield "frontend", evaluate_graph(graph, {name: frames[start : start + size]})
+            inputs = frontend_inputs(self._model, sound.recording(row), None if initial is None else initial[row])
+            for start in range(0, len(inputs[self._model.samples.name]), size):
+                yield "frontend", evaluate_graph(graph, {name: array[start : start + size] for name, array in inputs.items()})
 
     def _reached(self, runs: Iterable[tuple[str, Mapping[str, IntArray]]]) -> Coverage:
         reached = dict(self.nothing.reached)

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import MissingToolError
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph
-from ..graph.sound import Features, numpy_features
+from ..graph.sound import NOTHING, Features, FrameStates, numpy_features, with_zeros
 from .c_program import probe_model, workspace, write_export
 from .c_vectors import encode_samples
 from .host_c import build_and_run, find_compiler
@@ -17,10 +17,10 @@ def compiled_features(graph: Graph) -> Features:
     """The graph `frontend` as C. Raises MissingToolError without a compiler."""
     compiler, model, (read,) = find_compiler(), probe_model(graph), graph.data_inputs
 
-    def features(frames: IntArray) -> IntArray:
+    def features(frames: IntArray, kept: FrameStates = NOTHING) -> IntArray:
         with workspace() as folder:
             write_export(folder, model)
-            output = build_and_run(compiler, model, folder, ("-O2",), encode_samples(graph, {read.name: frames}))
+            output = build_and_run(compiler, model, folder, ("-O2",), encode_samples(graph, with_zeros(graph, {read.name: frames, **kept})))
         return np.frombuffer(output, "<i2").astype(np.int64).reshape(len(frames), *model.output.type.shape)
 
     return features

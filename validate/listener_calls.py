@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.alignment import ALIGNMENT_STATE, align_of, set_alignment
 from ..graph.draws import Draws
-from ..graph.evaluate import evaluate_graph
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
-from ..graph.listening import Listening, StreamListening
-from ..graph.policy import StreamWalk
+from ..graph.listening import Listening
 from ..graph.sound import numpy_features
-from .c_vectors import decision_values, stored_dtype
-from .called import Calls, StateValues, decided, record_of, scored, stepped, zero_state
+from .called import Calls
+from .heard_states import StateListening, SteppedStream
 
 _SEED = 20261201
 LISTENERS = 2
@@ -44,6 +43,7 @@ class ListenerCall(IntEnum):
     TELL = 4
     FRONTEND = 5
     PUSH_MOST = 6
+    TURN = 7
 
 
 def block_samples(model: IntegerModel) -> int:
@@ -67,7 +67,7 @@ class ListenerCalls(Calls):
         self._call_all(pushes)
 
     def _begun(self) -> Listening:
-        return _StateListening(self._model)
+        return StateListening(self._model)
 
     def _call_all(self, pushes: int) -> None:
         """Parts of every size that matters to each listener in turn; beginnings and counters of any bits in the middle of frames."""
@@ -85,6 +85,8 @@ class ListenerCalls(Calls):
                 self._listen(which)
             elif number % 11 == 5:
                 self._frontend(which)
+            elif number % 5 == 1 and align_of(self._model) is not None:
+                self._turn(which)
             left -= self._push_all(which, size)
         for which in range(last + 1):
             self._push_most(which)
@@ -177,9 +179,15 @@ class ListenerCalls(Calls):
     def _frontend(self, which: int) -> None:
         """A frame beside what is pushed."""
         frame = self._drawn_samples(int(self._model.samples.type.shape[0]))
-        features = numpy_features(self._model.graphs["frontend"])(frame[None])[0]
+        features = numpy_features(self._model.graphs["frontend"])(frame[None], self._listening[which].kept)[0]
         self.call(ListenerCall.FRONTEND, which, given=(frame.astype("<i2"),))
         self.expect(f"the features of a frame beside {self.kind} {which}", features.astype("<i2"))
+
+    def _turn(self, which: int) -> None:
+        """Another rotation, in the middle of a frame: those that are whole later are turned by it. No entry is larger than 1."""
+        state, rotation = self._listening[which].state, self._draws.integers(-(1 << 14), 1 << 14, (9,))
+        self._listening[which].state = {**state, ALIGNMENT_STATE: set_alignment(rotation)[None]}
+        self.call(ListenerCall.TURN, which, given=(rotation.astype("<i2"),))
 
     def _tell(self, which: int) -> None:
         self.call(ListenerCall.TELL, which)
@@ -194,7 +202,7 @@ class StreamListenerCalls(ListenerCalls):
     kind = "stream listener"
 
     def _begun(self) -> Listening:
-        return _StreamListening(self._model)
+        return SteppedStream(self._model)
 
     @property
     def _limits(self) -> tuple[int, ...]:
@@ -222,69 +230,3 @@ class StreamListenerCalls(ListenerCalls):
                 self._tell(which)
             if not left:
                 return count
-
-
-class _StateListening(Listening):
-    """A listener with what its input makes of a state."""
-
-    def __init__(self, model: IntegerModel) -> None:
-        self.model = model
-        super().__init__(model)
-
-    def listen(self) -> None:
-        super().listen()
-        self.state: StateValues = zero_state(self.model) if self.model.is_recurrent else {}
-        self.deciding: StateValues = zero_state(self.model, "decide") if self.model.decides else {}
-
-    @property
-    def input(self) -> IntArray:
-        """int64 [*input shape]."""
-        return self.features.reshape(self.model.input.type.shape).copy()
-
-    def hear_input(self) -> None:
-        """A step on it."""
-        if self.model.is_recurrent:
-            self.state = stepped(self.model, self.state, self.input)
-
-    def told(self) -> Iterator[tuple[str, Any]]:
-        """(what it is, array) as the program writes it, features, state, scores and the decision."""
-        model = self.model
-        yield "the features", self.input.astype(stored_dtype(model.input.type))
-        if model.is_recurrent:
-            yield "the state", record_of(model.states("step"), self.state)
-            scores = scored(model, self.state)
-        else:
-            scores = evaluate_graph(model.graphs["whole"], {model.input.name: self.input[None]})[model.output.name][0]
-        yield "the scores", scores.astype(stored_dtype(model.output.type))
-        if model.decides:
-            decision, self.deciding = decided(model, self.deciding, scores)
-            values = [*decision_values(model), *model.states("decide")]
-            kept = {**self.deciding, model.decision.name: np.array([[decision]])}
-            yield "the decision and its state", record_of(values, kept)
-
-
-class _StreamListening(StreamListening):
-    """One with the stream that it steps."""
-
-    def __init__(self, model: IntegerModel) -> None:
-        self.model, self.walk = model, StreamWalk(model)
-        super().__init__(model)
-
-    def listen(self) -> None:
-        super().listen()
-        self.walk.reset()
-
-    def hear_input(self) -> None:
-        """A step of the stream on it, or a gap."""
-        if self.gap:
-            self.walk.gap()
-        else:
-            self.walk.step(self.features.reshape(self.model.input.type.shape).copy())
-
-    def told(self) -> Iterator[tuple[str, Any]]:
-        """As of _StateListening; of a stream no state."""
-        yield "the features", self.features.reshape(self.model.input.type.shape).astype(stored_dtype(self.model.input.type))
-        scores = self.walk.scores()
-        yield "the scores", scores.astype(stored_dtype(self.model.output.type))
-        if self.model.decides:
-            yield "the decision", np.array(self.walk.decide(scores), "<i2")

@@ -17,6 +17,7 @@ from ..graph.evaluate import Trajectory, rows_at_a_time
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel, Value
 from ..graph.passes import compose
+from ..graph.sound import NOTHING, FrameStates
 from ..model_directory import ModelDirectory
 from .composed import COMPUTED
 from .declared import check_metadata
@@ -121,11 +122,11 @@ def _alone(model: IntegerModel, file: str) -> Iterator[tuple[str, str]]:
         yield "frontend", FRONTEND_FILE
 
 
-def _run_frontend(job: Job, optimize: bool, frames: IntArray) -> IntArray:
+def _run_frontend(job: Job, optimize: bool, frames: IntArray, kept: FrameStates = NOTHING) -> IntArray:
     """Features [frames, features], by model_frontend.onnx."""
     path, graph, features = job.directory / FRONTEND_FILE, job.model.graphs["frontend"], job.model.features
-    task = _task(optimize, (_input(job.model.samples),), (_input(features),), graph, answers=(features.name,))
-    return _run_once(task, _read(path, job.model), path, {job.model.samples.name: frames})[features.name]
+    task = _task(optimize, tuple(map(_input, graph.inputs)), (_input(features),), graph, answers=(features.name,))
+    return _run_once(task, _read(path, job.model), path, {job.model.samples.name: frames, **kept})[features.name]
 
 
 def _read(path: Path, model: IntegerModel) -> bytes:

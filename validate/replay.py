@@ -9,7 +9,7 @@ import numpy as np
 from ..graph.evaluate import Trajectory, evaluate_graph, split_state
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
-from ..graph.sound import Pcm, frames_of_inputs
+from ..graph.sound import Pcm, frontend_inputs
 from .compare import Mismatch
 from .witness import Forced, Job
 
@@ -36,7 +36,7 @@ def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPL
     """Up to `most` steps of the sequence of `mismatch`, in whose middle its step lies where there are so many; or its one sample."""
     model, row = job.model, mismatch.sequence
     if job.sound is not None and mismatch.kind == "feature":
-        return _replay_frames(job.model, job.sound, mismatch, most)
+        return _replay_frames(job, job.sound, mismatch, most)
     if not model.is_recurrent:
         return Replay({"whole": _values(model, "whole", {model.input.name: job.x[row : row + 1]})}, row, None)
     length = int(job.lengths[row])
@@ -54,12 +54,13 @@ def replay(job: Job, reference: Trajectory, mismatch: Mismatch, most: int = REPL
     return Replay(forced, row, begin)
 
 
-def _replay_frames(model: IntegerModel, sound: Pcm, mismatch: Mismatch, most: int) -> Replay:
+def _replay_frames(job: Job, sound: Pcm, mismatch: Mismatch, most: int) -> Replay:
     """The same of the front-end's layers: up to `most` frames of the recording."""
-    frames = frames_of_inputs(model, sound.recording(mismatch.sequence))
-    begin = max(0, min((mismatch.step or 0) - most // 2, len(frames) - most))
-    values = _values(model, "frontend", {model.samples.name: frames[begin : begin + most]})
-    return Replay({"frontend": values}, mismatch.sequence, begin)
+    model, row = job.model, mismatch.sequence
+    inputs = frontend_inputs(model, sound.recording(row), None if job.initial is None else job.initial[row])
+    begin = max(0, min((mismatch.step or 0) - most // 2, len(inputs[model.samples.name]) - most))
+    values = _values(model, "frontend", {name: array[begin : begin + most] for name, array in inputs.items()})
+    return Replay({"frontend": values}, row, begin)
 
 
 def _rows_before(after: IntArray, initial: IntArray | None, begin: int, end: int) -> IntArray:

@@ -72,7 +72,8 @@ class SequenceStream:
         """
         device, what = self._device, f"sequence {i}"
         if self._job.sound is not None and self._job.heard[i]:
-            recording = PushedRecording(device, self._job.model, self._job.sound.recording(i))
+            before = self._state_before(i) if self._job.model.is_recurrent else b""
+            recording = PushedRecording(device, self._job.model, self._job.sound.recording(i), before)
             return insist(device, what, recording.push, recording.results)
         if not self._job.model.is_recurrent:
             return insist(device, what, lambda: device.run(self._x[i].tobytes(), 0))

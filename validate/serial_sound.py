@@ -22,7 +22,9 @@ class PushedRecording:
 
     """
 
-    def __init__(self, device: ParityDevice, model: IntegerModel, recording: IntArray) -> None:
+    def __init__(self, device: ParityDevice, model: IntegerModel, recording: IntArray, state: bytes = b"") -> None:
+        """state: before the first step, as it lies on the device; nothing, or zeros: that of a reset."""
+        self._state = state
         self._device, self._model, self._recording = device, model, recording.astype("<i2")
         sizes = device.sizes
         after = (ModelBuffer.STATE, sizes.state_bytes) if model.is_recurrent else (ModelBuffer.SCORES, sizes.score_bytes)
@@ -52,8 +54,9 @@ class PushedRecording:
     def _begin(self) -> None:
         """The state after the last step that arrived, and nothing heard."""
         self._device.reset()
-        if self.results and self._model.is_recurrent:
-            self._device.write(ModelBuffer.STATE, bytes(self.results[-self._device.sizes.state_bytes :]))
+        before = bytes(self.results[-self._device.sizes.state_bytes :]) if self.results and self._model.is_recurrent else self._state
+        if any(before):
+            self._device.write(ModelBuffer.STATE, before)
 
     def _parts(self, total: int) -> Iterator[tuple[int, int]]:
         """(first, past the last) of the samples that are pushed at a time, from the first one of the next step on; a step at most ends in

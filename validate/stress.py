@@ -70,14 +70,27 @@ def stress_sequences(model: IntegerModel, mode: Mode) -> Stress:
 
 
 def _with_sound(fed: Stress, model: IntegerModel, sound: Pcm) -> Stress:
-    """Recordings of samples, from state zero, behind the sequences that are fed to the net itself."""
+    """Recordings of samples behind the sequences that are fed to the net itself."""
     count, steps = len(fed.x), inputs_in(model, sound.lengths)
     silent = np.zeros((count, *sound.samples.shape[1:]), np.int16)
+    initial = np.concatenate([fed.initial, _states_heard_from(model, len(steps), fed.initial)])
     sound = Pcm(np.concatenate([silent, sound.samples]), np.concatenate([np.zeros(count, np.int64), sound.lengths]))
     x = np.concatenate([fed.x, np.zeros((len(steps), *fed.x.shape[1:]), np.int16)])
-    initial = np.concatenate([fed.initial, np.zeros((len(steps), fed.initial.shape[1]), fed.initial.dtype)])
-    x = hear(model, sound, x, numpy_features(model.graphs["frontend"]))
+    x = hear(model, sound, x, numpy_features(model.graphs["frontend"]), initial)
     return Stress(x, np.concatenate([fed.lengths, steps]), initial, {}, sound)
+
+
+def _states_heard_from(model: IntegerModel, count: int, fed: IntArray) -> IntArray:
+    """States before recordings, rows as `fed`: zeros, but for what the front-end reads of them, which is drawn for two of three."""
+    initial, kept = np.zeros((count, fed.shape[1]), fed.dtype), {value.name for value in model.states("frontend")}
+    begin = 0
+    for value in model.states("step"):
+        place = slice(begin, begin + value.type.size)
+        if value.name in kept:
+            drawn = Draws(_SEED).integers(value.type.format.low, value.type.format.high, (count, value.type.size))
+            initial[:, place] = np.where(np.arange(count)[:, None] % 3 == 0, 0, drawn >> (np.arange(count)[:, None] % 3))
+        begin = place.stop
+    return initial
 
 
 def _sequences(draws: Draws, model: IntegerModel, mode: Mode) -> tuple[IntArray, IntArray, IntArray]:

@@ -22,6 +22,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.formats import TensorType
 from ..graph.ir import Graph, IntegerModel
 from ..graph.passes import compose
+from ..graph.sound import NOTHING, FrameStates
 from ..model_directory import ModelDirectory
 from .composed import composed_graphs
 from .declared import check_tflite
@@ -180,11 +181,14 @@ def run_job(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> 
     return with_features(_run_features(job, interpreter, data, path), job)
 
 
-def _run_frontend(interpreter: tuple[str, str], data: bytes, model: IntegerModel, path: Path, frames: IntArray) -> IntArray:
+def _run_frontend(
+    interpreter: tuple[str, str], data: bytes, model: IntegerModel, path: Path, frames: IntArray, kept: FrameStates = NOTHING
+) -> IntArray:
     """Features [frames, features] of frames, one after the other."""
-    read, made = (boundary_tensor(value.name, value.type) for value in (model.samples, model.features))
-    task = Task(*interpreter, (read,), (made,), {}, (made.name,))
-    return _run(task, data, path, {read.name: frames[:, None]}, np.ones(len(frames), np.int64), {}).answers[made.name]
+    *read, made = (boundary_tensor(value.name, value.type) for value in (*model.graphs["frontend"].inputs, model.features))
+    task = Task(*interpreter, tuple(read), (made,), {}, (made.name,))
+    fed = {name: array[:, None] for name, array in {model.samples.name: frames, **kept}.items()}
+    return _run(task, data, path, fed, np.ones(len(frames), np.int64), {}).answers[made.name]
 
 
 def _run_features(job: Job, interpreter: tuple[str, str], data: bytes, path: Path) -> Trajectory:

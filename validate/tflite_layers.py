@@ -30,7 +30,8 @@ class TfliteLayers:
 
 def cut_tflite_frontend(data: bytes, path: Path, model: IntegerModel) -> TfliteLayers:
     """The layers of the front-end, which stands in a checked file by itself. Raises InputError where a value is missing."""
-    names, inputs = {name: name for name in model.graphs["frontend"].types()}, [model.samples.name]
+    graph = model.graphs["frontend"]
+    names, inputs = {name: name for name in graph.types()}, [value.name for value in graph.inputs]
     return _Cut(data, path).layers("frontend", names, inputs, defined_values(model)["frontend"])
 
 

@@ -26,9 +26,14 @@ def turned(job: Job, op: Align) -> IntArray:
 
 
 def with_alignment_kept(trajectory: Trajectory, job: Job) -> Trajectory:
-    """The states of a net with what is kept of the alignment behind them, the same after every step."""
+    """The states of a net with what is kept of the alignment behind them, the same after every step.
+
+    Before a front-end it is kept as it is; a step clamps it.
+    """
     states = trajectory.states
     kept = torch.ldexp(_rotations(job) - torch.eye(3, dtype=torch.float64), torch.tensor(14)).reshape(len(states), 1, 9).numpy()
+    if job.model.reads_samples:
+        kept = job.states()[ALIGNMENT_STATE].reshape(len(states), 1, 9)
     columns = np.broadcast_to(kept.astype(np.int16), (*states.shape[:2], 9))
     return replace(trajectory, states=np.concatenate([states, columns], axis=2))
 

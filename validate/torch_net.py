@@ -62,7 +62,7 @@ def _run(job: Job, net: Net) -> Answer:
         return Answer("float64", torch.__version__, evaluate_net(net, job.x, job.lengths, kept=kept), from_zero=True)
     _check_states(net, job)
     begin, op = job.states() if job.model.is_recurrent else None, align_of(job.model)
-    x = job.x if op is None else turned(job, op)
+    x = job.x if op is None or job.model.reads_samples else turned(job, op)
     found = evaluate_net(net, x, job.lengths, begin, every_score=job.every_score)
     return Answer("float64", torch.__version__, found if op is None else with_alignment_kept(found, job))
 

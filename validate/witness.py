@@ -63,7 +63,7 @@ class Job:
 
     def heard_by(self, features: Features) -> Job:
         """The same, its sequences of samples being what a witness's own front-end makes of them."""
-        return self if self.sound is None else replace(self, x=hear(self.model, self.sound, self.x, features))
+        return self if self.sound is None else replace(self, x=hear(self.model, self.sound, self.x, features, self.initial))
 
     @property
     def heard(self) -> BoolArray:

@@ -14,8 +14,11 @@ from rescomp.data.clip_sources import load_clips
 from rescomp.data.clips import ArrayClips
 from rescomp.data.noise import MadeNoise, RecordedNoise, noise_of
 from rescomp.data.split import Split
+from rescomp.data.turned_clips import TurnedClips
 from rescomp.data.wav import read_header
 from rescomp.errors import InputError
+from rescomp.graph.formats import Format
+from rescomp.graph.ops import Align
 from rescomp.recipe import AugmentSection, DataSection
 from rescomp.tests.data.wav_files import tone, write_wav
 
@@ -193,5 +196,7 @@ def test_no_sample_that_silence_of_the_test_part_is_cut_out_of_is_added_to_a_tra
     assert max(whole.piece(20, 1, bits(seed)).max() for seed in range(100)) >= first
     noise = noise_of(None, data, RATE, (test,))
     assert 600 < max(noise.piece(20, 1, bits(seed)).max() for seed in range(100)) < first
+    turned = TurnedClips(test, np.zeros((len(test), 9), np.int64), Align(1, (), Format(15), (1 << 14, 0, 0)))
+    assert noise_of(None, data, RATE, (turned,)).ends == noise.ends  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"all noise in .*s0_nohash_0\.wav is of validation or test clips"):
         noise_of(str(tmp_path / "yes" / "s0_nohash_0.wav"), data, RATE, (load_clips(data, RATE).train, test))

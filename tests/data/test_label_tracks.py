@@ -78,6 +78,7 @@ def test_one_long_recording_is_split_in_time(tmp_path: Path) -> None:
 
 
 FAULTY = {
+    "": r"r1\.csv, line 1: the file is empty: give a header line, or remove it",
     "start,end,label\n": r"r1\.csv, line 1: no line below it labels a stretch: add one, or name in data\.rest",
     "start,end,label\n0.5,0.25,on\n": "it ends at 0.25, not behind its start at 0.5",
     "start,end,label\n0,0.5,on\n0.4,1,off\n": r"r1\.csv, line 3: it begins before line 2 ends",

@@ -10,6 +10,7 @@ from rescomp.export.onnx import export_onnx
 from rescomp.export.tflite import export_tflite
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import with_front_end
+from rescomp.graph.alignment import direction, with_alignment
 from rescomp.graph.evaluate import evaluate, evaluate_graph
 from rescomp.graph.formats import TensorType
 from rescomp.graph.ir import Graph, IntegerModel, Node, Value
@@ -42,9 +43,19 @@ def whole(front_end, frames):
     return with_front_end(IntegerModel("ear", {"whole": Graph("whole", (x,), (flat, scores), ("scores",))}), front_end)
 
 
+WORN = FrontEnd("statistics", 50, 40, 20, channels=7, statistics=("mean", "log_deviation"))
+"""Two sensors of three axes, and a channel beside them that no rotation turns."""
+
+
+def worn(front_end, frames, axes):
+    return with_alignment(summing_net(front_end, frames), front_end.channels, axes, direction(np.array([0.2, -0.95, 0.25])))
+
+
 MODELS = {
     "a frame a step": summing_net(SMALL, 1),
     "frames side by side, two channels": summing_net(TWO, 2),
+    "statistics of a worn device": worn(WORN, 1, (0, 1, 2, 6, 4, 3)),
+    "spectra of a worn device": worn(replace(SMALL, kind="spectrum", channels=3), 2, (2, 0, 1)),
     "a window": whole(replace(SMALL, pre_emphasis=0), 3),
 }
 

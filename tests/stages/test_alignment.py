@@ -177,7 +177,7 @@ def test_an_alignment_counts_in_a_budget(source):
     [
         (["frontend.hop=3"], "frontend.kind = align turns readings and makes no frames, so that it does not read frontend.hop"),
         (["frontend.preset=vibration"], "does not read frontend.preset"),
-        (["frontend.kind=mfcc"], "frontend.axes is for frontend.kind = align, which stands behind no other front-end"),
+        (["frontend.kind=mfcc"], "frontend.axes is for an alignment: set frontend.align = true before this front-end, or leave it out"),
         (["frontend.kind=aline"], "the nearest value is 'align'"),
         (["stream.gap=2"], "keeps in one how the device is worn"),
         (["model.kind=dscnn1d"], "turns what recurrent cells read step by step, and dscnn1d has none"),

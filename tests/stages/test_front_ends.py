@@ -84,7 +84,7 @@ def model_directory(source, tmp_path_factory):
 
 def test_the_sections_values_are_those_of_the_description():
     section = FrontendSection.model_fields
-    assert set(section) == {each.name for each in fields(FrontEnd)} | {"preset", *ALIGN_KEYS}
+    assert set(section) == {each.name for each in fields(FrontEnd)} | {"preset", "align", *ALIGN_KEYS}
     asked = {"kind": (*FrontEndKind.__args__, "align"), "window_function": WindowFunction, "norm": BandNorm}
     for key, literal in {**asked, "preset": tuple(PRESETS)}.items():
         known = literal if isinstance(literal, tuple) else literal.__args__

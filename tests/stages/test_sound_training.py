@@ -72,7 +72,7 @@ def test_the_listed_clips_are_the_validation_part_where_there_is_one(spoken):
 def test_what_was_done_to_the_samples_is_told(spoken, monkeypatch):
     told = []
     noted = dataclasses.replace(load_clips(DataSection(source=str(spoken), split="lists")), notes=("2 WAV files are resampled",))
-    monkeypatch.setattr(features, "load_clips", lambda *_: noted)
+    monkeypatch.setattr(features, "load_clips", lambda *_, **__: noted)
     listener = Silent()
     monkeypatch.setattr(listener, "warning", told.append, raising=False)
     load_readings(recipe_of(spoken), listener=listener)
