@@ -25,6 +25,7 @@ class StateListening(Listening):
         super().__init__(model)
 
     def listen(self) -> None:
+        """As of Listening, and the state is that of init."""
         super().listen()
         self.state: StateValues = zero_state(self.model) if self.model.is_recurrent else {}
         self.deciding: StateValues = zero_state(self.model, "decide") if self.model.decides else {}
@@ -36,6 +37,7 @@ class StateListening(Listening):
 
     @property
     def kept(self) -> FrameStates:
+        """As of Listening: of the state at hand."""
         return {value.name: self.state[value.name] for value in self.model.states("frontend")}
 
     def hear_input(self) -> None:
@@ -68,6 +70,7 @@ class SteppedStream(StreamListening):
         super().__init__(model)
 
     def listen(self) -> None:
+        """As of StreamListening, and the stream begins anew."""
         super().listen()
         self.walk.reset()
 
