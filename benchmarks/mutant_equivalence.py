@@ -152,11 +152,10 @@ def _program_of(folder: Path, inlined: bool) -> str | None:
     with _copied(folder) as work:
         header = next((work / "c").glob("*.h"))
         source, name = header.with_suffix(".c"), header.stem
-        text = source.read_text()
-        verbs = [verb for verb in ("init", "step", "scores", "run", "classify") if re.search(rf"(?m)^\w+ {name}_{verb}\(", text)]
+        functions = re.findall(rf"(?m)^[a-z]\w+ ({name}_\w+)\(", header.read_text())
         if inlined:
             _flatten(source)
-        entries = ", ".join(f"(void *){name}_{verb}" for verb in verbs)
+        entries = ", ".join(f"(void *){function}" for function in functions if function != f"{name}_tap")
         (work / "main.c").write_text(
             f'#include "{header.name}"\nvoid *volatile entries[] = {{{entries}}};\nint main(void)\n{{\n    return entries[0] != 0;\n}}\n'
         )

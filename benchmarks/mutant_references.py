@@ -44,7 +44,7 @@ def keep_references() -> None:
     verification.stress_sets = kept(verification.stress_sets, lambda model, mode: (id(model), mode))
     verification.measure = kept(verification.measure, lambda model, sets: (id(model), *((each.name, each.sampled) for each in sets)))
     verification.Examination = lambda *arguments: Examination(*arguments, found=_UntilOneDiffers())  # type: ignore[misc, assignment]
-    examination._where = lambda *_: ""
+    examination._locate = lambda *_: (None, "")
 
 
 def _files(directory: ModelDirectory) -> Hashable:

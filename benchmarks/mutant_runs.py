@@ -37,8 +37,8 @@ SECONDS = 240
 """What verify may take."""
 PROGRAM_SECONDS, EMULATOR_SECONDS = 20, 60
 """What a program of its may take that runs for ever; each takes a tenth of it where it ends."""
-SETS: Mapping[str, str] = {"test": "test", "stress": "stress", "layers": "layers", "files": "use"}
-"""What differed, by the name of the evidence's set, the first in order counts: `use` is a header, run, classify, or two states."""
+SETS: Mapping[str, str] = {"test": "test", "stress": "stress", "layers": "layers", "stream": "stream", "header": "use", "files": "use"}
+"""What differed, by the name of the evidence's set, the first in order counts: `use` is all that a header offers beside step and scores."""
 CHEAPEST: Mapping[str, str] = {"onnxruntime": "onnxruntime:step", "tflite": "tflite:default"}
 VARIANTS = host_c.VARIANTS
 TRAPS: Mapping[str, str] = {"cortex-m": "udf #0", "riscv32": "unimp", "atmega": "jmp 0"}

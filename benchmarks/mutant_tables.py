@@ -14,7 +14,7 @@ from typing import Any
 
 from rescomp.model_directory import C_FOLDER, TFLITE
 
-WAYS = ("build", "run", "refusal", "test", "stress", "layers", "use")
+WAYS = ("build", "run", "refusal", "test", "stress", "layers", "stream", "use")
 """What a mutant is killed by: a compiler, the end of a program, a refusal in words, a set of vectors; or what a header offers."""
 Row = Mapping[str, Any]
 """file, operator, fate and by of one mutant, as the results hold them."""

@@ -3,6 +3,7 @@
     python benchmarks/mutants.py --work DIRECTORY                 the committed list (mutants.json): C, ONNX, TFLite; then the assembly
     python benchmarks/mutants.py --work DIRECTORY --seed 7        another list, drawn from these models by the same rule
     python benchmarks/mutants.py --work DIRECTORY --draw          write the list of a seed, run nothing
+    python benchmarks/mutants.py --work DIRECTORY --sensed        the C of a front-end and an alignment alone (mutants_sensed.json)
 
 Five small models are made in DIRECTORY where they are missing: trained for an epoch each, for what counts here is their arithmetic. A
 mutant is one change of one exported file; SHA256SUMS is set right, as an error of rescomp's own would leave it. verify then runs, as a
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mutant_models import MODELS, make_model
+from mutant_models import MODELS, SENSED, make_model
 from mutant_runs import Outcome, Runner, versions
 from mutant_tables import by_operator, kind_of
 from mutations import Mutant, StaleError, draw
@@ -32,6 +34,15 @@ from mutations_tflite import tflite_mutants
 from rescomp.model_directory import C_FOLDER, ONNX_SEQUENCE, ONNX_STEP, TFLITE, write_atomically
 
 LIST = Path(__file__).with_name("mutants.json")
+SENSED_LIST = LIST.with_name("mutants_sensed.json")
+SENSED_FUNCTIONS = re.compile(
+    r"(?m)^\w[\w ]* \*?\w+_(?:frontend|listen|hear|push|answer|set_alignment|add_calibration|calibrate)\([^;]*\)\n\{\n(?s:.*?)^\}\n"
+)
+"""Of <model>.c, that stand before or beside its step."""
+SENSED_KERNELS = re.compile(r"rescomp_(?:alignment|leading_bit|spectrum_\w+)\.h|(?:align|spectrum)_int16\.c|(?:band_sum|log2)_int32\.c")
+"""Files that they call."""
+PER_SENSED = 40
+"""Mutants of the functions, and of the kernels, of each model."""
 SEED = 14
 PER_MODEL: Mapping[str, int] = {"C": 48, "ONNX": 26, "TFLite": 22}
 """Mutants of each kind of file of each model."""
@@ -47,21 +58,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--draw", action="store_true")
     parser.add_argument("--only", default="", help="mutants whose model, file or operator holds this text")
+    parser.add_argument("--sensed", action="store_true")
     parser.add_argument("--assembly", choices=("yes", "no", "only"), default="no")
     options = parser.parse_args()
-    for name in MODELS:
+    models, list_file, draw_list = (SENSED, SENSED_LIST, drawn_sensed) if options.sensed else (MODELS, LIST, drawn)
+    for name in models:
         make_model(options.work, name, CORES)
-    mutants = drawn(options.work, SEED if options.seed is None else options.seed) if options.draw or options.seed is not None else listed()
+    drawing = options.draw or options.seed is not None
+    mutants = draw_list(options.work, SEED if options.seed is None else options.seed) if drawing else listed(list_file)
     if options.draw:
-        write_list(options.work / "mutants.json" if options.seed is not None else LIST, mutants)
+        write_list(options.work / list_file.name if options.seed is not None else list_file, mutants)
         return
     wanted = [
         mutant
         for mutant in spread(mutants)
         if _wanted(mutant, options.assembly) and options.only in f"{mutant.model} {mutant.file} {mutant.operator}"
     ]
-    results = count(wanted, Runner(options.work), Results(options.work / f"results-{options.seed or SEED}.jsonl"))
-    write_results(options.work / f"results-{options.seed or SEED}.json", results)
+    name = f"results-{'sensed-' if options.sensed else ''}{options.seed or SEED}"
+    results = count(wanted, Runner(options.work), Results(options.work / f"{name}.jsonl"))
+    write_results(options.work / f"{name}.json", results)
     print(by_operator([result.as_json() for result in results]))
 
 
@@ -95,6 +110,18 @@ def drawn(work: Path, seed: int) -> list[Mutant]:
     return found
 
 
+def drawn_sensed(work: Path, seed: int) -> list[Mutant]:
+    """The list of a seed of the models of SENSED: of the functions that stand before a step, and of what they call, alike."""
+    found: list[Mutant] = []
+    for name in SENSED:
+        own, kernels = f"{C_FOLDER}/{name.replace('-', '_')}.c", [each for each in _of_c(work, name) if SENSED_KERNELS.search(each.file)]
+        text = (work / name / own).read_text()
+        lines = [[text.count("\n", 0, end) for end in match.span()] for match in SENSED_FUNCTIONS.finditer(text)]
+        functions = [each for each in c_mutants(name, own, text) if any(begin < each.place <= end for begin, end in lines)]
+        found += draw(functions, PER_SENSED, seed) + draw(kernels, PER_SENSED, seed)
+    return found
+
+
 def _of_c(work: Path, name: str) -> list[Mutant]:
     root = work / name
     files = sorted(path for path in (root / C_FOLDER).rglob("*") if path.suffix in {".c", ".h"})
@@ -118,9 +145,9 @@ def _of_assembly(work: Path, name: str, core: str) -> list[Mutant]:
     ]
 
 
-def listed() -> list[Mutant]:
-    """The committed list."""
-    return [Mutant(**entry) for entry in json.loads(LIST.read_text())["mutants"]]
+def listed(path: Path = LIST) -> list[Mutant]:
+    """A committed list."""
+    return [Mutant(**entry) for entry in json.loads(path.read_text())["mutants"]]
 
 
 def write_list(path: Path, mutants: Sequence[Mutant]) -> None:

@@ -12,11 +12,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 import rescomp
 from rescomp.export.onnx import export_onnx
+from rescomp.graph.alignment import direction, with_alignment
 from rescomp.graph.formats import Format
 from rescomp.validate.c_program import write_export
 
 BENCHMARKS = Path(rescomp.__file__).parent / "benchmarks"
-MODULES = ("mutations", "mutant_tables", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_exhaustion", "mutant_layers", "mutants")
+MODULES = (
+    *("mutations", "mutant_tables", "mutations_c", "onnx_exhaustion", "onnx_ranges", "mutant_exhaustion", "mutant_layers"),
+    *("mutant_equivalence", "mutants"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -219,5 +223,27 @@ def test_the_table_counts_what_each_operator_s_mutants_were_killed_by(scripts):
         ("fault", "KeyError"),
     ]
     rows = [{"file": "c/a.c", "operator": "relation", "fate": fate, "by": by} for fate, by in fates]
-    assert scripts.mutant_tables.by_operator(rows).splitlines()[-1] == "| C | relation | 6 |  |  |  | 2 |  | 1 |  | 3 | 1 | 2 | 60 % |"
+    assert scripts.mutant_tables.by_operator(rows).splitlines()[-1] == "| C | relation | 6 |  |  |  | 2 |  | 1 |  |  | 3 | 1 | 2 | 60 % |"
     assert scripts.mutant_tables.by_proof(rows).splitlines()[-1] == "| C | range analysis | 1 |"
+
+
+def test_a_function_beside_step_that_changes_is_not_proved_equal(scripts, random_fastgrnn, tmp_path):
+    """Of a whole program every function that the header offers is a part, not step and scores alone."""
+    model = with_alignment(random_fastgrnn(np.random.default_rng(4), inputs=7), 7, (0, 1, 2), direction(np.array([0, 0, 1.0])))
+    for folder, most in (("right", "32768"), ("other", "32767"), ("again", "32768")):
+        write_export(tmp_path / folder / "c", model)
+        source = tmp_path / folder / "c" / "tiny.c"
+        source.write_text(source.read_text().replace("TINY_MOST_CALIBRATED", most))
+    right, other, again = (scripts.mutant_equivalence._program_of(tmp_path / folder / "c", False) for folder in ("right", "other", "again"))
+    assert right == again
+    assert right is not None
+    assert other not in (right, None)
+
+
+def test_the_mutants_of_what_is_sensed_stand_in_functions_before_a_step(scripts):
+    mutants = scripts.mutants.listed(scripts.mutants.SENSED_LIST)
+    assert {mutant.model for mutant in mutants} == set(scripts.mutants.SENSED)
+    assert len(mutants) == 2 * 2 * scripts.mutants.PER_SENSED
+    text = "void ear_step(ear_state *state)\n{\n    a;\n}\n\nvoid ear_listen(ear_listener *listener)\n{\n    b;\n}\n"
+    (found,) = scripts.mutants.SENSED_FUNCTIONS.finditer(text)
+    assert found[0].startswith("void ear_listen(")

@@ -18,6 +18,11 @@ DRAWN_SUMS, DRAWN_ROTATIONS = 120, 12
 """Calibrations from sums of every size, and rotations of any bits."""
 SAMPLES_AT_ONCE = 2
 """That are added to a calibration in one call, of a model that reads samples."""
+SQUARES = (
+    *((6399, 5718, 6066), (1431, 8138, 2154), (4881, 3618, 3582), (690, 5130, 635), (2512, 3616, 6806), (7250, 2574, 3507)),
+    *((6876, 2062, 7510), (5069, 5963, 6463), (5440, 4892, 4628), (6472, 7772, 6200), (4549, 3351, 7739), (8083, 1109, 7055)),
+)
+"""Vectors of which the sum of squares is a square, and then one less than a square: there a length shows by how much it is rounded."""
 _SEED = 20261130
 _INT16, _INT32 = np.iinfo(np.int16), np.iinfo(np.int32)
 _CALIBRATION = np.dtype([("sums", "<i4", 3), ("readings", "<u4")])
@@ -125,12 +130,13 @@ class AlignmentCalls(Calls):
             self._step(which, self._reading(number))
 
     def _hostile_sums(self) -> list[IntArray]:
-        """None, one unit, all equal, an axis alone, ends of 32 bits, and both sides of where a length takes another bit."""
+        """None, one unit, all equal, an axis alone, ends of 32 bits, both sides of where a length takes another bit, and SQUARES."""
         sizes = (1, 2, 3, 4095, 4096, 8191, 8192, 16383, 16384, 1 << 30, _INT32.max)
         found = [np.zeros(3, np.int64), *(np.full(3, end) for end in (_INT32.min, _INT32.max))]
         for size in sizes:
             found += [np.array(each) for each in ((size, size, size), (size, 0, 0), (0, -size, 0), (0, 1, size), (-size, size, -1))]
-        return [*found, *(self._reference * sign for sign in (1, -1))]
+        lengths = (np.array(each) * np.where(self._reference < 0, -1, 1) for each in SQUARES)
+        return [*found, *lengths, *(self._reference * sign for sign in (1, -1))]
 
     def _sums_of_every_size(self) -> IntArray:
         """int64 [DRAWN_SUMS, 3]: of 1 to 31 bits."""

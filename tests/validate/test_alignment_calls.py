@@ -104,6 +104,8 @@ FAULTS = {
     "the other way around": (KERNEL, "== 1 ? -axis[third] : axis[third]", "== 1 ? axis[third] : -axis[third]"),
     "no rounding of the squares": (KERNEL, " + divisor / 2);", ");"),
     "a root that is one too large": (KERNEL, "(root | bit) * (root | bit) <= value", "(root | bit) * (root | bit) <= value + 2 * (root | bit)"),
+    "a root below a square": (KERNEL, "(root | bit) * (root | bit) <= value", "(root | bit) * (root | bit) < value"),
+    "a square too many": (KERNEL, "squares = 0, twice", "squares = 1, twice"),
 }  # fmt: skip
 
 
