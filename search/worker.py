@@ -28,12 +28,22 @@ def in_state(study: OptunaStudy, *names: str) -> list[FrozenTrial]:
 
 
 def run_one(study: OptunaStudy, objective: Callable[[Trial], float | Sequence[float]]) -> None:
-    """Take the next trial through `objective`. What breaks it off, Ctrl-C for instance, puts it back into the queue, and is raised."""
+    """Take the next trial through `objective`. What breaks it off, Ctrl-C for instance, puts it back into the queue, and is raised.
+
+    A trial that another worker took over meanwhile is that worker's: what it came to here is dropped, and what broke it off is raised.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+
     taken: list[int] = []
+    broken_off: list[BaseException] = []
 
     def noted(trial: Trial) -> float | Sequence[float]:
         taken.append(trial.number)
-        return objective(trial)
+        try:
+            return objective(trial)
+        except BaseException as error:
+            broken_off.append(error)
+            raise
 
     try:
         study.optimize(noted, n_trials=1)
@@ -46,6 +56,9 @@ def run_one(study: OptunaStudy, objective: Callable[[Trial], float | Sequence[fl
         if not _is_taken_over(study, left):
             _queue_again(study, left)
             raise
+        for error in broken_off:  # in its place Optuna raises that the trial had ended
+            if not isinstance(error, UpdateFinishedTrialError):
+                raise error from None
 
 
 def wait_for_others(study: OptunaStudy) -> None:
