@@ -18,7 +18,7 @@ from .constraints import (
 )
 from .data_section import DataSection
 from .document import Recipe, with_streams, with_unset
-from .following import HELD_SHARE, SHORT, DataSize, following
+from .following import HELD_SHARE, SHORT, DataSize, following, with_readings
 from .frontend_section import FrontendSection
 from .model_section import BLOCK_READOUTS, MODEL_KINDS, NET_KINDS, ModelSection
 from .model_stages import (
@@ -107,6 +107,7 @@ __all__ = [
     "revise",
     "to_toml",
     "unread_by_stages",
+    "with_readings",
     "with_streams",
     "with_unset",
 ]

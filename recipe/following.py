@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..model_names import CELL_KINDS
 from .document import Recipe
 from .section import RecipeSection
 from .unread import spells_out_defaults
@@ -16,6 +17,12 @@ FEW = 270
 SHORT = 1 << 16
 """Steps of all recordings together, up to which nothing is saved by fewer epochs or by compiling the loop."""
 LEAST_EPOCHS, MOST_IN_A_BATCH = 10, 512
+UPDATES, MOST_EPOCHS = 900, 300
+"""Of the weights in a training, at least, as FEW recordings make in the sections' epochs; and the epochs that this asks for, at most."""
+SHORTEST, LONGEST = 16, 128
+"""Steps of a recording, in the mean, between which the noise on each falls as they grow."""
+LONGEST_LOOP, MOST_SIDE_BY_SIDE = 48, 32
+"""Steps of the median recording to which readings side by side bring it; values that are so read at once, at most."""
 LEAST_GROUPS, HELD_SHARE = 5, 0.2
 """Groups from which on so large a share of the recordings, whole groups, is held apart for validation."""
 
@@ -33,12 +40,29 @@ class DataSize:
     held: bool = False
 
 
+def with_readings(recipe: Recipe, median: int, shortest: int, channels: int) -> Recipe:
+    """The recipe with model.readings, where it is unset and a cell reads the recordings themselves: few enough steps to learn over.
+
+    median, shortest: readings of a recording.
+    """
+    model = recipe.model
+    reads_itself = model.kind in CELL_KINDS and recipe.of_samples is None and model.stride is None
+    if not reads_itself or "readings" in model.model_fields_set:
+        return recipe
+    readings = 1
+    while median > readings * LONGEST_LOOP and 2 * readings <= shortest and 2 * readings * channels <= MOST_SIDE_BY_SIDE:
+        readings *= 2
+    return _with_unset(recipe, "model", {"readings": readings} if readings > 1 else {})
+
+
 def following(recipe: Recipe, size: DataSize) -> Recipe:
     """The recipe with values for the keys of [train] and [quantize] that it leaves unset, but for train.loop; docs/defaults.md."""
     few = math.sqrt(FEW / max(FEW, size.recordings))
+    batch = recipe.train.batch_size if "batch_size" in recipe.train.model_fields_set else min(MOST_IN_A_BATCH, round(18 / few))
     epochs = max(LEAST_EPOCHS, math.ceil(60 * min(1.0, math.sqrt(SHORT / max(1, size.steps)))))
-    of_size = {"epochs": epochs, "batch_size": min(MOST_IN_A_BATCH, round(18 / few)), "input_noise": _rounded(0.6 * few)}
-    recipe = _with_unset(recipe, "train", of_size)
+    epochs = max(epochs, min(MOST_EPOCHS, math.ceil(UPDATES / math.ceil(size.recordings / batch))))
+    noise = _rounded(0.6 * min(few, SHORTEST / min(max(SHORTEST, size.steps / size.recordings), LONGEST)))
+    recipe = _with_unset(recipe, "train", {"epochs": epochs, "batch_size": batch, "input_noise": noise})
     recipe = _with_unset(recipe, "quantize", {"epochs": epochs, "learning_rate": _rounded(0.01 * few**0.4)})
     return _with_unset(recipe, "train", dict(_held_apart(recipe, size)))
 

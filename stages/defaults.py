@@ -10,12 +10,21 @@ from ..data.splits import validation_rows
 from ..data.steps import steps_of
 from ..errors import InputError, RescompError
 from ..models import Net, RecurrentNet, use_loop
-from ..recipe import HELD_SHARE, SHORT, DataSize, Recipe, following
+from ..recipe import HELD_SHARE, SHORT, DataSize, Recipe, following, with_readings
 
 
 def with_defaults(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with the defaults that follow the data, but for train.loop, which follows the net too."""
+    recipe = with_readings_side_by_side(recipe, dataset)
     return following(recipe, size_of(recipe, dataset))
+
+
+def with_readings_side_by_side(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with model.readings."""
+    lengths = np.concatenate([dataset.train.lengths, dataset.test.lengths])
+    if dataset.train.x.ndim != 3 or not len(dataset.train):
+        return recipe
+    return with_readings(recipe, int(np.median(dataset.train.lengths)), int(lengths.min()), dataset.train.channels)
 
 
 def size_of(recipe: Recipe, dataset: Dataset) -> DataSize:

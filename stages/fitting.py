@@ -17,6 +17,7 @@ from ..graph.ir import IntegerModel
 from ..models import scaled_widths, widths_of
 from ..recipe import NET_KINDS, CellStage, Constraint, NamingEntry, Quantize, Recipe, Ternary
 from ..text_files import byte_count
+from .defaults import with_readings_side_by_side
 from .features import load_readings
 from .pricing import Size, predict_size
 from .recipes import with_readout_steps
@@ -95,7 +96,7 @@ def fit_recipe(recipe: Recipe, budget: Budget, dataset: Dataset | None = None) -
     dataset = load_readings(recipe)[1] if dataset is None else dataset
     recipe = for_images(recipe) if dataset.train.x.ndim == 4 else recipe
     _refuse_what_cannot_vary(recipe)
-    tried = list(candidates(with_readout_steps(recipe, dataset)))
+    tried = list(candidates(with_readout_steps(with_readings_side_by_side(recipe, dataset), dataset)))
     if not tried:
         raise InputError(
             f"--fit tries hidden sizes below the rank that the recipe asks for ({_least(recipe)}): lower it, or leave out --fit"
