@@ -59,6 +59,7 @@ JOBS = (
     Job("italy-rare-weights", "ItalyPowerDemand, class 2 rare", ("train.balance=weights",)),
     Job("italy-rare-batches", "ItalyPowerDemand, class 2 rare", ("train.balance=batches",)),
     Job("har", HAR),
+    Job("har-one", HAR, ("model.readings=1",)),
     Job("har-tuned", HAR, TUNED),
 )
 

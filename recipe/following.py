@@ -19,7 +19,7 @@ SHORT = 1 << 16
 LEAST_EPOCHS, MOST_IN_A_BATCH = 10, 512
 UPDATES, MOST_EPOCHS = 900, 300
 """Of the weights in a training, at least, as FEW recordings make in the sections' epochs; and the epochs that this asks for, at most."""
-SHORTEST, LONGEST = 16, 128
+SHORT_RECORDING, LONG_RECORDING = 16, 128
 """Steps of a recording, in the mean, between which the noise on each falls as they grow."""
 LONGEST_LOOP, MOST_SIDE_BY_SIDE = 48, 32
 """Steps of the median recording to which readings side by side bring it; values that are so read at once, at most."""
@@ -61,7 +61,7 @@ def following(recipe: Recipe, size: DataSize) -> Recipe:
     batch = recipe.train.batch_size if "batch_size" in recipe.train.model_fields_set else min(MOST_IN_A_BATCH, round(18 / few))
     epochs = max(LEAST_EPOCHS, math.ceil(60 * min(1.0, math.sqrt(SHORT / max(1, size.steps)))))
     epochs = max(epochs, min(MOST_EPOCHS, math.ceil(UPDATES / math.ceil(size.recordings / batch))))
-    noise = _rounded(0.6 * min(few, SHORTEST / min(max(SHORTEST, size.steps / size.recordings), LONGEST)))
+    noise = _rounded(0.6 * min(few, SHORT_RECORDING / min(max(SHORT_RECORDING, size.steps / size.recordings), LONG_RECORDING)))
     recipe = _with_unset(recipe, "train", {"epochs": epochs, "batch_size": batch, "input_noise": noise})
     recipe = _with_unset(recipe, "quantize", {"epochs": epochs, "learning_rate": _rounded(0.01 * few**0.4)})
     return _with_unset(recipe, "train", dict(_held_apart(recipe, size)))
