@@ -35,6 +35,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 ALONE = ("train.carry=0", "train.loss_share=0")
 """Recordings one by one from a state of zeros, as all nets were trained before streams."""
 BASE = (
+    "model.readings=1",
     "train.batch_size=100",
     "train.validation_fraction=0",
     "train.learning_rate=0.01",
