@@ -72,6 +72,16 @@ class StreamedFigures(Part):
                 raise ValueError("the rate of false accepts, or its bound, is not that of so many in this exposure")
         return self
 
+    @model_validator(mode="after")
+    def _latencies_are_those_of_words_that_are_heard(self) -> Self:
+        if (said := self.wake_words) is not None:
+            told = [each for each in (said.latency_median, said.latency_p90) if each is not None]
+            if len(told) != (2 if said.rejected < said.words else 0):
+                raise ValueError(f"{said.rejected} of {said.words} words are rejected, and {len(told)} of two latencies are told")
+            if told != sorted(told):
+                raise ValueError("half of the words are heard later than 90 % of them")
+        return self
+
     @model_serializer(mode="wrap")
     def _leave_out_words_where_there_are_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: part for name, part in handler(self).items() if name != "wake_words" or part is not None}

@@ -361,6 +361,20 @@ def test_figures_of_words_are_limited(verified, tmp_path, capsys):
     assert "| words | now | at most |" in failed.as_markdown()
     with pytest.raises(BudgetError, match=r"false accepts an hour: .*, past the limit of"):
         failed.raise_failures()
+    for forged, said in (
+        ({"rejected": words["words"] + 1}, "81 of 80 words are rejected"),
+        ({"rejected": 1, "words": 3, "latency_median": 2}, "1 of 3 words are rejected, and 1 of two latencies are told"),
+        ({"rejected": 3, "words": 3, "latency_median": 2, "latency_p90": 2}, "3 of 3 words are rejected, and 2 of two latencies are told"),
+        ({"rejected": 1, "words": 3, "latency_median": 3, "latency_p90": 2}, "half of the words are heard later than 90 % of them"),
+    ):
+        report = json.loads((path / REPORT).read_text())
+        kept = {name: value for name, value in words.items() if not name.startswith("latency")}
+        report["evaluation"]["streamed"]["wake_words"] = {**kept, **forged}
+        before = (path / REPORT).read_bytes()
+        ModelDirectory.open(path).write({REPORT: json.dumps(report).encode()})
+        with pytest.raises(InputError, match=said):
+            stages.check(path, limits=limits)
+        ModelDirectory.open(path).write({REPORT: before})
     report = json.loads((path / REPORT).read_text())
     report["evaluation"]["streamed"]["wake_words"]["false_accepts"]["rate"] /= 2
     ModelDirectory.open(path).write({REPORT: json.dumps(report).encode()})
