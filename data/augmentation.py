@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..recipe import AugmentSection
-from .clips import Clips, Int16Array, digest_of
+from .clips import ChangedClips, Int16Array, digest_of
 from .noise import Noise, Signal
 from .split import Int64Array
 from .wav import to_int16
@@ -20,52 +20,17 @@ _DECIBELS_A_FACTOR = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class AugmentedClips:
+class AugmentedClips(ChangedClips):
     """See Clips; labels, groups, lengths and places are those of `clips`.
 
     rows: int64 [clips], of each among all training clips. What a clip becomes depends on its row, seed and epoch alone.
     """
 
-    clips: Clips
     rows: Int64Array
     asked: AugmentSection
     noise: Noise
     seed: int
     epoch: int
-
-    @property
-    def y(self) -> Int64Array:
-        """The class of each."""
-        return self.clips.y
-
-    @property
-    def groups(self) -> Int64Array | None:
-        """The group of each."""
-        return self.clips.groups
-
-    @property
-    def spans(self) -> Int64Array | None:
-        """Where each lies."""
-        return self.clips.spans
-
-    @property
-    def lengths(self) -> Int64Array:
-        """Samples of each."""
-        return self.clips.lengths
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples a second."""
-        return self.clips.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Of each sample."""
-        return self.clips.channels
-
-    def __len__(self) -> int:
-        """Number of clips."""
-        return len(self.clips)
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> AugmentedClips:
         """The clips at `rows`, in that order, as they are here."""
@@ -75,10 +40,6 @@ class AugmentedClips:
         """The samples of one clip as they are in this epoch: all changes in real numbers, rounded half up and saturated once."""
         bits = np.random.PCG64([self.seed, self.epoch, int(self.rows[clip])])
         return augmented(self.clips.read(clip), self.sample_rate, self.asked, self.noise, bits)
-
-    def told(self, clip: int) -> str:
-        """As of the clip that it was."""
-        return self.clips.told(clip)
 
     def digest(self) -> str:
         """What `digest_of` says."""

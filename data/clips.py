@@ -127,6 +127,51 @@ class ArrayClips:
 
 
 @dataclass(frozen=True, eq=False)
+class ChangedClips:
+    """See Clips; but for their samples, which `read` gives, they are those of `clips`."""
+
+    clips: Clips
+
+    @property
+    def y(self) -> Int64Array:
+        """The class of each."""
+        return self.clips.y
+
+    @property
+    def groups(self) -> Int64Array | None:
+        """The group of each."""
+        return self.clips.groups
+
+    @property
+    def spans(self) -> Int64Array | None:
+        """Where each lies."""
+        return self.clips.spans
+
+    @property
+    def lengths(self) -> Int64Array:
+        """Samples of each."""
+        return self.clips.lengths
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second."""
+        return self.clips.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Of each sample."""
+        return self.clips.channels
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.clips)
+
+    def told(self, clip: int) -> str:
+        """As of the clip that it was."""
+        return self.clips.told(clip)
+
+
+@dataclass(frozen=True, eq=False)
 class ClipsDataset:
     """A data set whose splits are clips of one sampling rate; the rest as of a Dataset.
 
