@@ -19,7 +19,7 @@ class Listening:
     def __init__(self, model: IntegerModel) -> None:
         """At the beginning, with zeros for samples and features."""
         self._span, self._hop, self._inputs = model.samples.type.shape[0], model.hop, model.frames_an_input
-        self._kept = max(0, self._span - self._hop)
+        self._kept, self._input = max(0, self._span - self._hop), model.input.type.shape
         self._features_of = numpy_features(model.graphs["frontend"])
         self.samples = np.zeros(model.samples.type.shape, np.int64)
         self.features = np.zeros((self._inputs, model.features.type.size), np.int64)
@@ -70,6 +70,11 @@ class Listening:
 
     def _put_features(self) -> None:
         self.features[self.frames] = self._features_of(self.samples[None], self.kept)[0].reshape(-1)
+
+    @property
+    def input(self) -> IntArray:
+        """The features as the step reads them, int64 [*input shape]."""
+        return self.features.reshape(self._input).copy()
 
     @property
     def kept(self) -> FrameStates:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..graph.evaluate import evaluate_graph
-from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.listening import Listening, StreamListening
 from ..graph.policy import StreamWalk
@@ -29,11 +28,6 @@ class StateListening(Listening):
         super().listen()
         self.state: StateValues = zero_state(self.model) if self.model.is_recurrent else {}
         self.deciding: StateValues = zero_state(self.model, "decide") if self.model.decides else {}
-
-    @property
-    def input(self) -> IntArray:
-        """int64 [*input shape]."""
-        return self.features.reshape(self.model.input.type.shape).copy()
 
     @property
     def kept(self) -> FrameStates:
@@ -79,11 +73,11 @@ class SteppedStream(StreamListening):
         if self.gap:
             self.walk.gap()
         else:
-            self.walk.step(self.features.reshape(self.model.input.type.shape).copy())
+            self.walk.step(self.input)
 
     def told(self) -> Iterator[tuple[str, Any]]:
         """As of StateListening; of a stream no state."""
-        yield "the features", self.features.reshape(self.model.input.type.shape).astype(stored_dtype(self.model.input.type))
+        yield "the features", self.input.astype(stored_dtype(self.model.input.type))
         scores = self.walk.scores()
         yield "the scores", scores.astype(stored_dtype(self.model.output.type))
         if self.model.decides:
