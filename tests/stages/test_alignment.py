@@ -39,22 +39,22 @@ def rotation(rng):
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def side(rng, people):
+def side(rng, people, each=EACH, steps=STEPS):
     """Who walks, sits and stands differs by where down is; a seventh channel says nothing. The channels: rotation, noise, acceleration."""
-    y, down = np.tile(np.arange(3), people * EACH // 3), np.array([[0, -1, 0], [0.5, -0.85, 0], [-0.5, -0.85, 0]])
-    group = np.repeat(np.arange(people), EACH)
+    y, down = np.tile(np.arange(3), people * each // 3), np.array([[0, -1, 0], [0.5, -0.85, 0], [-0.5, -0.85, 0]])
+    group = np.repeat(np.arange(people), each)
     turns = np.array([rotation(rng) for _ in range(people)])[group]
-    acceleration = down[y][:, None] + rng.normal(size=(len(y), STEPS, 3)) * 0.1
-    turning = rng.normal(size=(len(y), STEPS, 3)) * np.where(y == 0, 0.5, 0.1)[:, None, None]
-    turned = [np.einsum("nij,ntj->nti", turns, each) for each in (turning, acceleration)]
-    x = np.concatenate([turned[0], rng.normal(size=(len(y), STEPS, 1)), turned[1]], axis=2)
+    acceleration = down[y][:, None] + rng.normal(size=(len(y), steps, 3)) * 0.1
+    turning = rng.normal(size=(len(y), steps, 3)) * np.where(y == 0, 0.5, 0.1)[:, None, None]
+    turned = [np.einsum("nij,ntj->nti", turns, values) for values in (turning, acceleration)]
+    x = np.concatenate([turned[0], rng.normal(size=(len(y), steps, 1)), turned[1]], axis=2)
     return x.astype(np.float32), y, group
 
 
-def write(path, seed=3, **changes):
+def write(path, seed=3, each=EACH, steps=STEPS, **changes):
     rng, arrays = np.random.default_rng(seed), {"classes": np.array(CLASSES)}
     for name, people in (("train", 8), ("test", 4)):
-        arrays |= dict(zip((f"x_{name}", f"y_{name}", f"group_{name}"), side(rng, people), strict=True))
+        arrays |= dict(zip((f"x_{name}", f"y_{name}", f"group_{name}"), side(rng, people, each, steps), strict=True))
     np.savez(path, **{key: value for key, value in {**arrays, **changes}.items() if value is not None})
     return path
 

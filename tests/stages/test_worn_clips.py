@@ -24,7 +24,8 @@ from rescomp.stages.readings import Reader
 from rescomp.stages.training import train_from, train_model
 from rescomp.stages.verification import verify
 from rescomp.tests.data.wav_files import write_wav
-from rescomp.tests.stages.test_alignment import CLASSES, rotation
+from rescomp.tests.stages.test_alignment import CLASSES, side
+from rescomp.tests.stages.test_alignment import write as write_worn
 
 QUICK = ("model.kind=gru", "model.hidden_size=6", "train.epochs=16", "quantize.epochs=2", "train.batch_size=15", "train.threads=1")
 FRAMES = ("frontend.kind=statistics", "frontend.length=20", "frontend.hop=10", "frontend.statistics=mean,log_deviation")
@@ -32,24 +33,8 @@ ALIGN = ("frontend.align=true", "frontend.calibration=walking", "frontend.axes=4
 EACH, SAMPLES = 9, 60
 
 
-def side(rng, people):
-    """Who walks, sits and stands differs by where down is; a seventh channel says nothing. The channels: rotation, noise, acceleration."""
-    y, down = np.tile(np.arange(3), people * EACH // 3), np.array([[0, -1, 0], [0.5, -0.85, 0], [-0.5, -0.85, 0]])
-    group = np.repeat(np.arange(people), EACH)
-    turns = np.array([rotation(rng) for _ in range(people)])[group]
-    acceleration = down[y][:, None] + rng.normal(size=(len(y), SAMPLES, 3)) * 0.1
-    turning = rng.normal(size=(len(y), SAMPLES, 3)) * np.where(y == 0, 0.5, 0.1)[:, None, None]
-    turned = [np.einsum("nij,ntj->nti", turns, each) for each in (turning, acceleration)]
-    x = np.concatenate([turned[0], rng.normal(size=(len(y), SAMPLES, 1)), turned[1]], axis=2)
-    return x.astype(np.float32), y, group
-
-
 def write(path, seed=3, **changes):
-    rng, arrays = np.random.default_rng(seed), {"classes": np.array(CLASSES), "sample_rate": np.array(50)}
-    for name, people in (("train", 8), ("test", 4)):
-        arrays |= dict(zip((f"x_{name}", f"y_{name}", f"group_{name}"), side(rng, people), strict=True))
-    np.savez(path, **{key: value for key, value in {**arrays, **changes}.items() if value is not None})
-    return path
+    return write_worn(path, seed, EACH, SAMPLES, **{"sample_rate": np.array(50), **changes})
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +134,7 @@ def test_the_axes_of_a_sensor_are_in_one_format_and_the_data_are_those_again(tmp
     """One axis is far smaller than the others of its sensor, which alone would have more fraction bits."""
     rng, arrays = np.random.default_rng(9), {"classes": np.array(CLASSES), "sample_rate": np.array(50)}
     for name, people in (("train", 4), ("test", 2)):
-        x, y, group = side(rng, people)
+        x, y, group = side(rng, people, EACH, SAMPLES)
         arrays |= {f"x_{name}": x * np.array([1, 1, 0.01, 1, 50, 50, 50], np.float32), f"y_{name}": y, f"group_{name}": group}
     np.savez(tmp_path / "scales.npz", **arrays)
     recipe = recipe_of(tmp_path / "scales.npz", "data.fraction_bits=auto", "train.epochs=1", "quantize.epochs=0")
