@@ -51,8 +51,25 @@ class MissingToolError(RescompError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like `name`, for errors that name a neighbour; case is ignored."""
+    return _most_alike(name, known, at_least=0.0)[0]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`: did you mean 'NEAREST'?`, or nothing when no known name is close (case is ignored)."""
+    return "".join(f": did you mean {close!r}?" for close in _most_alike(name, known, at_least=0.6))
+
+
+def is_near(name: str, known: Iterable[str]) -> bool:
+    """Whether one of the known names may be meant, as it is or as a part; case is ignored."""
+    known = list(known)
+    parts = any(name.lower() in each.lower() or each.lower() in name.lower() for each in known if name)
+    return parts or bool(_most_alike(name, known, at_least=0.6))
+
+
+def _most_alike(name: str, known: Iterable[str], *, at_least: float) -> list[str]:
+    """The known name that is most like `name`, if it is so much like it (0 to 1)."""
     by_lower = {item.lower(): item for item in known}
-    return by_lower[difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)[0]]
+    return [by_lower[close] for close in difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=at_least)]
 
 
 def counted(count: int, one: str, several: str = "") -> str:

@@ -14,8 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
-from .nearest import did_you_mean
+from ..errors import InputError, did_you_mean
 from .npz import load_arrays
 from .raw import RawDataset, RawSplit, pad_sequences
 

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import InputError, counted
+from ..errors import InputError, counted, did_you_mean
 from ..recipe import DataSection
-from .nearest import did_you_mean
 from .splits import permutation
 from .wav import WavFile
 from .wav_clips import WHOLE_SCALE, Excerpt

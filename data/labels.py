@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, counted
-from .nearest import did_you_mean
+from ..errors import InputError, counted, did_you_mean
 from .split import Int64Array
 
 NO_CLASS = -1

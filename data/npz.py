@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import MAGIC_PREFIX
 
-from ..errors import InputError, nearest
+from ..errors import InputError, did_you_mean, nearest
 from ..graph.archive import ArchiveError, Arrays, ObjectArrayError, read_archive
 from ..recipe import RATES
 from ..store import open_file
 from .hidden import is_hidden
-from .nearest import did_you_mean
 from .raw import RawDataset, RawSplit
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")

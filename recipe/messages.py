@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import nearest
+from ..errors import is_near, nearest
 from .constraints import CONSTRAINTS
 from .model_stages import STAGE_KINDS
 
@@ -71,16 +70,10 @@ def _reason(problem: Mapping[str, Any]) -> str:
         context = problem["ctx"]
         known = re.findall(r"'([^']+)'", context.get("expected") or context["expected_tags"]) or [context["expected"]]
         value = given.get("kind") if isinstance(given, dict) else given
-        if set(known) == set(STAGE_KINDS) and not _is_near(str(value), known):
+        if set(known) == set(STAGE_KINDS) and not is_near(str(value), known):
             return f"stages are {', '.join(known)}; a net in which values join or anything else stands is one of your own ({_OWN})"
         return f"the nearest value is {nearest(str(value), known)!r} (of {', '.join(known)})"
     return re.sub(r"^Value error, ", "", problem["msg"])
-
-
-def _is_near(name: str, known: Sequence[str]) -> bool:
-    """Whether one of the known names may be meant."""
-    parts = any(name.lower() in each or each in name.lower() for each in known if name)
-    return parts or bool(difflib.get_close_matches(name.lower(), known, n=1))
 
 
 def _siblings(path: Sequence[str], read: type[BaseModel]) -> list[str]:

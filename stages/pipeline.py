@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..export.c import constant_bytes
 from ..export.optional_package import import_optional
 from ..manifest import NOT_KNOWN, NOTHING_TOLD, Calibrated, ClassFiguresOfNets, Warnings
@@ -91,18 +92,35 @@ def run(
         listener.stage(f"fit {budget}: {describe(recipe)} (at most {most})")
     going_on = resuming(path, against)
     with ExitStack() as held:
-        float_accuracy = train_held(recipe, path, held, going_on, force=force, listener=listener)
+        train_held(recipe, path, held, going_on, force=force, listener=listener)
         with telling_how_to_resume(f"go on with: {going_on}"):
-            integer_accuracy = quantize(path, listener=listener)
-            model = read_model(ModelDirectory.open(path))
-            check_budget(budget, model)
+            quantize(path, listener=listener)
+            check_budget(budget, read_model(ModelDirectory.open(path)))
             export_model(path, listener=listener)
             verification = verify(path, against, listener=listener)
-            streamed = streamed_figures(ModelDirectory.open(path), listener)
-            manifest = ModelDirectory.open(path).manifest()
-    known = constant_bytes(model), verification, time.monotonic() - start, path
-    of_manifest = manifest.calibrated, manifest.by_class, manifest.warnings
-    return Summary(float_accuracy, integer_accuracy, *known, streamed, *of_manifest)
+            return summary_of(ModelDirectory.open(path), verification, start, listener)
+
+
+def summary_of(directory: ModelDirectory, verification: Verification, start: float, listener: Listener) -> Summary:
+    """Of a model that was verified. start: when the command began, as time.monotonic() tells. Raises InputError where the manifest
+    lacks an accuracy.
+    """
+    streamed = streamed_figures(directory, listener)
+    manifest = directory.manifest()
+    if manifest.accuracy.float_ is None or manifest.accuracy.integer is None:
+        raise InputError(f"{directory.path} does not say how accurate its nets are, so it is damaged: train the model again")
+    return Summary(
+        accuracy_float=manifest.accuracy.float_,
+        accuracy_integer=manifest.accuracy.integer,
+        bytes=constant_bytes(read_model(directory)),
+        verification=verification,
+        seconds=time.monotonic() - start,
+        model_dir=directory.path,
+        streamed=streamed,
+        calibrated=manifest.calibrated,
+        by_class=manifest.by_class,
+        warnings=manifest.warnings,
+    )
 
 
 def streamed_figures(directory: ModelDirectory, listener: Listener) -> StreamedFigures | None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..data.dataset import Dataset
 from ..errors import InputError
-from ..export.c import constant_bytes
 from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, REPORT, ModelDirectory
 from ..recipe import Recipe, revise, with_streams
 from ..store import no_folder, recover, refuse_held
@@ -23,7 +22,7 @@ from .exporting import export_model
 from .features import load_readings, resolved
 from .kept_nets import kept_net
 from .listener import Listener, Silent
-from .pipeline import Summary, resuming, run, streamed_figures
+from .pipeline import Summary, resuming, run, summary_of
 from .quantization import quantize
 from .recipes import has_state, read_recipe, with_readout_steps
 from .report import read_report
@@ -150,17 +149,11 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
             kept_net(directory, read_recipe(directory))
         found = _verification(directory, against)
         if found is None:
-            found, seconds = _take_missing_stages(directory, against, listener), time.monotonic() - start
+            found = _take_missing_stages(directory, against, listener)
         else:
             listener.stage(f"{path} is finished")
-            seconds = 0.0
-        accuracy, size = directory.manifest().accuracy, constant_bytes(read_model(directory))
-        if accuracy.float_ is None or accuracy.integer is None:
-            raise InputError(f"{path} does not say how accurate its nets are, so it is damaged: train the model again")
-        streamed = streamed_figures(directory, listener)
-        manifest = directory.manifest()
-        known = size, found, seconds, path, streamed, manifest.calibrated, manifest.by_class, manifest.warnings
-        return Summary(accuracy.float_, accuracy.integer, *known)
+            start = time.monotonic()
+        return summary_of(directory, found, start, listener)
 
 
 def _take_missing_stages(directory: ModelDirectory, against: str | None, listener: Listener) -> Verification:
