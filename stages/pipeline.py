@@ -101,9 +101,9 @@ def run(
             return summary_of(ModelDirectory.open(path), verification, start, listener)
 
 
-def summary_of(directory: ModelDirectory, verification: Verification, start: float, listener: Listener) -> Summary:
-    """Of a model that was verified. start: when the command began, as time.monotonic() tells. Raises InputError where the manifest
-    lacks an accuracy.
+def summary_of(directory: ModelDirectory, verification: Verification, start: float | None, listener: Listener) -> Summary:
+    """Of a model that was verified. start: when its making began, as time.monotonic() tells; None where everything was there. Raises
+    InputError where the manifest lacks an accuracy.
     """
     streamed = streamed_figures(directory, listener)
     manifest = directory.manifest()
@@ -114,7 +114,7 @@ def summary_of(directory: ModelDirectory, verification: Verification, start: flo
         accuracy_integer=manifest.accuracy.integer,
         bytes=constant_bytes(read_model(directory)),
         verification=verification,
-        seconds=time.monotonic() - start,
+        seconds=0.0 if start is None else time.monotonic() - start,
         model_dir=directory.path,
         streamed=streamed,
         calibrated=manifest.calibrated,

@@ -142,7 +142,8 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
 
 def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
     """The summary of a directory begun earlier, after the stages that it lacks."""
-    start, directory = time.monotonic(), ModelDirectory.open(path)
+    start: float | None = time.monotonic()
+    directory = ModelDirectory.open(path)
     with directory.held():
         if directory.manifest().accuracy.integer is not None:
             check_whole(directory)
@@ -151,8 +152,8 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
         if found is None:
             found = _take_missing_stages(directory, against, listener)
         else:
+            start = None
             listener.stage(f"{path} is finished")
-            start = time.monotonic()
         return summary_of(directory, found, start, listener)
 
 
