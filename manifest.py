@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from .decision_figures import ChosenDecision
 from .documents import parse_json
-from .errors import InputError
-from .strict_documents import Count, Fraction, Positive, Sha256, Stated, cause_of
+from .errors import InputError, counted
+from .strict_documents import Count, Fraction, Positive, Sha256, Stated, cause_of, is_share
 
 MANIFEST_SCHEMA = 1
 """Version of manifest.json."""
@@ -103,62 +104,14 @@ class Calibrated(Stated):
     recordings: Positive
     groups: Positive
 
-
-class RateSeen(Stated):
-    """How often something was seen: events (a mean where the same time was counted several times) in an exposure, so many units.
-
-    rate: events / exposure. bound_95: that the rate stays below in 95 of 100 cases (stages.rates).
-    """
-
-    events: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    exposure: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    unit: Literal["hour", "minute", "1000 readings"]
-    rate: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    bound_95: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class WakeWordFigures(Stated):
-    """See stages.wake_words.WakeWords. background: the classes that are no word. Latencies are missing where no word was accepted."""
-
-    background: Annotated[tuple[str, ...], Field(min_length=1)]
-    words: Count
-    rejected: Count
-    false_accepts: RateSeen
-    latency_median: Positive | None = None
-    latency_p90: Positive | None = None
-
     @model_validator(mode="after")
-    def _no_more_than_there_are(self) -> Self:
-        if self.rejected > self.words:
-            raise ValueError(f"{self.rejected} of {self.words} words are rejected")
+    def _are_shares_of_the_recordings(self) -> Self:
+        for name in ("accuracy", "as_they_are"):
+            if not is_share(getattr(self, name), self.recordings):
+                raise ValueError(f"calibrated.{name} is no share of {counted(self.recordings, 'recording')}")
+        if self.groups > self.recordings:
+            raise ValueError(f"{counted(self.groups, 'group')} have {counted(self.recordings, 'recording')}")
         return self
-
-
-class ChangeFigures(Stated):
-    """See stages.stream_metrics.StreamMetrics. Delays are missing where they are infinite, the rest where nothing is judged or settled."""
-
-    judged: Count
-    delay_median: Positive | None = None
-    delay_p90: Positive | None = None
-    miss: Fraction | None = None
-    flips: RateSeen | None = None
-
-
-class ChosenDecision(Stated):
-    """What decide.false_alarms chose, in units of a score, and what it is worth on the validation recordings that it was chosen on.
-
-    of: continuous ones, or single ones in a row, so many. thresholds: one a class. wake_words: with decide.background, else changes.
-    """
-
-    of: Literal["continuous", "in a row"]
-    recordings: Positive
-    false_alarms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    smoothing: Count
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    hold: Positive
-    thresholds: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
-    wake_words: WakeWordFigures | None = None
-    changes: ChangeFigures | None = None
 
 
 class Versions(Stated):
@@ -268,10 +221,18 @@ class Manifest(Stated):
         return self
 
     @model_validator(mode="after")
+    def _is_sampled_at_one_rate(self) -> Self:
+        if self.samples is not None and self.data.sample_rate not in (None, self.samples.sample_rate):
+            raise ValueError(f"data.sample_rate is {self.data.sample_rate}, and samples.sample_rate {self.samples.sample_rate}")
+        return self
+
+    @model_validator(mode="after")
     def _figures_are_of_its_classes(self) -> Self:
         for each in (self.by_class.float_, self.by_class.integer):
             if each is not None and not set(each.recall) <= set(self.classes):
                 raise ValueError("by_class tells of other classes than there are")
+        if self.decision is not None:
+            self.decision.check_classes(self.classes)
         return self
 
     @classmethod

@@ -27,6 +27,11 @@ def check_texts(value: Any) -> None:
         check_texts(each)
 
 
+def is_share(value: float, count: int) -> bool:
+    """Whether a fraction is that of some of `count` things, as a double of their quotient is written."""
+    return count > 0 and value == round(value * count) / count
+
+
 class Part(BaseModel):
     """A part of a document, whose texts can be printed. A key without a value is left out of it: None."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from rescomp.stages.rates import Rate
+from rescomp.rates import Rate
 
 Found = Mapping[str, Any]
 LEAST = 3.0

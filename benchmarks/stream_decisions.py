@@ -27,11 +27,11 @@ from rescomp.data.streams import streams_in_steps
 from rescomp.graph.decisions import stream_scores
 from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import ModelDirectory
+from rescomp.rates import Clock
 from rescomp.recipe import DecideSection
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import HOLDS, MARGINS, SMOOTHINGS, Stream, decide_by, describe_settings
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.rates import Clock
 from rescomp.stages.stream_metrics import StreamMetrics, measure_streams
 
 MOST = 2.0

@@ -20,11 +20,11 @@ from rescomp.graph.ir import IntegerModel
 from rescomp.model_directory import FLOAT_NET, ModelDirectory
 from rescomp.models import RecurrentNet
 from rescomp.models.kept import empty_net
+from rescomp.rates import Clock
 from rescomp.recipe import Recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.evaluation import anywhere
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.rates import Clock
 from rescomp.stages.stream_metrics import measure_streams
 from rescomp.train.checkpoint import load_net
 

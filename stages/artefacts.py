@@ -11,18 +11,20 @@ import numpy as np
 
 from ..data.input_format import scales
 from ..data.steps import steps_of
+from ..decision_figures import ChosenDecision
 from ..errors import InputError, UnsupportedError, counted
 from ..frontend.asked import asked_front_end
 from ..frontend.description import FrontEnd
 from ..frontend.lowering import with_front_end
 from ..graph import serialize
 from ..graph.alignment import align_of, turned_frontend
+from ..graph.decide import decision_of
 from ..graph.formats import common_bits, own_bits
 from ..graph.ir import IntegerModel, Sampling
 from ..graph.verify import verify_runnable
 from ..manifest import Manifest
 from ..model_directory import CELLS_FILE, FLOAT_NET, GRAPH, MANIFEST, NET, QUANTIZED_NET, RECIPE, VECTORS, WEIGHTS, ModelDirectory
-from ..recipe import Recipe, parse_recipe
+from ..recipe import DecideSection, Recipe, parse_recipe
 from .golden_rows import kept_rows
 from .golden_vectors import Vectors, decode_vectors, is_possible
 
@@ -93,6 +95,7 @@ def _check_manifest(manifest: Manifest, model: IntegerModel, directory: ModelDir
         "samples.fraction_bits": model.reads_samples and model.channel_bits != own_bits(sampled),
         "alignment": not _is_aligned(manifest, model),
         "frontend": recipe is not None and not _is_behind(recipe, manifest, model),
+        "decision": not _is_decided_by(manifest, model),
     }
     for key in (key for key, differs in wrong.items() if differs):
         what = f"{directory.path / MANIFEST} is not of the model in {GRAPH}: {key} differs"
@@ -106,6 +109,20 @@ def _is_aligned(manifest: Manifest, model: IntegerModel) -> bool:
         return op is None and said is None
     channels = manifest.data.channels if manifest.samples is None else manifest.samples.channels
     return (op.channels, op.axes, op.reference) == (channels, said.axes, said.reference)
+
+
+def _is_decided_by(manifest: Manifest, model: IntegerModel) -> bool:
+    """Whether the decision that the manifest tells of, if any, is the model's."""
+    said, graph = manifest.decision, model.graphs.get("decide")
+    if said is None:
+        return True
+    decision, unit = None if graph is None else decision_of(graph), 2.0**model.output.type.format.fraction_bits
+    return decision is not None and (said.smoothing, said.margin, said.hold, said.thresholds) == (
+        decision.smoothing,
+        decision.margin / unit,
+        decision.hold,
+        tuple(value / unit for value in decision.thresholds),
+    )
 
 
 def _is_behind(recipe: Recipe, manifest: Manifest, model: IntegerModel) -> bool:
@@ -149,9 +166,16 @@ def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory)
         "input.shape": not model.is_own and reading.shape is not None and (len(reading.shape) == 1) != model.is_recurrent,
         "seed": manifest.seed not in (None, train.seed),
         "threads": manifest.threads not in (None, train.threads),
+        "decision": manifest.decision is not None and not _is_asked(manifest.decision, recipe.decide),
     }
     for key in (key for key, differs in wrong.items() if differs):
         raise InputError(f"{directory.path / MANIFEST} is not of the model in {RECIPE}: {key} differs; train the model again")
+
+
+def _is_asked(chosen: ChosenDecision, asked: DecideSection | None) -> bool:
+    """Whether the recipe asks for a decision like the one that was chosen."""
+    background = None if chosen.wake_words is None else chosen.wake_words.background
+    return asked is not None and (asked.false_alarms, asked.background) == (chosen.false_alarms, background)
 
 
 def _is_read(shape: Sequence[int], readings: int, model: IntegerModel) -> bool:

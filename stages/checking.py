@@ -8,7 +8,8 @@ from pathlib import Path
 from ..errors import InputError, counted
 from ..graph.ir import IntegerModel
 from ..manifest import ClassFigures
-from ..model_directory import REPORT, VECTORS, ModelDirectory
+from ..model_directory import RECIPE, REPORT, VECTORS, ModelDirectory
+from ..recipe import parse_recipe
 from ..validate.host_c import HostC
 from ..validate.registry import find_witness
 from .artefacts import read_model, read_vectors
@@ -29,6 +30,7 @@ from .perturbations import PERTURBATIONS
 from .profiling import profile
 from .questions import Question
 from .report import Report, read_report
+from .told_streams import false_of_streams
 from .witness_files import changed_files
 
 
@@ -59,6 +61,7 @@ def check(
         vectors = read_vectors(directory, model)
         owed = Owed.of(model, path, vectors, report)
         evidence, questions = _current(directory, model, report, vectors, owed)
+        _refuse_false_figures(directory, model, report, vectors)
         check_exports(directory, model)
         at_hand = exports_at_hand(directory)
         continuous = directory.manifest().data.test_streams_sha256 is not None
@@ -169,6 +172,15 @@ def _current(
     evidence = [entry for entry in report.evidence if _is_at_hand(directory, model, entry, entry.who)]
     questions = [each for each in report.questions if _is_at_hand(directory, model, each, each.witness)]
     return tuple(evidence), tuple(questions)
+
+
+def _refuse_false_figures(directory: ModelDirectory, model: IntegerModel, report: Report, vectors: Vectors) -> None:
+    """Raise InputError where an evaluation tells what cannot be of this model."""
+    if report.evaluation is None:
+        return
+    recipe = parse_recipe(directory.read(RECIPE), str(directory.path / RECIPE))
+    for false in false_of_streams(report.evaluation, len(vectors.x), recipe, directory.manifest(), model):
+        raise InputError(f"{directory.path / REPORT} tells {false}: run `rescomp evaluate {directory.path} --stream` again")
 
 
 def _is_at_hand(directory: ModelDirectory, model: IntegerModel, entry: Evidence | Question, who: str) -> bool:

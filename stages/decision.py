@@ -22,10 +22,10 @@ from ..graph.formats import Format, TensorType
 from ..graph.ir import IntegerModel, StreamPolicy
 from ..graph.ops.decide import MOST_MARGIN
 from ..models import Net
+from ..rates import Clock
 from ..recipe import DecideSection, Recipe, StreamSection
 from .labelled_steps import LabelledSteps
 from .listener import Listener
-from .rates import Clock
 from .stream_metrics import StreamMetrics, measure_streams
 
 DEFAULTS = DecideSection(smoothing=2, margin=0.0, hold=1)

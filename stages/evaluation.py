@@ -21,6 +21,7 @@ from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..manifest import Calibrated, ClassFigures
 from ..model_directory import RECIPE, REPORT, ModelDirectory, to_json
+from ..rates import Clock
 from ..recipe import RATES, Recipe, parse_recipe
 from .artefacts import read_model, read_vectors
 from .calibration_worth import of_new_recordings
@@ -32,7 +33,6 @@ from .golden_vectors import Vectors
 from .hearing import Hearing
 from .listener import Listener, Silent
 from .perturbations import TITLES, Perturbation, held, perturbed
-from .rates import Clock
 from .readings import Reader, refuse_still
 from .remarks import remarks_on
 from .report import Report, read_report

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import fractions
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from ..manifest import ChangeFigures, RateSeen, WakeWordFigures
-from ..strict_documents import Count, Fraction, Part, Sha256
+from ..decision_figures import ChangeFigures, WakeWordFigures
+from ..errors import counted
+from ..strict_documents import Count, Fraction, Part, Sha256, is_share
 from .perturbations import Perturbation
-from .rates import Rate
 from .stream_metrics import StreamMetrics
 from .wake_words import WakeWords
 
 STREAMED = ("streamed", "settled", "tail", "ends")
 FIGURES = ("corner", *STREAMED)
 """Figures beside those of perturbations."""
-
-
-def _seen(said: RateSeen) -> Rate:
-    """A rate out of a document, from its events and its exposure."""
-    return Rate(fractions.Fraction(said.events), said.exposure, said.unit)
 
 
 def wake_word_figures(found: WakeWords, background: Sequence[str]) -> WakeWordFigures:
@@ -61,25 +54,14 @@ class StreamedFigures(Part):
         """The wake words as measured."""
         if (said := self.wake_words) is None:
             return None
-        return WakeWords(said.words, said.rejected, _seen(said.false_accepts), said.latency_median, said.latency_p90)
+        return WakeWords(said.words, said.rejected, said.false_accepts.exact, said.latency_median, said.latency_p90)
 
     @model_validator(mode="after")
-    def _rate_is_that_of_the_events(self) -> Self:
-        if self.wake_words is not None:
-            said = self.wake_words.false_accepts
-            seen = _seen(said)
-            if not (math.isclose(said.rate, seen.value) and math.isclose(said.bound_95, seen.bound)):
-                raise ValueError("the rate of false accepts, or its bound, is not that of so many in this exposure")
-        return self
-
-    @model_validator(mode="after")
-    def _latencies_are_those_of_words_that_are_heard(self) -> Self:
-        if (said := self.wake_words) is not None:
-            told = [each for each in (said.latency_median, said.latency_p90) if each is not None]
-            if len(told) != (2 if said.rejected < said.words else 0):
-                raise ValueError(f"{said.rejected} of {said.words} words are rejected, and {len(told)} of two latencies are told")
-            if told != sorted(told):
-                raise ValueError("half of the words are heard later than 90 % of them")
+    def _follow_from_the_steps(self) -> Self:
+        if not is_share(self.streamed, self.steps):
+            raise ValueError(f"streamed is no share of {counted(self.steps, 'step')}")
+        if self.streams > self.steps or (self.wake_words is not None and self.wake_words.words > self.steps):
+            raise ValueError(f"{counted(self.steps, 'step')} hold more streams or words than steps")
         return self
 
     @model_serializer(mode="wrap")

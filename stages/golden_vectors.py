@@ -18,6 +18,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..graph.sound import Pcm, inputs_in
 from ..model_directory import VECTORS
+from ..strict_documents import is_share
 
 MOST_STATES = 1 << 28
 """Entries of all states of all sequences, which a comparison holds at once."""
@@ -116,7 +117,7 @@ def is_possible(vectors: Vectors, integer: float, sequences: int) -> bool:
     """Whether the fraction `integer` of a test set of so many sequences can be right, of which `vectors` are all or the first ones."""
     right, kept = int((answers(vectors.scores) == vectors.labels).sum()), len(vectors.x)
     total = round(integer * sequences)
-    return kept <= sequences and total / sequences == integer and right <= total <= right + sequences - kept
+    return kept <= sequences and is_share(integer, sequences) and right <= total <= right + sequences - kept
 
 
 def decode_vectors(data: bytes, model: IntegerModel, what: str) -> Vectors:

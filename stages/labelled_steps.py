@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..data.split import Int64Array, equal_runs, valid_steps
 from ..data.streams import Streams
-from .rates import Clock
+from ..rates import Clock
 
 Integers = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]

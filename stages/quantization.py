@@ -13,6 +13,7 @@ from ..compress import widen_unproved
 from ..data.confusion import Confusion
 from ..data.dataset import Dataset, Split
 from ..data.input_format import to_device_integers, to_real
+from ..decision_figures import ChosenDecision
 from ..errors import InputError
 from ..graph.evaluate import evaluate
 from ..graph.fixed_point import IntArray
@@ -21,7 +22,7 @@ from ..graph.ir import IntegerModel
 from ..graph.serialize import digest
 from ..graph.sound import Pcm
 from ..lowering.lower import lower
-from ..manifest import ChosenDecision, ClassFigures, Manifest
+from ..manifest import ClassFigures, Manifest
 from ..model_directory import (
     CHECKPOINT,
     FLOAT_NET,

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..data.split import Int64Array, valid_steps
 from ..errors import counted
+from ..rates import Clock, Rate
 from .labelled_steps import Integers, LabelledSteps, Mask, Segment
-from .rates import Clock, Rate
 
 RUN = 8
 """Right decisions one after another by which a change counts as reached."""

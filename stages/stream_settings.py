@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.dataset import Dataset, Split
+from ..decision_figures import ChosenDecision
 from ..errors import counted
 from ..graph.decide import Decision, with_decision
 from ..graph.ir import IntegerModel
-from ..manifest import ChosenDecision, Manifest
+from ..manifest import Manifest
+from ..rates import Clock
 from ..recipe import DecideSection, Recipe
 from .decision import (
     DEFAULTS,
@@ -26,7 +28,6 @@ from .decision import (
 from .figures import change_figures, wake_word_figures
 from .listener import Listener
 from .net_readings import training_data
-from .rates import Clock
 from .readings import Reader
 from .stream_metrics import StreamMetrics
 from .subjects import copies_of

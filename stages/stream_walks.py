@@ -16,10 +16,10 @@ from ..data.streams import Streams
 from ..graph.decisions import stream_decisions
 from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel, StreamPolicy
+from ..rates import Clock
 from ..validate.witness import Progress
 from .labelled_steps import LabelledSteps, filled_up, joined
 from .listener import Listener
-from .rates import Clock
 from .stream_metrics import StreamMetrics, measure_streams
 from .wake_words import WakeWords, measure_wake_words
 

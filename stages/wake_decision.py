@@ -17,11 +17,11 @@ from ..graph.decisions import decisions_aside
 from ..graph.fixed_point import IntArray
 from ..graph.formats import Format, TensorType
 from ..graph.ir import IntegerModel
+from ..rates import Clock, poisson_bound
 from ..recipe import DecideSection, Recipe
 from .decision import HOLDS, MISSED, SMOOTHINGS, Stream, alarm_unit, decide_by, widest_margin
 from .listener import Listener
 from .net_readings import rows_of_parts
-from .rates import Clock, poisson_bound
 from .wake_words import WakeWords, class_number, measure_wake_words, words_of
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75)

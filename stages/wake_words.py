@@ -12,8 +12,8 @@ import numpy as np
 
 from ..data.split import Int64Array, equal_runs
 from ..errors import InputError, counted, nearest
+from ..rates import Clock, Rate
 from .labelled_steps import Integers, LabelledSteps, Mask, Segment, segments_of
-from .rates import Clock, Rate
 from .stream_metrics import quantile
 
 WORD_FIGURES: Mapping[str, str] = {

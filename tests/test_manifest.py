@@ -137,3 +137,34 @@ def test_the_sentence_says_what_is_wrong():
         InputError, match=r"^m is damaged, or not rescomp's \(input\.unit: Extra inputs are not permitted\): train the model again$"
     ):
         parse_manifest(put(("input.unit",), "g"), "m")
+
+
+SAMPLES = {"sample_rate": 8000, "channels": 1}
+CALIBRATED = {"accuracy": 0.75, "as_they_are": 0.5, "recordings": 4, "groups": 2}
+SEEN = {"events": 3, "exposure": 2.0, "unit": "hour", "rate": 1.5, "bound_95": 3.876828263966363}
+CHANGES = {"judged": 4, "delay_median": 3, "delay_p90": 5, "miss": 0.0, "flips": SEEN}
+DECISION = {"of": "in a row", "recordings": 4, "false_alarms": 1.0, "smoothing": 2, "margin": 0.0, "hold": 1, "changes": CHANGES}
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (
+            {"samples": SAMPLES, "data": {**DOCUMENT["data"], "sample_rate": 16000}},
+            "data.sample_rate is 16000, and samples.sample_rate 8000",
+        ),
+        ({"calibrated": {**CALIBRATED, "accuracy": 0.7}}, "calibrated.accuracy is no share of 4 recordings"),
+        ({"calibrated": {**CALIBRATED, "as_they_are": 0.51}}, "calibrated.as_they_are is no share of 4 recordings"),
+        ({"calibrated": {**CALIBRATED, "groups": 5}}, "5 groups have 4 recordings"),
+        ({"decision": {**DECISION, "changes": {**CHANGES, "miss": 0.3}}}, "miss is no share of 4 changes"),
+        ({"decision": {**DECISION, "changes": {**CHANGES, "miss": 0.25}}}, "3 of 4 changes are reached, and the delays"),
+        ({"decision": {**DECISION, "changes": {**CHANGES, "delay_p90": 2}}}, "half of the changes are reached later than 90 %"),
+        ({"decision": {**DECISION, "changes": {**CHANGES, "flips": {**SEEN, "exposure": 4.0}}}}, "the rate, or its bound, is not that"),
+        ({"decision": {**DECISION, "thresholds": [0.5]}}, "decision.thresholds are 1, and there are 2 classes"),
+    ],
+)
+def test_figures_that_follow_from_others_are_held_to_them(entries, said):
+    honest = {**DOCUMENT, "samples": SAMPLES, "calibrated": CALIBRATED, "decision": DECISION}
+    parse_manifest(json.dumps(honest).encode(), "m")
+    with pytest.raises(InputError, match=said):
+        parse_manifest(json.dumps({**honest, **entries}).encode(), "m")

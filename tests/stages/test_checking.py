@@ -378,8 +378,43 @@ def test_figures_of_words_are_limited(verified, tmp_path, capsys):
     report = json.loads((path / REPORT).read_text())
     report["evaluation"]["streamed"]["wake_words"]["false_accepts"]["rate"] /= 2
     ModelDirectory.open(path).write({REPORT: json.dumps(report).encode()})
-    with pytest.raises(InputError, match="the rate of false accepts, or its bound, is not that of so many"):
+    with pytest.raises(InputError, match="the rate, or its bound, is not that of so many"):
         stages.check(path, limits=limits)
+
+
+def _halved_exposure(streamed):
+    seen = streamed["wake_words"]["false_accepts"]
+    seen.update({key: seen[key] * factor for key, factor in (("exposure", 2), ("rate", 0.5), ("bound_95", 0.5))})
+
+
+def _moved(figures, name):
+    figures[name] = figures[name] / 2 + 0.1234
+
+
+FORGED_FIGURES = {
+    "no share of the steps": (lambda told: _moved(told["streamed"], "streamed"), "streamed is no share of"),
+    "no share of the ends": (lambda told: _moved(told["streamed"], "ends"), r"tells ends, .* that is no share of 120 recordings"),
+    "no share of the recordings": (lambda told: _moved(told, "corner"), r"tells corner, .* that is no share of 24 recordings"),
+    "no share under noise": (lambda told: _moved(told["perturbed"], "noise"), r"tells noise, .* that is no share of 24 recordings"),
+    "more words than steps": (lambda told: told["streamed"]["wake_words"].update(words=10**6), "more streams or words than steps"),
+    "more streams than steps": (lambda told: told["streamed"].update(streams=10**6), "more streams or words than steps"),
+    "no class": (lambda told: told["streamed"]["wake_words"].update(background=["none"]), "a background of no class of the model, 'none'"),
+    "another exposure": (lambda told: _halved_exposure(told["streamed"]), r"thousand readings of [\d,]+ steps, which take"),
+}
+
+
+def test_figures_that_contradict_each_other_are_refused(verified):
+    """By whoever makes all digests anew."""
+    directory = ModelDirectory.open(verified)
+    stages.evaluate(verified, stream=True, perturb=True, background=["1"])
+    stages.check(verified)
+    honest = (verified / REPORT).read_bytes()
+    for change, said in FORGED_FIGURES.values():
+        report = json.loads(honest)
+        change(report["evaluation"])
+        directory.write({REPORT: json.dumps(report).encode()})
+        with pytest.raises(InputError, match=said):
+            stages.check(verified)
 
 
 @pytest.mark.parametrize(

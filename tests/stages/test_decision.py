@@ -15,12 +15,12 @@ from rescomp.graph.evaluate import take_decisions
 from rescomp.graph.ir import StreamPolicy
 from rescomp.graph.policy import StreamWalk
 from rescomp.model_directory import ModelDirectory
+from rescomp.rates import Clock
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
 from rescomp.stages import decision, fine_tuning, stream_settings
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream, check_thresholds, decide_by, search_decision
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.rates import Clock
 from rescomp.tests.stages.listeners import Told
 from rescomp.validate.torch_net import load_quantized
 

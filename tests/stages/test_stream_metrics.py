@@ -9,8 +9,8 @@ import pytest
 
 from rescomp.data.streams import Streams, streams_in_steps
 from rescomp.graph.decide import NO_DECISION, UNKNOWN_DECISION
+from rescomp.rates import Clock, Rate, poisson_bound
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.rates import Clock, Rate, poisson_bound
 from rescomp.stages.stream_metrics import measure_streams, quantile
 from rescomp.stages.wake_words import measure_wake_words
 

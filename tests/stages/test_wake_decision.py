@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +15,13 @@ from rescomp.data.splits import validation_split
 from rescomp.errors import InputError
 from rescomp.graph.decide import Decision, decision_of
 from rescomp.model_directory import MANIFEST, ModelDirectory
+from rescomp.rates import Clock, Rate
 from rescomp.recipe import DecideSection, load_recipe, parse_recipe, to_toml
 from rescomp.stages import fine_tuning, wake_decision
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.decision import Stream
 from rescomp.stages.fitting import predict_size
 from rescomp.stages.labelled_steps import LabelledSteps
-from rescomp.stages.rates import Clock, Rate
 from rescomp.stages.wake_decision import search_wake_decision
 from rescomp.stages.wake_words import measure_wake_words
 from rescomp.tests.stages.conftest import write_recordings
@@ -225,6 +226,22 @@ def test_thresholds_that_may_be_chosen_count_in_a_budget():
     assert chosen == given == without + 5 * 2
 
 
+_OF_GRAPH, _OF_RECIPE = r"is not of the model in graph\.json: decision differs", r"is not of the model in recipe\.toml: decision differs"
+FORGED_DECISIONS = [
+    ((), "hold", lambda hold: hold + 1, _OF_GRAPH),
+    ((), "smoothing", lambda smoothing: smoothing + 1, _OF_GRAPH),
+    ((), "margin", lambda margin: margin + 0.5, _OF_GRAPH),
+    ((), "thresholds", lambda _: [0.5], "decision.thresholds are"),
+    ((), "thresholds", lambda _: [100.0] * 3, _OF_GRAPH),
+    ((), "false_alarms", lambda rate: rate / 2, _OF_RECIPE),
+    (("wake_words",), "background", lambda _: ["1"], _OF_RECIPE),
+    (("wake_words",), "background", lambda _: ["none"], "background names another class"),
+    (("wake_words", "false_accepts"), "rate", lambda rate: rate / 2, "the rate, or its bound, is not that"),
+    (("wake_words", "false_accepts"), "events", lambda events: events + 1, "the rate, or its bound, is not that"),
+]
+"""Of the manifest's decision: where, what becomes of a value, and how that is refused."""
+
+
 def test_no_epoch_is_lost_to_a_refusal_and_evaluate_counts_alike(tmp_path, monkeypatch, capsys):
     """Other numbers go on from the fine-tuned net; asked the validation recordings, evaluate finds what was printed."""
     path, resumed = tmp_path / "model", []
@@ -250,5 +267,15 @@ def test_no_epoch_is_lost_to_a_refusal_and_evaluate_counts_alike(tmp_path, monke
     heard = stages.evaluate(path, source=str(tmp_path / "validation.npz"), stream=True).streamed.wake_words.as_json()
     assert kept["wake_words"] == {"background": ["0"], **{key: value for key, value in heard.items() if value is not None}}
     assert (kept["of"], kept["recordings"], kept["smoothing"], kept["hold"]) == ("in a row", len(validation), 1, 2)
+    for where, key, value, refused in FORGED_DECISIONS:
+        document = json.loads((path / MANIFEST).read_text())
+        place = document["decision"]
+        for name in where:
+            place = place[name]
+        place[key] = value(place[key])
+        forged = shutil.copytree(path, tmp_path / "forged", dirs_exist_ok=True)
+        ModelDirectory.open(forged).write({MANIFEST: json.dumps(document).encode()})
+        with pytest.raises(InputError, match=refused):
+            stages.evaluate(forged)
     stages.quantize(path, overrides=["decide=false"])
     assert "decision" not in json.loads((path / MANIFEST).read_text())

@@ -76,6 +76,11 @@ class Rate:
         """Its unit in words."""
         return _SAID[self.unit][0]
 
+    @property
+    def exposed(self) -> str:
+        """The unit of several exposures in words."""
+        return _SAID[self.unit][2]
+
     def as_json(self) -> dict[str, Any]:
         """Events, exposure, unit, rate and bound."""
         return {"events": plain(self.events), "exposure": self.exposure, "unit": self.unit, "rate": self.value, "bound_95": self.bound}
