@@ -127,6 +127,7 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
             "--from goes on with the net and the recipe in its directory: give it --data, and no --recipe, --model or rank"
         )
     with TerminalListener() as listener:
+        listener.stage(f"read {begun_from}")
         accuracy = stages.train_from(begun_from, source, output, force=force, listener=listener, **asked)
     click.echo(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
 
@@ -151,6 +152,7 @@ def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None
     from ..stages.class_figures import by_class
 
     with TerminalListener() as listener:
+        listener.stage(f"read {directory}")
         accuracy = stages.quantize(directory, **changes, resume=resume, force=force, listener=listener)
     click.echo(f"integer accuracy {accuracy:.2%}{in_brackets(by_class(directory).integer)}; next: rescomp export {directory}")
 

@@ -25,5 +25,6 @@ def search_command(output: Path, storage: str | None, as_json: bool, **asked: An
 
     recipe = recipe_of(**asked)
     with TerminalListener() as listener:
+        listener.stage(f"read {recipe.data.source}")
         result = stages.search_recipes(recipe, output, storage=storage, listener=listener)
     print_result(result, as_json, print_search)

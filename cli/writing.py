@@ -62,6 +62,7 @@ def migrate(directory: Path, as_json: bool) -> None:
     from ..printing import TerminalListener, print_migration
 
     with TerminalListener() as listener:
+        listener.stage(f"read {directory}")
         result = stages.migrate(directory, listener=listener)
     print_result(result, as_json, print_migration)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import missing_package
 
 if TYPE_CHECKING:
+    from .beginning import train_model
     from .checking import check
     from .diagnosis import doctor
     from .evaluation import evaluate
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .searching import search_recipes
     from .seeds import resume_run, run_seeds
     from .spectrogram import plot
-    from .training import train_from, train_model
+    from .training import train_from
     from .verification import verify
 
 __all__ = [
@@ -74,7 +75,7 @@ _HOME: Mapping[str, str] = {
     "run": ".pipeline",
     "run_seeds": ".seeds",
     "search_recipes": ".searching",
-    "train_model": ".training",
+    "train_model": ".beginning",
     "train_from": ".training",
     "verify": ".verification",
 }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from ..data.clips import Clips
 from ..data.noise import noise_of
 from ..data.steps import refuse_shorter
@@ -15,7 +13,6 @@ from ..frontend.clips import frames_of_each
 from ..frontend.description import PRESETS, FrontEnd
 from ..frontend.lowering import frontend_graph
 from ..graph.verify import MOST_RATE
-from ..models import build_net, decimation
 from ..recipe import Recipe
 from .worn_clips import refuse_unworn
 
@@ -51,6 +48,10 @@ def refuse_clips(recipe: Recipe, train: Clips, test: Clips, classes: Sequence[st
 
 def _refuse_net(recipe: Recipe, front_end: FrontEnd, frames: int | None, classes: int) -> None:
     """Raise what the net's sizes raise."""
+    import torch  # which takes seconds, so that what a source is refused for comes first
+
+    from ..models import build_net
+
     asked = recipe.model.model_copy(update={"readout_steps": recipe.model.readout_steps or 1})  # else as long as the data say
     shape = (front_end.features,) if frames is None else (frames, front_end.features)
     with torch.random.fork_rng(devices=[]):
@@ -77,8 +78,14 @@ def frames_of_all(recipe: Recipe, train: Clips, front_end: FrontEnd) -> int | No
         return None
     if recipe.model.time_steps is not None:
         return recipe.model.time_steps
-    multiple = 1 if reads_images(recipe) else decimation(recipe.model)
+    multiple = 1 if reads_images(recipe) else _decimation(recipe)
     return -(-max(1, front_end.frames(int(train.lengths.max()))) // multiple) * multiple
+
+
+def _decimation(recipe: Recipe) -> int:
+    from ..models import decimation  # brings torch
+
+    return decimation(recipe.model)
 
 
 def reads_images(recipe: Recipe) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from ..train.metrics import EpochReport
 from .listener import Listener
+
+if TYPE_CHECKING:
+    from ..train.metrics import EpochReport
 
 
 def tell_best(reports: Sequence[EpochReport], listener: Listener) -> None:

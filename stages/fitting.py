@@ -16,7 +16,7 @@ from ..export.c import translate
 from ..graph.ir import IntegerModel
 from ..models import scaled_widths, widths_of
 from ..recipe import NET_KINDS, CellStage, Constraint, NamingEntry, Quantize, Recipe, Ternary
-from ..text_files import byte_count
+from .budget import Budget
 from .defaults import with_readings_side_by_side
 from .features import load_readings
 from .pricing import Size, predict_size
@@ -58,34 +58,6 @@ UNDER_OWN_CONSTRAINTS: Sequence[Choice] = (
     Choice((), range(32, 3, -STEP), "piecewise_linear"),
 )
 """The same for constraints of the recipe's own."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """At most so many bytes; None: no limit."""
-
-    const: int | None = None
-    state: int | None = None
-
-    def holds(self, size: Size) -> bool:
-        """Whether a model of that size fits."""
-        return (self.const is None or size.const <= self.const) and (self.state is None or size.state <= self.state)
-
-    def __str__(self) -> str:
-        parts = {"const": self.const, "state": self.state}
-        return ", ".join(f"{name} {value} B" for name, value in parts.items() if value is not None)
-
-
-def parse_budget(text: str) -> Budget:
-    """`const=2KB,state=512B` (either may be left out; KB = 1024 bytes). Raises InputError."""
-    limits: dict[str, int] = {}
-    for item in text.split(","):
-        name, _, size = item.partition("=")
-        limit = byte_count(size)
-        if name.strip() not in ("const", "state") or limit is None or name.strip() in limits:
-            raise InputError(f"--fit takes const=2KB,state=512B (const data, and state + scratch; B or KB), not {text!r}")
-        limits[name.strip()] = limit
-    return Budget(**limits)
 
 
 def fit_recipe(recipe: Recipe, budget: Budget, dataset: Dataset | None = None) -> tuple[Recipe, Size]:

@@ -16,15 +16,14 @@ from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
 from .artefacts import read_model
+from .beginning import read_first
+from .budget import Budget, parse_budget
 from .epochs import telling_how_to_resume
 from .evaluation import evaluate
 from .exporting import export_model
 from .figures import StreamedFigures
-from .fitting import Budget, check_budget, describe, fit_recipe, parse_budget
 from .listener import Listener, Silent, tell
-from .quantization import quantize
 from .report import read_report
-from .training import train_held
 from .verification import Verification, ready_witnesses, verify
 
 EXPORT_PACKAGES = ("onnx", "flatbuffers", "tflite")
@@ -82,17 +81,23 @@ def run(
     """
     listener = listener or Silent()
     start = time.monotonic()
+    listener.stage(f"read {recipe.data.source}")
     refuse_held(path)
     ready_witnesses(against)
     for package in EXPORT_PACKAGES:
         import_optional(package)
     budget = parse_budget(fit) if fit is not None else Budget()
+    load = read_first(recipe, path, listener)
+    from .fitting import check_budget, describe, fit_recipe
+    from .quantization import quantize
+    from .training import train_held
+
     if fit is not None:
-        recipe, most = fit_recipe(recipe, budget)
+        recipe, most = fit_recipe(recipe, budget, load(recipe)[1])
         listener.stage(f"fit {budget}: {describe(recipe)} (at most {most})")
     going_on = resuming(path, against)
     with ExitStack() as held:
-        train_held(recipe, path, held, going_on, force=force, listener=listener)
+        train_held(recipe, path, held, going_on, force=force, listener=listener, load=load)
         with telling_how_to_resume(f"go on with: {going_on}"):
             quantize(path, listener=listener)
             check_budget(budget, read_model(ModelDirectory.open(path)))

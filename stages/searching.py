@@ -22,11 +22,12 @@ from ..search.study import Study
 from ..store import no_folder, read_file, write_atomically
 from ..targets.kernel_choice import Target
 from ..validate.counting import check_counter
+from .budget import Budget
 from .candidates import CANDIDATES_FOLDER, Candidates
 from .defaults import with_defaults
 from .epochs import telling_how_to_resume
 from .exporting import parse_targets
-from .fitting import Budget, fit_recipe
+from .fitting import fit_recipe
 from .front_picture import front_picture
 from .listener import Listener, Silent
 

@@ -16,17 +16,14 @@ from ..recipe import Recipe, revise, with_streams
 from ..store import no_folder, recover, refuse_held
 from ..validate.registry import parse_witnesses
 from .artefacts import check_whole, read_model
-from .defaults import with_defaults
+from .beginning import train_model
 from .epochs import telling_how_to_resume
 from .exporting import export_model
 from .features import load_readings, resolved
-from .kept_nets import kept_net
 from .listener import Listener, Silent
 from .pipeline import Summary, resuming, run, summary_of
-from .quantization import quantize
 from .recipes import has_state, read_recipe, with_readout_steps
 from .report import read_report
-from .training import train_model
 from .verification import Verification, verify
 
 
@@ -99,6 +96,7 @@ def run_seeds(
         raise InputError(f"{path} is a model directory itself: choose another one to hold those of the seeds with -o")
     recipes = [revise(recipe, [f"train.seed={seed}"]) for seed in seeds]
     listener = listener or Silent()
+    listener.stage(f"read {recipe.data.source}")
     _, dataset = load_readings(recipe, None, listener)
     summaries = []
     with telling_how_to_resume(f"give the same command again{', without --force,' if force else ''} to go on"):
@@ -118,9 +116,12 @@ def run_seeds(
 def resume_run(path: Path, *, against: str | None = None, listener: Listener | None = None) -> Summary:
     """Go on with what `run` began in `path`, wherever it stopped: what is finished is not made again. Raises what the stages raise."""
     listener = listener or Silent()
+    listener.stage(f"read {path}")
     directory = ModelDirectory.open(path)
     with directory.held(), telling_how_to_resume(f"go on with: {resuming(path, against)}"):
         if directory.has(FLOAT_NET) and directory.has(CHECKPOINT):
+            from .quantization import quantize
+
             quantize(path, resume=True, listener=listener)
         return _go_on(path, against, listener)
 
@@ -133,6 +134,8 @@ def _is_of(path: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if not (path / MANIFEST).is_file():
         return False
     directory = ModelDirectory.open(path)
+    from .defaults import with_defaults
+
     recipe, kept = with_defaults(resolved(recipe, dataset), dataset), read_recipe(directory)
     own = with_streams(with_readout_steps(recipe, dataset)) if has_state(directory, recipe) else recipe
     if "loop" not in recipe.train.model_fields_set:  # it follows the machine too
@@ -147,6 +150,8 @@ def _go_on(path: Path, against: str | None, listener: Listener) -> Summary:
     with directory.held():
         if directory.manifest().accuracy.integer is not None:
             check_whole(directory)
+            from .kept_nets import kept_net
+
             kept_net(directory, read_recipe(directory))
         found = _verification(directory, against)
         if found is None:
@@ -162,6 +167,8 @@ def _take_missing_stages(directory: ModelDirectory, against: str | None, listene
     if not directory.has(FLOAT_NET):
         train_model(None, path, listener=listener)
     if directory.manifest().accuracy.integer is None:
+        from .quantization import quantize
+
         quantize(path, listener=listener)
     export_model(path, listener=listener)
     return verify(path, against, listener=listener)

@@ -56,14 +56,10 @@ from .start import Start, read_start
 from .teachers import Teachers, read_teachers
 
 
-def train_model(recipe: Recipe | None, path: Path, *, force: bool = False, listener: Listener | None = None) -> float:
-    """Make a model directory at `path` and train the recipe's float net into it; returns its accuracy on the test set.
-
-    recipe None: resume the interrupted training in `path` with the recipe recorded there; the result is that of an uninterrupted
-    run. Raises InputError for bad data, recipes and directories; an interruption keeps the last epoch's checkpoint.
-    """
+def train_alone(recipe: Recipe | None, path: Path, load: LoadReadings, *, force: bool, listener: Listener) -> float:
+    """The stage train_model, whose data `load` gives."""
     with ExitStack() as held:
-        return train_held(recipe, path, held, f"rescomp train --resume -o {path}", force=force, listener=listener or Silent())
+        return train_held(recipe, path, held, f"rescomp train --resume -o {path}", force=force, listener=listener, load=load)
 
 
 def train_from(

@@ -9,6 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import rescomp
 
 ROOT = Path(rescomp.__file__).parent
@@ -32,6 +34,43 @@ def test_help_is_cheap():
 def test_reading_and_inspecting_a_model_needs_no_torch():
     loaded = modules_after("import rescomp.stages.verification, rescomp.stages.inspection, rescomp.validate.compare")
     assert not loaded & {"torch", "onnx", "onnxruntime", "tflite", "flatbuffers", "safetensors"}
+
+
+FIRST_LINE = """
+import os, sys
+from rescomp.cli import main
+class Stderr:
+    def isatty(self): return False
+    def flush(self): pass
+    def write(self, text):
+        if text.strip():
+            line = text if isinstance(text, str) else text.decode()
+            os.write(1, f"{line.strip()}|{'torch' in sys.modules}".encode())
+            os._exit(0)
+sys.stderr = Stderr()
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *("run", "run --seeds 0,1", "run --fit const=2KB", "run --against torch", "run --resume -o none"),
+        *("train", "train --resume -o none", "train --from none --data none.npz", "quantize none", "search", "migrate none"),
+    ],
+)
+def test_the_first_line_comes_before_torch_is_imported(arguments):
+    command = [sys.executable, "-c", FIRST_LINE, *arguments.split()]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", timeout=120).stdout
+    of = "none" if "none" in arguments else "japanese_vowels"
+    assert said == f"read {of} ...|False"
+
+
+@pytest.mark.parametrize("arguments", ["run", "train", "run --seeds 0,1", "run --fit const=2KB"])
+def test_data_are_refused_before_torch_is_imported(arguments):
+    loaded = modules_after("from rescomp.cli import main\nassert main(sys.argv[1:]) == 2", *arguments.split(), "--data", "none.npz")
+    assert "torch" not in loaded
+    assert "numpy" in loaded
 
 
 def test_what_a_witness_reads_is_known_without_its_packages():

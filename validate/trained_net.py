@@ -13,6 +13,8 @@ from ..model_directory import CELLS_FILE, NET, QUANTIZED_NET, RECIPE, ModelDirec
 from .variants import refuse_argument
 from .witness import Answer, Forced, Job, LayerAnswer, RunLength, op_names
 
+_PACKAGES = ("torch", "safetensors")
+
 
 class TrainedNet:
     """The fine-tuned net in the model directory. It knows nothing of the integer graph, so it has no `run_graph`."""
@@ -33,14 +35,13 @@ class TrainedNet:
     def check(self, argument: str) -> None:
         """See Witness."""
         refuse_argument(self.name, argument)
-        try:
-            importlib.import_module(".torch_net", __package__)
-        except ModuleNotFoundError as error:
-            raise missing_package(error) from error
+        for package in _PACKAGES:
+            if importlib.util.find_spec(package) is None:
+                raise missing_package(ModuleNotFoundError(name=package))
 
     def excuse(self, directory: ModelDirectory) -> str | None:
         """See ExcusedWitness: torch is optional for those who only verify."""
-        missing = [package for package in ("torch", "safetensors") if importlib.util.find_spec(package) is None]
+        missing = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
         if missing:
             return f"{missing[0]} is not installed (pip install torch safetensors)"
         return None if directory.has(QUANTIZED_NET) else f"{QUANTIZED_NET} is not in the model directory"

@@ -17,13 +17,15 @@ from rescomp.model_directory import ModelDirectory
 from rescomp.printing.recognition import print_evaluation
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model
+from rescomp.stages.beginning import train_model
+from rescomp.stages.budget import Budget
 from rescomp.stages.calibrated import calibrated_accuracy
 from rescomp.stages.evaluation import anywhere, evaluate
 from rescomp.stages.features import load_readings
-from rescomp.stages.fitting import Budget, fit_recipe, predict_size
+from rescomp.stages.fitting import fit_recipe, predict_size
 from rescomp.stages.quantization import quantize
 from rescomp.stages.readings import Reader
-from rescomp.stages.training import train_from, train_model
+from rescomp.stages.training import train_from
 from rescomp.stages.verification import verify
 
 QUICK = ("model.kind=gru", "model.hidden_size=6", "train.epochs=16", "quantize.epochs=2", "train.batch_size=15", "train.threads=1")

@@ -11,11 +11,12 @@ from rescomp.model_directory import ModelDirectory
 from rescomp.printing.costs import print_inspection
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.beginning import train_model
 from rescomp.stages.evaluation import evaluate
 from rescomp.stages.exporting import export_model
 from rescomp.stages.inspection import inspect
 from rescomp.stages.quantization import quantize
-from rescomp.stages.training import train_from, train_model
+from rescomp.stages.training import train_from
 from rescomp.stages.verification import verify
 from rescomp.validate.torch_net import load_quantized
 

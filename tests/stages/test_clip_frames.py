@@ -14,10 +14,10 @@ from rescomp.errors import InputError
 from rescomp.frontend.asked import asked_front_end
 from rescomp.models import build_net
 from rescomp.recipe import load_recipe
+from rescomp.stages.beginning import train_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.net_readings import steps
 from rescomp.stages.readings import Reader
-from rescomp.stages.training import train_model
 from rescomp.tests.data.wav_files import write_wav
 from rescomp.tests.frontend.summing_net import summing_net
 

@@ -12,8 +12,9 @@ from rescomp.graph.decide import with_decision
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import Recipe, load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
+from rescomp.stages.budget import Budget, parse_budget
 from rescomp.stages.features import load_readings
-from rescomp.stages.fitting import Budget, Size, candidates, check_budget, fit_recipe, parse_budget, predict_size
+from rescomp.stages.fitting import Size, candidates, check_budget, fit_recipe, predict_size
 
 
 def test_budgets_are_read():

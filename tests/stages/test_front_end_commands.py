@@ -16,10 +16,10 @@ from rescomp.graph.sound import evaluate_frontend
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.beginning import train_model
 from rescomp.stages.golden_vectors import answers
 from rescomp.stages.quantization import quantize
 from rescomp.stages.sound_costs import core_and_clock
-from rescomp.stages.training import train_model
 
 SETTINGS = [
     *("frontend.length=200", "frontend.hop=160", "frontend.bands=6", "model.kind=gru", "model.hidden_size=4"),

@@ -20,6 +20,7 @@ from rescomp.model_directory import MANIFEST, VECTORS, ModelDirectory
 from rescomp.recipe import FrontendSection, load_recipe, parse_recipe
 from rescomp.recipe.frontend_section import ALIGN_KEYS
 from rescomp.stages.artefacts import check_whole, read_model, read_vectors
+from rescomp.stages.beginning import train_model
 from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.fitting import fit_recipe, parse_budget, predict_size
@@ -28,7 +29,6 @@ from rescomp.stages.inspection import inspect
 from rescomp.stages.limits import core_sizes
 from rescomp.stages.profiling import profile
 from rescomp.stages.quantization import quantize
-from rescomp.stages.training import train_model
 from rescomp.stages.verification import verify
 from rescomp.tests.stages.listeners import Warned
 from rescomp.validate import host_c

@@ -15,7 +15,8 @@ from rescomp.model_directory import NET, RECIPE, ModelDirectory
 from rescomp.models import Blueprint, Readout
 from rescomp.recipe import load_recipe, parse_recipe
 from rescomp.stages.artefacts import read_model
-from rescomp.stages.fitting import Budget, fit_recipe
+from rescomp.stages.budget import Budget
+from rescomp.stages.fitting import fit_recipe
 from rescomp.tests.stages.untrained import BARE, CSV, made, parts, write_log
 from rescomp.validate.torch_net import load_quantized
 

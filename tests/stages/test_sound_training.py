@@ -20,11 +20,11 @@ from rescomp.models import build
 from rescomp.recipe import DataSection, load_recipe, refuse_unread
 from rescomp.stages import features
 from rescomp.stages.augmented import epoch_data
+from rescomp.stages.beginning import train_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.listener import Silent
 from rescomp.stages.net_readings import training_data
 from rescomp.stages.quantization import quantize
-from rescomp.stages.training import train_model
 from rescomp.stages.withheld import withheld
 from rescomp.tests.data.wav_files import write_wav
 

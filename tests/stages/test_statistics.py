@@ -6,9 +6,9 @@ import pytest
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.beginning import train_model
 from rescomp.stages.exporting import export_model
 from rescomp.stages.quantization import quantize
-from rescomp.stages.training import train_model
 from rescomp.stages.verification import verify
 from rescomp.tests.stages.listeners import Warned
 

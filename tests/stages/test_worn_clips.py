@@ -15,13 +15,14 @@ from rescomp.graph.sound import evaluate_frontend
 from rescomp.model_directory import RECIPE, ModelDirectory
 from rescomp.recipe import load_recipe, parse_recipe, refuse_unread, to_toml
 from rescomp.stages.artefacts import check_whole, read_model, read_vectors
+from rescomp.stages.beginning import train_model
 from rescomp.stages.evaluation import evaluate
 from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.prediction import predict
 from rescomp.stages.quantization import quantize
 from rescomp.stages.readings import Reader
-from rescomp.stages.training import train_from, train_model
+from rescomp.stages.training import train_from
 from rescomp.stages.verification import verify
 from rescomp.tests.data.wav_files import write_wav
 from rescomp.tests.stages.test_alignment import CLASSES, side
