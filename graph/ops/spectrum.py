@@ -27,8 +27,8 @@ MOST_DOUBLINGS = 25
 """13 before the transform, 12 in it."""
 SPECTRUM_EXPONENTS = 14
 """Places of the block exponent before the transform: 0 to 13 doublings."""
-_RANDOM = 24
-"""Stress frames at random, of falling loudness."""
+_RANDOM, _LOUDEST = 24, 8
+"""Stress frames at random, of falling loudness; and of those in which one sample decides on the block exponent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +167,7 @@ class Spectrum(Analysed):
         """Steps and clicks of every height where the window is largest, full-scale tones and squares, an offset, silence, noise."""
         (x,) = inputs
         steps, tones = self._steps(x.format), self._tones(draws, x.format)
+        steps = np.concatenate([steps, self._loudest(draws, x.format)])
         noise = random_values(draws, x, _RANDOM) >> (np.arange(_RANDOM) * 15 // _RANDOM)[:, None, None]
         flips = np.where(draws.integers(0, 1, (8, *x.shape)), x.format.low, x.format.high)
         mono = np.concatenate([steps, tones])[:, :, None]
@@ -182,6 +183,24 @@ class Spectrum(Analysed):
         steps = np.where(after, levels[:, 1:], levels[:, :1])
         clicks = np.where(np.arange(self.span) == place, levels[:, 1:], 0)
         return np.concatenate([steps, clicks])
+
+    def _loudest(self, draws: Draws, format: Format) -> IntArray:
+        """[frames, span]: noise, and one sample that a pre-emphasis takes past the lowest integer where the window is a half.
+
+        There alone the block exponent tells -2^15 from its neighbours. Behind it the samples rise again without being heard.
+        """
+        halves = np.flatnonzero(self.weights == Q15_ONE // 2)
+        if not self.pre_emphasis or not len(halves):
+            return np.zeros((0, self.span), np.int64)
+        places = np.resize(halves, _LOUDEST)[:, None] + 1
+        noise = draws.integers(-Q15_ONE // 4, Q15_ONE // 4 - 1, (_LOUDEST, self.span)) >> np.arange(_LOUDEST)[:, None]
+        frames = np.where(np.arange(self.span) == places - 1, np.abs(noise), noise)
+        for now in range(1, self.span):
+            before = frames[:, now - 1 : now]
+            unheard = before - round_half_up_shift(before, self.pre_emphasis)
+            column = frames[:, now : now + 1]
+            frames[:, now : now + 1] = np.where(places == now, -Q15_ONE, np.where(places < now, unheard + column // 2, column))
+        return saturate(frames, format.low, format.high)
 
     def _heights(self) -> list[int]:
         """Samples at which the largest place of the window reaches each power of two."""

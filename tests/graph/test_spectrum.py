@@ -11,6 +11,7 @@ from rescomp.graph import ops
 from rescomp.graph.draws import Draws
 from rescomp.graph.fixed_point import log2_table, sine_table
 from rescomp.graph.formats import Format, TensorType
+from rescomp.graph.ops import spectrum as spectrum_module
 from rescomp.graph.ops.transform import largest_magnitude
 
 SIZES = (16, 32, 64, 128, 256, 512, 1024)
@@ -101,6 +102,17 @@ def test_a_spectrum_is_what_a_slow_definition_gives(size, length, pre_emphasis):
     for row in range(len(x)):
         wanted, doubled = slow_spectrum(op, x[row, :, 0].tolist())
         assert (bins[row, 0].tolist(), int(doublings[row, 0])) == (wanted, doubled)
+
+
+@pytest.mark.parametrize("pre_emphasis", [1, 5])
+def test_stress_tells_the_lowest_integer_of_an_emphasised_sample_from_its_neighbour(pre_emphasis, monkeypatch):
+    """It shows in the block exponent alone, and that where the window is exactly a half."""
+    op = spectrum(256, 200, pre_emphasis)
+    (x,) = op.stress(Draws(1), frames(op))
+    right = op.evaluate(x)
+    monkeypatch.setattr(spectrum_module, "saturate", lambda value, low, high: np.clip(value, low + 1, high))
+    wrong = op.evaluate(x)
+    assert sum(np.any(one != other) for one, other in zip(right[0], wrong[0], strict=True)) >= 8
 
 
 def test_channels_are_frames_of_their_own():
