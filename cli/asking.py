@@ -11,6 +11,7 @@ from .options import (
     PATH,
     against_option,
     as_decimal,
+    cores_option,
     data_set_option,
     directory_argument,
     json_option,
@@ -21,7 +22,7 @@ from .options import (
 from .output import print_result
 
 
-@click.command()
+@click.command(short_help="Compare every witness with numpy, bit for bit.")
 @directory_argument
 @against_option
 @click.option("--stress", default="quick", help="Inputs made from the graph, beside the test set: quick, full (twelve times as many), off.")
@@ -43,7 +44,7 @@ def verify(directory: Path, against: str | None, cc: str | None, cflags: str | N
     result.raise_failures()
 
 
-@click.command()
+@click.command(short_help="Measure accuracy, alone, in streams, perturbed.")
 @directory_argument
 @new_data_option()
 @data_set_option
@@ -69,7 +70,7 @@ def evaluate(directory: Path, as_json: bool, **asked: Any) -> None:
     print_result(result, as_json, print_evaluation)
 
 
-@click.command()
+@click.command(short_help="Write answers to new recordings as a CSV file.")
 @directory_argument
 @new_data_option(required=True)
 @data_set_option
@@ -87,12 +88,12 @@ def predict(directory: Path, source: str, output: Path, as_json: bool, **asked: 
     print_result(result, as_json, print_prediction)
 
 
-@click.command()
+@click.command(short_help="Fail on a mismatch or past a limit (for CI).")
 @directory_argument
 @click.option("--limits", type=PATH, help="TOML file: [limits], [limits.CORE], [growth], [parity], [evaluation], [wake_words].")
 @click.option("--baseline", type=PATH, help="What an earlier version's `check --json` printed.")
 @click.option("--profile", "profile_document", type=PATH, help="What `profile --json` printed, instead of measuring cores anew.")
-@click.option("--core", "cores", default="", help="Measure these cores too, beside those that have limits.")
+@cores_option("Measure these cores too, beside those that have limits.")
 @click.option("--markdown", type=PATH, help="Write a summary for people to this file: a new one, or an earlier summary.")
 @prefer_option
 @json_option

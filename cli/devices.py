@@ -11,11 +11,12 @@ from typing import Any
 
 import click
 
-from .options import board_file_option, directory_argument, given, json_option
+from .completion import complete_files
+from .options import board_file_option, board_option, directory_argument, given, json_option
 from .output import print_result
 
 
-@click.command("boards")
+@click.command("boards", short_help="List the boards that flash knows.")
 @board_file_option
 @json_option
 def boards_command(board_file: Path | None, as_json: bool) -> None:
@@ -30,13 +31,16 @@ def boards_command(board_file: Path | None, as_json: bool) -> None:
         print_boards(found)
 
 
-@click.command()
+@click.command(short_help="Build firmware for a board and flash it.")
 @directory_argument
-@click.option("--board", metavar="NAME", callback=given, help="One that `rescomp boards` lists, or a .toml file of your own.")
+@board_option("One that `rescomp boards` lists, or a .toml file of your own.")
 @board_file_option
 @click.option("--method", help="How, where the board has several ways: avrdude, pyocd, stm32loader, daplink, uf2.")
 @click.option(
-    "--port", callback=given, help="Serial port, or the folder of the board's drive; of an emulated board a TCP port's number, or pty."
+    "--port",
+    callback=given,
+    shell_complete=complete_files,
+    help="Serial port, or the folder of the board's drive; of an emulated board a TCP port's number, or pty.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the exact commands, and do nothing.")
 @click.option("--erase-chip", is_flag=True, help="Agree that stm32loader erases all of the chip's flash.")
@@ -66,7 +70,7 @@ def flash(directory: Path, as_json: bool, dry_run: bool, run_verify: bool, **ask
         result.verification.raise_failures()
 
 
-@click.command()
+@click.command(short_help="Show what is installed, missing, plugged in.")
 @json_option
 def doctor(as_json: bool) -> None:
     """Show what is installed here, what is missing and how to get it, and which boards are plugged in. Changes nothing."""

@@ -10,6 +10,7 @@ import click
 
 from ..model_names import CELL_KINDS
 from ..text_files import whole_number
+from .completion import complete_sources
 from .options import (
     DEFAULT_DIRECTORY,
     PATH,
@@ -29,7 +30,13 @@ _KINDS = (
 )
 _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=PATH, help="Recipe (TOML) to start from."),
-    click.option("--data", "source", callback=given, help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts."),
+    click.option(
+        "--data",
+        "source",
+        callback=given,
+        shell_complete=complete_sources,
+        help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts.",
+    ),
     click.option("--model", "kind", metavar="KIND", help=_KINDS),
     click.option("--rank-w", metavar="INTEGER", callback=as_whole_number, help="Rank of the input's matrix (low rank)."),
     click.option("--rank-u", metavar="INTEGER", callback=as_whole_number, help="Rank of the state's matrix (low rank)."),
@@ -56,7 +63,7 @@ _model_options = recipe_options(
 )
 
 
-@click.command()
+@click.command(short_help="Train, quantize, export and verify in one go.")
 @_model_options
 @against_option
 @json_option
@@ -96,7 +103,7 @@ def run(
         summary.verification.raise_failures()
 
 
-@click.command("train")
+@click.command("train", short_help="Train the float net.")
 @_model_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the model directory, with the recipe kept there.")
 @click.option("--from", "begun_from", type=PATH, metavar="DIRECTORY", help="Go on with this model's float net and new --data.")
@@ -132,7 +139,7 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
     click.echo(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
 
 
-@click.command()
+@click.command(short_help="Fine-tune, and lower to the integer graph.")
 @directory_argument
 @click.option(
     "--set",

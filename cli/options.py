@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..text_files import decimal, whole_number
+from .completion import complete_boards, complete_cores, complete_sources, complete_witnesses
 
 _EMPTY = "an empty path names nothing: give one, or leave it out"
 
@@ -65,7 +67,9 @@ density_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 directory_argument = click.argument("directory", type=PATH, default=DEFAULT_DIRECTORY)
 against_option = click.option(
-    "--against", help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, tflite-micro, qemu:CORE, simavr:CORE, serial:PORT."
+    "--against",
+    shell_complete=complete_witnesses,
+    help="Witnesses `name[:argument],...`: onnxruntime, tflite, c, torch, tflite-micro, qemu:CORE, simavr:CORE, serial:PORT.",
 )
 prefer_option = click.option(
     "--prefer",
@@ -79,7 +83,18 @@ new_data_option = functools.partial(
     "--data",
     "source",
     callback=given,
+    shell_complete=complete_sources,
     help="New data, read as the model's own: a .csv file or folder, a .npz or .ts file, images, a bundled set's name.",
 )
 data_set_option = click.option("--set", "overrides", multiple=True, metavar="data.KEY=VALUE", help="Override how new CSV logs are read.")
 board_file_option = click.option("--board-file", type=PATH, help="A board of your own, in TOML: docs/boards.md.")
+
+
+def board_option(what: str) -> Callable[[Any], Any]:
+    """--board, with its help."""
+    return click.option("--board", metavar="NAME", callback=given, shell_complete=complete_boards, help=what)
+
+
+def cores_option(what: str, **more: Any) -> Callable[[Any], Any]:
+    """--core, several of which stand with commas, with its help."""
+    return click.option("--core", "cores", default="", shell_complete=complete_cores, help=what, **more)

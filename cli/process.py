@@ -11,11 +11,12 @@ import threading
 import click
 
 from .. import __version__
-from ..errors import RescompError
 from .asking import check, evaluate, predict, verify
+from .completion import VARIABLE, answer_shell, completion
 from .devices import boards_command, doctor, flash
+from .failure import describe, tell
 from .making import quantize, run, train_command
-from .output import say
+from .output import RESULT
 from .searching import search_command
 from .writing import export_command, inspect, migrate, profile
 
@@ -27,7 +28,7 @@ _COMMANDS = (
     *(run, train_command, quantize, search_command),
     *(verify, check, evaluate, predict),
     *(export_command, inspect, migrate, profile),
-    *(boards_command, flash, doctor),
+    *(boards_command, flash, doctor, completion),
 )
 
 
@@ -38,37 +39,28 @@ def command_line() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point: the exit code, with every foreseen failure told in one sentence on stderr."""
+    """Entry point: the exit code, with every foreseen failure told in one sentence on stderr, and with --json in a document on stdout."""
+    if asked := os.environ.get(VARIABLE):
+        return answer_shell(command_line, asked)
     _restore_signals()
     _print_any_name()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    told = {}
     try:
-        with command_line.make_context("rescomp", sys.argv[1:] if arguments is None else arguments) as context:
+        with command_line.make_context("rescomp", list(arguments)) as context:
+            told = context.meta
             command_line.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort) as interrupt:
-        say("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
-        return 130
-    except RescompError as error:
-        say(str(error))
-        return error.exit_code
     except BrokenPipeError:
         return _hush_stdout(0)
-    except MemoryError:
-        say("there is not enough memory for what the files ask for: give smaller ones")
-        return 2
-    except OSError as error:
-        say(f"{error.filename or 'standard output'}: {error.strerror}")
-        return _hush_stdout(2)
-    except Exception as error:
-        if os.environ.get("RESCOMP_DEBUG"):
+    except (Exception, KeyboardInterrupt) as error:
+        failure = describe(error)
+        if failure.code == 1 and os.environ.get("RESCOMP_DEBUG"):
             raise
-        say(f"unexpected {type(error).__name__}: {error}; set RESCOMP_DEBUG=1 to see where")
-        return 1
+        tell(error, failure, as_json="--json" in arguments and RESULT not in told)
+        return _hush_stdout(failure.code) if isinstance(error, OSError) else failure.code
     return 0
 
 

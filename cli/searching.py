@@ -12,7 +12,7 @@ from .options import given, json_option
 from .output import print_result
 
 
-@click.command("search")
+@click.command("search", short_help="Look for the best recipes within limits.")
 @recipe_options("rescomp-search", "Directory of the search; the same command goes on with it.")
 @click.option(
     "--storage", metavar="URL", callback=given, help="A database that workers share: postgresql://USER@HOST/NAME (sqlite in OUTPUT)."

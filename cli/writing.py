@@ -7,7 +7,18 @@ from typing import Any
 
 import click
 
-from .options import PATH, as_decimal, board_file_option, directory_argument, given, json_option, names_in, prefer_option
+from .completion import complete_formats
+from .options import (
+    PATH,
+    as_decimal,
+    board_file_option,
+    board_option,
+    cores_option,
+    directory_argument,
+    json_option,
+    names_in,
+    prefer_option,
+)
 from .output import print_result
 
 _CORES = "cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32imc, atmega328p, atmega2560."
@@ -17,10 +28,10 @@ _FORMATS = (
 )
 
 
-@click.command("export")
+@click.command("export", short_help="Write ONNX, TFLite, C, or C as a library.")
 @directory_argument
-@click.option("--format", "formats", help=_FORMATS)
-@click.option("--core", "cores", default="", help="C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
+@click.option("--format", "formats", shell_complete=complete_formats, help=_FORMATS)
+@cores_option("C with these cores' own kernels, in c-<core>/: cortex-m4, atmega328p, ...")
 @prefer_option
 @click.option("--package-version", "version", default="0.1.0", show_default=True, help="Of a package: a semantic version.")
 @click.option("--package-author", "author", default="Anonymous", show_default=True, metavar="'NAME <ADDRESS>'", help="Of a package.")
@@ -38,7 +49,7 @@ def export_command(directory: Path, formats: str | None, cores: str, prefer: str
         click.echo(directory / name)
 
 
-@click.command()
+@click.command(short_help="Show layers, shapes, bits and bytes.")
 @directory_argument
 @click.option("--plot", type=PATH, metavar="FILE.png", help="Draw what a front-end makes of the first test recording of every class.")
 @json_option
@@ -53,7 +64,7 @@ def inspect(directory: Path, plot: Path | None, as_json: bool) -> None:
         print_picture(picture)
 
 
-@click.command()
+@click.command(short_help="Bring a model directory to this version's form.")
 @directory_argument
 @json_option
 def migrate(directory: Path, as_json: bool) -> None:
@@ -67,12 +78,12 @@ def migrate(directory: Path, as_json: bool) -> None:
     print_result(result, as_json, print_migration)
 
 
-@click.command()
+@click.command(short_help="Count what a step costs on emulated cores.")
 @directory_argument
-@click.option("--core", "cores", default="", metavar="CORE,CORE,...", help=_CORES)
+@cores_option(_CORES, metavar="CORE,CORE,...")
 @prefer_option
 @click.option("--clock", metavar="MHZ", callback=as_decimal, help="Of the cores: what share of them a front-end and its net take.")
-@click.option("--board", metavar="NAME", callback=given, help="In place of --core and --clock: one that `rescomp boards` lists.")
+@board_option("In place of --core and --clock: one that `rescomp boards` lists.")
 @board_file_option
 @json_option
 def profile(directory: Path, cores: str, prefer: str, as_json: bool, **asked: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 from rescomp.cli import command_line, main
 from rescomp.cli.options import NonEmptyPath
+from rescomp.errors import DeviceError, ParityError
+from rescomp.text_files import escaped
 from rescomp.train.checkpoint import read_tensors
 
 
@@ -130,6 +133,79 @@ def test_mistakes_get_one_sentence_and_their_exit_code(arguments, code, text, da
     assert text in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(("arguments", "code", "text"), FAILURES, ids=[ascii(" ".join(failure[0]))[:60] for failure in FAILURES])
+def test_with_json_a_failure_is_a_document_on_stdout(arguments, code, text, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*(part.format(tmp=tmp_path, data=data) for part in arguments), "--json"]) == code
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert set(document) == {"schema", "error"}
+    assert set(document["error"]) == {"code", "message", "hint"}
+    assert (document["schema"], document["error"]["code"]) == (1, code)
+    unknown = arguments[0] in ("train", "quantize", "export")  # which print no document otherwise
+    assert (text if not unknown else "--json") in document["error"]["message"]
+    assert escaped(document["error"]["message"]) in captured.err
+
+
+ENDS = {
+    KeyboardInterrupt(): (130, "interrupted", None),
+    DeviceError("the board is gone: plug it in"): (6, "the board is gone: plug it in", "`rescomp doctor` lists the boards and ports"),
+    MemoryError(): (2, "there is not enough memory", None),
+    OSError(28, "No space left on device"): (2, "standard output: No space left on device", None),
+    ZeroDivisionError("division by zero"): (1, "unexpected ZeroDivisionError: division by zero", None),
+}
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+def test_every_end_has_its_document(error, monkeypatch, capsys):
+    monkeypatch.delenv("RESCOMP_DEBUG", raising=False)
+    monkeypatch.setattr("rescomp.cli.process._hush_stdout", lambda code: code)
+    code, message, hint = ENDS[error]
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("rescomp.stages.doctor", fail, raising=False)
+    assert main(["doctor", "--json"]) == code
+    found = json.loads(capsys.readouterr().out)["error"]
+    assert (found["code"], found["message"][: len(message)]) == (code, message)
+    assert (found["hint"] or "").startswith(hint or "")
+    assert (found["hint"] is None) == (hint is None)
+
+
+def test_a_result_that_was_printed_stays_the_only_document(monkeypatch, capsys):
+    class Result:
+        def as_json(self):
+            return {"schema": 1, "passed": False}
+
+        def raise_failures(self):
+            raise ParityError("c differs")
+
+    monkeypatch.setattr("rescomp.stages.verify", lambda *_, **__: Result(), raising=False)
+    assert main(["verify", "--json"]) == 3
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"schema": 1, "passed": False}
+    assert captured.err == "rescomp: c differs\n"
+
+
+@pytest.mark.parametrize("where", [["{}"], ["inspect", "a", "{}"], ["run", "--{}"], ["run", "--weights", "{}"], ["run", "--seeds", "{}"]])
+def test_nothing_of_the_command_line_steers_the_terminal(where, capsys):
+    assert main([part.format("\x1b[2J") for part in where]) == 2
+    said = capsys.readouterr().err
+    assert r"\x1b[2J" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_what_each_command_does_is_never_cut(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "..." not in shown.replace("[ARGS]...", "")
+    for name, command in command_line.commands.items():
+        assert re.search(rf"^  {name} +{re.escape(command.short_help)}$", shown, re.MULTILINE)
 
 
 def test_a_directory_whose_name_is_no_text_is_printed_all_the_same(tmp_path):

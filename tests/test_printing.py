@@ -37,6 +37,48 @@ def test_percentages_are_aligned_as_numbers():
     assert table(("seed", "float"), [("0", "7.50%"), ("mean", "100.00%")]).splitlines()[2] == "0       7.50%"
 
 
+WIDE = [
+    ("japanese_vowels", "int8, power of two", "12,345", "a sentence that tells what is wrong with it and how to get it"),
+    ("x", "y", "1", "pip install 'psycopg[binary]'"),
+]
+TITLES = ("name", "weights", "bytes", "get it with")
+
+
+def test_a_table_is_as_wide_as_the_terminal():
+    as_it_is = table(TITLES, WIDE)
+    assert len(as_it_is.splitlines()) == 4
+    assert max(map(len, as_it_is.splitlines())) == 106
+    for width in (106, 90, 70, 64):
+        text = table(TITLES, WIDE, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert (text == as_it_is) == (width == 106)
+        for word in " ".join(map(" ".join, WIDE)).split():
+            assert word in text
+    assert table(TITLES, WIDE, 106) == as_it_is
+    assert table(TITLES, WIDE, 40).splitlines()[:6] == [
+        "name: japanese_vowels",
+        "weights: int8, power of two",
+        "bytes: 12,345",
+        "get it with: a sentence that tells what",
+        "  is wrong with it and how to get it",
+        "",
+    ]
+
+
+def test_a_table_takes_its_width_from_the_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "64")
+    assert max(map(len, table(TITLES, WIDE).splitlines())) == 106
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert 48 < max(map(len, table(TITLES, WIDE).splitlines())) <= 64
+
+
+def test_nothing_in_a_table_steers_the_terminal():
+    assert table(("a\x1b[2J", "b"), [("\x1b]0;x\x07", "two\nlines")]).splitlines()[::2] == [
+        r"a\x1b[2J      b",
+        r"\x1b]0;x\x07  two\nlines",
+    ]
+
+
 def test_progress_says_how_far_how_fast_and_how_long():
     assert describe_progress(Progress(37, 370, "sequences", 2.0, "9.0 KB/s")) == "37/370 sequences  18.5/s  9.0 KB/s  18 s left"
     assert describe_progress(Progress(370, 370, "sequences", 20.0)) == "370/370 sequences  18.5/s  20 s"
