@@ -17,7 +17,7 @@ from ..validate.compare import Comparison, compare, compare_layers
 from ..validate.fault import Fault, first_wrong_layer, locate
 from ..validate.replay import BOARD_STEPS, REPLAYED_STEPS
 from ..validate.serial_port import SerialPort, describe_estimate
-from ..validate.witness import Answer, HeaderWitness, Job, LayerAnswer, Witness
+from ..validate.witness import Answer, CalledWitness, HeaderWitness, Job, LayerAnswer, UsesAnswer, Witness
 from .compared_sets import FILES, HEADER, TEST, Set
 from .evidence import Evidence
 from .fault_summary import FaultSummary
@@ -28,7 +28,7 @@ from .stream_proof import LongRunSet
 from .vector_sets import LayerSet, SequenceSet
 from .witness_files import files_read
 
-FRESH, USES = "fresh export", "header, run and classify"
+FRESH, USES, CALLS = "fresh export", "header, run and classify", "the calls of its alignment"
 """Variants of what is compared without vectors: bytes, and all that a header offers beside step and scores."""
 
 
@@ -70,7 +70,10 @@ class Examination:
                 self._try(asked, f"the {each.name} set", partial(self._compare_sequences, asked, each, jobs[each.name]))
         if isinstance(witness, HeaderWitness):
             job = replace(self._job(self.golden, argument), stream_steps=sum(steps for _, steps in streams))
-            self._try(asked, "its header", partial(self._compare_uses, asked, witness, job))
+            self._try(asked, "its header", lambda: self._compare_uses(asked, witness.run_uses(job), USES))
+        if isinstance(witness, CalledWitness):
+            job = self._job(self.golden, argument)
+            self._try(asked, CALLS, lambda: self._compare_uses(asked, witness.run_calls(job), CALLS))
         if self.request.compare_files:
             self._try(asked, "its files", lambda: self._compare_files(asked))
         self.questions.append(self._asked(asked, self.found[begin:], next((steps for _, steps in streams), None)))
@@ -135,8 +138,8 @@ class Examination:
             files=asked.files,
         )
 
-    def _compare_uses(self, asked: _Asked, witness: HeaderWitness, job: Job) -> Iterator[Evidence]:
-        for answer in witness.run_uses(job):
+    def _compare_uses(self, asked: _Asked, answers: Iterator[UsesAnswer], what: str) -> Iterator[Evidence]:
+        for answer in answers:
             if answer.small:
                 of_streams = ", nor for its streams" if self.model.policy else ""
                 self._note(asked, f"its header ({answer.variant}): there is no memory for two states at once and class names{of_streams}")
@@ -145,7 +148,7 @@ class Examination:
             who = f"{asked.name} ({answer.variant}), used as its header says,"
             yield Evidence(
                 witness=asked.name,
-                variant=f"{answer.variant}, {USES}",
+                variant=f"{answer.variant}, {what}",
                 version=escaped(answer.version),
                 set=HEADER,
                 compared=answer.compared,

@@ -204,6 +204,12 @@ def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, 
     parts += uses.expected(small=room.small)
     parts += [part for each in calls for part in each.expected]
     check_length(output, sum(array.nbytes for _, array in parts))
+    compared = compare_parts(parts, output)
+    return UsesAnswer(variant, version, *compared, room.small, unheard=uses.model.reads_samples and not room.heard)
+
+
+def compare_parts(parts: Sequence[tuple[str, Any]], output: bytes) -> tuple[int, int, str]:
+    """How many things a program wrote, how many of them are something else, and the first of these in words."""
     mismatches, first, start = 0, "", 0
     for name, array in parts:
         found = np.frombuffer(output, array.dtype, array.size, start).reshape(array.shape)
@@ -211,7 +217,7 @@ def _compare(uses: Uses, calls: Sequence[Calls], source: Source, output: bytes, 
         if found.tobytes() != array.tobytes():
             mismatches += 1
             first = first or _difference(name, found, array)
-    return UsesAnswer(variant, version, len(parts), mismatches, first, room.small, unheard=uses.model.reads_samples and not room.heard)
+    return len(parts), mismatches, first
 
 
 def _difference(name: str, found: Any, wanted: Any) -> str:

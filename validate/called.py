@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,38 @@ StateValues = Mapping[str, IntArray]
 """Of a step or a decision: by the name of its input int64 [1, *shape]."""
 
 
+@dataclass(frozen=True)
+class MadeCall:
+    """what: number of what is called. which: of several states. often: how often, or how many. given: bytes of what it reads."""
+
+    what: int
+    which: int
+    often: int
+    given: bytes
+
+    def encode(self) -> bytes:
+        """uint8 what, uint8 which, uint32 often, and what is given."""
+        return bytes([self.what, self.which]) + np.array(self.often, "<u4").tobytes() + self.given
+
+
 class Calls:
-    """Each is read as uint8 what is called, uint8 for which of several, uint32 how often or how many, and what it is given."""
+    """made: what a program is told to call, in order. expected: (what it is, array) for all that it writes."""
 
     def __init__(self) -> None:
         self.expected: list[tuple[str, Any]] = []
-        self._encoded: list[bytes] = []
+        self.made: list[MadeCall] = []
 
     def encode(self) -> bytes:
         """How many, then each of them."""
-        return np.array(len(self._encoded), "<u4").tobytes() + b"".join(self._encoded)
+        return np.array(len(self.made), "<u4").tobytes() + b"".join(each.encode() for each in self.made)
 
     def call(self, what: int, which: int, often: int = 1, given: Iterable[Any] = ()) -> None:
         """One more. given: arrays in the dtypes in which the program reads them."""
-        head = bytes([what, which]) + np.array(often, "<u4").tobytes()
-        self._encoded.append(head + b"".join(array.tobytes() for array in given))
+        self.made.append(MadeCall(int(what), which, often, b"".join(array.tobytes() for array in given)))
 
     def expect(self, what: str, array: Any) -> None:
         """The call is followed by an array in the dtype in which the program writes it. what: of which call, in words."""
-        self.expected.append((f"{what}, in call {len(self._encoded)}", array))
+        self.expected.append((f"{what}, in call {len(self.made)}", array))
 
 
 def zero_state(model: IntegerModel, role: str = "step") -> StateValues:

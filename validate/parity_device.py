@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 
 from ..errors import DeviceError
@@ -12,6 +13,7 @@ from .parity_protocol import (
     HEADER_BYTES,
     PROTOCOL,
     STATUS_BYTES,
+    AlignCall,
     Command,
     Digest,
     Hello,
@@ -26,6 +28,10 @@ HELLO_SECONDS, ANSWER_SECONDS = 8.0, 10.0
 """How long a device may be silent before the first answer (an Arduino's bootloader takes two), and before any other one."""
 REQUESTS_A_SESSION = 30000
 """Numbers have 16 bits: long before one returns, a new session begins."""
+CALIBRATION_BYTES = 17
+"""Three sums and a count of 32 bits, and what calibrate returned."""
+_ALIGN = struct.Struct("<BBHH")
+"""Of ALIGN: whether the results are told, what is called, how often, and how many samples it is given."""
 _TRANSFER = 7
 """Bytes of the longest arguments before a piece of a buffer."""
 
@@ -119,6 +125,22 @@ class ParityDevice:
         answer = self.ask(Command.PUSH, bytes([not unread]) + samples, seconds, expected=expected * (not unread) + DIGEST_BYTES)
         results, digest = answer[:-DIGEST_BYTES], int.from_bytes(answer[-DIGEST_BYTES:], "little")
         return self._confirmed(results + b"".join(self.read(place, size) for place, size in unread), digest)
+
+    def align(self, call: AlignCall, given: bytes = b"", *, often: int = 1, count: int = 0) -> bytes:
+        """A call of the alignment; the state and the calibration after it, and what calibrate returned last.
+
+        given: a rotation, an input, or `count` samples. often: how often these are added.
+        """
+        read = [(ModelBuffer.STATE, self.sizes.state_bytes), (ModelBuffer.CALIBRATION, CALIBRATION_BYTES)]
+        expected = sum(size for _, size in read)
+        told = self.results_fit(expected)
+        head = _ALIGN.size + HEADER_BYTES
+        if head + len(given) > self.body_bytes:
+            self.write(ModelBuffer.FRAME if count else ModelBuffer.INPUT, given)
+            given = b""
+        answer = self.ask(Command.ALIGN, _ALIGN.pack(told, call, often, count) + given, expected=expected * told + DIGEST_BYTES)
+        results, digest = answer[:-DIGEST_BYTES], int.from_bytes(answer[-DIGEST_BYTES:], "little")
+        return self._confirmed(results if told else b"".join(self.read(place, size) for place, size in read), digest)
 
     def samples_a_frame(self, sample_bytes: int) -> int:
         """How many samples are worth one frame."""

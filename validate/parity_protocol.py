@@ -37,6 +37,7 @@ class Command(IntEnum):
     CYCLES = 9
     DIGEST = 10
     PUSH = 11
+    ALIGN = 12
 
 
 class Status(IntEnum):
@@ -58,6 +59,15 @@ class ModelBuffer(IntEnum):
     SCORES = 2
     FEATURES = 3
     FRAME = 4
+    CALIBRATION = 5
+
+
+class AlignCall(IntEnum):
+    """What ALIGN calls."""
+
+    SET_ALIGNMENT = 0
+    ADD_CALIBRATION = 1
+    CALIBRATE = 2
 
 
 @dataclass(frozen=True)

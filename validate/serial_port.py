@@ -12,21 +12,25 @@ from ..errors import DeviceError, UnsupportedError, counted
 from ..export.c import translate
 from ..export.c_declarations import Tap
 from ..export.c_source import Source
+from ..graph.alignment import align_of
 from ..graph.fixed_point import IntArray
 from ..graph.ir import Graph, IntegerModel
 from ..graph.serialize import digest
 from ..model_directory import ModelDirectory
 from ..targets.cores import CORES
 from ..targets.kernel_choice import Target, graph_on
+from .alignment_calls import AlignmentCalls
 from .c_kernels import layer_functions, tapped_values
+from .c_uses import USED_STEPS, compare_parts
 from .c_vectors import nbytes, stepped_values, stored_dtype
 from .emulation import source_on
 from .parity_device import HELLO_SECONDS, ParityDevice
 from .parity_exchange import LineReport
 from .parity_protocol import NAME_CHARACTERS, Hello, ModelBuffer
+from .serial_alignment import AlignedDevice
 from .serial_line import SerialLine, parse_port, port_names
 from .serial_sequences import SequenceStream, insist
-from .witness import Answer, Forced, Job, LayerAnswer, RunLength
+from .witness import Answer, Forced, Job, LayerAnswer, RunLength, UsesAnswer
 
 SECONDS_A_PRODUCT = 20e-6
 """Of the slowest core that is waited for: an AVR of 16 MHz takes an eighth of it."""
@@ -79,7 +83,21 @@ class SerialPort:
             self.report = device.report
             hello = self._greet(device, job.model)
             trajectory = SequenceStream(device, job).run()
-        yield Answer(hello.core, f"parity protocol {hello.protocol}, API {hello.api}", trajectory)
+        yield Answer(hello.core, _version(hello), trajectory)
+
+    def run_calls(self, job: Job) -> Iterator[UsesAnswer]:
+        """See CalledWitness: on one state and one calibration."""
+        if align_of(job.model) is None:
+            return
+        rows = np.argsort(-job.lengths, kind="stable")[:1]
+        calls = AlignmentCalls(job.model, job.x[rows[0], : min(USED_STEPS, int(job.lengths[rows[0]]))], small=True)
+        port, baud = parse_port(job.argument)
+        with SerialLine(port, baud) as line:
+            device = ParityDevice(line, _computing_seconds(job.model), self._hello_seconds)
+            hello = self._greet(device, job.model)
+            output = AlignedDevice(device, job.model).run(calls)
+            device.check_digest()
+        yield UsesAnswer(hello.core, _version(hello), *compare_parts(calls.expected, output), small=False)
 
     def run_layers(self, job: Job, forced: Forced) -> Iterator[LayerAnswer]:  # noqa: ARG002
         """Refused."""
@@ -112,6 +130,10 @@ class SerialPort:
         check_model(hello, model, device.port)
         self._hello = hello
         return hello
+
+
+def _version(hello: Hello) -> str:
+    return f"parity protocol {hello.protocol}, API {hello.api}"
 
 
 def _source_of(hello: Hello, model: IntegerModel) -> Source:

@@ -149,6 +149,15 @@ class HeaderWitness(Protocol):
 
 
 @runtime_checkable
+class CalledWitness(Protocol):
+    """A witness that is told call by call what to do, beside steps and scores."""
+
+    def run_calls(self, job: Job) -> Iterator[UsesAnswer]:
+        """Make the calls of the model's alignment and compare what each leaves; of a model without one nothing."""
+        ...
+
+
+@runtime_checkable
 class CompilingWitness(Protocol):
     """A witness that compiles generated C."""
 

@@ -10,9 +10,10 @@
 /* A body: session (2 bytes), sequence number (2), command (1), and for an answer the status (1); then arguments or results. */
 enum { SESSION = 0, NUMBER = 2, COMMAND = 4, ARGUMENTS = 5, STATUS = 5, RESULTS = 6 };
 enum { ANSWER = 0x80, DIGEST_BYTES = 4 };
-enum { HELLO = 1, RESET, WRITE, STEP, SCORES, RUN, READ, LAYER, CYCLES, DIGEST, PUSH };
+enum { HELLO = 1, RESET, WRITE, STEP, SCORES, RUN, READ, LAYER, CYCLES, DIGEST, PUSH, ALIGN };
 enum { OK, DAMAGED, NO_SESSION, OUT_OF_ORDER, UNKNOWN_COMMAND, BAD_ARGUMENTS };
-enum { AT_INPUT, AT_STATE, AT_SCORES, AT_FEATURES, AT_FRAME };
+enum { AT_INPUT, AT_STATE, AT_SCORES, AT_FEATURES, AT_FRAME, AT_CALIBRATION };
+enum { SET_ALIGNMENT, ADD_CALIBRATION, CALIBRATE };
 #define NO_LAYER UINT16_C(0xffff)
 
 static uint8_t request[PARITY_FRAME_BYTES + FRAME_CRC_BYTES];
@@ -210,6 +211,51 @@ static uint8_t push(const uint8_t *bytes, uint16_t length, uint8_t told)
 }
 #endif
 
+#if PARITY_ALIGNED
+/* What is called, how often (2), how many samples (2), then a rotation, an input or samples; without any, what was written before.
+   The results are the state and the calibration, and with it what calibrate returned last. */
+static uint8_t align(uint8_t *arguments, uint16_t length, uint8_t told)
+{
+#if PARITY_PUSHED > 0
+    const parity_region *const read = &parity_frame;
+#else
+    const parity_region *const read = &parity_input;
+#endif
+    int16_t rotation[9];
+    uint16_t often, samples, given;
+
+    if (length < 5) {
+        return BAD_ARGUMENTS;
+    }
+    often = get16(arguments + 1);
+    samples = get16(arguments + 3);
+    given = (uint16_t)(length - 5);
+    if (samples * (uint32_t)PARITY_SAMPLE_BYTES > read->size || !fits(parity_state.size + parity_calibration.size, told)) {
+        return BAD_ARGUMENTS;
+    }
+    if (arguments[0] == SET_ALIGNMENT) {
+        if (given != sizeof rotation) {
+            return BAD_ARGUMENTS;
+        }
+        memcpy(rotation, arguments + 5, sizeof rotation);
+        parity_model_set_alignment(rotation);
+    } else if (arguments[0] == ADD_CALIBRATION) {
+        if (given > read->size) {
+            return BAD_ARGUMENTS;
+        }
+        copy(read, 0, arguments + 5, given, 1);
+        for (; often > 0; --often) {
+            parity_model_add_calibration(samples);
+        }
+    } else {
+        parity_model_calibrate();
+    }
+    give(&parity_state, told);
+    give(&parity_calibration, told);
+    return OK;
+}
+#endif
+
 static const parity_region *find_region(uint8_t place)
 {
     switch (place) {
@@ -224,6 +270,10 @@ static const parity_region *find_region(uint8_t place)
         return &parity_features;
     case AT_FRAME:
         return &parity_frame;
+#endif
+#if PARITY_ALIGNED
+    case AT_CALIBRATION:
+        return &parity_calibration;
 #endif
     default:
         return NULL;
@@ -311,6 +361,10 @@ static uint8_t compute(uint8_t command, uint8_t *arguments, uint16_t length)
     } else if (command == PUSH) {
         status = push(arguments + 1, (uint16_t)(length - 1), arguments[0]);
 #endif
+#if PARITY_ALIGNED
+    } else if (command == ALIGN) {
+        status = align(arguments + 1, (uint16_t)(length - 1), arguments[0]);
+#endif
     } else {
         status = PARITY_RECURRENT ? scores((uint16_t)(length - 1), arguments[0]) : UNKNOWN_COMMAND;
     }
@@ -339,6 +393,9 @@ static uint8_t carry_out(uint8_t command, uint8_t *arguments, uint16_t length)
     case RUN:
 #if PARITY_PUSHED > 0
     case PUSH:
+#endif
+#if PARITY_ALIGNED
+    case ALIGN:
 #endif
         return compute(command, arguments, length);
     case CYCLES:

@@ -38,6 +38,13 @@ uint32_t parity_model_push(const int16_t *samples, uint32_t count, uint8_t *step
 void parity_model_frontend(void); /* takes the frame */
 #endif
 
+#if PARITY_ALIGNED
+extern const parity_region parity_calibration; /* its sums and readings, and what calibrate returned last */
+void parity_model_set_alignment(const int16_t *rotation);
+void parity_model_add_calibration(uint16_t samples); /* takes the input, or so many samples of the frame */
+void parity_model_calibrate(void);
+#endif
+
 /* Called by the model after each layer. */
 void parity_tap(uint16_t layer, const void *data, uint32_t size);
 

@@ -13,20 +13,24 @@ from rescomp.graph.alignment import align_of, calibrate
 from rescomp.graph.formats import Format
 from rescomp.graph.ops import Align
 from rescomp.manifest import parse_manifest
-from rescomp.model_directory import ModelDirectory
+from rescomp.model_directory import REPORT, ModelDirectory
 from rescomp.printing.recognition import print_evaluation
 from rescomp.recipe import load_recipe
 from rescomp.stages.artefacts import read_model
 from rescomp.stages.beginning import train_model
 from rescomp.stages.budget import Budget
 from rescomp.stages.calibrated import calibrated_accuracy
+from rescomp.stages.checking import check
 from rescomp.stages.evaluation import anywhere, evaluate
+from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
 from rescomp.stages.fitting import fit_recipe, predict_size
 from rescomp.stages.quantization import quantize
 from rescomp.stages.readings import Reader
 from rescomp.stages.training import train_from
 from rescomp.stages.verification import verify
+from rescomp.validate.parity_firmware import build_parity_firmware
+from rescomp.validate.serial_machines import serial_machine
 
 QUICK = ("model.kind=gru", "model.hidden_size=6", "train.epochs=16", "quantize.epochs=2", "train.batch_size=15", "train.threads=1")
 ALIGN = ("frontend.kind=align", "frontend.calibration=walking", "frontend.calibration_readings=24")
@@ -210,3 +214,19 @@ def test_data_that_cannot_be_turned_are_refused_in_a_sentence(tmp_path, changes,
     source = write(tmp_path / "worn.npz", **changes)
     with pytest.raises(InputError, match=message):
         load_readings(load_recipe(None, [f"data.source={source}", *QUICK, *ALIGN, *([] if asked else ["frontend.axes=4,5,6"])]))
+
+
+def test_verify_calls_the_alignment_of_a_board_and_check_misses_what_is_taken_out(path, tmp_path):
+    copied = shutil.copytree(path, tmp_path / "model")
+    export_model(copied, ["c"])
+    elf = build_parity_firmware(None, read_model(ModelDirectory.open(copied)), copied / "c", tmp_path)
+    with serial_machine(None, elf) as port:
+        result = verify(copied, f"serial:{port}", samples=2)
+    assert result.mismatches == 0
+    (called,) = [entry for entry in result.witnesses if entry.set == "header"]
+    assert called.variant == "host, the calls of its alignment"
+    assert (called.compared > 1000, called.mismatches) == (True, 0)
+    report = json.loads((copied / REPORT).read_text())
+    report["evidence"] = [entry for entry in report["evidence"] if entry["set"] != "header"]
+    ModelDirectory.open(copied).write({REPORT: json.dumps(report).encode()})
+    assert "left no evidence on its header" in " ".join(check(copied).mismatch_failures)

@@ -45,9 +45,12 @@ class Board:
 
 @pytest.fixture(scope="session")
 def build_board(request, random_sequences, tmp_path_factory):
-    """A function (core's name or "host", form of the model, options of the firmware) -> Board. Skips without the core's tools."""
+    """A function (core's name or "host", form of the model, options of the firmware) -> Board. Skips without the core's tools.
 
-    def build(core="host", cell="fastgrnn", count=8, longest=9, plant=None, firmware=None, decision=None, **form):
+    behind: what becomes of the model, of something that stands before it.
+    """
+
+    def build(core="host", cell="fastgrnn", count=8, longest=9, plant=None, firmware=None, decision=None, behind=None, **form):
         found = CORES.get(core)
         try:
             check_machine(found)
@@ -57,6 +60,7 @@ def build_board(request, random_sequences, tmp_path_factory):
             pytest.skip(str(error))
         rng, path = np.random.default_rng(17), tmp_path_factory.mktemp(core)
         model = with_decision(request.getfixturevalue(f"random_{cell}")(rng, **form), decision)
+        model = model if behind is None else behind(model)
         write_export(path / "c", model)
         if plant is not None:
             plant(path / "c")
