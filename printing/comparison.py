@@ -77,7 +77,7 @@ def print_check(result: Check) -> None:
     for each in result.measures:
         difference = "" if each.difference is None else f"{each.difference:+,}"
         rows.append((each.what, f"{each.value:,}", count_or_nothing(each.baseline), difference, count_or_nothing(each.limit)))
-    click.echo(table(("bytes", "now", "before", "difference", "limit"), rows))
+    click.echo(table(("size", "now", "before", "difference", "limit"), rows))
     if result.reached:
         click.echo(table(("right", "now", "at least"), [(each.what, percent(each.value), percent(each.least)) for each in result.reached]))
     found = f"{counted(result.compared, 'value')} compared, {counted(result.mismatches, 'differs', 'differ')}"

@@ -11,16 +11,16 @@ from ..errors import BudgetError, ParityError, counted
 from ..manifest import ClassFigures
 from .class_figures import CLASS_FIGURES
 from .evidence import Evidence
-from .limits import CORE_SIZES, MODEL_SIZES
+from .limits import CORE_FIGURES, INSTRUCTIONS, MODEL_SIZES
 from .perturbations import PERTURBATIONS, TITLES
 from .wake_words import WORD_FIGURES
 
-_WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash"}
+_WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "flash_bytes": "flash", INSTRUCTIONS: "instructions a step"}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One size in bytes. core: its name, or nothing. limit: at most; baseline: before; growth: at most past that. None: not given."""
+    """One size in bytes, or a count of instructions. core: its name, or nothing. limit: at most; baseline: before; growth: at most past that. None: not given."""
 
     core: str
     name: str
@@ -35,6 +35,11 @@ class Measure:
         return f"{_WHAT[self.name]} on {self.core}" if self.core else _WHAT[self.name]
 
     @property
+    def said(self) -> str:
+        """The value with its unit, where that is not in what it is called."""
+        return f"{self.value:,}" if self.name == INSTRUCTIONS else counted(self.value, "byte")
+
+    @property
     def difference(self) -> int | None:
         """To the baseline."""
         return None if self.baseline is None else self.value - self.baseline
@@ -44,13 +49,10 @@ class Measure:
         """A sentence for each limit that it is past, and by how much."""
         found = []
         if self.limit is not None and self.value > self.limit:
-            found.append(f"{self.what}: {counted(self.value, 'byte')}, {self.value - self.limit:,} past the limit of {self.limit:,}")
+            found.append(f"{self.what}: {self.said}, {self.value - self.limit:,} past the limit of {self.limit:,}")
         if self.growth is not None and self.difference is not None and self.difference > self.growth:
             past = self.difference - self.growth
-            found.append(
-                f"{self.what}: {counted(self.value, 'byte')}, {self.difference:,} more than before, {past:,} past the growth of "
-                f"{self.growth:,}"
-            )
+            found.append(f"{self.what}: {self.said}, {self.difference:,} more than before, {past:,} past the growth of {self.growth:,}")
         return found
 
 
@@ -164,7 +166,7 @@ class Check:
             "reached": {each.name: {"value": each.value, "least": each.least} for each in self.reached},
             "wake_words": {each.name: {"value": each.found, "most": each.most} for each in self.of_words},
             **{name: sizes["", name] for name in MODEL_SIZES},
-            "cores": {core: {name: sizes[core, name] for name in CORE_SIZES} for core in cores},
+            "cores": {core: {name: sizes[core, name] for name in CORE_FIGURES} for core in cores},
             "compared": self.compared,
             "mismatches": self.mismatches,
             "witnesses": [witness.as_row() for witness in self.witnesses],
@@ -180,7 +182,7 @@ class Check:
         lines = [f"## {self.name}: {verdict}", ""]
         lines += [f"- {failure}" for failure in (*self.mismatch_failures, *self.size_failures)]
         lines += [""] if not self.passed else []
-        lines += ["| bytes | now | before | difference | limit |", "|---|---:|---:|---:|---:|"]
+        lines += ["| size | now | before | difference | limit |", "|---|---:|---:|---:|---:|"]
         for each in self.measures:
             difference = "" if each.difference is None else f"{each.difference:+,}"
             lines.append(f"| {each.what} | {each.value:,} | {_count(each.baseline)} | {difference} | {_count(each.limit)} |")

@@ -23,6 +23,9 @@ MODEL_SIZES: Sequence[str] = ("const_bytes", "ram_bytes")
 """Of a model wherever it runs: constants; what is kept of a stream."""
 CORE_SIZES: Sequence[str] = ("flash_bytes", "ram_bytes")
 """Of a model on a core: code and constants; what is kept of a stream, and stack."""
+INSTRUCTIONS = "instructions"
+"""Of a model on a core: those of a step, with a policy of streams of the dearest reading; on an AVR cycles."""
+CORE_FIGURES: Sequence[str] = (*CORE_SIZES, INSTRUCTIONS)
 _PARTS: Mapping[str, Sequence[str]] = {"flash": ("code", "weights", "tables"), "ram": ("state", "arena", "scratch")}
 """What `rescomp profile --json` tells of a core's memories."""
 
@@ -34,7 +37,7 @@ SizeKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Limits:
-    """most: bytes of each size at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked.
+    """most: bytes of each size, or instructions, at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked.
 
     sampled: whether a witness may have been asked for some of the test set only (`verify --samples`). stream_steps: that each of the
     witnesses, or c where none is named, must have run without a reset.
@@ -127,7 +130,10 @@ def read_baseline(path: Path) -> dict[SizeKey, int]:
     document = read_document(path, "rescomp check --json")
     try:
         sizes = {("", name): _count(document[name]) for name in MODEL_SIZES}
-        return sizes | {(core, name): _count(entry[name]) for core, entry in document["cores"].items() for name in CORE_SIZES}
+        for core, entry in document["cores"].items():
+            known = CORE_SIZES if INSTRUCTIONS not in entry else CORE_FIGURES  # which an earlier version did not print
+            sizes |= {(core, name): _count(entry[name]) for name in known}
+        return sizes
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no document of `rescomp check --json`: make it again with that") from error
 
@@ -149,7 +155,8 @@ def core_sizes(core: Mapping[str, Any]) -> dict[SizeKey, int]:
     flash, ram = (sum(_count(core[part][name]) for name in names) for part, names in _PARTS.items())
     for around in ("stream", "sound"):
         ram = _count(core[around]["bytes"]) if around in core else ram
-    return {(core["core"], "flash_bytes"): flash, (core["core"], "ram_bytes"): ram + _count(core["stack"])}
+    steps = _count(core["stream"]["count"] if "stream" in core else core["count"])
+    return dict(zip(((core["core"], name) for name in CORE_FIGURES), (flash, ram + _count(core["stack"]), steps), strict=True))
 
 
 def read_document(path: Path, command: str) -> Any:
@@ -179,12 +186,12 @@ def _sizes(path: Path, section: str, document: Mapping[str, Any]) -> dict[SizeKe
     found = {}
     for core, name, entries, known in (
         ("", section, plain, MODEL_SIZES),
-        *((c, f"{section}.{c}", e, CORE_SIZES) for c, e in cores.items()),
+        *((c, f"{section}.{c}", e, CORE_FIGURES) for c, e in cores.items()),
     ):
         _check_keys(path, name, entries, known)
         for key, value in entries.items():
             if not is_count(value):
-                raise InputError(f"{path}: {name}.{key} = {value!r:.40} is no count of bytes: a whole number is wanted")
+                raise InputError(f"{path}: {name}.{key} = {value!r:.40} is no count: a whole number is wanted")
             found[core, key] = value
     return found
 

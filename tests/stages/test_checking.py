@@ -31,6 +31,7 @@ PROFILE = {
     "cores": [
         {
             "core": "cortex-m0",
+            "count": 12000,
             "flash": {"code": 3000, "weights": 700, "tables": 258},
             "ram": {"state": 64, "arena": 100, "scratch": 36},
             "stack": 200,
@@ -128,8 +129,11 @@ def test_cores_are_read_from_a_profile(verified, tmp_path):
     text = "[limits.cortex-m0]\nflash_bytes = 3957\nram_bytes = 400\n"
     limits, profile = write(tmp_path / "limits.toml", text), write(tmp_path / "profile.json", profile_of(verified))
     result = stages.check(verified, limits=limits, profile_document=profile)
-    assert result.as_json()["cores"] == {"cortex-m0": {"flash_bytes": 3958, "ram_bytes": 400}}
+    assert result.as_json()["cores"] == {"cortex-m0": {"flash_bytes": 3958, "ram_bytes": 400, "instructions": 12000}}
     assert result.size_failures == ("flash on cortex-m0: 3,958 bytes, 1 past the limit of 3,957",)
+    write(limits, f"{text}instructions = 11_999\n".replace("3957", "3958"))
+    result = stages.check(verified, limits=limits, profile_document=profile)
+    assert result.size_failures == ("instructions a step on cortex-m0: 12,000, 1 past the limit of 11,999",)
     write(limits, text.replace("m0", "m3"))
     with pytest.raises(InputError, match=r"profile\.json does not hold cortex-m3.*--core cortex-m3"):
         stages.check(verified, limits=limits, profile_document=profile)
@@ -149,7 +153,8 @@ def test_cores_are_measured_as_profile_does(verified, tmp_path):
     limits = write(tmp_path / "limits.toml", "[limits.cortex-m0]\nflash_bytes = 100000\n")
     result = stages.check(verified, limits=limits)
     ram = expected.ram.state + expected.ram.arena + expected.ram.scratch + expected.stack
-    assert result.as_json()["cores"] == {"cortex-m0": {"flash_bytes": expected.flash.total, "ram_bytes": ram}}
+    measured = {"flash_bytes": expected.flash.total, "ram_bytes": ram, "instructions": expected.count}
+    assert result.as_json()["cores"] == {"cortex-m0": measured}
     assert result.passed
 
 
@@ -165,6 +170,7 @@ def test_ram_is_what_a_stream_keeps_where_a_model_has_a_policy(model_dir, tmp_pa
     document = write(tmp_path / "profile.json", profile_of(model_dir, cores=[profile]))
     limits = write(tmp_path / "limits.toml", f"[limits]\nram_bytes = {kept - 1}\n[limits.cortex-m0]\nram_bytes = 1784\n")
     result = stages.check(model_dir, limits=limits, profile_document=document)
+    assert result.as_json()["cores"]["cortex-m0"]["instructions"] == 9
     assert (result.as_json()["ram_bytes"], result.as_json()["cores"]["cortex-m0"]["ram_bytes"]) == (kept, 1784 + profile["stack"])
     assert [text.partition(":")[0] for text in result.size_failures] == ["RAM", "RAM on cortex-m0"]
     assert main(["inspect", str(model_dir)]) == 0
@@ -279,6 +285,19 @@ def test_byte_order_marks_and_other_encodings(verified, tmp_path):
     limits.write_text("[limits]\nram_bytes = 1\n", encoding="utf-16")
     with pytest.raises(InputError, match=r"limits\.toml is not valid TOML: it is UTF-16 text: save it in UTF-8"):
         stages.check(verified, limits=limits)
+
+
+def test_a_baseline_of_an_earlier_version_tells_no_instructions(verified, tmp_path):
+    document = write(tmp_path / "profile.json", profile_of(verified))
+    before = stages.check(verified, profile_document=document).as_json()
+    limits, baseline = write(tmp_path / "limits.toml", "[growth.cortex-m0]\ninstructions = 0\n"), tmp_path / "baseline.json"
+    before["cores"]["cortex-m0"]["instructions"] -= 1
+    result = stages.check(verified, limits=limits, baseline=write(baseline, before), profile_document=document)
+    assert result.size_failures == ("instructions a step on cortex-m0: 12,000, 1 more than before, 1 past the growth of 0",)
+    del before["cores"]["cortex-m0"]["instructions"]
+    assert stages.check(verified, baseline=write(baseline, before), profile_document=document).passed
+    with pytest.raises(InputError, match="does not hold cortex-m0 instructions"):
+        stages.check(verified, limits=limits, baseline=baseline, profile_document=document)
 
 
 def test_growth_of_what_the_baseline_does_not_hold_is_refused(verified, tmp_path):
@@ -445,7 +464,7 @@ def test_the_markdown_has_the_differences(verified, sizes, tmp_path):
     baseline = {**stages.check(verified).as_json(), "const_bytes": sizes[0] - 17}
     limits = write(tmp_path / "limits.toml", "[limits]\nram_bytes = 99999\n")
     text = stages.check(verified, limits=limits, baseline=write(tmp_path / "baseline.json", baseline)).as_markdown()
-    assert text.startswith("## three_gestures: passed\n\n| bytes |")
+    assert text.startswith("## three_gestures: passed\n\n| size |")
     assert f"| constants | {sizes[0]:,} | {sizes[0] - 17:,} | +17 |  |" in text
     assert f"| RAM | {sizes[1]:,} | {sizes[1]:,} | +0 | 99,999 |" in text
     assert re.search(r"\| c \(gcc -O2\) \| test \| gcc [\d.]+ \| [\d,]+ \| 0 \|", text)
