@@ -20,7 +20,10 @@ _WHAT: Mapping[str, str] = {"const_bytes": "constants", "ram_bytes": "RAM", "fla
 
 @dataclass(frozen=True)
 class Measure:
-    """One size in bytes, or a count of instructions. core: its name, or nothing. limit: at most; baseline: before; growth: at most past that. None: not given."""
+    """One size in bytes, or a count of instructions. core: its name, or nothing.
+
+    limit: at most; baseline: before; growth: at most past that. None: not given.
+    """
 
     core: str
     name: str

@@ -37,7 +37,9 @@ SizeKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Limits:
-    """most: bytes of each size, or instructions, at most. growth: bytes that it may exceed the baseline by. witnesses: that verify must have asked.
+    """most: of each size in bytes, and of instructions. growth: what it may exceed the baseline by.
+
+    witnesses: that verify must have asked.
 
     sampled: whether a witness may have been asked for some of the test set only (`verify --samples`). stream_steps: that each of the
     witnesses, or c where none is named, must have run without a reset.

@@ -21,9 +21,10 @@ from rescomp.recipe import FrontendSection, load_recipe, parse_recipe
 from rescomp.recipe.frontend_section import ALIGN_KEYS
 from rescomp.stages.artefacts import check_whole, read_model, read_vectors
 from rescomp.stages.beginning import train_model
+from rescomp.stages.budget import parse_budget
 from rescomp.stages.exporting import export_model
 from rescomp.stages.features import load_readings
-from rescomp.stages.fitting import fit_recipe, parse_budget, predict_size
+from rescomp.stages.fitting import fit_recipe, predict_size
 from rescomp.stages.golden_rows import kept_rows
 from rescomp.stages.inspection import inspect
 from rescomp.stages.limits import core_sizes
