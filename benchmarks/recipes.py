@@ -15,7 +15,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from hashlib import sha256
 from itertools import product
@@ -29,7 +29,7 @@ from results_log import append_result, locked, read_results, versions_line
 
 from rescomp import stages
 from rescomp.model_directory import ModelDirectory
-from rescomp.recipe import STREAMS, Recipe, load_recipe
+from rescomp.recipe import STREAMS, Recipe, load_recipe, revise
 
 BESIDE = Path(__file__).with_suffix(".json")
 OUTPUT = Path(__file__).parent.parent / "docs" / "recipes.md"
@@ -38,18 +38,28 @@ EPOCHS = ("train.epochs=30", "quantize.epochs=30")
 _SHIFTS = 'scale="power_of_two"'
 _TERNARY = f'kind="ternary",{_SHIFTS},per="tensor"'
 _HYBRID_INT4 = f'{{kind="quantize",bits=4,{_SHIFTS},matrices=["W","classifier"]}}'
-GAINS = '{kind="input_gains"}'
+GAINS, TURNED = '{kind="input_gains"}', '{kind="rotate_factors"}'
+_HYBRID = (f"{{{_TERNARY}}}", _HYBRID_INT4, GAINS)
+_SPARSE = 'kind="sparse",density=0.3'
+_ANGLES = ("train.rotation=[0.3,0.1,0.1]",)
+"""About x, along which a phone at the waist feels gravity, and about the others; else 0.1 about each."""
+_PAPER_RANKS = ("model.rank_w=5", "model.rank_u=40")
+"""Of FastGRNN's authors' HAR-2 net (har2_jobs.PAPER_SHAPE)."""
+TEACHERS, TEACHER_SIZE = 5, 96
+"""Float nets of that hidden size on each fold, of other seeds, that the training of a taught net learns from."""
 
 
 @dataclass(frozen=True)
 class Variant:
     """hidden_size: of a FastGRNN that reads four readings a step. compress: entries, beside piecewise linear activations. beside: the
-    variant that it is compared with.
+    variant that it is compared with. settings: further ones, of the float training too. taught: whether TEACHERS teach both trainings.
     """
 
     hidden_size: int
     compress: tuple[str, ...]
     beside: str | None = None
+    settings: tuple[str, ...] = ()
+    taught: bool = False
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -60,7 +70,20 @@ VARIANTS: Mapping[str, Variant] = {
     "ternary, learned multipliers": Variant(48, ('{kind="ternary",per="tensor",learned=true}',), "ternary, multipliers"),
     "int4": Variant(24, (INT4,)),
     "int4, gains": Variant(24, (INT4, GAINS), "int4"),
-    "W and classifier int4, U ternary, gains": Variant(32, (f"{{{_TERNARY}}}", _HYBRID_INT4, GAINS), "int4"),
+    "W and classifier int4, U ternary, gains": Variant(32, _HYBRID, "int4"),
+    "int4, gains, three angles": Variant(24, (INT4, GAINS), "int4, gains", _ANGLES),
+    "int4, gains, three angles, warp": Variant(24, (INT4, GAINS), "int4, gains", (*_ANGLES, "train.time_warp=0.1")),
+    "int4, gains, teachers": Variant(24, (INT4, GAINS), "int4, gains", taught=True),
+    "hybrid as above, three angles, warp": Variant(
+        32, _HYBRID, "W and classifier int4, U ternary, gains", (*_ANGLES, "train.time_warp=0.1")
+    ),
+    "hybrid as above, teachers": Variant(32, _HYBRID, "W and classifier int4, U ternary, gains", taught=True),
+    "ternary, rank 24": Variant(64, (f"{{{_TERNARY}}}",), settings=("model.rank_u=24",)),
+    "ternary, rank 24, turned": Variant(64, (f"{{{_TERNARY}}}", TURNED), "ternary, rank 24", ("model.rank_u=24",)),
+    "ternary, ranks 5 and 40": Variant(80, (f"{{{_TERNARY}}}",), settings=_PAPER_RANKS),
+    "ternary, ranks 5 and 40, turned": Variant(80, (f"{{{_TERNARY}}}", TURNED), "ternary, ranks 5 and 40", _PAPER_RANKS),
+    "int4, density 0.3": Variant(40, (f"{{{_SPARSE}}}", INT4)),
+    "int4, density 0.3, regrow": Variant(40, (f"{{{_SPARSE},regrow=0.5}}", INT4), "int4, density 0.3"),
 }
 
 
@@ -83,14 +106,31 @@ class Job:
         variant = VARIANTS[self.variant]
         streams = [f"train.{key}={value}" for key, value in STREAMS.items()]
         model = [f"model.name={TASK}", "model.readings=4", f"model.hidden_size={variant.hidden_size}"]
-        compress = f"compress=[{','.join((*variant.compress, LINEAR))}]"
+        entries = [*variant.compress, LINEAR]
+        if variant.taught:
+            teachers = ",".join(f'"{self.teacher(work, number)}"' for number in range(TEACHERS))
+            entries.append(f'{{kind="distill",share=1.0,temperature=2.0,teachers=[{teachers}]}}')
+        compress = f"compress=[{','.join(entries)}]"
         source = data_file(work, TASK, VALIDATIONS[self.fold])
         seed = f"train.seed={self.fold * DRAWS + self.draw}"
-        return load_recipe(None, [*BASE, *streams, *model, *EPOCHS, f"data.source={source}", seed, compress, *self.settings])
+        chosen = [f"data.source={source}", seed, compress, *variant.settings, *self.settings]
+        return load_recipe(None, [*BASE, *streams, *model, *EPOCHS, *chosen])
+
+    def teacher(self, work: Path, number: int) -> Path:
+        """Where a teacher of this fold lies."""
+        return work / f"teacher{number}.fold{self.fold}{self._digest(self.settings)}"
+
+    def teacher_recipe(self, work: Path, number: int) -> Recipe:
+        """Of its float training: as that of the taught net, which no teacher teaches."""
+        alone = replace(self, variant="int4")
+        settings = (*_ANGLES, f"model.hidden_size={TEACHER_SIZE}", f"train.seed={100 + number}")
+        return revise(alone.recipe(work), settings)
 
     def places(self, work: Path) -> tuple[Path, Path]:
         """Of the float net, which jobs of one shape share, and of the fine-tuned one."""
-        shared = f"float{VARIANTS[self.variant].hidden_size}.fold{self.fold}.s{self.draw}{self._digest(self.settings)}"
+        variant = VARIANTS[self.variant]
+        unlike = self._digest((*variant.settings, *["taught"] * variant.taught))
+        shared = f"float{variant.hidden_size}{unlike}.fold{self.fold}.s{self.draw}{self._digest(self.settings)}"
         own = f"{self._digest((*VARIANTS[self.variant].compress, self.variant))}.fold{self.fold}.s{self.draw}{self._digest(self.settings)}"
         return work / shared, work / own.lstrip(".")
 
@@ -150,6 +190,9 @@ def recorded(work: Path) -> dict[str, Record]:
 
 
 def carry_out(job: Job, work: Path) -> Record:
+    for number in range(TEACHERS if VARIANTS[job.variant].taught else 0):
+        with locked(job.teacher(work, number), wait=True):
+            train_float(job.teacher_recipe(work, number), job.teacher(work, number))
     recipe, (float_place, place) = job.recipe(work), job.places(work)
     with locked(float_place, wait=True):
         train_float(recipe, float_place)

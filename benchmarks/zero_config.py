@@ -171,11 +171,12 @@ of processor time of the process and its children, of all stages together.
 |---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
-**What lies between the default and the tuned recipe on HAR** is the people held apart for validation. On three folds of the training people (two
-thirds train, the others judge; one seed; no test recording is read): default 89.9 %, tuned 92.7 %, default with `train.validation_fraction = 0`
-92.5 %, which is 2.6 points more (standard error 0.9; better in 3 of 3). Nothing else that was tried comes near: 46 or 62 epochs instead of 31 89.1 and
-90.0 %, robust normalisation 88.2 %, rotation by 0.1 89.8 %, a tenth held apart 89.0 %. Validation stays the default, since without it nothing
-chooses the epoch or a decision, and nothing says how the net does on people it has not seen; once that is known, train the last time without.
+**What lies between the default and the tuned recipe on HAR** is the people held apart for validation. On three folds of the training
+people (two thirds train, the others judge; one seed; no test recording is read): default 89.9 %, tuned 92.7 %, default with
+`train.validation_fraction = 0` 92.5 %, which is 2.6 points more (standard error 0.9; better in 3 of 3). Nothing else that was tried comes
+near: 46 or 62 epochs instead of 31 89.1 and 90.0 %, robust normalisation 88.2 %, rotation by 0.1 89.8 %, a tenth held apart 89.0 %.
+Validation stays the default, since without it nothing chooses the epoch or a decision, and nothing says how the net does on people it has
+not seen; once that is known, train the last time without.
 
 Made by `python benchmarks/zero_config.py --work DIRECTORY --aeon FOLDER` with {versions}.
 """
