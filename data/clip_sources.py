@@ -54,7 +54,7 @@ def _in_memory(dataset: Dataset, data: DataSection, sample_rate: int | None, che
     check(train, test, dataset.classes, dataset.channels)
     digest = set_digest(dataset.classes, train.digest(), test.digest())
     known = (dataset.name, train, test, dataset.classes, digest, dataset.channels, dataset.facts, bits)
-    return ClipsDataset(*known, remarks=dataset.notes)
+    return ClipsDataset(*known, remarks=dataset.notes, unit=dataset.unit)
 
 
 def _of_images(source: str) -> InputError:

@@ -192,6 +192,7 @@ class ClipsDataset:
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     withheld: Clips | None = None
+    unit: str = ""
 
     @property
     def tested_on(self) -> Clips:

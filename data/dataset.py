@@ -29,7 +29,8 @@ __all__ = ["Dataset", "Split", "load_dataset"]
 class Dataset:
     """A training and a test split of the same classes and channels. digest: SHA-256 (hex) over classes and both splits' content.
 
-    channels: their names where the source gives them. facts: what else the manifest records of the source. notes: sentences on what a user
+    channels: their names where the source gives them; unit: of the readings, likewise. facts: what else the manifest records of
+    the source. notes: sentences on what a user
     should look at in it.
     """
 
@@ -41,13 +42,15 @@ class Dataset:
     channels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unit: str = ""
 
 
 def load_dataset(data: DataSection | str, classes: Sequence[str] = (), *, grouped: bool = False) -> Dataset:
     """The data set that `data` names (a string: its source, the rest unset): bundled, .npz, `TRAIN.ts,TEST.ts`, or CSV logs.
 
     A .npz holds x_train, x_test ([sequences, time, channels], or [sequences, time] for one channel; integers stay integers),
-    y_train, y_test (0..classes-1, or strings), optionally lengths_train, lengths_test, classes and group_train. CSV logs are a file
+    y_train, y_test (0..classes-1, or strings), or x and y, of which data.test_fraction go to test; optionally lengths_train, lengths_test
+    and group_train (lengths, group), classes, channels, unit and sample_rate. CSV logs are a file
     with a label column, or a folder with a sub-folder a class; docs/your_data.md describes them. A folder of images has a sub-folder a
     class too, itself or in its sub-folders train and test. classes: of the net that the data are for: they give integer labels their
     meaning (labels.class_numbers) where the file does not, and classes their order where the names are the same. grouped: whether
@@ -63,7 +66,7 @@ def load_dataset(data: DataSection | str, classes: Sequence[str] = (), *, groupe
         if fault := label_fault(group):
             raise InputError(f"the group {group[:80]!r} of {raw.name} {fault}: rename it")
     notes = (*raw.notes, *remarks_on_repeated(train, test, "test"))
-    return Dataset(raw.name, train, test, found, set_digest(found, train.digest(), test.digest()), raw.channels, raw.facts, notes)
+    return Dataset(raw.name, train, test, found, set_digest(found, train.digest(), test.digest()), raw.channels, raw.facts, notes, raw.unit)
 
 
 def _read(data: DataSection, known: Sequence[str], grouped: bool) -> RawDataset:
@@ -76,11 +79,11 @@ def _read(data: DataSection, known: Sequence[str], grouped: bool) -> RawDataset:
     if source not in names() and (source.lower().endswith(".csv") or _is_folder(Path(source))):
         refuse_unread_keys(data, "CSV logs")
         return read_logs(Path(source), data, known)
+    if source not in names() and source.lower().endswith(".npz"):
+        return read_npz(Path(source), data, grouped=grouped)
     refuse_unread_keys(data, "arrays")
     if source in names():
         return read_bundled(source)
-    if source.lower().endswith(".npz"):
-        return read_npz(Path(source), grouped=grouped)
     if source.lower().endswith(".ts"):
         return read_ts_pair(*_pair(source))
     if Path(source).suffix or Path(source).exists():

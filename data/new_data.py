@@ -15,6 +15,7 @@ from .check import checked_groups, checked_values, labels_among
 from .images import is_image_folder, read_image_part
 from .logs import in_windows, read_windows
 from .npz import read_npz_part
+from .npz_names import NpzNames
 from .raw import RawSplit
 from .recordings import Log
 from .split import Split
@@ -29,7 +30,8 @@ LOG_KEYS = ("label", "group", "time", "channels", "window", "stride", "gap")
 class NewData:
     """split: single recordings, None where there are streams alone, and without_split why; streams: continuous ones, None without any.
 
-    groups, stream_groups: names by Split.groups and by Streams.groups. channels: their names where the source gives them. interval: of
+    groups, stream_groups: names by Split.groups and by Streams.groups. channels, unit: their names, and that of the readings,
+    where the source gives them. interval: of
     CSV logs with times, see Log. readings, in_windows: of CSV logs: how many there are, and how many lie in a window.
     """
 
@@ -39,6 +41,7 @@ class NewData:
     groups: tuple[str, ...] = ()
     stream_groups: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    unit: str = ""
     without_split: str = ""
     interval: float | None = None
     readings: int = 0
@@ -48,18 +51,19 @@ class NewData:
 def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, labelled: bool = True, grouped: bool = False) -> NewData:
     """What `data` names, for a model of these classes and so many channels.
 
-    A bundled set's test part; a .npz with x_test, y_test and optionally lengths_test, or with streams (see load_streams), or both; a .ts
+    A bundled set's test part; a .npz with x_test, y_test and optionally lengths_test, or with x, y and lengths, or with streams
+    (see load_streams), or both; a .ts
     file (of TRAIN.ts,TEST.ts the second); CSV logs, every window of them and the streams that they are; a folder of images, or its folder
     test. labelled: whether labels are read, and must be there; else classes are UNLABELLED. grouped: whether CSV logs must have data.group;
     else a file without it is a group. Raises InputError, naming the place, for what is damaged, of other channels, or of a class that the
     model has not.
     """
     source = data.source.strip()
-    raw, named, log = _read(source, data, labelled, grouped)
+    raw, said, log = _read(source, data, labelled, grouped)
     kept = holds_streams(data, labelled=labelled)
     # before the windows of a log: a wrong label is told by its line
     streams = load_streams(data, tuple(classes), labelled=labelled, grouped=grouped) if kept else None
-    split = None if raw is None else _checked(raw, named, tuple(classes), labelled)
+    split = None if raw is None else _checked(raw, said.classes, tuple(classes), labelled)
     without = "" if split is not None else _without_split(source, data, kept)
     if split is None and streams is None:
         raise InputError(without)
@@ -69,7 +73,7 @@ def load_new_data(data: DataSection, classes: Sequence[str], channels: int, *, l
                 f"{source} has {counted(part.x.shape[-1], 'channel')} and the model reads {channels}: give recordings of the same sensors"
             )
     groups = () if raw is None or raw.groups is None else tuple(map(str, np.unique(raw.groups)))
-    found = NewData(Path(source).stem, split, None, groups)
+    found = NewData(Path(source).stem, split, None, groups, channels=said.channels, unit=said.unit)
     if log is not None:
         readings, inside = sum(map(len, log.recordings)), in_windows(log, data)
         found = replace(found, channels=log.channels, interval=log.interval, readings=readings, in_windows=inside)
@@ -96,21 +100,22 @@ def section_for(source: str, data: DataSection, channels: Sequence[str]) -> Data
     return DataSection.of(source, **{**kept, **({"channels": tuple(channels)} if channels else {})})
 
 
-def _read(source: str, data: DataSection, labelled: bool, grouped: bool) -> tuple[RawSplit | None, tuple[str, ...] | None, Log | None]:
-    """(single recordings, None where there are none; class names; what CSV logs are) of a source."""
+def _read(source: str, data: DataSection, labelled: bool, grouped: bool) -> tuple[RawSplit | None, NpzNames, Log | None]:
+    """(single recordings, None where there are none; what the source says of them; what CSV logs are)."""
     path, lower = Path(source), source.lower()
     if source in names():
         bundled = read_bundled(source)
-        return bundled.test, bundled.classes, None
+        return bundled.test, NpzNames(bundled.classes), None
     if lower.endswith(".npz"):
-        return *(read_npz_part(path, labelled=labelled) or (None, None)), None
+        return *(read_npz_part(path, labelled=labelled) or (None, NpzNames())), None
     if lower.endswith(".ts"):
-        return *read_ts(Path(source.rpartition(",")[2].strip()), labelled=labelled), None
+        part, classes = read_ts(Path(source.rpartition(",")[2].strip()), labelled=labelled)
+        return part, NpzNames(classes), None
     if path.is_dir() and is_image_folder(path):
-        return read_image_part(path), None, None
+        return read_image_part(path), NpzNames(), None
     if is_log(source):
         raw, log = read_windows(path, data, labelled=labelled, grouped=grouped)
-        return raw, None, log
+        return raw, NpzNames(), log
     raise InputError(
         f"{source!r} is no data that rescomp reads: give a .csv file or a folder of them, a folder of images, a .npz file, a .ts file or "
         f"one of {', '.join(names())}"

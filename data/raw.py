@@ -45,7 +45,8 @@ class RawSplit:
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """Both splits. classes, channels: their names in order where the file gives them. facts: what else is worth recording of the source.
+    """Both splits. classes, channels: their names in order where the file gives them; unit: of the readings, likewise. facts:
+    what else is worth recording of the source.
     notes: sentences on what a user should look at in it.
     """
 
@@ -56,6 +57,7 @@ class RawDataset:
     channels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unit: str = ""
 
 
 def pad_sequences(sequences: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:

@@ -8,12 +8,13 @@ from typing import Literal
 from ..errors import InputError
 from ..recipe import DataSection
 
-SourceKind = Literal["CSV logs", "WAV files", "folders of images", "arrays"]
+SourceKind = Literal["CSV logs", "WAV files", "folders of images", "arrays", "arrays without a split"]
 _LOGS_AND_SOUND: tuple[SourceKind, ...] = ("CSV logs", "WAV files")
 SOURCE_KEYS: Mapping[str, tuple[SourceKind, ...]] = {
     **dict.fromkeys(("time", "channels", "gap"), ("CSV logs",)),
-    **dict.fromkeys(("label", "group", "window", "stride", "split"), _LOGS_AND_SOUND),
-    **dict.fromkeys(("test_fraction", "split_seed"), (*_LOGS_AND_SOUND, "folders of images")),
+    **dict.fromkeys(("label", "group", "window", "stride"), _LOGS_AND_SOUND),
+    "split": (*_LOGS_AND_SOUND, "arrays without a split"),
+    **dict.fromkeys(("test_fraction", "split_seed"), (*_LOGS_AND_SOUND, "folders of images", "arrays without a split")),
     **dict.fromkeys(("channel", "rest", "words", "unknown", "silence", "noise"), ("WAV files",)),
 }
 """Keys that not every source reads."""

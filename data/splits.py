@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +37,21 @@ def validation_rows(split: Split, fraction: float, seed: int) -> tuple[Int64Arra
     y, groups = split.y, split.groups
     if groups is not None:
         return _validation_groups(y, groups, fraction, seed)
-    order = permutation(len(y), seed)
-    chosen = np.sort(np.concatenate([_share(order[y[order] == label], fraction) for label in np.unique(y)]))
+    chosen = drawn_of_each(y, fraction, seed)
     if not chosen.size:
         raise InputError("no class has two training sequences, so none can be kept for validation: set train.validation_fraction to 0")
     return np.setdiff1d(np.arange(len(y)), chosen), chosen
+
+
+def drawn_of_each(y: npt.NDArray[Any], fraction: float, seed: int) -> Int64Array:
+    """Of each class round(fraction * its sequences), drawn from `seed`: at least one, but not the last one. y: [sequences], classes."""
+    order = permutation(len(y), seed)
+    return np.sort(np.concatenate([_share(order[y[order] == label], fraction) for label in np.unique(y)]))
+
+
+def last_of_each(y: npt.NDArray[Any], fraction: float) -> Int64Array:
+    """As many of each class, its last ones."""
+    return np.sort(np.concatenate([_share(np.flatnonzero(y == label)[::-1], fraction) for label in np.unique(y)]))
 
 
 def held_out(groups: Int64Array, y: Int64Array, fraction: float, seed: int) -> npt.NDArray[np.bool_]:

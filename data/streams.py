@@ -168,16 +168,16 @@ def _ages(y: Int64Array) -> Int64Array:
 
 
 def _from_npz(path: Path, classes: Sequence[str], labelled: bool) -> StreamSet:
-    raw, named = read_npz_streams(path, labelled=labelled)
+    raw, names = read_npz_streams(path, labelled=labelled)
     if raw.x.ndim == 4:
         raise InputError(f"{raw.where} has x of shape {shape_of(raw.x)}: streams are [streams, time, channels], or [streams, time]")
     x, lengths = checked_values(raw)
     valid = valid_steps(lengths, x.shape[1])
     known, y = tuple(classes), np.full(x.shape[:2], UNLABELLED, np.int64)
     if labelled:
-        known, y = _labelled(raw, valid, named, known)
+        known, y = _labelled(raw, valid, names.classes, known)
     groups = () if raw.groups is None else tuple(str(name) for name in np.unique(raw.groups))
-    return StreamSet(path.stem, Streams(x, y, lengths, checked_groups(raw)), known, (), groups)
+    return StreamSet(path.stem, Streams(x, y, lengths, checked_groups(raw)), known, names.channels, groups)
 
 
 def _labelled(

@@ -36,7 +36,7 @@ class DataSection(RecipeSection):
     time unset: the column `timestamp` or `time`, if there is one). channels: columns to read (unset: all others that hold numbers).
     window, stride: readings of a sequence, and from one's start to the next one's (unset: the whole recording; the window). gap: a step
     in time of more than this many median steps ends a recording. split: `group` keeps each group on one side; `time` gives the end of
-    each class's readings to test. test_fraction, split_seed: of that split.
+    each class's readings to test. test_fraction, split_seed: of that split. A .npz with x and y, not split yet, reads these three too.
 
     Of folders of WAV files, whose readings are samples: label is the column of label tracks (CSV files beside the WAV files), group a
     regular expression whose first parenthesis is the group in a file's name (unset: the speaker of `<speaker>_nohash_<n>.wav`, or the

@@ -55,7 +55,7 @@ def load_worn(recipe: Recipe, section: FrontendSection, classes: Sequence[str], 
     tell_unturned(found, train.groups, listener)
     turned = _turned(train, found, align_op(alignment, train.channels, bits), bits)
     names = (dataset.name, turned, dataset.test, dataset.classes, dataset.digest)
-    return WornDataset(*names, dataset.channels, dataset.facts, dataset.notes, alignment=alignment, fraction_bits=bits)
+    return WornDataset(*names, dataset.channels, dataset.facts, dataset.notes, dataset.unit, alignment=alignment, fraction_bits=bits)
 
 
 def in_sensors(bits: FractionBits, axes: Sequence[int], channels: int, wanted: WantedBits) -> FractionBits:

@@ -67,7 +67,8 @@ def load_readings(recipe: Recipe, known: Manifest | None = None, listener: Liste
         worn = load_worn(_in_format(recipe, known), recipe.alignment, classes, turned, listener or Silent())
         return resolved(recipe, worn), worn
     if recipe.of_samples is None:
-        return recipe, load_dataset(recipe.data, classes)
+        dataset = load_dataset(recipe.data, classes)
+        return resolved(recipe, dataset), dataset
     refuse_impossible(recipe)
     data, listener = _in_format(recipe, known).data, listener or Silent()
     worn_alike = recipe.alignment is not None
@@ -89,7 +90,11 @@ def _in_format(recipe: Recipe, known: Manifest | None) -> Recipe:
 
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
-    """The recipe with all of its front-end."""
+    """The recipe with all of its front-end, and the unit that the source names. Raises InputError where the recipe names another one."""
+    if dataset.unit and recipe.data.unit not in ("", dataset.unit):
+        raise InputError(f"{recipe.data.source} is in {dataset.unit!r}, and data.unit says {recipe.data.unit!r}: correct one")
+    if dataset.unit:
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"unit": dataset.unit})})
     if recipe.alignment is not None and isinstance(dataset, WornDataset):
         turning = recipe.alignment.model_copy(update={"axes": dataset.alignment.axes})
         return recipe.model_copy(update={"frontend": turning})
@@ -110,7 +115,7 @@ def _features(recipe: Recipe, clips: ClipsDataset, front_end: FrontEnd, listener
     )
     train = replace(train, held=clips.kept_for_validation)
     notes = tuple(dict.fromkeys((*clips.remarks, *remarks_on_repeated(train, test, "test"))))
-    known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts, notes)
+    known = (clips.name, train, test, clips.classes, clips.digest, (), clips.facts, notes, clips.unit)
     return FeatureDataset(*known, front_end=front_end, clips=clips, frames=frames)
 
 

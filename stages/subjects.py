@@ -255,7 +255,13 @@ def read_new(
     section, grouped = sound_section(source, data) if sound else section_for(source, data, channels or ()), "data.group" in keys
     if hearing is not None:
         return hearing.load(section, reader.model.class_names, labelled=labelled, grouped=grouped)
-    return load_new_data(section, reader.model.class_names, reader.channels, labelled=labelled, grouped=grouped)
+    found = load_new_data(section, reader.model.class_names, reader.channels, labelled=labelled, grouped=grouped)
+    if found.channels and own and found.channels != tuple(own):
+        has, reads = ", ".join(found.channels), ", ".join(own)
+        raise InputError(f"{source} has the channels {has}, and the model {reads}: give these, so ordered")
+    if found.unit and unit and found.unit != unit:
+        raise InputError(f"{source} is in {found.unit}, and the model reads {unit}: convert the data, or train anew")
+    return found
 
 
 def as_read(reader: Reader, streams: Streams) -> tuple[Streams, int]:

@@ -37,4 +37,4 @@ class WithheldData:
         if form not in self._known:
             self._known[form] = load_readings(recipe, known, listener)
         resolved, dataset = self._known[form]
-        return recipe.model_copy(update={"frontend": resolved.frontend}), withheld(recipe, dataset)
+        return recipe.model_copy(update={"frontend": resolved.frontend, "data": resolved.data}), withheld(recipe, dataset)

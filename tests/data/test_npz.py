@@ -9,6 +9,7 @@ import pytest
 
 from rescomp.data import load_dataset
 from rescomp.errors import InputError
+from rescomp.recipe import DataSection
 
 INT = np.int64
 
@@ -380,3 +381,97 @@ def test_sequences_of_integers_stay_32_bits(write_npz: Any) -> None:
 def test_images_that_do_not_fit(write_npz: Any, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_dataset(write_pictures(write_npz, **changes))
+
+
+def unsplit(**changes: Any) -> dict[str, Any]:
+    """Forty sequences of two classes and ten groups of two channels, in place of the split ones."""
+    rng = np.random.default_rng(1)
+    arrays = dict.fromkeys(("x_train", "y_train", "x_test", "y_test", "lengths_train", "lengths_test"))
+    x, y, group = rng.normal(size=(40, 5, 2)), np.arange(40) % 2, np.repeat(np.arange(10), 4)
+    return {**arrays, "x": x, "y": y, "lengths": 1 + np.arange(40) % 5, "group": group, **changes}
+
+
+def test_arrays_without_a_split_are_split_by_group(write_npz: Any) -> None:
+    arrays = unsplit()
+    data = load_dataset(write_npz(**arrays))
+    assert (len(data.train), len(data.test)) == (32, 8)
+    groups = [{tuple(row) for row in split.x[:, 0].tolist()} for split in (data.train, data.test)]
+    by_group = [{tuple(row) for row in arrays["x"][arrays["group"] == group][:, 0].astype(np.float32).tolist()} for group in range(10)]
+    assert all(any(whole <= side for side in groups) for whole in by_group)
+    assert sorted(data.train.lengths.tolist() + data.test.lengths.tolist()) == sorted(arrays["lengths"].tolist())
+    assert data.train.groups is not None
+    assert data.test.groups is None
+    assert data.facts["split"] == "group"
+    assert load_dataset(DataSection.of(write_npz(**arrays), split_seed=1)).digest != data.digest
+    assert len(load_dataset(DataSection.of(write_npz(**arrays), test_fraction=0.5)).test) == 20
+
+
+def test_arrays_without_a_split_and_groups_are_drawn_class_by_class(write_npz: Any) -> None:
+    data = load_dataset(DataSection.of(write_npz(**unsplit(group=None)), test_fraction=0.3))
+    assert (np.bincount(data.train.y).tolist(), np.bincount(data.test.y).tolist()) == ([14, 14], [6, 6])
+    assert load_dataset(DataSection.of(write_npz(**unsplit(group=None)), test_fraction=0.3)).digest == data.digest
+
+
+def test_the_last_sequences_of_each_class_go_to_test(write_npz: Any) -> None:
+    arrays = unsplit(x=np.arange(400.0).reshape(40, 5, 2), lengths=None)
+    data = load_dataset(DataSection.of(write_npz(**arrays), split="time", test_fraction=0.1))
+    assert data.test.x[:, 0, 0].tolist() == [360.0, 370.0, 380.0, 390.0]
+
+
+NOT_SPLIT: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"y": None}, {}, " has no array 'y' (it holds x, lengths, group): add it"),
+    ({"y": np.arange(39) % 2}, {}, " has 'y' of shape [39] for 40 sequences: one each"),
+    ({"group": np.zeros((40, 2), INT)}, {}, " has 'group' of shape [40, 2] for 40 sequences: one each"),
+    ({"group": np.zeros(40, INT)}, {}, " has one group only (0), which cannot stand on both sides of the split: record another one"),
+    ({"group": np.zeros(40)}, {}, " has groups of type float64: store one integer or string a sequence"),
+    ({"group": np.arange(40) % 2}, {}, ": class 0 cannot stand on both sides of the split (it has 1 group): record more, or store"),
+    ({"y": np.append(np.zeros(39, INT), 1), "group": None}, {}, ": class 1 cannot stand on both sides of the split (it has 1 sequence)"),
+    ({"y": np.zeros(40)}, {}, " has 'y' of type float64 and shape [40]: store integers or strings"),
+    ({"groups": np.zeros(40)}, {}, " has an array 'groups', which is not read: did you mean 'group'?"),
+    ({"length": np.zeros(40)}, {}, " has an array 'length', which is not read: did you mean 'lengths'?"),
+    ({}, {"split": "hash"}, "data.split = 'hash' is for WAV files, and "),
+    ({}, {"window": 3}, "data.window is for CSV logs and WAV files, and "),
+]
+
+
+@pytest.mark.parametrize(("changes", "keys", "message"), NOT_SPLIT)
+def test_what_cannot_be_split_is_refused(write_npz: Any, changes: dict[str, Any], keys: dict[str, Any], message: str) -> None:
+    path = write_npz(**unsplit(**changes))
+    with pytest.raises(InputError) as caught:
+        load_dataset(DataSection.of(path, **keys))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", [{"test_fraction": 0.3}, {"split_seed": 1}, {"split": "time"}])
+def test_what_is_split_already_is_not_split_again(write_npz: Any, keys: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"data.{next(iter(keys))} is for .*arrays without a split, and .* is none: leave it out"):
+        load_dataset(DataSection.of(write_npz(), **keys))
+
+
+def test_channels_and_units_have_names(write_npz: Any) -> None:
+    data = load_dataset(write_npz(channels=np.array(["x", "y"]), unit=np.array("m/s2")))
+    assert (data.channels, data.unit) == (("x", "y"), "m/s2")
+    assert load_dataset(write_npz(unit=np.array(["g", "g"]))).unit == "g"
+    assert load_dataset(write_npz(unit=np.array(["g", "deg/s"]))).unit == "g, deg/s"
+    assert load_dataset(write_npz(**unsplit(channels=np.array(["x", "y"])))).channels == ("x", "y")
+
+
+NAMES: list[tuple[dict[str, Any], str]] = [
+    ({"channels": np.array(["x"])}, ": 'channels' has shape [1] and type <U1, and there are 2: store one name a channel, as strings"),
+    ({"channels": np.array([1, 2])}, ": 'channels' has shape [2] and type int64, and there are 2"),
+    ({"channels": np.array(["x", "x"])}, ": the channel names repeat (x, x): give each channel its own name"),
+    ({"channels": np.array(["x", "y\x1b[2J"])}, "holds a control character"),
+    ({"unit": np.array(1)}, ": 'unit' has shape [] and type int64: store one text, 'm/s2' for instance, or one a channel"),
+    ({"unit": np.array(["a", "b", "c"])}, ": 'unit' has shape [3] and type <U1"),
+    ({"unit": np.array("m\x1b[2J")}, "holds a control character"),
+    ({"channel": np.array(["x", "y"])}, " has an array 'channel', which is not read: did you mean 'channels'?"),
+    ({"units": np.array("g")}, " has an array 'units', which is not read: did you mean 'unit'?"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), NAMES)
+def test_names_that_are_none_are_refused(write_npz: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_dataset(write_npz(**changes))
+    assert message in str(caught.value)
+    assert "\x1b" not in str(caught.value)

@@ -256,3 +256,32 @@ def test_one_of_each_is_told_in_the_singular(from_log, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"1 row in {tmp_path / 'out.csv'}" in out
     assert "1 reading lies outside what the model's 16-bit input holds, and was limited to it" in out
+
+
+def named_arrays(path, **changes):
+    """Recordings that nobody has split, with names for what they are of."""
+    x = np.random.default_rng(5).normal(size=(24, 6, 3)).astype(np.float32)
+    names = {"channels": np.array(["ax", "ay", "az"]), "unit": np.array("g"), "classes": np.array(["lie", "sit", "walk"])}
+    arrays = {"x": x, "y": np.arange(24) % 3, "group": np.arange(24) // 3, **names, **changes}
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return str(path)
+
+
+def test_a_model_knows_the_names_that_its_arrays_gave_and_refuses_other_ones(tmp_path, capsys):
+    model = made(tmp_path / "model", named_arrays(tmp_path / "own.npz"))
+    manifest = ModelDirectory.open(model).manifest()
+    assert (manifest.input.channels, manifest.input.unit, manifest.classes) == (("ax", "ay", "az"), "g", ("lie", "sit", "walk"))
+    assert manifest.data.split == "group"
+    assert 'unit = "g"' in (model / "recipe.toml").read_text()
+    found = stages.evaluate(model, source=named_arrays(tmp_path / "new.npz", y=np.arange(24) // 8))
+    assert found.recordings == 24
+    assert stages.evaluate(model).recordings == manifest.data.test_sequences == 6
+    for changes, message in (
+        ({"channels": np.array(["ay", "ax", "az"])}, "has the channels ay, ax, az, and the model ax, ay, az: give these, so ordered"),
+        ({"unit": np.array("m/s2")}, "is in m/s2, and the model reads g: convert the data, or train anew"),
+    ):
+        with pytest.raises(InputError, match=message):
+            stages.evaluate(model, source=named_arrays(tmp_path / "new.npz", **changes))
+    assert stages.predict(model, named_arrays(tmp_path / "new.npz", y=None, group=None), tmp_path / "answers.csv").rows == 24
+    assert main(["train", "--data", str(tmp_path / "own.npz"), "--set", "data.unit=m/s2", "-o", str(tmp_path / "other")]) == 2
+    assert "is in 'g', and data.unit says 'm/s2': correct one" in capsys.readouterr().err
