@@ -38,7 +38,9 @@ class SearchSection(RecipeSection):
     state: LimitInBytes | None = None
     instructions: Annotated[int, Field(ge=1)] | None = None
     core: str | None = None
-    metric: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "streamed_accuracy", "streamed_balanced_accuracy", "streamed_macro_f1"] = (
+        "accuracy"
+    )
     trials: Annotated[int, Field(ge=1)] = 20
     rungs: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(strict=False)] = (0.25, 1.0)
     finalists: Annotated[int, Field(ge=0)] = 3

@@ -106,8 +106,11 @@ class Space:
 
     def _check(self, dimension: Dimension, value: Any) -> None:
         """Raise InputError for a value that its key cannot have, whatever the net."""
+        base = self.base
+        if dimension.key == "model.widths" and base.model.kind in CELL_KINDS:
+            base = base.model_copy(update={"model": base.model.model_copy(update={"kind": NET_KINDS[0]})})  # one that has widths
         try:
-            _applied(self.base, dimension.key, value)
+            _applied(base, dimension.key, value)
         except InputError as error:
             raise InputError(f"search.space lists {dimension.key} = {json.dumps(value)}: {error}") from error
 

@@ -13,19 +13,22 @@ from ..graph.serialize import digest as graph_digest
 from ..manifest import ClassFigures
 from ..model_directory import CHECKPOINT, FLOAT_NET, MANIFEST, ModelDirectory
 from ..models import build_net
-from ..recipe import Recipe, SearchSection
+from ..recipe import IN_STREAMS, Recipe, SearchSection
 from ..search.study import CandidateError, Trained
 from ..store import recover
 from ..targets.kernel_choice import Target
 from ..train.loop import DivergedError
 from ..train.metrics import ClassMeans, EpochReport
-from .artefacts import read_model
+from .artefacts import read_model, read_vectors
 from .listener import Listener, Silent
 from .net_readings import input_shape
 from .pricing import count_instructions, largest_size, probe
 from .quantization import quantize
+from .readings import Reader
 from .recipes import with_readout_steps
 from .refused_early import refuse_early
+from .right_answers import confusion_in_a_row
+from .subjects import row_of
 from .training import train_held
 from .withheld import WithheldData
 
@@ -87,15 +90,24 @@ class Candidates:
         costs = {"const": source.constant_bytes, "state": source.ram_bytes}
         if self.target is not None:
             costs["instructions"] = count_instructions(model, self.target)
-        told = manifest.accuracy if self.asked.metric == "accuracy" else manifest.by_class
+        metric = self.asked.metric
+        if metric.startswith(IN_STREAMS) and model.is_recurrent:
+            row = row_of(Reader.of(manifest, model), read_vectors(directory, model))
+            found: float = getattr(confusion_in_a_row(model, row), metric.removeprefix(IN_STREAMS))
+            return Trained(found, costs, graph_digest(model))
+        told = manifest.accuracy if _is_accuracy(metric) else manifest.by_class
         if told.integer is None:
             raise InputError(f"{path} does not say how accurate its net is, so it is damaged: remove it, and give the command again")
-        return Trained(_figure(self.asked.metric, told.integer), costs, graph_digest(model))
+        return Trained(_figure(metric, told.integer), costs, graph_digest(model))
+
+
+def _is_accuracy(metric: str) -> bool:
+    return metric.removeprefix(IN_STREAMS) == "accuracy"
 
 
 def _figure(metric: str, told: float | ClassFigures | ClassMeans) -> float:
     """The figure that a search goes by: the accuracy itself, or one of those that are told beside it."""
-    return told if isinstance(told, float) else float(getattr(told, metric))
+    return told if isinstance(told, float) else float(getattr(told, metric.removeprefix(IN_STREAMS)))
 
 
 class AtRungs(Silent):
@@ -107,8 +119,14 @@ class AtRungs(Silent):
     def epoch(self, report: EpochReport) -> None:
         """An epoch has ended, and is on disk."""
         self.told.epoch(report)
-        found = report.validation_accuracy if self.metric == "accuracy" else report.validation
+        found = self._told_in(report)
         if report.stage != "train" or found is None or report.epoch not in self.rungs:
             return
         if not self.passes(self.rungs.index(report.epoch), _figure(self.metric, found)):
             raise NotPassedError(f"epoch {report.epoch}")
+
+    def _told_in(self, report: EpochReport) -> float | ClassMeans | None:
+        """What the epoch tells of the metric; of a net without state, whose windows stand alone in a stream too, that of these."""
+        alone, row = (report.validation_accuracy, report.validation), (report.streamed_accuracy, report.streamed)
+        accuracy, means = row if self.metric.startswith(IN_STREAMS) and report.streamed is not None else alone
+        return accuracy if _is_accuracy(self.metric) else means

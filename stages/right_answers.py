@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from ..data.confusion import Confusion
+from ..data.rows import in_a_row, row_orders
 from ..data.split import Int64Array, Split
+from ..graph.decide import with_decision
+from ..graph.decisions import stream_decisions
 from ..graph.evaluate import evaluate
 from ..graph.ir import IntegerModel
 from .golden_vectors import answers
@@ -28,6 +33,18 @@ def right_answers(model: IntegerModel, recordings: Split, initial: Int64Array | 
 def confusion_of(model: IntegerModel, recordings: Split) -> Confusion:
     """The answers to recordings, as the model reads them, by class."""
     return Confusion.of(recordings.y, answered(model, recordings), model.output.type.size)
+
+
+def confusion_in_a_row(model: IntegerModel, recordings: Split) -> Confusion:
+    """The same at the ends of recordings that come one behind the other, in ORDERS orders, without a reset: of a model with state.
+
+    recordings: as subjects.row_of. The largest score answers, whatever the model decides in a stream.
+    """
+    plain = with_decision(replace(model, policy=None), None)
+    streams = in_a_row(recordings, row_orders(recordings.y))
+    assert streams.ends is not None
+    found = stream_decisions(plain, np.asarray(streams.x, np.int16), streams.lengths)
+    return Confusion.of(streams.y[streams.ends], found[streams.ends], model.output.type.size)
 
 
 def answered(model: IntegerModel, recordings: Split, initial: Int64Array | None = None) -> Int64Array:

@@ -63,11 +63,11 @@ def own_subject(
 
     readings: whether they are wanted as device integers, too. hearing: of a model with a front-end, whose device integers are samples.
     """
-    recordings = Split(vectors.x.astype(np.int16), vectors.labels.astype(np.int64), vectors.lengths.astype(np.int64))
+    recordings = recordings_of(vectors)
     own, missing = _own_streams(recipe, manifest, reader, hearing) if stream else (None, "")
     row = None
     if stream and own is None:
-        row = recordings if reader.time_steps is None else reader.row_steps(reader.readings(vectors))
+        row = row_of(reader, vectors)
     lengths = reader.recorded(vectors) if vectors.recorded is None else vectors.recorded
     fewer = not_kept(len(recordings), manifest.data.test_sequences, spread=hearing is not None)
     return Subject(
@@ -82,6 +82,16 @@ def own_subject(
         unmarked=reader.reads_several and vectors.recorded is None and (stream or readings),
         left_out=(*fewer, *_left_out(reader, lengths.astype(np.int64), row, own)),
     )
+
+
+def recordings_of(vectors: Vectors) -> Split:
+    """The recordings of golden vectors, as the model reads them."""
+    return Split(vectors.x.astype(np.int16), vectors.labels.astype(np.int64), vectors.lengths.astype(np.int64))
+
+
+def row_of(reader: Reader, vectors: Vectors) -> Split:
+    """The same as they are put in a row: without what fills windows up."""
+    return recordings_of(vectors) if reader.time_steps is None else reader.row_steps(reader.readings(vectors))
 
 
 def _device_integers(reader: Reader, vectors: Vectors) -> Split:

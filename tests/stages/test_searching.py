@@ -9,12 +9,15 @@ pytest.importorskip("optuna")
 
 from rescomp import stages
 from rescomp.cli import main
+from rescomp.data.rows import ORDERS
 from rescomp.errors import InputError
 from rescomp.graph.serialize import digest
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
-from rescomp.stages.artefacts import read_model
+from rescomp.stages.artefacts import read_model, read_vectors
 from rescomp.stages.features import load_readings
+from rescomp.stages.right_answers import confusion_in_a_row
+from rescomp.stages.subjects import recordings_of
 from rescomp.stages.withheld import withheld
 
 SPACE = 'search.space={"model.hidden_size" = [4, 8], "weights" = ["int8", "int4"]}'
@@ -48,6 +51,31 @@ def test_a_front_is_found_again_and_made_by_hand_to_the_byte(recordings, tmp_pat
     assert json.loads(capsys.readouterr().out) == found
     assert main([*command[:-2], "--set", "search.const=3KB"]) == 2
     assert "holds a search of another recipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"), [("gru", "streamed_accuracy"), ("gru", "streamed_macro_f1"), ("resnet1d", "streamed_accuracy")]
+)
+def test_candidates_may_be_judged_in_a_stream(kind, metric, recordings, tmp_path):
+    """At the ends of validation recordings in a row: by the integer model, and at rungs by the float net. A net without state is judged
+    by windows.
+    """
+    space = 'search.space={"model.widths" = [4], "weights" = ["int8"]}' if kind == "resnet1d" else 'search.space={"weights" = ["int8"]}'
+    asked = ["train.epochs=1", "quantize.epochs=1", "search.trials=1", "search.finalists=0", f"model.kind={kind}", space]
+    recipe = load_recipe(None, [f"data.source={recordings}", *asked, f"search.metric={metric}"])
+    result = stages.search_recipes(recipe, tmp_path / "s")
+    assert result.outcomes["trained"] == 1
+    figures = {}
+    for path in (tmp_path / "s" / "candidates").iterdir():
+        directory = ModelDirectory.open(path)
+        model, manifest = read_model(directory), directory.manifest()
+        vectors = read_vectors(directory, model)
+        wanted = confusion_in_a_row(model, recordings_of(vectors)) if model.is_recurrent else vectors.confusion
+        figures[digest(model)] = getattr(wanted, metric.removeprefix("streamed_"))
+        if model.is_recurrent:
+            assert stages.evaluate(path, stream=True).streamed.metrics.ends == pytest.approx(wanted.accuracy, abs=1e-12)
+            assert wanted.counts.sum() == ORDERS * manifest.data.test_sequences
+    assert all(figures[each.graph_sha256] == each.metric for each in result.front)
 
 
 def test_the_test_set_is_withheld_from_candidates(recordings):
