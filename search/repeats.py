@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..recipe import parse_recipe, revise, to_toml
 from .front import Scored
 from .storage import StudyStorage
-from .study import DIVERGED, TRAINED, TWIN, CandidateError, Judge, Told
+from .study import FRUITLESS, TRAINED, TWIN, CandidateError, Judge, Told
 from .worker import OUTCOME, ended, in_state, run_one, wait_for_others
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Repeats:
         try:
             trained = self.judge.train(recipe, hashlib.sha256(to_toml(recipe)).hexdigest()[:16], _passes)
         except CandidateError as error:
-            trial.set_user_attr(OUTCOME, DIVERGED)
+            trial.set_user_attr(OUTCOME, FRUITLESS)
             raise TrialPruned from error
         assert trained is not None
         trial.set_user_attr(OUTCOME, TRAINED)

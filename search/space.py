@@ -138,7 +138,7 @@ class Space:
     def recipe(self, chosen: Chosen) -> Recipe:
         """The candidate with these values, as it is read from its own TOML. Raises InputError for values that do not go together."""
         recipe = self.base
-        for key, value in chosen.items():
+        for key, value in _spelled_once(chosen).items():
             recipe = _applied(recipe, key, value)
         recipe = parse_recipe(to_toml(recipe), "the candidate")
         refuse_unread(recipe, "the candidate")
@@ -151,6 +151,16 @@ class Space:
             return next((value for value in dimension.values if _leaves(recipe, dimension.key, value)), None)
 
         return {key: value for key, value in self.draw(same).items() if value is not None}
+
+
+def _spelled_once(chosen: Chosen) -> Chosen:
+    """The same, with storages of matrices only where they are not that of all others, so that equal candidates have equal recipes."""
+    own = [f"{_STORAGE}.{name}" for name in _MATRICES if f"{_STORAGE}.{name}" in chosen]
+    if not own or _STORAGE not in chosen:
+        return chosen
+    stored = {key: chosen[_STORAGE] if chosen[key] == ALIKE else chosen[key] for key in own}
+    others = chosen[_STORAGE] if chosen[_STORAGE] in stored.values() else stored[own[-1]]
+    return {**chosen, _STORAGE: others, **{key: ALIKE if value == others else value for key, value in stored.items()}}
 
 
 def _is_fixed(recipe: Recipe, key: str, own_compress: bool) -> bool:

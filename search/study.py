@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-TRAINED, STOPPED, DIVERGED = "trained", "stopped at a rung", "diverged"
+TRAINED, STOPPED, FRUITLESS = "trained", "stopped at a rung", "came to nothing"
 OVER, REFUSED, TWIN, SURPLUS = "takes too much", "no net", "tried before", "one too many"
-COUNTED = (TRAINED, STOPPED, DIVERGED)
+COUNTED = (TRAINED, STOPPED, FRUITLESS)
 """What counts as a trial: other candidates were not trained."""
 DOMINATORS = 2
 """So many candidates that are better in everything stop one at a rung: a single one may be so by luck."""
@@ -178,7 +178,7 @@ class Study:
         try:
             trained = self.judge.train(recipe, digest, lambda rung, metric: self._passes(trial, rung, metric))
         except CandidateError as error:
-            raise self._end(trial, DIVERGED, str(error)) from error
+            raise self._end(trial, FRUITLESS, str(error)) from error
         if trained is None:
             raise self._end(trial, STOPPED, f"rung {len(trial.user_attrs['rungs'])}")
         trial.set_user_attr("trained", asdict(trained))

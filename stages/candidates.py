@@ -20,6 +20,7 @@ from ..targets.kernel_choice import Target
 from ..train.loop import DivergedError
 from ..train.metrics import ClassMeans, EpochReport
 from .artefacts import read_model, read_vectors
+from .decision import NoDecisionError
 from .listener import Listener, Silent
 from .net_readings import input_shape
 from .pricing import count_instructions, largest_size, probe
@@ -68,7 +69,7 @@ class Candidates:
             self._train(recipe, path, AtRungs(self.listener, rungs, self.asked.metric, passes))
         except NotPassedError:
             return None
-        except (DivergedError, UnsupportedError) as error:
+        except (DivergedError, NoDecisionError, UnsupportedError) as error:
             raise CandidateError(str(error)) from error
         return self._found(path)
 

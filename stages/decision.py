@@ -40,6 +40,10 @@ _ROW_STEPS = 512
 """Of a row: many short ones side by side take numpy less time than a few long ones."""
 
 
+class NoDecisionError(InputError):
+    """No decision can be made of what this net gives: another net, or another recipe, may have one."""
+
+
 def refuse_without_steps(recipe: Recipe, net: Net) -> None:
     """Raise InputError for a decision or a policy of streams of a net that takes no steps, where only the net itself tells."""
     if (recipe.decide or recipe.stream) and not net.cells and not recipe.model.streaming:
@@ -98,7 +102,7 @@ def _integer(key: str, value: float, format: Format, low: int, high: int) -> int
     """floor(value 2^f + 1/2), within low .. high."""
     unit = 2.0**format.fraction_bits
     if not low - 0.5 <= value * unit < high + 0.5:
-        raise InputError(
+        raise NoDecisionError(
             f"decide.{key} of {value:g} is beyond what the scores of this model reach ({format}): give a number from {low / unit:.8g} to "
             f"{high / unit:.8g}"
         )

@@ -19,7 +19,7 @@ from ..graph.formats import Format, TensorType
 from ..graph.ir import IntegerModel
 from ..rates import Clock, poisson_bound
 from ..recipe import DecideSection, Recipe
-from .decision import HOLDS, MISSED, SMOOTHINGS, Stream, alarm_unit, decide_by, widest_margin
+from .decision import HOLDS, MISSED, SMOOTHINGS, NoDecisionError, Stream, alarm_unit, decide_by, widest_margin
 from .listener import Listener
 from .net_readings import rows_of_parts
 from .wake_words import WakeWords, class_number, measure_wake_words, words_of
@@ -76,11 +76,13 @@ def search_wake_decision(
     most, background, scores = section.false_alarms, background_classes(section, model.classes), model.output.type
     search = _Search(section, model, stream, stream.clock(clock), background)
     if not words_of(stream.steps, search.clock, background):
-        raise InputError("no validation recording of a word is as long as a step of the net, so that none can be heard: give longer ones")
+        raise NoDecisionError(
+            "no validation recording of a word is as long as a step of the net, so that none can be heard: give longer ones"
+        )
     found = list(search.tried())
     chosen = min((tried for tried in found if tried.hears and search.is_quiet(tried)), key=lambda tried: tried.worth, default=None)
     if chosen is None:
-        raise InputError(_none_quiet(found, most, clock, scores, background))
+        raise NoDecisionError(_none_quiet(found, most, clock, scores, background))
     listener.stage(_describe(chosen, scores, background))
     rejected = chosen.words.rejected / chosen.words.words
     if rejected > MISSED:

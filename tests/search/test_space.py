@@ -1,6 +1,7 @@
 """What candidates are drawn from: the space by default, less what the recipe sets, with what [search.space] lists."""
 
 import random
+from itertools import product
 
 import pytest
 
@@ -77,3 +78,27 @@ def test_the_choice_of_fit_is_a_candidate():
         chosen = found.values_of(fitted)
         assert found.recipe(chosen).model == fitted.model
         assert found.recipe(chosen).compress == fitted.compress
+
+
+@pytest.mark.parametrize(
+    ("drawn", "alike"),
+    [
+        ({"weights": "int4", "W": "int8", "U": "int8", "classifier": "int8"}, {"weights": "int8"}),
+        ({"weights": "ternary", "W": "int8", "U": "int4", "classifier": "int4"}, {"weights": "int4", "W": "int8"}),
+        ({"weights": "int8", "W": "int8", "U": "alike", "classifier": "int4"}, {"weights": "int8", "classifier": "int4"}),
+    ],
+)
+def test_storages_that_come_to_the_same_are_one_recipe(drawn, alike):
+    """Also where every matrix has one of its own, which leaves the entry of all others nothing."""
+    found = space("model.kind=gru")
+
+    def made(storages):
+        return to_toml(found.recipe({key if key == "weights" else f"weights.{key}": value for key, value in storages.items()}))
+
+    assert made(drawn) == made({"weights": "", "W": "alike", "U": "alike", "classifier": "alike", **alike})
+
+
+def test_every_storage_of_every_matrix_is_a_recipe():
+    found, storages = space("model.kind=gru", "model.hidden_size=8"), ("alike", "int8", "int4")
+    for base, *own in product(("int8", "int4", "ternary"), *[storages] * 3):
+        found.recipe({"weights": base, **dict(zip(("weights.W", "weights.U", "weights.classifier"), own, strict=True))})

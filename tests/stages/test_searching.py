@@ -14,7 +14,9 @@ from rescomp.errors import InputError
 from rescomp.graph.serialize import digest
 from rescomp.model_directory import ModelDirectory
 from rescomp.recipe import load_recipe
+from rescomp.stages import stream_settings
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.decision import NoDecisionError
 from rescomp.stages.features import load_readings
 from rescomp.stages.right_answers import confusion_in_a_row
 from rescomp.stages.subjects import recordings_of
@@ -100,3 +102,23 @@ def test_a_search_without_validation_or_in_a_model_is_refused(recordings, model_
 def test_a_section_for_searches_is_refused_where_nothing_reads_it(recordings, tmp_path):
     with pytest.raises(InputError, match=r"\[search\] is read by `rescomp search` alone"):
         stages.train_model(load_recipe(None, [f"data.source={recordings}", "search.const=2KB"]), tmp_path / "m")
+
+
+def test_a_candidate_without_a_decision_ends_no_search(recordings, tmp_path, monkeypatch):
+    """Of two the first hears no word at the rate that is asked for."""
+    asked = ["train.epochs=1", "quantize.epochs=1", "search.trials=2", "search.finalists=0", "model.kind=gru", "model.hidden_size=4"]
+    decide = ["decide.background=0", "decide.rate=50.0", "decide.false_alarms=200000", "train.validation_fraction=0.4"]
+    space = 'search.space={"weights" = ["int8", "int4"]}'
+    recipe = load_recipe(None, [f"data.source={recordings}", *asked, *decide, space])
+    search, calls = stream_settings.search_wake_decision, []
+
+    def refuse_the_first(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise NoDecisionError("no decision that was tried hears any word")
+        return search(*arguments)
+
+    monkeypatch.setattr(stream_settings, "search_wake_decision", refuse_the_first)
+    result = stages.search_recipes(recipe, tmp_path / "s")
+    assert (result.outcomes["trained"], result.outcomes["came to nothing"]) == (1, 1)
+    assert len(result.front) == 1
