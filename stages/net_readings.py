@@ -10,7 +10,7 @@ import torch
 from ..data.dataset import Dataset, Split
 from ..data.split import Int64Array
 from ..data.splits import Channels, no_normalization, normalization, robust_normalization, validation_rows, validation_split
-from ..data.steps import in_steps, windows
+from ..data.steps import in_steps, refuse_shorter, windows
 from ..errors import InputError
 from ..models import Net, decimation
 from ..recipe import Recipe
@@ -26,9 +26,21 @@ NORMALIZATIONS: Mapping[str, Callable[[Split], tuple[Channels, Channels]]] = {
 def steps(recipe: Recipe, net: Net, split: Split) -> Split:
     """A split as the net reads it: model.readings readings a step, or windows of one length, or images as they are."""
     if net.cells:
-        by = "model.readings" if net.readings is None else "its first layers"
-        return in_steps(split, *readings_and_stride(recipe, net), by, "reading" if recipe.of_samples is None else "frame")
+        return in_steps(split, *readings_and_stride(recipe, net), *_called(recipe, net))
     return split if net.time_steps is None else windows(split, net.time_steps)
+
+
+def refuse_shorter_than_a_step(recipe: Recipe, net: Net, dataset: Dataset) -> None:
+    """Raise InputError now for what `steps` would refuse of either split."""
+    if net.cells:
+        readings, _ = readings_and_stride(recipe, net)
+        for split in (dataset.train, dataset.test):
+            refuse_shorter(split.lengths, readings, *_called(recipe, net))
+
+
+def _called(recipe: Recipe, net: Net) -> tuple[str, str]:
+    """What makes steps long, and what a reading is called."""
+    return "model.readings" if net.readings is None else "its first layers", "reading" if recipe.of_samples is None else "frame"
 
 
 def readings_and_stride(recipe: Recipe, net: Net) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from ..train.augment import Augmentation
 from ..train.batches import Batch
 from .decision import check_early, refuse_without_steps
 from .features import input_bits, refuse_lengths
-from .net_readings import steps
+from .net_readings import refuse_shorter_than_a_step, steps
 from .wake_decision import check_background
 
 STREAMING_SAMPLES = 8
@@ -31,6 +31,7 @@ def refuse_early(recipe: Recipe, net: Net, dataset: Dataset) -> None:
     train = recipe.train
     _refuse_unread_by(net, recipe, dataset)
     refuse_lengths(dataset, has_cells=bool(net.cells))
+    refuse_shorter_than_a_step(recipe, net, dataset)
     refuse_without_steps(recipe, net)
     if recipe.alignment is not None and not net.cells:
         raise InputError(f"an alignment turns what recurrent cells read, and {recipe.model.kind} has none: leave it out of [frontend]")

@@ -122,3 +122,13 @@ def test_a_candidate_without_a_decision_ends_no_search(recordings, tmp_path, mon
     result = stages.search_recipes(recipe, tmp_path / "s")
     assert (result.outcomes["trained"], result.outcomes["came to nothing"]) == (1, 1)
     assert len(result.front) == 1
+
+
+def test_candidates_that_read_more_at_once_than_a_recording_has_are_priced_as_no_net(recordings, tmp_path):
+    """A recording has one reading."""
+    asked = ["train.epochs=1", "quantize.epochs=1", "search.trials=2", "search.finalists=0", "model.kind=gru", "model.hidden_size=4"]
+    space = 'search.space={"weights" = ["int8", "int4"], "model.readings" = [1, 2, 4, 8]}'
+    result = stages.search_recipes(load_recipe(None, [f"data.source={recordings}", *asked, space]), tmp_path / "s")
+    assert result.outcomes["trained"] == 2
+    assert result.outcomes["no net"] >= 1
+    assert all('"model.readings": 1' in json.dumps(dict(each.chosen)) for each in result.front)
