@@ -10,15 +10,14 @@ import click
 
 from ..model_names import CELL_KINDS
 from ..text_files import whole_number
-from .completion import complete_sources
 from .options import (
     DEFAULT_DIRECTORY,
     PATH,
     against_option,
     as_whole_number,
+    data_option,
     density_option,
     directory_argument,
-    given,
     json_option,
     weights_option,
 )
@@ -30,13 +29,7 @@ _KINDS = (
 )
 _RECIPE_OPTIONS = (
     click.option("--recipe", "recipe_file", type=PATH, help="Recipe (TOML) to start from."),
-    click.option(
-        "--data",
-        "source",
-        callback=given,
-        shell_complete=complete_sources,
-        help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts.",
-    ),
+    data_option(),
     click.option("--model", "kind", metavar="KIND", help=_KINDS),
     click.option("--rank-w", metavar="INTEGER", callback=as_whole_number, help="Rank of the input's matrix (low rank)."),
     click.option("--rank-u", metavar="INTEGER", callback=as_whole_number, help="Rank of the state's matrix (low rank)."),

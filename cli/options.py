@@ -78,6 +78,14 @@ prefer_option = click.option(
     show_default=True,
     help="What to win where a core has several kernels for a matrix.",
 )
+data_option = functools.partial(
+    click.option,
+    "--data",
+    "source",
+    callback=given,
+    shell_complete=complete_sources,
+    help="A bundled set's name, a .csv file or folder, a .npz file, or TRAIN.ts,TEST.ts.",
+)
 new_data_option = functools.partial(
     click.option,
     "--data",

@@ -12,6 +12,7 @@ import click
 
 from .. import __version__
 from .asking import check, evaluate, predict, verify
+from .beginning import init_command
 from .completion import VARIABLE, answer_shell, completion
 from .devices import boards_command, doctor, flash
 from .failure import describe, tell
@@ -25,6 +26,7 @@ Exit codes: 0 ok, 1 unexpected, 2 bad usage, recipe, data or artefact, 3 parity 
 5 unsupported, 6 device or port, 7 missing tool, 130 interrupted.
 """
 _COMMANDS = (
+    init_command,
     *(run, train_command, quantize, search_command),
     *(verify, check, evaluate, predict),
     *(export_command, inspect, migrate, profile),

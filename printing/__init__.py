@@ -6,7 +6,7 @@ from .costs import print_inspection, print_picture, print_profile
 from .devices import print_boards, print_diagnosis, print_flashed
 from .progress import TerminalListener, describe_epoch, describe_progress
 from .recognition import describe_streamed, print_evaluation, print_prediction
-from .runs import print_migration, print_seeds, print_summary
+from .runs import print_initial, print_migration, print_seeds, print_summary
 from .searches import print_search
 from .tables import table
 
@@ -21,6 +21,7 @@ __all__ = [
     "print_diagnosis",
     "print_evaluation",
     "print_flashed",
+    "print_initial",
     "print_inspection",
     "print_migration",
     "print_picture",

@@ -1,4 +1,4 @@
-"""What run, over one seed or several, and migrate made."""
+"""What run, over one seed or several, init and migrate made."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import counted
+from ..text_files import escaped
 from .classes import describe_nets
 from .comparison import print_verification
 from .tables import table
 
 if TYPE_CHECKING:
     from ..stages.figures import StreamedFigures
+    from ..stages.initial import Initial
     from ..stages.migration import Migration
     from ..stages.pipeline import Summary
     from ..stages.seeds import SeedsSummary
@@ -62,6 +64,15 @@ def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
     found = run.verification
     accuracies = f"{run.accuracy_float:.2%}", f"{run.accuracy_integer:.2%}"
     return *accuracies, f"{run.bytes['model']:,}", f"{found.compared:,}", f"{found.mismatches:,}"
+
+
+def print_initial(result: Initial) -> None:
+    """What the data hold, and what to do next."""
+    for sentence in result.found:
+        click.echo(escaped(sentence))
+    click.echo(
+        f"{escaped(str(result.path))} is written; look through it, then: rescomp run --recipe {escaped(str(result.path))} -o my_model"
+    )
 
 
 def print_migration(result: Migration) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .exporting import export_model
     from .flashing import flash
+    from .initial import init
     from .inspection import inspect
     from .migration import migrate
     from .pipeline import run
@@ -44,6 +45,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "flash",
+    "init",
     "inspect",
     "migrate",
     "plot",
@@ -65,6 +67,7 @@ _HOME: Mapping[str, str] = {
     "evaluate": ".evaluation",
     "export_model": ".exporting",
     "flash": ".flashing",
+    "init": ".initial",
     "inspect": ".inspection",
     "migrate": ".migration",
     "plot": ".spectrogram",

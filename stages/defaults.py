@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..compress import constrain
 from ..data.dataset import Dataset
 from ..data.splits import validation_rows
 from ..data.steps import steps_of
 from ..errors import InputError, RescompError
-from ..models import Net, RecurrentNet, use_loop
 from ..recipe import HELD_SHARE, SHORT, DataSize, Recipe, following, with_readings
+
+if TYPE_CHECKING:
+    from ..models import Net
 
 
 def with_defaults(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -50,6 +53,9 @@ def with_loop(recipe: Recipe, net: Net, dataset: Dataset) -> Recipe:
 
     The net is run by it.
     """
+    from ..compress import constrain  # both bring torch
+    from ..models import RecurrentNet, use_loop
+
     chosen = "loop" in recipe.train.model_fields_set or recipe.train.device == "cuda"
     if chosen or not isinstance(net, RecurrentNet) or size_of(recipe, dataset).steps <= SHORT:
         return recipe

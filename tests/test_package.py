@@ -88,6 +88,7 @@ def test_public_names():
         "evaluate",
         "export_model",
         "flash",
+        "init",
         "inspect",
         "migrate",
         "plot",
@@ -180,11 +181,13 @@ def test_the_root_holds_only_the_package_s_modules():
     assert names == {
         "__init__.py",
         "__main__.py",
+        "decision_figures.py",
         "errors.py",
         "documents.py",
         "manifest.py",
         "model_directory.py",
         "model_names.py",
+        "rates.py",
         "strict_documents.py",
         "text_files.py",
     }
