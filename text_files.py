@@ -37,6 +37,14 @@ def escaped(text: str) -> str:
     return _UNSHOWN.sub(lambda found: found[0] if found[0] == "\n" else ascii(found[0])[1:-1], text)
 
 
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~&]")
+
+
+def markdown(text: str) -> str:
+    """A text of whatever origin on one line of Markdown, where it means itself: no markup, no end of a cell, no control character."""
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", escaped(text).replace("\n", " "))
+
+
 class TextError(ValueError):
     """Why bytes are no text. line: where, from 1."""
 

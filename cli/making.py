@@ -103,7 +103,7 @@ def run(
 def train_command(output: Path, force: bool, resume: bool, begun_from: Path | None, **asked: Any) -> None:
     """Train the float net (makes a model directory)."""
     from .. import stages
-    from ..printing import TerminalListener, in_brackets
+    from ..printing import TerminalListener, in_brackets, show
     from ..stages.class_figures import by_class
 
     if resume and (force or begun_from is not None or any(_is_given(value) for value in asked.values())):
@@ -113,12 +113,12 @@ def train_command(output: Path, force: bool, resume: bool, begun_from: Path | No
         return
     with TerminalListener() as listener:
         accuracy = stages.train_model(None if resume else recipe_of(**asked), output, force=force, listener=listener)
-    click.echo(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
+    show(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
 
 
 def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bool, **asked: Any) -> None:
     from .. import stages
-    from ..printing import TerminalListener, in_brackets
+    from ..printing import TerminalListener, in_brackets, show
     from ..stages.class_figures import by_class
 
     kept = {name: asked.pop(name) for name in ("recipe_file", "kind", "rank_w", "rank_u")}
@@ -129,7 +129,7 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
     with TerminalListener() as listener:
         listener.stage(f"read {begun_from}")
         accuracy = stages.train_from(begun_from, source, output, force=force, listener=listener, **asked)
-    click.echo(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
+    show(f"float accuracy {accuracy:.2%}{in_brackets(by_class(output).float_)}; next: rescomp quantize {output}")
 
 
 @click.command(short_help="Fine-tune, and lower to the integer graph.")
@@ -148,13 +148,13 @@ def _train_from(begun_from: Path, output: Path, *, source: str | None, force: bo
 def quantize(directory: Path, resume: bool, force: bool, **changes: Any) -> None:
     """Fine-tune under the constraints and lower to the integer graph."""
     from .. import stages
-    from ..printing import TerminalListener, in_brackets
+    from ..printing import TerminalListener, in_brackets, show
     from ..stages.class_figures import by_class
 
     with TerminalListener() as listener:
         listener.stage(f"read {directory}")
         accuracy = stages.quantize(directory, **changes, resume=resume, force=force, listener=listener)
-    click.echo(f"integer accuracy {accuracy:.2%}{in_brackets(by_class(directory).integer)}; next: rescomp export {directory}")
+    show(f"integer accuracy {accuracy:.2%}{in_brackets(by_class(directory).integer)}; next: rescomp export {directory}")
 
 
 def recipe_of(

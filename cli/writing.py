@@ -40,13 +40,13 @@ def export_command(directory: Path, formats: str | None, cores: str, prefer: str
     """Write the integer model as ONNX, TFLite and C, or the C as a library for other build systems."""
     from .. import stages
     from ..export.packages import About
-    from ..printing import TerminalListener
+    from ..printing import TerminalListener, show
 
     with TerminalListener() as listener:
         chosen = None if formats is None else names_in(formats)
         written = stages.export_model(directory, chosen, cores=names_in(cores), prefer=prefer, about=About(**package), listener=listener)
     for name in written:
-        click.echo(directory / name)
+        show(directory / name)
 
 
 @click.command(short_help="Show layers, shapes, bits and bytes.")

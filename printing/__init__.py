@@ -4,6 +4,7 @@ from .classes import in_brackets
 from .comparison import print_check, print_verification
 from .costs import print_inspection, print_picture, print_profile
 from .devices import print_boards, print_diagnosis, print_flashed
+from .output import show
 from .progress import TerminalListener, describe_epoch, describe_progress
 from .recognition import describe_streamed, print_evaluation, print_prediction
 from .runs import print_initial, print_migration, print_seeds, print_summary
@@ -31,5 +32,6 @@ __all__ = [
     "print_seeds",
     "print_summary",
     "print_verification",
+    "show",
     "table",
 ]

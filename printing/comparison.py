@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import counted
+from .output import show
 from .tables import count_or_nothing, percent, table
 
 if TYPE_CHECKING:
@@ -19,26 +18,26 @@ if TYPE_CHECKING:
 def print_verification(result: Verification) -> None:
     """Witnesses with counts of compared and differing values."""
     rows = [_witness_row(variant) for variant in result.by_variant]
-    click.echo(table(("witness", "variant", "version", "test set", "stress set", "layers", "stream", "differing"), rows))
+    show(table(("witness", "variant", "version", "test set", "stress set", "layers", "stream", "differing"), rows))
     if result.coverage:
         names = ("test set", "with stress set", "with layers")[: len(result.coverage[0][1])]
         rows = [(name, *(f"{count:,}" for count in counts), f"{reachable:,}") for name, counts, reachable in result.coverage]
-        click.echo("\n" + table(("reached", *names, "of reachable"), rows) + "\n")
+        show("\n" + table(("reached", *names, "of reachable"), rows) + "\n")
     _print_stream(result)
     for line in result.not_run:
-        click.echo(f"not run: {line}")
+        show(f"not run: {line}")
     for line in result.not_seen:
-        click.echo(f"not seen: {line}")
+        show(f"not seen: {line}")
     if result.sampled:
-        click.echo("sampled: not every sequence of the sets was run")
+        show("sampled: not every sequence of the sets was run")
     if result.uses:
-        click.echo(f"{result.uses:,} numbers, names and results compared of headers, run, classify, and two states in turns")
+        show(f"{result.uses:,} numbers, names and results compared of headers, run, classify, and two states in turns")
     if result.files:
-        click.echo(f"{counted(result.files, 'file')} compared with a fresh export")
+        show(f"{counted(result.files, 'file')} compared with a fresh export")
     for line in result.failures[1:]:
-        click.echo(f"differs: {line}")
+        show(f"differs: {line}")
     if result.witnesses:
-        click.echo(f"{counted(result.compared, 'value')} compared, {counted(result.mismatches, 'differs', 'differ')}")
+        show(f"{counted(result.compared, 'value')} compared, {counted(result.mismatches, 'differs', 'differ')}")
 
 
 def _print_stream(result: Verification) -> None:
@@ -48,13 +47,13 @@ def _print_stream(result: Verification) -> None:
     if not result.streams:
         return
     went = "; ".join(f"{', '.join(names)}: {counted(steps, 'step')}" for steps, names in result.streams.items())
-    click.echo(f"stream, its state never reset: {went}")
+    show(f"stream, its state never reset: {went}")
     seen = result.now.stream
     if seen is not None and seen.values:
         ends = [f"{KINDS[kind]} {count:,}" for kind, count in seen.at_ends.items()]
         values = f"{seen.values:,} values in {counted(seen.steps, 'step')}"
-        click.echo(f"  of {values} lie at an end of their format: {', '.join(ends)}")
-        click.echo(f"  of {seen.states:,} entries of states {seen.states_at_ends:,} ({seen.states_at_ends / max(1, seen.states):.2%})")
+        show(f"  of {values} lie at an end of their format: {', '.join(ends)}")
+        show(f"  of {seen.states:,} entries of states {seen.states_at_ends:,} ({seen.states_at_ends / max(1, seen.states):.2%})")
 
 
 def _witness_row(entries: Sequence[Evidence]) -> tuple[str, ...]:
@@ -77,14 +76,14 @@ def print_check(result: Check) -> None:
     for each in result.measures:
         difference = "" if each.difference is None else f"{each.difference:+,}"
         rows.append((each.what, f"{each.value:,}", count_or_nothing(each.baseline), difference, count_or_nothing(each.limit)))
-    click.echo(table(("size", "now", "before", "difference", "limit"), rows))
+    show(table(("size", "now", "before", "difference", "limit"), rows))
     if result.reached:
-        click.echo(table(("right", "now", "at least"), [(each.what, percent(each.value), percent(each.least)) for each in result.reached]))
+        show(table(("right", "now", "at least"), [(each.what, percent(each.value), percent(each.least)) for each in result.reached]))
     found = f"{counted(result.compared, 'value')} compared, {counted(result.mismatches, 'differs', 'differ')}"
-    click.echo(f"{found}; {'passed' if result.passed else 'FAILED'}")
+    show(f"{found}; {'passed' if result.passed else 'FAILED'}")
     if result.not_compared:
-        click.echo(f"not compared: {', '.join(result.not_compared)}")
+        show(f"not compared: {', '.join(result.not_compared)}")
     for line in result.not_seen:
-        click.echo(f"not seen: {line}")
+        show(f"not seen: {line}")
     for failure in (*result.mismatch_failures, *result.size_failures):
-        click.echo(f"failed: {failure}")
+        show(f"failed: {failure}")

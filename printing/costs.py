@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import counted
+from .output import show
 from .tables import table
 
 if TYPE_CHECKING:
@@ -20,23 +19,23 @@ if TYPE_CHECKING:
 
 def print_inspection(result: Inspection) -> None:
     """Layers, then totals."""
-    click.echo(f"{result.name}: reads {result.input}, gives {result.output}")
+    show(f"{result.name}: reads {result.input}, gives {result.output}")
     if result.samples is not None:
-        click.echo(_describe_samples(result.samples))
+        show(_describe_samples(result.samples))
     if result.reading is not None:
-        click.echo(_describe_reading(result.reading))
-    click.echo()
+        show(_describe_reading(result.reading))
+    show()
     header = ("graph", "layer", "op", "output", "matrix", "weights", "bits", "bytes", "mult-acc")
-    click.echo(table(header, [_inspection_row(layer) for layer in result.layers]))
+    show(table(header, [_inspection_row(layer) for layer in result.layers]))
     size, total = result.bytes, sum(layer.multiply_accumulates for layer in result.layers if layer.graph != "head")
-    click.echo(
+    show(
         f"\nconst data {size['model']:,} bytes ({size['model'] / 1024:.2f} KB) = weights {size['weights']:,} "
         f"+ scales {size['scales']:,} + biases {size['biases']:,} + tables {size['tables']:,} (shared by layers)"
     )
     what = "a stream, as its policy says" if result.samples is None else "a listener, with the samples and features at hand"
     stream = "" if result.ram == result.state + result.scratch else f"; {what}, {counted(result.ram, 'byte')}"
-    click.echo(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes{stream}")
-    click.echo(f"a step     {total:,} multiply-accumulates")
+    show(f"RAM        state {result.state:,} + scratch {result.scratch:,} bytes{stream}")
+    show(f"a step     {total:,} multiply-accumulates")
 
 
 def _describe_samples(samples: SampleReading) -> str:
@@ -80,7 +79,7 @@ def _inspection_row(layer: LayerReport) -> tuple[str, ...]:
 def print_picture(picture: Picture) -> None:
     """What is drawn where."""
     rows = ", ".join(f"{name} (recording {number})" for name, number in picture.rows)
-    click.echo(f"\n{picture.output}: from above {rows}; features from {picture.low:g} (dark) to {picture.high:g} (bright)")
+    show(f"\n{picture.output}: from above {rows}; features from {picture.low:g} (dark) to {picture.high:g} (bright)")
 
 
 def print_profile(result: Profile) -> None:
@@ -88,8 +87,8 @@ def print_profile(result: Profile) -> None:
     for core in result.cores:
         _print_costs(core)
     header = ("core", "unit", "a step", "code", "weights", "tables", "flash", "state", "arena", "scratch", "stack")
-    click.echo(table(header, [_footprint_row(core) for core in result.cores]))
-    click.echo("weights with scales and biases, code with the library functions that it calls; bytes but for a step")
+    show(table(header, [_footprint_row(core) for core in result.cores]))
+    show("weights with scales and biases, code with the library functions that it calls; bytes but for a step")
     for core in result.cores:
         if core.stream is not None:
             _print_stream_cost(core, core.stream)
@@ -101,21 +100,21 @@ def _print_stream_cost(core: CoreProfile, stream: StreamCost) -> None:
     """What a reading takes beside a step, the functions of the stream, and its RAM."""
     states = "two states, each begun anew at its own half window" if stream.states == 2 else "one state"
     took = f"{stream.count:,} {core.unit} a reading, {stream.lost:,} a lost one, where a step takes {core.count:,}"
-    click.echo(f"\na stream on {core.core} steps {states}: {took}; {stream.bytes:,} bytes of RAM")
+    show(f"\na stream on {core.core} steps {states}: {took}; {stream.bytes:,} bytes of RAM")
     header = ("function", core.unit, "loads", "stores", "branches taken")
-    click.echo(table(header, [(each.function, *_counts(each)) for each in stream.functions]))
+    show(table(header, [(each.function, *_counts(each)) for each in stream.functions]))
 
 
 def _print_sound_cost(core: CoreProfile, sound: SoundCost) -> None:
     """A frame, an answer, a second, and the share of the core."""
     answered = "an answer a frame" if sound.frames_a_step == 1 else f"an answer every {counted(sound.frames_a_step, 'frame')}"
-    click.echo(
+    show(
         f"\nsound on {core.core}: {sound.frame:,} {core.unit} a frame, {sound.answer:,} {answered}; a second of "
         f"{sound.sample_rate:,} samples, of which a frame begins every {sound.hop:,}, takes {sound.second:,}; "
         f"{sound.bytes:,} bytes of RAM with the samples at hand"
     )
     if sound.share is not None:
-        click.echo(sound.share.sentence)
+        show(sound.share.sentence)
 
 
 def _print_costs(core: CoreProfile) -> None:
@@ -123,7 +122,7 @@ def _print_costs(core: CoreProfile) -> None:
     rows = [(layer.graph, layer.name, layer.kernel, *_counts(layer)) for layer in core.layers]
     of_step = [layer for layer in core.layers if layer.graph not in ("head", "decide", "frontend")]
     rows.insert(len(of_step), ("", "a step", "", *_counts(core)))
-    click.echo(f"{core.core}\n{table(header, rows)}\n")
+    show(f"{core.core}\n{table(header, rows)}\n")
 
 
 def _counts(cost: LayerCost | CoreProfile | FunctionCost) -> tuple[str, ...]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from .comparison import print_verification
+from .output import show
 from .tables import table
 
 if TYPE_CHECKING:
@@ -23,14 +22,14 @@ def print_boards(boards: Sequence[Board]) -> None:
         core = board.find_core()
         sizes = f"{core.flash_bytes:,}", f"{core.ram_bytes:,}", f"{board.clock_hz / 1e6:g}"
         rows.append((board.name, board.title, board.core, *sizes, ", ".join(method.method for method in board.flash), board.evidence))
-    click.echo(table(("name", "board", "core", "flash", "RAM", "MHz", "flashed by", "firmware"), rows))
-    click.echo("flash and RAM: bytes that a program may use; firmware: on none of the real boards was it run yet (docs/boards.md)")
+    show(table(("name", "board", "core", "flash", "RAM", "MHz", "flashed by", "firmware"), rows))
+    show("flash and RAM: bytes that a program may use; firmware: on none of the real boards was it run yet (docs/boards.md)")
 
 
 def print_flashed(result: Flashed) -> None:
     """What the firmware takes, what was done, and what to do next."""
     for command in result.commands if result.fit is None else ():
-        click.echo(command)
+        show(command)
     if result.fit is not None:
         fit = result.fit
         stack = f"{fit.stack:,}" if fit.stack is not None else "not measured"
@@ -39,36 +38,36 @@ def print_flashed(result: Flashed) -> None:
             ("variables", f"{fit.ram:,}", f"{fit.ram_bytes:,}"),
             ("stack", stack, f"{fit.ram_bytes - fit.ram:,}"),
         ]
-        click.echo(table((result.title, "takes", "there is"), rows))
+        show(table((result.title, "takes", "there is"), rows))
     if result.verification is not None:
         print_verification(result.verification)
     else:
-        click.echo(f"{'# ' if result.fit is None else ''}next: {result.next}")
+        show(f"{'# ' if result.fit is None else ''}next: {result.next}")
 
 
 def print_diagnosis(result: Diagnosis) -> None:
     """What there is, then what is missing and how to get it."""
-    click.echo(f"rescomp {result.rescomp}, Python {result.python}, {result.system}")
+    show(f"rescomp {result.rescomp}, Python {result.python}, {result.system}")
     cpu = result.processor
     flags = "flags unknown" if cpu.flags is None else ", ".join(cpu.flags) or "none of the flags that matter"
-    click.echo(f"{cpu.model or cpu.machine}: {flags}" + (f"\n{cpu.advice}" if cpu.advice else ""))
+    show(f"{cpu.model or cpu.machine}: {flags}" + (f"\n{cpu.advice}" if cpu.advice else ""))
     for title, items in (("package", result.packages), ("tool", result.tools)):
         rows = [(item.name, item.version or "missing", "" if item.version else item.get) for item in items]
-        click.echo("\n" + table((title, "version", "get it with"), rows))
+        show("\n" + table((title, "version", "get it with"), rows))
     witnesses = [(each.name, "ready" if each.ready else "not ready", each.reason) for each in result.witnesses]
-    click.echo("\n" + table(("witness", "", "why"), witnesses))
+    show("\n" + table(("witness", "", "why"), witnesses))
     _print_boards(result)
     if result.missing:
-        click.echo("\nto get all that is missing:\n" + "\n".join(f"  {command}" for command in result.missing))
+        show("\nto get all that is missing:\n" + "\n".join(f"  {command}" for command in result.missing))
 
 
 def _print_boards(result: Diagnosis) -> None:
     if result.ports is None:
-        click.echo("\nserial ports are not looked for without pyserial: pip install pyserial")
+        show("\nserial ports are not looked for without pyserial: pip install pyserial")
     elif result.ports:
         rows = [(port.device, port.usb, port.board or port.description, port.problem) for port in result.ports]
-        click.echo("\n" + table(("port", "USB", "board", "problem"), rows))
+        show("\n" + table(("port", "USB", "board", "problem"), rows))
     else:
-        click.echo("\nno serial port is there")
+        show("\nno serial port is there")
     for label, board in result.drives:
-        click.echo(f"drive {label}: {board}")
+        show(f"drive {label}: {board}")

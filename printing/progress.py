@@ -39,7 +39,7 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
 
     def epoch(self, report: EpochReport) -> None:
         """Move the bar, or print about ten lines a training."""
-        text = describe_epoch(report)
+        text = escaped(describe_epoch(report))
         if not self._live:
             every = max(1, report.epochs // PLAIN_LINES)
             if report.epoch % every == 0 or report.epoch == report.epochs:
@@ -55,7 +55,7 @@ class TerminalListener(AbstractContextManager["TerminalListener"]):
 
     def progress(self, progress: Progress) -> None:
         """Write the line anew, or about ten lines in all."""
-        text = f"  {describe_progress(progress)}"
+        text = f"  {escaped(describe_progress(progress))}"
         tenths = 10 * progress.done // max(1, progress.total)
         if self._live:
             width = shutil.get_terminal_size().columns - 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import counted
 from .classes import recall_table
+from .output import show
 from .tables import percent, table
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def print_evaluation(result: Evaluation) -> None:
     """Accuracies alone and in streams side by side, the figures of streams, what perturbations do, and what a user should know."""
-    click.echo(f"{result.name} on {result.data}\n")
+    show(f"{result.name} on {result.data}\n")
     rows = [("single, from state zero", percent(result.accuracy), "")]
     if (classes := result.by_class) is not None:
         rows.append(("the same, balanced over classes", percent(classes.balanced_accuracy), ""))
@@ -33,16 +32,16 @@ def print_evaluation(result: Evaluation) -> None:
         rows.append((f"calibrated: {_of_groups(worn)}", percent(worn.accuracy), ""))
         rows.append(("the same, not calibrated", percent(worn.as_they_are), ""))
     own = "in the file's order" if result.streamed is not None and result.streamed.own_order is not None else ""
-    click.echo(table(("right", "share", own), rows))
+    show(table(("right", "share", own), rows))
     if classes is not None:
-        click.echo("\n" + recall_table({"single": classes}))
+        show("\n" + recall_table({"single": classes}))
     if result.streamed is not None:
-        click.echo("\n" + describe_streamed(result.streamed))
+        show("\n" + describe_streamed(result.streamed))
     if result.perturbed:
         found = [(each.title, *_perturbed_row(each, result.accuracy)) for each in result.perturbed.values()]
-        click.echo("\n" + table(("perturbation", "right", "difference", ""), found))
+        show("\n" + table(("perturbation", "right", "difference", ""), found))
     for sentence in result.sentences:
-        click.echo(f"\n{sentence}")
+        show(f"\n{sentence}")
 
 
 def _of_groups(found: Calibrated) -> str:
@@ -100,10 +99,10 @@ def _perturbed_row(each: Perturbed, before: float | None) -> tuple[str, str, str
 
 def print_prediction(result: Prediction) -> None:
     """How many rows of each class."""
-    click.echo(table(("class", "rows"), [(name or "(none yet)", f"{count:,}") for name, count in result.counts.items()]))
-    click.echo(f"{counted(result.rows, 'row')} in {result.output}")
+    show(table(("class", "rows"), [(name or "(none yet)", f"{count:,}") for name, count in result.counts.items()]))
+    show(f"{counted(result.rows, 'row')} in {result.output}")
     if result.limited:
         where = "outside what the model's 16-bit input holds, and"
-        click.echo(counted(result.limited, f"reading lies {where} was limited to it", f"readings lie {where} were limited to it"))
+        show(counted(result.limited, f"reading lies {where} was limited to it", f"readings lie {where} were limited to it"))
     for sentence in result.sentences:
-        click.echo(sentence)
+        show(sentence)

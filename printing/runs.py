@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import counted
-from ..text_files import escaped
 from .classes import describe_nets
 from .comparison import print_verification
+from .output import show
 from .tables import table
 
 if TYPE_CHECKING:
@@ -23,22 +21,22 @@ if TYPE_CHECKING:
 def print_summary(summary: Summary) -> None:
     """The short table at the end of `rescomp run`."""
     size = summary.bytes
-    click.echo(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
+    show(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
     if classes := describe_nets(summary.by_class):
-        click.echo(classes + "\n")
+        show(classes + "\n")
     if (found := summary.calibrated) is not None:
-        click.echo(
+        show(
             f"calibrated {found.accuracy:.2%} of {counted(found.recordings, 'recording')}, {found.as_they_are:.2%} of them without "
             f"({counted(found.groups, 'group')}, each by its first readings)"
         )
     if summary.streamed is not None and (words := summary.streamed.words) is not None:
-        click.echo(f"words      {words}")
-    click.echo(
+        show(f"words      {words}")
+    show(
         f"bytes      model {size['model']:,} = weights {size['weights']:,} + scales {size['scales']:,} "
         f"+ biases {size['biases']:,} + tables {size['tables']:,}   ({size['model'] / 1024:.2f} KB)\n"
     )
     print_verification(summary.verification)
-    click.echo(f"\n{summary.model_dir}/ holds the model (C in {summary.model_dir}/c/); {summary.seconds:.0f} s")
+    show(f"\n{summary.model_dir}/ holds the model (C in {summary.model_dir}/c/); {summary.seconds:.0f} s")
 
 
 def _in_a_stream(found: StreamedFigures | None) -> str:
@@ -56,8 +54,8 @@ def print_seeds(summary: SeedsSummary) -> None:
     for name in ("mean", "std", "median"):
         values = [getattr(spread, name) for spread in spreads]
         rows.append((name, *("-" if value is None else f"{value:.2%}" for value in values), "", "", ""))
-    click.echo("\n" + table(("seed", "float", "integer", "bytes", "compared", "differing"), rows))
-    click.echo("std: sample standard deviation")
+    show("\n" + table(("seed", "float", "integer", "bytes", "compared", "differing"), rows))
+    show("std: sample standard deviation")
 
 
 def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
@@ -69,16 +67,14 @@ def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
 def print_initial(result: Initial) -> None:
     """What the data hold, and what to do next."""
     for sentence in result.found:
-        click.echo(escaped(sentence))
-    click.echo(
-        f"{escaped(str(result.path))} is written; look through it, then: rescomp run --recipe {escaped(str(result.path))} -o my_model"
-    )
+        show(sentence)
+    show(f"{result.path} is written; look through it, then: rescomp run --recipe {result.path} -o my_model")
 
 
 def print_migration(result: Migration) -> None:
     """What was changed, file by file."""
     for each in result.changes:
         place = f" (instead of {each.instead_of})" if each.instead_of else ""
-        click.echo(f"{each.file}{place}: {each.what}")
+        show(f"{each.file}{place}: {each.what}")
     if not result.changes:
-        click.echo(f"{result.path} is as this version writes it: nothing was changed")
+        show(f"{result.path} is as this version writes it: nothing was changed")

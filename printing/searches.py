@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import counted
+from .output import show
 from .tables import percent, table
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ def print_search(result: SearchResult) -> None:
         (str(each.trial), percent(each.metric), _of_seeds(each), *(f"{each.costs[name]:,}" for name in costs), _named(each))
         for each in result.front
     ]
-    click.echo("\n" + table(header, rows))
-    click.echo(f"\non validation recordings; of seeds: the mean over {1 + result.asked.repeats}")
-    click.echo("; ".join(f"{counted(count, 'trial')} {outcome}" for outcome, count in result.outcomes.items()))
-    click.echo(f"{result.path}/front/ holds the recipes: rescomp run --recipe {result.path}/front/trial-N.toml -o DIRECTORY")
+    show("\n" + table(header, rows))
+    show(f"\non validation recordings; of seeds: the mean over {1 + result.asked.repeats}")
+    show("; ".join(f"{counted(count, 'trial')} {outcome}" for outcome, count in result.outcomes.items()))
+    show(f"{result.path}/front/ holds the recipes: rescomp run --recipe {result.path}/front/trial-N.toml -o DIRECTORY")
 
 
 def _of_seeds(each: Scored) -> str:

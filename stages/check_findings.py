@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import BudgetError, ParityError, counted
 from ..manifest import ClassFigures
+from ..text_files import markdown
 from .class_figures import CLASS_FIGURES
 from .evidence import Evidence
 from .limits import CORE_FIGURES, INSTRUCTIONS, MODEL_SIZES
@@ -183,7 +184,7 @@ class Check:
         """A summary for people: the verdict, sizes with their differences, and the witnesses."""
         verdict = "passed" if self.passed else "FAILED"
         lines = [f"## {self.name}: {verdict}", ""]
-        lines += [f"- {failure}" for failure in (*self.mismatch_failures, *self.size_failures)]
+        lines += [f"- {markdown(failure)}" for failure in (*self.mismatch_failures, *self.size_failures)]
         lines += [""] if not self.passed else []
         lines += ["| size | now | before | difference | limit |", "|---|---:|---:|---:|---:|"]
         for each in self.measures:
@@ -198,9 +199,10 @@ class Check:
         lines += ["", "| witness | set | version | values compared | differing |", "|---|---|---|---:|---:|"]
         for witness in self.witnesses:
             of = f"{witness.set}, {counted(witness.steps, 'step')}" if witness.steps else witness.set
-            lines.append(f"| {_escaped(witness.who)} | {of} | {witness.version} | {witness.compared:,} | {witness.mismatches:,} |")
-        lines += [f"\nNot compared: {', '.join(self.not_compared)}."] if self.not_compared else []
-        lines += ["", *(f"- not seen: {_escaped(line)}" for line in self.not_seen)] if self.not_seen else []
+            cells = (*map(markdown, (witness.who, of, witness.version)), f"{witness.compared:,}", f"{witness.mismatches:,}")
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += [f"\nNot compared: {markdown(', '.join(self.not_compared))}."] if self.not_compared else []
+        lines += ["", *(f"- not seen: {markdown(line)}" for line in self.not_seen)] if self.not_seen else []
         lines += ["", f"Accuracy on the test set: {self.accuracy:.2%}{self._balanced}. Graph: `{self.graph_sha256[:16]}`.", ""]
         return "\n".join(lines)
 
@@ -215,11 +217,6 @@ class Check:
             if failures:
                 others = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
                 raise kind(failures[0] + others)
-
-
-def _escaped(text: str) -> str:
-    """For a line or a cell of Markdown."""
-    return text.replace("|", "\\|")
 
 
 def _count(value: int | None) -> str:

@@ -1,13 +1,17 @@
 """What a person is shown while a training runs."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+import rescomp
 from rescomp.errors import counted
 from rescomp.manifest import ClassFigures
-from rescomp.printing import TerminalListener, describe_epoch, describe_progress, table
+from rescomp.printing import TerminalListener, describe_epoch, describe_progress, show, table
 from rescomp.printing.classes import recall_table
+from rescomp.stages.check_findings import Check
+from rescomp.text_files import markdown
 from rescomp.train.metrics import EpochReport
 from rescomp.validate.witness import Progress
 
@@ -77,6 +81,47 @@ def test_nothing_in_a_table_steers_the_terminal():
         r"a\x1b[2J      b",
         r"\x1b]0;x\x07  two\nlines",
     ]
+
+
+HOSTILE = "<script>alert(1)</script> a|b `c` [d](e) \x1b[2J"
+
+
+def test_what_a_name_holds_is_no_markup_in_markdown():
+    text = markdown(f"{HOSTILE}\n# x")
+    assert text == r"\<script\>alert(1)\</script\> a\|b \`c\` \[d\](e) \\x1b\[2J # x"
+    check = Check("m", "0" * 64, 0.5, (), (), (HOSTILE,), (HOSTILE,), (HOSTILE,))
+    lines = check.as_markdown().splitlines()
+    assert [line for line in lines if "alert" in line] == [
+        f"- {markdown(HOSTILE)}",
+        f"Not compared: {markdown(HOSTILE)}.",
+        f"- not seen: {markdown(HOSTILE)}",
+    ]
+
+
+def test_nothing_that_is_shown_steers_the_terminal(capsys):
+    show(f"{HOSTILE}\nb")
+    with TerminalListener() as listener:
+        listener.stage(HOSTILE)
+        listener.warning(HOSTILE)
+        listener.progress(Progress(1, 1, "x", 1.0, HOSTILE))
+    found = capsys.readouterr()
+    assert "\x1b" not in found.out + found.err
+    assert found.out.splitlines()[1] == "b"
+    assert (found.out + found.err).count(r"\x1b[2J") == 4
+
+
+WRITERS = {"printing/output.py", "printing/progress.py", "cli/output.py", "cli/failure.py", "cli/completion.py", "cli/devices.py"}
+"""Which write what is escaped already, JSON, or nothing that anybody else has named."""
+
+
+def test_everything_is_shown_by_one_function():
+    root = Path(rescomp.__file__).parent
+    found = set()
+    for folder in ("cli", "printing", "stages"):
+        for path in (root / folder).glob("*.py"):
+            if any(call in path.read_text() for call in ("click.echo(", "click.secho(", "sys.stdout.write(")):
+                found.add(f"{folder}/{path.name}")
+    assert found == WRITERS
 
 
 def test_progress_says_how_far_how_fast_and_how_long():
