@@ -46,11 +46,12 @@ class DataOrigin(Stated):
 
 _InputBits = Annotated[int, Field(ge=0, le=15)]
 _Scale = Annotated[float, Field(allow_inf_nan=False)]
+_Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class InputFormat(Stated):
     """What the net reads: integers of dtype, times scale = 2^-fraction_bits, in unit, or of each channel where these differ. shape: of what
-    it reads at once.
+    it reads at once. sample_rate: readings a second; full_scale: the largest reading of the sensor, or of each channel; None: nobody said.
 
     Behind a front-end they are features, and SampleFormat says what the device reads.
     """
@@ -63,13 +64,15 @@ class InputFormat(Stated):
     shape: tuple[Positive, ...] | None = None
     readings_a_step: Positive | None = None
     stride: Positive | None = None
+    sample_rate: _Amount | None = None
+    full_scale: _Amount | tuple[_Amount, ...] | None = None
 
 
 class SampleFormat(Stated):
     """What a front-end reads: int16 samples of so many channels, sample_rate a second, times 2^-fraction_bits in unit; these as of
     InputFormat.
 
-    names: of the channels, where they are known.
+    names: of the channels, where they are known. full_scale: as of InputFormat.
     """
 
     sample_rate: Positive
@@ -77,6 +80,7 @@ class SampleFormat(Stated):
     fraction_bits: _InputBits | tuple[_InputBits, ...] = 0
     unit: str = ""
     names: tuple[str, ...] = ()
+    full_scale: _Amount | tuple[_Amount, ...] | None = None
 
 
 Q14 = Annotated[int, Field(ge=-(1 << 14), le=1 << 14)]

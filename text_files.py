@@ -37,7 +37,7 @@ def escaped(text: str) -> str:
     return _UNSHOWN.sub(lambda found: found[0] if found[0] == "\n" else ascii(found[0])[1:-1], text)
 
 
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~&]")
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def markdown(text: str) -> str:

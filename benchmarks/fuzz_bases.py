@@ -141,7 +141,13 @@ def make_bases(work: Path) -> None:
     for name, text in LIMITS.items():
         (checks / f"{name}.toml").write_text(text)
     (checks / "baseline.json").write_text(json.dumps(stages.check(checks / "m").as_json(), indent=1))
-    core = {"core": "cortex-m4", "flash": {"code": 1, "weights": 2, "tables": 3}, "ram": {"state": 1, "arena": 2, "scratch": 3}, "stack": 9}
+    core = {
+        "core": "cortex-m4",
+        "flash": {"code": 1, "weights": 2, "tables": 3},
+        "ram": {"state": 1, "arena": 2, "scratch": 3},
+        "stack": 9,
+        "count": 9,
+    }
     digest = json.loads((checks / "m" / "manifest.json").read_bytes())["graph_sha256"]
     (checks / "profile.json").write_text(json.dumps({"schema": 1, "graph_sha256": digest, "cores": [core]}))
     set_up_new_data(checks)

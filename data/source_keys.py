@@ -15,6 +15,8 @@ SOURCE_KEYS: Mapping[str, tuple[SourceKind, ...]] = {
     **dict.fromkeys(("label", "group", "window", "stride"), _LOGS_AND_SOUND),
     "split": (*_LOGS_AND_SOUND, "arrays without a split"),
     **dict.fromkeys(("test_fraction", "split_seed"), (*_LOGS_AND_SOUND, "folders of images", "arrays without a split")),
+    "sample_rate": ("CSV logs", "arrays", "arrays without a split"),
+    "full_scale": ("CSV logs", "WAV files", "arrays", "arrays without a split"),
     **dict.fromkeys(("channel", "rest", "words", "unknown", "silence", "noise"), ("WAV files",)),
 }
 """Keys that not every source reads."""

@@ -249,6 +249,9 @@ class Source:
             sampling = self.model.sampling
             numbers |= {f"{m}_SAMPLE_RATE": sampling.rate} if sampling else {}
             numbers |= _fraction_bits(f"{m}_SAMPLE", self.model.channel_bits or (sampling.fraction_bits if sampling else ()))
+        if (sensor := self.model.sensor) is not None:
+            numbers |= {f"{self.sensor_macro}_MILLIHERTZ": sensor.millihertz} if sensor.millihertz else {}
+            numbers |= {f"{self.sensor_macro}_FULL_SCALE_{channel}": each for channel, each in enumerate(sensor.full_scale)}
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}
@@ -278,6 +281,21 @@ class Source:
     def largest_value(self) -> int:
         """Entries of the value that has most of them."""
         return max(type.size for graph in self.model.graphs.values() for type in graph.types().values())
+
+    @property
+    def sensor_macro(self) -> str:
+        """What macros about the sensor begin with: of samples, or of the input."""
+        return f"{self.macro}_SAMPLE" if self.model.reads_samples else f"{self.macro}_{self.inputs[0].macro}"
+
+    @property
+    def quoted_unit(self) -> str:
+        """The sensor's unit as a C string literal in plain ASCII."""
+        return _quote(self.model.sensor.unit if self.model.sensor else "")
+
+    @property
+    def quoted_channels(self) -> list[str]:
+        """The names of its channels likewise."""
+        return [_quote(name) for name in (self.model.sensor.channels if self.model.sensor else ())]
 
     @property
     def quoted_classes(self) -> list[str]:

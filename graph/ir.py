@@ -90,6 +90,20 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Sensor:
+    """What the readings, or a front-end's samples, are that the model was trained on. No integer is computed from any of it.
+
+    unit: of a reading, channels: their names in order; both empty where nobody said. millihertz: readings a second, times 1000; 0: nobody
+    said, or the sampling does. full_scale: the largest integer that the sensor gives in each channel; empty: nobody said.
+    """
+
+    unit: str = ""
+    channels: tuple[str, ...] = ()
+    millihertz: int = 0
+    full_scale: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class IntegerModel:
     """An integer model: `step` (one time step) and `head` (state to scores), or `whole` for a net without state.
 
@@ -98,7 +112,7 @@ class IntegerModel:
     policy of its streams (graph/policy.py). Any model may have `frontend` before them, from a frame of samples to one of the features that
     the others read; hop: samples from one frame to the next. sampling: of those samples; None: nobody said. channel_bits: fraction bits of
     the integers that the sensor gives, one for each channel of a reading or a sample, where they differ; what else tells fraction bits of
-    that, the format of the input or the sampling, has none then.
+    that, the format of the input or the sampling, has none then. sensor: what gives the readings or the samples; None: nobody said.
     """
 
     name: str
@@ -108,6 +122,7 @@ class IntegerModel:
     hop: int = 0
     sampling: Sampling | None = None
     channel_bits: tuple[int, ...] = ()
+    sensor: Sensor | None = None
 
     @property
     def is_recurrent(self) -> bool:

@@ -21,7 +21,7 @@ from . import ops
 from .archive import OWN_BYTES, Arrays, read_archive
 from .fixed_point import Requantization
 from .formats import Format, TensorType
-from .ir import Graph, IntegerModel, Node, Sampling, StreamPolicy, Value
+from .ir import Graph, IntegerModel, Node, Sampling, Sensor, StreamPolicy, Value
 from .verify import verify_model
 from .weights import (
     Int4Weight,
@@ -70,6 +70,8 @@ def encode(model: IntegerModel) -> tuple[bytes, Arrays]:
         document["sampling"] = vars(model.sampling)
     if model.channel_bits:
         document["channel_bits"] = list(model.channel_bits)
+    if model.sensor is not None:
+        document["sensor"] = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(model.sensor).items()}
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), arrays
 
 
@@ -113,7 +115,8 @@ def decode(document: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> IntegerMo
         sampling = _decode_fields(Sampling, data["sampling"], {}) if "sampling" in data else None
         classes, hop = tuple(map(_text, data["classes"])), _count(data.get("hop", 0))
         bits = _whole_numbers(data.get("channel_bits", []))
-        model = IntegerModel(_text(data["name"]), graphs, classes, policy, hop, sampling, bits)
+        sensor = _decode_sensor(data["sensor"]) if "sensor" in data else None
+        model = IntegerModel(_text(data["name"]), graphs, classes, policy, hop, sampling, bits, sensor)
         verify_model(model)
     except RescompError:
         raise
@@ -168,6 +171,13 @@ def _decode_graph(data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     )
     state = {_text(before): _text(after) for before, after in data["state"].items()}
     return Graph(_text(data["name"]), inputs, nodes, tuple(map(_text, data["outputs"])), state)
+
+
+def _decode_sensor(data: Mapping[str, Any]) -> Sensor:
+    if set(data) != {"unit", "channels", "millihertz", "full_scale"} or type(data["channels"]) is not list:
+        raise InputError(f"graph.json tells {sorted(data)} of the sensor")
+    unit, channels = _text(data["unit"]), tuple(map(_text, data["channels"]))
+    return Sensor(unit, channels, _count(data["millihertz"]), _whole_numbers(data["full_scale"]))
 
 
 def _text(value: Any) -> str:

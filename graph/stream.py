@@ -21,7 +21,9 @@ def stream(model: IntegerModel) -> IntegerModel:
     """
     if model.is_recurrent or len(model.input.type.shape) != 2:
         raise UnsupportedError(f"{model.name} does not read a window of time: only such a model can be streamed")
-    streamed = IntegerModel(model.name, _Streaming(model.graphs["whole"]).graphs(), model.classes, channel_bits=model.channel_bits)
+    streamed = IntegerModel(
+        model.name, _Streaming(model.graphs["whole"]).graphs(), model.classes, channel_bits=model.channel_bits, sensor=model.sensor
+    )
     verify_model(streamed)
     return streamed
 

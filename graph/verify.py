@@ -7,13 +7,15 @@ from ..model_names import check_name, label_fault
 from .any_state import prove_any_state
 from .decide import decision_of
 from .formats import MOST_ENTRIES, MOST_LAYERS, TensorType
-from .ir import Graph, IntegerModel, Sampling
+from .ir import Graph, IntegerModel, Sampling, Sensor
 from .policy import check_policy
 
 MOST_AXES = 3
 """Of a value."""
 FRAME_INPUT = "samples"
 """The input of a graph `frontend`."""
+FULL_SCALE, MOST_MILLIHERTZ = 32767, 2_000_000_000
+"""What a 16-bit reading can be; how often there may be one, in thousandths of a hertz."""
 MOST_RATE, MOST_BITS = 1 << 20, 15
 """Of samples: so many a second, and fraction bits."""
 MOST_IN_ALL = 1 << 24
@@ -42,6 +44,8 @@ def verify_model(model: IntegerModel) -> None:
         _verify_decide(model)
     if model.channel_bits:
         _verify_channel_bits(model)
+    if model.sensor is not None:
+        _verify_sensor(model, model.sensor)
     if model.policy is not None:
         check_policy(model, model.policy)
     for graph in model.graphs.values():
@@ -62,6 +66,21 @@ def _verify_channel_bits(model: IntegerModel) -> None:
     sampled = 0 if model.sampling is None else model.sampling.fraction_bits
     if sampled or (not model.reads_samples and type.format.fraction_bits):
         raise UnsupportedError(f"each channel has fraction bits of its own, and what is read, {type.format}, has some too")
+
+
+def _verify_sensor(model: IntegerModel, sensor: Sensor) -> None:
+    """Its texts may stand in a header, and what is told channel by channel goes evenly into what is read."""
+    for text in (sensor.unit, *sensor.channels):
+        if fault := label_fault(text):
+            raise UnsupportedError(f"the sensor's {text[:80]!r} {fault}")
+    type = model.samples.type if model.reads_samples else model.input.type
+    for what, told in (("channels", sensor.channels), ("full scales", sensor.full_scale)):
+        if told and (not type.shape or type.shape[-1] % len(told)):
+            raise UnsupportedError(f"{len(told)} {what} of a sensor do not go evenly into readings of {type}")
+    if len({len(told) for told in (sensor.channels, sensor.full_scale) if told}) > 1:
+        raise UnsupportedError(f"a sensor of {len(sensor.channels)} channels has {len(sensor.full_scale)} full scales")
+    if not all(1 <= each <= FULL_SCALE for each in sensor.full_scale) or sensor.millihertz > MOST_MILLIHERTZ:
+        raise UnsupportedError(f"full scales {list(sensor.full_scale)} and {sensor.millihertz} mHz are no sensor's")
 
 
 def verify_runnable(model: IntegerModel) -> None:

@@ -58,7 +58,11 @@ def _describe_reading(reading: Reading) -> str:
     names = f", channels {', '.join(reading.channels)}" if reading.channels else ""
     bits = reading.fraction_bits
     own = f", {counted(bits, 'fraction bit')}" if isinstance(bits, int) else ""
-    return f"a reading  int16{own}: {_integer_one(bits, unit, reading.channels)}{names if own else ''}{beside}"
+    rate = "" if reading.sample_rate is None else f", {reading.sample_rate:g} a second"
+    full = reading.full_scale if isinstance(reading.full_scale, tuple) else filter(None, [reading.full_scale])
+    most = ", ".join(f"{each:g}" for each in full)
+    told = f"{rate}{f', up to {most}{unit}' if most else ''}"
+    return f"a reading  int16{own}: {_integer_one(bits, unit, reading.channels)}{names if own else ''}{told}{beside}"
 
 
 def _integer_one(bits: FractionBits, unit: str, channels: Sequence[str]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from ..errors import InputError
 from .messages import explain
 from .section import GivenPath, RecipeSection, split_names
 
 _MOST_BITS = 15
+_MOST = 1e9
 
 
 def _read_bits(value: Any) -> int | tuple[int, ...] | Literal["auto"] | None:
@@ -24,6 +25,16 @@ def _read_bits(value: Any) -> int | tuple[int, ...] | Literal["auto"] | None:
     return tuple(numbers) if isinstance(value, list | tuple | str) else value
 
 
+def _amounts(value: Any) -> float | tuple[float, ...] | None:
+    """One number above 0, or a list of them, one for each channel."""
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    known = all(isinstance(each, int | float) and not isinstance(each, bool) and 0 < each <= _MOST for each in given)
+    if value is not None and not (given and known):
+        raise ValueError(f"a number above 0 and up to {_MOST:g} is wanted, or a list of them, one for each channel")
+    amounts = None if value is None else tuple(map(float, given))
+    return amounts if amounts is None or isinstance(value, list | tuple) else amounts[0]
+
+
 class DataSection(RecipeSection):
     """Where the recordings come from.
 
@@ -31,6 +42,8 @@ class DataSection(RecipeSection):
     fraction_bits: the device reads integers in this Q format: one for all channels, a list of one for each, or `auto`, the finest for each
     that holds twice its largest training value in int16. Unset it is the finest for all of them, and as `auto` where some channel would
     vary by a few steps of that alone; integers stay as they are. unit: of the readings, free text, recorded beside the input format.
+    sample_rate: readings a second (behind a front-end: frontend.sample_rate). full_scale: the largest reading that the sensor gives, one
+    for all channels or one for each. What a source says of these itself need not be set; manifest, graph and C headers keep them.
 
     The rest is for CSV logs. label, group, time: columns (label unset: the folder's name, or the column `label`; group unset: the file;
     time unset: the column `timestamp` or `time`, if there is one). channels: columns to read (unset: all others that hold numbers).
@@ -50,6 +63,8 @@ class DataSection(RecipeSection):
     source: GivenPath = "japanese_vowels"
     fraction_bits: int | tuple[int, ...] | Literal["auto"] | None = None
     unit: str = ""
+    sample_rate: Annotated[float, Field(ge=1e-3, le=2e6)] | None = None
+    full_scale: Annotated[float | tuple[float, ...] | None, BeforeValidator(_amounts)] = None
     label: str | None = None
     group: str | None = None
     time: str | None = None

@@ -157,6 +157,8 @@ def _check_recipe(manifest: Manifest, recipe: Recipe, directory: ModelDirectory)
     by_net = model.is_own and model.readings == 1 and model.stride is None  # the layers of a user's net may read more
     wrong = {
         "input.unit": reading.unit not in (None, recipe.data.unit),
+        "input.sample_rate": reading.sample_rate not in (None, recipe.data.sample_rate),
+        "input.full_scale": reading.full_scale not in (None, recipe.data.full_scale),
         "samples": (manifest.samples is None) != (recipe.of_samples is None),
         "alignment": (None if manifest.alignment is None else manifest.alignment.axes)
         != (None if recipe.alignment is None else recipe.alignment.axes),

@@ -31,6 +31,7 @@ from ..validate.host_frontend import trained_features
 from .alignment import WornDataset, load_worn
 from .clip_frames import frames_of_all, front_end_for, name_of, reads_images, refuse_clips, refuse_impossible
 from .listener import Listener, Silent, tell
+from .sensors import sensor_of, with_told
 from .worn_clips import with_turned_clips
 
 
@@ -90,11 +91,8 @@ def _in_format(recipe: Recipe, known: Manifest | None) -> Recipe:
 
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
-    """The recipe with all of its front-end, and the unit that the source names. Raises InputError where the recipe names another one."""
-    if dataset.unit and recipe.data.unit not in ("", dataset.unit):
-        raise InputError(f"{recipe.data.source} is in {dataset.unit!r}, and data.unit says {recipe.data.unit!r}: correct one")
-    if dataset.unit:
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"unit": dataset.unit})})
+    """The recipe with all of its front-end, and what the source says of the sensor. Raises InputError where it says otherwise."""
+    recipe = with_told(recipe, dataset)
     if recipe.alignment is not None and isinstance(dataset, WornDataset):
         turning = recipe.alignment.model_copy(update={"axes": dataset.alignment.axes})
         return recipe.model_copy(update={"frontend": turning})
@@ -164,6 +162,14 @@ def refuse_lengths(dataset: Dataset, *, has_cells: bool) -> None:
                 "a front-end brings clips to one length for an own net, and this one has recurrent cells, which would go on through the "
                 "silence: give clips of one length, or list the net as [[model.stages]]"
             )
+
+
+def with_sensor(model: IntegerModel, recipe: Recipe, dataset: Dataset) -> IntegerModel:
+    """The model of a net that was trained on such data, with what is told of the sensor."""
+    if isinstance(dataset, FeatureDataset):
+        clips = dataset.clips
+        return replace(model, sensor=sensor_of(recipe, clips.channels, clips.train.channels, clips.fraction_bits))
+    return replace(model, sensor=sensor_of(recipe, dataset.channels, dataset.train.channels, input_bits(recipe, dataset)))
 
 
 def with_what_stands_before(model: IntegerModel, dataset: Dataset) -> IntegerModel:

@@ -38,7 +38,7 @@ class Reading:
     """What the device reads each step: integer * scale, scale 2^-fraction_bits, in `unit`; each channel's where they differ. channels:
     their names, where known.
 
-    readings_a_step: that many side by side, begun every `stride` readings.
+    readings_a_step: that many side by side, begun every `stride` readings. sample_rate, full_scale: as of manifest.InputFormat.
     """
 
     fraction_bits: FractionBits
@@ -47,6 +47,8 @@ class Reading:
     channels: tuple[str, ...]
     readings_a_step: int = 1
     stride: int = 1
+    sample_rate: float | None = None
+    full_scale: float | tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def inspect(path: Path) -> Inspection:
     manifest, model = directory.manifest(), read_model(directory)
     entry = manifest.input
     bits, step = entry.fraction_bits, (entry.readings_a_step or 1, entry.stride or 1)
-    reading = Reading(bits, scales(bits), entry.unit or "", entry.channels, *step)
+    reading = Reading(bits, scales(bits), entry.unit or "", entry.channels, *step, entry.sample_rate, entry.full_scale)
     return replace(inspect_model(model), reading=reading, samples=_samples(manifest.samples, model))
 
 

@@ -55,18 +55,30 @@ def describe_origin(recipe: Recipe, net: Net, dataset: Dataset) -> dict[str, Any
             "dtype": "int16",
             "fraction_bits": bits,
             "scale": scales(bits),
-            **({} if isinstance(dataset, FeatureDataset) else {"unit": recipe.data.unit}),
+            **({} if isinstance(dataset, FeatureDataset) else _of_readings(recipe)),
             "channels": list(dataset.channels),
             "shape": list(dataset.train.x.shape[-1:] if net.cells else net.layer_modules[0].plan.input_shape),
             "readings_a_step": readings,
             "stride": stride,
         },
-        **({"samples": _samples(recipe, dataset).model_dump(mode="json")} if isinstance(dataset, FeatureDataset) else {}),
+        **(
+            {"samples": _samples(recipe, dataset).model_dump(mode="json", exclude_none=True)} if isinstance(dataset, FeatureDataset) else {}
+        ),
         **({"alignment": worn.model_dump(mode="json")} if (worn := alignment_in(dataset)) else {}),
         "seed": recipe.train.seed,
         "threads": recipe.train.threads,
         "versions": versions(recipe),
     }
+
+
+def _of_readings(recipe: Recipe) -> dict[str, Any]:
+    """What the manifest says of readings that a net reads as they are."""
+    rate = recipe.data.sample_rate
+    return {"unit": recipe.data.unit, **({} if rate is None else {"sample_rate": rate}), **_full_scale(recipe)}
+
+
+def _full_scale(recipe: Recipe) -> dict[str, Any]:
+    return {} if recipe.data.full_scale is None else {"full_scale": recipe.data.full_scale}
 
 
 def alignment_in(dataset: Dataset) -> Alignment | None:
@@ -78,7 +90,9 @@ def _samples(recipe: Recipe, dataset: FeatureDataset) -> SampleFormat:
     """What the device reads, where that is not what the net reads."""
     clips, unit = dataset.clips, recipe.data.unit
     rate, channels = clips.train.sample_rate, clips.train.channels
-    return SampleFormat(sample_rate=rate, channels=channels, fraction_bits=clips.fraction_bits, unit=unit, names=clips.channels)
+    return SampleFormat(
+        sample_rate=rate, channels=channels, fraction_bits=clips.fraction_bits, unit=unit, names=clips.channels, **_full_scale(recipe)
+    )
 
 
 def _test_streams(recipe: Recipe, dataset: Dataset) -> dict[str, str]:

@@ -49,7 +49,7 @@ from .decision import (
     refuse_without_steps,
 )
 from .exports import EXPORTED
-from .features import LoadReadings, load_readings, sound_of, with_what_stands_before
+from .features import LoadReadings, load_readings, sound_of, with_sensor, with_what_stands_before
 from .fine_tuning import compressed_net, fine_tune, read_float_net, tell_limited
 from .golden_rows import kept_rows
 from .golden_vectors import answers, decode_vectors, vector_files
@@ -186,7 +186,8 @@ def _quantize(
     for name in widen_unproved(net):
         listener.warning(f"layer {name} computes in int16: with int8 activations its rounding could differ from one runtime to the next")
     model = lower(net, manifest.name, dataset.classes, streaming=recipe.model.streaming)
-    model, chosen = in_streams(recipe, manifest, with_what_stands_before(model, dataset), dataset, listener)
+    model = with_sensor(with_what_stands_before(model, dataset), recipe, dataset)
+    model, chosen = in_streams(recipe, manifest, model, dataset, listener)
     reader = Reader.of(manifest, model)
     readings = replace(dataset.test, x=reader.integers(dataset.test.x)[0])
     test = reader.steps(readings)

@@ -63,7 +63,7 @@ def test_much_data_is_walked_through_by_the_compiled_loop_where_there_is_a_compi
     assert with_loop(recipe, net, dataset).train.loop == "torch"
     monkeypatch.setattr("rescomp.stages.defaults.SHORT", 100)
     found = []
-    monkeypatch.setattr("rescomp.stages.defaults.use_loop", lambda net, loop: found.append(loop))
+    monkeypatch.setattr("rescomp.models.use_loop", lambda net, loop: found.append(loop))
     assert with_loop(recipe, net, dataset).train.loop == "compiled"
     for asked in ("train.loop=torch", "train.device=cuda"):
         assert with_loop(revise(recipe, [asked]), net, dataset).train.loop == "torch"
@@ -74,6 +74,6 @@ def test_much_data_is_walked_through_by_the_compiled_loop_where_there_is_a_compi
         if loop == "compiled":
             raise MissingToolError("no compiler")
 
-    monkeypatch.setattr("rescomp.stages.defaults.use_loop", without_compiler)
+    monkeypatch.setattr("rescomp.models.use_loop", without_compiler)
     assert with_loop(recipe, net, dataset).train.loop == "torch"
     assert found[2:] == ["compiled", "torch"]

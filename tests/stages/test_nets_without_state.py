@@ -588,5 +588,5 @@ def test_mistakes_get_one_sentence_and_their_exit_code(arguments, code, text, ow
     captured = capsys.readouterr()
     assert text in captured.err
     assert "Traceback" not in captured.err
-    assert captured.err.strip().count("\n") == 0
+    assert [line.startswith("read ") for line in captured.err.splitlines()[:-1]] in ([], [True])
     assert not (tmp_path / "out").exists()

@@ -284,4 +284,4 @@ def test_a_model_knows_the_names_that_its_arrays_gave_and_refuses_other_ones(tmp
             stages.evaluate(model, source=named_arrays(tmp_path / "new.npz", **changes))
     assert stages.predict(model, named_arrays(tmp_path / "new.npz", y=None, group=None), tmp_path / "answers.csv").rows == 24
     assert main(["train", "--data", str(tmp_path / "own.npz"), "--set", "data.unit=m/s2", "-o", str(tmp_path / "other")]) == 2
-    assert "is in 'g', and data.unit says 'm/s2': correct one" in capsys.readouterr().err
+    assert "says unit = 'g', and the recipe data.unit = 'm/s2': correct one" in capsys.readouterr().err
