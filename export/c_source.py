@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from dataclasses import dataclass
 from .. import __version__
 from ..graph.alignment import ALIGNMENT_STATE, MOST_CALIBRATED, align_of
 from ..graph.decide import NO_DECISION, UNKNOWN_DECISION, decision_of
-from ..graph.formats import FractionBits
 from ..graph.ir import IntegerModel
 from ..graph.ops import Align
 from ..graph.serialize import CONTRACT, digest
 from ..targets.kernel_choice import Target
 from ..targets.scratch import WORD
 from .c_declarations import CODE_WIDTH, ConstArray, FunctionBody, LayerCode, Parameter, Tap, commented
+from .c_literals import fraction_bits, quoted, sensor_numbers
 from .kernel_table import HEADERS, kernels_of
 
 API_VERSION = 4
@@ -232,7 +231,7 @@ class Source:
         numbers |= {f"{m}_{each.macro}_SIZE": each.type.size for each in self.inputs} | {f"{m}_CLASSES": self.scores.type.size}
         read = [(f"{m}_{each.macro}", each.type.format, self.model.input_channel_bits) for each in self.inputs]
         for prefix, format, channel_bits in (*read, (f"{m}_SCORE", self.scores.type.format, ())):
-            numbers |= _fraction_bits(prefix, channel_bits or format.fraction_bits)
+            numbers |= fraction_bits(prefix, channel_bits or format.fraction_bits)
             numbers |= {f"{prefix}_LOW": format.low, f"{prefix}_HIGH": format.high}
         numbers |= {f"{m}_UNKNOWN": UNKNOWN_DECISION, f"{m}_NO_DECISION": NO_DECISION} if self.decide_states else {}
         numbers |= {f"{m}_MOST_CALIBRATED": self.most_calibrated} if self.align else {}
@@ -248,10 +247,8 @@ class Source:
             numbers |= {f"{m}_STREAM_LISTENER_BYTES": self.stream_listener_bytes} if self.model.policy else {}
             sampling = self.model.sampling
             numbers |= {f"{m}_SAMPLE_RATE": sampling.rate} if sampling else {}
-            numbers |= _fraction_bits(f"{m}_SAMPLE", self.model.channel_bits or (sampling.fraction_bits if sampling else ()))
-        if (sensor := self.model.sensor) is not None:
-            numbers |= {f"{self.sensor_macro}_MILLIHERTZ": sensor.millihertz} if sensor.millihertz else {}
-            numbers |= {f"{self.sensor_macro}_FULL_SCALE_{channel}": each for channel, each in enumerate(sensor.full_scale)}
+            numbers |= fraction_bits(f"{m}_SAMPLE", self.model.channel_bits or (sampling.fraction_bits if sampling else ()))
+        numbers |= sensor_numbers(self.sensor_macro, self.model.sensor)
         numbers |= {f"{m}_STATE_BYTES": self.state_bytes, f"{m}_SCRATCH_BYTES": self.scratch_bytes}
         numbers |= {f"{m}_CONST_BYTES": self.constant_bytes, f"{m}_LAYERS": len(self.taps)}
         return numbers | {tap.macro: tap.index for tap in self.taps}
@@ -290,28 +287,14 @@ class Source:
     @property
     def quoted_unit(self) -> str:
         """The sensor's unit as a C string literal in plain ASCII."""
-        return _quote(self.model.sensor.unit if self.model.sensor else "")
+        return quoted(self.model.sensor.unit if self.model.sensor else "")
 
     @property
     def quoted_channels(self) -> list[str]:
         """The names of its channels likewise."""
-        return [_quote(name) for name in (self.model.sensor.channels if self.model.sensor else ())]
+        return [quoted(name) for name in (self.model.sensor.channels if self.model.sensor else ())]
 
     @property
     def quoted_classes(self) -> list[str]:
         """The class labels as C string literals in plain ASCII."""
-        return [_quote(label) for label in self.model.classes]
-
-
-def _fraction_bits(prefix: str, bits: FractionBits) -> dict[str, int]:
-    """The macro for fraction bits, or those of each channel."""
-    if isinstance(bits, int):
-        return {f"{prefix}_FRACTION_BITS": bits}
-    return {f"{prefix}_FRACTION_BITS_{channel}": each for channel, each in enumerate(bits)}
-
-
-def _quote(label: str) -> str:
-    """A C string literal: three-digit octal escapes for all but harmless ASCII."""
-    plain = re.compile(r"[A-Za-z0-9 _.,:;+\-()\[\]#=<>]")
-    body = "".join(chr(byte) if plain.match(chr(byte)) and byte < 128 else f"\\{byte:03o}" for byte in label.encode())
-    return f'"{body}"'
+        return [quoted(label) for label in self.model.classes]
