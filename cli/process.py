@@ -18,6 +18,7 @@ from .devices import boards_command, doctor, flash
 from .failure import describe, tell
 from .making import quantize, run, train_command
 from .output import RESULT
+from .reporting import report_command
 from .searching import search_command
 from .writing import export_command, inspect, migrate, profile
 
@@ -28,7 +29,7 @@ Exit codes: 0 ok, 1 unexpected, 2 bad usage, recipe, data or artefact, 3 parity 
 _COMMANDS = (
     init_command,
     *(run, train_command, quantize, search_command),
-    *(verify, check, evaluate, predict),
+    *(verify, check, evaluate, predict, report_command),
     *(export_command, inspect, migrate, profile),
     *(boards_command, flash, doctor, completion),
 )

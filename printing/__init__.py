@@ -7,7 +7,7 @@ from .devices import print_boards, print_diagnosis, print_flashed
 from .output import show
 from .progress import TerminalListener, describe_epoch, describe_progress
 from .recognition import describe_streamed, print_evaluation, print_prediction
-from .runs import print_initial, print_migration, print_seeds, print_summary
+from .runs import print_initial, print_migration, print_seeds, print_summary, print_written
 from .searches import print_search
 from .tables import table
 
@@ -32,6 +32,7 @@ __all__ = [
     "print_seeds",
     "print_summary",
     "print_verification",
+    "print_written",
     "show",
     "table",
 ]

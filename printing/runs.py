@@ -11,6 +11,7 @@ from .output import show
 from .tables import table
 
 if TYPE_CHECKING:
+    from ..pages import Written
     from ..stages.figures import StreamedFigures
     from ..stages.initial import Initial
     from ..stages.migration import Migration
@@ -62,6 +63,11 @@ def _accuracies_and_counts(run: Summary) -> tuple[str, ...]:
     found = run.verification
     accuracies = f"{run.accuracy_float:.2%}", f"{run.accuracy_integer:.2%}"
     return *accuracies, f"{run.bytes['model']:,}", f"{found.compared:,}", f"{found.mismatches:,}"
+
+
+def print_written(result: Written) -> None:
+    """Where the page is."""
+    show(f"{result.output} holds {counted(len(result.models), 'model')} in {counted(result.bytes, 'byte')}")
 
 
 def print_initial(result: Initial) -> None:

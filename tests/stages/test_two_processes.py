@@ -50,6 +50,7 @@ READING = {
     "check": ["check", "M"],
     "boards": ["boards"],
     "doctor": ["doctor"],
+    "report": ["report", "M", "-o", "/dev/null/none.html"],
     "completion": ["completion", "bash"],
     "init": ["init", "--data", "japanese_vowels", "-o", "/dev/null/none.toml"],
 }
