@@ -256,10 +256,10 @@ def of(name: str, records: Sequence[Record]) -> dict[tuple[int, int], Record]:
     return {(record["fold"], record["draw"]): record for record in records if record["variant"] == name}
 
 
-def paired(own: Mapping[tuple[int, int], Record], beside: Mapping[tuple[int, int], Record]) -> Paired | None:
-    """None without two pairs, which have no standard error."""
+def paired(own: Mapping[tuple[int, int], Record], beside: Mapping[tuple[int, int], Record], judge: str = "integer") -> Paired | None:
+    """None without two pairs, which have no standard error. judge: which of a record's accuracies counts."""
     common = [key for key in own if key in beside]
-    differences = [100 * (own[key]["integer"] - beside[key]["integer"]) for key in common]
+    differences = [100 * (own[key][judge] - beside[key][judge]) for key in common]
     if len(differences) < 2:
         return None
     error = statistics.stdev(differences) / len(differences) ** 0.5
