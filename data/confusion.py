@@ -41,6 +41,13 @@ class Confusion:
         return tuple(hits / all_ if all_ else None for hits, all_ in zip(right, self.recordings.tolist(), strict=True))
 
     @property
+    def worst(self) -> tuple[int, int, int] | None:
+        """(class, the one that it is taken for most often, how often); None where every answer is right."""
+        wrong = self.counts - np.diag(np.diag(self.counts))
+        of, taken_for = (int(place) for place in np.unravel_index(int(wrong.argmax()), wrong.shape))
+        return (of, taken_for, int(wrong[of, taken_for])) if wrong.any() else None
+
+    @property
     def balanced_accuracy(self) -> float:
         """The mean recall of the classes that there are recordings of."""
         known = [each for each in self.recall if each is not None]

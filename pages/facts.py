@@ -72,10 +72,8 @@ class Facts:
     @property
     def worst_confusion(self) -> tuple[str, str, int] | None:
         """(class, what it is taken for most often, how often), None where nothing is wrong."""
-        wrong = self.confusion.counts - np.diag(np.diag(self.confusion.counts))
-        row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
-        count = int(wrong[row, column])
-        return (self.classes[row], self.classes[column], count) if count else None
+        worst = self.confusion.worst
+        return None if worst is None else (self.classes[worst[0]], self.classes[worst[1]], worst[2])
 
 
 def facts_of(path: Path, cores: Sequence[str], listener: Listener) -> Facts:

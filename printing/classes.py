@@ -9,7 +9,7 @@ from .tables import percent, table
 if TYPE_CHECKING:
     from ..manifest import ClassFigures, ClassFiguresOfNets
 
-CLASSES_SHOWN = 12
+CLASSES_SHOWN = 20
 """That are told one by one, those answered worst where there are more."""
 
 

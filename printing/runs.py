@@ -25,6 +25,8 @@ def print_summary(summary: Summary) -> None:
     show(f"\naccuracy   float {summary.accuracy_float:.2%}   integer {summary.accuracy_integer:.2%}{_in_a_stream(summary.streamed)}")
     if classes := describe_nets(summary.by_class):
         show(classes + "\n")
+    if (worst := summary.worst_confusion) is not None:
+        show(f"confused   {counted(worst[2], 'recording')} of {worst[0]} taken for {worst[1]}, more than of any other two classes\n")
     if (found := summary.calibrated) is not None:
         show(
             f"calibrated {found.accuracy:.2%} of {counted(found.recordings, 'recording')}, {found.as_they_are:.2%} of them without "

@@ -15,7 +15,7 @@ from ..manifest import NOT_KNOWN, NOTHING_TOLD, Calibrated, ClassFiguresOfNets, 
 from ..model_directory import ModelDirectory
 from ..recipe import Recipe
 from ..store import refuse_held
-from .artefacts import read_model
+from .artefacts import read_model, read_vectors
 from .beginning import read_first
 from .budget import Budget, parse_budget
 from .epochs import telling_how_to_resume
@@ -34,7 +34,8 @@ class Summary:
     """What `rescomp run` ends with. Accuracies are fractions; bytes by kind, `model` their sum; seconds of wall time.
 
     streamed: of the integer model in a stream, None for a net without state. calibrated: of one with an alignment. by_class: what
-    belongs to the two accuracies. warnings: the manifest's.
+    belongs to the two accuracies. worst_confusion: a class, what the integer model takes it for most often, and how often; None where all
+    its answers are right. warnings: the manifest's.
     """
 
     accuracy_float: float
@@ -46,6 +47,7 @@ class Summary:
     streamed: StreamedFigures | None = None
     calibrated: Calibrated | None = None
     by_class: ClassFiguresOfNets = NOT_KNOWN
+    worst_confusion: tuple[str, str, int] | None = None
     warnings: Warnings = NOTHING_TOLD
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +56,9 @@ class Summary:
             "schema": 1,
             "accuracy": {"float": self.accuracy_float, "integer": self.accuracy_integer},
             "by_class": self.by_class.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "worst_confusion": None
+            if (worst := self.worst_confusion) is None
+            else dict(zip(("class", "answer", "recordings"), worst, strict=True)),
             "streamed": None if self.streamed is None else self.streamed.model_dump(mode="json"),
             **({} if self.calibrated is None else {"calibrated": self.calibrated.model_dump(mode="json")}),
             "bytes": self.bytes,
@@ -114,16 +119,19 @@ def summary_of(directory: ModelDirectory, verification: Verification, start: flo
     manifest = directory.manifest()
     if manifest.accuracy.float_ is None or manifest.accuracy.integer is None:
         raise InputError(f"{directory.path} does not say how accurate its nets are, so it is damaged: train the model again")
+    model = read_model(directory)
+    worst = read_vectors(directory, model).confusion.worst
     return Summary(
         accuracy_float=manifest.accuracy.float_,
         accuracy_integer=manifest.accuracy.integer,
-        bytes=constant_bytes(read_model(directory)),
+        bytes=constant_bytes(model),
         verification=verification,
         seconds=0.0 if start is None else time.monotonic() - start,
         model_dir=directory.path,
         streamed=streamed,
         calibrated=manifest.calibrated,
         by_class=manifest.by_class,
+        worst_confusion=None if worst is None else (model.class_names[worst[0]], model.class_names[worst[1]], worst[2]),
         warnings=manifest.warnings,
     )
 

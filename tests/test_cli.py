@@ -53,7 +53,18 @@ def test_run_prints_one_json_document(data, tmp_path):
     result = rescomp("run", "--data", data, "--weights", "int8", "--json", "-o", tmp_path / "out", *QUICK)
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert set(document) == {"schema", "accuracy", "by_class", "streamed", "bytes", "warnings", "witnesses", "seconds", "model_dir"}
+    assert set(document) == {
+        "schema",
+        "accuracy",
+        "by_class",
+        "worst_confusion",
+        "streamed",
+        "bytes",
+        "warnings",
+        "witnesses",
+        "seconds",
+        "model_dir",
+    }
     assert document["schema"] == 1
     assert set(document["bytes"]) == {"weights", "scales", "biases", "tables", "model"}
     assert sum(document["bytes"].values()) == 2 * document["bytes"]["model"]

@@ -28,7 +28,7 @@ def test_an_epoch_says_all_of_it(seconds, text):
 def test_every_class_is_told_and_of_many_those_answered_worst():
     few = {"float": ClassFigures(balanced_accuracy=0.75, macro_f1=0.5, recall={"b": 1.0, "a": 0.5})}
     assert recall_table(few).splitlines() == ["recall    float", "------  -------", "b       100.00%", "a        50.00%"]
-    names = [f"c{number:02}" for number in range(20)]
+    names = [f"c{number:02}" for number in range(28)]
     figures = {"balanced_accuracy": 0.5, "macro_f1": 0.5}
     first = ClassFigures(**figures, recall=dict.fromkeys(names, 0.25))
     last = ClassFigures(**figures, recall={name: 1 - 0.03125 * number for number, name in enumerate(names)})

@@ -33,7 +33,7 @@ def test_it_holds_the_package_and_nothing_else(wheel):
     built, listed = wheel
     names = {name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name}
     code = {f"rescomp/{name}" for name in listed if name.endswith(".py") and not name.startswith(NOT_SHIPPED)}
-    folders = ("boards/", "firmware_templates/", "data/bundled/", "models/recurrent/compiled/", "validate/")
+    folders = ("boards/", "firmware_templates/", "data/bundled/", "models/recurrent/compiled/", "pages/", "validate/")
     data = {f"rescomp/{name}" for name in listed if name.startswith(folders) or name == "py.typed"}
     assert names == code | data
 

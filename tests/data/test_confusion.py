@@ -15,6 +15,8 @@ def test_each_figure_is_its_formula():
     assert found.counts.tolist() == [[81, 9, 0], [4, 4, 0], [2, 0, 0]]
     assert found.recordings.tolist() == [90, 8, 2]
     assert found.accuracy == 0.85
+    assert found.worst == (0, 1, 9)
+    assert Confusion.of(labels, labels, 3).worst is None
     assert found.recall == (0.9, 0.5, 0.0)
     assert found.balanced_accuracy == pytest.approx(float(Fraction(14, 30)), abs=1e-15)
     f1 = [Fraction(2 * 81, 90 + 87), Fraction(2 * 4, 8 + 13), Fraction(0)]
