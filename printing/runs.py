@@ -26,7 +26,7 @@ def print_summary(summary: Summary) -> None:
     if classes := describe_nets(summary.by_class):
         show(classes + "\n")
     if (worst := summary.worst_confusion) is not None:
-        show(f"confused   {counted(worst[2], 'recording')} of {worst[0]} taken for {worst[1]}, more than of any other two classes\n")
+        show(f"confused   {counted(worst[2], 'recording')} of {worst[0]} taken for {worst[1]}\n")
     if (found := summary.calibrated) is not None:
         show(
             f"calibrated {found.accuracy:.2%} of {counted(found.recordings, 'recording')}, {found.as_they_are:.2%} of them without "
