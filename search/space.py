@@ -15,6 +15,7 @@ from ..recipe import (
     READERS,
     WEIGHT_CONSTRAINTS,
     Recipe,
+    Sparse,
     Ternary,
     is_asked,
     parse_recipe,
@@ -33,6 +34,8 @@ _SHARES = (FULL, "1/2", "1/4")
 _RANKS = ("model.rank_w", "model.rank_u")
 _STORAGE, _DENSITY = "weights", "density"
 """Keys of a space that are options of the command line: --weights and --density."""
+_GRANULARITY = "granularity"
+"""Of what a density leaves out, of nets of layers: of its entry of compress."""
 _MATRICES = ("W", "U", "classifier")
 OVER_TIME, OF_IMAGES = (*CELL_KINDS, "resnet1d", "dscnn1d", "score1d"), ("resnet2d", "dscnn2d", "score2d")
 """The kinds of net that are tried where the recipe names none."""
@@ -73,6 +76,8 @@ DEFAULT_SPACE: Sequence[Dimension] = (
     Dimension(_DENSITY, (1.0, 0.5, 0.25), "cells", ("int8", "int4")),
 )
 """Beside the kind of net. A rank may be a share of the hidden size, and widths sixteenths of those that the kind has by default."""
+WHERE_LISTED: Sequence[Dimension] = (Dimension(_GRANULARITY, (), "layers"),)
+"""Drawn only where the recipe lists values of them."""
 
 
 class Space:
@@ -89,15 +94,19 @@ class Space:
         default = (Dimension("model.kind", OF_IMAGES if images else OVER_TIME), *DEFAULT_SPACE)
         free = (each for each in default if each.key not in asked and not _is_fixed(recipe, each.key, own_compress))
         listed = [self._listed(recipe, key, values) for key, values in asked.items()]
-        self.dimensions = sorted((*listed, *free), key=lambda each: (each.key != "model.kind", each.key != _STORAGE))
+        self.dimensions = sorted(
+            (*listed, *free), key=lambda each: (each.key != "model.kind", each.key != _STORAGE, each.key == _GRANULARITY)
+        )
 
     def _listed(self, recipe: Recipe, key: str, values: tuple[Any, ...]) -> Dimension:
         """A dimension that the recipe lists."""
         for refused, why in _REFUSED.items():
             if key == refused or key.startswith(f"{refused}."):
                 raise InputError(f"search.space lists {key}, and {why}: leave it out")
-        known = next((each for each in DEFAULT_SPACE if each.key == key), None)
+        known = next((each for each in (*DEFAULT_SPACE, *WHERE_LISTED) if each.key == key), None)
         dimension = Dimension(key, values) if known is None else replace(known, values=values)
+        if key == _DENSITY:
+            dimension = replace(dimension, net="any")  # by default cells alone, which a density was measured to help
         for value in values:
             self._check(dimension, value)
         if key.partition(".")[0] in ("model", "train", "quantize") and is_asked(recipe, key):
@@ -109,6 +118,8 @@ class Space:
         base = self.base
         if dimension.key == "model.widths" and base.model.kind in CELL_KINDS:
             base = base.model_copy(update={"model": base.model.model_copy(update={"kind": NET_KINDS[0]})})  # one that has widths
+        if dimension.key == _GRANULARITY and not _is_sparse(base):
+            base = revise(base, density=0.5)  # one that has it
         try:
             _applied(base, dimension.key, value)
         except InputError as error:
@@ -132,6 +143,8 @@ class Space:
         if model.stages is not None and dimension.key in dict(unread_by_stages(model)):
             return False
         if dimension.net != "any" and (dimension.net == "cells") != has_cells:
+            return False
+        if dimension.key == _GRANULARITY and not _is_sparse(self.base) and chosen.get(_DENSITY, 1) == 1:
             return False
         return not dimension.storages or chosen.get(_STORAGE, dimension.storages[0]) in dimension.storages
 
@@ -163,6 +176,11 @@ def _spelled_once(chosen: Chosen) -> Chosen:
     return {**chosen, _STORAGE: others, **{key: ALIKE if value == others else value for key, value in stored.items()}}
 
 
+def _is_sparse(recipe: Recipe) -> bool:
+    """Whether its weights are, whatever is drawn."""
+    return any(isinstance(entry, Sparse) for entry in recipe.compress)
+
+
 def _is_fixed(recipe: Recipe, key: str, own_compress: bool) -> bool:
     """Whether the recipe says what a dimension of DEFAULT_SPACE would vary."""
     section, _, name = key.partition(".")
@@ -185,6 +203,8 @@ def _applied(recipe: Recipe, key: str, value: Any) -> Recipe:
         return revise(recipe, weights=_one_of(value, WEIGHT_CONSTRAINTS))
     if key == _DENSITY:
         return recipe if value == 1 else revise(recipe, density=_positive(value))
+    if key == _GRANULARITY:
+        key = f"compress.{_GRANULARITY}"
     if key.startswith(f"{_STORAGE}."):
         return _with_storage_of(recipe, key.partition(".")[2], value)
     if key == "compress":

@@ -102,3 +102,17 @@ def test_every_storage_of_every_matrix_is_a_recipe():
     found, storages = space("model.kind=gru", "model.hidden_size=8"), ("alike", "int8", "int4")
     for base, *own in product(("int8", "int4", "ternary"), *[storages] * 3):
         found.recipe({"weights": base, **dict(zip(("weights.W", "weights.U", "weights.classifier"), own, strict=True))})
+
+
+def test_a_listed_density_is_drawn_of_layers_too_and_its_granularity_where_something_is_left_out():
+    found = space("model.kind=resnet1d", 'search.space={"density" = [1.0, 0.5], "granularity" = ["weight", "kernel"]}')
+
+    def drawn(density):
+        return found.draw(lambda each: density if each.key == "density" else "int8" if each.key == "weights" else each.values[-1])
+
+    (sparse, _), (alone,) = found.recipe(drawn(0.5)).compress, found.recipe(drawn(1.0)).compress
+    assert (sparse.kind, sparse.density, sparse.granularity, alone.kind) == ("sparse", 0.5, "kernel", "quantize")
+    assert "granularity" not in drawn(1.0)
+    assert "granularity" not in keys(space()), "only where it is listed"
+    with pytest.raises(InputError, match=r"search\.space lists granularity"):
+        space("model.kind=resnet1d", 'search.space={"granularity" = ["row"]}')

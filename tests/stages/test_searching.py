@@ -21,6 +21,7 @@ from rescomp.stages.features import load_readings
 from rescomp.stages.right_answers import confusion_in_a_row
 from rescomp.stages.subjects import recordings_of
 from rescomp.stages.withheld import withheld
+from rescomp.tests.data.wav_files import write_wav
 
 SPACE = 'search.space={"model.hidden_size" = [4, 8], "weights" = ["int8", "int4"]}'
 ASKED = (
@@ -132,3 +133,23 @@ def test_candidates_that_read_more_at_once_than_a_recording_has_are_priced_as_no
     assert result.outcomes["trained"] == 2
     assert result.outcomes["no net"] >= 1
     assert all('"model.readings": 1' in json.dumps(dict(each.chosen)) for each in result.front)
+
+
+@pytest.mark.parametrize(("kind", "widths"), [("resnet1d", "[4, 8]"), ("dscnn2d", "[2, 4]")])
+def test_a_residual_net_over_frames_is_searched_for_and_made_by_hand_to_the_byte(kind, widths, tmp_path):
+    """Behind a front-end: over time, and with frames as an image."""
+    rng = np.random.default_rng(0)
+    for place in range(16):
+        wave = 6000 * np.sin(2 * np.pi * (300, 1400)[place % 2] * np.arange(1200) / 8000) + rng.normal(size=1200) * 300
+        write_wav(tmp_path / "words" / ("low", "high")[place % 2] / f"{place:08x}_nohash_0.wav", np.round(wave), 8000)
+    front = ("frontend.length=200", "frontend.hop=160", "frontend.bands=6", "train.epochs=1", "quantize.epochs=1")
+    net = (f"model.kind={kind}", "model.blocks=1", "model.kernel_size=3", "compress.0.scale=power_of_two")
+    asked = (*front, *net, "search.trials=2", "search.finalists=0", "search.rungs=[1.0]")
+    recipe = load_recipe(None, [f"data.source={tmp_path / 'words'}", *asked, f'search.space={{"model.widths" = {widths}}}'])
+    result = stages.search_recipes(recipe, tmp_path / "s")
+    assert result.outcomes["trained"] == 2
+    (best, *_) = result.front
+    by_hand = load_recipe(tmp_path / "s" / "front" / f"trial-{best.trial}.toml")
+    stages.train_model(by_hand, tmp_path / "m")
+    stages.quantize(tmp_path / "m")
+    assert digest(read_model(ModelDirectory.open(tmp_path / "m"))) == best.graph_sha256
