@@ -16,6 +16,7 @@ from .beginning import init_command
 from .completion import VARIABLE, answer_shell, completion
 from .devices import boards_command, doctor, flash
 from .failure import describe, tell
+from .importing import import_command
 from .making import quantize, run, train_command
 from .output import RESULT
 from .reporting import report_command
@@ -28,7 +29,7 @@ Exit codes: 0 ok, 1 unexpected, 2 bad usage, recipe, data or artefact, 3 parity 
 """
 _COMMANDS = (
     init_command,
-    *(run, train_command, quantize, search_command),
+    *(run, train_command, quantize, search_command, import_command),
     *(verify, check, evaluate, predict, report_command),
     *(export_command, inspect, migrate, profile),
     *(boards_command, flash, doctor, completion),

@@ -160,7 +160,9 @@ def _shape(section: ModelSection, input_shape: tuple[int, ...], classes: int) ->
 
 
 def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: int, folder: Path | None) -> nn.Module:
-    """What `package.module:function` gives for (input_shape, classes), with the weights of model.weights if there are any."""
+    """What an ONNX file holds, or `package.module:function` gives for (input_shape, classes), with the weights of model.weights if any."""
+    if section.is_onnx:
+        return _onnx_module(section, input_shape, classes)
     module = call_own_function(section.kind, input_shape, classes, folder)
     if not isinstance(module, nn.Module):
         raise InputError(f"{section.kind} gave a {type(module).__name__}: it must give a torch.nn.Module")
@@ -169,6 +171,19 @@ def _own_module(section: ModelSection, input_shape: tuple[int, ...], classes: in
     origin = section.weights or f"what {section.kind} gave"
     refuse_unusable(module, origin, "it is no net that was trained to an end")
     return module
+
+
+def _onnx_module(section: ModelSection, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """What the ONNX file holds. The packages that read it are imported here alone."""
+    if section.weights is not None:
+        raise InputError(f"{section.kind} holds its weights: leave model.weights out")
+    from .onnx_net.read import read_onnx
+
+    imported = read_onnx(Path(section.kind), input_shape)
+    if imported.file.classes != classes:
+        given = f"{section.kind} gives {counted(imported.file.classes, 'score')}"
+        raise InputError(f"{given}, and the data have {counted(classes, 'class')}: give data of the classes that the net knows")
+    return imported.module
 
 
 def refuse_unusable(module: nn.Module, origin: str, remedy: str) -> None:

@@ -4,6 +4,7 @@ from .classes import in_brackets
 from .comparison import print_check, print_verification
 from .costs import print_inspection, print_picture, print_profile
 from .devices import print_boards, print_diagnosis, print_flashed
+from .imports import print_imported
 from .output import show
 from .progress import TerminalListener, describe_epoch, describe_progress
 from .recognition import describe_streamed, print_evaluation, print_prediction
@@ -22,6 +23,7 @@ __all__ = [
     "print_diagnosis",
     "print_evaluation",
     "print_flashed",
+    "print_imported",
     "print_initial",
     "print_inspection",
     "print_migration",

@@ -45,7 +45,7 @@ class Recipe(RecipeSection):
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         """`compress`, with what it leaves to the training: Arenas where no float net is trained, or given, before."""
-        scratch = self.train.epochs == 0 and self.model.weights is None
+        scratch = self.train.epochs == 0 and not self.model.brings_weights
         return tuple(
             entry.model_copy(update={"arenas": scratch}) if isinstance(entry, Ternary) and entry.arenas is None else entry
             for entry in self.compress

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ..errors import nearest
 from ..model_names import CELL_KINDS, is_model_name, model_name_of
+from ..text_files import is_shown
 from .model_stages import MOST_CELLS, MOST_STAGES, CellStage, Stage, fault_of, front_of, readings_of
 from .section import GivenPath, RecipeSection
 
@@ -31,10 +32,18 @@ def _model_name(name: str) -> str:
 
 
 def _model_kind(kind: str) -> str:
-    if kind not in (*MODEL_KINDS, STAGES) and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+    own = re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind) or (is_onnx_file(kind) and is_shown(kind))
+    if kind not in (*MODEL_KINDS, STAGES) and not own:
         known = ", ".join(MODEL_KINDS)
-        raise ValueError(f"the nearest value is {nearest(kind, MODEL_KINDS)!r} (of {known}; or package.module:function, your own net)")
+        raise ValueError(
+            f"the nearest value is {nearest(kind, MODEL_KINDS)!r} (of {known}; package.module:function, your own net; or FILE.onnx)"
+        )
     return kind
+
+
+def is_onnx_file(kind: str) -> bool:
+    """Whether a kind is the path of an ONNX file."""
+    return kind.lower().endswith(".onnx")
 
 
 class ModelSection(RecipeSection):
@@ -65,7 +74,7 @@ class ModelSection(RecipeSection):
     no later readings, and the device takes a few readings at a time and keeps what the layers still need.
 
     kind `package.module:function`: your own net, what function(input_shape, classes) gives, channels last in input_shape; weights: its
-    state dict in a .safetensors file.
+    state dict in a .safetensors file. kind `FILE.onnx`: the float net in that file, with its weights.
     """
 
     kind: Annotated[str, AfterValidator(_model_kind)] = "fastgrnn"
@@ -97,7 +106,8 @@ class ModelSection(RecipeSection):
     @classmethod
     def _own_weights_meet_raw_readings(cls, value: Any) -> Any:
         """Weights come with whatever their author did to the readings: nothing more is put before them unless it is asked for."""
-        raw = isinstance(value, dict) and value.get("weights") is not None and "normalization" not in value
+        given = isinstance(value, dict) and (value.get("weights") is not None or is_onnx_file(str(value.get("kind", ""))))
+        raw = given and "normalization" not in value
         return {**value, "normalization": "none"} if raw else value
 
     @model_validator(mode="before")
@@ -140,5 +150,15 @@ class ModelSection(RecipeSection):
 
     @property
     def is_own(self) -> bool:
-        """Whether the user's own function builds the net."""
-        return ":" in self.kind
+        """Whether the user's own function builds the net, or their ONNX file holds it."""
+        return ":" in self.kind or self.is_onnx
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether an ONNX file holds the net, its weights included."""
+        return is_onnx_file(self.kind)
+
+    @property
+    def brings_weights(self) -> bool:
+        """Whether the net begins with weights that were trained before."""
+        return self.weights is not None or self.is_onnx

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .exporting import export_model
     from .flashing import flash
+    from .importing import import_onnx
     from .initial import init
     from .inspection import inspect
     from .migration import migrate
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "flash",
+    "import_onnx",
     "init",
     "inspect",
     "migrate",
@@ -67,6 +69,7 @@ _HOME: Mapping[str, str] = {
     "evaluate": ".evaluation",
     "export_model": ".exporting",
     "flash": ".flashing",
+    "import_onnx": ".importing",
     "init": ".initial",
     "inspect": ".inspection",
     "migrate": ".migration",
