@@ -19,7 +19,7 @@ DRAWN = 32
 """Random inputs that are compared, beside as many of the data's."""
 TOLERANCE = 1e-4
 """Of the largest magnitude among the scores: what float32 sums in another order may differ by. Integers are compared exactly, later."""
-Floats = npt.NDArray[np.float32]
+_Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FloatParity:
     of: float
 
 
-def float_parity(imported: ImportedNet, net: Net, x: Floats) -> FloatParity:
+def float_parity(imported: ImportedNet, net: Net, x: _Floats) -> FloatParity:
     """Compare on data [samples, *shape], channels last, and on drawn inputs of their spread.
 
     Raises InputError where onnxruntime does not run the file, ParityError past the tolerance, MissingToolError without onnxruntime.
@@ -57,7 +57,7 @@ def float_parity(imported: ImportedNet, net: Net, x: Floats) -> FloatParity:
     return found
 
 
-def _by_onnxruntime(imported: ImportedNet, x: Floats) -> Floats:
+def _by_onnxruntime(imported: ImportedNet, x: _Floats) -> _Floats:
     """What the file gives, [samples, classes], one thread, as many samples at a time as it was exported for."""
     try:
         runtime: Any = importlib.import_module("onnxruntime")
@@ -76,5 +76,5 @@ def _by_onnxruntime(imported: ImportedNet, x: Floats) -> Floats:
     except Exception as error:  # onnxruntime's have no base of their own
         first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"onnxruntime does not run {Path(file.path)} ({first}): export it again") from error
-    result: Floats = np.concatenate(given).reshape(len(padded), -1)[: len(x)].astype(np.float32)
+    result: _Floats = np.concatenate(given).reshape(len(padded), -1)[: len(x)].astype(np.float32)
     return result

@@ -29,16 +29,9 @@ from .quantization import quantize
 from .readings import Reader
 from .training import train_alone
 
-SAMPLES = 256
+SAMPLES_COMPARED = 256
 """Of the calibration data, whose values are compared layer by layer."""
 BATCH = 256
-POST_TRAINING: Mapping[str, Any] = {
-    "train.epochs": 0,
-    "quantize.epochs": 0,
-    "train.validation_fraction": 0,
-    "compress": [{"kind": "quantize", "bits": 8}],
-}
-"""What is other than a recipe's defaults: nothing is trained, and weights are int8."""
 NOTE = "the labels are the float net's own answers to the calibration data: an accuracy here is the agreement with it"
 
 
@@ -72,8 +65,7 @@ def import_onnx(
     listener.stage(f"read {file}")
     readings, channels, unit = _readings(calibrate)
     imported = read_onnx(file, readings.x.shape[1:])
-    keys = {"model.kind": str(file), "data.source": str(calibrate), **POST_TRAINING}
-    recipe = load_recipe(None, overrides, keys=keys)
+    recipe = _recipe(file, calibrate, overrides)
     if recipe.train.epochs or recipe.quantize.epochs:
         raise InputError(f"import trains nothing: leave the epochs at 0, and fine-tune by `rescomp train --from {path} --data LABELLED`")
     net = build_net(recipe.model, readings.x.shape[1:], imported.file.classes)
@@ -87,6 +79,19 @@ def import_onnx(
     agreement = quantize(path, listener=listener, load=load)
     layers = _compared(path, readings)
     return Imported(path, imported.layout, imported.dropped, parity, agreement, len(readings), layers)
+
+
+def _recipe(file: Path, calibrate: Path, overrides: Iterable[str]) -> Recipe:
+    """The defaults, but that nothing is trained and that weights are int8."""
+    keys: Mapping[str, Any] = {
+        "model.kind": str(file),
+        "data.source": str(calibrate),
+        "train.epochs": 0,
+        "train.validation_fraction": 0,
+        "quantize.epochs": 0,
+        "compress": [{"kind": "quantize", "bits": 8}],
+    }
+    return load_recipe(None, overrides, keys=keys)
 
 
 def _readings(path: Path) -> tuple[Split, tuple[str, ...], str]:
@@ -116,5 +121,5 @@ def _answered(net: Net, imported: ImportedNet, readings: Split, path: Path, chan
 def _compared(path: Path, readings: Split) -> Sequence[LayerError]:
     directory = ModelDirectory.open(path)
     recipe, manifest, model = load_recipe(path / "recipe.toml"), directory.manifest(), read_model(directory)
-    integers = Reader.of(manifest, model).integers(readings.x[:SAMPLES])[0].astype(np.int64)
-    return layer_errors(kept_net(directory, recipe), model, integers, readings.x[:SAMPLES].astype(np.float32))
+    integers = Reader.of(manifest, model).integers(readings.x[:SAMPLES_COMPARED])[0].astype(np.int64)
+    return layer_errors(kept_net(directory, recipe), model, integers, readings.x[:SAMPLES_COMPARED].astype(np.float32))

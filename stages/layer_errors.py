@@ -15,7 +15,7 @@ from ..graph.fixed_point import IntArray
 from ..graph.ir import IntegerModel
 from ..models import Net
 
-Floats = npt.NDArray[np.float64]
+_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def layer_errors(net: Net, model: IntegerModel, x: IntArray, readings: npt.NDArr
         if step.name not in values:
             continue
         format = types[step.name].format
-        real: Floats = wanted[step.name].permute(0, 2, 3, 1).reshape(len(x), -1).double().numpy()
+        real: _Floats = wanted[step.name].permute(0, 2, 3, 1).reshape(len(x), -1).double().numpy()
         unit = 2.0**-format.fraction_bits
         difference = values[step.name].reshape(len(x), -1) * unit - real
         outside = int(((real > (format.high + 0.5) * unit) | (real < (format.low - 0.5) * unit)).sum())

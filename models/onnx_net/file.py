@@ -16,7 +16,7 @@ from ...errors import InputError, UnsupportedError, counted
 from ...store import open_file
 
 OLDEST_OPSET = 13
-MOST_BYTES = 64 << 20
+MOST_FILE_BYTES = 64 << 20
 """Of a file: far more than a model of rescomp's may hold."""
 MOST_NODES = 2000
 _DOMAINS = ("", "ai.onnx")
@@ -66,11 +66,13 @@ def read_file(path: Path) -> OnnxFile:
 def _bytes_of(path: Path) -> bytes:
     try:
         with open_file(path) as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): check the path") from error
-    if len(data) > MOST_BYTES:
-        raise UnsupportedError(f"{path} is larger than {MOST_BYTES >> 20} MiB: no microcontroller takes such a net, import a smaller one")
+    if len(data) > MOST_FILE_BYTES:
+        raise UnsupportedError(
+            f"{path} is larger than {MOST_FILE_BYTES >> 20} MiB: no microcontroller takes such a net, import a smaller one"
+        )
     return data
 
 

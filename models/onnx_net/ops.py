@@ -19,7 +19,7 @@ from .program import Builder, FileValue, attributes_of
 from .shapes import flatten, reshape, squeeze, transpose, unsqueeze
 from .windows import average_pool, convolution, global_average, global_maximum, max_pool, mean, pad
 
-Reader = Callable[[Builder, onnx.NodeProto], FileValue]
+OpReader = Callable[[Builder, onnx.NodeProto], FileValue]
 
 
 def _gemm(builder: Builder, node: onnx.NodeProto) -> FileValue:
@@ -144,7 +144,7 @@ def _called(function: Callable[..., Any], *values: Any) -> Tensor:
     return result
 
 
-def _pointwise(function: Callable[[Tensor], Tensor]) -> Reader:
+def _pointwise(function: Callable[[Tensor], Tensor]) -> OpReader:
     """A function of each entry."""
 
     def read(builder: Builder, node: onnx.NodeProto) -> FileValue:
@@ -158,7 +158,7 @@ def _same(builder: Builder, node: onnx.NodeProto) -> FileValue:
     return builder.value(node)
 
 
-OPS: Mapping[str, Reader] = {
+OPS: Mapping[str, OpReader] = {
     "Conv": convolution,
     "Gemm": _gemm,
     "MatMul": _matmul,

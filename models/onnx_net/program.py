@@ -52,7 +52,7 @@ class FileValue:
 
 
 @dataclass(frozen=True)
-class Call:
+class OnnxCall:
     """One call of the module's forward: what it makes of which values."""
 
     output: str
@@ -65,7 +65,7 @@ class OnnxModule(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls: list[OnnxCall] = []
         self.result = ""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class Builder:
         if math.prod(value.sizes.values()) > MOST_ENTRIES:
             raise UnsupportedError(f"{self.file.path} makes a value of more than {MOST_ENTRIES:,} entries: import a smaller net")
         made = replace(value, name=f"v{len(self.module.calls)}")
-        self.module.calls.append(Call(made.name, tuple(each.name for each in inputs), function))
+        self.module.calls.append(OnnxCall(made.name, tuple(each.name for each in inputs), function))
         return made
 
     def layer(self, kind: str, value: FileValue, source: FileValue, module: nn.Module) -> FileValue:
