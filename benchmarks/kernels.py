@@ -14,18 +14,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from kernel_programs import Form, code_bytes, count_form
+from layer_counts import dense_count, depthwise_count
 from untrained import untrained
 
 from rescomp import DISTRIBUTION
-from rescomp.graph.fixed_point import Requantization
-from rescomp.graph.formats import Format, TensorType
-from rescomp.graph.ir import Graph, IntegerModel, Node, Value
-from rescomp.graph.ops import FullyConnected
-from rescomp.graph.weights import Int8Weight
 from rescomp.model_directory import write_atomically
 from rescomp.recipe import load_recipe
 from rescomp.stages.profiling import CoreProfile, profile_core
@@ -93,6 +88,7 @@ STEPS = (
 TERNARY_GOALS = {"M0": 5_000, "M3": 3_700, "M4": 3_700, "M33": 3_700, "RV32IMC": 5_600, "AVR": 15_800}
 DENSE_GOALS = {"M0": 17_500, "M3": 11_500, "M4": 7_500, "M33": 7_500, "RV32IMC": 17_000, "AVR": 50_000}
 """Of ternary 80x40 with int8 input and no requantization, and of int8 64x64 with it."""
+DEPTHWISE_GOALS = {"M0": 900_000, "M3": 480_000, "M4": 240_000, "M33": 240_000, "M55": 70_000, "RV32IMC": 600_000}
 FORMS = tuple(
     Form(activation, format) for activation in ("int8", "int16") for format in ("naive", "int8", "int4", "ternary", "ternary_tabled")
 )
@@ -126,7 +122,7 @@ def page(cores: Mapping[str, Core]) -> str:
     return PAGE.format(
         header=row("", *cores),
         rule=row("---", *("---" for _ in cores)),
-        goals="\n".join([ternary_row(cores), *dense_rows(cores), *(step_row(step, found) for step, found in steps)]),
+        goals="\n".join([ternary_row(cores), *dense_rows(cores), depthwise_row(cores), *(step_row(step, found) for step, found in steps)]),
         footprint="\n".join(line for step, found in steps for line in footprint_rows(step, found)),
         products="\n".join(size_rows(cores)),
         versions=f"{versions}, Python {platform.python_version()}; {tools}",
@@ -137,7 +133,7 @@ def profile_step(step: Step, core: Core) -> CoreProfile:
     """A step of the untrained model on noise."""
     entries = ",".join(step.compress)
     recipe = load_recipe(None, ["data.source=unused.npz", *step.shape, f"compress=[{entries}]"])
-    model = untrained(recipe, "net", step.spread, ("no", "yes"), 4)
+    model = untrained(recipe, "measured", step.spread, ("no", "yes"), 4)
     format = model.input.type.format
     x = np.random.default_rng(0).integers(format.low // 4, format.high // 4, (1, 4, *model.input.type.shape))
     return profile_core(Target(core), Job(model, Path(), x, np.array([4])))
@@ -159,17 +155,11 @@ def dense_rows(cores: Mapping[str, Core]) -> list[str]:
     return lines
 
 
-def dense_count(core: Core, dtype: Literal["int8", "int16"]) -> int:
-    """A fully connected layer of 64 rows and columns, requantization included."""
-    rng = np.random.default_rng(0)
-    format = Format(5, dtype)
-    multiplier = np.full(64, 1 << 14) if dtype == "int8" else rng.integers(1 << 14, 1 << 15, 64)
-    scales = Requantization(multiplier.astype(np.int32), np.full(64, 24, np.int32))
-    weight = Int8Weight(rng.integers(-31, 32, (64, 64), dtype=np.int8))
-    dense = Node("dense", FullyConnected(weight, np.zeros(0, np.int32), scales, format), ("x",), ("y",))
-    model = IntegerModel("net", {"whole": Graph("whole", (Value("x", TensorType((64,), format)),), (dense,), ("y",))})
-    x = rng.integers(-128, 128, (1, 64))
-    return profile_core(Target(core), Job(model, Path(), x, np.ones(1, np.int64))).layers[0].count
+def depthwise_row(cores: Mapping[str, Core]) -> str:
+    """A layer that a DS-CNN has four times. Its image does not fit an AVR."""
+    counts = {name: None if core.family is AVR else depthwise_count(core) for name, core in cores.items()}
+    cells = ("-" if n is None else against_goal(n, DEPTHWISE_GOALS.get(name)) for name, n in counts.items())
+    return row("depthwise convolution 3x3 of 25x5x64 with ReLU, int8 activations", *cells)
 
 
 def count(core: Core, form: Form, rows: int, columns: int) -> int | None:
@@ -256,7 +246,10 @@ r_w = 5, r_u = 40. The weights are random: what a step costs does not depend on 
 
 What bounds those that are missed: on M3 the four products of a step take about 8,400 of the 12,400 instructions, and each of them
 already costs one look-up and one addition for four weights. Short rows cost AVR about 110 cycles a pair of rows beside their products, so
-that a small model is faster with ternary weights than with int8 ones.
+that a small model is faster with ternary weights than with int8 ones. A depthwise convolution is plain C but on M4, M7, M33 and M55,
+which share a kernel of the DSP extension: four channels at once cost ten instructions for each position of the convolution's kernel, six of
+them to load and sign-extend inputs and weights. That is 152,000 here; the rest is what each four channels of a position, and each row of
+their kernel, cost beside. M0's code is counted on M3's machine, whose memory holds the image.
 
 ## Flash and RAM of these models, bytes
 

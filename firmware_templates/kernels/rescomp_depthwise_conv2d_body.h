@@ -3,29 +3,7 @@
  * The body of a depthwise convolution with int8 weights, for the file that includes it once and defines
  * RESCOMP_ACTIVATION (the type of inputs and outputs) and RESCOMP_KERNEL (the function's name).
  */
-#include "rescomp_kernels.h"
-#include "rescomp_window.h"
-
-/* One channel at one position; input and weight point to the channel's first entry. Along a row its entries are `channels` apart. */
-static int32_t channel_dot(const RESCOMP_ACTIVATION *input, const RESCOMP_FLASH int8_t *weight,
-                           const rescomp_conv2d_shape *shape, rescomp_window at)
-{
-    const rescomp_count count = rescomp_window_run(at, shape);
-    int32_t sum = 0;
-
-    if (count == 0) {
-        return 0;
-    }
-    for (rescomp_count i = at.top; i < at.bottom; ++i) {
-        const RESCOMP_ACTIVATION *const source = input + rescomp_window_source(at, shape, i);
-        const RESCOMP_FLASH int8_t *const factor = weight + rescomp_window_kernel(at, shape, i);
-
-        for (rescomp_count k = 0; k < count; k = (rescomp_count)(k + shape->input.channels)) {
-            sum += (int32_t)source[k] * factor[k];
-        }
-    }
-    return sum;
-}
+#include "rescomp_channel_dot.h"
 
 void RESCOMP_KERNEL(const RESCOMP_ACTIVATION *input, RESCOMP_ACTIVATION *output, rescomp_conv2d_shape shape,
                     const RESCOMP_FLASH int8_t *weight, rescomp_requantization by)
