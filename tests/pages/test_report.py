@@ -172,6 +172,24 @@ def test_charts_stand_whatever_the_numbers_are():
         assert Page(chart).open == []
 
 
+def luminance(colour):
+    """Relative luminance of #rrggbb, WCAG 2.1."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_texts_and_lines_stand_out_in_both_schemes(page):
+    schemes = re.findall(r":root \{(.*?)\}", page.read_text(), re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", scheme))
+        paper = luminance(colours["paper"])
+        for name, least in {"ink": 7.0, "soft": 4.5, **{f"c{number}": 3.0 for number in range(6)}}.items():
+            lighter, darker = sorted((luminance(colours[name]), paper), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= least, name
+
+
 MEASURE = "<script>document.title = [document.documentElement.scrollWidth, innerWidth].join(' ')</script></body>"
 
 
