@@ -247,6 +247,7 @@ def test_every_option_that_takes_a_path_is_known_to_refuse_an_empty_one():
     assert {name for _, name in PATHS} == {
         *(
             "",
+            "--calibrate",
             "--data",
             "--plot",
             "--recipe",

@@ -88,6 +88,7 @@ def test_public_names():
         "evaluate",
         "export_model",
         "flash",
+        "import_onnx",
         "init",
         "inspect",
         "migrate",

@@ -117,7 +117,7 @@ def test_toml_round_trip():
         ("model.name=uart", "choose another"),
         ("model.name=register", "choose another"),
         ("model.name=immintrin", "choose another"),
-        ("model.kind=renset1d", "the nearest value is 'resnet1d' .*or package.module:function, your own net"),
+        ("model.kind=renset1d", "the nearest value is 'resnet1d' .*package.module:function, your own net; or FILE.onnx"),
         ("model.kind=a.b:", "the nearest value is"),
         ("model.widths=[]", r"model\.widths"),
         ("model.widths=[0]", r"model\.widths"),

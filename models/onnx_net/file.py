@@ -19,6 +19,8 @@ OLDEST_OPSET = 13
 MOST_FILE_BYTES = 64 << 20
 """Of a file: far more than a model of rescomp's may hold."""
 MOST_NODES = 2000
+MOST_SAMPLES_A_BATCH = 1024
+"""Of the batch that a file may be bound to."""
 _DOMAINS = ("", "ai.onnx")
 
 
@@ -60,6 +62,10 @@ def read_file(path: Path) -> OnnxFile:
             "least: end the net with them"
         )
     batch = next(each for each in model.graph.input if each.name == source).type.tensor_type.shape.dim[0].dim_value
+    if not 0 <= batch <= MOST_SAMPLES_A_BATCH:
+        raise UnsupportedError(
+            f"{path} reads batches of {batch:,} samples: export it with an open batch, or of {MOST_SAMPLES_A_BATCH:,} at most"
+        )
     return OnnxFile(path, nodes, constants, source, shape, output, scores[0], data, batch)
 
 
