@@ -48,7 +48,11 @@ def read_onnx(path: Path, input_shape: tuple[int, ...]) -> ImportedNet:
             if reader is None:
                 remedy = INSTEAD.get(node.op_type, f"read are {', '.join(OPS)}")
                 raise UnsupportedError(f"{builder.where(node)} is not read: {remedy}")
-            builder.values[node.output[0]] = reader(builder, node)
+            try:
+                builder.values[node.output[0]] = reader(builder, node)
+            except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, RuntimeError) as error:
+                # onnx's checker lets pass what contradicts itself in constants, and torch and numpy refuse in their own words
+                raise InputError(f"{builder.where(node)} contradicts itself: export it again") from error
     if file.output not in builder.values:
         raise InputError(f"{path} gives {file.output[:80]!r}, which no node computes of its input: export it again")
     result = builder.flat(builder.values[file.output])

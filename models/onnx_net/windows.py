@@ -36,6 +36,8 @@ def convolution(builder: Builder, node: onnx.NodeProto) -> FileValue:
     groups = given.get("group", 1)
     if weight is None or weight.ndim != 2 + len(axes) or groups < 1 or weight.shape[1] * groups != x.sizes["c"] or len(weight) % groups:
         raise InputError(f"{where} has weights that do not fit the {x.sizes['c']} channels that it reads: export it again")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise InputError(f"{where} has a bias of shape {list(bias.shape)} for {len(weight)} channels: export it again")
     window = _window(where, given, x, axes, weight.shape[2:])
     x = _padded(builder, x, window)
     rank = len(x.positions)

@@ -110,6 +110,11 @@ REFUSED = {
         RescompError,
         "dilat|valid ONNX",
     ),
+    "a bias of two axes": (
+        lambda model: model.graph.initializer[0].CopyFrom(constant("b1", 8, 8)),
+        InputError,
+        "valid ONNX|has a bias of shape",
+    ),
     "no nodes": (lambda model: model.graph.ClearField("node"), InputError, "no ONNX file of a net"),
     "two inputs": (
         lambda model: model.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [1])),
