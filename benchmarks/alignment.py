@@ -1,4 +1,5 @@
-"""HAR-2 with 8 s of walking as a calibration: what an alignment of the worn device is worth. Writes docs/alignment.md.
+"""HAR-2 with 8 s of walking as a calibration: what an alignment of the worn device is worth. Writes docs/alignment.md,
+but for its last section, which benchmarks/alignment_frames.py writes.
 
     export RESCOMP_BENCHMARK_DATA=FOLDER                                  (holds uci_har.npz; or --data-folder FOLDER)
     python benchmarks/alignment.py --work DIRECTORY
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from alignment_classifier import FOLDS, classifier_accuracy, features_of, turned_to_both
 from alignment_data import AXES, CHANNELS, FRACTION_BITS, Worn, alignments, angles, op_of, read_side, reference_of, turned_by
+from alignment_frames import TITLE
 from har2_jobs import all_jobs, decode
 from net_stages import Progress, fine_tune, train_float
 from page_options import DATA_VARIABLE
@@ -166,7 +168,8 @@ def main() -> None:
         compared += check_device(path, sides["test"], op, turned["test"])
         print(nets, compared, flush=True)
     found = Found(nets, compared, classifiers, alike, angles(sides["train"], op))
-    OUTPUT.write_text("\n".join([*report(found), ""]), encoding="utf-8", newline="\n")
+    kept = OUTPUT.read_text(encoding="utf-8").partition(TITLE)[1:] if OUTPUT.is_file() else ()
+    OUTPUT.write_text("\n".join([*report(found), "", "".join(kept)]), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
