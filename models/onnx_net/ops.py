@@ -26,9 +26,10 @@ def _gemm(builder: Builder, node: onnx.NodeProto) -> FileValue:
     given, weight, bias = attributes_of(node), builder.constant(node, 1), builder.constant(node, 2)
     if given.get("transA", 0) or weight is None or weight.ndim != 2:
         raise UnsupportedError(f"{builder.where(node)} multiplies by no constant matrix, or turns what it reads: export a linear layer")
-    weight = (weight if given.get("transB", 0) else weight.T) * np.float32(given.get("alpha", 1.0))
-    if bias is not None:
-        bias = _a_row(builder, node, bias, len(weight)) * np.float32(given.get("beta", 1.0))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with the net
+        weight = (weight if given.get("transB", 0) else weight.T) * np.float32(given.get("alpha", 1.0))
+        if bias is not None:
+            bias = _a_row(builder, node, bias, len(weight)) * np.float32(given.get("beta", 1.0))
     return _linear(builder, node, builder.flat(builder.value(node)), weight, bias)
 
 
