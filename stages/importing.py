@@ -20,6 +20,7 @@ from ..model_directory import ModelDirectory
 from ..models import Net, build_net
 from ..models.onnx_net.read import ImportedNet, read_onnx
 from ..recipe import Recipe, load_recipe
+from ..store import refuse_held
 from .artefacts import read_model
 from .float_parity import FloatParity, float_parity
 from .kept_nets import kept_net
@@ -63,6 +64,7 @@ def import_onnx(
     """
     listener = listener or Silent()
     listener.stage(f"read {file}")
+    refuse_held(path)
     readings, channels, unit = _readings(calibrate)
     imported = read_onnx(file, readings.x.shape[1:])
     recipe = _recipe(file, calibrate, overrides)

@@ -34,6 +34,7 @@ WRITING = {
     "verify": (["verify", "M"], ["verify", "M", "--against", "c", "--samples", "1"]),
     "evaluate": (["evaluate", "M"], ["evaluate", "M", "--stream"]),
     "migrate": (["migrate", "M"],),
+    "import": (["import", "no-such-file.onnx", "--calibrate", "no-such-file.npz", "-o", "M"],),
     "flash": (["flash", "M", "--board", "qemu-cortex-m3"], ["flash", "M", "--board", "arduino-uno", "--port", "/dev/null"]),
     "run": (
         ["run", *FRESH, "M"],
