@@ -23,7 +23,8 @@ def print_search(result: SearchResult) -> None:
         for each in result.front
     ]
     show("\n" + table(header, rows))
-    show(f"\non validation recordings; of seeds: the mean over {1 + result.asked.repeats}")
+    seeds = f"; of seeds: the mean over {1 + result.asked.repeats}" if any(each.repeated for each in result.front) else ""
+    show(f"\non validation recordings{seeds}")
     show("; ".join(f"{counted(count, 'trial')} {outcome}" for outcome, count in result.outcomes.items()))
     show(f"{result.path}/front/ holds the recipes: rescomp run --recipe {result.path}/front/trial-N.toml -o DIRECTORY")
 

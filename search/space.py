@@ -83,15 +83,19 @@ WHERE_LISTED: Sequence[Dimension] = (Dimension(_GRANULARITY, (), "layers"),)
 class Space:
     """What the candidates of a recipe are drawn from. Raises InputError for a [search.space] that no candidate can be drawn from.
 
-    images: whether the data are images, which other kinds of net read.
+    recipe: as it was asked for; what it sets is not varied. images: whether the data are images, which other kinds of net read.
+    readings: that a cell reads side by side by default. complete: gives a candidate what neither the recipe nor the space sets.
     """
 
-    def __init__(self, recipe: Recipe, *, images: bool = False) -> None:
+    def __init__(
+        self, recipe: Recipe, *, images: bool = False, readings: int = 1, complete: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    ) -> None:
         asked = recipe.search.space if recipe.search is not None else {}
         own_compress = "compress" in recipe.model_fields_set
         changes: dict[str, Any] = {} if own_compress else {"compress": (Ternary(scale="power_of_two"),)}
         self.base = recipe.model_copy(update={"search": None, **changes})
-        default = (Dimension("model.kind", OF_IMAGES if images else OVER_TIME), *DEFAULT_SPACE)
+        self.complete = complete
+        default = (Dimension("model.kind", _kinds(recipe, images=images)), *(_of_data(each, readings) for each in DEFAULT_SPACE))
         free = (each for each in default if each.key not in asked and not _is_fixed(recipe, each.key, own_compress))
         listed = [self._listed(recipe, key, values) for key, values in asked.items()]
         self.dimensions = sorted(
@@ -153,7 +157,7 @@ class Space:
         recipe = self.base
         for key, value in _spelled_once(chosen).items():
             recipe = _applied(recipe, key, value)
-        recipe = parse_recipe(to_toml(recipe), "the candidate")
+        recipe = parse_recipe(to_toml(self.complete(recipe)), "the candidate")
         refuse_unread(recipe, "the candidate")
         return recipe
 
@@ -164,6 +168,19 @@ class Space:
             return next((value for value in dimension.values if _leaves(recipe, dimension.key, value)), None)
 
         return {key: value for key, value in self.draw(same).items() if value is not None}
+
+
+def _kinds(recipe: Recipe, *, images: bool) -> tuple[str, ...]:
+    """Of net that are tried: those that read every key of [model] which the recipe sets."""
+    kinds, named = OF_IMAGES if images else OVER_TIME, recipe.model.model_fields_set
+    return tuple(kind for kind in kinds if all(kind in READERS.get(name, (kind,)) for name in named)) or kinds
+
+
+def _of_data(dimension: Dimension, readings: int) -> Dimension:
+    """A dimension by default; readings side by side are about as many as the data's recordings ask for."""
+    if dimension.key != "model.readings" or readings <= 2:
+        return dimension
+    return replace(dimension, values=(readings // 2, readings, 2 * readings))
 
 
 def _spelled_once(chosen: Chosen) -> Chosen:

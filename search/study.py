@@ -17,7 +17,7 @@ from ..recipe import Recipe, SearchSection, to_toml
 from .front import Scored, dominates, losses
 from .space import Chosen, Dimension, Space
 from .storage import StudyStorage
-from .worker import OUTCOME, ended, in_state, run_one, wait_for_others
+from .worker import CHOSEN, OUTCOME, ended, in_state, run_one, wait_for_others
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -140,7 +140,7 @@ class Study:
     def _objective(self, trial: Trial) -> Sequence[float]:
         """The metric and the costs of the next candidate. Raises TrialPruned for one that is not trained to the end."""
         chosen = self.space.draw(lambda dimension: _suggested(trial, dimension))
-        trial.set_user_attr("chosen", dict(chosen))
+        trial.set_user_attr(CHOSEN, dict(chosen))
         try:
             recipe = self.space.recipe(chosen)
             costs = self.judge.price(recipe)
@@ -231,7 +231,7 @@ def _is_within(trial: FrozenTrial) -> bool:
 def _scored(trial: FrozenTrial) -> Scored:
     known = trial.user_attrs
     found = known["trained"]
-    return Scored(trial.number, known["recipe"], known["chosen"], found["metric"], found["costs"], found["graph_sha256"])
+    return Scored(trial.number, known["recipe"], known[CHOSEN], found["metric"], found["costs"], found["graph_sha256"])
 
 
 def _suggested(trial: Trial, dimension: Dimension) -> Any:

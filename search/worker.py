@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 OUTCOME = "outcome"
 """The attribute of a trial that has ended: what it came to."""
+CHOSEN = "chosen"
+"""The attribute of a trial that was drawn: its values by the key of their dimension."""
+_FIXED = "fixed_params"
+"""Optuna's attribute of a trial that was queued with values."""
 _WAIT = 1.0
 """Seconds between two looks at what other workers do."""
 
@@ -70,8 +74,14 @@ def wait_for_others(study: OptunaStudy) -> None:
 
 
 def _queue_again(study: OptunaStudy, trial: FrozenTrial) -> None:
+    """With the values that it has. One that was broken off while it was drawn is drawn anew, from the first value on: the rest would come
+    from another place of the sampler's numbers.
+    """
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
+    if CHOSEN not in trial.user_attrs:
+        study.enqueue_trial(trial.system_attrs.get(_FIXED, {}))
+        return
     RetryHeartbeatStaleTrialCallback()(study, trial)
 
 

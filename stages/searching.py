@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,14 @@ def search_recipes(recipe: Recipe, path: Path, *, storage: str | None = None, li
     recipe = _with_validation(recipe)
     judge = Candidates(path / CANDIDATES_FOLDER, asked, target, listener)
     _, dataset = judge.load(recipe)
-    recipe = with_defaults(recipe, dataset)
+    complete, guessed = partial(with_defaults, dataset=dataset), with_defaults(recipe, dataset)
+    readings = guessed.model.readings
+    space = Space(recipe, images=dataset.train.x.ndim == 4, readings=readings, complete=complete)
     _claim(recipe, path)
-    space = Space(recipe, images=dataset.train.x.ndim == 4)
     kept = StudyStorage(storage, path)
     name = _study_name(recipe, dataset)
     listener.stage(f"search in {len(space.dimensions)} dimensions, study {name} in {kept.shown}")
-    study = Study(kept, name, asked, space, judge, listener.stage, _guess(recipe, space, dataset))
+    study = Study(kept, name, asked, space, judge, listener.stage, _guess(guessed, space, dataset))
     repeats = Repeats(kept, name, judge, listener.stage)
     with kept.telling(), telling_how_to_resume("give the same command again to go on"):
         study.run()

@@ -193,9 +193,9 @@ def test_what_sets_and_finds_the_alignment_is_called_as_the_header_says(core, tm
 def test_listeners_are_turned_in_the_middle_of_frames():
     """The program pushes on where a rotation was set, which the features that follow are of."""
     calls = ListenerCalls(MODEL, 60)
-    kinds = [call[0] for call in calls._encoded]
+    kinds = [call.what for call in calls.made]
     assert kinds.count(ListenerCall.TURN) > 5
-    assert ListenerCall.TURN not in [call[0] for call in ListenerCalls(summing_net(WORN, 1), 60)._encoded]
+    assert ListenerCall.TURN not in [call.what for call in ListenerCalls(summing_net(WORN, 1), 60).made]
     states = [array["alignment"] for what, array in calls.expected if what.startswith("the state of listener")]
     assert len({state.tobytes() for state in states}) > 3
 

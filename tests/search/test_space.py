@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from rescomp.errors import InputError
-from rescomp.recipe import load_recipe, parse_recipe, to_toml
+from rescomp.recipe import DataSize, following, load_recipe, parse_recipe, to_toml, with_readings
 from rescomp.search.space import Space
 from rescomp.stages.fitting import candidates
 
@@ -116,3 +116,28 @@ def test_a_listed_density_is_drawn_of_layers_too_and_its_granularity_where_somet
     assert "granularity" not in keys(space()), "only where it is listed"
     with pytest.raises(InputError, match=r"search\.space lists granularity"):
         space("model.kind=resnet1d", 'search.space={"granularity" = ["row"]}')
+
+
+def test_kinds_that_do_not_read_what_the_recipe_sets_are_not_tried():
+    kinds = {each.key: each.values for each in space("model.hidden_size=6").dimensions}["model.kind"]
+    assert "gru" in kinds
+    assert not {"resnet1d", "dscnn1d", "score1d"} & set(kinds)
+    assert "resnet1d" in {each.key: each.values for each in space().dimensions}["model.kind"]
+
+
+def test_what_follows_the_data_is_given_last_and_varied_nevertheless():
+    """Keys that defaults fill are nobody's word: each may be listed, and a kind that does not read them is no less a net."""
+    size = DataSize(1000, 32_000)
+
+    def complete(recipe):
+        return following(with_readings(recipe, 300, 300, 3), size)
+
+    listed = 'search.space={"train.input_noise" = [0.2, 0.6], "train.batch_size" = [18, 36]}'
+    found = Space(load_recipe(None, [listed]), readings=8, complete=complete)
+    values = {each.key: each.values for each in found.dimensions}
+    assert values["model.readings"] == (4, 8, 16)
+    recipe = found.recipe({"model.kind": "resnet1d", "weights": "int8", "train.input_noise": 0.2, "train.batch_size": 36})
+    assert (recipe.model.kind, recipe.train.input_noise, recipe.train.batch_size) == ("resnet1d", 0.2, 36)
+    assert recipe.train.epochs == complete(load_recipe(None, ["train.batch_size=36"])).train.epochs
+    cell = found.recipe({"model.kind": "gru", "weights": "int8", "train.input_noise": 0.6, "train.batch_size": 18})
+    assert (cell.model.readings, cell.train.input_noise) == (8, 0.6)

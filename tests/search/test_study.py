@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from judges import MadeUp, made_up_study
 
 from rescomp.errors import BudgetError, InputError
+from rescomp.search import study as study_module
 from rescomp.search.front import Scored, front_of
 from rescomp.search.storage import StudyStorage
 from rescomp.search.study import COUNTED, OVER, STOPPED, TRAINED, Trained
@@ -43,6 +44,30 @@ def test_the_same_seed_gives_the_same_study_though_it_is_broken_off(tmp_path):
     assert len(broken.judge.trained) == 4  # two were trained before
     whole.run()
     assert len(whole.judge.trained) == 6
+
+
+@pytest.mark.parametrize("at", [2, 5, 8, 11])
+def test_so_it_does_broken_off_while_a_candidate_is_drawn(at, tmp_path, monkeypatch):
+    """After some of its values; the first candidate is one that was queued with values."""
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    asked, guess = 'search.space={"model.hidden_size" = [4, 8, 12, 16], "model.readings" = [1, 2, 4]}', {"model.hidden_size": 8}
+    whole = made_up_study(tmp_path / "whole", asked, guess=guess)
+    whole.run()
+    drawn, suggested = [], study_module._suggested
+
+    def break_off(trial, dimension):
+        drawn.append(dimension)
+        if len(drawn) == at:
+            raise KeyboardInterrupt
+        return suggested(trial, dimension)
+
+    monkeypatch.setattr(study_module, "_suggested", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        made_up_study(tmp_path / "broken", asked, guess=guess).run()
+    broken = made_up_study(tmp_path / "broken", asked, guess=guess)
+    broken.run()
+    assert tried(broken) == tried(whole)
 
 
 def test_candidates_past_a_limit_are_told_to_the_sampler_and_never_trained(tmp_path):

@@ -153,3 +153,18 @@ def test_a_residual_net_over_frames_is_searched_for_and_made_by_hand_to_the_byte
     stages.train_model(by_hand, tmp_path / "m")
     stages.quantize(tmp_path / "m")
     assert digest(read_model(ModelDirectory.open(tmp_path / "m"))) == best.graph_sha256
+
+
+def test_a_search_over_long_recordings_tries_residual_nets_and_a_refused_space_leaves_nothing(tmp_path):
+    """The default of readings a step, which long recordings have, is not the user's."""
+    rng, y = np.random.default_rng(0), np.arange(45) % 3
+    x = rng.normal(size=(45, 128, 3)).astype(np.float32)
+    np.savez(tmp_path / "long.npz", x_train=x, y_train=y, x_test=x[:9], y_test=y[:9], group_train=np.arange(45) % 5)
+    asked = [f"data.source={tmp_path / 'long.npz'}", "search.trials=2", "search.finalists=0", "train.epochs=1", "quantize.epochs=1"]
+    space = 'search.space={"model.kind" = ["resnet1d", "gru"], "train.input_noise" = [0.2], "weights" = ["int8"], "model.hidden_size" = [4]'
+    with pytest.raises(InputError, match=r"unknown key 'train\.input_nose'"):
+        stages.search_recipes(load_recipe(None, [*asked, 'search.space={"train.input_nose" = [0.2]}']), tmp_path / "s")
+    recipe = load_recipe(None, [*asked, "search.sampler=random", f'{space}, "model.widths" = [4]}}'])
+    result = stages.search_recipes(recipe, tmp_path / "s")
+    assert result.outcomes["trained"] == 2
+    assert "no net" not in result.outcomes
