@@ -2,15 +2,10 @@
  * Calls the depthwise convolutions on the test cases that it reads, and answers each with a word of what went wrong (0: nothing) and the
  * output. What buffers and parameters are stands in test_depthwise.py.
  */
-#include <string.h>
-
-#include "checked_call.h"
-#include "io.h"
 #include "rescomp_kernels.h"
 
-enum { GUARD_BROKEN = 1, INPUT_CHANGED = 2, REGISTERS_CHANGED = 4 };
-enum { ARENA_BYTES = 4096, GUARD_BYTES = 16, GUARD = 0xa5, FRESH = 0x77 };
-enum { INPUT, WEIGHT, BIAS, MULTIPLIER, SHIFT, OUTPUT, BUFFERS };
+enum { ARENA_BYTES = 4096 };
+enum { INPUT, WEIGHT, BIAS, MULTIPLIER, SHIFT, INPUTS, OUTPUT = INPUTS, BUFFERS };
 
 typedef struct {
     uint16_t kernel;
@@ -20,8 +15,7 @@ typedef struct {
     int16_t low, high;
 } test_case;
 
-static uint8_t arena[ARENA_BYTES] __attribute__((aligned(8)));
-static uint8_t *buffers[BUFFERS];
+#include "guarded_cases.h"
 
 /* Empty ones are NULL. */
 #define BUFFER(type, index) (of->bytes[index] ? (type *)(void *)buffers[index] : NULL)
@@ -43,84 +37,4 @@ static void call(const test_case *of)
         CHECKED(rescomp_depthwise_conv2d_int16_int8)
         (BUFFER(int16_t, INPUT), BUFFER(int16_t, OUTPUT), shape, BUFFER(int8_t, WEIGHT), by);
     }
-}
-
-/* A number that changes when a byte outside the output does. */
-static uint32_t fingerprint(const test_case *of)
-{
-    uint32_t sum = 1;
-
-    for (int i = 0; i < OUTPUT; ++i) {
-        for (int k = 0; k < of->bytes[i]; ++k) {
-            sum = sum * 31 + buffers[i][k];
-        }
-    }
-    return sum;
-}
-
-static int guards_hold(const test_case *of)
-{
-    const uint8_t *at = arena;
-
-    for (int i = 0; i < BUFFERS; ++i) {
-        for (; at < buffers[i]; ++at) {
-            if (*at != GUARD) {
-                return 0;
-            }
-        }
-        at += of->bytes[i];
-    }
-    for (; at < arena + ARENA_BYTES; ++at) {
-        if (*at != GUARD) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static void run_case(const test_case *of)
-{
-    uint8_t *next = arena;
-    uint32_t wrong = 0, before;
-
-    memset(arena, GUARD, sizeof arena);
-    for (int i = 0; i < BUFFERS; ++i) {
-        buffers[i] = next + GUARD_BYTES + of->offsets[i];
-        if (i < OUTPUT) {
-            io_read(buffers[i], of->bytes[i]);
-        } else {
-            memset(buffers[i], FRESH, of->bytes[i]);
-        }
-        next += (GUARD_BYTES + of->offsets[i] + of->bytes[i] + 7) / 8 * 8;
-    }
-    before = fingerprint(of);
-    registers_changed = 0;
-    call(of);
-    if (!guards_hold(of)) {
-        wrong |= GUARD_BROKEN;
-    }
-    if (fingerprint(of) != before) {
-        wrong |= INPUT_CHANGED;
-    }
-    if (registers_changed) {
-        wrong |= REGISTERS_CHANGED;
-    }
-    io_write(&wrong, sizeof wrong);
-    io_write(buffers[OUTPUT], of->bytes[OUTPUT]);
-}
-
-int main(void)
-{
-    uint32_t count;
-
-    io_open();
-    io_read(&count, sizeof count);
-    while (count-- != 0) {
-        test_case of;
-
-        io_read(&of, sizeof of);
-        run_case(&of);
-    }
-    io_close();
-    return 0;
 }

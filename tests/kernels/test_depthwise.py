@@ -12,20 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rescomp.export.c_templates import kernel_files, read_template
+from rescomp.export.c_templates import read_template
 from rescomp.graph import ops
 from rescomp.graph.fixed_point import Requantization
 from rescomp.graph.formats import Format
 from rescomp.graph.weights import Int8Weight
 from rescomp.targets.cores import AVR, CORES
+from rescomp.tests.kernels.planted import firmware, write_kernels
 from rescomp.validate.c_program import WARNINGS
-from rescomp.validate.emulation import build_sources, run_firmware
+from rescomp.validate.emulation import run_firmware
 from rescomp.validate.host_c import SANITIZED
 
-CHECKED_CALL = Path(__file__).parents[2] / "firmware_templates" / "platforms" / "semihosting" / "checked_call.S"
 MAIN = Path(__file__).with_name("depthwise_main.c")
 DTYPES = ("int8", "int16")
 """In the order of the numbers in depthwise_main.c."""
+NAMES = [f"depthwise_conv2d_{dtype}_int8" for dtype in DTYPES]
 SHAPES = [("input", "<u2", 3), ("output", "<u2", 3), ("window", "<u2", 6)]
 CASE = np.dtype(
     [("kernel", "<u2"), ("bytes", "<u2", 6), ("offsets", "<u2", 6), *SHAPES, ("steps", "<u2", 2), ("low", "<i2"), ("high", "<i2")]
@@ -111,25 +112,10 @@ def differing(run, cases):
     return wrong
 
 
-def write_kernels(folder, folders, change=("", "", "")):
-    """The kernels as an export for these folders of arch/ holds them, with a piece of one file replaced; returns what is compiled."""
-    name, old, new = change
-    files = kernel_files([f"depthwise_conv2d_{dtype}_int8" for dtype in DTYPES], folders)
-    for path, text in files.items():
-        assert path != name or text.count(old) == 1, f"{path} has {text.count(old)} times {old!r}"
-        (folder / path).write_text(text.replace(old, new) if path == name else text)
-    assert not name or name in files
-    return [folder / path for path in files if path.endswith((".c", ".S"))]
-
-
-def firmware(core, folder, change=("", "", "")):
-    return build_sources(core, [*write_kernels(folder, core.kernels, change), MAIN, CHECKED_CALL], [f"-I{folder}"], folder)
-
-
 @pytest.mark.parametrize("core", LARGE_CORES)
 def test_depthwise_convolutions_equal_numpy_on_a_core(emulated, tmp_path, core):
     core = emulated(core)
-    run = partial(run_firmware, core, firmware(core, tmp_path))
+    run = partial(run_firmware, core, firmware(core, MAIN, NAMES, tmp_path))
     for dtype in DTYPES:
         assert len(cases_of(dtype)) == 144
         assert differing(run, cases_of(dtype)) == []
@@ -138,7 +124,7 @@ def test_depthwise_convolutions_equal_numpy_on_a_core(emulated, tmp_path, core):
 def test_the_definitions_equal_numpy(tmp_path):
     (tmp_path / "io.h").write_text(read_template("platforms/io.h"))
     (tmp_path / "io.c").write_text(read_template("platforms/host/io.c"))
-    sources = [*write_kernels(tmp_path, ()), MAIN, tmp_path / "io.c"]
+    sources = [*write_kernels(tmp_path, NAMES, ()), MAIN, tmp_path / "io.c"]
     command = ["gcc", "-std=c99", *WARNINGS, *SANITIZED.flags, f"-I{tmp_path}", "-o", "program", *map(str, sources)]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     for dtype in DTYPES:
@@ -166,5 +152,5 @@ PLANTED = [
 @pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=lambda each: each[:24])
 def test_an_error_in_a_depthwise_convolution_of_a_core_is_found(emulated, tmp_path, name, old, new):
     core = emulated("cortex-m4")
-    program = firmware(core, tmp_path, (name, old, new))
+    program = firmware(core, MAIN, NAMES, tmp_path, (name, old, new))
     assert differing(partial(run_firmware, core, program), cases_of("int8"))

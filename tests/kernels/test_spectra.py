@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rescomp.export.c_templates import kernel_files, read_template
+from rescomp.export.c_templates import read_template
 from rescomp.frontend.description import FrontEnd
 from rescomp.frontend.lowering import FEATURES, frontend_graph
 from rescomp.graph import ops
@@ -23,11 +23,11 @@ from rescomp.graph.formats import Format, TensorType
 from rescomp.graph.verify import FRAME_INPUT
 from rescomp.targets.cores import AVR, CORES
 from rescomp.targets.kernel_choice import Target
+from rescomp.tests.kernels.planted import firmware, write_kernels
 from rescomp.validate.c_program import TAP_FLAG, WARNINGS, run_probe
-from rescomp.validate.emulation import build_sources, run_firmware, run_model
+from rescomp.validate.emulation import run_firmware, run_model
 from rescomp.validate.host_c import SANITIZED
 
-CHECKED_CALL = Path(__file__).parents[2] / "firmware_templates" / "platforms" / "semihosting" / "checked_call.S"
 MAIN = Path(__file__).with_name("spectra_main.c")
 NAMES = ("spectrum_int16", "band_sum_int32", "log2_int32", "statistics_int16", "deviation_sum_int16")
 """In the order of the numbers in spectra_main.c."""
@@ -166,24 +166,9 @@ def differing(run, cases):
     return wrong
 
 
-def write_kernels(folder, folders, change=("", "", "")):
-    """The kernels as an export for these folders of arch/ holds them, with a piece of one file replaced; returns what is compiled."""
-    name, old, new = change
-    files = kernel_files(NAMES, folders)
-    for path, text in files.items():
-        assert path != name or text.count(old) == 1, f"{path} has {text.count(old)} times {old!r}"
-        (folder / path).write_text(text.replace(old, new) if path == name else text)
-    assert not name or name in files
-    return [folder / path for path in files if path.endswith((".c", ".S"))]
-
-
-def firmware(core, folder, change=("", "", "")):
-    return build_sources(core, [*write_kernels(folder, core.kernels, change), MAIN, CHECKED_CALL], [f"-I{folder}"], folder)
-
-
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    return cache(lambda name: firmware(CORES[name], tmp_path_factory.mktemp(name)))
+    return cache(lambda name: firmware(CORES[name], MAIN, NAMES, tmp_path_factory.mktemp(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -198,7 +183,7 @@ def host_program(folder, change=("", "", ""), flags=SANITIZED.flags):
     """The definitions, under the sanitizers."""
     (folder / "io.h").write_text(read_template("platforms/io.h"))
     (folder / "io.c").write_text(read_template("platforms/host/io.c"))
-    sources = [*write_kernels(folder, (), change), MAIN, folder / "io.c"]
+    sources = [*write_kernels(folder, NAMES, (), change), MAIN, folder / "io.c"]
     command = ["gcc", "-std=c99", *WARNINGS, *flags, f"-I{folder}", "-o", "program", *map(str, sources)]
     subprocess.run(command, cwd=folder, check=True, timeout=120)
     return lambda data: subprocess.run([folder / "program"], input=data, capture_output=True, check=True, timeout=120).stdout
@@ -257,7 +242,7 @@ PLANTED = [
 @pytest.mark.parametrize(("core", "name", "old", "new"), PLANTED, ids=lambda each: each[:24])
 def test_an_error_in_a_kernel_of_a_front_end_is_found(emulated, tmp_path, core, name, old, new):
     if core:
-        program = firmware(emulated(core), tmp_path, (name, old, new))
+        program = firmware(emulated(core), MAIN, NAMES, tmp_path, (name, old, new))
         run = partial(run_firmware, CORES[core], program)
     else:
         run = host_program(tmp_path, (name, old, new), flags=("-O1",))
