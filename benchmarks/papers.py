@@ -30,7 +30,8 @@ from papers_page import Compared, write
 from papers_schedules import linear, rates, recorded_norms, refined
 from papers_training import Trial, counted_bytes
 from papers_units import by_lattice, by_strength, keep_units
-from recipes import GAINS
+from recipes import GAINS, FoldJob
+from resnet1d_har import TRAINING
 from results_log import append_result, locked, read_results
 from torch import nn
 
@@ -45,20 +46,7 @@ WINDOW = 32
 BANKS: Mapping[int, int] = {32: 1506, 40: 1442}
 """Entries of the bank by hidden size, so that all const data take as many bytes as the house's net."""
 RECURRENT = ("train.epochs=30", "quantize.epochs=30")
-RESIDUAL = (
-    "model.normalization=robust",
-    "train.batch_size=100",
-    "train.validation_fraction=0",
-    "train.learning_rate=0.01",
-    "train.weight_decay=0.01",
-    "train.rotation=0.1",
-    "train.input_noise=0.1",
-    "train.time_shift=16",
-    "train.epochs=12",
-    "quantize.epochs=8",
-    "quantize.learning_rate=0.005",
-    f"compress=[{INT4}]",
-)
+RESIDUAL = (*TRAINING, "train.epochs=12", "quantize.epochs=8", f"compress=[{INT4}]")
 
 
 @dataclass(frozen=True)
@@ -179,22 +167,8 @@ VARIANTS: Mapping[str, tuple[Compared, Run]] = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    variant: str
-    fold: int
-    draw: int
-    settings: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What --jobs selects."""
-        return f"{self.variant}/fold{self.fold}/s{self.draw}"
-
-    @property
-    def key(self) -> str:
-        """Tells apart jobs of one name with other settings."""
-        return " ".join((self.name, *self.settings))
+class Job(FoldJob):
+    """One of VARIANTS."""
 
     def carry_out(self, work: Path) -> Record:
         began = time.monotonic()

@@ -87,8 +87,17 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
+def recipe_of(variant: Variant, source: Path, seed: int, settings: Sequence[str] = (), more: Sequence[str] = ()) -> Recipe:
+    """All of a training. more: entries of [[compress]] beside the variant's."""
+    streams = [f"train.{key}={value}" for key, value in STREAMS.items()]
+    model = [f"model.name={TASK}", "model.readings=4", f"model.hidden_size={variant.hidden_size}"]
+    compress = f"compress=[{','.join((*variant.compress, LINEAR, *more))}]"
+    chosen = [f"data.source={source}", f"train.seed={seed}", compress, *variant.settings, *settings]
+    return load_recipe(None, [*BASE, *streams, *model, *EPOCHS, *chosen])
+
+
 @dataclass(frozen=True)
-class Job:
+class FoldJob:
     """A variant on a fold, with a seed of its own."""
 
     variant: str
@@ -101,20 +110,23 @@ class Job:
         """What --jobs selects."""
         return f"{self.variant}/fold{self.fold}/s{self.draw}"
 
+    @property
+    def key(self) -> str:
+        """Tells apart jobs of one name with other settings."""
+        return " ".join((self.name, *self.settings))
+
+
+class Job(FoldJob):
+    """One of VARIANTS."""
+
     def recipe(self, work: Path) -> Recipe:
         """All of it. Recordings follow each other in the training, as by default."""
-        variant = VARIANTS[self.variant]
-        streams = [f"train.{key}={value}" for key, value in STREAMS.items()]
-        model = [f"model.name={TASK}", "model.readings=4", f"model.hidden_size={variant.hidden_size}"]
-        entries = [*variant.compress, LINEAR]
+        variant, more = VARIANTS[self.variant], []
         if variant.taught:
             teachers = ",".join(f'"{self.teacher(work, number)}"' for number in range(TEACHERS))
-            entries.append(f'{{kind="distill",share=1.0,temperature=2.0,teachers=[{teachers}]}}')
-        compress = f"compress=[{','.join(entries)}]"
-        source = data_file(work, TASK, VALIDATIONS[self.fold])
-        seed = f"train.seed={self.fold * DRAWS + self.draw}"
-        chosen = [f"data.source={source}", seed, compress, *variant.settings, *self.settings]
-        return load_recipe(None, [*BASE, *streams, *model, *EPOCHS, *chosen])
+            more.append(f'{{kind="distill",share=1.0,temperature=2.0,teachers=[{teachers}]}}')
+        source, seed = data_file(work, TASK, VALIDATIONS[self.fold]), self.fold * DRAWS + self.draw
+        return recipe_of(variant, source, seed, self.settings, more)
 
     def teacher(self, work: Path, number: int) -> Path:
         """Where a teacher of this fold lies."""
@@ -175,13 +187,8 @@ def work_off(jobs: Sequence[Job], work: Path) -> None:
     for number, job in enumerate(jobs, start=1):
         print(f"[{number}/{len(jobs)}] {job.name}", flush=True)
         with locked(job.places(work)[1], wait=False) as free:
-            if free and key_of(job) not in recorded(work):
+            if free and job.key not in recorded(work):
                 append_result(work, carry_out(job, work))
-
-
-def key_of(job: Job) -> str:
-    """Tells apart jobs of one name with other settings."""
-    return " ".join((job.name, *job.settings))
 
 
 def recorded(work: Path) -> dict[str, Record]:
@@ -201,13 +208,13 @@ def carry_out(job: Job, work: Path) -> Record:
     found, nbytes = ModelDirectory.open(place).manifest().accuracy, stages.inspect(place).bytes["model"]
     print(f"  float {found.float_:.2%}  integer {found.integer:.2%}  {nbytes} bytes", flush=True)
     figures = {"float": found.float_, "integer": found.integer, "bytes": nbytes, "seconds": round(own.seconds)}
-    return {"key": key_of(job), **asdict(job), **figures}
+    return {"key": job.key, **asdict(job), **figures}
 
 
 def write(jobs: Sequence[Job], options: argparse.Namespace) -> None:
     """The figures of the jobs that are done, in their order, and the page of them."""
     done = recorded(options.work)
-    records = [done[key_of(job)] for job in jobs if key_of(job) in done]
+    records = [done[job.key] for job in jobs if job.key in done]
     if not records:
         raise SystemExit(f"nothing is done in {options.work}: train first, without --table")
     document = {"settings": options.settings, "versions": versions_line(), "records": records}

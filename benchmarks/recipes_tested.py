@@ -13,18 +13,17 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from har2_jobs import BASE, FINAL, LINEAR, convert, data_file
+from har2_jobs import FINAL, convert, data_file
 from keywords_page import clustered_error
 from net_stages import Progress, fine_tune, train_float
 from page_options import page_parser
-from recipes import EPOCHS, TASK, VARIANTS
+from recipes import TASK, VARIANTS, recipe_of
 from results_log import versions_line
 
 from rescomp import stages
-from rescomp.graph.evaluate import evaluate
 from rescomp.model_directory import ModelDirectory, write_atomically
-from rescomp.recipe import STREAMS, Recipe, load_recipe
 from rescomp.stages.artefacts import read_model, read_vectors
+from rescomp.stages.golden_vectors import answers
 
 RAW, OUTPUT = Path(__file__).with_suffix(".json"), Path(__file__).parent.parent / "docs" / "recipes_tested.md"
 CHOSEN = ("W and classifier int4, U ternary, gains", "int4, gains")
@@ -32,27 +31,16 @@ CHOSEN = ("W and classifier int4, U ternary, gains", "int4, gains")
 SEEDS = range(5)
 
 
-def recipe_of(name: str, seed: int, work: Path) -> Recipe:
-    """As Job.recipe of recipes.py, on the official split."""
-    variant = VARIANTS[name]
-    streams = [f"train.{key}={value}" for key, value in STREAMS.items()]
-    model = [f"model.name={TASK}", "model.readings=4", f"model.hidden_size={variant.hidden_size}"]
-    compress = f"compress=[{','.join((*variant.compress, LINEAR))}]"
-    chosen = [f"data.source={data_file(work, TASK, FINAL)}", f"train.seed={seed}", compress, *variant.settings]
-    return load_recipe(None, [*BASE, *streams, *model, *EPOCHS, *chosen])
-
-
 def tested(name: str, seed: int, work: Path, subjects: np.ndarray) -> dict[str, object]:
     """Trained where it is not, and asked the test set."""
-    recipe, size = recipe_of(name, seed, work), VARIANTS[name].hidden_size
+    recipe, size = recipe_of(VARIANTS[name], data_file(work, TASK, FINAL), seed), VARIANTS[name].hidden_size
     float_place, place = work / f"final-float{size}.s{seed}", work / f"final{CHOSEN.index(name)}.s{seed}"
     train_float(recipe, float_place)
     fine_tune(recipe, float_place, place, Progress(place))
     directory = ModelDirectory.open(place)
     model, manifest = read_model(directory), directory.manifest()
     vectors = read_vectors(directory, model)
-    scores = evaluate(model, vectors.x.astype(np.int64), vectors.lengths).scores
-    right = (scores.reshape(len(scores), -1).argmax(axis=1) == vectors.labels).tolist()
+    right = (answers(vectors.scores) == vectors.labels).tolist()
     assert sum(right) / len(right) == manifest.accuracy.integer
     return {
         "recipe": name,

@@ -27,9 +27,7 @@ from rescomp.stages.inspection import Inspection
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "resnet1d_har.md"
 SEEDS = (0, 1, 2)
-BASE = (
-    "model.kind=resnet1d",
-    "model.name=har6",
+TRAINING = (
     "model.normalization=robust",
     "train.batch_size=100",
     "train.validation_fraction=0",
@@ -38,10 +36,10 @@ BASE = (
     "train.rotation=0.1",
     "train.input_noise=0.1",
     "train.time_shift=16",
-    "train.epochs=16",
-    "quantize.epochs=16",
     "quantize.learning_rate=0.005",
 )
+"""Of residual nets on these windows, but for the epochs."""
+BASE = ("model.kind=resnet1d", "model.name=har6", *TRAINING, "train.epochs=16", "quantize.epochs=16")
 VARIANTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "int8": ("int8", ("model.widths=[12,16,24]",)),
     "int4": ("int4", ("model.widths=[16,24,36]",)),
